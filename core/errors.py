@@ -1,0 +1,42 @@
+"""The named failures of the engine. Each message says: name, expected, found, remedy."""
+
+from __future__ import annotations
+
+
+class MergescopeError(Exception):
+    """Base of every failure that Mergescope names; `str()` of it is one line for a person."""
+
+
+class BadInput(MergescopeError):
+    """The caller asked for something that can't be done; nothing was written (exit status 2)."""
+
+
+class UnknownName(BadInput):
+    """A method, task, suite, setting or run of that name does not exist; the message lists what does."""
+
+    def __init__(self, kind: str, found: str, known: list[str] | tuple[str, ...]) -> None:
+        super().__init__(f"Unknown {kind} `{found}`. Known: {', '.join(known) or 'none'}.")
+
+
+class BadCheckpoint(BadInput):
+    """A weight file is missing, truncated, of an unknown format, or does not fit its base."""
+
+
+class BadSuite(BadInput):
+    """A suite file is malformed or names things that are not there."""
+
+
+class RunFailed(MergescopeError):
+    """A run stopped while running (exit status 1); its last good step is kept."""
+
+
+class NonFinite(RunFailed):
+    """A loss or coefficient became NaN or infinite; stopped before the update."""
+
+
+class Cancelled(MergescopeError):
+    """The person who owns the run asked it to stop."""
+
+
+class StoreReadOnly(MergescopeError):
+    """Another process writes to this store; this one can only read it."""

@@ -1,0 +1,50 @@
+"""Frozen, validated settings. Every default cites its source in the field's `source`."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import BadInput, UnknownName
+
+S = TypeVar("S", bound="Settings")
+
+
+def setting(default: Any, description: str, *, source: str, **limits: Any) -> Any:
+    """A pydantic field with a plain-words description and the source of its default."""
+    return Field(default, description=description, json_schema_extra={"source": source}, **limits)
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, unknown names refused, text such as "1e-3" converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+class MethodSettings(Settings):
+    """Settings that every merging method has."""
+
+    seed: int = setting(0, "Seed of every random choice of the method.", source="Mergescope", ge=0, lt=2**31)
+
+
+def parse(settings: type[S], values: dict[str, Any], subject: str) -> S:
+    """Build `settings` from raw values; `subject` names the method or object in the error.
+
+    Raises `UnknownName` for a name that is no setting, `BadInput` for a value that does not fit.
+    """
+    for name in values:
+        if name not in settings.model_fields:
+            raise UnknownName(f"setting of {subject}", name, sorted(settings.model_fields))
+    try:
+        return settings(**values)
+    except ValidationError as error:
+        raise BadInput(_explain(settings, error, subject)) from None
+
+
+def _explain(settings: type[Settings], error: ValidationError, subject: str) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    described = settings.model_fields[name].description if name in settings.model_fields else ""
+    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"`{name}` of {subject} should be {expected}. Found `{name} = {first['input']!r}`. ({described})"

@@ -1,0 +1,158 @@
+"""What the shell hands to every page: a `Context` when it is built, a `Shell` when it is wired.
+
+A page is a module of `dashboard.pages` with four names:
+
+    TITLE: str                  the words on its tab
+    TAB_ID: str                 lower-case letters; stands in `?tab=` and in `shell.on_show`
+    build(ctx) -> handles       creates the components inside its tab; returns whatever `wire` needs
+    wire(handles, ctx, shell)   connects events, after every page was built
+
+With `ctx.readonly` a page creates neither the components nor the events that change anything: a handler that exists
+can be called by anybody who sees the page, shown or not. Everything that a page shows comes from `ctx.store`.
+
+Who may see what is decided per request, never per page:
+
+    def poll(args, request: gr.Request):                # a server function: one argument, and the request by its type
+        record = ctx.run(args.get("run"), request)      # raises NotVisible: unknown and forbidden look the same
+    def start(values, request: gr.Request):             # a mutating handler starts with
+        ctx.owner(request)                              # raises NotOwner
+
+The annotation has to be exactly `gr.Request` (Gradio passes the request by it) with `gradio` imported at module level.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from core.errors import BadInput, MergescopeError, UnknownName
+
+if TYPE_CHECKING:
+    from core.jobs import Jobs
+    from core.problem import Problem
+    from core.store import RunRecord, Store
+    from core.suites import SuiteFile
+    from dashboard.access import Access
+    from dashboard.library import Library
+
+RUN_ID = re.compile(r"[0-9a-f]{12}")
+
+
+class NotOwner(MergescopeError):
+    """The caller does not hold this server's owner token; nothing was changed."""
+
+
+class NotVisible(BadInput):
+    """The run does not exist, or the caller's link does not cover it; the two look the same from outside."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything a page may use. One per app: the owner's and the read-only one share store, access and library."""
+
+    store: Store
+    jobs: Jobs | None
+    """None in the read-only app, and where another process writes to the store."""
+    readonly: bool
+    access: Access
+    library: Library
+    poll_seconds: float = 0.7
+    """Pause between two polls of a page; the JavaScript side finds it as `mergescope.pollSeconds`."""
+
+    def allowed(self, request: Any) -> frozenset[str] | None:
+        """The run ids that the caller may see; None means all. The owner sees all; nobody in particular sees none."""
+        return self.access.viewer(request).runs
+
+    def visible(self, run_id: object, request: Any) -> bool:
+        """True where `run_id` is a well-formed id that the caller may see (it may still not exist)."""
+        if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
+            return False
+        allowed = self.allowed(request)
+        return allowed is None or run_id in allowed
+
+    def run(self, run_id: object, request: Any) -> RunRecord:
+        """The record of a run that the caller may see; raises `NotVisible`."""
+        if self.visible(run_id, request):
+            try:
+                return self.store.run(str(run_id))
+            except UnknownName:
+                pass
+        raise NotVisible("That run is not here. Expected a run of this workspace that your link covers. "
+                         "Choose one in the list on the left.")
+
+    def runs(self, request: Any, **filters: Any) -> list[RunRecord]:
+        """The runs that the caller may see, newest first; `filters` as in `Store.runs`."""
+        allowed = self.allowed(request)
+        return [record for record in self.store.runs(**filters) if allowed is None or record.id in allowed]
+
+    def is_owner(self, request: Any) -> bool:
+        """True where the caller holds the owner token and this is the owner's app."""
+        return not self.readonly and self.access.viewer(request).owner
+
+    def owner(self, request: Any) -> None:
+        """Raise `NotOwner` unless the caller holds the owner token. First line of every mutating handler."""
+        if not self.is_owner(request):
+            raise NotOwner("Only the person who started this server can do that. Expected the owner's link, found "
+                           "none. Open the link that `python launch.py` printed.")
+
+    def suites(self) -> Mapping[str, SuiteFile]:
+        """The suites that can be chosen, by name (read once, refreshed when a suite file changes)."""
+        return self.library.suites()
+
+    def problem(self, suite: str, tasks: Sequence[str] | None = None) -> Problem:
+        """The loaded suite, from a small cache; the first call takes seconds, so show a loading state.
+
+        The object is a page's own: its `tick` does nothing, a paused run does not hold it up. Evaluations on it
+        belong inside `with ctx.library.computing():`, which lets one page compute at a time.
+        """
+        return self.library.problem(suite, tasks)
+
+
+class Page(Protocol):
+    """A module of `dashboard.pages`."""
+
+    TITLE: str
+    TAB_ID: str
+
+    def build(self, ctx: Context) -> Any:
+        """Create the components inside the page's tab."""
+
+    def wire(self, handles: Any, ctx: Context, shell: Shell) -> None:
+        """Connect the events."""
+
+
+class Shell(Protocol):
+    """What the shell offers while pages are wired."""
+
+    run: Any
+    """Hidden component whose value is the current run's id, or `""`. An input tells a handler which run is current;
+    as an output it makes another run current (sidebar, URL and every page follow)."""
+
+    def on_show(self, tab_id: str, fn: Callable[..., Any], inputs: Sequence[Any] = (),
+                outputs: Sequence[Any] = ()) -> None:
+        """Call `fn(run_id, *inputs)` when the tab is opened, and again when the run changes while it is open.
+
+        `fn` may take `request: gr.Request`. Errors of the engine are shown as a message, see `guarded`.
+        """
+
+    def on_click(self, component: Any, fn: Callable[..., Any], inputs: Sequence[Any] = (),
+                 outputs: Sequence[Any] = (), **options: Any) -> Any:
+        """`component.click(...)` with the house's settings: private in the API, no queue, errors shown as a message.
+
+        For other events use `shell.event(component.change, fn, inputs, outputs)`. Long work: `queue=True`.
+        """
+
+    def event(self, listener: Callable[..., Any], fn: Callable[..., Any], inputs: Sequence[Any] = (),
+              outputs: Sequence[Any] = (), **options: Any) -> Any:
+        """The same for any listener, such as `box.change` or the own event of a `gr.HTML`."""
+
+    def guarded(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """`fn` whose `MergescopeError` becomes a message on the page (text only) instead of a server error."""
+
+    def go(self, tab_id: str) -> str:
+        """JavaScript for an event's `js=`: opens that tab."""
+
+    def tell(self, text: str, kind: str = "info") -> None:
+        """Show a short message on the caller's page; `kind` is info, warning or error. Plain text, never HTML."""

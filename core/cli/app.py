@@ -1,0 +1,85 @@
+"""The commands in one application, and how failures become one line and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from core.cli import catalogue, checkpoint, compare, doctor, evaluate, merge, runs, similarity
+from core.cli.output import program, say
+from core.cli.running import Interrupted
+from core.errors import BadInput, MergescopeError
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses; 130 is what shells expect after Ctrl-C."""
+
+app = typer.Typer(
+    help="Merge fine-tuned checkpoints of one base model; learn the merging coefficients without labels.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(merge.merge)
+app.command()(evaluate.evaluate)
+app.command()(similarity.similarity)
+app.command()(compare.compare)
+app.command()(catalogue.methods)
+app.command()(catalogue.suites)
+app.command()(catalogue.tasks)
+app.add_typer(runs.app, name="runs")
+app.command()(checkpoint.inspect)
+app.command()(doctor.doctor)
+
+
+def installed_version() -> str:
+    """Mergescope's version as installed."""
+    try:
+        return version("mergescope")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mergescope {installed_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Merge fine-tuned checkpoints of one base model; learn the merging coefficients without labels."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line; return the exit status. Failures that have a name are one line on standard error."""
+    command = typer.main.get_command(app)
+    try:
+        status = command.main(list(arguments), prog_name=program(), standalone_mode=False)
+    except typer.TyperException as error:
+        return _fail(f"{error.format_message()} See `{program()} --help`.", BAD_INPUT)
+    except BadInput as error:
+        return _fail(str(error), BAD_INPUT)
+    except Interrupted as error:
+        return _fail(str(error), INTERRUPTED)
+    except MergescopeError as error:
+        return _fail(str(error), FAILED)
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; Python would complain once more when it closes the stream.
+        sys.stdout = None  # type: ignore[assignment]
+        return FAILED
+    except OSError as error:
+        return _fail(f"The system refused a file operation: {error}.", FAILED)
+    return int(status or DONE)
+
+
+def _fail(message: str, status: int) -> int:
+    say(message)
+    return status

@@ -1,0 +1,129 @@
+"""`methods`, `suites` and `tasks`: what there is to choose from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.cli import options
+from core.cli.output import print_json, print_table
+from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from core.methods.base import Method
+
+
+def methods(
+    name: Annotated[str | None, typer.Argument(metavar="[METHOD]", help="Show this method's settings.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """List the merging methods, or one method's settings with their defaults and sources."""
+    from core import methods as registry
+
+    chosen = [registry.get(each) for each in ([name] if name else registry.names())]
+    if as_json:
+        print_json({"methods": [describe_method(method) for method in chosen]})
+    elif name:
+        _print_settings(chosen[0])
+    else:
+        rows = [[method.name, method.title, method.needs.value, method.summary] for method in chosen]
+        print_table("Methods", ["name", "title", "needs", "what it does"], rows)
+
+
+def describe_method(method: Method) -> dict[str, Any]:
+    """Everything a person or a page wants to know about a method, as plain data."""
+    return {
+        "name": method.name,
+        "title": method.title,
+        "paper": method.paper,
+        "summary": method.summary,
+        "cost": method.cost,
+        "trains": method.trains,
+        "needs": method.needs.value,
+        "settings": _describe_settings(method),
+    }
+
+
+def _describe_settings(method: Method) -> list[dict[str, Any]]:
+    schema = method.Settings.model_json_schema()["properties"]
+    defaults = method.Settings().model_dump(mode="json")
+    return [
+        {
+            "name": name,
+            "default": defaults[name],
+            "description": described.pop("description", ""),
+            "source": described.pop("source", ""),
+            "schema": {key: value for key, value in described.items() if key not in ("title", "default")},
+        }
+        for name, described in schema.items()
+    ]
+
+
+def _print_settings(method: Method) -> None:
+    print(f"{method.title}: {method.summary}\n{method.paper}\nNeeds: {method.needs.value}. Cost: {method.cost}")
+    rows = [
+        [item["name"], str(item["default"]), item["description"], item["source"]]
+        for item in _describe_settings(method)
+    ]
+    print_table(f"Settings of {method.name} (--set name=value)", ["name", "default", "meaning", "source"], rows)
+
+
+def suites(as_json: options.Json = False) -> None:
+    """List the bundled suites and those in the suites folder below MERGESCOPE_HOME."""
+    rows = [_describe_suite(name) for name in _suite_names()]
+    if as_json:
+        print_json({"suites": rows})
+        return
+    print_table(
+        "Suites",
+        ["name", "title", ">tasks", "file"],
+        [[row["name"], row["error"] or row["title"], str(len(row["tasks"])), row["path"]] for row in rows],
+    )
+
+
+def _suite_names() -> list[str]:
+    from core.suites import available
+
+    return sorted(available())
+
+
+def _describe_suite(name: str) -> dict[str, Any]:
+    from core.suites import available, find
+
+    row = {"name": name, "title": "", "description": "", "tasks": [], "path": str(available()[name]), "error": None}
+    try:
+        suite = find(name)
+    except BadInput as error:
+        # One unusable file of the person's own must not hide the other suites.
+        return row | {"error": str(error)}
+    return row | {"title": suite.title, "description": suite.description, "tasks": [task.name for task in suite.tasks]}
+
+
+def tasks(suite: options.SuiteName, as_json: options.Json = False) -> None:
+    """List the tasks of SUITE: classes, templates, and whether there is an expert."""
+    from core.suites import find
+
+    file = find(suite)
+    rows = [
+        {
+            "name": task.name,
+            "title": task.title,
+            "classes": list(task.classes),
+            "templates": list(task.templates),
+            "expert": task.expert.weights if task.expert else None,
+            "data": task.data.model_dump(mode="json"),
+        }
+        for task in file.tasks
+    ]
+    if as_json:
+        print_json({"suite": file.name, "tasks": rows})
+        return
+    print_table(
+        f"Tasks of {file.name}",
+        ["name", "title", ">classes", "expert", "class names"],
+        [
+            [row["name"], row["title"], str(len(row["classes"])), row["expert"] or "none", ", ".join(row["classes"])]
+            for row in rows
+        ],
+    )

@@ -1,0 +1,95 @@
+"""`compare`: several methods on one suite, in one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.cli import loading, options
+from core.cli.output import number, percent, print_json, print_table, say
+from core.cli.running import new_run
+from core.cli.stores import folder_of_runs, writing_somewhere
+from core.errors import MergescopeError, RunFailed, UnknownName
+
+if TYPE_CHECKING:
+    from core.methods.base import Method
+    from core.settings import MethodSettings
+    from core.suites import SuiteFile
+
+HISTORIES = ("entropy", "coefficients")
+
+
+def compare(
+    suite: options.SuiteName,
+    methods: Annotated[str, typer.Option(metavar="a,b,c|all", help="Methods, separated by commas, or all.")],
+    tasks: options.Tasks = None,
+    set_: options.Settings = None,
+    seed: options.Seed = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    runs: options.Runs = None,
+    as_json: options.Json = False,
+) -> None:
+    """Run several methods on SUITE and list their accuracy, time and memory side by side."""
+    folder_of_runs(runs)
+    from core import methods as registry
+
+    wanted = registry.names() if methods == "all" else options.names(methods, "--methods") or []
+    chosen = [registry.get(name) for name in wanted]
+    file, subset = loading.suite_and_tasks(suite, tasks)
+    prepared = _settings(chosen, file, set_, seed)
+    problem = loading.load(file, subset, device, precision)
+
+    rows, failures = [], []
+    with writing_somewhere(runs) as (store, _):
+        for method, settings in prepared:
+            try:
+                _, report, _ = new_run(store, problem, file, method, settings)
+            except RunFailed as error:
+                # The other methods' results are worth having; the status says that one is missing.
+                failures.append(f"{method.name}: {error}")
+                continue
+            rows.append({key: value for key, value in report.items() if key not in HISTORIES})
+    if as_json:
+        print_json({"rows": rows})
+    else:
+        _print(file.name, rows)
+    if failures:
+        raise MergescopeError(" ".join(failures))
+
+
+def _settings(
+    chosen: list[Method], file: SuiteFile, items: list[str] | None, seed: int | None
+) -> list[tuple[Method, MethodSettings]]:
+    """Each method gets those of the given settings that it has; one that no method has is an error."""
+    given = options.assignments(items)
+    known = {name for method in chosen for name in method.Settings.model_fields}
+    for name in given:
+        if name not in known:
+            raise UnknownName("setting of the chosen methods", name, sorted(known))
+    prepared = []
+    for method in chosen:
+        own = [item for item in items or [] if item.partition("=")[0].strip() in method.Settings.model_fields]
+        prepared.append((method, loading.settings(method, file, own, seed)))
+    return prepared
+
+
+def _print(suite: str, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    tasks = [task["name"] for task in rows[0]["tasks"]]
+    best = max(row["average_accuracy"] or 0 for row in rows)
+    table = [
+        [
+            row["method"] + (" *" if row["average_accuracy"] == best else ""),
+            *(percent(task["accuracy"]) for task in row["tasks"]),
+            percent(row["average_accuracy"]),
+            percent(row["average_normalised"]),
+            number(row["seconds"], 1),
+            number(row["peak_memory_mb"], 0),
+        ]
+        for row in rows
+    ]
+    columns = ["method", *(f">{task}" for task in tasks), ">average", ">normalised", ">seconds", ">MB"]
+    print_table(f"Accuracy on {suite} (* best average)", columns, table)

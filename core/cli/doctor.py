@@ -1,0 +1,116 @@
+"""`doctor`: what this installation and machine offer, and what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import typer
+
+from core.cli import options
+from core.cli.output import print_json, print_table
+from core.errors import MergescopeError
+
+PACKAGES = ("mergescope", "torch", "torchvision", "open_clip_torch", "safetensors", "pydantic", "SQLAlchemy", "gradio")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+BUNDLED = "demo"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fact; `ok` is False where something has to be mended before everything works."""
+
+    name: str
+    value: str
+    ok: bool = True
+
+
+def doctor(as_json: options.Json = False) -> None:
+    """Check the installation: versions, devices, memory, folders and the bundled suite. Status 1 if something is wrong."""
+    checks: tuple[Callable[[], list[Finding]], ...] = (_versions, _machine, _devices, _folders, _suite, _browser)
+    findings = [finding for check in checks for finding in check()]
+    healthy = all(finding.ok for finding in findings)
+    if as_json:
+        print_json({"healthy": healthy, "findings": [asdict(finding) for finding in findings]})
+    else:
+        rows = [[finding.name, finding.value, "" if finding.ok else "PROBLEM"] for finding in findings]
+        print_table("Mergescope on this machine", ["what", "found", ""], rows)
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def _versions() -> list[Finding]:
+    findings = [Finding("Python", platform.python_version())]
+    for package in PACKAGES:
+        try:
+            findings.append(Finding(package, version(package)))
+        except PackageNotFoundError:
+            findings.append(Finding(package, "not installed; run `pip install -e .`", ok=False))
+    return findings
+
+
+def _machine() -> list[Finding]:
+    import torch
+
+    findings = [
+        Finding("system", f"{platform.system()} {platform.machine()}"),
+        Finding("processors", str(os.cpu_count())),
+        Finding("threads of torch", str(torch.get_num_threads())),
+    ]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        findings.append(Finding("memory", f"{pages / 2**30:.1f} GiB"))
+    return findings
+
+
+def _devices() -> list[Finding]:
+    import torch
+
+    from core.precision import choose_device
+
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    accelerators = [*names, *(["Apple GPU"] if torch.backends.mps.is_available() else [])]
+    return [
+        Finding("accelerators", ", ".join(accelerators) or "none"),
+        Finding("device chosen by auto", str(choose_device("auto"))),
+    ]
+
+
+def _folders() -> list[Finding]:
+    from core.paths import home
+
+    folder = home()
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        return [Finding("home folder", f"{folder} can't be written: {error.strerror}; set MERGESCOPE_HOME", ok=False)]
+    free = shutil.disk_usage(nearest).free / 2**30
+    return [Finding("home folder", f"{folder} (writable, {free:.1f} GiB free)")]
+
+
+def _suite() -> list[Finding]:
+    from core.loading import load
+    from core.suites import find
+    from core.tasks import SPLITS
+
+    try:
+        problem = load(find(BUNDLED))
+        images = sum(len(problem.images(task, split)) for task in problem.tasks for split in SPLITS)
+    except (MergescopeError, OSError) as error:
+        return [Finding("bundled suite", f"{error}", ok=False)]
+    return [
+        Finding("bundled suite", f"intact: {len(problem.tasks)} experts, {images} images"),
+        Finding("precision chosen by auto", f"{problem.precision} for the bundled suite (measured per model)"),
+    ]
+
+
+def _browser() -> list[Finding]:
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    return [Finding("browser for the browser tests", found or "none; only the tests need one (Debian: chromium)")]

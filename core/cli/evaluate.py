@@ -1,0 +1,98 @@
+"""`evaluate`: accuracy of the base, of one expert or of a weight file on a suite's tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.cli import loading, options
+from core.cli.output import interval, number, percent, print_json, print_table
+from core.cli.progress import shown
+from core.errors import BadInput, UnknownName
+
+if TYPE_CHECKING:
+    from core.evaluate import Evaluation
+    from core.methods.base import Weights
+    from core.problem import Problem
+
+
+def evaluate(
+    suite: options.SuiteName,
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="A merged model (.safetensors).")] = None,
+    expert: Annotated[str | None, typer.Option(metavar="TASK", help="The expert of this task.")] = None,
+    base: Annotated[bool, typer.Option("--base", help="The base; also what is measured by default.")] = False,
+    tasks: options.Tasks = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Measure one set of weights on the test images of every task of SUITE."""
+    if (weights is not None) + (expert is not None) + base > 1:
+        raise BadInput("Give one of `--weights`, `--expert` and `--base`. Found several; remove all but one.")
+    file, subset = loading.suite_and_tasks(suite, tasks)
+    if expert is not None and expert not in file.experts:
+        raise UnknownName(f"expert of suite {file.name}", expert, file.experts)
+
+    # The chosen expert has to be loaded even where it is not evaluated on its own task.
+    needed = [*subset, expert] if subset and expert and expert not in subset else subset
+    problem = loading.load(file, needed, device, precision)
+    chosen, subject = _weights(problem, weights, expert)
+    found = _measure(problem, chosen, subset or list(problem.tasks))
+    report = _report(file.name, subject, problem, found)
+    if as_json:
+        print_json(report)
+    else:
+        _print(report)
+
+
+def _weights(problem: Problem, path: Path | None, expert: str | None) -> tuple[Weights, str]:
+    if path is not None:
+        from core.cli.merged_file import read
+
+        return read(path, problem), str(path)
+    if expert is not None:
+        return problem.task_vectors.expert(expert), f"expert {expert}"
+    return problem.task_vectors.base, "base"
+
+
+def _measure(problem: Problem, weights: Weights, tasks: list[str]) -> list[Evaluation]:
+    from core.evaluate import evaluate as measure
+
+    with shown() as progress:
+        return [measure(problem, weights, task, progress=progress) for task in tasks]
+
+
+def _report(suite: str, subject: str, problem: Problem, found: list[Evaluation]) -> dict[str, Any]:
+    rows = [
+        {
+            "name": item.task,
+            "accuracy": item.accuracy,
+            "ci95": list(item.ci95) if item.ci95 else None,
+            "correct": item.correct,
+            "total": item.total,
+            "entropy": item.entropy,
+        }
+        for item in found
+    ]
+    known = [item.accuracy for item in found if item.accuracy is not None]
+    return {
+        "suite": suite,
+        "weights": subject,
+        "split": "test",
+        "device": str(problem.device),
+        "precision": problem.precision,
+        "tasks": rows,
+        "average_accuracy": sum(known) / len(known) if known else None,
+    }
+
+
+def _print(report: dict[str, Any]) -> None:
+    rows = [
+        [row["name"], percent(row["accuracy"]), interval(row["ci95"]), str(row["total"]), number(row["entropy"], 3)]
+        for row in report["tasks"]
+    ]
+    rows.append(["average", percent(report["average_accuracy"]), "", "", ""])
+    columns = ["task", ">accuracy", ">95 % interval", ">images", ">entropy (nats)"]
+    print_table(f"{report['weights']} on {report['suite']}", columns, rows)

@@ -1,0 +1,41 @@
+"""From what the person typed to a checked request and a loaded problem."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.cli.options import assignments, names
+from core.cli.progress import shown
+
+if TYPE_CHECKING:
+    from core.methods.base import Method
+    from core.problem import Problem
+    from core.settings import MethodSettings
+    from core.suites import SuiteFile
+
+
+def suite_and_tasks(suite: str, tasks: str | None) -> tuple[SuiteFile, list[str] | None]:
+    """The suite file and the chosen tasks, names checked; raises `BadInput`."""
+    from core import suites
+
+    chosen = names(tasks, "--tasks")
+    file = suites.find(suite)
+    for name in chosen or ():
+        file.task(name)
+    return file, chosen
+
+
+def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str) -> Problem:
+    """Load base, experts, heads and images, with a progress bar on a terminal."""
+    from core import loading
+
+    with shown() as progress:
+        return loading.load(file, tasks, device=device, precision=precision, progress=progress)
+
+
+def settings(method: Method, file: SuiteFile, items: list[str] | None, seed: int | None) -> MethodSettings:
+    """Settings of `method`: its defaults, replaced by the suite's, replaced by `--set` and `--seed`."""
+    from core.settings import parse
+
+    values = {**file.defaults.get(method.name, {}), **assignments(items, seed)}
+    return parse(method.Settings, values, method.name)

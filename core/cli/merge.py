@@ -1,0 +1,60 @@
+"""`merge`: one method on one suite, reported, stored and exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli import loading, options, targets
+from core.cli.output import print_json, program
+from core.cli.report_files import print_report, write_model, write_report
+from core.cli.running import new_run, warn_of_distrust
+from core.cli.stores import folder_of_runs, writing_somewhere
+from core.errors import BadInput
+
+MANY_MODELS = ("individual",)
+"""Methods that keep one model per task, so that there is nothing to export."""
+
+
+def merge(
+    suite: options.SuiteName,
+    method: Annotated[str, typer.Option(metavar="NAME", help="A method; see `methods`.")] = "adamerging",
+    tasks: options.Tasks = None,
+    set_: options.Settings = None,
+    seed: options.Seed = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the merged model (.safetensors).")] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report (JSON).")] = None,
+    runs: options.Runs = None,
+    as_json: options.Json = False,
+) -> None:
+    """Merge the experts of SUITE into one model and measure it on every task."""
+    targets.check(out, "--out", ".safetensors")
+    targets.check(report, "--report")
+    targets.check_distinct(out=out, report=report)
+    folder_of_runs(runs)
+
+    from core import methods
+
+    chosen = methods.get(method)
+    if out is not None and chosen.name in MANY_MODELS:
+        raise BadInput(f"`--out` needs a method that makes one model. Found `{method}`, which keeps one per task.")
+    file, subset = loading.suite_and_tasks(suite, tasks)
+    settings = loading.settings(chosen, file, set_, seed)
+    problem = loading.load(file, subset, device, precision)
+    warn_of_distrust(problem, settings)
+    with writing_somewhere(runs) as (store, kept):
+        run_id, result, outcome = new_run(store, problem, file, chosen, settings)
+        if out is not None:
+            write_model(problem, outcome, out, result)
+    if report is not None:
+        write_report(result, report)
+    if as_json:
+        print_json(result)
+        return
+    print_report(result)
+    if kept:
+        print(f"Run {run_id}; see `{program()} runs show {run_id}`")

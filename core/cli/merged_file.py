@@ -1,0 +1,22 @@
+"""Weights of an image encoder from a file, held against the suite they are to be used with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.checkpoints import load_checkpoint
+from core.models import VISUAL
+from core.task_vectors import check_against_base
+
+if TYPE_CHECKING:
+    from core.methods.base import Weights
+    from core.problem import Problem
+
+
+def read(path: Path, problem: Problem) -> Weights:
+    """The image encoder in `path`, converted to the base's element type; raises `BadCheckpoint` if it does not fit."""
+    vectors = problem.task_vectors
+    base, tensors = vectors.base, load_checkpoint(path, VISUAL).tensors
+    check_against_base(path.name, base, tensors, vectors.names, cast=True)
+    return base | {name: tensors[name].to(base[name]) for name in vectors.names}

@@ -1,0 +1,60 @@
+"""Options that several commands share, so that they mean and say the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.errors import BadInput
+
+SuiteName = Annotated[
+    str, typer.Argument(metavar="SUITE", help="Name of a suite (see `suites`) or path of a suite file.")
+]
+Tasks = Annotated[
+    str | None, typer.Option("--tasks", metavar="a,b", help="Only these tasks, separated by commas.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting of the method (see `methods`); repeatable."),
+]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of all random choices.")]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
+Precision = Annotated[
+    str, typer.Option("--precision", metavar="NAME", help="auto (measured), float32 or bfloat16.")
+]
+Runs = Annotated[
+    Path | None, typer.Option("--runs", metavar="DIR", help="Folder of runs; default below MERGESCOPE_HOME.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def names(text: str | None, option: str) -> list[str] | None:
+    """`a,b` -> `["a", "b"]`; None stays None. Raises `BadInput` for empty or repeated names."""
+    if text is None:
+        return None
+    found = [part.strip() for part in text.split(",")]
+    if not all(found) or len(set(found)) < len(found):
+        raise BadInput(
+            f"`{option}` should be different names separated by commas. Found `{option} {text}`. "
+            "Remove empty and repeated names."
+        )
+    return found
+
+
+def assignments(items: list[str] | None, seed: int | None = None) -> dict[str, str | int]:
+    """`["steps=5"]` and `--seed` -> `{"steps": "5", "seed": …}`. Raises `BadInput` for other forms and repetitions."""
+    values: dict[str, str | int] = {}
+    for item in items or []:
+        key, sign, value = item.partition("=")
+        if not sign or not key.strip():
+            raise BadInput(f"`--set` should look like `--set steps=500`. Found `--set {item}`.")
+        if key.strip() in values:
+            raise BadInput(f"`--set` should give each setting once. Found `{key.strip()}` twice; remove one.")
+        values[key.strip()] = value.strip()
+    if seed is not None:
+        if "seed" in values:
+            raise BadInput("The seed should be given once. Found `--seed` and `--set seed=`; remove one.")
+        values["seed"] = seed
+    return values

@@ -1,0 +1,125 @@
+"""`runs`: what is stored, and what can be done with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.cli import options, report_files, targets
+from core.cli.output import number, percent, print_json, print_table, program
+from core.cli.stores import reading, writing
+from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from core.store import RunRecord
+
+app = typer.Typer(help="List, show, resume, export and delete stored runs.")
+
+RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id; see `runs list`.")]
+Report = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the report (JSON).")]
+
+
+@app.command("list")
+def list_runs(
+    runs: options.Runs = None,
+    as_json: options.Json = False,
+) -> None:
+    """List all runs, newest first."""
+    with reading(runs) as store:
+        rows = [_overview(record) for record in store.runs()]
+    if as_json:
+        print_json({"runs": rows})
+        return
+    print_table(
+        "Runs",
+        ["id", "status", "method", "suite", ">steps", ">average", ">seconds", "created"],
+        [
+            [
+                row["id"],
+                row["status"],
+                row["method"],
+                row["suite"],
+                f"{row['steps_done']}/{row['steps']}",
+                percent(row["average_accuracy"]),
+                number(row["seconds"], 1),
+                row["created"],
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _overview(record: RunRecord) -> dict[str, Any]:
+    keys = (
+        *("id", "status", "method", "suite", "name", "tasks", "seed", "settings", "steps_done", "steps", "seconds"),
+        *("created", "started", "finished", "device", "precision", "adapted_on", "samples_seen", "peak_memory_mb"),
+        *("average_accuracy", "error"),
+    )
+    row = {key: getattr(record, key) for key in keys}
+    return row | {"tasks": list(record.tasks)}
+
+
+@app.command()
+def show(run_id: RunId, report: Report = None, runs: options.Runs = None, as_json: options.Json = False) -> None:
+    """Show one run: its settings, progress and, once done, its report."""
+    targets.check(report, "--report")
+    with reading(runs) as store:
+        record = store.run(run_id)
+    if report is not None:
+        report_files.write_report(_finished(record), report)
+    if as_json:
+        print_json(_overview(record) | {"hashes": record.hashes, "execution": record.execution, "report": record.report})
+        return
+    facts = {**_overview(record), **{f"set {key}": value for key, value in record.settings.items()}}
+    del facts["settings"]
+    print_table(f"Run {record.id}", ["what", "value"], [[key, _text(value)] for key, value in facts.items()])
+    if record.report is not None:
+        report_files.print_report(record.report)
+
+
+def _text(value: object) -> str:
+    if value is None or value == "":
+        return "–"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _finished(record: RunRecord) -> dict[str, Any]:
+    if record.report is None:
+        raise BadInput(
+            f"Run {record.id} should be done to have a report. Found status {record.status}; "
+            f"go on with `{program()} runs resume {record.id}`."
+        )
+    return record.report
+
+
+@app.command()
+def resume(
+    run_id: RunId,
+    report: Report = None,
+    device: options.Device = "auto",
+    runs: options.Runs = None,
+    as_json: options.Json = False,
+) -> None:
+    """Go on with a run that was interrupted, cancelled or failed, from its last recorded step."""
+    targets.check(report, "--report")
+    from core.cli.resuming import resume_run
+
+    with writing(runs) as store:
+        result = resume_run(store, run_id, device)
+    if report is not None:
+        report_files.write_report(result, report)
+    if as_json:
+        print_json(result)
+    else:
+        report_files.print_report(result)
+
+
+@app.command()
+def delete(run_id: RunId, runs: options.Runs = None) -> None:
+    """Delete one run with everything that belongs to it."""
+    with writing(runs) as store:
+        store.run(run_id)
+        store.delete(run_id)
+    print(f"Deleted run {run_id}.")

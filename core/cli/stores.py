@@ -1,0 +1,79 @@
+"""Which store a command works on, and what happens when another process holds it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.cli import targets
+from core.cli.output import say
+from core.errors import StoreReadOnly
+from core.paths import runs_folder
+
+if TYPE_CHECKING:
+    from core.store import Store
+
+
+def folder_of_runs(chosen: Path | None) -> Path:
+    """The folder to keep runs in; raises `BadInput` unless it can be written."""
+    folder = chosen or runs_folder()
+    targets.check_folder(folder, "--runs" if chosen else "MERGESCOPE_HOME")
+    return folder
+
+
+@contextmanager
+def reading(folder: Path | None) -> Iterator[Store]:
+    """The store to look at, also while another process writes to it, and where nothing can be written at all."""
+    from core.store import CannotWrite, Store
+
+    chosen = folder or runs_folder()
+    try:
+        # Opening for writing is what marks the runs of a vanished process as interrupted; an empty store needs none.
+        store = Store.open(chosen, write=chosen.exists(), wait=0)
+    except CannotWrite:
+        store = Store.open(chosen, write=False)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def writing(folder: Path | None) -> Iterator[Store]:
+    """The store for changes; raises `StoreReadOnly` while another process holds it."""
+    from core.store import Store
+
+    store = Store.open(folder_of_runs(folder))
+    try:
+        if store.read_only:
+            raise StoreReadOnly(
+                f"The runs in `{store.folder}` are in use by {store.holder}. Stop it, or do this in its page."
+            )
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def writing_somewhere(folder: Path | None) -> Iterator[tuple[Store, bool]]:
+    """The store for a new run and True; where another process holds it, a private one and False, and a line says so."""
+    from core.store import Store
+
+    store = Store.open(folder_of_runs(folder))
+    try:
+        if not store.read_only:
+            yield store, True
+            return
+        holder = store.holder
+    finally:
+        store.close()
+    say(f"The runs in `{store.folder}` are in use by {holder}: this run is not kept there, and can't be resumed.")
+    with tempfile.TemporaryDirectory(prefix="mergescope-") as private:
+        store = Store.open(Path(private))
+        try:
+            yield store, False
+        finally:
+            store.close()

@@ -1,0 +1,55 @@
+"""Files a command will write: checked before any work starts."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from core.errors import BadInput
+
+
+def check(path: Path | None, option: str, suffix: str = "") -> None:
+    """Raise `BadInput` unless a file can be written at `path`; leaves nothing behind. None is fine."""
+    if path is None:
+        return
+    if suffix and path.suffix != suffix:
+        raise BadInput(f"`{option}` should be a file name that ends in `{suffix}`. Found `{path}`.")
+    if path.exists() and not path.is_file():
+        raise BadInput(f"`{option}` should be a file. Found `{path}`, which is a folder or a device.")
+    if not path.parent.is_dir():
+        raise BadInput(
+            f"`{option}` should be in a folder that exists. Found `{path}`; create `{path.parent}` first."
+        )
+    try:
+        # Asking the system by doing it: permissions alone say nothing about read-only and special file systems.
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise BadInput(
+            f"`{option}` should be in a folder where files can be written. Found `{path}`: {error.strerror}."
+        ) from None
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Raise `BadInput` unless files can be written in `folder`, or the folder be made; leaves nothing behind."""
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise BadInput(f"`{option}` should be a folder. Found `{folder}`, where `{nearest}` is a file.")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise BadInput(
+            f"`{option}` should be a folder where files can be written. Found `{folder}`: {error.strerror}."
+        ) from None
+
+
+def check_distinct(**paths: Path | None) -> None:
+    """Raise `BadInput` if two options name the same file."""
+    seen: dict[Path, str] = {}
+    for option, path in paths.items():
+        if path is None:
+            continue
+        other = seen.setdefault(path.resolve(), option)
+        if other != option:
+            raise BadInput(f"`--{other}` and `--{option}` should be different files. Found `{path}` for both.")

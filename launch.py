@@ -1,0 +1,51 @@
+"""The only entry: `python launch.py` opens the dashboard, `python launch.py COMMAND …` carries out one command."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli import options
+from core.cli.app import app, run
+from core.errors import MergescopeError
+
+GLOBAL_OPTIONS = ("-h", "--help", "--version")
+
+
+@app.command()
+def ui(
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="The suite that is chosen at first.")] = "demo",
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 7860,
+    share: Annotated[bool, typer.Option("--share", help="Also open a public link to a read-only view.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Show runs, start none.")] = False,
+    runs: options.Runs = None,
+) -> None:
+    """Open the dashboard (the default command)."""
+    if find_spec("dashboard.app") is None:
+        raise MergescopeError(
+            "The dashboard should be in the package `dashboard.app`. Found none in this installation; "
+            "install Mergescope again, or use the other commands (`--help` lists them)."
+        )
+    from dashboard.app import serve
+
+    serve(
+        suite=suite, host=host, port=port, share=share, open_browser=not no_browser, read_only=read_only, runs=runs
+    )
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its status."""
+    arguments = sys.argv[1:]
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in GLOBAL_OPTIONS):
+        arguments = ["ui", *arguments]
+    sys.exit(run(arguments))
+
+
+if __name__ == "__main__":
+    main()

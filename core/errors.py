@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 
 class MergescopeError(Exception):
     """Base of every failure that Mergescope names; `str()` of it is one line for a person."""
@@ -14,8 +17,11 @@ class BadInput(MergescopeError):
 class UnknownName(BadInput):
     """A method, task, suite, setting or run of that name does not exist; the message lists what does."""
 
-    def __init__(self, kind: str, found: str, known: list[str] | tuple[str, ...]) -> None:
-        super().__init__(f"Unknown {kind} `{found}`. Known: {', '.join(known) or 'none'}.")
+    def __init__(self, kind: str, found: str, known: Sequence[str]) -> None:
+        listed = ", ".join(known) if len(known) <= 40 else ", ".join(get_close_matches(found, known, 8, 0.3))
+        super().__init__(
+            f"Unknown {kind} `{found[:80]}`. Known: {listed or 'none'}{'' if len(known) <= 40 else ', …'}."
+        )
 
 
 class BadCheckpoint(BadInput):

@@ -1,1 +1,1 @@
-"""The command line: one module per command, each a thin layer over the engine. Only typer is imported on start."""
+"""The command line: one module per command, a thin layer over the engine. Starting imports only typer."""

@@ -59,7 +59,7 @@ def _options(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out one command line; return the exit status. Failures that have a name are one line on standard error."""
+    """Carry out one command line; return the exit status. Named failures are one line on standard error."""
     command = typer.main.get_command(app)
     try:
         status = command.main(list(arguments), prog_name=program(), standalone_mode=False)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(metavar="[METHOD]", help="Show this method's settings.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[METHOD]", help="Show this method's settings.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """List the merging methods, or one method's settings with their defaults and sources."""
@@ -61,12 +63,16 @@ def _describe_settings(method: Method) -> list[dict[str, Any]]:
 
 
 def _print_settings(method: Method) -> None:
-    print(f"{method.title}: {method.summary}\n{method.paper}\nNeeds: {method.needs.value}. Cost: {method.cost}")
+    print(
+        f"{method.title}: {method.summary}\n{method.paper}\nNeeds: {method.needs.value}. Cost: {method.cost}"
+    )
     rows = [
         [item["name"], str(item["default"]), item["description"], item["source"]]
         for item in _describe_settings(method)
     ]
-    print_table(f"Settings of {method.name} (--set name=value)", ["name", "default", "meaning", "source"], rows)
+    print_table(
+        f"Settings of {method.name} (--set name=value)", ["name", "default", "meaning", "source"], rows
+    )
 
 
 def suites(as_json: options.Json = False) -> None:
@@ -91,13 +97,24 @@ def _suite_names() -> list[str]:
 def _describe_suite(name: str) -> dict[str, Any]:
     from core.suites import available, find
 
-    row = {"name": name, "title": "", "description": "", "tasks": [], "path": str(available()[name]), "error": None}
+    row = {
+        "name": name,
+        "title": "",
+        "description": "",
+        "tasks": [],
+        "path": str(available()[name]),
+        "error": None,
+    }
     try:
         suite = find(name)
     except BadInput as error:
         # One unusable file of the person's own must not hide the other suites.
         return row | {"error": str(error)}
-    return row | {"title": suite.title, "description": suite.description, "tasks": [task.name for task in suite.tasks]}
+    return row | {
+        "title": suite.title,
+        "description": suite.description,
+        "tasks": [task.name for task in suite.tasks],
+    }
 
 
 def tasks(suite: options.SuiteName, as_json: options.Json = False) -> None:
@@ -123,7 +140,13 @@ def tasks(suite: options.SuiteName, as_json: options.Json = False) -> None:
         f"Tasks of {file.name}",
         ["name", "title", ">classes", "expert", "class names"],
         [
-            [row["name"], row["title"], str(len(row["classes"])), row["expert"] or "none", ", ".join(row["classes"])]
+            [
+                row["name"],
+                row["title"],
+                str(len(row["classes"])),
+                row["expert"] or "none",
+                ", ".join(row["classes"]),
+            ]
             for row in rows
         ],
     )

@@ -36,7 +36,9 @@ def inspect(
     if as_json:
         print_json(facts | {"tensors": tensors})
         return
-    rows = [[item["name"], " x ".join(map(str, item["shape"])) or "scalar", item["dtype"]] for item in tensors]
+    rows = [
+        [item["name"], " x ".join(map(str, item["shape"])) or "scalar", item["dtype"]] for item in tensors
+    ]
     print_table(checkpoint.name, ["tensor", ">shape", "type"], rows)
     print(f"{facts['parameters']:,} numbers in {len(tensors)} tensors, {facts['bytes']:,} bytes")
     print(f"SHA-256 {facts['sha256']}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import loading, options
-from core.cli.output import number, percent, print_json, print_table, say
+from core.cli.output import number, percent, print_json, print_table
 from core.cli.running import new_run
 from core.cli.stores import folder_of_runs, writing_somewhere
 from core.errors import MergescopeError, RunFailed, UnknownName

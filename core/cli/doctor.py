@@ -16,7 +16,16 @@ from core.cli import options
 from core.cli.output import print_json, print_table
 from core.errors import MergescopeError
 
-PACKAGES = ("mergescope", "torch", "torchvision", "open_clip_torch", "safetensors", "pydantic", "SQLAlchemy", "gradio")
+PACKAGES = (
+    "mergescope",
+    "torch",
+    "torchvision",
+    "open_clip_torch",
+    "safetensors",
+    "pydantic",
+    "SQLAlchemy",
+    "gradio",
+)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BUNDLED = "demo"
 
@@ -31,8 +40,15 @@ class Finding:
 
 
 def doctor(as_json: options.Json = False) -> None:
-    """Check the installation: versions, devices, memory, folders and the bundled suite. Status 1 if something is wrong."""
-    checks: tuple[Callable[[], list[Finding]], ...] = (_versions, _machine, _devices, _folders, _suite, _browser)
+    """Check versions, devices, memory, folders and the bundled suite. Status 1 if something is wrong."""
+    checks: tuple[Callable[[], list[Finding]], ...] = (
+        _versions,
+        _machine,
+        _devices,
+        _folders,
+        _suite,
+        _browser,
+    )
     findings = [finding for check in checks for finding in check()]
     healthy = all(finding.ok for finding in findings)
     if as_json:
@@ -90,7 +106,11 @@ def _folders() -> list[Finding]:
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
-        return [Finding("home folder", f"{folder} can't be written: {error.strerror}; set MERGESCOPE_HOME", ok=False)]
+        return [
+            Finding(
+                "home folder", f"{folder} can't be written: {error.strerror}; set MERGESCOPE_HOME", ok=False
+            )
+        ]
     free = shutil.disk_usage(nearest).free / 2**30
     return [Finding("home folder", f"{folder} (writable, {free:.1f} GiB free)")]
 
@@ -107,10 +127,14 @@ def _suite() -> list[Finding]:
         return [Finding("bundled suite", f"{error}", ok=False)]
     return [
         Finding("bundled suite", f"intact: {len(problem.tasks)} experts, {images} images"),
-        Finding("precision chosen by auto", f"{problem.precision} for the bundled suite (measured per model)"),
+        Finding(
+            "precision chosen by auto", f"{problem.precision} for the bundled suite (measured per model)"
+        ),
     ]
 
 
 def _browser() -> list[Finding]:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    return [Finding("browser for the browser tests", found or "none; only the tests need one (Debian: chromium)")]
+    return [
+        Finding("browser for the browser tests", found or "none; only the tests need one (Debian: chromium)")
+    ]

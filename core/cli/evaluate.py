@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def evaluate(
     suite: options.SuiteName,
-    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="A merged model (.safetensors).")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A merged model (.safetensors).")
+    ] = None,
     expert: Annotated[str | None, typer.Option(metavar="TASK", help="The expert of this task.")] = None,
     base: Annotated[bool, typer.Option("--base", help="The base; also what is measured by default.")] = False,
     tasks: options.Tasks = None,
@@ -90,7 +92,13 @@ def _report(suite: str, subject: str, problem: Problem, found: list[Evaluation])
 
 def _print(report: dict[str, Any]) -> None:
     rows = [
-        [row["name"], percent(row["accuracy"]), interval(row["ci95"]), str(row["total"]), number(row["entropy"], 3)]
+        [
+            row["name"],
+            percent(row["accuracy"]),
+            interval(row["ci95"]),
+            str(row["total"]),
+            number(row["entropy"], 3),
+        ]
         for row in report["tasks"]
     ]
     rows.append(["average", percent(report["average_accuracy"]), "", "", ""])

@@ -26,7 +26,9 @@ def merge(
     seed: options.Seed = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the merged model (.safetensors).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the merged model (.safetensors).")
+    ] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report (JSON).")] = None,
     runs: options.Runs = None,
     as_json: options.Json = False,
@@ -41,7 +43,9 @@ def merge(
 
     chosen = methods.get(method)
     if out is not None and chosen.name in MANY_MODELS:
-        raise BadInput(f"`--out` needs a method that makes one model. Found `{method}`, which keeps one per task.")
+        raise BadInput(
+            f"`--out` needs a method that makes one model. Found `{method}`, which keeps one per task."
+        )
     file, subset = loading.suite_and_tasks(suite, tasks)
     settings = loading.settings(chosen, file, set_, seed)
     problem = loading.load(file, subset, device, precision)

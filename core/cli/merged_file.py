@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, problem: Problem) -> Weights:
-    """The image encoder in `path`, converted to the base's element type; raises `BadCheckpoint` if it does not fit."""
+    """The image encoder in `path`, in the base's element type; raises `BadCheckpoint` if it does not fit."""
     vectors = problem.task_vectors
     base, tensors = vectors.base, load_checkpoint(path, VISUAL).tensors
     check_against_base(path.name, base, tensors, vectors.names, cast=True)

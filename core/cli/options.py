@@ -44,7 +44,7 @@ def names(text: str | None, option: str) -> list[str] | None:
 
 
 def assignments(items: list[str] | None, seed: int | None = None) -> dict[str, str | int]:
-    """`["steps=5"]` and `--seed` -> `{"steps": "5", "seed": …}`. Raises `BadInput` for other forms and repetitions."""
+    """`["steps=5"]` and `--seed` -> `{"steps": "5", "seed": …}`. Raises `BadInput` for anything else."""
     values: dict[str, str | int] = {}
     for item in items or []:
         key, sign, value = item.partition("=")

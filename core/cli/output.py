@@ -21,7 +21,9 @@ def program() -> str:
 def say(message: str) -> None:
     """One line on standard error, whatever line breaks and control characters the message contains."""
     line = " ".join(message.split())
-    print("".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line), file=sys.stderr)
+    print(
+        "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line), file=sys.stderr
+    )
 
 
 def print_json(data: Mapping[str, Any]) -> None:
@@ -30,7 +32,7 @@ def print_json(data: Mapping[str, Any]) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on standard output: the first column is text, columns whose name starts with `>` are numbers."""
+    """A table on standard output; columns whose name starts with `>` are numbers, set to the right."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

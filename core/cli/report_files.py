@@ -67,4 +67,8 @@ def _means(report: dict[str, Any]) -> list[str]:
         known = [task[key] for task in report["tasks"] if task[key] is not None]
         return sum(known) / len(known) if known else None
 
-    return [percent(mean("base_accuracy")), percent(mean("expert_accuracy")), percent(report["average_normalised"])]
+    return [
+        percent(mean("base_accuracy")),
+        percent(mean("expert_accuracy")),
+        percent(report["average_normalised"]),
+    ]

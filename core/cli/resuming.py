@@ -1,7 +1,3 @@
 """Going on with a stored run: the same suite, tasks, settings and precision as when it began."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-from core.cli import running

@@ -1,4 +1,4 @@
-"""Running one method from the command line: a stored run, a progress bar, and Ctrl-C that leaves it resumable."""
+"""Running one method from the command line: stored, with a progress bar, resumable after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def new_run(
 def go_on(
     store: Store, run_id: str, problem: Problem, method: Method, settings: MethodSettings
 ) -> tuple[dict[str, Any], Outcome]:
-    """Execute or resume the run `run_id`; its report and the merged weights. Raises `Interrupted` after Ctrl-C."""
+    """Execute or resume a run; its report and the merged weights. Raises `Interrupted` after Ctrl-C."""
     from core import runner
 
     last: list[Outcome] = []

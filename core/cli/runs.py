@@ -53,8 +53,29 @@ def list_runs(
 
 def _overview(record: RunRecord) -> dict[str, Any]:
     keys = (
-        *("id", "status", "method", "suite", "name", "tasks", "seed", "settings", "steps_done", "steps", "seconds"),
-        *("created", "started", "finished", "device", "precision", "adapted_on", "samples_seen", "peak_memory_mb"),
+        *(
+            "id",
+            "status",
+            "method",
+            "suite",
+            "name",
+            "tasks",
+            "seed",
+            "settings",
+            "steps_done",
+            "steps",
+            "seconds",
+        ),
+        *(
+            "created",
+            "started",
+            "finished",
+            "device",
+            "precision",
+            "adapted_on",
+            "samples_seen",
+            "peak_memory_mb",
+        ),
         *("average_accuracy", "error"),
     )
     row = {key: getattr(record, key) for key in keys}
@@ -62,7 +83,9 @@ def _overview(record: RunRecord) -> dict[str, Any]:
 
 
 @app.command()
-def show(run_id: RunId, report: Report = None, runs: options.Runs = None, as_json: options.Json = False) -> None:
+def show(
+    run_id: RunId, report: Report = None, runs: options.Runs = None, as_json: options.Json = False
+) -> None:
     """Show one run: its settings, progress and, once done, its report."""
     targets.check(report, "--report")
     with reading(runs) as store:
@@ -70,7 +93,10 @@ def show(run_id: RunId, report: Report = None, runs: options.Runs = None, as_jso
     if report is not None:
         report_files.write_report(_finished(record), report)
     if as_json:
-        print_json(_overview(record) | {"hashes": record.hashes, "execution": record.execution, "report": record.report})
+        print_json(
+            _overview(record)
+            | {"hashes": record.hashes, "execution": record.execution, "report": record.report}
+        )
         return
     facts = {**_overview(record), **{f"set {key}": value for key, value in record.settings.items()}}
     del facts["settings"]

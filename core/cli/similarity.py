@@ -31,14 +31,24 @@ def similarity(
         return
     names = data["tasks"]
     columns = ["task", *(f">{name}" for name in names)]
-    print_table(f"Cosine similarity of the task vectors of {file.name}", columns, _rows(names, data["cosine"], 3))
+    print_table(
+        f"Cosine similarity of the task vectors of {file.name}", columns, _rows(names, data["cosine"], 3)
+    )
     for group, matrix in data["per_block"].items():
         print_table(f"Cosine similarity in {group}", columns, _rows(names, matrix, 3))
-    print_table("Norms of the task vectors", ["group", *columns[1:]], _rows(list(data["norms"]), data["norms"].values(), 4))
     print_table(
-        "Share of parameters that two tasks move in opposite directions", columns, _rows(names, data["sign_conflict"], 3)
+        "Norms of the task vectors",
+        ["group", *columns[1:]],
+        _rows(list(data["norms"]), data["norms"].values(), 4),
+    )
+    print_table(
+        "Share of parameters that two tasks move in opposite directions",
+        columns,
+        _rows(names, data["sign_conflict"], 3),
     )
 
 
 def _rows(names: list[str], values: object, digits: int) -> list[list[str]]:
-    return [[name, *(number(value, digits) for value in row)] for name, row in zip(names, values, strict=True)]
+    return [
+        [name, *(number(value, digits) for value in row)] for name, row in zip(names, values, strict=True)
+    ]

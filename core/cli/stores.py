@@ -26,12 +26,12 @@ def folder_of_runs(chosen: Path | None) -> Path:
 
 @contextmanager
 def reading(folder: Path | None) -> Iterator[Store]:
-    """The store to look at, also while another process writes to it, and where nothing can be written at all."""
+    """The store to look at, also while another process writes, and where nothing can be written at all."""
     from core.store import CannotWrite, Store
 
     chosen = folder or runs_folder()
     try:
-        # Opening for writing is what marks the runs of a vanished process as interrupted; an empty store needs none.
+        # Opening for writing marks the runs of a vanished process as interrupted.
         store = Store.open(chosen, write=chosen.exists(), wait=0)
     except CannotWrite:
         store = Store.open(chosen, write=False)
@@ -59,7 +59,7 @@ def writing(folder: Path | None) -> Iterator[Store]:
 
 @contextmanager
 def writing_somewhere(folder: Path | None) -> Iterator[tuple[Store, bool]]:
-    """The store for a new run and True; where another process holds it, a private one and False, and a line says so."""
+    """The store for a new run and True; a private one and False while another process holds it."""
     from core.store import Store
 
     store = Store.open(folder_of_runs(folder))
@@ -70,7 +70,7 @@ def writing_somewhere(folder: Path | None) -> Iterator[tuple[Store, bool]]:
         holder = store.holder
     finally:
         store.close()
-    say(f"The runs in `{store.folder}` are in use by {holder}: this run is not kept there, and can't be resumed.")
+    say(f"The runs in `{store.folder}` are in use by {holder}: this run is not kept and can't be resumed.")
     with tempfile.TemporaryDirectory(prefix="mergescope-") as private:
         store = Store.open(Path(private))
         try:

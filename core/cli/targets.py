@@ -21,7 +21,7 @@ def check(path: Path | None, option: str, suffix: str = "") -> None:
             f"`{option}` should be in a folder that exists. Found `{path}`; create `{path.parent}` first."
         )
     try:
-        # Asking the system by doing it: permissions alone say nothing about read-only and special file systems.
+        # Permissions alone say nothing about read-only and special file systems.
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
@@ -31,7 +31,7 @@ def check(path: Path | None, option: str, suffix: str = "") -> None:
 
 
 def check_folder(folder: Path, option: str) -> None:
-    """Raise `BadInput` unless files can be written in `folder`, or the folder be made; leaves nothing behind."""
+    """Raise `BadInput` unless `folder`, or the place where it will be made, can be written."""
     nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not nearest.is_dir():
         raise BadInput(f"`{option}` should be a folder. Found `{folder}`, where `{nearest}` is a file.")
@@ -52,4 +52,6 @@ def check_distinct(**paths: Path | None) -> None:
             continue
         other = seen.setdefault(path.resolve(), option)
         if other != option:
-            raise BadInput(f"`--{other}` and `--{option}` should be different files. Found `{path}` for both.")
+            raise BadInput(
+                f"`--{other}` and `--{option}` should be different files. Found `{path}` for both."
+            )

@@ -1,0 +1,139 @@
+"""The header of a safetensors file, checked before any library parses it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.errors import BadCheckpoint
+
+MAX_HEADER = 10 * 2**20
+MAX_TENSORS = 20_000
+MAX_DIMENSIONS = 16
+NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,500}")
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""The element types that a vision encoder can have; anything else (packed or quantised) is refused."""
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Element type, shape and place of one tensor, from the header alone."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    """First byte, counted from the end of the header."""
+    end: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """The table of contents of a safetensors file."""
+
+    tensors: dict[str, TensorInfo]
+    metadata: dict[str, str]
+
+
+def read_header(path: Path) -> Header:
+    """Parse and check the header of the safetensors file at `path`.
+
+    Raises `BadCheckpoint` for anything that is not exactly what the format describes: oversized or malformed
+    headers, duplicate keys, odd names, overlapping or out-of-file data, holes.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 10 or not 2 <= length <= min(MAX_HEADER, size - 8):
+            raise BadCheckpoint(
+                f"`{path.name}` is not a complete safetensors file: expected a header of 2 to "
+                f"{min(MAX_HEADER, max(size - 8, 0)):,} bytes, found {length:,}. Fetch or export the file again."
+            )
+        raw = file.read(length)
+    try:
+        entries = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise BadCheckpoint(f"`{path.name}` has a malformed safetensors header: {_short(error)}.") from None
+    if not isinstance(entries, dict):
+        raise BadCheckpoint(f"`{path.name}` has a malformed safetensors header: expected an object.")
+    metadata = entries.pop("__metadata__", {})
+    if len(entries) > MAX_TENSORS:
+        raise BadCheckpoint(
+            f"`{path.name}` holds {len(entries):,} tensors; expected at most {MAX_TENSORS:,}."
+        )
+    tensors = {name: _entry(path.name, name, entry) for name, entry in entries.items()}
+    _check_cover(path.name, tensors.values(), size - 8 - length)
+    texts = metadata.items() if isinstance(metadata, dict) else ()
+    return Header(tensors, {k: v for k, v in texts if isinstance(v, str)})
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:120] or type(error).__name__
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return table
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**48
+
+
+def _entry(file: str, name: str, entry: object) -> TensorInfo:
+    if not NAME.fullmatch(name):
+        raise BadCheckpoint(f"`{file}` holds a tensor with an odd name: {name[:60]!r}.")
+    match entry:
+        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [begin, end]} if len(
+            shape
+        ) <= MAX_DIMENSIONS and all(map(_is_count, [*shape, begin, end])):
+            pass
+        case _:
+            raise BadCheckpoint(
+                f"`{file}`: tensor `{name}` is described wrongly; expected dtype, shape, data_offsets."
+            )
+    if dtype not in DTYPES:
+        known = ", ".join(DTYPES)
+        raise BadCheckpoint(
+            f"`{file}`: tensor `{name}` has element type {dtype[:20]!r}; expected one of {known}."
+        )
+    if end - begin != math.prod(shape) * DTYPES[dtype].itemsize:
+        raise BadCheckpoint(
+            f"`{file}`: tensor `{name}` has {end - begin:,} bytes, which its shape {shape} does not fill."
+        )
+    return TensorInfo(dtype, tuple(shape), begin, end)
+
+
+def _check_cover(file: str, tensors: Iterable[TensorInfo], available: int) -> None:
+    """The tensors must follow each other without hole or overlap and end at the file's end."""
+    at = 0
+    for info in sorted(tensors, key=lambda info: (info.begin, info.end)):
+        if info.begin != at:
+            raise BadCheckpoint(
+                f"`{file}` has overlapping or missing data at byte {at:,}; fetch or export it again."
+            )
+        at = info.end
+    if at != available:
+        raise BadCheckpoint(
+            f"`{file}` is {'truncated' if at > available else 'too long'}: expected {at:,} bytes of data, "
+            f"found {available:,}. Fetch or export the file again."
+        )

@@ -1,0 +1,81 @@
+"""The image encoder as a function of its weights, and what it costs on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from core.models import Architecture, build, normalise
+
+ACTIVATIONS = 640 * 2**20
+"""Bytes of saved activations that a micro-batch may take."""
+
+
+class Encoder:
+    """Calls the image encoder of an architecture with weights given at each call; holds none itself."""
+
+    def __init__(self, arch: Architecture, device: torch.device, precision: str) -> None:
+        self.arch, self.device, self.precision = arch, device, precision
+        visual = build(arch, device="meta").visual
+        assert isinstance(visual, nn.Module)
+        self._visual = visual
+        self.parameter_shapes = {name: tuple(p.shape) for name, p in visual.named_parameters()}
+        self.buffer_names = tuple(name for name, _ in visual.named_buffers())
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """uint8 `[N, H, W, 3]` -> normalised `[N, 3, S, S]` on the encoder's device."""
+        x = normalise(self.arch, images.to(self.device))
+        return x.double() if self.precision == "float64" else x
+
+    def features(self, weights: Mapping[str, Tensor], prepared: Tensor) -> Tensor:
+        """Normalised image features `[N, embed_dim]` (float32, or float64), differentiable in the weights."""
+        with self._autocast():
+            features = functional_call(self._visual, dict(weights), (prepared,))
+        features = features if features.dtype == torch.float64 else features.float()
+        return nn.functional.normalize(features, dim=-1)
+
+    def with_precision(self, precision: str) -> Encoder:
+        """The same encoder computing in another precision."""
+        return Encoder(self.arch, self.device, precision)
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        if self.precision != "bfloat16":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+
+def activation_bytes(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> int:
+    """Bytes that one image's forward pass saves for the backward pass, weights not counted."""
+    leaves = {n: w.detach().requires_grad_(n in encoder.parameter_shapes) for n, w in weights.items()}
+    owned = {w.untyped_storage().data_ptr() for w in leaves.values()}
+    saved: dict[int, int] = {}
+
+    def count(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in owned:
+            saved[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    pair = encoder.prepare(images[:1].expand(2, *images.shape[1:]))
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        single = _total(lambda: encoder.features(leaves, pair[:1]), saved)
+        double = _total(lambda: encoder.features(leaves, pair), saved)
+    # The difference of two and one image leaves out what does not grow with images, such as autocast's weight copies.
+    return max(double - single, 1)
+
+
+def _total(forward: Callable[[], Tensor], saved: dict[int, int]) -> int:
+    saved.clear()
+    result = forward()  # Kept alive while counting, so that no address is used twice.
+    total = sum(saved.values())
+    del result
+    return total
+
+
+def micro_batch_for(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> int:
+    """How many images to push through at once: as many as `ACTIVATIONS` holds, 4 to 1,024."""
+    return int(min(max(ACTIVATIONS // activation_bytes(encoder, weights, images), 4), 1024))

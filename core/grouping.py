@@ -1,0 +1,46 @@
+"""Which parameter tensors share one row of λ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+GroupKind = Literal["task", "block", "tensor"]
+
+_BLOCK = re.compile(r"(?:resblocks|blocks|layers|stages|layer)\.?(\d+(?:\.blocks\.\d+)?)\b")
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Rows of λ and the row of each parameter tensor."""
+
+    groups: tuple[str, ...]
+    row_of: tuple[int, ...]
+    """Index into `groups`, one for each parameter tensor, in the order of the names given to `group`."""
+
+
+def block_of(name: str) -> str:
+    """The block a tensor belongs to: `block 3`, or `embedding` before and `output` after the transformer's blocks."""
+    if found := _BLOCK.search(name):
+        return f"block {found.group(1)}"
+    return (
+        "output"
+        if re.match(
+            r"(ln_post|proj\b|head|norm\b|attn_pool|attnpool|trunk\.(norm|head|fc_norm|attn_pool))", name
+        )
+        else "embedding"
+    )
+
+
+def group(names: Sequence[str], kind: GroupKind) -> Grouping:
+    """Group parameter tensors: all in one row (`task`), one row a block (`block`), or one a tensor (`tensor`).
+
+    `tensor` is what the AdaMerging paper calls layer-wise, `task` what it calls task-wise.
+    """
+    labels = {"task": lambda _: "all", "block": block_of, "tensor": lambda name: name}[kind]
+    each = [labels(name) for name in names]
+    groups = tuple(dict.fromkeys(each))
+    index = {label: row for row, label in enumerate(groups)}
+    return Grouping(groups, tuple(index[label] for label in each))

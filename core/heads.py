@@ -1,0 +1,87 @@
+"""Class names × templates -> the frozen zero-shot head of a task, cached on disk by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import open_clip
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from core.checkpoints import load_checkpoint
+from core.errors import BadCheckpoint
+from core.files import write_atomically
+from core.models import VISUAL, Architecture, build
+
+HEAD = "head"
+
+
+class HeadBuilder:
+    """Builds heads with the text tower of one base checkpoint, which is loaded only when a head is not cached."""
+
+    def __init__(self, arch: Architecture, weights: Path, weights_hash: str, cache: Path) -> None:
+        self._arch, self._weights, self._hash, self._cache = arch, weights, weights_hash, cache
+        self._model: nn.Module | None = None
+
+    def head(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
+        """`[classes, embed_dim]` float32: mean over templates of normalised text embeddings, normalised, × exp(logit_scale).
+
+        This is the head of Wortsman et al. (2022), as the AdaMerging authors use it.
+        """
+        recipe = [self._hash, self._arch.config, list(classes), list(templates), open_clip.__version__]
+        key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+        file = self._cache / "heads" / f"{key}.safetensors"
+        if file.is_file():
+            try:
+                return load_file(file)[HEAD]
+            except (SafetensorError, OSError, KeyError):
+                pass  # A cache file that can't be read is as good as none: it is written again below.
+        head = self._embed(classes, templates)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, lambda temporary: save_file({HEAD: head}, temporary))
+        return head
+
+    @torch.no_grad()
+    def _embed(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
+        model = self._model = self._model or _load_text_tower(self._arch, self._weights)
+        tokenize = open_clip.SimpleTokenizer(
+            context_length=self._arch.config["text_cfg"].get("context_length", 77)
+        )
+        total = torch.zeros(len(classes), self._arch.config["embed_dim"])
+        for template in templates:
+            tokens = tokenize([template.format(name) for name in classes])
+            total += torch.cat([_normalised(model.encode_text(part)) for part in tokens.split(256)])  # type: ignore[operator]
+        scale = model.logit_scale.float().exp().clamp(max=100)  # type: ignore[operator, union-attr]
+        return (_normalised(total) * scale).contiguous()
+
+
+def _normalised(x: Tensor) -> Tensor:
+    return nn.functional.normalize(x.float(), dim=-1)
+
+
+def _load_text_tower(arch: Architecture, weights: Path) -> nn.Module:
+    model = build(arch)
+    tensors = {
+        name: t.float() for name, t in load_checkpoint(weights).tensors.items() if not name.startswith(VISUAL)
+    }
+    wanted = {name for name in model.state_dict() if not name.startswith(VISUAL)}
+    _require(weights, missing=wanted - set(tensors), kind="text tower")
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    wrong = {name for name in wanted if shapes[name] != tuple(tensors[name].shape)}
+    _require(weights, missing=wrong, kind="text tower of this architecture")
+    model.load_state_dict({name: tensors[name] for name in wanted}, strict=False)
+    del model.visual  # The heads don't need it, and it may be large.
+    return model
+
+
+def _require(weights: Path, missing: Iterable[str], kind: str) -> None:
+    if names := sorted(missing):
+        raise BadCheckpoint(
+            f"`{weights.name}` has no complete {kind}, which is needed to build the heads: {len(names)} tensors are "
+            f"missing or of another shape ({', '.join(names[:4])}…). Give a base that includes the text tower."
+        )

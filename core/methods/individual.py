@@ -1,0 +1,30 @@
+"""Each task's own expert: the upper reference, not one model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.methods.base import Method, MethodSettings, Outcome, State, Step
+from core.problem import Problem
+
+
+class Individual(Method):
+    """θ = θ_k on task k; K models, so there is nothing to export."""
+
+    name = "individual"
+    title = "Individual experts"
+    paper = "Fine-tuned models, one a task (Ilharco et al., ICLR 2023)."
+    summary = "Every task with its own expert: the accuracy that one merged model tries to keep."
+    cost = "Nothing, but K models instead of one."
+
+    def steps(
+        self, problem: Problem, settings: MethodSettings, resume: State | None = None
+    ) -> Iterator[Step]:
+        """One step: an outcome with other weights for each task; unseen tasks get the base."""
+        vectors = problem.task_vectors
+        yield Step(
+            0,
+            outcome=Outcome(
+                lambda task: vectors.expert(task) if task in vectors.tasks else vectors.base, single=False
+            ),
+        )

@@ -1,0 +1,24 @@
+"""The base itself: the lower reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.methods.base import Method, MethodSettings, Outcome, State, Step
+from core.problem import Problem
+
+
+class Pretrained(Method):
+    """θ = θ₀."""
+
+    name = "pretrained"
+    title = "Pre-trained"
+    paper = "Zero-shot CLIP (Radford et al., 2021)."
+    summary = "The base without any fine-tuning: what merging has to beat."
+    cost = "Nothing."
+
+    def steps(
+        self, problem: Problem, settings: MethodSettings, resume: State | None = None
+    ) -> Iterator[Step]:
+        """One step: the base."""
+        yield Step(0, outcome=Outcome.of(problem.task_vectors.base))

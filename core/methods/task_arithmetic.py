@@ -1,0 +1,41 @@
+"""Task Arithmetic: one coefficient for the sum of all task vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.merged import merge
+from core.methods.base import Method, MethodSettings, Outcome, State, Step
+from core.problem import Problem
+from core.settings import setting
+
+
+class TaskArithmeticSettings(MethodSettings):
+    """Settings of Task Arithmetic."""
+
+    scale: float = setting(
+        0.3,
+        "λ: weight of the sum of task vectors.",
+        source="Task Arithmetic; AdaMerging section 4",
+        ge=-10,
+        le=10,
+    )
+
+
+class TaskArithmetic(Method):
+    """θ = θ₀ + λ Σ_k τ_k."""
+
+    name = "task_arithmetic"
+    title = "Task Arithmetic"
+    paper = "Editing Models with Task Arithmetic (Ilharco et al., ICLR 2023), section 3."
+    summary = "Adds all task vectors with one weight, 0.3 unless you choose another."
+    cost = "Seconds."
+    Settings = TaskArithmeticSettings
+
+    def steps(
+        self, problem: Problem, settings: MethodSettings, resume: State | None = None
+    ) -> Iterator[Step]:
+        """One step: the scaled sum."""
+        assert isinstance(settings, TaskArithmeticSettings)
+        vectors = problem.task_vectors
+        yield Step(0, outcome=Outcome.of(merge(vectors, dict.fromkeys(vectors.tasks, settings.scale))))

@@ -1,0 +1,37 @@
+"""The objective protocol: what is minimised over λ, one value a sample."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from enum import StrEnum
+from typing import ClassVar
+
+from torch import Tensor
+
+from core.methods.base import Need
+
+
+class Target(StrEnum):
+    """What an objective compares the merged model's logits with."""
+
+    NOTHING = "nothing"
+    LABELS = "labels"
+    EXPERT = "logits of the task's own expert"
+
+
+class Objective(ABC):
+    """A loss on logits. Adding a file with one concrete subclass to `core/objectives` adds an objective."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    summary: ClassVar[str]
+    needs: ClassVar[Need] = Need.UNLABELLED
+    target: ClassVar[Target] = Target.NOTHING
+
+    @abstractmethod
+    def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
+        """Loss of each sample `[B]` in nats, float32 or float64, from logits `[B, C]` and the target where there is one.
+
+        A value a sample and no more, so that cutting a batch into micro-batches changes nothing.
+        """

@@ -1,0 +1,24 @@
+"""Cross-entropy on labels: the supervised upper bound of the paper."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.methods.base import Need
+from core.objectives.base import Objective, Target
+
+
+class CrossEntropy(Objective):
+    """Mean cross-entropy of the merged model's predictions against labels."""
+
+    name = "cross_entropy"
+    title = "Cross-entropy (needs labels)"
+    paper = "AdaMerging (Yang et al., ICLR 2024), table 4 (supervised variant)."
+    summary = "Uses labels: an upper bound for what label-free objectives can reach with the same λ."
+    needs = Need.LABELLED
+    target = Target.LABELS
+
+    def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
+        """Cross-entropy of each sample against int64 labels `[B]`."""
+        return F.cross_entropy(logits, target, reduction="none")

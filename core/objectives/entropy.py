@@ -1,0 +1,28 @@
+"""Prediction entropy: AdaMerging's label-free objective."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from core.objectives.base import Objective
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """H(softmax(logits)) of each sample in nats: `[B, C]` -> `[B]`, in at least float32."""
+    log_p = (logits if logits.dtype.itemsize >= 4 else logits.float()).log_softmax(-1)
+    return -(log_p.exp() * log_p).sum(-1)
+
+
+class Entropy(Objective):
+    """Mean entropy of the merged model's predictions."""
+
+    name = "entropy"
+    title = "Prediction entropy"
+    paper = "AdaMerging (Yang et al., ICLR 2024), equations 5 and 7."
+    summary = (
+        "Makes the merged model sure of itself on your unlabelled images. Works where the experts are sure."
+    )
+
+    def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
+        """Entropy of each sample."""
+        return entropy(logits)

@@ -1,0 +1,96 @@
+"""Which device and precision to compute with; `auto` measures what is faster for the model at hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from core.encoder import Encoder
+from core.errors import BadInput, UnknownName
+from core.files import write_text
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float64")
+MARGIN = 1.2
+"""bfloat16 must be this much faster to be chosen, so that the choice does not flip with the machine's noise."""
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; `auto` takes CUDA, then MPS, then the CPU. Raises `BadInput` where it is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BadInput(
+            f"`device` should be auto, cpu, cuda, cuda:N or mps, and present. Found `{name}`: {str(error).splitlines()[0]}"
+        ) from None
+    return device
+
+
+def choose_precision(
+    name: str, encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor, cache: Path
+) -> str:
+    """`name` itself, or for `auto` the faster of float32 and bfloat16 autocast in a forward and backward pass.
+
+    The measurement takes a few passes over up to 8 images and is remembered in `cache` for this model and machine.
+    """
+    if name not in PRECISIONS:
+        raise UnknownName("precision", name, PRECISIONS)
+    if name != "auto":
+        return name
+    file = cache / "precision.json"
+    known = _read(file)
+    key = _key(encoder)
+    if key not in known:
+        seconds = {p: _seconds(encoder.with_precision(p), weights, images) for p in ("float32", "bfloat16")}
+        known[key] = "bfloat16" if seconds["float32"] > MARGIN * seconds["bfloat16"] else "float32"
+        write_text(file, json.dumps(known))
+    return known[key]
+
+
+def _key(encoder: Encoder) -> str:
+    device = (
+        torch.cuda.get_device_name(encoder.device) if encoder.device.type == "cuda" else platform.processor()
+    )
+    parts = [
+        encoder.arch.config,
+        encoder.device.type,
+        device,
+        platform.machine(),
+        torch.__version__,
+        torch.get_num_threads(),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        known = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {k: v for k, v in known.items() if v in PRECISIONS} if isinstance(known, dict) else {}
+
+
+def _seconds(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> float:
+    """Fastest of three forward and backward passes after one to warm up; infinite where it does not run at all."""
+    leaves = {n: w.detach().requires_grad_(n in encoder.parameter_shapes) for n, w in weights.items()}
+    trained = [leaf for leaf in leaves.values() if leaf.requires_grad]
+    prepared = encoder.prepare(images[:8])
+    times = []
+    for _ in range(4):
+        begin = time.perf_counter()
+        try:
+            gradients = torch.autograd.grad(encoder.features(leaves, prepared).sum(), trained)
+            gradients[0].sum().item()  # Waits for the device.
+        except RuntimeError:
+            return float("inf")
+        times.append(time.perf_counter() - begin)
+    return min(times[1:])

@@ -1,0 +1,108 @@
+"""What a merging method works on: encoder, task vectors, heads and images of one suite on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.encoder import Encoder
+from core.errors import BadInput, UnknownName
+from core.task_vectors import TaskVectors
+from core.tasks import SPLITS, Images
+
+
+def _never() -> None:
+    """The default tick: nobody asks to pause or stop."""
+
+
+@dataclass
+class Problem:
+    """One suite, loaded. Methods read it and never change it."""
+
+    suite: str
+    task_vectors: TaskVectors
+    encoder: Encoder
+    heads: Mapping[str, Tensor]
+    """Task -> frozen head `[classes, embed_dim]`, also for tasks without an expert."""
+    load_images: Callable[[str, str], Images | None]
+    """(task, split) -> images, None where the task does not have the split."""
+    classes: Mapping[str, tuple[str, ...]]
+    micro_batch: int
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    """Role -> SHA-256 of the checkpoint file it came from."""
+    content: Mapping[str, str] = field(default_factory=dict)
+    """Task -> hash of everything that its accuracies depend on beside the weights."""
+    tick: Callable[[], None] = _never
+    """Called between micro-batches; the runner sets it to block while paused and to raise when cancelled."""
+
+    def __post_init__(self) -> None:
+        self._loaded: dict[tuple[str, str], Images] = {}
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks that take part in the merge: those with an expert."""
+        return self.task_vectors.tasks
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Tasks without an expert, which are only evaluated."""
+        return tuple(task for task in self.heads if task not in self.tasks)
+
+    @property
+    def device(self) -> torch.device:
+        """Where everything is computed."""
+        return self.encoder.device
+
+    @property
+    def precision(self) -> str:
+        """Precision of the forward and backward pass: float32, bfloat16 (autocast) or float64."""
+        return self.encoder.precision
+
+    @property
+    def execution(self) -> dict[str, Any]:
+        """All that bit-identical repetition depends on beside the settings; stored with each run."""
+        return {
+            "device": str(self.device),
+            "precision": self.precision,
+            "deltas": str(self.task_vectors.deltas.dtype).removeprefix("torch."),
+            "micro_batch": self.micro_batch,
+            "threads": torch.get_num_threads(),
+            "torch": str(torch.__version__),
+        }
+
+    def split(self, task: str, split: str) -> Images:
+        """The images of one split of a task, loaded once. Raises `BadInput` where the task does not have it."""
+        if split not in SPLITS:
+            raise UnknownName("split", split, SPLITS)
+        if (task, split) not in self._loaded:
+            images = self.load_images(task, split)
+            if images is None:
+                raise BadInput(
+                    f"Task `{task}` has no split `{split}`; choose another split or leave the task out."
+                )
+            self._loaded[task, split] = images
+        return self._loaded[task, split]
+
+    def images(self, task: str, split: str = "test") -> Tensor:
+        """Pixels uint8 `[N, H, W, 3]`."""
+        return self.split(task, split).pixels
+
+    def labels(self, task: str, split: str = "test") -> Tensor | None:
+        """Labels int64 `[N]`, or None where they are not known."""
+        return self.split(task, split).labels
+
+    @torch.no_grad()
+    def logits(self, weights: Mapping[str, Tensor], task: str, images: Tensor) -> Tensor:
+        """Logits `[N, classes]` of uint8 images under the given weights, on the CPU; no gradient."""
+        weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
+        parts = []
+        for part in images.split(self.micro_batch):
+            self.tick()
+            parts.append(
+                (self.encoder.features(weights, self.encoder.prepare(part)) @ self.heads[task].T).cpu()
+            )
+        return torch.cat(parts)

@@ -1,0 +1,16 @@
+"""Runs on disk: one SQLite database (WAL) and safetensors artefacts."""
+
+from core.store.faults import CannotWrite, Damaged
+from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord
+from core.store.store import Store
+
+__all__ = [
+    "ACTIVE",
+    "STATUSES",
+    "CannotWrite",
+    "Damaged",
+    "EvaluationRecord",
+    "RunRecord",
+    "StepRecord",
+    "Store",
+]

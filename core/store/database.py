@@ -1,0 +1,85 @@
+"""One SQLite file in WAL mode: one writing connection behind a lock, reading connections beside it.
+
+SQLite up to 3.51.2 can lose pages when two connections reset the write-ahead log at once; so only the writing
+connection ever checkpoints, and readers open the file read-only.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool, StaticPool
+
+_BUSY_SECONDS = 5.0
+
+
+class Database:
+    """Transactions on one file; safe to use from several threads."""
+
+    def __init__(self, path: Path, *, write: bool) -> None:
+        self.path = path
+        self._turn = threading.RLock()
+        self._readers = _engine(self._read_only_connection, "BEGIN", pooled=True)
+        self._writer = _engine(self._writing_connection, "BEGIN IMMEDIATE", pooled=False) if write else None
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction of the only writer: committed by the end of the block, undone by an exception."""
+        if self._writer is None:
+            raise RuntimeError("this database was opened for reading")
+        with self._turn, self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A consistent view of everything committed so far."""
+        with self._readers.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Fold the log into the file and give the connections back."""
+        with self._turn:
+            self._readers.dispose()
+            if self._writer is not None:
+                self._writer.dispose()
+
+    def _writing_connection(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            "wal_autocheckpoint=1000",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    def _read_only_connection(self) -> sqlite3.Connection:
+        location = f"file:{quote(str(self.path))}?mode=ro"
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if not os.access(self.path.parent, os.W_OK) and not log.exists():
+            location += "&immutable=1"
+        return sqlite3.connect(
+            location, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+
+
+def _engine(connect: object, begin: str, *, pooled: bool) -> Engine:
+    if pooled:
+        engine = create_engine(
+            "sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=60
+        )
+    else:
+        engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
+    # Python's own transaction handling leaves DDL outside; an explicit BEGIN keeps a migration whole.
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine

@@ -1,0 +1,78 @@
+"""Failures of disk and database in plain words."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError
+
+from core.errors import RunFailed
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full. Free some space",
+    errno.EDQUOT: "the disk quota is used up. Free some space",
+    errno.EFBIG: "the file is larger than this system allows. Choose another folder",
+    errno.EIO: "the disk reports an input/output error. Check the disk, or choose another folder",
+    errno.EACCES: "permission denied. Make the folder writable, or choose another one",
+    errno.EPERM: "permission denied. Make the folder writable, or choose another one",
+    errno.EROFS: "the file system is read-only. Choose another folder",
+    errno.ENOENT: "the folder is gone. Create it again, or choose another one",
+    errno.ENOTDIR: "a file is in the way of the folder. Move it, or choose another folder",
+    errno.EISDIR: "a folder is in the way of the file. Move it, or choose another name",
+}
+_SQLITE = {
+    "SQLITE_FULL": errno.ENOSPC,
+    "SQLITE_IOERR": errno.EIO,
+    "SQLITE_READONLY": errno.EROFS,
+    "SQLITE_PERM": errno.EACCES,
+    "SQLITE_CANTOPEN": errno.EACCES,
+}
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+
+class CannotWrite(RunFailed):
+    """Disk full, read-only or failing: the last checkpoint is intact and the run can be resumed."""
+
+
+class Damaged(RunFailed):
+    """Bytes of the store are not what was written."""
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether `error` says that the database's bytes are corrupt."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    name = getattr(origin, "sqlite_errorname", None) or ""
+    return isinstance(origin, sqlite3.Error) and name.startswith(_DAMAGE)
+
+
+@contextmanager
+def plainly(what: str) -> Iterator[None]:
+    """Turn OSError and database errors inside the block into one line about `what`.
+
+    Raises `CannotWrite` for a full, failing or protected disk and `Damaged` for a corrupt database.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CannotWrite(f"{what} failed: {_of_system(error)}.") from error
+    except DBAPIError as error:
+        if is_damage(error):
+            raise Damaged(
+                f"{what} failed: the database is damaged. Open the store again to repair it."
+            ) from error
+        raise CannotWrite(f"{what} failed: {_of_database(error)}.") from error
+
+
+def _of_system(error: OSError) -> str:
+    return _REMEDIES.get(error.errno or 0) or f"{error.strerror or error}"
+
+
+def _of_database(error: DBAPIError) -> str:
+    name = getattr(error.orig, "sqlite_errorname", None) or ""
+    for prefix, number in _SQLITE.items():
+        if name.startswith(prefix):
+            return _REMEDIES[number]
+    return f"{error.orig}"

@@ -1,0 +1,62 @@
+"""Who writes: one process at a time, which leaves its name beside the lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from core.files import write_atomically
+
+
+class WriteLock:
+    """The right to write to one store."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = FileLock(folder / "store.lock", thread_local=False)
+        self._name = folder / "store.holder"
+
+    def acquire(self, wait: float) -> bool:
+        """Take the right within `wait` seconds; False where another process keeps it."""
+        try:
+            self._lock.acquire(timeout=wait)
+        except Timeout:
+            return False
+        text = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
+        write_atomically(self._name, lambda path: _write(path, text))
+        return True
+
+    def release(self) -> None:
+        """Let the next process write."""
+        self._name.unlink(missing_ok=True)
+        self._lock.release()
+
+    def holder(self) -> str | None:
+        """The process that writes, in words; None where the last one went without leaving."""
+        try:
+            found = json.loads(self._name.read_text(encoding="utf-8"))
+            pid, host = int(found["pid"]), str(found["host"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, LookupError, TypeError):
+            return "another process"
+        return f"process {pid} on {host}" if host != socket.gethostname() or _alive(pid) else None
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _alive(pid: int) -> bool:
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

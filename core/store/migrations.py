@@ -1,0 +1,91 @@
+"""Numbered changes of the database layout, each applied once, in one transaction with its number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, delete, insert, inspect, select, text
+
+from core.errors import BadInput
+from core.store.database import Database
+from core.store.tables import VERSION
+
+
+def m001(connection: Connection) -> None:
+    """Runs, their steps, λ, checkpoint, evaluations and report."""
+    owner = "run INTEGER NOT NULL REFERENCES runs (ordinal) ON DELETE CASCADE"
+    for statement in (
+        "CREATE TABLE schema_version (version INTEGER NOT NULL)",
+        """CREATE TABLE runs (
+            ordinal INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            name TEXT NOT NULL DEFAULT '', suite TEXT NOT NULL DEFAULT '', origin TEXT NOT NULL DEFAULT '',
+            method TEXT NOT NULL DEFAULT '', adapted_on TEXT NOT NULL DEFAULT '',
+            created TEXT NOT NULL DEFAULT '',
+            status TEXT NOT NULL, seed INTEGER NOT NULL, steps INTEGER NOT NULL,
+            started TEXT, finished TEXT, error TEXT, summary TEXT,
+            settings TEXT NOT NULL DEFAULT '{}', execution TEXT NOT NULL DEFAULT '{}',
+            hashes TEXT NOT NULL DEFAULT '{}', tasks TEXT NOT NULL DEFAULT '[]',
+            groups TEXT NOT NULL DEFAULT '[]',
+            steps_done INTEGER NOT NULL DEFAULT 0, samples_seen INTEGER NOT NULL DEFAULT 0,
+            seconds FLOAT NOT NULL DEFAULT 0, peak_memory_mb FLOAT, average_accuracy FLOAT)""",
+        "CREATE INDEX runs_by_status ON runs (status)",
+        "CREATE INDEX runs_by_suite ON runs (suite)",
+        f"""CREATE TABLE steps ({owner}, number INTEGER NOT NULL, seconds FLOAT NOT NULL,
+            samples INTEGER NOT NULL, losses TEXT NOT NULL, entropies TEXT NOT NULL, PRIMARY KEY (run, number)) WITHOUT ROWID""",
+        f"""CREATE TABLE coefficients ({owner}, number INTEGER NOT NULL, data BLOB NOT NULL,
+            PRIMARY KEY (run, number))""",
+        f"""CREATE TABLE checkpoints ({owner} PRIMARY KEY, number INTEGER NOT NULL, sha256 TEXT NOT NULL,
+            data BLOB NOT NULL)""",
+        f"""CREATE TABLE evaluations ({owner}, number INTEGER NOT NULL, split TEXT NOT NULL,
+            kind TEXT NOT NULL, task TEXT NOT NULL, correct INTEGER NOT NULL, total INTEGER NOT NULL, entropy FLOAT NOT NULL,
+            complete INTEGER NOT NULL, PRIMARY KEY (run, number, split, kind, task)) WITHOUT ROWID""",
+        f"CREATE TABLE reports ({owner} PRIMARY KEY, body TEXT NOT NULL)",
+    ):
+        connection.execute(text(statement))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001,)
+
+
+def version(connection: Connection) -> int:
+    """How many migrations the database has seen; 0 for an empty one."""
+    if not inspect(connection).has_table(VERSION.name):
+        return 0
+    return connection.execute(select(VERSION.c.version)).scalar() or 0
+
+
+def migrate(database: Database) -> None:
+    """Bring a writable database up to date.
+
+    Raises `BadInput` for one that a newer Mergescope has written.
+    """
+    for number, migration in enumerate(MIGRATIONS, start=1):
+        with database.writing() as connection:
+            found = version(connection)
+            if found < number:
+                migration(connection)
+                connection.execute(delete(VERSION))
+                connection.execute(insert(VERSION).values(version=number))
+    require_known(found, database)
+
+
+def require_current(database: Database) -> None:
+    """Raise `BadInput` where a database opened for reading is of another version."""
+    with database.reading() as connection:
+        found = version(connection)
+    require_known(found, database)
+    if found < len(MIGRATIONS):
+        raise BadInput(
+            f"The runs in {database.path.parent} were written by an older Mergescope (layout {found}, "
+            f"expected {len(MIGRATIONS)}). Open them once for writing to update them."
+        )
+
+
+def require_known(found: int, database: Database) -> None:
+    """Raise `BadInput` where the layout `found` is newer than this program."""
+    if found > len(MIGRATIONS):
+        raise BadInput(
+            f"The runs in {database.path.parent} were written by a newer Mergescope (layout {found}, "
+            f"this one knows {len(MIGRATIONS)}). Update Mergescope, or choose another folder with --runs."
+        )

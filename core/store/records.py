@@ -1,0 +1,142 @@
+"""What the store hands out: immutable records, free of database types."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import RowMapping
+
+STATUSES = ("queued", "running", "paused", "done", "cancelled", "failed", "interrupted")
+ACTIVE = ("queued", "running", "paused")
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run; times are ISO 8601 in UTC, durations seconds of a monotonic clock."""
+
+    id: str
+    status: str
+    suite: str = ""
+    origin: str = ""
+    """What finds the suite again: its name, or the path of its file."""
+    method: str = ""
+    name: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    tasks: tuple[str, ...] = ()
+    created: str = ""
+    started: str | None = None
+    finished: str | None = None
+    seconds: float = 0.0
+    """Time of the method's steps, summed over interruptions; evaluation is not in it."""
+    steps: int = 0
+    steps_done: int = 0
+    execution: dict[str, Any] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    adapted_on: str = ""
+    samples_seen: int = 0
+    peak_memory_mb: float | None = None
+    error: str | None = None
+    report: dict[str, Any] | None = None
+    """`report.json` once done; in lists without its two histories, `entropy` and `coefficients`."""
+    average_accuracy: float | None = None
+
+    @property
+    def device(self) -> str:
+        """Where it ran, or was asked to."""
+        return str(self.execution.get("device", ""))
+
+    @property
+    def precision(self) -> str:
+        """Number format of the forward and backward pass."""
+        return str(self.execution.get("precision", ""))
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step of a run."""
+
+    number: int
+    losses: dict[str, float]
+    entropies: dict[str, float]
+    seconds: float
+    samples: int
+    coefficients: Float32 | None
+    """`[groups, tasks]`, in the order of the run's `groups` and `tasks`; read-only."""
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """Accuracy of one task after one step."""
+
+    step: int
+    split: str
+    kind: str
+    task: str
+    correct: int
+    total: int
+    entropy: float
+    full: bool
+
+    @property
+    def accuracy(self) -> float | None:
+        """Top-1 accuracy as a fraction; None where there are no labelled images."""
+        return self.correct / self.total if self.total else None
+
+
+def run_record(row: RowMapping, report: str | None = None) -> RunRecord:
+    """A row of `runs` as a record; a row that can't be understood becomes a quarantined run."""
+    try:
+        return RunRecord(
+            **{name: row[name] for name in _PLAIN},
+            settings=_object(row["settings"]),
+            execution=_object(row["execution"]),
+            hashes=_object(row["hashes"]),
+            tasks=tuple(json.loads(row["tasks"])),
+            groups=tuple(json.loads(row["groups"])),
+            report=_object(report or row["summary"]) if report or row["summary"] else None,
+        )
+    except (ValueError, TypeError, LookupError) as error:
+        return quarantined(str(row["id"]), f"{error}")
+
+
+def quarantined(run_id: str, reason: str) -> RunRecord:
+    """The record of a run that can't be read, so that the others still list."""
+    return RunRecord(
+        run_id,
+        "failed",
+        name="quarantined",
+        error=f"Quarantined: the records of this run are damaged ({reason}).",
+    )
+
+
+_PLAIN = (
+    *(
+        "id",
+        "status",
+        "suite",
+        "origin",
+        "method",
+        "name",
+        "seed",
+        "created",
+        "started",
+        "finished",
+        "seconds",
+    ),
+    *("steps", "steps_done", "adapted_on", "samples_seen", "peak_memory_mb", "error", "average_accuracy"),
+)
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, found {type(value).__name__}")
+    return value

@@ -1,0 +1,144 @@
+"""Rows of the table of runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
+from sqlalchemy.exc import DatabaseError
+
+from core.errors import UnknownName
+from core.store.faults import is_damage
+from core.store.records import ACTIVE, RunRecord, quarantined, run_record
+from core.store.tables import CHECKPOINTS, REPORTS, RUNS
+
+_ID = re.compile(r"[0-9a-f]{12}")
+_HISTORIES = ("entropy", "coefficients")
+_SHOWN = 10
+
+
+def now() -> str:
+    """The time of day for people; durations never come from it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def checked(run_id: object) -> str:
+    """`run_id` if it has the form of a run's id; anything else never reaches a query or a path."""
+    if isinstance(run_id, str) and _ID.fullmatch(run_id):
+        return run_id
+    raise UnknownName("run", f"{run_id!r:.40}", ["12 characters of 0-9 and a-f, as `runs list` shows"])
+
+
+def create(connection: Connection, values: Mapping[str, Any]) -> str:
+    """Insert a queued run under a fresh random id."""
+    run_id = secrets.token_hex(6)
+    row = {name: _json(value) if name in _ENCODED else value for name, value in values.items()}
+    connection.execute(insert(RUNS).values(id=run_id, status="queued", created=now(), **row))
+    return run_id
+
+
+def ordinal(connection: Connection, run_id: str) -> int:
+    """The row number of a run; raises `UnknownName`."""
+    found = connection.execute(select(RUNS.c.ordinal).where(RUNS.c.id == checked(run_id))).scalar()
+    if found is None:
+        latest = select(RUNS.c.id).order_by(RUNS.c.ordinal.desc()).limit(_SHOWN)
+        raise UnknownName("run", run_id, list(connection.execute(latest).scalars()))
+    return int(found)
+
+
+def read(connection: Connection, run_id: str) -> RunRecord:
+    """One run with its whole report."""
+    number = ordinal(connection, run_id)
+    row = connection.execute(select(RUNS).where(RUNS.c.ordinal == number)).mappings().one()
+    report = connection.execute(select(REPORTS.c.body).where(REPORTS.c.run == number)).scalar()
+    return run_record(row, report)
+
+
+def listing(
+    connection: Connection, statuses: Sequence[str] | None, suite: str | None, limit: int | None
+) -> list[RunRecord]:
+    """Runs, newest first, without the histories of their reports."""
+    query = select(RUNS).order_by(RUNS.c.ordinal.desc()).limit(limit)
+    if statuses is not None:
+        query = query.where(RUNS.c.status.in_(statuses))
+    if suite is not None:
+        query = query.where(RUNS.c.suite == suite)
+    try:
+        return [run_record(row) for row in connection.execute(query).mappings()]
+    except DatabaseError as error:
+        if not is_damage(error):
+            raise
+    return _one_by_one(connection, query)
+
+
+def set_status(connection: Connection, run_id: str, status: str, error: str | None) -> None:
+    """Note a new status, and when the run started or ended."""
+    number, time = ordinal(connection, run_id), now()
+    values: dict[str, Any] = {
+        "status": status,
+        "error": error,
+        "finished": None if status in ACTIVE else time,
+    }
+    if status == "running":
+        values["started"] = func.coalesce(RUNS.c.started, time)
+    connection.execute(update(RUNS).where(RUNS.c.ordinal == number).values(**values))
+
+
+def interrupt_active(connection: Connection) -> int:
+    """Runs whose process went away without a word become `interrupted`; returns how many."""
+    query = update(RUNS).where(RUNS.c.status.in_(ACTIVE))
+    return connection.execute(query.values(status="interrupted", finished=now(), error=None)).rowcount
+
+
+def describe(connection: Connection, run_id: str, values: Mapping[str, Any]) -> None:
+    """Replace facts about a run: any columns of `create`, its name, or its peak memory."""
+    row = {name: _json(value) if name in _ENCODED else value for name, value in values.items()}
+    connection.execute(update(RUNS).where(RUNS.c.ordinal == ordinal(connection, run_id)).values(**row))
+
+
+def finish(connection: Connection, run_id: str, report: Mapping[str, Any]) -> None:
+    """Store the report, note the run as done and drop the checkpoint nobody needs any more."""
+    number = ordinal(connection, run_id)
+    summary = {name: value for name, value in report.items() if name not in _HISTORIES}
+    connection.execute(delete(REPORTS).where(REPORTS.c.run == number))
+    connection.execute(insert(REPORTS).values(run=number, body=_json(report)))
+    connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.run == number))
+    facts = {
+        "average_accuracy": report.get("average_accuracy"),
+        "peak_memory_mb": report.get("peak_memory_mb"),
+    }
+    connection.execute(update(RUNS).where(RUNS.c.ordinal == number).values(summary=_json(summary), **facts))
+    set_status(connection, run_id, "done", None)
+
+
+def remove(connection: Connection, run_id: str) -> None:
+    """Delete a run; the rows that belong to it go with it."""
+    connection.execute(delete(RUNS).where(RUNS.c.ordinal == ordinal(connection, run_id)))
+
+
+def _one_by_one(connection: Connection, query: Select[Any]) -> list[RunRecord]:
+    # The index of ids is a tree of its own, so a damaged page of the table does not hide the other runs.
+    found = []
+    for run_id in list(connection.execute(select(RUNS.c.id).order_by(RUNS.c.id)).scalars()):
+        try:
+            row: RowMapping | None = connection.execute(query.where(RUNS.c.id == run_id)).mappings().first()
+        except DatabaseError as error:
+            if not is_damage(error):
+                raise
+            found.append((0, quarantined(run_id, "database page unreadable")))
+        else:
+            if row is not None:
+                found.append((int(row["ordinal"]), run_record(row)))
+    return [record for _, record in sorted(found, key=lambda pair: -pair[0])]
+
+
+_ENCODED = ("settings", "execution", "hashes", "tasks", "groups")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,174 @@
+"""Rows of steps, coefficients, checkpoints and evaluations of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+from sqlalchemy import Connection, delete, func, insert, select, update
+from torch import Tensor
+
+from core.methods.base import Coefficients, State, Step
+from core.store.faults import Damaged
+from core.store.records import EvaluationRecord, Float32, StepRecord
+from core.store.state import pack, unpack
+from core.store.tables import CHECKPOINTS, COEFFICIENTS, EVALUATIONS, RUNS, STEPS
+
+_FLOAT32 = np.dtype("<f4")
+
+
+class Evaluated(Protocol):
+    """What the store keeps of an evaluation; `core.evaluate.Evaluation` is one."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def correct(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def entropy(self) -> float: ...
+
+
+def record(connection: Connection, run: int, step: Step, state: State | None) -> None:
+    """Insert or replace one step; the run's totals and its checkpoint change with it.
+
+    The step that carries the outcome keeps the checkpoint before it: a run that stops between its last step and
+    its report then goes on with that step and gets the outcome again.
+    """
+    here = (STEPS.c.run == run) & (STEPS.c.number == step.number)
+    before = connection.execute(select(STEPS.c.seconds, STEPS.c.samples).where(here)).one_or_none()
+    connection.execute(delete(STEPS).where(here))
+    connection.execute(
+        insert(STEPS).values(
+            run=run,
+            number=step.number,
+            seconds=step.seconds,
+            samples=step.samples,
+            losses=json.dumps(dict(step.losses)),
+            entropies=json.dumps(dict(step.entropies)),
+        )
+    )
+    if step.coefficients is not None:
+        _record_coefficients(connection, run, step.number, step.coefficients)
+    if state is not None and step.outcome is None:
+        data, sha256 = pack(state)
+        connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.run == run))
+        connection.execute(insert(CHECKPOINTS).values(run=run, number=step.number, sha256=sha256, data=data))
+    seconds, samples = (before.seconds, before.samples) if before else (0.0, 0)
+    connection.execute(
+        update(RUNS)
+        .where(RUNS.c.ordinal == run)
+        .values(
+            seconds=RUNS.c.seconds + (step.seconds - seconds),
+            samples_seen=RUNS.c.samples_seen + (step.samples - samples),
+            steps_done=func.max(RUNS.c.steps_done, step.number),
+        )
+    )
+
+
+def read(
+    connection: Connection, run: int, since: int, limit: int | None, coefficients: bool
+) -> list[StepRecord]:
+    """Steps with a number above `since`, in order."""
+    query = (
+        select(STEPS).where(STEPS.c.run == run, STEPS.c.number > since).order_by(STEPS.c.number).limit(limit)
+    )
+    rows = connection.execute(query).all()
+    values = _coefficients(connection, run, rows[0].number, rows[-1].number) if rows and coefficients else {}
+    try:
+        return [
+            StepRecord(
+                row.number,
+                json.loads(row.losses),
+                json.loads(row.entropies),
+                row.seconds,
+                row.samples,
+                values.get(row.number),
+            )
+            for row in rows
+        ]
+    except ValueError as error:
+        raise Damaged(
+            f"The steps of this run are damaged ({error}). The other runs are not affected."
+        ) from error
+
+
+def last_state(connection: Connection, run: int) -> tuple[int, dict[str, Tensor]] | None:
+    """Number and state of the step to go on after; None where the run has to start from its beginning."""
+    row = connection.execute(select(CHECKPOINTS).where(CHECKPOINTS.c.run == run)).one_or_none()
+    return (row.number, unpack(row.data, row.sha256)) if row else None
+
+
+def drop_after(connection: Connection, run: int, last: int) -> None:
+    """Forget steps and evaluations above `last`: they are about to be made again."""
+    for table in (STEPS, COEFFICIENTS, EVALUATIONS):
+        connection.execute(delete(table).where(table.c.run == run, table.c.number > last))
+    totals = select(
+        func.coalesce(func.sum(STEPS.c.seconds), 0.0), func.coalesce(func.sum(STEPS.c.samples), 0)
+    )
+    seconds, samples = connection.execute(totals.where(STEPS.c.run == run)).one()
+    connection.execute(
+        update(RUNS)
+        .where(RUNS.c.ordinal == run)
+        .values(seconds=seconds, samples_seen=samples, steps_done=max(last, 0))
+    )
+
+
+def add_evaluations(
+    connection: Connection, run: int, step: int, split: str, kind: str, full: bool, found: Iterable[Evaluated]
+) -> None:
+    """Insert or replace evaluations of one step."""
+    for evaluation in found:
+        key = {"run": run, "number": step, "split": split, "kind": kind, "task": evaluation.task}
+        connection.execute(
+            delete(EVALUATIONS).where(*(EVALUATIONS.c[name] == value for name, value in key.items()))
+        )
+        facts = {"correct": evaluation.correct, "total": evaluation.total, "entropy": evaluation.entropy}
+        connection.execute(insert(EVALUATIONS).values(complete=int(full), **key, **facts))
+
+
+def evaluations(connection: Connection, run: int) -> list[EvaluationRecord]:
+    """All evaluations of a run, in the order of their steps."""
+    query = select(EVALUATIONS).where(EVALUATIONS.c.run == run).order_by(EVALUATIONS.c.number)
+    return [
+        EvaluationRecord(
+            row.number, row.split, row.kind, row.task, row.correct, row.total, row.entropy, bool(row.complete)
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _record_coefficients(connection: Connection, run: int, number: int, coefficients: Coefficients) -> None:
+    groups, tasks = connection.execute(select(RUNS.c.groups, RUNS.c.tasks).where(RUNS.c.ordinal == run)).one()
+    if list(coefficients.tasks) != json.loads(tasks):
+        raise ValueError(f"λ is of the tasks {list(coefficients.tasks)}, the run of {tasks}")
+    if json.loads(groups) != list(coefficients.groups):
+        if json.loads(groups):
+            raise ValueError("the groups of λ changed within a run")
+        encoded = json.dumps(list(coefficients.groups), separators=(",", ":"))
+        connection.execute(update(RUNS).where(RUNS.c.ordinal == run).values(groups=encoded))
+    values = coefficients.values.detach().cpu().numpy().astype(_FLOAT32)
+    if values.shape != (len(coefficients.groups), len(coefficients.tasks)):
+        raise ValueError(
+            f"λ is {values.shape}, expected {(len(coefficients.groups), len(coefficients.tasks))}"
+        )
+    here = (COEFFICIENTS.c.run == run) & (COEFFICIENTS.c.number == number)
+    connection.execute(delete(COEFFICIENTS).where(here))
+    connection.execute(insert(COEFFICIENTS).values(run=run, number=number, data=values.tobytes()))
+
+
+def _coefficients(connection: Connection, run: int, first: int, last: int) -> dict[int, Float32]:
+    groups, tasks = connection.execute(select(RUNS.c.groups, RUNS.c.tasks).where(RUNS.c.ordinal == run)).one()
+    shape = (len(json.loads(groups)), len(json.loads(tasks)))
+    query: Any = select(COEFFICIENTS.c.number, COEFFICIENTS.c.data).where(
+        COEFFICIENTS.c.run == run, COEFFICIENTS.c.number >= first, COEFFICIENTS.c.number <= last
+    )
+    try:
+        return {
+            number: np.frombuffer(data, _FLOAT32).reshape(shape) for number, data in connection.execute(query)
+        }
+    except ValueError as error:
+        raise Damaged(f"λ of this run is damaged ({error}). The other runs are not affected.") from error

@@ -1,0 +1,319 @@
+"""The store of runs: everything a page or command shows of a run comes from here."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import StaticPool
+from torch import Tensor
+
+from core.errors import BadInput, StoreReadOnly, UnknownName
+from core.methods.base import Step
+from core.store import recovery
+from core.store import runs as run_rows
+from core.store import steps as step_rows
+from core.store.database import Database
+from core.store.faults import CannotWrite, plainly
+from core.store.lock import WriteLock
+from core.store.migrations import m001, migrate, require_current
+from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord
+
+_FILE = "runs.sqlite3"
+_ARTEFACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME_LENGTH = 100
+log = logging.getLogger(__name__)
+
+
+class Store:
+    """Runs on disk: one SQLite database and one folder of artefacts per run.
+
+    Made by `Store.open`. Every mutating call is one transaction, safe from several threads, and raises
+    `StoreReadOnly` where another process writes, `CannotWrite` where the disk refuses.
+    """
+
+    def __init__(self, folder: Path, lock: WriteLock, *, write: bool, holder: str | None = None) -> None:
+        self.folder = folder
+        self.read_only = not write
+        """Whether mutating calls are refused."""
+        self.holder = holder
+        """Read-only stores: the process that writes, in words; None where there is none."""
+        self.notices: tuple[str, ...] = ()
+        """What opening had to repair, in plain words."""
+        self._lock = lock
+        self._database = Database(folder / _FILE, write=write)
+        self._unsaved: dict[str, tuple[str, str | None]] = {}
+
+    @classmethod
+    def open(cls, folder: Path, *, write: bool = True, wait: float = 2.0) -> Store:
+        """Open or create the store in `folder`; read-only where another process still writes after `wait` s.
+
+        Opening for writing repairs: a damaged database is moved aside, and runs that a vanished process left
+        behind become `interrupted`.
+        """
+        folder = Path(folder).expanduser().absolute()
+        lock = WriteLock(folder)
+        with plainly(f"Opening the runs in {folder}"):
+            if write:
+                folder.mkdir(parents=True, exist_ok=True)
+                if lock.acquire(wait):
+                    return cls(folder, lock, write=True)._repaired()
+            store = cls(
+                folder, lock, write=False, holder=lock.holder() or ("another process" if write else None)
+            )
+            if store._database.path.exists():
+                require_current(store._database)
+        return store
+
+    def create(
+        self,
+        *,
+        suite: str,
+        method: str,
+        settings: Mapping[str, Any],
+        seed: int,
+        tasks: Sequence[str],
+        steps: int,
+        execution: Mapping[str, Any],
+        hashes: Mapping[str, str],
+        adapted_on: str,
+        name: str = "",
+        origin: str = "",
+    ) -> str:
+        """A new queued run; returns its id, 12 hex digits. `origin` finds the suite again (name or path)."""
+        values = {"suite": suite, "method": method, "seed": seed, "steps": steps, "adapted_on": adapted_on}
+        values |= {"settings": dict(settings), "execution": dict(execution), "hashes": dict(hashes)}
+        values |= {"tasks": list(tasks), "name": name[:_NAME_LENGTH], "origin": origin or suite}
+        with self._writing("Creating a run") as connection:
+            return run_rows.create(connection, values)
+
+    def run(self, run_id: str) -> RunRecord:
+        """One run with its whole report; raises `UnknownName`."""
+        run_rows.checked(run_id)
+        with self._reading(f"Reading run {run_id}") as connection:
+            return self._now(run_rows.read(connection, run_id), self._abandoned())
+
+    def runs(
+        self, *, status: str | Sequence[str] | None = None, suite: str | None = None, limit: int | None = None
+    ) -> list[RunRecord]:
+        """Runs, newest first, of one or several statuses; a damaged run is listed as failed and says so."""
+        statuses = (status,) if isinstance(status, str) else status
+        for found in statuses or ():
+            _check_status(found)
+        with self._reading("Listing the runs") as connection:
+            found, abandoned = run_rows.listing(connection, statuses, suite, limit), self._abandoned()
+        return [self._now(record, abandoned) for record in found]
+
+    def record(self, run_id: str, step: Step) -> None:
+        """Store a step, λ and the state to go on from, all or nothing. Storing a step again replaces it."""
+        state = step.state() if step.state is not None and step.outcome is None else None
+        with self._writing(f"Recording step {step.number} of run {run_id}", run_id) as connection:
+            step_rows.record(connection, run_rows.ordinal(connection, run_id), step, state)
+
+    def steps(
+        self, run_id: str, since: int = -1, limit: int | None = None, coefficients: bool = True
+    ) -> list[StepRecord]:
+        """Steps with a number above `since`, in order, at most `limit`; λ only if `coefficients`."""
+        run_rows.checked(run_id)
+        with self._reading(f"Reading the steps of run {run_id}") as connection:
+            return step_rows.read(
+                connection, run_rows.ordinal(connection, run_id), since, limit, coefficients
+            )
+
+    def last_state(self, run_id: str) -> tuple[int, dict[str, Tensor]] | None:
+        """Number and state of the step to go on after; None where the run has to begin at its beginning."""
+        run_rows.checked(run_id)
+        with self._reading(f"Reading the checkpoint of run {run_id}") as connection:
+            return step_rows.last_state(connection, run_rows.ordinal(connection, run_id))
+
+    def rewind(self, run_id: str) -> int | None:
+        """Forget steps after the checkpoint, which are about to be made again; returns its step number."""
+        with self._writing(f"Rewinding run {run_id}", run_id) as connection:
+            number = run_rows.ordinal(connection, run_id)
+            state = step_rows.last_state(connection, number)
+            step_rows.drop_after(connection, number, state[0] if state else -1)
+            return state[0] if state else None
+
+    def add_evaluation(
+        self,
+        run_id: str,
+        step: int,
+        split: str,
+        evaluations: Iterable[step_rows.Evaluated],
+        full: bool,
+        kind: str = "merged",
+    ) -> None:
+        """Store accuracies after `step`; `full` says that every image of the split was used."""
+        with self._writing(f"Recording accuracies of run {run_id}", run_id) as connection:
+            ordinal = run_rows.ordinal(connection, run_id)
+            step_rows.add_evaluations(connection, ordinal, step, split, kind, full, evaluations)
+
+    def evaluations(self, run_id: str) -> list[EvaluationRecord]:
+        """All stored accuracies of a run, in the order of their steps."""
+        run_rows.checked(run_id)
+        with self._reading(f"Reading the accuracies of run {run_id}") as connection:
+            return step_rows.evaluations(connection, run_rows.ordinal(connection, run_id))
+
+    def set_status(self, run_id: str, status: str, error: str | None = None) -> None:
+        """Note a status; where the disk refuses, this process shows it all the same until it ends."""
+        _check_status(status)
+        try:
+            with self._writing(f"Noting run {run_id} as {status}", run_id) as connection:
+                run_rows.set_status(connection, run_id, status, error)
+        except CannotWrite:
+            self._unsaved[run_id] = (status, error)
+            raise
+        self._unsaved.pop(run_id, None)
+
+    def describe(self, run_id: str, **facts: Any) -> None:
+        """Replace facts that became known after `create`, such as execution, hashes, tasks or steps."""
+        unknown = sorted(set(facts) - _FACTS)
+        if unknown:
+            raise UnknownName("fact of a run", unknown[0], sorted(_FACTS))
+        with self._writing(f"Describing run {run_id}", run_id) as connection:
+            run_rows.describe(connection, run_id, facts)
+
+    def finish(self, run_id: str, report: Mapping[str, Any]) -> None:
+        """Store the report and note the run as done."""
+        with self._writing(f"Finishing run {run_id}", run_id) as connection:
+            run_rows.finish(connection, run_id, report)
+        self._unsaved.pop(run_id, None)
+
+    def rename(self, run_id: str, name: str) -> None:
+        """Give a run another name, at most 100 printable characters; empty for none."""
+        if len(name) > _NAME_LENGTH or not name.isprintable():
+            raise BadInput(
+                f"`name` should be at most {_NAME_LENGTH} printable characters. Found {name[:40]!r}."
+            )
+        self.describe(run_id, name=name)
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run with all its records and artefacts; raises `BadInput` for one still going on."""
+        with self._writing(f"Deleting run {run_id}", run_id) as connection:
+            if self._now(run_rows.read(connection, run_id)).status in ACTIVE:
+                raise BadInput(f"Run {run_id} is still going on. Cancel it, then delete it.")
+            run_rows.remove(connection, run_id)
+        self._unsaved.pop(run_id, None)
+        with plainly(f"Deleting the artefacts of run {run_id}"):
+            folder = self._artefacts(run_id)
+            if folder.is_dir():
+                shutil.rmtree(folder)
+
+    def artefact(self, run_id: str, filename: str) -> Path:
+        """Where a file of a run lies or is to be written, always inside the run's own folder."""
+        if not _ARTEFACT.fullmatch(filename):
+            raise BadInput(
+                f"A file of a run is named by letters, digits, dots and dashes. Found {filename[:40]!r}."
+            )
+        folder = self._artefacts(run_rows.checked(run_id))
+        path = folder / filename
+        if not path.resolve().is_relative_to(folder.parent.resolve() / run_id):
+            raise BadInput(
+                f"`{filename}` of run {run_id} leads outside the folder of runs. Remove that link."
+            )
+        if not self.read_only:
+            with plainly(f"Making the folder of run {run_id}"):
+                folder.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def artefacts(self, run_id: str) -> list[str]:
+        """Names of the files of a run."""
+        folder = self._artefacts(run_rows.checked(run_id))
+        return (
+            sorted(p.name for p in folder.iterdir() if _ARTEFACT.fullmatch(p.name)) if folder.is_dir() else []
+        )
+
+    def close(self) -> None:
+        """Give up the database and the right to write; calling it twice does no harm."""
+        self._database.close()
+        if not self.read_only:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _artefacts(self, run_id: str) -> Path:
+        return self.folder / "artefacts" / run_id
+
+    @contextmanager
+    def _writing(self, what: str, run_id: str | None = None) -> Iterator[Connection]:
+        if run_id is not None:
+            run_rows.checked(run_id)
+        if self.read_only:
+            by = f"{self.holder} writes" if self.holder else "they were opened for reading only"
+            raise StoreReadOnly(
+                f"The runs in {self.folder} can't be changed here: {by}. Use that process, stop it, or choose "
+                "another folder with --runs."
+            )
+        with plainly(what), self._database.writing() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[Connection]:
+        source: Callable[[], AbstractContextManager[Connection]] = self._database.reading
+        if not self._database.path.exists():
+            source = _nothing
+        with plainly(what), source() as connection:
+            yield connection
+
+    def _abandoned(self) -> bool:
+        # A run can only go on where a process writes; a reader sees that without being allowed to note it.
+        return self.read_only and self._lock.holder() is None
+
+    def _now(self, record: RunRecord, abandoned: bool = False) -> RunRecord:
+        if record.id in self._unsaved:
+            status, error = self._unsaved[record.id]
+            return replace(record, status=status, error=error)
+        if abandoned and record.status in ACTIVE:
+            return replace(record, status="interrupted")
+        return record
+
+    def _repaired(self) -> Store:
+        path = self._database.path
+        wrong = recovery.damage(path)
+        moved = recovery.move_aside(path) if wrong else None
+        migrate(self._database)
+        if moved is not None:
+            saved, lost = recovery.salvage(moved, self._database)
+            self._notice(
+                f"The database of runs was damaged ({wrong}) and is kept in {moved.parent}. {saved} runs could "
+                f"be read and are here; {lost} could not."
+            )
+        with self._database.writing() as connection:
+            run_rows.interrupt_active(connection)
+        for leftover in self.folder.glob("artefacts/*/.*.*"):
+            leftover.unlink()
+        return self
+
+    def _notice(self, text: str) -> None:
+        self.notices += (text,)
+        log.warning("%s", text)
+
+
+_FACTS = frozenset(
+    ("name", "settings", "seed", "tasks", "steps", "execution", "hashes", "adapted_on", "peak_memory_mb")
+)
+
+
+def _check_status(status: str) -> None:
+    if status not in STATUSES:
+        raise UnknownName("status", status, STATUSES)
+
+
+@contextmanager
+def _nothing() -> Iterator[Connection]:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with engine.begin() as connection:
+        m001(connection)
+        yield connection
+    engine.dispose()

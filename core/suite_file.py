@@ -1,0 +1,150 @@
+"""The YAML file of a suite: its schema, and errors that name the line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from core.errors import BadSuite
+
+MAX_BYTES = 4 * 2**20
+MAX_TASKS = 64
+
+
+def _plain_name(value: str) -> str:
+    # Task and suite names become file names, table headings and HTML: letters that mean nothing to any of them.
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", value):
+        raise ValueError("1 to 64 letters, digits, `_`, `-` or `.`, beginning with a letter or digit")
+    return value
+
+
+def _fills_in(value: str) -> str:
+    if value.count("{}") != 1 or value.replace("{}", "").count("{") or value.replace("{}", "").count("}"):
+        raise ValueError("a text with exactly one {} for the class name")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_plain_name)]
+Template = Annotated[str, AfterValidator(_fills_in)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BaseEntry(_Entry):
+    """The base model: an open_clip architecture (or a .json configuration) and its weights."""
+
+    arch: str
+    weights: str
+
+
+class ExpertEntry(_Entry):
+    """The fine-tuned weights of one task."""
+
+    weights: str
+    cast: bool = False
+    """Accept another element type than the base's and convert it."""
+
+
+class DataEntry(_Entry):
+    """Where the images of a task come from."""
+
+    kind: Literal["arrays"]
+    path: str
+
+
+class TaskEntry(_Entry):
+    """One task: images, class names, templates and, unless it is an unseen task, an expert."""
+
+    name: Name
+    title: str = ""
+    expert: ExpertEntry | None = None
+    data: DataEntry
+    classes: tuple[str, ...] = Field(min_length=2, max_length=100_000)
+    templates: tuple[Template, ...] = Field(min_length=1, max_length=1_000)
+
+
+class SuiteEntry(_Entry):
+    """One base, its experts and their tasks."""
+
+    name: Name
+    title: str = ""
+    description: str = ""
+    base: BaseEntry
+    tasks: tuple[TaskEntry, ...] = Field(min_length=1, max_length=MAX_TASKS)
+    defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Method -> settings that suit this suite; they replace the method's own defaults."""
+
+    @model_validator(mode="after")
+    def _names_occur_once(self) -> SuiteEntry:
+        names = [task.name for task in self.tasks]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"task names that occur once; `{twice[0]}` occurs more often")
+        return self
+
+
+def parse_suite(path: Path) -> SuiteEntry:
+    """Read and check the suite file at `path`; raises `BadSuite` with the line of what is wrong."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BadSuite(
+                f"`{path.name}` is larger than {MAX_BYTES >> 20} MiB; a suite file is a short YAML text."
+            )
+        loader = yaml.SafeLoader(path.read_text("utf-8"))
+        try:
+            node = loader.get_single_node()
+            if node is not None:
+                _check_nodes(node, path.name, set())
+            data = loader.construct_document(node) if node is not None else None
+        finally:
+            loader.dispose()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSuite(f"Suite `{path}` can't be read: {error}.") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise BadSuite(
+            f"`{path.name}`{where}: not valid YAML: {getattr(error, 'problem', None) or error}."
+        ) from None
+    try:
+        return SuiteEntry.model_validate(data)
+    except ValidationError as error:
+        raise BadSuite("\n".join(_explain(path.name, node, item) for item in error.errors())) from None
+
+
+def _check_nodes(node: yaml.Node, file: str, seen: set[int]) -> None:
+    """Refuse repeated keys (YAML keeps the last one silently) and aliases (they can grow without bound)."""
+    if id(node) in seen:
+        raise BadSuite(f"`{file}`, line {node.start_mark.line + 1}: aliases are not allowed in a suite file.")
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key, value in node.value:
+            if keys.count(key.value) > 1:
+                raise BadSuite(
+                    f"`{file}`, line {key.start_mark.line + 1}: `{key.value}` occurs more than once."
+                )
+            _check_nodes(value, file, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _check_nodes(value, file, seen)
+
+
+def _explain(file: str, root: yaml.Node | None, item: Any) -> str:
+    node, found = root, ".".join(map(str, item["loc"])) or "the file"
+    for part in item["loc"]:
+        if isinstance(node, yaml.MappingNode):
+            node = next((value for key, value in node.value if key.value == part), node)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+    line = node.start_mark.line + 1 if node is not None else 1
+    expected = {
+        "extra_forbidden": "a known key; this one is unknown",
+        "missing": "given; it is missing",
+    }.get(item["type"], item["msg"].removeprefix("Value error, ").removeprefix("Input should be "))
+    return f"`{file}`, line {line}: `{found}` should be {expected}."

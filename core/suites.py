@@ -1,0 +1,104 @@
+"""Suites by name or path: one base, its experts and their tasks, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadSuite, UnknownName
+from core.files import inside
+from core.models import Architecture, architecture
+from core.paths import ASSETS, home
+from core.suite_file import SuiteEntry, TaskEntry, parse_suite
+
+__all__ = ["SuiteFile", "TaskEntry", "available", "find"]
+
+
+@dataclass(frozen=True)
+class SuiteFile:
+    """A parsed suite file and the folder its paths start from."""
+
+    path: Path
+    root: Path
+    entry: SuiteEntry
+
+    @property
+    def name(self) -> str:
+        """The suite's name."""
+        return self.entry.name
+
+    @property
+    def title(self) -> str:
+        """The suite's title for people."""
+        return self.entry.title or self.entry.name
+
+    @property
+    def description(self) -> str:
+        """A sentence or two on the suite."""
+        return self.entry.description
+
+    @property
+    def tasks(self) -> tuple[TaskEntry, ...]:
+        """All tasks, also those without an expert."""
+        return self.entry.tasks
+
+    @property
+    def defaults(self) -> dict[str, dict[str, Any]]:
+        """Method -> settings that suit this suite."""
+        return self.entry.defaults
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """Names of the tasks that have an expert."""
+        return tuple(task.name for task in self.tasks if task.expert)
+
+    def task(self, name: str) -> TaskEntry:
+        """The task of that name; raises `UnknownName`."""
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        raise UnknownName(f"task of suite {self.name}", name, [task.name for task in self.tasks])
+
+    def resolve(self, relative: str) -> Path:
+        """The file that a path of the suite file names; raises `BadSuite` outside the suite's folder."""
+        path = self.root / relative
+        if not inside(path, self.root):
+            raise BadSuite(
+                f"`{self.path.name}`: `{relative}` leads outside the suite's folder, where nothing is opened."
+            )
+        return path
+
+    def arch(self) -> Architecture:
+        """The base's architecture."""
+        name = self.entry.base.arch
+        return architecture(name, self.resolve(name) if name.endswith(".json") else None)
+
+    def missing(self) -> list[str]:
+        """One line for each file that the suite names and that is not there."""
+        named = [("base", self.entry.base.weights)]
+        for task in self.tasks:
+            if task.expert:
+                named.append((f"expert of {task.name}", task.expert.weights))
+            named.append((f"images of {task.name}", task.data.path))
+        return [f"{what}: `{path}` is not there" for what, path in named if not self.resolve(path).is_file()]
+
+
+def available() -> dict[str, Path]:
+    """Name -> file of the bundled suites and of those in the person's own suites folder (which win)."""
+    files = [*sorted((ASSETS / "suites").glob("*.yaml")), *sorted((home() / "suites").glob("*.yaml"))]
+    return {file.stem: file for file in files}
+
+
+def find(name: str) -> SuiteFile:
+    """The suite called `name`, or in the YAML file `name`; raises `UnknownName`, `BadSuite`."""
+    path = Path(name)
+    known = available()
+    if path.suffix not in (".yaml", ".yml"):
+        if name not in known:
+            raise UnknownName("suite", name, [*sorted(known), "or a path to a .yaml file"])
+        path = known[name]
+    if not path.is_file():
+        raise BadSuite(f"Suite `{name}` should be a YAML file. Found no file of that name.")
+    bundled = path.resolve().parent == (ASSETS / "suites").resolve()
+    return SuiteFile(path, ASSETS if bundled else path.resolve().parent, parse_suite(path))

@@ -1,0 +1,119 @@
+"""Task vectors τ_k = θ_k − θ₀: matched by name, held as one matrix so that whole-vector methods need no copies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from core.errors import BadCheckpoint
+
+CHUNK = 2**17
+"""Columns converted at a time, so that bfloat16 deltas are widened inside the processor's cache."""
+
+
+@dataclass(frozen=True)
+class TaskVectors:
+    """The base and the task vectors of K experts, over the D floating-point parameters of the image encoder."""
+
+    tasks: tuple[str, ...]
+    names: tuple[str, ...]
+    """Parameter tensors, by their open_clip names inside the image encoder, in the model's order."""
+    shapes: tuple[tuple[int, ...], ...]
+    origin: Tensor
+    """θ₀ as one vector `[D]`, float32 (or float64)."""
+    deltas: Tensor
+    """τ as one matrix `[K, D]`; may be bfloat16 to save memory."""
+    fixed: Mapping[str, Tensor]
+    """Buffers and integer tensors, which come from the base unchanged."""
+
+    @property
+    def spans(self) -> list[slice]:
+        """Where each parameter tensor lies in the D columns."""
+        ends = list(accumulate(math.prod(shape) for shape in self.shapes))
+        return [slice(begin, end) for begin, end in zip([0, *ends], ends, strict=False)]
+
+    @property
+    def base(self) -> dict[str, Tensor]:
+        """The base as named tensors, `fixed` included; views, not copies."""
+        return self.named(self.origin)
+
+    def delta(self, name: str) -> Tensor:
+        """τ of one parameter tensor for all tasks, `[K, *shape]`; a view, in the stored precision."""
+        at = self.names.index(name)
+        return self.deltas[:, self.spans[at]].view(len(self.tasks), *self.shapes[at])
+
+    def expert(self, task: str) -> dict[str, Tensor]:
+        """θ₀ + τ_k as named tensors (equal to the checkpoint up to the stored precision of τ)."""
+        one_hot = torch.zeros(1, len(self.tasks), dtype=self.origin.dtype, device=self.origin.device)
+        one_hot[0, self.tasks.index(task)] = 1
+        return self.named(self.combine(one_hot, [0] * len(self.names)))
+
+    def named(self, vector: Tensor) -> dict[str, Tensor]:
+        """A vector `[D]` as named tensors, `fixed` included; views, not copies."""
+        parts = zip(self.names, self.spans, self.shapes, strict=True)
+        return {name: vector[span].view(shape) for name, span, shape in parts} | dict(self.fixed)
+
+    def flat(self, weights: Mapping[str, Tensor]) -> Tensor:
+        """Named tensors as one vector `[D]`; the inverse of `named`."""
+        return torch.cat([weights[name].reshape(-1).to(self.origin) for name in self.names])
+
+    def with_deltas(self, deltas: Tensor) -> TaskVectors:
+        """The same base and experts with other task vectors (for methods that prepare them, as TIES does)."""
+        return replace(self, deltas=deltas)
+
+    def combine(self, rows: Tensor, row_of: Sequence[int], out: Tensor | None = None) -> Tensor:
+        """θ₀ + Σ_k λ[g, k] τ_k as one vector `[D]`; `rows` is λ `[G, K]`, `row_of` the row of each parameter tensor."""
+        out = torch.empty_like(self.origin) if out is None else out
+        rows = rows.to(self.origin)
+        for at, part in self._pieces():
+            torch.addmv(self.origin[part], self._wide(part).T, rows[row_of[at]], out=out[part])
+        return out
+
+    def contract(self, gradient: Tensor, row_of: Sequence[int], rows: int) -> Tensor:
+        """⟨gradient, τ_k⟩ summed inside each group, `[rows, K]`: the exact gradient with respect to λ."""
+        total = torch.zeros(rows, len(self.tasks), dtype=gradient.dtype, device=gradient.device)
+        for at, part in self._pieces():
+            total[row_of[at]] += torch.mv(self._wide(part), gradient[part])
+        return total
+
+    def _pieces(self) -> Iterator[tuple[int, slice]]:
+        """Index of the parameter tensor and columns, cut small only where deltas have to be widened."""
+        size = self.deltas.shape[1] if self.deltas.dtype == self.origin.dtype else CHUNK
+        for at, span in enumerate(self.spans):
+            for begin in range(span.start, span.stop, size):
+                yield at, slice(begin, min(begin + size, span.stop))
+
+    def _wide(self, part: slice) -> Tensor:
+        return self.deltas[:, part].to(self.origin.dtype)
+
+
+def check_against_base(
+    file: str,
+    base: Mapping[str, Tensor],
+    expert: Mapping[str, Tensor],
+    names: Sequence[str],
+    cast: bool = False,
+) -> None:
+    """Hold an expert against the base by name, shape and element type.
+
+    Raises `BadCheckpoint` with all differences; other element types are accepted with `cast`.
+    """
+    problems = [f"{name} is missing" for name in names if name not in expert]
+    problems += [f"{name} is unexpected" for name in expert if name not in base]
+    for name in names:
+        if name in expert and name in base:
+            found, expected = expert[name], base[name]
+            if found.shape != expected.shape:
+                problems.append(f"{name} should have shape {list(expected.shape)}, found {list(found.shape)}")
+            elif found.dtype != expected.dtype and not cast:
+                problems.append(
+                    f"{name} should be {expected.dtype}, found {found.dtype} (set `cast: true` to convert)"
+                )
+    if problems:
+        more = f"; and {len(problems) - 6} more" if len(problems) > 6 else ""
+        raise BadCheckpoint(f"`{file}` does not fit the base: {'; '.join(problems[:6])}{more}.")

@@ -1,0 +1,66 @@
+"""Images bundled in one .npz file: `<split>_images` uint8 `[N, H, W, 3]` and `<split>_labels` int64 `[N]`."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core.errors import BadSuite
+from core.tasks.images import SPLITS, Images
+
+MAX_BYTES = 16 * 2**30
+
+
+def load_arrays(path: Path, split: str, classes: int) -> Images | None:
+    """The images of `split` in the .npz file at `path`; None where the file does not have this split.
+
+    Raises `BadSuite` where the file is damaged or its arrays are not what is described above.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            declared = sum(info.file_size for info in archive.infolist())
+        if declared > MAX_BYTES:
+            raise BadSuite(
+                f"`{path.name}` declares {declared >> 30} GiB; expected at most {MAX_BYTES >> 30} GiB of images."
+            )
+        with np.load(path, allow_pickle=False) as arrays:
+            if f"{split}_images" not in arrays.files:
+                return None
+            pixels = arrays[f"{split}_images"]
+            labels = arrays[f"{split}_labels"] if f"{split}_labels" in arrays.files else None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise BadSuite(
+            f"`{path.name}` should be a .npz file with {_expected(split)}. Found: {type(error).__name__}: {error}. "
+            f"Splits: {', '.join(SPLITS)}."
+        ) from None
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
+        raise BadSuite(
+            f"`{path.name}` should hold {_expected(split)}. Found {pixels.dtype} {list(pixels.shape)}."
+        )
+    if len(pixels) == 0:
+        raise BadSuite(f"`{path.name}` has no image in split `{split}`; expected at least one.")
+    return Images(torch.from_numpy(pixels), _checked_labels(path, split, labels, len(pixels), classes))
+
+
+def _expected(split: str) -> str:
+    return f"`{split}_images` uint8 [N, H, W, 3] and, if known, `{split}_labels` integers [N]"
+
+
+def _checked_labels(
+    path: Path, split: str, labels: np.ndarray | None, count: int, classes: int
+) -> torch.Tensor | None:
+    if labels is None:
+        return None
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise BadSuite(
+            f"`{path.name}` should hold {_expected(split)}. Found labels {labels.dtype} {list(labels.shape)}."
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise BadSuite(
+            f"`{path.name}`: labels of split `{split}` should lie in 0…{classes - 1} ({classes} classes). "
+            f"Found {labels.min()}…{labels.max()}."
+        )
+    return torch.from_numpy(labels.astype(np.int64))

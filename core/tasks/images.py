@@ -1,0 +1,22 @@
+"""The images of one split of one task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+SPLITS = ("train", "held-out", "test")
+
+
+@dataclass(frozen=True)
+class Images:
+    """Decoded images and, where they are known, their labels."""
+
+    pixels: Tensor
+    """uint8 `[N, H, W, 3]`."""
+    labels: Tensor | None
+    """int64 `[N]`, indices into the task's classes; None for unlabelled images."""
+
+    def __len__(self) -> int:
+        return len(self.pixels)

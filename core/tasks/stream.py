@@ -1,0 +1,50 @@
+"""The order in which a method sees a task's images: reshuffled epochs that can be continued anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+
+class Stream:
+    """Endless batches of image indices; each epoch is a fresh permutation, as with a reshuffling loader.
+
+    The permutation of an epoch is a pure function of (seed, task name, epoch), so that the position alone restores the
+    stream exactly, and the order of one task does not depend on which other tasks take part.
+    """
+
+    def __init__(self, task: str, count: int, batch: int, seed: int, fraction: float = 1.0) -> None:
+        self._key = (seed, task)
+        everything = torch.randperm(count, generator=self._generator("subset"))
+        self._pool = everything[: max(1, round(count * fraction))] if fraction < 1 else torch.arange(count)
+        self._batch = min(batch, len(self._pool))
+        self._order: Tensor | None = None
+        self.position = 0
+        """Batches handed out so far."""
+
+    @property
+    def size(self) -> int:
+        """Distinct images that the stream draws from."""
+        return len(self._pool)
+
+    def next(self) -> Tensor:
+        """Indices int64 `[batch]` of the next batch; a last, smaller batch of an epoch is left out."""
+        per_epoch = len(self._pool) // self._batch
+        epoch, at = divmod(self.position, per_epoch)
+        if at == 0 or self._order is None:
+            self._order = self._pool[
+                torch.randperm(len(self._pool), generator=self._generator(f"epoch {epoch}"))
+            ]
+        self.position += 1
+        return self._order[at * self._batch : (at + 1) * self._batch]
+
+    def seek(self, position: int) -> None:
+        """Go on as if `position` batches had been handed out."""
+        self.position = position
+        self._order = None
+
+    def _generator(self, purpose: str) -> torch.Generator:
+        digest = hashlib.sha256(repr((*self._key, purpose)).encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))

@@ -92,9 +92,7 @@ def _remembered(problem: Problem, role: str, task: str, split: str, limit: int |
     if weights_hash and (known := _read(file, task)):
         return known
     vectors = problem.task_vectors
-    evaluation = evaluate(
-        problem, vectors.base if role == "base" else vectors.expert(task), task, split, limit
-    )
+    evaluation = evaluate(problem, vectors.base if role == "base" else vectors.expert(task), task, split, limit)
     if weights_hash:
         write_text(file, json.dumps(asdict(evaluation)))
     return evaluation

@@ -27,9 +27,7 @@ def block_of(name: str) -> str:
         return f"block {found.group(1)}"
     return (
         "output"
-        if re.match(
-            r"(ln_post|proj\b|head|norm\b|attn_pool|attnpool|trunk\.(norm|head|fc_norm|attn_pool))", name
-        )
+        if re.match(r"(ln_post|proj\b|head|norm\b|attn_pool|attnpool|trunk\.(norm|head|fc_norm|attn_pool))", name)
         else "embedding"
     )
 
@@ -39,8 +37,7 @@ def group(names: Sequence[str], kind: GroupKind) -> Grouping:
 
     `tensor` is what the AdaMerging paper calls layer-wise, `task` what it calls task-wise.
     """
-    labels = {"task": lambda _: "all", "block": block_of, "tensor": lambda name: name}[kind]
-    each = [labels(name) for name in names]
+    each = [{"task": "all", "block": block_of(name), "tensor": name}[kind] for name in names]
     groups = tuple(dict.fromkeys(each))
     index = {label: row for row, label in enumerate(groups)}
     return Grouping(groups, tuple(index[label] for label in each))

@@ -29,7 +29,7 @@ class HeadBuilder:
         self._model: nn.Module | None = None
 
     def head(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
-        """`[classes, embed_dim]` float32: mean over templates of normalised text embeddings, normalised, × exp(logit_scale).
+        """`[classes, embed_dim]` float32: normalised mean of normalised text embeddings × exp(logit_scale).
 
         This is the head of Wortsman et al. (2022), as the AdaMerging authors use it.
         """
@@ -49,14 +49,12 @@ class HeadBuilder:
     @torch.no_grad()
     def _embed(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
         model = self._model = self._model or _load_text_tower(self._arch, self._weights)
-        tokenize = open_clip.SimpleTokenizer(
-            context_length=self._arch.config["text_cfg"].get("context_length", 77)
-        )
+        tokenize = open_clip.SimpleTokenizer(context_length=self._arch.config["text_cfg"].get("context_length", 77))
         total = torch.zeros(len(classes), self._arch.config["embed_dim"])
         for template in templates:
             tokens = tokenize([template.format(name) for name in classes])
             total += torch.cat([_normalised(model.encode_text(part)) for part in tokens.split(256)])  # type: ignore[operator]
-        scale = model.logit_scale.float().exp().clamp(max=100)  # type: ignore[operator, union-attr]
+        scale = model.logit_scale.float().exp().clamp(max=100)  # type: ignore[operator]
         return (_normalised(total) * scale).contiguous()
 
 
@@ -66,9 +64,7 @@ def _normalised(x: Tensor) -> Tensor:
 
 def _load_text_tower(arch: Architecture, weights: Path) -> nn.Module:
     model = build(arch)
-    tensors = {
-        name: t.float() for name, t in load_checkpoint(weights).tensors.items() if not name.startswith(VISUAL)
-    }
+    tensors = {name: t.float() for name, t in load_checkpoint(weights).tensors.items() if not name.startswith(VISUAL)}
     wanted = {name for name in model.state_dict() if not name.startswith(VISUAL)}
     _require(weights, missing=wanted - set(tensors), kind="text tower")
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}

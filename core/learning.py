@@ -15,10 +15,10 @@ from core import objectives
 from core.errors import BadInput, NonFinite
 from core.grouping import GroupKind, group
 from core.merged import Batch, Measured, MergedModel
-from core.methods.base import Coefficients, MethodSettings, Need, Outcome, State, Step
+from core.methods.base import Coefficients, Need, Outcome, State, Step
 from core.objectives import Objective, Target
 from core.problem import Problem
-from core.settings import setting
+from core.settings import MethodSettings, setting
 from core.task_vectors import TaskVectors
 from core.tasks import Stream
 
@@ -41,17 +41,13 @@ class LearningSettings(MethodSettings):
     )
     lr: float = setting(1e-3, "Adam's learning rate.", source=f"{PAPER}, section 4.1", gt=0, le=10)
     steps: int = setting(500, "Optimiser steps.", source=f"{PAPER}; FusionBench: 1,000", ge=1, le=1_000_000)
-    batch: int = setting(
-        16, "Images per task and step.", source=f"{PAPER}; its code takes 2 × 16", ge=1, le=4096
-    )
+    batch: int = setting(16, "Images per task and step.", source=f"{PAPER}; its code takes 2 × 16", ge=1, le=4096)
     adapt_on: Literal["test", "held-out", "train"] = setting(
         "test",
         "The split whose images λ is learned on; accuracy is always reported on test.",
         source=f"{PAPER}, section 4.1",
     )
-    fraction: float = setting(
-        1.0, "Share of that split's images that is used.", source=f"{PAPER}, table 5", gt=0, le=1
-    )
+    fraction: float = setting(1.0, "Share of that split's images that is used.", source=f"{PAPER}, table 5", gt=0, le=1)
     patience: int = setting(
         0, "Stop when the mean loss of this many steps is not 0.1 % below that of as many steps before; 0: never.",
         source="Mergescope; off in the paper", ge=0, le=1_000_000,
@@ -65,9 +61,7 @@ class LearningSettings(MethodSettings):
         return value
 
 
-def learn(
-    problem: Problem, vectors: TaskVectors, settings: LearningSettings, resume: State | None
-) -> Iterator[Step]:
+def learn(problem: Problem, vectors: TaskVectors, settings: LearningSettings, resume: State | None) -> Iterator[Step]:
     """Yield the steps of learning λ over `vectors`: Adam on Σ_k of the tasks' mean losses (AdaMerging, equation 7).
 
     Raises `NonFinite` before an update that a NaN or infinite loss or gradient would spoil.
@@ -77,7 +71,9 @@ def learn(
         yield learner.record(None, 0.0)
     else:
         learner.restore(resume)
-    while learner.number < settings.steps and not learner.plateau():
+        if learner.finished():
+            yield learner.record(None, 0.0)  # Stopped after the last step: only its outcome is missing.
+    while not learner.finished():
         begin = time.perf_counter()
         measured = learner.step()
         yield learner.record(measured, time.perf_counter() - begin)
@@ -100,8 +96,8 @@ class _Learner:
         settings, images = self._settings, self._problem.split(task, self._settings.adapt_on)
         if self._objective.needs is not Need.UNLABELLED and images.labels is None:
             raise BadInput(
-                f"Objective `{self._objective.name}` needs labels. Found none for task `{task}`, split `{settings.adapt_on}`; "
-                "choose a label-free objective (entropy, expert_kl) or leave the task out."
+                f"Objective `{self._objective.name}` needs labels. Found none for task `{task}`, split "
+                f"`{settings.adapt_on}`; choose a label-free objective (entropy, expert_kl) or leave the task out."
             )
         return Stream(task, len(images), settings.batch, settings.seed, settings.fraction)
 
@@ -112,21 +108,20 @@ class _Learner:
     def step(self) -> Measured:
         """Measure one batch of every task and update λ."""
         used = self.coefficients()
-        measured = self._model.measure(
-            used, [self._batch(t, s) for t, s in self._streams.items()], self._objective
-        )
+        measured = self._model.measure(used, [self._batch(t, s) for t, s in self._streams.items()], self._objective)
         gradient = measured.gradient.to(self._raw)
         bad = [task for task, loss in measured.losses.items() if not math.isfinite(loss)]
         if bad or not gradient.isfinite().all():
             raise NonFinite(
-                f"Step {self.number + 1}: the loss of {', '.join(bad) or 'some task'} or its gradient is NaN or infinite. λ was kept "
-                "as it was after the step before. Lower `lr`, turn `clamp` on, or check the experts with `similarity`."
+                f"Step {self.number + 1}: the loss of {', '.join(bad) or 'some task'} or its gradient is NaN or "
+                "infinite. λ was kept as it was after the step before. Lower `lr`, turn `clamp` on, or look at `similarity`."
             )
         # The clamp passes no gradient outside 0…1, as autograd's clamp does.
         self._raw.grad = gradient * (used == self._raw) if self._settings.clamp else gradient
         self._adam.step()
         self.number += 1
-        self._recent = [*self._recent, sum(measured.losses.values())][-2 * self._settings.patience :]
+        if window := 2 * self._settings.patience:
+            self._recent = [*self._recent, sum(measured.losses.values())][-window:]
         return measured
 
     def _batch(self, task: str, stream: Stream) -> Batch:
@@ -137,14 +132,14 @@ class _Learner:
             return Batch(task, pixels, images.labels[chosen])
         if self._objective.target is Target.EXPERT:
             # The problem's own task vectors: `self._vectors` may have been trimmed and is then no expert any more.
-            return Batch(
-                task, pixels, self._problem.logits(self._problem.task_vectors.expert(task), task, pixels)
-            )
+            return Batch(task, pixels, self._problem.logits(self._problem.task_vectors.expert(task), task, pixels))
         return Batch(task, pixels)
 
-    def plateau(self) -> bool:
-        """Whether the last `patience` steps were no better than those before."""
+    def finished(self) -> bool:
+        """Whether all steps are done, or the last `patience` steps were no better than those before."""
         patience = self._settings.patience
+        if self.number == self._settings.steps:
+            return True
         if not patience or len(self._recent) < 2 * patience:
             return False
         before, after = sum(self._recent[:patience]), sum(self._recent[patience:])
@@ -152,7 +147,6 @@ class _Learner:
 
     def record(self, measured: Measured | None, seconds: float) -> Step:
         """The step just made, as the runner stores it."""
-        last = self.number == self._settings.steps or self.plateau()
         used = self.coefficients()
         state = self._snapshot()
         return Step(
@@ -163,7 +157,7 @@ class _Learner:
             samples=sum(min(self._settings.batch, s.size) for s in self._streams.values()) if measured else 0,
             coefficients=Coefficients(self._grouping.groups, self._vectors.tasks, used.float()),
             state=lambda: state,
-            outcome=Outcome.of(self._model.weights(used.to(self._vectors.origin))) if last else None,
+            outcome=Outcome.of(self._model.weights(used.to(self._vectors.origin))) if self.finished() else None,
         )
 
     def _snapshot(self) -> State:

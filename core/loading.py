@@ -47,9 +47,7 @@ def load(
         raise BadSuite(f"Suite `{suite.name}`: {'; '.join(missing)}.")
     chosen = [suite.task(name) for name in dict.fromkeys(tasks)] if tasks is not None else list(suite.tasks)
     if not any(task.expert for task in chosen):
-        raise BadInput(
-            f"`tasks` should name at least one task with an expert. Found: {[t.name for t in chosen]}."
-        )
+        raise BadInput(f"`tasks` should name at least one task with an expert. Found: {[t.name for t in chosen]}.")
     encoder = Encoder(suite.arch(), choose_device(device), "float32")
     progress.start("Loading checkpoints", 1 + sum(task.expert is not None for task in chosen))
     base_file = suite.resolve(suite.entry.base.weights)
@@ -63,9 +61,7 @@ def load(
         expert = load_checkpoint(suite.resolve(task.expert.weights), VISUAL)
         check_against_base(expert.path.name, base.tensors, expert.tensors, vectors.names, task.expert.cast)
         for name, span in zip(vectors.names, vectors.spans, strict=True):
-            difference = (
-                expert.tensors[name].to(vectors.origin.dtype).reshape(-1) - vectors.origin[span].cpu()
-            )
+            difference = expert.tensors[name].to(vectors.origin.dtype).reshape(-1) - vectors.origin[span].cpu()
             vectors.deltas[row, span] = difference.to(vectors.deltas)
         experts[task.name] = expert.sha256
         progress.advance()
@@ -80,9 +76,7 @@ def load(
         entry = entries[task]
         return load_arrays(suite.resolve(entry.data.path), split, len(entry.classes))
 
-    images = next(
-        (found for s in ("test", "held-out", "train") if (found := load_images(chosen[0].name, s))), None
-    )
+    images = next((found for s in ("test", "held-out", "train") if (found := load_images(chosen[0].name, s))), None)
     if images is None:
         raise BadSuite(f"Suite `{suite.name}`: task `{chosen[0].name}` has no images in any split.")
     precision = choose_precision(precision, encoder, vectors.base, images.pixels, paths.cache())
@@ -119,9 +113,7 @@ def _check_base(base: Checkpoint, encoder: Encoder) -> None:
         elif found is not None and not found.is_floating_point():
             problems.append(f"{name} should be floating-point, found {found.dtype}")
     problems += [
-        f"{name} is unexpected"
-        for name in base.tensors
-        if name not in wanted and name not in encoder.buffer_names
+        f"{name} is unexpected" for name in base.tensors if name not in wanted and name not in encoder.buffer_names
     ]
     if problems:
         more = f"; and {len(problems) - 4} more" if len(problems) > 4 else ""
@@ -130,9 +122,7 @@ def _check_base(base: Checkpoint, encoder: Encoder) -> None:
         )
 
 
-def _empty_vectors(
-    base: Checkpoint, encoder: Encoder, tasks: list[str], deltas: str, precision: str
-) -> TaskVectors:
+def _empty_vectors(base: Checkpoint, encoder: Encoder, tasks: list[str], deltas: str, precision: str) -> TaskVectors:
     """Task vectors with the base filled in and room for the experts."""
     names = tuple(encoder.parameter_shapes)
     shapes = tuple(encoder.parameter_shapes.values())
@@ -164,6 +154,4 @@ def _check_experts(hashes: dict[str, str], vectors: TaskVectors) -> None:
             )
         for other in vectors.tasks[:at]:
             if hashes[other] == hashes[task]:
-                raise BadCheckpoint(
-                    f"The experts of `{other}` and `{task}` are the same file; give each task its own."
-                )
+                raise BadCheckpoint(f"The experts of `{other}` and `{task}` are the same file; give each task its own.")

@@ -1,8 +1,8 @@
 """The merged model as a pure function of λ, and the exact gradient of a loss back to λ.
 
 Merge once on detached weights; one ordinary forward and backward over all tasks' batches gives dL/dθ; then
-dL/dλ[g, k] = Σ over the group's tensors of ⟨dL/dθ, τ_k⟩. No autograd graph runs through the merge, so neither memory nor
-time grows with the number of tasks beyond one matrix-vector product.
+dL/dλ[g, k] = Σ over the group's tensors of ⟨dL/dθ, τ_k⟩. No autograd graph runs through the merge, so neither memory
+nor time grows with the number of tasks beyond one matrix-vector product.
 """
 
 from __future__ import annotations
@@ -44,15 +44,13 @@ class Measured:
 
 
 class MergedModel:
-    """θ(λ) = θ₀ + Σ_k λ[g, k] τ_k for one grouping, with buffers for weights and gradient that are used again each step."""
+    """θ(λ) = θ₀ + Σ_k λ[g, k] τ_k for one grouping; buffers for weights and gradient are used again."""
 
     def __init__(self, problem: Problem, vectors: TaskVectors, grouping: Grouping) -> None:
         self._problem, self._vectors, self._grouping = problem, vectors, grouping
         self._weights = torch.empty_like(vectors.origin)
         self._gradient = torch.zeros_like(vectors.origin)
-        self._leaves = {
-            n: w.requires_grad_(n in vectors.names) for n, w in vectors.named(self._weights).items()
-        }
+        self._leaves = {n: w.requires_grad_(n in vectors.names) for n, w in vectors.named(self._weights).items()}
         for name, gradient in vectors.named(self._gradient).items():
             if name in vectors.names:
                 self._leaves[name].grad = gradient
@@ -76,9 +74,7 @@ class MergedModel:
                 losses, entropies = self._accumulate(batches, objective)
             except RuntimeError as error:
                 if not _out_of_memory(error) or self._problem.micro_batch == 1:
-                    raise RunFailed(
-                        f"The forward and backward pass failed: {str(error).splitlines()[0]}"
-                    ) from error
+                    raise RunFailed(f"The forward and backward pass failed: {str(error).splitlines()[0]}") from error
                 exhausted = True
             # Outside the except block, whose traceback would keep the failed pass's tensors alive.
             if not exhausted:
@@ -87,18 +83,14 @@ class MergedModel:
         gradient = self._vectors.contract(self._gradient, self._grouping.row_of, len(self._grouping.groups))
         return Measured(losses, entropies, gradient)
 
-    def _accumulate(
-        self, batches: Sequence[Batch], objective: Objective
-    ) -> tuple[dict[str, float], dict[str, float]]:
+    def _accumulate(self, batches: Sequence[Batch], objective: Objective) -> tuple[dict[str, float], dict[str, float]]:
         totals = {batch.task: torch.zeros(2, dtype=torch.float64) for batch in batches}
         for pieces in _micro_batches(batches, self._problem.micro_batch):
             self._problem.tick()
             prepared = self._problem.encoder.prepare(torch.cat([piece.images for piece, _ in pieces]))
             features = self._problem.encoder.features(self._leaves, prepared)
             total = features.new_zeros(())
-            for (piece, share), own in zip(
-                pieces, features.split([len(p.images) for p, _ in pieces]), strict=True
-            ):
+            for (piece, share), own in zip(pieces, features.split([len(p.images) for p, _ in pieces]), strict=True):
                 logits = own @ self._problem.heads[piece.task].T
                 target = piece.target.to(logits.device) if piece.target is not None else None
                 loss = objective.per_sample(logits, target).sum() * share
@@ -110,7 +102,7 @@ class MergedModel:
 
 
 def _micro_batches(batches: Sequence[Batch], size: int) -> list[list[tuple[Batch, float]]]:
-    """Cut the batches, laid end to end, into groups of at most `size` images; each piece with 1 / its batch's length."""
+    """Cut the batches, laid end to end, into groups of at most `size` images; each piece with 1 / batch length."""
     groups: list[list[tuple[Batch, float]]] = [[]]
     room = size
     for batch in batches:

@@ -42,9 +42,7 @@ def architecture(name: str, file: Path | None = None) -> Architecture:
     if file is None:
         config = open_clip.get_model_config(name)
         if config is None:
-            raise UnknownName(
-                "architecture", name, ["a path to a .json configuration", *open_clip.list_models()]
-            )
+            raise UnknownName("architecture", name, ["a path to a .json configuration", *open_clip.list_models()])
         return Architecture(name, config)
     try:
         config = json.loads(file.read_text("utf-8"))

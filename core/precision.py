@@ -30,14 +30,13 @@ def choose_device(name: str) -> torch.device:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise BadInput(
-            f"`device` should be auto, cpu, cuda, cuda:N or mps, and present. Found `{name}`: {str(error).splitlines()[0]}"
+            f"`device` should be auto, cpu, cuda, cuda:N or mps, and present. "
+            f"Found `{name}`: {str(error).splitlines()[0]}"
         ) from None
     return device
 
 
-def choose_precision(
-    name: str, encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor, cache: Path
-) -> str:
+def choose_precision(name: str, encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor, cache: Path) -> str:
     """`name` itself, or for `auto` the faster of float32 and bfloat16 autocast in a forward and backward pass.
 
     The measurement takes a few passes over up to 8 images and is remembered in `cache` for this model and machine.
@@ -57,9 +56,7 @@ def choose_precision(
 
 
 def _key(encoder: Encoder) -> str:
-    device = (
-        torch.cuda.get_device_name(encoder.device) if encoder.device.type == "cuda" else platform.processor()
-    )
+    device = torch.cuda.get_device_name(encoder.device) if encoder.device.type == "cuda" else platform.processor()
     parts = [
         encoder.arch.config,
         encoder.device.type,

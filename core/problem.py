@@ -81,9 +81,7 @@ class Problem:
         if (task, split) not in self._loaded:
             images = self.load_images(task, split)
             if images is None:
-                raise BadInput(
-                    f"Task `{task}` has no split `{split}`; choose another split or leave the task out."
-                )
+                raise BadInput(f"Task `{task}` has no split `{split}`; choose another split or leave the task out.")
             self._loaded[task, split] = images
         return self._loaded[task, split]
 
@@ -102,7 +100,5 @@ class Problem:
         parts = []
         for part in images.split(self.micro_batch):
             self.tick()
-            parts.append(
-                (self.encoder.features(weights, self.encoder.prepare(part)) @ self.heads[task].T).cpu()
-            )
+            parts.append((self.encoder.features(weights, self.encoder.prepare(part)) @ self.heads[task].T).cpu())
         return torch.cat(parts)

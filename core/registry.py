@@ -17,10 +17,6 @@ def collect(package: str, path: Sequence[str], kind: type[T]) -> dict[str, T]:
     for module_info in pkgutil.iter_modules(path):
         module = importlib.import_module(f"{package}.{module_info.name}")
         for _, value in inspect.getmembers(module, inspect.isclass):
-            if (
-                issubclass(value, kind)
-                and not inspect.isabstract(value)
-                and value.__module__ == module.__name__
-            ):
+            if issubclass(value, kind) and not inspect.isabstract(value) and value.__module__ == module.__name__:
                 found[value.name] = value()  # type: ignore[attr-defined]
     return dict(sorted(found.items()))

@@ -41,9 +41,7 @@ class Similarity:
 def similarity(vectors: TaskVectors, kind: GroupKind = "block") -> Similarity:
     """Cosine similarity (paper, figure 4), norm and sign conflict of every pair, overall and per `kind` of group."""
     grouping, count = group(vectors.names, kind), len(vectors.tasks)
-    gram, differ, both = (
-        torch.zeros(len(grouping.groups), count, count, dtype=torch.float64) for _ in range(3)
-    )
+    gram, differ, both = (torch.zeros(len(grouping.groups), count, count, dtype=torch.float64) for _ in range(3))
     for at, span in enumerate(vectors.spans):
         row = grouping.row_of[at]
         for begin in range(span.start, span.stop, CHUNK):

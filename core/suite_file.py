@@ -92,9 +92,7 @@ def parse_suite(path: Path) -> SuiteEntry:
     """Read and check the suite file at `path`; raises `BadSuite` with the line of what is wrong."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise BadSuite(
-                f"`{path.name}` is larger than {MAX_BYTES >> 20} MiB; a suite file is a short YAML text."
-            )
+            raise BadSuite(f"`{path.name}` is larger than {MAX_BYTES >> 20} MiB; a suite file is a short YAML text.")
         loader = yaml.SafeLoader(path.read_text("utf-8"))
         try:
             node = loader.get_single_node()
@@ -108,9 +106,7 @@ def parse_suite(path: Path) -> SuiteEntry:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise BadSuite(
-            f"`{path.name}`{where}: not valid YAML: {getattr(error, 'problem', None) or error}."
-        ) from None
+        raise BadSuite(f"`{path.name}`{where}: not valid YAML: {getattr(error, 'problem', None) or error}.") from None
     try:
         return SuiteEntry.model_validate(data)
     except ValidationError as error:
@@ -126,9 +122,7 @@ def _check_nodes(node: yaml.Node, file: str, seen: set[int]) -> None:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for key, value in node.value:
             if keys.count(key.value) > 1:
-                raise BadSuite(
-                    f"`{file}`, line {key.start_mark.line + 1}: `{key.value}` occurs more than once."
-                )
+                raise BadSuite(f"`{file}`, line {key.start_mark.line + 1}: `{key.value}` occurs more than once.")
             _check_nodes(value, file, seen)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:

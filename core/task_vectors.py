@@ -111,9 +111,7 @@ def check_against_base(
             if found.shape != expected.shape:
                 problems.append(f"{name} should have shape {list(expected.shape)}, found {list(found.shape)}")
             elif found.dtype != expected.dtype and not cast:
-                problems.append(
-                    f"{name} should be {expected.dtype}, found {found.dtype} (set `cast: true` to convert)"
-                )
+                problems.append(f"{name} should be {expected.dtype}, found {found.dtype} (set `cast: true` to convert)")
     if problems:
         more = f"; and {len(problems) - 6} more" if len(problems) > 6 else ""
         raise BadCheckpoint(f"`{file}` does not fit the base: {'; '.join(problems[:6])}{more}.")

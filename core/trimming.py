@@ -19,9 +19,7 @@ def trim_and_elect(vectors: TaskVectors, keep: float) -> TaskVectors:
     """
     flat, columns = vectors.deltas, _columns(vectors.deltas)
     thresholds = torch.stack([_threshold(row, keep) for row in flat])[:, None].to(flat)
-    signs = torch.cat(
-        [_trimmed(flat[:, part], thresholds).sum(0, dtype=torch.float32).sign() for part in columns]
-    )
+    signs = torch.cat([_trimmed(flat[:, part], thresholds).sum(0, dtype=torch.float32).sign() for part in columns])
     signs[signs == 0] = signs.sum().sign()
     kept = torch.empty_like(flat)
     for part in columns:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from torch import Tensor
@@ -55,18 +55,14 @@ def describe(path: Path) -> Header:
     with path.open("rb") as file:
         start = file.read(4)
     if start[:2] in (b"PK", b"\x80\x02", b"\x80\x04"):
-        raise BadCheckpoint(
-            f"`{path.name}` is a pickled PyTorch file; expected safetensors. Convert it first."
-        )
+        raise BadCheckpoint(f"`{path.name}` is a pickled PyTorch file; expected safetensors. Convert it first.")
     return read_header(path)
 
 
-def _read(file: BinaryIO, start: int, name: str, info: TensorInfo) -> Tensor:
+def _read(file: BufferedReader, start: int, name: str, info: TensorInfo) -> Tensor:
     tensor = torch.empty(info.shape, dtype=DTYPES[info.dtype])
     file.seek(start + info.begin)
-    found = file.readinto(tensor.reshape(-1).view(torch.uint8).numpy()) if tensor.numel() else 0
+    found = file.readinto(tensor.reshape(-1).view(torch.uint8).numpy().data) if tensor.numel() else 0
     if found != tensor.nbytes:
-        raise BadCheckpoint(
-            f"`{Path(file.name).name}` ended while tensor `{name}` was read; fetch or export it again."
-        )
+        raise BadCheckpoint(f"`{Path(file.name).name}` ended while tensor `{name}` was read; fetch or export it again.")
     return tensor

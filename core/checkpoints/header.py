@@ -75,9 +75,7 @@ def read_header(path: Path) -> Header:
         raise BadCheckpoint(f"`{path.name}` has a malformed safetensors header: expected an object.")
     metadata = entries.pop("__metadata__", {})
     if len(entries) > MAX_TENSORS:
-        raise BadCheckpoint(
-            f"`{path.name}` holds {len(entries):,} tensors; expected at most {MAX_TENSORS:,}."
-        )
+        raise BadCheckpoint(f"`{path.name}` holds {len(entries):,} tensors; expected at most {MAX_TENSORS:,}.")
     tensors = {name: _entry(path.name, name, entry) for name, entry in entries.items()}
     _check_cover(path.name, tensors.values(), size - 8 - length)
     texts = metadata.items() if isinstance(metadata, dict) else ()
@@ -108,14 +106,10 @@ def _entry(file: str, name: str, entry: object) -> TensorInfo:
         ) <= MAX_DIMENSIONS and all(map(_is_count, [*shape, begin, end])):
             pass
         case _:
-            raise BadCheckpoint(
-                f"`{file}`: tensor `{name}` is described wrongly; expected dtype, shape, data_offsets."
-            )
+            raise BadCheckpoint(f"`{file}`: tensor `{name}` is described wrongly; expected dtype, shape, data_offsets.")
     if dtype not in DTYPES:
         known = ", ".join(DTYPES)
-        raise BadCheckpoint(
-            f"`{file}`: tensor `{name}` has element type {dtype[:20]!r}; expected one of {known}."
-        )
+        raise BadCheckpoint(f"`{file}`: tensor `{name}` has element type {dtype[:20]!r}; expected one of {known}.")
     if end - begin != math.prod(shape) * DTYPES[dtype].itemsize:
         raise BadCheckpoint(
             f"`{file}`: tensor `{name}` has {end - begin:,} bytes, which its shape {shape} does not fill."
@@ -128,9 +122,7 @@ def _check_cover(file: str, tensors: Iterable[TensorInfo], available: int) -> No
     at = 0
     for info in sorted(tensors, key=lambda info: (info.begin, info.end)):
         if info.begin != at:
-            raise BadCheckpoint(
-                f"`{file}` has overlapping or missing data at byte {at:,}; fetch or export it again."
-            )
+            raise BadCheckpoint(f"`{file}` has overlapping or missing data at byte {at:,}; fetch or export it again.")
         at = info.end
     if at != available:
         raise BadCheckpoint(

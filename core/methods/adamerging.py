@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from core import objectives
 from core.learning import LearningSettings, learn
-from core.methods.base import Method, MethodSettings, Need, State, Step
+from core.methods.base import Method, Need, State, Step
 from core.problem import Problem
+from core.settings import MethodSettings
 
 
 class AdaMerging(Method):
@@ -16,8 +17,8 @@ class AdaMerging(Method):
     name = "adamerging"
     title = "AdaMerging"
     paper = (
-        "AdaMerging (Yang et al., ICLR 2024), equations 5 to 7. One batch of 16 images per task and step; the authors' code "
-        "processes two. λ is clamped in the forward pass only, as in the authors' code; FusionBench does not clamp."
+        "AdaMerging (Yang et al., ICLR 2024), equations 5 to 7. One batch of 16 images per task and step; the authors' "
+        "code processes two. λ is clamped in the forward pass only, as in that code; FusionBench does not clamp."
     )
     summary = "Learns how much of each expert goes into each layer, from your unlabelled images."
     cost = "One forward and backward pass over a small batch of every task per step."
@@ -25,9 +26,7 @@ class AdaMerging(Method):
     needs = Need.UNLABELLED
     Settings = LearningSettings
 
-    def steps(
-        self, problem: Problem, settings: MethodSettings, resume: State | None = None
-    ) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of λ."""
         assert isinstance(settings, LearningSettings)
         yield from learn(problem, problem.task_vectors, settings, resume)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from core.learning import LearningSettings, learn
 from core.methods.adamerging import AdaMerging
-from core.methods.base import MethodSettings, State, Step
+from core.methods.base import State, Step
 from core.problem import Problem
-from core.settings import setting
+from core.settings import MethodSettings, setting
 from core.trimming import trim_and_elect
 
 
@@ -34,9 +34,7 @@ class AdaMergingPP(AdaMerging):
     cost = "As AdaMerging; one more copy of the task vectors in memory."
     Settings = AdaMergingPPSettings
 
-    def steps(
-        self, problem: Problem, settings: MethodSettings, resume: State | None = None
-    ) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of λ."""
         assert isinstance(settings, AdaMergingPPSettings)
         yield from learn(problem, trim_and_elect(problem.task_vectors, settings.keep), settings, resume)

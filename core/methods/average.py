@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.merged import merge
-from core.methods.base import Method, MethodSettings, Outcome, State, Step
+from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
+from core.settings import MethodSettings
 
 
 class Average(Method):
@@ -18,11 +19,7 @@ class Average(Method):
     summary = "The plain mean of all experts."
     cost = "Seconds."
 
-    def steps(
-        self, problem: Problem, settings: MethodSettings, resume: State | None = None
-    ) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: the mean of the experts."""
         vectors = problem.task_vectors
-        yield Step(
-            0, outcome=Outcome.of(merge(vectors, dict.fromkeys(vectors.tasks, 1 / len(vectors.tasks))))
-        )
+        yield Step(0, outcome=Outcome.of(merge(vectors, dict.fromkeys(vectors.tasks, 1 / len(vectors.tasks)))))

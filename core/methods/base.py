@@ -89,9 +89,7 @@ class Method(ABC):
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
 
     @abstractmethod
-    def steps(
-        self, problem: Problem, settings: MethodSettings, resume: State | None = None
-    ) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """Yield the steps of one run; the last one carries the outcome.
 
         With `resume` (the `state()` of an earlier step) the generator goes on after that step and yields exactly

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.methods.base import Method, MethodSettings, Outcome, State, Step
+from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
+from core.settings import MethodSettings
 
 
 class Individual(Method):
@@ -17,14 +18,10 @@ class Individual(Method):
     summary = "Every task with its own expert: the accuracy that one merged model tries to keep."
     cost = "Nothing, but K models instead of one."
 
-    def steps(
-        self, problem: Problem, settings: MethodSettings, resume: State | None = None
-    ) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: an outcome with other weights for each task; unseen tasks get the base."""
         vectors = problem.task_vectors
         yield Step(
             0,
-            outcome=Outcome(
-                lambda task: vectors.expert(task) if task in vectors.tasks else vectors.base, single=False
-            ),
+            outcome=Outcome(lambda task: vectors.expert(task) if task in vectors.tasks else vectors.base, single=False),
         )

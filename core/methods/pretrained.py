@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.methods.base import Method, MethodSettings, Outcome, State, Step
+from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
+from core.settings import MethodSettings
 
 
 class Pretrained(Method):
@@ -17,8 +18,6 @@ class Pretrained(Method):
     summary = "The base without any fine-tuning: what merging has to beat."
     cost = "Nothing."
 
-    def steps(
-        self, problem: Problem, settings: MethodSettings, resume: State | None = None
-    ) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: the base."""
         yield Step(0, outcome=Outcome.of(problem.task_vectors.base))

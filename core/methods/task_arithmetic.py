@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.merged import merge
-from core.methods.base import Method, MethodSettings, Outcome, State, Step
+from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
-from core.settings import setting
+from core.settings import MethodSettings, setting
 
 
 class TaskArithmeticSettings(MethodSettings):
@@ -32,9 +32,7 @@ class TaskArithmetic(Method):
     cost = "Seconds."
     Settings = TaskArithmeticSettings
 
-    def steps(
-        self, problem: Problem, settings: MethodSettings, resume: State | None = None
-    ) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: the scaled sum."""
         assert isinstance(settings, TaskArithmeticSettings)
         vectors = problem.task_vectors

@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.methods.base import Method, MethodSettings, Outcome, State, Step
+from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
-from core.settings import setting
+from core.settings import MethodSettings, setting
 from core.task_vectors import CHUNK
 from core.trimming import trim_and_elect
 
@@ -25,9 +25,7 @@ class TiesSettings(MethodSettings):
         gt=0,
         le=1,
     )
-    scale: float = setting(
-        0.3, "λ: weight of the merged task vector.", source="AdaMerging's baseline", ge=-10, le=10
-    )
+    scale: float = setting(0.3, "λ: weight of the merged task vector.", source="AdaMerging's baseline", ge=-10, le=10)
     aggregate: Literal["sum", "mean", "max"] = setting(
         "sum", "How entries that agree are put together: sum, mean over the non-zero ones, or the largest.",
         source="AdaMerging's baseline (the TIES paper takes the mean with λ = 1)",
@@ -40,16 +38,14 @@ class Ties(Method):
     name = "ties"
     title = "TIES-Merging"
     paper = (
-        "TIES-Merging (Yadav et al., NeurIPS 2023), section 4. The authors flatten the text tower's zeros too and so keep "
-        "about 26 % of the image encoder's entries on ViT-B/32 instead of 20 %; here the image encoder alone counts."
+        "TIES-Merging (Yadav et al., NeurIPS 2023), section 4. The authors flatten the text tower's zeros too and so "
+        "keep about 26 % of the image encoder's entries on ViT-B/32 instead of 20 %; here the encoder alone counts."
     )
     summary = "Keeps the largest entries of each task vector and drops those whose sign is outvoted, then adds them up."
     cost = "Seconds to a minute; one more copy of the task vectors in memory."
     Settings = TiesSettings
 
-    def steps(
-        self, problem: Problem, settings: MethodSettings, resume: State | None = None
-    ) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: the merged model."""
         assert isinstance(settings, TiesSettings)
         vectors = problem.task_vectors

@@ -31,7 +31,7 @@ class Objective(ABC):
 
     @abstractmethod
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
-        """Loss of each sample `[B]` in nats, float32 or float64, from logits `[B, C]` and the target where there is one.
+        """Loss of each sample `[B]` in nats, float32 or float64, from logits `[B, C]` and the target, if any.
 
         A value a sample and no more, so that cutting a batch into micro-batches changes nothing.
         """

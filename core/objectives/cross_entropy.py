@@ -21,4 +21,5 @@ class CrossEntropy(Objective):
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """Cross-entropy of each sample against int64 labels `[B]`."""
+        assert target is not None
         return F.cross_entropy(logits, target, reduction="none")

@@ -14,7 +14,7 @@ class ExpertKL(Objective):
     name = "expert_kl"
     title = "KL to each task's expert"
     paper = "SAMerging (2025), equation of the distillation loss, at temperature 1 (the paper uses 2)."
-    summary = "Pulls the merged model's answers towards each task's own expert; the remedy where entropy can't be trusted."
+    summary = "Pulls the merged model's answers towards each task's expert; the remedy where entropy can't be trusted."
     target = Target.EXPERT
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:

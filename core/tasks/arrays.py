@@ -37,9 +37,7 @@ def load_arrays(path: Path, split: str, classes: int) -> Images | None:
             f"Splits: {', '.join(SPLITS)}."
         ) from None
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
-        raise BadSuite(
-            f"`{path.name}` should hold {_expected(split)}. Found {pixels.dtype} {list(pixels.shape)}."
-        )
+        raise BadSuite(f"`{path.name}` should hold {_expected(split)}. Found {pixels.dtype} {list(pixels.shape)}.")
     if len(pixels) == 0:
         raise BadSuite(f"`{path.name}` has no image in split `{split}`; expected at least one.")
     return Images(torch.from_numpy(pixels), _checked_labels(path, split, labels, len(pixels), classes))
@@ -49,9 +47,7 @@ def _expected(split: str) -> str:
     return f"`{split}_images` uint8 [N, H, W, 3] and, if known, `{split}_labels` integers [N]"
 
 
-def _checked_labels(
-    path: Path, split: str, labels: np.ndarray | None, count: int, classes: int
-) -> torch.Tensor | None:
+def _checked_labels(path: Path, split: str, labels: np.ndarray | None, count: int, classes: int) -> torch.Tensor | None:
     if labels is None:
         return None
     if labels.shape != (count,) or labels.dtype.kind not in "iu":

@@ -34,9 +34,7 @@ class Stream:
         per_epoch = len(self._pool) // self._batch
         epoch, at = divmod(self.position, per_epoch)
         if at == 0 or self._order is None:
-            self._order = self._pool[
-                torch.randperm(len(self._pool), generator=self._generator(f"epoch {epoch}"))
-            ]
+            self._order = self._pool[torch.randperm(len(self._pool), generator=self._generator(f"epoch {epoch}"))]
         self.position += 1
         return self._order[at * self._batch : (at + 1) * self._batch]
 

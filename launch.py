@@ -1,10 +1,9 @@
-"""The only entry: `python launch.py` opens the dashboard, `python launch.py COMMAND …` carries out one command."""
+"""The only entry: without arguments it opens the dashboard, otherwise it carries out one command."""
 
 from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,7 +34,13 @@ def ui(
     from dashboard.app import serve
 
     serve(
-        suite=suite, host=host, port=port, share=share, open_browser=not no_browser, read_only=read_only, runs=runs
+        suite=suite,
+        host=host,
+        port=port,
+        share=share,
+        open_browser=not no_browser,
+        read_only=read_only,
+        runs=runs,
     )
 
 

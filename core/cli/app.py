@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
@@ -35,17 +34,11 @@ app.command()(checkpoint.inspect)
 app.command()(doctor.doctor)
 
 
-def installed_version() -> str:
-    """Mergescope's version as installed."""
-    try:
-        return version("mergescope")
-    except PackageNotFoundError:
-        return "not installed"
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"mergescope {installed_version()}")
+        from core.report import version
+
+        print(f"mergescope {version()}")
         raise typer.Exit
 
 
@@ -64,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         status = command.main(list(arguments), prog_name=program(), standalone_mode=False)
     except typer.TyperException as error:
-        return _fail(f"{error.format_message()} See `{program()} --help`.", BAD_INPUT)
+        return _fail(f"{error.format_message().rstrip('.')}. See `{program()} --help`.", BAD_INPUT)
     except BadInput as error:
         return _fail(str(error), BAD_INPUT)
     except Interrupted as error:
@@ -73,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(str(error), FAILED)
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; Python would complain once more when it closes the stream.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return FAILED
     except OSError as error:
         return _fail(f"The system refused a file operation: {error}.", FAILED)

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 
 def methods(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[METHOD]", help="Show this method's settings.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[METHOD]", help="Show this method's settings.")] = None,
     as_json: options.Json = False,
 ) -> None:
     """List the merging methods, or one method's settings with their defaults and sources."""
@@ -63,16 +61,11 @@ def _describe_settings(method: Method) -> list[dict[str, Any]]:
 
 
 def _print_settings(method: Method) -> None:
-    print(
-        f"{method.title}: {method.summary}\n{method.paper}\nNeeds: {method.needs.value}. Cost: {method.cost}"
-    )
+    print(f"{method.title}: {method.summary}\n{method.paper}\nNeeds: {method.needs.value}. Cost: {method.cost}")
     rows = [
-        [item["name"], str(item["default"]), item["description"], item["source"]]
-        for item in _describe_settings(method)
+        [item["name"], str(item["default"]), item["description"], item["source"]] for item in _describe_settings(method)
     ]
-    print_table(
-        f"Settings of {method.name} (--set name=value)", ["name", "default", "meaning", "source"], rows
-    )
+    print_table(f"Settings of {method.name} (--set name=value)", ["name", "default", "meaning", "source"], rows)
 
 
 def suites(as_json: options.Json = False) -> None:
@@ -97,7 +90,7 @@ def _suite_names() -> list[str]:
 def _describe_suite(name: str) -> dict[str, Any]:
     from core.suites import available, find
 
-    row = {
+    row: dict[str, Any] = {
         "name": name,
         "title": "",
         "description": "",
@@ -122,7 +115,7 @@ def tasks(suite: options.SuiteName, as_json: options.Json = False) -> None:
     from core.suites import find
 
     file = find(suite)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": task.name,
             "title": task.title,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,9 +21,8 @@ def inspect(
     from core.files import sha256
 
     header = describe(checkpoint)
-    tensors = [
-        {"name": name, "shape": list(tensor.shape), "dtype": tensor.dtype}
-        for name, tensor in header.tensors.items()
+    tensors: list[dict[str, Any]] = [
+        {"name": name, "shape": list(tensor.shape), "dtype": tensor.dtype} for name, tensor in header.tensors.items()
     ]
     facts = {
         "path": str(checkpoint),
@@ -36,9 +35,7 @@ def inspect(
     if as_json:
         print_json(facts | {"tensors": tensors})
         return
-    rows = [
-        [item["name"], " x ".join(map(str, item["shape"])) or "scalar", item["dtype"]] for item in tensors
-    ]
+    rows = [[item["name"], " x ".join(map(str, item["shape"])) or "scalar", item["dtype"]] for item in tensors]
     print_table(checkpoint.name, ["tensor", ">shape", "type"], rows)
     print(f"{facts['parameters']:,} numbers in {len(tensors)} tensors, {facts['bytes']:,} bytes")
     print(f"SHA-256 {facts['sha256']}")

@@ -45,7 +45,7 @@ def compare(
     with writing_somewhere(runs) as (store, _):
         for method, settings in prepared:
             try:
-                _, report, _ = new_run(store, problem, file, method, settings)
+                _, report = new_run(store, problem, file, method, settings)
             except RunFailed as error:
                 # The other methods' results are worth having; the status says that one is missing.
                 failures.append(f"{method.name}: {error}")

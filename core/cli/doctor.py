@@ -106,11 +106,7 @@ def _folders() -> list[Finding]:
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
-        return [
-            Finding(
-                "home folder", f"{folder} can't be written: {error.strerror}; set MERGESCOPE_HOME", ok=False
-            )
-        ]
+        return [Finding("home folder", f"{folder} can't be written: {error.strerror}; set MERGESCOPE_HOME", ok=False)]
     free = shutil.disk_usage(nearest).free / 2**30
     return [Finding("home folder", f"{folder} (writable, {free:.1f} GiB free)")]
 
@@ -127,14 +123,10 @@ def _suite() -> list[Finding]:
         return [Finding("bundled suite", f"{error}", ok=False)]
     return [
         Finding("bundled suite", f"intact: {len(problem.tasks)} experts, {images} images"),
-        Finding(
-            "precision chosen by auto", f"{problem.precision} for the bundled suite (measured per model)"
-        ),
+        Finding("precision chosen by auto", f"{problem.precision} for the bundled suite (measured per model)"),
     ]
 
 
 def _browser() -> list[Finding]:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    return [
-        Finding("browser for the browser tests", found or "none; only the tests need one (Debian: chromium)")
-    ]
+    return [Finding("browser for the browser tests", found or "none; only the tests need one (Debian: chromium)")]

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     suite: options.SuiteName,
-    weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A merged model (.safetensors).")
-    ] = None,
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="A merged model (.safetensors).")] = None,
     expert: Annotated[str | None, typer.Option(metavar="TASK", help="The expert of this task.")] = None,
     base: Annotated[bool, typer.Option("--base", help="The base; also what is measured by default.")] = False,
     tasks: options.Tasks = None,
@@ -62,8 +60,14 @@ def _weights(problem: Problem, path: Path | None, expert: str | None) -> tuple[W
 def _measure(problem: Problem, weights: Weights, tasks: list[str]) -> list[Evaluation]:
     from core.evaluate import evaluate as measure
 
+    found = []
     with shown() as progress:
-        return [measure(problem, weights, task, progress=progress) for task in tasks]
+        progress.start("Evaluating", len(tasks))
+        for task in tasks:
+            found.append(measure(problem, weights, task))
+            progress.advance()
+        progress.finish()
+    return found
 
 
 def _report(suite: str, subject: str, problem: Problem, found: list[Evaluation]) -> dict[str, Any]:

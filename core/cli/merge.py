@@ -26,9 +26,7 @@ def merge(
     seed: options.Seed = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the merged model (.safetensors).")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the merged model (.safetensors).")] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report (JSON).")] = None,
     runs: options.Runs = None,
     as_json: options.Json = False,
@@ -43,17 +41,15 @@ def merge(
 
     chosen = methods.get(method)
     if out is not None and chosen.name in MANY_MODELS:
-        raise BadInput(
-            f"`--out` needs a method that makes one model. Found `{method}`, which keeps one per task."
-        )
+        raise BadInput(f"`--out` needs a method that makes one model. Found `{method}`, which keeps one per task.")
     file, subset = loading.suite_and_tasks(suite, tasks)
     settings = loading.settings(chosen, file, set_, seed)
     problem = loading.load(file, subset, device, precision)
     warn_of_distrust(problem, settings)
     with writing_somewhere(runs) as (store, kept):
-        run_id, result, outcome = new_run(store, problem, file, chosen, settings)
+        run_id, result = new_run(store, problem, file, chosen, settings)
         if out is not None:
-            write_model(problem, outcome, out, result)
+            write_model(store, run_id, out)
     if report is not None:
         write_report(result, report)
     if as_json:

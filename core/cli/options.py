@@ -12,18 +12,14 @@ from core.errors import BadInput
 SuiteName = Annotated[
     str, typer.Argument(metavar="SUITE", help="Name of a suite (see `suites`) or path of a suite file.")
 ]
-Tasks = Annotated[
-    str | None, typer.Option("--tasks", metavar="a,b", help="Only these tasks, separated by commas.")
-]
+Tasks = Annotated[str | None, typer.Option("--tasks", metavar="a,b", help="Only these tasks, separated by commas.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A setting of the method (see `methods`); repeatable."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of all random choices.")]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
-Precision = Annotated[
-    str, typer.Option("--precision", metavar="NAME", help="auto (measured), float32 or bfloat16.")
-]
+Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="auto (measured), float32 or bfloat16.")]
 Runs = Annotated[
     Path | None, typer.Option("--runs", metavar="DIR", help="Folder of runs; default below MERGESCOPE_HOME.")
 ]

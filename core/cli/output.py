@@ -21,9 +21,7 @@ def program() -> str:
 def say(message: str) -> None:
     """One line on standard error, whatever line breaks and control characters the message contains."""
     line = " ".join(message.split())
-    print(
-        "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line), file=sys.stderr
-    )
+    print("".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line), file=sys.stderr)
 
 
 def print_json(data: Mapping[str, Any]) -> None:
@@ -40,11 +38,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = NON_TERMINAL_WIDTH
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
     for row in rows:
         table.add_row(*row)
+    console.print(title, style="bold")
     console.print(table)
 
 

@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.output import interval, number, percent, print_table
-from core.files import write_atomically
+from core.errors import BadInput
+from core.files import write_atomically, write_text
 
 if TYPE_CHECKING:
-    from core.methods.base import Outcome
-    from core.problem import Problem
+    from core.store import RunRecord, Store
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:
     """Write `report.json`; an earlier file stays intact until the new one is complete."""
-    text = json.dumps(report, indent=2, allow_nan=False) + "\n"
-    write_atomically(path, lambda temporary: _write(temporary, text))
+    write_text(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")
+def write_model(store: Store, run_id: str, path: Path) -> None:
+    """Copy the merged model of a run to `path`; raises `BadInput` where the run has none."""
+    from core.session import MERGED
+
+    if MERGED not in store.artefacts(run_id):
+        record = store.run(run_id)
+        raise BadInput(
+            f"Run {run_id} should be done and have made one model. Found status {record.status}, method "
+            f"{record.method}. Resume it, or export a run of another method."
+        )
+    source = store.artefact(run_id, MERGED)
+    write_atomically(path, lambda temporary: _copy(source, temporary))
 
 
-def write_model(problem: Problem, outcome: Outcome, path: Path, report: dict[str, Any]) -> None:
-    """Write the merged model with its suite, method, settings and the hashes of what it was made of."""
-    from core.export import export_model
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
 
-    metadata = {key: report[key] for key in ("mergescope", "suite", "method", "settings", "seed")}
-    export_model(problem, outcome, path, metadata | {"hashes": dict(problem.hashes)})
+
+def write_coefficients(store: Store, record: RunRecord, path: Path) -> None:
+    """Write λ of every step of a run; raises `BadInput` for a run of a method that has no λ."""
+    from core.export import export_coefficients
+
+    steps = store.steps(record.id)
+    if not record.groups or not any(step.coefficients is not None for step in steps):
+        raise BadInput(f"Run {record.id} should have coefficients. Found none: {record.method} does not learn λ.")
+    export_coefficients(record, steps, path)
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -58,7 +74,7 @@ def summary(report: dict[str, Any]) -> list[str]:
         f"{number(report['seconds'], 1)} s",
         f"{number(report['peak_memory_mb'], 0)} MB peak memory",
         f"{report['device']}, {report['precision']}",
-        f"adapted on {report['adapted_on'] or 'nothing'}",
+        f"adapted on {report['adapted_on']}",
     ]
 
 

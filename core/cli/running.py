@@ -9,7 +9,7 @@ from core.cli.progress import shown
 from core.errors import MergescopeError
 
 if TYPE_CHECKING:
-    from core.methods.base import Method, Outcome, Step
+    from core.methods.base import Method
     from core.problem import Problem
     from core.settings import MethodSettings
     from core.store import Store
@@ -22,52 +22,47 @@ class Interrupted(MergescopeError):
 
 def new_run(
     store: Store, problem: Problem, file: SuiteFile, method: Method, settings: MethodSettings
-) -> tuple[str, dict[str, Any], Outcome]:
-    """Create a run in `store` and execute it; its id, its report and the merged weights."""
-    run_id = store.create(
-        suite=file.name,
-        method=method.name,
-        settings=settings.model_dump(mode="json"),
-        seed=settings.seed,
-        tasks=problem.tasks,
-        steps=method.total_steps(settings),
-        execution=problem.execution,
-        hashes=problem.hashes,
-        adapted_on=str(getattr(settings, "adapt_on", "")),
-        origin=str(file.path),
-    )
-    report, outcome = go_on(store, run_id, problem, method, settings)
-    return run_id, report, outcome
+) -> tuple[str, dict[str, Any]]:
+    """Create a run in `store` and execute it; its id and its report."""
+    from core import runner
+    from core.suites import available
+
+    bundled_or_own = available().get(file.name) == file.path
+    origin = file.name if bundled_or_own else str(file.path.resolve())
+    run_id = runner.create(store, problem, method, settings, origin=origin)
+    return run_id, execute(store, run_id, problem, method, settings)
 
 
-def go_on(
-    store: Store, run_id: str, problem: Problem, method: Method, settings: MethodSettings
-) -> tuple[dict[str, Any], Outcome]:
-    """Execute or resume a run; its report and the merged weights. Raises `Interrupted` after Ctrl-C."""
+def resume(store: Store, run_id: str) -> dict[str, Any]:
+    """Go on with a stored run after its last recorded step; its report."""
     from core import runner
 
-    last: list[Outcome] = []
+    with shown() as progress:
+        problem, method, settings = runner.reopen(store.run(run_id), progress)
+    return execute(store, run_id, problem, method, settings)
 
-    def keep_outcome(step: Step) -> None:
-        if step.outcome is not None:
-            last.append(step.outcome)
+
+def execute(store: Store, run_id: str, problem: Problem, method: Method, settings: MethodSettings) -> dict[str, Any]:
+    """Execute a run with a progress bar; raises `Interrupted` after Ctrl-C."""
+    from core import runner
 
     try:
         with shown() as progress:
-            report = runner.execute(
-                store, run_id, problem, method, settings, on_step=keep_outcome, progress=progress
-            )
+            return runner.execute(store, run_id, problem, method, settings, progress=progress)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted. Go on with `{program()} runs resume {run_id}`.") from None
-    return report, last[-1]
 
 
 def warn_of_distrust(problem: Problem, settings: MethodSettings) -> None:
-    """Say on standard error which tasks' entropy can't be trusted, for methods that minimise it."""
-    if getattr(settings, "objective", None) != "entropy":
+    """Say on standard error on which tasks minimising entropy can't be trusted, where that is what is asked for."""
+    from core.learning import LearningSettings
+
+    if not isinstance(settings, LearningSettings) or settings.objective != "entropy":
         return
     from core.trust import trust
 
-    for task in trust(problem):
+    with shown() as progress:
+        found = trust(problem, init=settings.init, split=settings.adapt_on, progress=progress)
+    for task in found:
         if not task.trusted:
-            say(f"Warning, task {task.task}: {task.advice}")
+            say(f"Warning: {task.advice}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.cli import options, report_files, targets
+from core.cli import options, report_files, running, targets
 from core.cli.output import number, percent, print_json, print_table, program
 from core.cli.stores import reading, writing
 from core.errors import BadInput
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, resume, export and delete stored runs.")
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id; see `runs list`.")]
+COEFFICIENT_FILES = (".json", ".csv", ".safetensors")
 Report = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the report (JSON).")]
 
 
@@ -83,9 +84,7 @@ def _overview(record: RunRecord) -> dict[str, Any]:
 
 
 @app.command()
-def show(
-    run_id: RunId, report: Report = None, runs: options.Runs = None, as_json: options.Json = False
-) -> None:
+def show(run_id: RunId, report: Report = None, runs: options.Runs = None, as_json: options.Json = False) -> None:
     """Show one run: its settings, progress and, once done, its report."""
     targets.check(report, "--report")
     with reading(runs) as store:
@@ -94,8 +93,7 @@ def show(
         report_files.write_report(_finished(record), report)
     if as_json:
         print_json(
-            _overview(record)
-            | {"hashes": record.hashes, "execution": record.execution, "report": record.report}
+            _overview(record) | {"hashes": record.hashes, "execution": record.execution, "report": record.report}
         )
         return
     facts = {**_overview(record), **{f"set {key}": value for key, value in record.settings.items()}}
@@ -124,22 +122,52 @@ def _finished(record: RunRecord) -> dict[str, Any]:
 def resume(
     run_id: RunId,
     report: Report = None,
-    device: options.Device = "auto",
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
     """Go on with a run that was interrupted, cancelled or failed, from its last recorded step."""
     targets.check(report, "--report")
-    from core.cli.resuming import resume_run
-
     with writing(runs) as store:
-        result = resume_run(store, run_id, device)
+        result = running.resume(store, run_id)
     if report is not None:
         report_files.write_report(result, report)
     if as_json:
         print_json(result)
     else:
         report_files.print_report(result)
+
+
+@app.command()
+def export(
+    run_id: RunId,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Merged model; merged-ID.safetensors where no file is named at all."),
+    ] = None,
+    coefficients: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="λ of every step; .json, .csv or .safetensors."),
+    ] = None,
+    report: Report = None,
+    runs: options.Runs = None,
+) -> None:
+    """Write a run's merged model, coefficients or report to files."""
+    if out is None and coefficients is None and report is None:
+        out = Path(f"merged-{run_id}.safetensors")
+    targets.check(out, "--out", ".safetensors")
+    targets.check(coefficients, "--coefficients", *COEFFICIENT_FILES)
+    targets.check(report, "--report")
+    targets.check_distinct(out=out, coefficients=coefficients, report=report)
+    with reading(runs) as store:
+        record = store.run(run_id)
+        result = _finished(record) if report is not None else {}
+        if out is not None:
+            report_files.write_model(store, run_id, out)
+        if coefficients is not None:
+            report_files.write_coefficients(store, record, coefficients)
+    if report is not None:
+        report_files.write_report(result, report)
+    print("Wrote " + ", ".join(str(path) for path in (out, coefficients, report) if path is not None))
 
 
 @app.command()

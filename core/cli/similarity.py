@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING, Any
+
 from core.cli import loading, options
 from core.cli.output import number, print_json, print_table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.similarity import Relation, Similarity
 
 
 def similarity(
@@ -13,42 +21,44 @@ def similarity(
 ) -> None:
     """Cosine similarity of SUITE's task vectors, overall and per block, their norms and sign conflicts."""
     file, subset = loading.suite_and_tasks(suite, tasks)
-    problem = loading.load(file, subset, "cpu", "float32")
+    vectors = loading.load(file, subset, "cpu", "float32").task_vectors
 
+    from core.similarity import ALL
     from core.similarity import similarity as compute
 
-    found = compute(problem.task_vectors)
-    data = {
-        "suite": file.name,
-        "tasks": list(found.tasks),
-        "cosine": found.cosine.tolist(),
-        "per_block": {group: matrix.tolist() for group, matrix in found.per_group.items()},
-        "norms": {group: values.tolist() for group, values in found.norms.items()},
-        "sign_conflict": found.sign_conflict.tolist(),
-    }
+    found = compute(vectors)
     if as_json:
-        print_json(data)
-        return
-    names = data["tasks"]
-    columns = ["task", *(f">{name}" for name in names)]
-    print_table(
-        f"Cosine similarity of the task vectors of {file.name}", columns, _rows(names, data["cosine"], 3)
-    )
-    for group, matrix in data["per_block"].items():
-        print_table(f"Cosine similarity in {group}", columns, _rows(names, matrix, 3))
-    print_table(
-        "Norms of the task vectors",
-        ["group", *columns[1:]],
-        _rows(list(data["norms"]), data["norms"].values(), 4),
-    )
-    print_table(
-        "Share of parameters that two tasks move in opposite directions",
-        columns,
-        _rows(names, data["sign_conflict"], 3),
-    )
+        blocks = {group: _plain(relation) for group, relation in found.groups.items() if group != ALL}
+        print_json({"suite": file.name, "tasks": list(found.tasks), **_plain(found.overall), "per_block": blocks})
+    else:
+        _print(file.name, found)
 
 
-def _rows(names: list[str], values: object, digits: int) -> list[list[str]]:
-    return [
-        [name, *(number(value, digits) for value in row)] for name, row in zip(names, values, strict=True)
-    ]
+def _plain(relation: Relation) -> dict[str, Any]:
+    return {
+        "cosine": _numbers(relation.cosine),
+        "norms": _numbers(relation.norms),
+        "sign_conflict": _numbers(relation.conflict),
+    }
+
+
+def _numbers(values: Tensor) -> list[Any]:
+    """Nested lists; None, which JSON has, for NaN, which it has not (a task vector that is zero in a block)."""
+    if values.ndim > 1:
+        return [_numbers(row) for row in values]
+    return [None if math.isnan(value) else value for value in values.tolist()]
+
+
+def _print(suite: str, found: Similarity) -> None:
+    columns = ["", *(f">{task}" for task in found.tasks)]
+    for group, relation in found.groups.items():
+        title = f"Cosine similarity of the task vectors of {suite}, {group}"
+        print_table(title, columns, _rows(found.tasks, _numbers(relation.cosine), 3))
+    norms = [_numbers(relation.norms) for relation in found.groups.values()]
+    print_table("Norms of the task vectors", columns, _rows(found.groups, norms, 4))
+    title = "Share of parameters that two task vectors move in opposite directions"
+    print_table(title, columns, _rows(found.tasks, _numbers(found.overall.conflict), 3))
+
+
+def _rows(names: Any, values: list[list[float | None]], digits: int) -> list[list[str]]:
+    return [[name, *(number(value, digits) for value in row)] for name, row in zip(names, values, strict=True)]

@@ -8,18 +8,16 @@ from pathlib import Path
 from core.errors import BadInput
 
 
-def check(path: Path | None, option: str, suffix: str = "") -> None:
+def check(path: Path | None, option: str, *suffixes: str) -> None:
     """Raise `BadInput` unless a file can be written at `path`; leaves nothing behind. None is fine."""
     if path is None:
         return
-    if suffix and path.suffix != suffix:
-        raise BadInput(f"`{option}` should be a file name that ends in `{suffix}`. Found `{path}`.")
+    if suffixes and path.suffix not in suffixes:
+        raise BadInput(f"`{option}` should be a file name that ends in {' or '.join(suffixes)}. Found `{path}`.")
     if path.exists() and not path.is_file():
         raise BadInput(f"`{option}` should be a file. Found `{path}`, which is a folder or a device.")
     if not path.parent.is_dir():
-        raise BadInput(
-            f"`{option}` should be in a folder that exists. Found `{path}`; create `{path.parent}` first."
-        )
+        raise BadInput(f"`{option}` should be in a folder that exists. Found `{path}`; create `{path.parent}` first.")
     try:
         # Permissions alone say nothing about read-only and special file systems.
         with tempfile.TemporaryFile(dir=path.parent):
@@ -52,6 +50,4 @@ def check_distinct(**paths: Path | None) -> None:
             continue
         other = seen.setdefault(path.resolve(), option)
         if other != option:
-            raise BadInput(
-                f"`--{other}` and `--{option}` should be different files. Found `{path}` for both."
-            )
+            raise BadInput(f"`--{other}` and `--{option}` should be different files. Found `{path}` for both.")

@@ -64,7 +64,7 @@ def _normalised(x: Tensor) -> Tensor:
 
 def _load_text_tower(arch: Architecture, weights: Path) -> nn.Module:
     model = build(arch)
-    tensors = {name: t.float() for name, t in load_checkpoint(weights).tensors.items() if not name.startswith(VISUAL)}
+    tensors = {name: tensor.float() for name, tensor in load_checkpoint(weights, skip=VISUAL).tensors.items()}
     wanted = {name for name in model.state_dict() if not name.startswith(VISUAL)}
     _require(weights, missing=wanted - set(tensors), kind="text tower")
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}

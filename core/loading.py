@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from core import paths
 from core.checkpoints import Checkpoint, load_checkpoint
@@ -19,7 +20,7 @@ from core.models import VISUAL
 from core.precision import choose_device, choose_precision
 from core.problem import Problem
 from core.progress import Progress, Silent
-from core.suites import SuiteFile
+from core.suites import SuiteFile, TaskEntry
 from core.task_vectors import TaskVectors, check_against_base
 from core.tasks import Images, load_arrays
 
@@ -49,54 +50,75 @@ def load(
     if not any(task.expert for task in chosen):
         raise BadInput(f"`tasks` should name at least one task with an expert. Found: {[t.name for t in chosen]}.")
     encoder = Encoder(suite.arch(), choose_device(device), "float32")
-    progress.start("Loading checkpoints", 1 + sum(task.expert is not None for task in chosen))
     base_file = suite.resolve(suite.entry.base.weights)
     base = load_checkpoint(base_file, VISUAL)
     _check_base(base, encoder)
-    progress.advance()
-    experts = {}
-    vectors = _empty_vectors(base, encoder, [t.name for t in chosen if t.expert], deltas, precision)
-    for row, task in enumerate(task for task in chosen if task.expert):
-        assert task.expert is not None
-        expert = load_checkpoint(suite.resolve(task.expert.weights), VISUAL)
-        check_against_base(expert.path.name, base.tensors, expert.tensors, vectors.names, task.expert.cast)
-        for name, span in zip(vectors.names, vectors.spans, strict=True):
-            difference = expert.tensors[name].to(vectors.origin.dtype).reshape(-1) - vectors.origin[span].cpu()
-            vectors.deltas[row, span] = difference.to(vectors.deltas)
-        experts[task.name] = expert.sha256
+    progress.start("Building heads", len(chosen))
+    builder = HeadBuilder(encoder.arch, base_file, base.sha256, paths.cache())
+    heads = {}
+    for task in chosen:
+        heads[task.name] = builder.head(task.classes, task.templates)
         progress.advance()
     progress.finish()
-    _check_experts(experts, vectors)
+    del builder  # The text tower is not needed any more, and can be larger than the image encoder.
 
-    heads = HeadBuilder(encoder.arch, base_file, base.sha256, paths.cache())
-    built = {t.name: heads.head(t.classes, t.templates).to(vectors.origin) for t in chosen}
-    entries = {task.name: task for task in chosen}
-
-    def load_images(task: str, split: str) -> Images | None:
-        entry = entries[task]
-        return load_arrays(suite.resolve(entry.data.path), split, len(entry.classes))
-
-    images = next((found for s in ("test", "held-out", "train") if (found := load_images(chosen[0].name, s))), None)
-    if images is None:
-        raise BadSuite(f"Suite `{suite.name}`: task `{chosen[0].name}` has no images in any split.")
-    precision = choose_precision(precision, encoder, vectors.base, images.pixels, paths.cache())
-    encoder = encoder.with_precision(precision)
+    sample = _sample(suite, chosen[0])
+    encoder = encoder.with_precision(choose_precision(precision, encoder, vectors.base, sample, paths.cache()))
     return Problem(
         suite=suite.name,
         task_vectors=vectors,
         encoder=encoder,
-        heads=built,
-        load_images=load_images,
+        heads={task: head.to(vectors.origin) for task, head in heads.items()},
+        load_images=lambda task, split: _images(suite, suite.task(task), split),
         classes={task.name: task.classes for task in chosen},
-        micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, images.pixels),
-        hashes={"base": base.sha256} | experts,
+        micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample),
+        hashes={"base": base.sha256} | hashes,
         content={
-            t.name: _content(
-                base.sha256, encoder.arch.config, t.classes, t.templates, sha256(suite.resolve(t.data.path))
+            task.name: _content(
+                base.sha256, encoder.arch.config, task.classes, task.templates, sha256(suite.resolve(task.data.path))
             )
-            for t in chosen
+            for task in chosen
         },
     )
+
+
+def _images(suite: SuiteFile, task: TaskEntry, split: str) -> Images | None:
+    return load_arrays(suite.resolve(task.data.path), split, len(task.classes))
+
+
+def _sample(suite: SuiteFile, task: TaskEntry) -> Tensor:
+    """A few images to measure the encoder with."""
+    for split in ("test", "held-out", "train"):
+        if images := _images(suite, task, split):
+            return images.pixels[:8]
+    raise BadSuite(f"Suite `{suite.name}`: task `{task.name}` has no images in any split.")
+
+
+def _read_experts(
+    suite: SuiteFile,
+    tasks: list[TaskEntry],
+    base: Checkpoint,
+    encoder: Encoder,
+    deltas: str,
+    precision: str,
+    progress: Progress,
+) -> tuple[TaskVectors, dict[str, str]]:
+    """The task vectors, one expert in memory at a time, and each expert's SHA-256."""
+    vectors = _empty_vectors(base, encoder, [task.name for task in tasks], deltas, precision)
+    hashes: dict[str, str] = {}
+    progress.start("Loading checkpoints", len(tasks))
+    for row, task in enumerate(tasks):
+        assert task.expert is not None
+        expert = load_checkpoint(suite.resolve(task.expert.weights), VISUAL)
+        check_against_base(expert.path.name, base.tensors, expert.tensors, vectors.names, task.expert.cast)
+        for name, span in zip(vectors.names, vectors.spans, strict=True):
+            theta = expert.tensors[name].to(vectors.origin).reshape(-1)
+            vectors.deltas[row, span] = (theta - vectors.origin[span]).to(vectors.deltas)
+        _check_new(task.name, expert.sha256, hashes, is_base=not vectors.deltas[row].any())
+        hashes[task.name] = expert.sha256
+        progress.advance()
+    progress.finish()
+    return vectors, hashes
 
 
 def _content(*parts: object) -> str:
@@ -146,12 +168,11 @@ def _empty_vectors(base: Checkpoint, encoder: Encoder, tasks: list[str], deltas:
     )
 
 
-def _check_experts(hashes: dict[str, str], vectors: TaskVectors) -> None:
-    for at, task in enumerate(vectors.tasks):
-        if not vectors.deltas[at].any():
-            raise BadCheckpoint(
-                f"The expert of `{task}` equals the base: its task vector is zero. Give its fine-tuned weights."
-            )
-        for other in vectors.tasks[:at]:
-            if hashes[other] == hashes[task]:
-                raise BadCheckpoint(f"The experts of `{other}` and `{task}` are the same file; give each task its own.")
+def _check_new(task: str, sha256: str, hashes: dict[str, str], is_base: bool) -> None:
+    if is_base:
+        raise BadCheckpoint(
+            f"The expert of `{task}` equals the base: its task vector is zero. Give fine-tuned weights."
+        )
+    for other, known in hashes.items():
+        if known == sha256:
+            raise BadCheckpoint(f"The experts of `{other}` and `{task}` are the same file; give each task its own.")

@@ -26,8 +26,8 @@ class Checkpoint:
     sha256: str
 
 
-def load_checkpoint(path: Path, prefix: str = "") -> Checkpoint:
-    """Read the tensors whose names begin with `prefix` (which is removed) from a safetensors file.
+def load_checkpoint(path: Path, prefix: str = "", skip: str | None = None) -> Checkpoint:
+    """Read from a safetensors file the tensors whose names begin with `prefix` (which is removed), but not with `skip`.
 
     Raises `BadCheckpoint` naming the file, what was expected and what was found.
     """
@@ -38,7 +38,7 @@ def load_checkpoint(path: Path, prefix: str = "") -> Checkpoint:
         tensors = {
             name.removeprefix(prefix): _read(file, start, name, info)
             for name, info in header.tensors.items()
-            if name.startswith(prefix)
+            if name.startswith(prefix) and not (skip and name.startswith(skip))
         }
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():

@@ -1,0 +1,1 @@
+"""Measurements of speed and memory; printed, never asserted in a timed test."""

@@ -1,0 +1,95 @@
+"""Our step, alone (time and peak memory) and in turns with the plain forward and backward pass it can't beat."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.grouping import group
+from core.learning import LearningSettings, learn
+from core.loading import load
+from core.models import build
+from core.objectives.entropy import entropy
+from core.problem import Problem
+from core.suites import find
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Load the suite as `merge` does and take steps of layer-wise AdaMerging."""
+    problem = load(find(str(options.suite)), device=options.device, precision=options.precision)
+    steps = learn(problem, problem.task_vectors, LearningSettings(steps=options.steps + 2, batch=options.batch), None)
+    seconds = [step.seconds for step in steps][2:]
+    vectors, grouping = problem.task_vectors, group(problem.task_vectors.names, "tensor")
+    rows = torch.full((len(grouping.groups), len(vectors.tasks)), 0.3)
+    out = torch.empty_like(vectors.origin)
+    begin = time.perf_counter()
+    vectors.combine(rows, grouping.row_of, out=out)
+    vectors.contract(out, grouping.row_of, len(grouping.groups)).sum().item()
+    extra = time.perf_counter() - begin
+    median = statistics.median(seconds)
+    return {
+        **problem.execution,
+        "step_seconds": round(median, 4),
+        "merge_and_contraction_share": round(extra / median, 4),
+    }
+
+
+def measure_floor(options: argparse.Namespace) -> dict[str, Any]:
+    """Alternate our whole step with the plain pass, so that both see the same machine; the median of the pairs' ratios."""
+    problem = load(find(str(options.suite)), device=options.device, precision=options.precision)
+    settings = LearningSettings(steps=options.steps + 2, batch=options.batch)
+    ours = learn(problem, problem.task_vectors, settings, None)
+    next(ours)  # Step 0 costs nothing.
+    plain = _plain_pass(problem, options.batch)
+    ratios = []
+    for _ in range(options.steps + 1):
+        floor = min(_timed(lambda: plain(whole)) for whole in (True, False))
+        ratios.append(next(ours).seconds / floor)
+    return {"step_over_floor": round(statistics.median(ratios[1:]), 4)}
+
+
+def _timed(work: Callable[[], None]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def _plain_pass(problem: Problem, batch: int) -> Callable[[bool], None]:
+    """Forward and backward of all tasks' images through an ordinary module with the base's weights.
+
+    In one piece or in our micro-batches: whichever is faster here is the floor.
+    """
+    vectors = problem.task_vectors
+    model = build(problem.encoder.arch, device="meta").visual
+    model.load_state_dict({n: w.clone() for n, w in vectors.base.items()}, assign=True)
+    model.requires_grad_(True)
+    images = [problem.images(task)[:batch] for task in vectors.tasks]
+    autocast = torch.autocast(problem.device.type, torch.bfloat16, enabled=problem.precision == "bfloat16")
+
+    def loss(features: Tensor, first: int) -> Tensor:
+        features = torch.nn.functional.normalize(features.float(), dim=-1)
+        owner = torch.arange(first, first + len(features)) // batch
+        total = features.new_zeros(())
+        for task in owner.unique().tolist():
+            logits = features[owner == task] @ problem.heads[vectors.tasks[task]].T
+            total = total + entropy(logits).sum() / batch
+        return total
+
+    def run(whole: bool) -> None:
+        model.zero_grad(set_to_none=False)
+        everything = torch.cat(images)
+        at = 0
+        for part in everything.split(len(everything) if whole else problem.micro_batch):
+            with autocast:
+                features = model(problem.encoder.prepare(part))
+            loss(features, at).backward()
+            at += len(part)
+        next(model.parameters()).sum().item()  # Waits for the device.
+
+    return run

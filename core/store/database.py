@@ -51,9 +51,7 @@ class Database:
                 self._writer.dispose()
 
     def _writing_connection(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         for pragma in (
             "journal_mode=WAL",
             "synchronous=NORMAL",
@@ -68,16 +66,12 @@ class Database:
         log = self.path.with_name(f"{self.path.name}-wal")
         if not os.access(self.path.parent, os.W_OK) and not log.exists():
             location += "&immutable=1"
-        return sqlite3.connect(
-            location, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        return sqlite3.connect(location, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
 def _engine(connect: object, begin: str, *, pooled: bool) -> Engine:
     if pooled:
-        engine = create_engine(
-            "sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=60
-        )
+        engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=60)
     else:
         engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
     # Python's own transaction handling leaves DDL outside; an explicit BEGIN keeps a migration whole.

@@ -60,9 +60,7 @@ def plainly(what: str) -> Iterator[None]:
         raise CannotWrite(f"{what} failed: {_of_system(error)}.") from error
     except DBAPIError as error:
         if is_damage(error):
-            raise Damaged(
-                f"{what} failed: the database is damaged. Open the store again to repair it."
-            ) from error
+            raise Damaged(f"{what} failed: the database is damaged. Open the store again to repair it.") from error
         raise CannotWrite(f"{what} failed: {_of_database(error)}.") from error
 
 

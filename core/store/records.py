@@ -80,15 +80,16 @@ class EvaluationRecord:
     split: str
     kind: str
     task: str
-    correct: int
+    correct: int | None
+    """Right answers; None where labels are not known."""
     total: int
     entropy: float
     full: bool
 
     @property
     def accuracy(self) -> float | None:
-        """Top-1 accuracy as a fraction; None where there are no labelled images."""
-        return self.correct / self.total if self.total else None
+        """Top-1 accuracy as a fraction; None where labels are not known."""
+        return None if self.correct is None or not self.total else self.correct / self.total
 
 
 def run_record(row: RowMapping, report: str | None = None) -> RunRecord:

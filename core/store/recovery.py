@@ -31,9 +31,7 @@ def damage(path: Path) -> str | None:
                 return None
             connection.execute("SELECT count(*) FROM runs").fetchone()
             whole = path.stat().st_size <= _WHOLE_CHECK_BYTES
-            found = connection.execute(
-                "PRAGMA quick_check(1)" if whole else "PRAGMA quick_check(runs)"
-            ).fetchone()[0]
+            found = connection.execute("PRAGMA quick_check(1)" if whole else "PRAGMA quick_check(runs)").fetchone()[0]
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise

@@ -21,9 +21,7 @@ def pack(state: State) -> tuple[bytes, str]:
 def unpack(data: bytes, sha256: str) -> dict[str, Tensor]:
     """The tensors of `pack`; raises `Damaged` where the bytes are not those that were written."""
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise Damaged(
-            "The checkpoint of this run is damaged. Start the run again; resuming would change its result."
-        )
+        raise Damaged("The checkpoint of this run is damaged. Start the run again; resuming would change its result.")
     try:
         return safetensors.torch.load(data)
     except SafetensorError as error:

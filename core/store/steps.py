@@ -25,7 +25,7 @@ class Evaluated(Protocol):
     @property
     def task(self) -> str: ...
     @property
-    def correct(self) -> int: ...
+    def correct(self) -> int | None: ...
     @property
     def total(self) -> int: ...
     @property
@@ -69,13 +69,9 @@ def record(connection: Connection, run: int, step: Step, state: State | None) ->
     )
 
 
-def read(
-    connection: Connection, run: int, since: int, limit: int | None, coefficients: bool
-) -> list[StepRecord]:
+def read(connection: Connection, run: int, since: int, limit: int | None, coefficients: bool) -> list[StepRecord]:
     """Steps with a number above `since`, in order."""
-    query = (
-        select(STEPS).where(STEPS.c.run == run, STEPS.c.number > since).order_by(STEPS.c.number).limit(limit)
-    )
+    query = select(STEPS).where(STEPS.c.run == run, STEPS.c.number > since).order_by(STEPS.c.number).limit(limit)
     rows = connection.execute(query).all()
     values = _coefficients(connection, run, rows[0].number, rows[-1].number) if rows and coefficients else {}
     try:
@@ -91,9 +87,7 @@ def read(
             for row in rows
         ]
     except ValueError as error:
-        raise Damaged(
-            f"The steps of this run are damaged ({error}). The other runs are not affected."
-        ) from error
+        raise Damaged(f"The steps of this run are damaged ({error}). The other runs are not affected.") from error
 
 
 def last_state(connection: Connection, run: int) -> tuple[int, dict[str, Tensor]] | None:
@@ -106,14 +100,10 @@ def drop_after(connection: Connection, run: int, last: int) -> None:
     """Forget steps and evaluations above `last`: they are about to be made again."""
     for table in (STEPS, COEFFICIENTS, EVALUATIONS):
         connection.execute(delete(table).where(table.c.run == run, table.c.number > last))
-    totals = select(
-        func.coalesce(func.sum(STEPS.c.seconds), 0.0), func.coalesce(func.sum(STEPS.c.samples), 0)
-    )
+    totals = select(func.coalesce(func.sum(STEPS.c.seconds), 0.0), func.coalesce(func.sum(STEPS.c.samples), 0))
     seconds, samples = connection.execute(totals.where(STEPS.c.run == run)).one()
     connection.execute(
-        update(RUNS)
-        .where(RUNS.c.ordinal == run)
-        .values(seconds=seconds, samples_seen=samples, steps_done=max(last, 0))
+        update(RUNS).where(RUNS.c.ordinal == run).values(seconds=seconds, samples_seen=samples, steps_done=max(last, 0))
     )
 
 
@@ -123,9 +113,7 @@ def add_evaluations(
     """Insert or replace evaluations of one step."""
     for evaluation in found:
         key = {"run": run, "number": step, "split": split, "kind": kind, "task": evaluation.task}
-        connection.execute(
-            delete(EVALUATIONS).where(*(EVALUATIONS.c[name] == value for name, value in key.items()))
-        )
+        connection.execute(delete(EVALUATIONS).where(*(EVALUATIONS.c[name] == value for name, value in key.items())))
         facts = {"correct": evaluation.correct, "total": evaluation.total, "entropy": evaluation.entropy}
         connection.execute(insert(EVALUATIONS).values(complete=int(full), **key, **facts))
 
@@ -152,9 +140,7 @@ def _record_coefficients(connection: Connection, run: int, number: int, coeffici
         connection.execute(update(RUNS).where(RUNS.c.ordinal == run).values(groups=encoded))
     values = coefficients.values.detach().cpu().numpy().astype(_FLOAT32)
     if values.shape != (len(coefficients.groups), len(coefficients.tasks)):
-        raise ValueError(
-            f"λ is {values.shape}, expected {(len(coefficients.groups), len(coefficients.tasks))}"
-        )
+        raise ValueError(f"λ is {values.shape}, expected {(len(coefficients.groups), len(coefficients.tasks))}")
     here = (COEFFICIENTS.c.run == run) & (COEFFICIENTS.c.number == number)
     connection.execute(delete(COEFFICIENTS).where(here))
     connection.execute(insert(COEFFICIENTS).values(run=run, number=number, data=values.tobytes()))
@@ -167,8 +153,6 @@ def _coefficients(connection: Connection, run: int, first: int, last: int) -> di
         COEFFICIENTS.c.run == run, COEFFICIENTS.c.number >= first, COEFFICIENTS.c.number <= last
     )
     try:
-        return {
-            number: np.frombuffer(data, _FLOAT32).reshape(shape) for number, data in connection.execute(query)
-        }
+        return {number: np.frombuffer(data, _FLOAT32).reshape(shape) for number, data in connection.execute(query)}
     except ValueError as error:
         raise Damaged(f"λ of this run is damaged ({error}). The other runs are not affected.") from error

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -20,6 +18,7 @@ from core.methods.base import Step
 from core.store import recovery
 from core.store import runs as run_rows
 from core.store import steps as step_rows
+from core.store.artefacts import Artefacts
 from core.store.database import Database
 from core.store.faults import CannotWrite, plainly
 from core.store.lock import WriteLock
@@ -27,7 +26,6 @@ from core.store.migrations import m001, migrate, require_current
 from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord
 
 _FILE = "runs.sqlite3"
-_ARTEFACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NAME_LENGTH = 100
 log = logging.getLogger(__name__)
 
@@ -48,6 +46,7 @@ class Store:
         self.notices: tuple[str, ...] = ()
         """What opening had to repair, in plain words."""
         self._lock = lock
+        self._artefacts = Artefacts(folder / "artefacts")
         self._database = Database(folder / _FILE, write=write)
         self._unsaved: dict[str, tuple[str, str | None]] = {}
 
@@ -65,9 +64,7 @@ class Store:
                 folder.mkdir(parents=True, exist_ok=True)
                 if lock.acquire(wait):
                     return cls(folder, lock, write=True)._repaired()
-            store = cls(
-                folder, lock, write=False, holder=lock.holder() or ("another process" if write else None)
-            )
+            store = cls(folder, lock, write=False, holder=lock.holder() or ("another process" if write else None))
             if store._database.path.exists():
                 require_current(store._database)
         return store
@@ -105,11 +102,11 @@ class Store:
     ) -> list[RunRecord]:
         """Runs, newest first, of one or several statuses; a damaged run is listed as failed and says so."""
         statuses = (status,) if isinstance(status, str) else status
-        for found in statuses or ():
-            _check_status(found)
+        for name in statuses or ():
+            _check_status(name)
         with self._reading("Listing the runs") as connection:
-            found, abandoned = run_rows.listing(connection, statuses, suite, limit), self._abandoned()
-        return [self._now(record, abandoned) for record in found]
+            records, abandoned = run_rows.listing(connection, statuses, suite, limit), self._abandoned()
+        return [self._now(record, abandoned) for record in records]
 
     def record(self, run_id: str, step: Step) -> None:
         """Store a step, λ and the state to go on from, all or nothing. Storing a step again replaces it."""
@@ -123,9 +120,7 @@ class Store:
         """Steps with a number above `since`, in order, at most `limit`; λ only if `coefficients`."""
         run_rows.checked(run_id)
         with self._reading(f"Reading the steps of run {run_id}") as connection:
-            return step_rows.read(
-                connection, run_rows.ordinal(connection, run_id), since, limit, coefficients
-            )
+            return step_rows.read(connection, run_rows.ordinal(connection, run_id), since, limit, coefficients)
 
     def last_state(self, run_id: str) -> tuple[int, dict[str, Tensor]] | None:
         """Number and state of the step to go on after; None where the run has to begin at its beginning."""
@@ -189,9 +184,7 @@ class Store:
     def rename(self, run_id: str, name: str) -> None:
         """Give a run another name, at most 100 printable characters; empty for none."""
         if len(name) > _NAME_LENGTH or not name.isprintable():
-            raise BadInput(
-                f"`name` should be at most {_NAME_LENGTH} printable characters. Found {name[:40]!r}."
-            )
+            raise BadInput(f"`name` should be at most {_NAME_LENGTH} printable characters. Found {name[:40]!r}.")
         self.describe(run_id, name=name)
 
     def delete(self, run_id: str) -> None:
@@ -201,34 +194,15 @@ class Store:
                 raise BadInput(f"Run {run_id} is still going on. Cancel it, then delete it.")
             run_rows.remove(connection, run_id)
         self._unsaved.pop(run_id, None)
-        with plainly(f"Deleting the artefacts of run {run_id}"):
-            folder = self._artefacts(run_id)
-            if folder.is_dir():
-                shutil.rmtree(folder)
+        self._artefacts.remove(run_id)
 
     def artefact(self, run_id: str, filename: str) -> Path:
         """Where a file of a run lies or is to be written, always inside the run's own folder."""
-        if not _ARTEFACT.fullmatch(filename):
-            raise BadInput(
-                f"A file of a run is named by letters, digits, dots and dashes. Found {filename[:40]!r}."
-            )
-        folder = self._artefacts(run_rows.checked(run_id))
-        path = folder / filename
-        if not path.resolve().is_relative_to(folder.parent.resolve() / run_id):
-            raise BadInput(
-                f"`{filename}` of run {run_id} leads outside the folder of runs. Remove that link."
-            )
-        if not self.read_only:
-            with plainly(f"Making the folder of run {run_id}"):
-                folder.mkdir(parents=True, exist_ok=True)
-        return path
+        return self._artefacts.path(run_rows.checked(run_id), filename, make=not self.read_only)
 
     def artefacts(self, run_id: str) -> list[str]:
         """Names of the files of a run."""
-        folder = self._artefacts(run_rows.checked(run_id))
-        return (
-            sorted(p.name for p in folder.iterdir() if _ARTEFACT.fullmatch(p.name)) if folder.is_dir() else []
-        )
+        return self._artefacts.names(run_rows.checked(run_id))
 
     def close(self) -> None:
         """Give up the database and the right to write; calling it twice does no harm."""
@@ -241,9 +215,6 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _artefacts(self, run_id: str) -> Path:
-        return self.folder / "artefacts" / run_id
 
     @contextmanager
     def _writing(self, what: str, run_id: str | None = None) -> Iterator[Connection]:
@@ -291,8 +262,7 @@ class Store:
             )
         with self._database.writing() as connection:
             run_rows.interrupt_active(connection)
-        for leftover in self.folder.glob("artefacts/*/.*.*"):
-            leftover.unlink()
+        self._artefacts.sweep()
         return self
 
     def _notice(self, text: str) -> None:

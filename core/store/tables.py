@@ -71,7 +71,7 @@ EVALUATIONS = Table(
     _run(),
     *(Column(name, Integer, primary_key=True) for name in ("number",)),
     *(Column(name, Text, primary_key=True) for name in ("split", "kind", "task")),
-    Column("correct", Integer, nullable=False),
+    Column("correct", Integer),
     Column("total", Integer, nullable=False),
     Column("entropy", Float, nullable=False),
     Column("complete", Integer, nullable=False),

@@ -1,0 +1,26 @@
+"""How much memory this process has taken at most."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+_STATUS = Path("/proc/self/status")
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process since it began, in MiB; 0 where the system does not tell."""
+    try:
+        # getrusage counts what the parent had before exec too: a small child of a large process looks large.
+        found = re.search(r"^VmHWM:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    if found:
+        return int(found.group(1)) / 1024
+    if sys.platform == "win32":
+        return 0.0
+    resource = importlib.import_module("resource")
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / unit

@@ -1,0 +1,194 @@
+"""Starts a run or goes on with one, and notes how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from core import loading, methods
+from core.control import Control
+from core.errors import BadInput, Cancelled, MergescopeError
+from core.methods.base import Method, Need, Step
+from core.problem import Problem
+from core.progress import Progress, Silent
+from core.session import Session
+from core.settings import MethodSettings, parse
+from core.store import CannotWrite, RunRecord, Store
+from core.suites import find
+
+_REPEATABLE = ("device", "precision", "deltas")
+
+
+def create(
+    store: Store,
+    problem: Problem,
+    method: Method,
+    settings: MethodSettings,
+    *,
+    name: str = "",
+    origin: str = "",
+    evaluate_every: int = 0,
+) -> str:
+    """A queued run of `method` on `problem`; `origin` is what `core.suites.find` takes to find the suite again."""
+    return store.create(
+        suite=problem.suite,
+        method=method.name,
+        settings=settings.model_dump(mode="json"),
+        seed=settings.seed,
+        tasks=problem.tasks,
+        steps=method.total_steps(settings),
+        execution=execution(problem, evaluate_every),
+        hashes=problem.hashes,
+        adapted_on=adapted_on(method, settings),
+        name=name,
+        origin=origin_of(origin or problem.suite),
+    )
+
+
+def execution(problem: Problem, evaluate_every: int) -> dict[str, Any]:
+    """What has to be the same for the run to be repeated or resumed bit for bit."""
+    return problem.execution | {"unseen": list(problem.unseen), "evaluate_every": evaluate_every}
+
+
+def origin_of(suite: str) -> str:
+    """What finds the suite again from any working folder: a name as it is, a path in full."""
+    return str(Path(suite).resolve()) if Path(suite).suffix in (".yaml", ".yml") else suite
+
+
+def adapted_on(method: Method, settings: MethodSettings) -> str:
+    """The split whose images the method learns from; "nothing" for data-free methods."""
+    if method.needed(settings) is Need.NOTHING:
+        return "nothing"
+    return str(getattr(settings, "adapt_on", "test"))
+
+
+def reopen(
+    record: RunRecord, progress: Progress | None = None, load: Callable[..., Problem] = loading.load
+) -> tuple[Problem, Method, MethodSettings]:
+    """Load what a stored run works on, the way it was loaded at first, so that it can go on."""
+    method = methods.get(record.method)
+    settings = parse(method.Settings, record.settings, record.method)
+    how = record.execution
+    problem = load(
+        find(record.origin),
+        [*record.tasks, *how.get("unseen", ())],
+        **{name: how[name] for name in (*_REPEATABLE, "micro_batch") if name in how},
+        progress=progress,
+    )
+    return problem, method, settings
+
+
+def execute(
+    store: Store,
+    run_id: str,
+    problem: Problem,
+    method: Method,
+    settings: MethodSettings,
+    *,
+    control: Control | None = None,
+    evaluate_every: int = 0,
+    evaluate_limit: int = 128,
+    on_step: Callable[[Step], None] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Start a run, or go on after its checkpoint; returns the report.
+
+    Whatever stops it is noted as the run's status and then raised: `Cancelled` -> cancelled, KeyboardInterrupt ->
+    interrupted, anything else -> failed with its message. λ up to the last recorded step is kept in each case.
+    """
+    control = control or Control()
+    record = store.run(run_id)
+    if record.status == "done":
+        raise BadInput(f"Run {run_id} is done; there is nothing to resume. Start a new run.")
+    with Noted(store, run_id, control):
+        state = store.last_state(run_id)
+        if state is not None or record.steps_done:
+            _require_same(record, problem, method, settings)
+        store.rewind(run_id)
+        store.set_status(run_id, "running")
+        with _as_before(record, problem), _ticking(store, run_id, problem, control):
+            session = Session(store, run_id, problem, control, progress or Silent(), on_step)
+            outcome = session.steps(method, settings, state, evaluate_every, evaluate_limit)
+            return session.conclude(outcome)
+
+
+class Noted:
+    """A block whose failure becomes the status of a run; the failure itself passes."""
+
+    def __init__(self, store: Store, run_id: str, control: Control) -> None:
+        self._store, self._id, self._control = store, run_id, control
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        # The store shows the status even where the disk refuses it; the first failure is the one to report.
+        with suppress(CannotWrite):
+            self._store.set_status(self._id, *_verdict(error, self._control))
+
+
+def _verdict(error: BaseException, control: Control) -> tuple[str, str | None]:
+    if isinstance(error, Cancelled):
+        return ("interrupted" if control.interrupted else "cancelled"), None
+    if isinstance(error, MergescopeError):
+        return "failed", str(error)
+    if isinstance(error, Exception):
+        return "failed", f"Unexpected {type(error).__name__}: {error}"
+    return "interrupted", None
+
+
+def _require_same(record: RunRecord, problem: Problem, method: Method, settings: MethodSettings) -> None:
+    """Refuse to go on with anything that would change the result."""
+    found: dict[str, Any] = {
+        "method": method.name,
+        "tasks": list(problem.tasks),
+        "settings": settings.model_dump(mode="json"),
+    }
+    expected: dict[str, Any] = {"method": record.method, "tasks": list(record.tasks), "settings": record.settings}
+    for name in _REPEATABLE:
+        found[name], expected[name] = problem.execution.get(name), record.execution.get(name)
+    for role, sha256 in record.hashes.items():
+        found[f"checkpoint of {role}"], expected[f"checkpoint of {role}"] = problem.hashes.get(role), sha256
+    for name, value in expected.items():
+        if found[name] != value:
+            raise BadInput(
+                f"Run {record.id} can only go on with `{name}` as it began: {value}. Found {found[name]}. "
+                "Restore that, or start a new run."
+            )
+
+
+@contextmanager
+def _as_before(record: RunRecord, problem: Problem) -> Iterator[None]:
+    # The number of threads and the micro-batch decide the order of additions, and so the last bits of λ.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(int(record.execution.get("threads", threads)))
+    problem.micro_batch = int(record.execution.get("micro_batch", problem.micro_batch))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _ticking(store: Store, run_id: str, problem: Problem, control: Control) -> Iterator[None]:
+    def tick() -> None:
+        if control.paused and not control.cancelled:
+            store.set_status(run_id, "paused")
+            control.tick()
+            store.set_status(run_id, "running")
+        else:
+            control.tick()
+
+    before, problem.tick = problem.tick, tick
+    try:
+        yield
+    finally:
+        problem.tick = before

@@ -1,0 +1,51 @@
+"""Files of a run: one folder each, named by the run's id; no name from outside leads anywhere else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from core.errors import BadInput
+from core.files import inside
+from core.store.faults import plainly
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Artefacts:
+    """The folders of artefacts below `root`; run ids have been checked before they come here."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, run_id: str, filename: str, *, make: bool) -> Path:
+        """Where `filename` of a run lies; `make` makes the folder. Raises `BadInput` for a name that leads astray."""
+        if not _NAME.fullmatch(filename):
+            raise BadInput(f"A file of a run is named by letters, digits, dots and dashes. Found {filename[:40]!r}.")
+        folder = self._root / run_id
+        if folder.is_symlink() or not inside(folder / filename, folder):
+            raise BadInput(f"`{filename}` of run {run_id} leads outside the folder of runs. Remove that link.")
+        if make:
+            with plainly(f"Making the folder of run {run_id}"):
+                folder.mkdir(parents=True, exist_ok=True)
+        return folder / filename
+
+    def names(self, run_id: str) -> list[str]:
+        """Names of the files of a run."""
+        folder = self._root / run_id
+        return sorted(file.name for file in folder.iterdir() if _NAME.fullmatch(file.name)) if folder.is_dir() else []
+
+    def remove(self, run_id: str) -> None:
+        """Delete all files of a run; a link in place of its folder is removed, not followed."""
+        folder = self._root / run_id
+        with plainly(f"Deleting the artefacts of run {run_id}"):
+            if folder.is_symlink():
+                folder.unlink()
+            elif folder.is_dir():
+                shutil.rmtree(folder)
+
+    def sweep(self) -> None:
+        """Remove temporary files that a killed process left behind."""
+        for leftover in self._root.glob("*/.*.*"):
+            leftover.unlink()

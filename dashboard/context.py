@@ -24,10 +24,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from core.errors import BadInput, MergescopeError, UnknownName
+from core.errors import BadInput, MergescopeError, StoreReadOnly, UnknownName
+from dashboard.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from core.jobs import Jobs
@@ -58,6 +59,10 @@ class Context:
     readonly: bool
     access: Access
     library: Library
+    suite: str = "demo"
+    """Name of the suite that is chosen at first."""
+    tunnel: Tunnel = field(default_factory=Tunnel)
+    """The public link of `--share`."""
     poll_seconds: float = 0.7
     """Pause between two polls of a page; the JavaScript side finds it as `mergescope.pollSeconds`."""
 
@@ -74,18 +79,34 @@ class Context:
 
     def run(self, run_id: object, request: Any) -> RunRecord:
         """The record of a run that the caller may see; raises `NotVisible`."""
-        if self.visible(run_id, request):
-            try:
-                return self.store.run(str(run_id))
-            except UnknownName:
-                pass
-        raise NotVisible("That run is not here. Expected a run of this workspace that your link covers. "
-                         "Choose one in the list on the left.")
+        record = self.find(str(run_id)) if self.visible(run_id, request) else None
+        if record is not None:
+            return record
+        raise NotVisible(
+            "That run is not here. Expected a run of this workspace that your link covers. "
+            "Choose one in the list on the left."
+        )
 
-    def runs(self, request: Any, **filters: Any) -> list[RunRecord]:
-        """The runs that the caller may see, newest first; `filters` as in `Store.runs`."""
+    def runs(
+        self, request: Any, *, status: str | None = None, suite: str | None = None, limit: int | None = None
+    ) -> list[RunRecord]:
+        """The runs that the caller may see, newest first; the filters are those of `Store.runs`."""
         allowed = self.allowed(request)
-        return [record for record in self.store.runs(**filters) if allowed is None or record.id in allowed]
+        if allowed is None:
+            return self.store.runs(status=status, suite=suite, limit=limit)
+        mine = [
+            record
+            for record in map(self.find, allowed)
+            if record is not None and status in (None, record.status) and suite in (None, record.suite)
+        ]
+        return sorted(mine, key=lambda record: record.created, reverse=True)[:limit]
+
+    def find(self, run_id: str) -> RunRecord | None:
+        """The record of a run without asking who wants to know; None where there is none."""
+        try:
+            return self.store.run(run_id)
+        except UnknownName:
+            return None
 
     def is_owner(self, request: Any) -> bool:
         """True where the caller holds the owner token and this is the owner's app."""
@@ -94,8 +115,19 @@ class Context:
     def owner(self, request: Any) -> None:
         """Raise `NotOwner` unless the caller holds the owner token. First line of every mutating handler."""
         if not self.is_owner(request):
-            raise NotOwner("Only the person who started this server can do that. Expected the owner's link, found "
-                           "none. Open the link that `python launch.py` printed.")
+            raise NotOwner(
+                "Only the person who started this server can do that. Expected the owner's link, found "
+                "none. Open the link that `python launch.py` printed."
+            )
+
+    def writing_jobs(self) -> Jobs:
+        """The jobs, for a handler that starts or stops something; raises `StoreReadOnly` where there are none."""
+        if self.jobs is None:
+            raise StoreReadOnly(
+                f"Runs can't be started or changed here: {self.store.holder or 'nobody'} writes to "
+                f"{self.store.folder}. Use that process, stop it, or choose another folder with --runs."
+            )
+        return self.jobs
 
     def suites(self) -> Mapping[str, SuiteFile]:
         """The suites that can be chosen, by name (read once, refreshed when a suite file changes)."""
@@ -130,22 +162,35 @@ class Shell(Protocol):
     """Hidden component whose value is the current run's id, or `""`. An input tells a handler which run is current;
     as an output it makes another run current (sidebar, URL and every page follow)."""
 
-    def on_show(self, tab_id: str, fn: Callable[..., Any], inputs: Sequence[Any] = (),
-                outputs: Sequence[Any] = ()) -> None:
+    def on_show(
+        self, tab_id: str, fn: Callable[..., Any], inputs: Sequence[Any] = (), outputs: Sequence[Any] = ()
+    ) -> None:
         """Call `fn(run_id, *inputs)` when the tab is opened, and again when the run changes while it is open.
 
         `fn` may take `request: gr.Request`. Errors of the engine are shown as a message, see `guarded`.
         """
 
-    def on_click(self, component: Any, fn: Callable[..., Any], inputs: Sequence[Any] = (),
-                 outputs: Sequence[Any] = (), **options: Any) -> Any:
+    def on_click(
+        self,
+        component: Any,
+        fn: Callable[..., Any],
+        inputs: Sequence[Any] = (),
+        outputs: Sequence[Any] = (),
+        **options: Any,
+    ) -> Any:
         """`component.click(...)` with the house's settings: private in the API, no queue, errors shown as a message.
 
         For other events use `shell.event(component.change, fn, inputs, outputs)`. Long work: `queue=True`.
         """
 
-    def event(self, listener: Callable[..., Any], fn: Callable[..., Any], inputs: Sequence[Any] = (),
-              outputs: Sequence[Any] = (), **options: Any) -> Any:
+    def event(
+        self,
+        listener: Callable[..., Any],
+        fn: Callable[..., Any],
+        inputs: Sequence[Any] = (),
+        outputs: Sequence[Any] = (),
+        **options: Any,
+    ) -> Any:
         """The same for any listener, such as `box.change` or the own event of a `gr.HTML`."""
 
     def guarded(self, fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,221 @@
+/* Sidebar (list of runs) and header (the current run). One poll feeds both; see dashboard/pages/sidebar.py. */
+window.mergescopeFrame = (() => {
+  "use strict";
+  const ms = window.mergescope;
+  const ACTIVE = ["queued", "running", "paused"], RESUMABLE = ["interrupted", "cancelled", "failed"];
+  const make = (tag, cls, text) => {
+    const el = document.createElement(tag);
+    if (cls) el.className = cls;
+    if (text !== undefined) el.textContent = text;
+    return el;
+  };
+  const percent = (x) => (x === null || x === undefined ? "" : `${(100 * x).toFixed(1)} %`);
+  function duration(s) {
+    if (s === null || !isFinite(s)) return "";
+    if (s < 90) return `${Math.max(1, Math.round(s))} s`;
+    return s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`;
+  }
+  function progressWords(run) {
+    if (run.status === "queued") return run.position ? `waiting, place ${run.position}` : "waiting";
+    if (run.status === "done") return run.average === null ? "done" : `done · ${percent(run.average)}`;
+    const at = run.steps ? `${run.steps_done}/${run.steps}` : "";
+    return [run.status_words, at].filter(Boolean).join(" · ");
+  }
+
+  function icon(name) {
+    const paths = { pause: "M5 3h3v10H5zM9.5 3h3v10h-3z", resume: "M5 3l8 5-8 5z",
+      cancel: "M4.2 3.1 8 6.9l3.8-3.8 1.1 1.1L9.1 8l3.8 3.8-1.1 1.1L8 9.1l-3.8 3.8-1.1-1.1L6.9 8 3.1 4.2z" };
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", "0 0 16 16");
+    svg.setAttribute("aria-hidden", "true");
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", paths[name]);
+    svg.append(path);
+    return svg;
+  }
+
+  const frame = { runs: [], more: false, poll: null, act: null };
+
+  function actionsOf(run) {
+    if (!frame.act || !run || !run.owner) return [];
+    if (run.status === "running") return [["pause", "Pause"], ["cancel", "Cancel"]];
+    if (run.status === "paused") return [["resume", "Resume"], ["cancel", "Cancel"]];
+    if (run.status === "queued") return [["cancel", "Cancel"]];
+    if (RESUMABLE.includes(run.status) && run.resumable) return [["restart", "Resume"]];
+    return [];
+  }
+  async function act(run, action, button) {
+    if (button.disabled) return;
+    button.disabled = true;
+    try {
+      const answer = await frame.act({ run: run.id, action });
+      if (answer?.error) ms.toast(answer.error, "error");
+      await refresh();
+    } catch {
+      ms.toast("The server did not answer. It may have been stopped.", "error");
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  let timer = null, failures = 0, first = true, limit = 50, busy = false, offline = false;
+  async function refresh() {
+    if (busy || !frame.poll) return;
+    busy = true;
+    clearTimeout(timer);
+    try {
+      const answer = await frame.poll({ limit, run: ms.run || ms.asked.run || "" });
+      if (answer?.error) throw new Error(answer.error);
+      if (offline) ms.toast("Connected again.");
+      failures = 0;
+      offline = false;
+      frame.runs = answer.runs;
+      frame.more = answer.more;
+      frame.machine = answer.machine;
+      if (first) { first = false; ms.reconnect(answer.known); }
+      ms.setStatus([...answer.runs, ...(answer.current ? [answer.current] : [])].find((run) => run.id === ms.run) || null);
+      document.documentElement.classList.remove("ms-offline");
+      ms.emit("runs", answer.runs);
+    } catch {
+      failures += 1;
+      if (failures === 3 && !offline) {
+        offline = true;
+        document.documentElement.classList.add("ms-offline");
+        ms.toast("The server does not answer. What you see is the last state; this page goes on trying.", "warning");
+      }
+    } finally {
+      busy = false;
+      const active = frame.runs.some((run) => ACTIVE.includes(run.status));
+      const pause = ms.pollSeconds * (active ? 2 : 4) * 1000 * Math.min(8, 2 ** failures);
+      timer = setTimeout(() => (document.hidden ? wake() : refresh()), pause);
+    }
+  }
+  function wake() {
+    document.addEventListener("visibilitychange", () => refresh(), { once: true });
+  }
+
+  function item(run) {
+    const row = make("li", "ms-run-row");
+    row.dataset.run = run.id;
+    const button = make("button", "ms-run");
+    button.type = "button";
+    button.append(make("span", "ms-run-name"), make("span", "ms-run-meta"));
+    const bar = make("span", "ms-bar");
+    bar.append(make("i"));
+    button.append(bar);
+    button.addEventListener("click", () => {
+      ms.select(run.id);
+      if (ms.tab === "setup" || ms.tab === "share") ms.open("live");
+    });
+    row.append(button, make("span", "ms-run-actions"));
+    return row;
+  }
+  function fill(row, run) {
+    const [name, meta, bar] = row.firstChild.children;
+    name.textContent = run.title;
+    meta.textContent = [run.suite, `${run.tasks} tasks`, progressWords(run)].join(" · ");
+    row.firstChild.title = `${run.title}, ${run.created_words}`;
+    bar.hidden = !(ACTIVE.includes(run.status) && run.steps);
+    bar.firstChild.style.width = `${run.steps ? Math.min(100, (100 * run.steps_done) / run.steps) : 0}%`;
+    row.className = `ms-run-row ${run.status}`;
+    if (run.id === ms.run) row.firstChild.setAttribute("aria-current", "true");
+    else row.firstChild.removeAttribute("aria-current");
+    const wanted = actionsOf(run), slot = row.lastChild, key = wanted.map(String).join();
+    if (slot.dataset.key !== key) {
+      slot.dataset.key = key;
+      slot.replaceChildren(...wanted.map(([action, words]) => {
+        const small = make("button", "ms-icon");
+        small.type = "button";
+        small.title = words;
+        small.setAttribute("aria-label", `${words}: ${run.title}`);
+        small.append(icon(action === "restart" ? "resume" : action));
+        small.addEventListener("click", () => act(run, action, small));
+        return small;
+      }));
+    }
+  }
+  function sidebar(element, server) {
+    const list = element.querySelector("ul"), more = element.querySelector(".ms-more"), none = element.querySelector(".ms-none");
+    frame.poll = server.runs_list;
+    frame.act = server.run_action || null;
+    const draw = () => {
+      const rows = new Map([...list.children].map((row) => [row.dataset.run, row]));
+      frame.runs.forEach((run, place) => {
+        const row = rows.get(run.id) || item(run);
+        rows.delete(run.id);
+        fill(row, run);
+        if (list.children[place] !== row) list.insertBefore(row, list.children[place] || null);
+      });
+      rows.forEach((row) => row.remove());
+      none.hidden = frame.runs.length > 0;
+      more.hidden = !frame.more;
+      const machine = element.querySelector(".ms-machine p");
+      if (frame.machine) machine.textContent = frame.machine;
+    };
+    none.textContent = ms.readonly ? "No run to see here yet." : "No run yet. Choose tasks and a method, then press Start.";
+    more.addEventListener("click", () => { limit = Math.min(1000, limit * 4); refresh(); });
+    element.querySelector(".ms-theme").addEventListener("click", () => ms.setTheme(ms.theme === "dark" ? "light" : "dark"));
+    element.querySelector(".ms-new")?.addEventListener("click", () => { ms.open("setup"); closeOnPhone(); });
+    list.addEventListener("click", closeOnPhone);
+    ms.on("runs", draw);
+    ms.on("run", () => { draw(); refresh(); });
+    refresh();
+  }
+  function closeOnPhone() {
+    if (matchMedia("(max-width: 767px)").matches) document.querySelector(".sidebar.open .toggle-button")?.click();
+  }
+
+  function header(element) {
+    const title = element.querySelector("h1"), pill = element.querySelector(".ms-pill"), words = element.querySelector(".ms-words");
+    const bar = element.querySelector(".ms-bar"), buttons = element.querySelector(".ms-actions");
+    const notice = element.querySelector(".ms-notice");
+    const draw = () => {
+      const run = ms.status;
+      element.classList.toggle("no-run", !run);
+      title.textContent = run ? run.title : ms.run ? "…" : "New merge";
+      pill.hidden = !run;
+      bar.style.visibility = run && run.steps && run.status !== "done" ? "visible" : "hidden";
+      notice.hidden = !(run && run.notice);
+      notice.textContent = run?.notice || "";
+      notice.className = `ms-notice ms-note ${run?.status === "failed" ? "error" : "warning"}`;
+      document.title = run && ACTIVE.includes(run.status) && run.steps
+        ? `${Math.floor((100 * run.steps_done) / run.steps)} % · ${run.title} · Mergescope` : "Mergescope";
+      if (!run) { words.textContent = ""; buttons.replaceChildren(); buttons.dataset.key = ""; return; }
+      pill.textContent = run.status_words;
+      pill.className = `ms-pill ${run.status}`;
+      bar.firstChild.style.width = `${run.steps ? Math.min(100, (100 * run.steps_done) / run.steps) : 0}%`;
+      bar.setAttribute("aria-valuenow", String(run.steps_done));
+      bar.setAttribute("aria-valuemax", String(run.steps || 1));
+      const parts = [];
+      if (run.status === "queued") parts.push(run.position ? `place ${run.position} in the queue` : "waits for its turn");
+      else if (run.status === "done") {
+        parts.push(run.average === null ? "" : `${percent(run.average)} on average`, `${duration(run.seconds)}`);
+      } else if (run.steps) {
+        parts.push(`step ${run.steps_done} of ${run.steps}`);
+        if (run.status === "running" && run.left !== null) parts.push(`${duration(run.left)} left`);
+      }
+      words.textContent = parts.filter(Boolean).join(" · ");
+      const wanted = actionsOf(run), key = run.id + wanted.map(String).join();
+      if (buttons.dataset.key !== key) {
+        buttons.dataset.key = key;
+        buttons.replaceChildren(...wanted.map(([action, text]) => {
+          const button = make("button", "ms-button", text);
+          button.type = "button";
+          button.addEventListener("click", () => act(run, action, button));
+          return button;
+        }));
+        if (!ms.readonly) {
+          const share = make("button", "ms-button", "Share");
+          share.type = "button";
+          share.addEventListener("click", () => ms.open("share"));
+          buttons.append(share);
+        }
+      }
+    };
+    ms.on("status", draw);
+    ms.on("run", draw);
+    draw();
+  }
+
+  return { sidebar, header, refresh };
+})();

@@ -1,0 +1,126 @@
+/* What all pages share in the browser: which run, tab and step are current, the URL that says so, theme, messages.
+   Loaded in the page's head, before any component. Text goes into the page through textContent only. */
+(() => {
+  "use strict";
+  const RUN = /^[0-9a-f]{12}$/, listeners = {};
+  const settings = JSON.parse(document.getElementById("ms-settings")?.textContent || "{}");
+  const query = new URLSearchParams(location.search);
+  const asked = {
+    run: RUN.test(query.get("run") || "") ? query.get("run") : "",
+    tab: /^[a-z]{1,20}$/.test(query.get("tab") || "") ? query.get("tab") : "",
+    step: /^[0-9]{1,7}$/.test(query.get("step") || "") ? Number(query.get("step")) : null,
+  };
+  const remembered = () => { try { return localStorage.getItem("mergescope.run") || ""; } catch { return ""; } };
+  const remember = (name, value) => { try { localStorage.setItem(name, value); } catch { /* private mode */ } };
+
+  const ms = window.mergescope = {
+    run: "", tab: (settings.tabs || []).includes(asked.tab) ? asked.tab : settings.tabs?.[0] || "", step: null, status: null, asked,
+    readonly: Boolean(settings.readonly), pollSeconds: settings.pollSeconds || 1, tabs: settings.tabs || [],
+    get theme() { return document.body?.classList.contains("dark") ? "dark" : "light"; },
+
+    on(name, fn) {
+      (listeners[name] ||= new Set()).add(fn);
+      return () => listeners[name].delete(fn);
+    },
+    emit(name, value) {
+      for (const fn of [...(listeners[name] || [])]) {
+        try { fn(value); } catch (error) { console.error(error); }
+      }
+    },
+
+    select(run, { step = null } = {}) {
+      run = RUN.test(run || "") ? run : "";
+      if (run === ms.run && step === ms.step) return;
+      const changed = run !== ms.run;
+      ms.run = run;
+      if (changed) { ms.status = null; remember("mergescope.run", run); }
+      ms.step = step;
+      keepUrl();
+      if (changed) ms.emit("run", run);
+      ms.emit("step", step);
+    },
+    open(tab) {
+      if (!ms.tabs.includes(tab)) return;
+      if (tab === ms.tab) return;
+      ms.tab = tab;
+      keepUrl();
+      ms.emit("tab", tab);
+    },
+    setStep(step) {
+      if (step === ms.step) return;
+      ms.step = step;
+      keepUrl();
+      ms.emit("step", step);
+    },
+    setStatus(status) {
+      const before = JSON.stringify(ms.status);
+      ms.status = status;
+      if (before !== JSON.stringify(status)) ms.emit("status", status);
+    },
+    /* The first run to show: the URL's, the one this browser looked at last, the latest active one, the newest. */
+    reconnect(runs) {
+      const known = new Set(runs.map((run) => run.id));
+      const active = runs.find((run) => ["running", "paused", "queued"].includes(run.status));
+      const wanted = [asked.run, remembered(), active?.id, runs[0]?.id].find((id) => id && known.has(id)) || "";
+      if (asked.run && !known.has(asked.run)) ms.toast("The run in this link is not here (any more).", "warning");
+      ms.select(wanted, { step: wanted && wanted === asked.run ? asked.step : null });
+    },
+    visible(element) {
+      return !document.hidden && Boolean(element) && element.offsetParent !== null;
+    },
+    setTheme(theme) {
+      document.body.classList.toggle("dark", theme === "dark");
+      remember("mergescope.theme", theme);
+    },
+    toast(text, kind = "info") {
+      let tray = document.getElementById("ms-toasts");
+      if (!tray) {
+        tray = document.createElement("div");
+        tray.id = "ms-toasts";
+        tray.setAttribute("role", "status");
+        tray.setAttribute("aria-live", "polite");
+        document.body.append(tray);
+      }
+      const note = document.createElement("button");
+      note.type = "button";
+      note.className = `ms-toast ${["info", "warning", "error"].includes(kind) ? kind : "info"}`;
+      note.textContent = String(text).slice(0, 600);
+      note.title = "Close";
+      note.addEventListener("click", () => note.remove());
+      tray.append(note);
+      while (tray.children.length > 4) tray.firstChild.remove();
+      setTimeout(() => note.remove(), kind === "error" ? 15000 : 7000);
+    },
+    copy(text) {
+      const done = () => ms.toast("Copied.");
+      if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text).then(done, () => {});
+      const box = document.createElement("textarea");
+      box.value = text;
+      document.body.append(box);
+      box.select();
+      document.execCommand("copy");
+      box.remove();
+      done();
+    },
+  };
+
+  function keepUrl() {
+    const next = new URLSearchParams(location.search);
+    const put = (name, value) => (value === "" || value === null ? next.delete(name) : next.set(name, value));
+    put("run", ms.run);
+    put("tab", ms.tab);
+    put("step", ms.step);
+    const text = next.toString();
+    history.replaceState(history.state, "", location.pathname + (text ? `?${text}` : ""));
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    let saved = "";
+    try { saved = query.get("__theme") || localStorage.getItem("mergescope.theme") || ""; } catch { /* private mode */ }
+    if (saved === "dark" || saved === "light") ms.setTheme(saved);
+    let theme = ms.theme;
+    new MutationObserver(() => {
+      if (ms.theme !== theme) { theme = ms.theme; ms.emit("theme", theme); }
+    }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  });
+})();

@@ -1,0 +1,225 @@
+"""Who may do what: one-time owner links, owner sessions, signed view links that expire and can be revoked.
+
+Nothing secret is stored in clear: of owner tokens and sessions only the SHA-256 is kept, a view link's signature is
+computed from a key that never leaves the server. The file lies beside the runs, readable by its owner only, so that
+sessions and links survive a restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+
+DAY = 86_400.0
+OWNER_SECONDS = 30 * DAY
+ONE_TIME_SECONDS = DAY
+MAX_LINKS = 500
+VIEW_LINKS_PER_COOKIE = 8
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """What one request may see."""
+
+    owner: bool = False
+    runs: frozenset[str] | None = frozenset()
+    """Run ids; None means all."""
+    until: float | None = None
+    """When the last of the caller's links expires, in seconds since 1970; None for never."""
+
+    @property
+    def anybody(self) -> bool:
+        """False for a caller without owner session and without a valid view link."""
+        return self.owner or self.runs is None or bool(self.runs)
+
+
+@dataclass(frozen=True)
+class Link:
+    """One view link: to one run, or to the whole workspace where `run` is empty."""
+
+    id: str
+    run: str
+    created: float
+    expires: float
+    """Seconds since 1970; 0 for never."""
+    label: str = ""
+
+    def valid(self, now: float) -> bool:
+        """False once the link has expired."""
+        return not self.expires or now < self.expires
+
+
+@dataclass
+class _Book:
+    key: str = field(default_factory=lambda: secrets.token_hex(32))
+    sessions: dict[str, float] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
+
+
+class Access:
+    """Owner tokens, sessions and view links of one workspace folder."""
+
+    def __init__(self, folder: Path | None, *, open_view: bool = False, clock: Callable[[], float] = time.time) -> None:
+        """Read the folder's access file or start one; without a folder everything lives in memory.
+
+        With `open_view` everybody who reaches the server may see all runs (a server started read-only).
+        """
+        self._path = folder / "access.json" if folder is not None else None
+        self._open_view = open_view
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._one_time: dict[str, float] = {}
+        self._book = self._read()
+        name = hashlib.sha256(self._book.key.encode()).hexdigest()[:8]
+        self.owner_cookie = f"mergescope_owner_{name}"
+        self.view_cookie = f"mergescope_view_{name}"
+        self._write()
+
+    def one_time_token(self) -> str:
+        """A token that turns into one owner session, once, within a day."""
+        token = secrets.token_urlsafe(24)
+        with self._lock:
+            self._one_time[_hash(token)] = self._clock() + ONE_TIME_SECONDS
+        return token
+
+    def redeem(self, token: str) -> str | None:
+        """Use up a one-time token; returns the value of the session cookie, None for a token that is not valid."""
+        with self._lock:
+            expires = self._one_time.pop(_hash(token), 0.0)
+            if self._clock() >= expires:
+                return None
+            session = secrets.token_urlsafe(32)
+            self._book.sessions[_hash(session)] = self._clock() + OWNER_SECONDS
+            self._write()
+        return session
+
+    def end_sessions(self) -> None:
+        """Sign every browser out; the next one-time link signs in again."""
+        with self._lock:
+            self._book.sessions.clear()
+            self._write()
+
+    def create_link(self, run: str = "", *, days: float | None = 7, label: str = "") -> Link:
+        """A view link to one run (empty: the whole workspace), valid for `days` (None: until revoked)."""
+        now = self._clock()
+        if days is not None and not 0 < days <= 3650:
+            raise BadInput(f"`days` of a view link should be above 0 and at most 3650. Found `days = {days}`.")
+        with self._lock:
+            if len(self._book.links) >= MAX_LINKS:
+                raise BadInput(f"A workspace holds at most {MAX_LINKS} view links. Revoke some first.")
+            link = Link(secrets.token_hex(8), run, now, now + days * DAY if days is not None else 0.0, label[:80])
+            self._book.links[link.id] = link
+            self._write()
+        return link
+
+    def revoke(self, link_id: str) -> bool:
+        """Make a link worthless at once, also for those who have opened it; False where there is none."""
+        with self._lock:
+            known = self._book.links.pop(link_id, None) is not None
+            self._write()
+        return known
+
+    def links(self) -> list[Link]:
+        """The links that are still valid, newest first."""
+        now = self._clock()
+        with self._lock:
+            return sorted(
+                (link for link in self._book.links.values() if link.valid(now)), key=lambda link: -link.created
+            )
+
+    def path(self, link: Link) -> str:
+        """The link's path on this server, signature included."""
+        return f"/s/{link.id}/{self._sign(link)}"
+
+    def check_link(self, link_id: str, signature: str) -> Link | None:
+        """The link, where id and signature fit and it is neither expired nor revoked."""
+        with self._lock:
+            link = self._book.links.get(link_id)
+        if link is None or not hmac.compare_digest(signature.encode(), self._sign(link).encode()):
+            return None
+        return link if link.valid(self._clock()) else None
+
+    def view_cookie_value(self, link: Link, present: str = "") -> str:
+        """The view cookie after opening `link`, keeping the latest of the links that were opened before."""
+        mine = f"{link.id}.{self._sign(link)}"
+        others = [part for part in present.split("~") if part and part != mine]
+        return "~".join([mine, *others][:VIEW_LINKS_PER_COOKIE])
+
+    def viewer(self, request: Any) -> Viewer:
+        """What a request (Gradio's, FastAPI's, or anything with cookies) may see and do."""
+        return self.viewer_of(cookies_of(request))
+
+    def viewer_of(self, cookies: Mapping[str, str]) -> Viewer:
+        """The same from the cookies alone."""
+        session = cookies.get(self.owner_cookie, "")
+        if session:
+            with self._lock:
+                expires = self._book.sessions.get(_hash(session), 0.0)
+            if self._clock() < expires:
+                return Viewer(owner=True, runs=None)
+        if self._open_view:
+            return Viewer(runs=None)
+        links = [self.check_link(*part.partition(".")[::2]) for part in cookies.get(self.view_cookie, "").split("~")]
+        valid = [link for link in links if link is not None]
+        if not valid:
+            return Viewer()
+        until = None if any(not link.expires for link in valid) else max(link.expires for link in valid)
+        whole = any(not link.run for link in valid)
+        return Viewer(runs=None if whole else frozenset(link.run for link in valid), until=until)
+
+    def _sign(self, link: Link) -> str:
+        text = f"{link.id}|{link.run}|{link.expires!r}"
+        return hmac.new(self._book.key.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def _read(self) -> _Book:
+        if self._path is None or not self._path.is_file():
+            return _Book()
+        try:
+            raw = json.loads(self._path.read_text("utf-8"))
+            now = self._clock()
+            sessions = {str(k): float(v) for k, v in raw["sessions"].items() if float(v) > now}
+            links = {link["id"]: Link(**link) for link in raw["links"]}
+            return _Book(str(raw["key"]), sessions, {k: v for k, v in links.items() if v.valid(now)})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return _Book()
+
+    def _write(self) -> None:
+        """Replace the access file; on a folder that can't be written, links and sessions live until the restart."""
+        if self._path is None:
+            return
+        book = {
+            "key": self._book.key,
+            "sessions": self._book.sessions,
+            "links": [asdict(link) for link in self._book.links.values()],
+        }
+        try:
+            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".access-")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(book, file)
+            os.replace(name, self._path)
+        except OSError:
+            self._path = None
+
+
+def cookies_of(request: Any) -> dict[str, str]:
+    """The cookies of a request as a plain dictionary; empty for None."""
+    if request is None:
+        return {}
+    inner = getattr(request, "request", None) or request
+    return {str(name): str(value) for name, value in dict(getattr(inner, "cookies", None) or {}).items()}
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,156 @@
+"""Opens the dashboard: store, jobs and site put together, the address printed, a browser opened. Wiring only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import webbrowser
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core import paths
+from dashboard import settings
+from dashboard.access import Access
+from dashboard.server import Server, bind
+from dashboard.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from dashboard.context import Context
+
+
+def serve(
+    suite: str = "demo",
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    share: bool = False,
+    open_browser: bool = True,
+    read_only: bool = False,
+    runs: Path | None = None,
+) -> None:
+    """Serve the dashboard until Ctrl-C.
+
+    The address is printed at once, a waiting page stands there until the engine is loaded. With `read_only`
+    everybody who reaches the address sees all runs and nobody can change anything. Raises `BadInput` for a suite,
+    an address or a folder that can't be used.
+    """
+    settings.prepare()
+    folder = (runs or paths.runs_folder()).expanduser().absolute()
+    uploads = Path(tempfile.mkdtemp(prefix="mergescope-"))
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    dashboard = Dashboard(suite, host, folder, read_only, Tunnel(wanted=share))
+    try:
+        dashboard.run(bind(host, port), open_browser)
+    finally:
+        dashboard.close()
+        shutil.rmtree(uploads, ignore_errors=True)
+
+
+@dataclass
+class Dashboard:
+    """One running server and what it has opened."""
+
+    suite: str
+    host: str
+    folder: Path
+    read_only: bool
+    tunnel: Tunnel
+    context: Context | None = None
+
+    def run(self, sock: object, open_browser: bool) -> None:
+        """Serve on `sock` until stopped."""
+        from dashboard.security import guard
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        access = Access(self.folder, open_view=self.read_only)
+        port = sock.getsockname()[1]
+        server = Server(sock, partial(guard.protect, access=access, host=self.host, owner_app=not self.read_only))
+        if self.tunnel.wanted:
+            door = bind("127.0.0.1", 0)
+            self.tunnel.port = door.getsockname()[1]
+            server.add(door, partial(guard.protect_for_tunnel, access=access))
+        announce(self.address(port), access, self.read_only, open_browser)
+        server.run(partial(self.load, access), self.opened)
+
+    def address(self, port: int) -> str:
+        """What a person on this machine types."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def load(self, access: Access) -> FastAPI:
+        """Open store and jobs and build the site; runs in a thread beside the waiting page."""
+        import gradio  # noqa: F401  (first, with the environment that `prepare` set)
+
+        from core.store import Store
+        from dashboard import site
+        from dashboard.context import Context
+        from dashboard.library import Library
+
+        extra = (self.suite,) if Path(self.suite).suffix in (".yaml", ".yml") else ()
+        library = Library(extra=extra)
+        name = library.chosen(self.suite)
+        store = Store.open(self.folder, write=not self.read_only)
+        jobs = None
+        if not store.read_only:
+            from core.jobs import Jobs
+
+            jobs = Jobs(store, load=library.load)
+        self.context = Context(store, jobs, self.read_only, access, library, name, self.tunnel, settings.POLL_SECONDS)
+        return site.build(self.context)
+
+    def opened(self) -> None:
+        """Everything answers: load the suite's models before somebody presses Start, open the tunnel."""
+        assert self.context is not None
+        if self.context.store.read_only and not self.read_only:
+            print(f"  Runs can only be looked at: {self.context.store.holder} writes to {self.folder}.", flush=True)
+        if not self.read_only:
+            self.context.library.warm(self.context.suite)
+        if self.tunnel.wanted:
+            threading.Thread(target=self._share, name="tunnel", daemon=True).start()
+
+    def _share(self) -> None:
+        assert self.context is not None
+        self.tunnel.open(self.tunnel.port)
+        if self.tunnel.url:
+            link = self.context.access.create_link("", days=3, label="--share")
+            self.tunnel.link = link.id
+            print(f"  Public read-only link (72 hours): {self.tunnel.url}{self.context.access.path(link)}", flush=True)
+        else:
+            print(f"  {self.tunnel.problem}", flush=True)
+
+    def close(self) -> None:
+        """Stop runs as interrupted and give up the store."""
+        if self.context is None:
+            return
+        self.context.library.close()
+        if self.context.jobs is not None:
+            self.context.jobs.shutdown()
+        self.context.store.close()
+
+
+def announce(address: str, access: Access, read_only: bool, open_browser: bool) -> None:
+    """Print where to look, and open a browser where there is one."""
+    if read_only:
+        print(f"Mergescope (read-only) is at {address}/  Ctrl-C ends it.", flush=True)
+    else:
+        print(
+            f"Mergescope is at {address}/open/{access.one_time_token()}  (this link signs one browser in)\n"
+            "  Ctrl-C ends it; runs that are going on can be resumed.",
+            flush=True,
+        )
+    if open_browser and has_screen():
+        target = f"{address}/" if read_only else f"{address}/open/{access.one_time_token()}"
+        threading.Thread(target=webbrowser.open, args=(target,), name="browser", daemon=True).start()
+
+
+def has_screen() -> bool:
+    """False where a browser could only open in the terminal or on nobody's screen."""
+    if os.name == "nt" or os.uname().sysname == "Darwin":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

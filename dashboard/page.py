@@ -1,0 +1,75 @@
+"""Builds one page: the frame, and in it every tab whose module is there. The same code for owner and viewers."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from html import escape
+from importlib.util import find_spec
+from types import ModuleType
+
+import gradio as gr
+
+from dashboard import theme
+from dashboard.context import Context
+from dashboard.pages import sidebar
+from dashboard.settings import WEB, asset
+from dashboard.shell import PageShell
+
+PAGES = ("setup", "live", "layers", "similarity", "compare", "studies", "playground", "share")
+"""Modules of dashboard/pages in the order of their tabs; one with `OWNER_ONLY = True` is not in the read-only view."""
+SCRIPTS = ("shell.js", "frame.js")
+
+
+def modules(readonly: bool) -> list[ModuleType]:
+    """The page modules to show."""
+    found = [
+        importlib.import_module(f"dashboard.pages.{name}") for name in PAGES if find_spec(f"dashboard.pages.{name}")
+    ]
+    return [module for module in found if not (readonly and getattr(module, "OWNER_ONLY", False))]
+
+
+def build_page(ctx: Context) -> gr.Blocks:
+    """The whole page as Gradio blocks; mount it with `head(ctx)`."""
+    pages = modules(ctx.readonly)
+    ids = [module.TAB_ID for module in pages]
+    with gr.Blocks(title="Mergescope", fill_width=True, analytics_enabled=False) as blocks:
+        shell = PageShell(ids)
+        with gr.Sidebar(width=264, elem_id="ms-sidebar"):
+            sidebar.build_sidebar(ctx)
+        sidebar.build_header()
+        handles = {}
+        with gr.Tabs(elem_id="ms-tabs") as tabs:
+            for module in pages:
+                with gr.Tab(module.TITLE, id=module.TAB_ID, elem_id=f"ms-tab-{module.TAB_ID}") as tab:
+                    handles[module.TAB_ID] = module.build(ctx)
+                tab.select(None, js=shell.go(module.TAB_ID), api_visibility="private", queue=False)
+        shell.run.goto(
+            None,
+            outputs=[tabs],
+            js="() => ({__type__: 'update', selected: window.mergescope.tab})",
+            api_visibility="private",
+            queue=False,
+        )
+        for module in pages:
+            module.wire(handles[module.TAB_ID], ctx, shell)
+    return blocks
+
+
+def head(ctx: Context) -> str:
+    """What the page loads before its components: settings for the scripts, the scripts, the icon."""
+    pages = modules(ctx.readonly)
+    ids = [module.TAB_ID for module in pages]
+    names = dict.fromkeys([*SCRIPTS, *(name for module in pages for name in getattr(module, "SCRIPTS", ()))])
+    settings = json.dumps({"readonly": ctx.readonly, "pollSeconds": ctx.poll_seconds, "tabs": ids})
+    scripts = "".join(f'<script src="{escape(asset(name))}"></script>' for name in names)
+    return (
+        f'<link rel="icon" type="image/svg+xml" href="{escape(asset("logo.svg"))}">'
+        f'<script type="application/json" id="ms-settings">{settings}</script>{scripts}'
+    )
+
+
+def css(ctx: Context) -> str:
+    """The style sheet: the house's, then those of the pages."""
+    names = dict.fromkeys(name for module in modules(ctx.readonly) for name in getattr(module, "STYLES", ()))
+    return "\n".join([theme.css(), *((WEB / name).read_text("utf-8") for name in names)])

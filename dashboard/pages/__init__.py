@@ -1,0 +1,1 @@
+"""One module per tab; `dashboard.context` describes what each of them has to offer."""

@@ -1,0 +1,159 @@
+"""The list of runs, the header of the current one, and the owner's Pause, Cancel and Resume.
+
+Not a tab: the shell builds it around the tabs. One server function feeds both components every second or two.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import gradio as gr
+
+from core.errors import BadInput
+from dashboard import ui
+from dashboard.context import Context
+from dashboard.settings import asset
+from dashboard.wording import RESUMABLE, STATUS, run_title
+
+ACTIONS = ("pause", "resume", "cancel", "restart")
+MAX_LISTED = 1000
+
+
+def build_sidebar(ctx: Context) -> None:
+    """Brand, button for a new merge, the runs, the machine."""
+    new = "" if ctx.readonly else '<button type="button" class="ms-new">+ New merge</button>'
+    theme = '<button type="button" class="ms-theme" title="Light or dark" aria-label="Switch light and dark">◐</button>'
+    template = (
+        f'<div class="ms-side"><div class="ms-brand"><img src="{asset("logo.svg")}" alt="" width="22" height="22">'
+        f"<span>Merge<b>scope</b></span>{theme}</div>{new}"
+        '<nav aria-label="Runs"><p class="ms-label">Runs</p><p class="ms-none"></p><ul></ul>'
+        '<button type="button" class="ms-more" hidden>Show older runs</button></nav>'
+        '<div class="ms-machine"><p></p></div></div>'
+    )
+    functions = [_list(ctx)] if ctx.readonly else [_list(ctx), _act(ctx)]
+    ui.drawn(
+        template, "window.mergescopeFrame.sidebar(element, server);", elem_id="ms-runs", server_functions=functions
+    )
+
+
+def build_header() -> None:
+    """Title, status and progress of the current run with its buttons; fed by the sidebar's poll."""
+    template = (
+        '<header class="ms-head"><div class="ms-head-row"><h1></h1><span class="ms-pill" hidden></span>'
+        '<span class="ms-actions"></span></div><div class="ms-head-row"><span class="ms-bar" role="progressbar" '
+        'aria-label="Progress of the run" aria-valuemin="0"><i></i></span><span class="ms-words"></span></div>'
+        '<p class="ms-notice" role="status" hidden></p></header>'
+    )
+    ui.drawn(template, "window.mergescopeFrame.header(element);", elem_id="ms-header")
+
+
+def _list(ctx: Context) -> Any:
+    @ui.answered
+    def runs_list(args: Any, request: gr.Request) -> dict[str, Any]:
+        args = args if isinstance(args, dict) else {}
+        limit = args.get("limit")
+        limit = max(1, min(MAX_LISTED, limit)) if isinstance(limit, int) else 50
+        owner = ctx.is_owner(request)
+        records = ctx.runs(request, limit=limit + 1)
+        entries = [entry(record, ctx, owner) for record in records[:limit]]
+        current, wanted = None, args.get("run")
+        if all(item["id"] != wanted for item in entries) and ctx.visible(wanted, request):
+            record = ctx.find(str(wanted))
+            current = entry(record, ctx, owner) if record is not None else None
+        known = [{"id": item["id"], "status": item["status"]} for item in [*entries, *([current] if current else [])]]
+        machine = next((item["machine"] for item in entries if item["machine"]), "")
+        return {"runs": entries, "current": current, "known": known, "more": len(records) > limit, "machine": machine}
+
+    return runs_list
+
+
+def _act(ctx: Context) -> Any:
+    @ui.answered
+    def run_action(args: Any, request: gr.Request) -> dict[str, Any]:
+        ctx.owner(request)
+        args = args if isinstance(args, dict) else {}
+        record = ctx.run(args.get("run"), request)
+        action = args.get("action")
+        if action not in ACTIONS:
+            raise BadInput(f"`action` should be one of {', '.join(ACTIONS)}. Found `{str(action)[:40]}`.")
+        getattr(ctx.writing_jobs(), action)(record.id)
+        return {"ok": True}
+
+    return run_action
+
+
+def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
+    """One run as the list and the header show it; plain values only."""
+    left = None
+    if record.status == "running" and record.steps and record.steps_done:
+        left = record.seconds / record.steps_done * (record.steps - record.steps_done)
+    position = ctx.jobs.position(record.id) if ctx.jobs is not None and record.status == "queued" else None
+    return {
+        "id": record.id,
+        "title": run_title(record.name, method_title(record.method)),
+        "method": record.method,
+        "suite": record.suite,
+        "status": record.status,
+        "status_words": STATUS.get(record.status, record.status),
+        "tasks": len(record.tasks),
+        "steps": record.steps,
+        "steps_done": record.steps_done,
+        "seconds": record.seconds,
+        "left": left,
+        "position": position,
+        "average": record.average_accuracy,
+        "created_words": ago(record.created),
+        "owner": owner and ctx.jobs is not None,
+        "resumable": record.status in RESUMABLE,
+        "notice": notice(record),
+        "machine": machine(record),
+    }
+
+
+def notice(record: Any) -> str:
+    """A sentence under the header where something needs attention; empty otherwise."""
+    if record.status == "interrupted":
+        return (
+            f"This run stopped at step {record.steps_done} because the program ended. Resume goes on exactly "
+            "where it stopped."
+        )
+    if record.status == "failed":
+        return record.error or "This run failed; its last good step was kept."
+    return ""
+
+
+def machine(record: Any) -> str:
+    """Device, precision, memory and speed of a run, in one line."""
+    execution = record.execution or {}
+    parts = []
+    if execution.get("device"):
+        parts.append("CPU" if execution["device"] == "cpu" else str(execution["device"]).upper())
+        if execution["device"] == "cpu" and execution.get("threads"):
+            parts.append(f"{execution['threads']} threads")
+        parts.append(str(execution.get("precision", "")))
+    if record.peak_memory_mb:
+        parts.append(f"{record.peak_memory_mb / 1024:.1f} GB peak")
+    if record.steps_done and record.seconds:
+        parts.append(f"{record.seconds / record.steps_done:.2g} s/step")
+    return " · ".join(part for part in parts if part)
+
+
+def method_title(name: str) -> str:
+    """A method's title; its name where the registry does not know it (any more)."""
+    from core import methods
+
+    return methods.get(name).title if name in methods.names() else name
+
+
+def ago(created: str) -> str:
+    """How long ago, in words; empty where the time can't be read."""
+    try:
+        seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
+    except (ValueError, TypeError):
+        return ""
+    for unit, words in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= unit:
+            count = int(seconds // unit)
+            return f"{count} {words}{'s' if count > 1 else ''} ago"
+    return "just now"

@@ -1,0 +1,1 @@
+"""Middleware and routes that stand in front of the Gradio apps."""

@@ -1,0 +1,130 @@
+"""The gate before both apps: who may reach which route, and how large a body may be.
+
+Gradio answers some routes before it asks who is calling (upload progress, cancel, reset, heartbeat), so the decision is
+taken here, for every route, from the cookies alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from starlette.requests import cookie_parser
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboard.access import Access, Viewer
+from dashboard.security import notices
+
+PUBLIC = re.compile(r"/(web/[^/]+|s/[^/]+/[^/]+|health|favicon\.ico)")
+SIGN_IN = re.compile(r"/open/[^/]+")
+VIEW = "/view"
+VIEW_GET = re.compile(
+    r"/(config/?|theme\.css|gradio_api/theme\.css|(assets|static|svelte)/.*|manifest\.json|favicon\.ico|robots\.txt"
+    r"|gradio_api/(info/?|heartbeat/\w+|queue/data|startup-events|app_id/?|file=(?!https?:).*))?"
+)
+VIEW_POST = re.compile(r"/gradio_api/(component_server/?|queue/join/?|run/[\w]+/?|reset/?)")
+BODY_BYTES = 1024 * 1024
+"""Cap of a request body that is no upload: forms and polls are far below."""
+
+
+class Gate:
+    """ASGI middleware. `owner_app` False means that only the view app, below /view, is served."""
+
+    def __init__(self, app: ASGIApp, access: Access, *, owner_app: bool, upload_bytes: int) -> None:
+        self.app = app
+        self.access = access
+        self.owner_app = owner_app
+        self.upload_bytes = upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse or pass on."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        limit = self.upload_bytes if _is_upload(scope["path"]) else BODY_BYTES
+        await _Capped(self.app, limit)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        path, method = scope["path"], scope["method"]
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if method not in {"GET", "HEAD", "POST"}:
+            return JSONResponse({"error": "method not allowed"}, 405)
+        if method == "POST" and not _same_origin(headers):
+            return JSONResponse({"error": "requests from other sites are refused"}, 403)
+        if PUBLIC.fullmatch(path) or (self.owner_app and SIGN_IN.fullmatch(path)):
+            return None
+        viewer = self.access.viewer_of(cookie_parser(headers.get("cookie", "")))
+        if path == VIEW or path.startswith(VIEW + "/"):
+            return self._view(path.removeprefix(VIEW) or "/", method, viewer)
+        if self.owner_app and viewer.owner:
+            return None
+        if path == "/" and (viewer.anybody or not self.owner_app):
+            return RedirectResponse(f"{VIEW}/" + _query(scope), 303)
+        return _stranger(path, method, notices.not_owner)
+
+    def _view(self, inner: str, method: str, viewer: Viewer) -> Response | None:
+        if not viewer.anybody:
+            return _stranger(inner, method, notices.no_link)
+        allowed = VIEW_POST if method == "POST" else VIEW_GET
+        return None if allowed.fullmatch(inner) else _refused("not part of the read-only view")
+
+
+def _stranger(path: str, method: str, page: Callable[[], str]) -> Response:
+    if path == "/" and method == "GET":
+        return HTMLResponse(page(), 401)
+    return _refused("not signed in")
+
+
+def _refused(reason: str) -> Response:
+    return JSONResponse({"error": reason}, 401)
+
+
+class _Capped:
+    """Refuse bodies over the limit, by their declared length or, without one, while they arrive."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > self.limit:
+            await JSONResponse({"error": f"at most {self.limit} bytes"}, 413)(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                if seen > self.limit:
+                    return {"type": "http.disconnect"}
+            return message
+
+        await self.app(scope, counted, send)
+
+
+def _is_upload(path: str) -> bool:
+    return path.rstrip("/").endswith("/gradio_api/upload")
+
+
+def _same_origin(headers: dict[str, str]) -> bool:
+    """A browser names the page's origin on every POST; tools that name none are judged by their cookie alone."""
+    origin = headers.get("origin")
+    if origin is None:
+        return headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+    return origin.partition("://")[2] in {headers.get("host", ""), headers.get("x-forwarded-host", "")}
+
+
+def _query(scope: Scope) -> str:
+    query = scope.get("query_string", b"").decode("latin-1")
+    return f"?{query}" if query else ""

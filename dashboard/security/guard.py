@@ -1,0 +1,29 @@
+"""Puts everything that stands before the site together; light to import, so that it stands there from the start."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp
+
+from dashboard import settings
+from dashboard.access import Access
+from dashboard.security.gate import Gate
+from dashboard.security.headers import SafeHeaders
+from dashboard.security.hosts import TrustedHosts, hosts_for
+
+TUNNEL_HOSTS = ("*.gradio.live", "localhost", "127.0.0.1")
+
+
+def protect(app: ASGIApp, access: Access, host: str, *, owner_app: bool) -> ASGIApp:
+    """The app behind gate, host check and headers, for a server bound to `host`."""
+    names, any_address = hosts_for(host)
+    return _protected(app, access, names, any_address, owner_app)
+
+
+def protect_for_tunnel(app: ASGIApp, access: Access) -> ASGIApp:
+    """The app as a public tunnel sees it: the read-only view and nothing else."""
+    return _protected(app, access, TUNNEL_HOSTS, False, False)
+
+
+def _protected(app: ASGIApp, access: Access, names: tuple[str, ...], any_address: bool, owner_app: bool) -> ASGIApp:
+    gate = Gate(app, access, owner_app=owner_app, upload_bytes=settings.UPLOAD_BYTES)
+    return SafeHeaders(TrustedHosts(gate, names, any_address=any_address))

@@ -1,0 +1,178 @@
+"""Runs the site: answers at once with a waiting page, loads the engine beside it, and opens a tunnel where asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.responses import HTMLResponse, JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.errors import BadInput
+from dashboard.security import notices
+
+PORTS_TRIED = 20
+T = TypeVar("T")
+Protect = Callable[[ASGIApp], ASGIApp]
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket on `host`, on `port` or, where that is taken, on the first free one above it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    last: OSError | None = None
+    for candidate in range(port, port + PORTS_TRIED) if port else (0,):
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, candidate))
+            sock.listen(128)
+            return sock
+        except (OSError, OverflowError) as error:
+            sock.close()
+            last = error if isinstance(error, OSError) else None
+    raise BadInput(
+        f"`--host {host} --port {port}` should be an address of this machine with a free port. "
+        f"Found: {last or 'no such port'}. Try `--port 0`, which takes any free one."
+    )
+
+
+class Site:
+    """ASGI application that shows a waiting page until `ready` hands it the real one."""
+
+    def __init__(self) -> None:
+        self._app: ASGIApp | None = None
+
+    def ready(self, app: ASGIApp) -> None:
+        """From now on answer with `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or ask the browser to wait."""
+        if self._app is not None:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await _waiting(scope)(scope, receive, send)
+
+
+def _waiting(scope: Scope) -> HTMLResponse | JSONResponse:
+    headers = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff"}
+    if scope["method"] == "GET" and (
+        scope["path"] in ("/", "/view", "/view/") or scope["path"].startswith(("/open/", "/s/"))
+    ):
+        return HTMLResponse(notices.starting(), headers=headers)
+    return JSONResponse({"name": "mergescope", "ready": False}, 503, headers)
+
+
+class Server:
+    """One event loop with one listening socket, or two that show different sides of the same application."""
+
+    def __init__(self, sock: socket.socket, protect: Protect) -> None:
+        """`protect` wraps the application for those who come through `sock`."""
+        self._doors: list[tuple[socket.socket, Protect, Site, uvicorn.Server]] = []
+        self._failure: Exception | None = None
+        self.add(sock, protect)
+
+    def add(self, sock: socket.socket, protect: Protect) -> None:
+        """Open another door; before `run`."""
+        site = Site()
+        self._doors.append((sock, protect, site, _uvicorn(site)))
+
+    def run(self, load: Callable[[], FastAPI], opened: Callable[[], None]) -> None:
+        """Serve until interrupted or stopped.
+
+        `load` makes the application in a thread while a waiting page is shown; `opened` is called in a thread once
+        everything answers. Raises what either of them raised.
+        """
+        asyncio.run(self._run(load, opened))
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """End serving; may be called from any thread."""
+        for *_others, server in self._doors:
+            server.should_exit = True
+
+    async def _run(self, load: Callable[[], FastAPI], opened: Callable[[], None]) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Not available on Windows and outside the main thread, where Ctrl-C still raises KeyboardInterrupt.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        async with contextlib.AsyncExitStack() as stack:
+            preparing = asyncio.create_task(self._prepare(load, stack, opened))
+            serving = [
+                asyncio.create_task(server.serve(sockets=[sock])) for sock, _protect, _site, server in self._doors
+            ]
+            await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
+            self.stop()
+            await asyncio.gather(*serving)
+            preparing.cancel()
+            await asyncio.gather(preparing, return_exceptions=True)
+
+    async def _prepare(
+        self, load: Callable[[], FastAPI], stack: contextlib.AsyncExitStack, opened: Callable[[], None]
+    ) -> None:
+        try:
+            app = await _in_thread(load)
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            for _sock, protect, site, _server in self._doors:
+                site.ready(protect(app))
+            await _in_thread(opened)
+        except Exception as error:
+            # Raised again by `run` in the main thread.
+            self._failure = error
+            self.stop()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to `Server`: uvicorn's own handling stops one of two servers and ends the process untidied."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing."""
+        yield
+
+
+def _uvicorn(app: ASGIApp) -> uvicorn.Server:
+    return _Server(
+        uvicorn.Config(
+            app,
+            log_level="error",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=1,
+            proxy_headers=False,
+        )
+    )
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """`asyncio.to_thread` with a daemon thread: an impatient Ctrl-C does not wait for imports."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(outcome: Callable[[], None]) -> None:
+        if not future.done():
+            outcome()
+
+    def target() -> None:
+        try:
+            result = work()
+        except Exception as error:
+            outcome = functools.partial(future.set_exception, error)
+        else:
+            outcome = functools.partial(future.set_result, result)
+        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+            loop.call_soon_threadsafe(settle, outcome)
+
+    threading.Thread(target=target, name="loading", daemon=True).start()
+    return await future

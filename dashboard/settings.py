@@ -1,0 +1,50 @@
+"""Environment and launch arguments of the dashboard. `prepare()` runs before Gradio is imported."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+
+WEB = Path(__file__).resolve().parent.parent / "assets" / "web"
+UPLOAD_BYTES = 5 * 1024 * 1024
+"""Cap of one upload by the owner: an image for the playground or a settings file."""
+POLL_SECONDS = 0.7
+"""Pause between two polls of a page on this machine; measured as smooth on two shared cores."""
+POLL_SECONDS_SHARED = 3.0
+"""The same on the public view, where strangers share the line."""
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
+
+MOUNT = {
+    "allowed_paths": [],
+    "blocked_paths": [],
+    "enable_monitoring": False,
+    "footer_links": [],
+    "max_file_size": "5mb",
+    "mcp_server": False,
+    "pwa": False,
+    "run_history": False,
+    "show_error": False,
+    "ssr_mode": False,
+    "app_kwargs": {"docs_url": None, "redoc_url": None, "openapi_url": None},
+}
+"""What every mounted Gradio app gets, whatever its page."""
+
+
+def prepare() -> None:
+    """Set the environment that Gradio reads while it is imported: no look-ups outside this machine."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("GRADIO_MCP_SERVER", "False")
+
+
+@cache
+def _digest(path: Path, changed: float) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def asset(name: str) -> str:
+    """URL of a file of assets/web; it changes with the file's content, so it may be cached for ever."""
+    path = WEB / name
+    return f"/web/{name}?v={_digest(path, path.stat().st_mtime)}"

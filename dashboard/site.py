@@ -1,0 +1,36 @@
+"""The whole site as one ASGI application: owner's app and read-only view."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from dashboard import settings, theme
+from dashboard.context import Context
+from dashboard.page import build_page, css, head
+from dashboard.security.gate import VIEW
+from dashboard.security.routes import add_routes
+
+
+def build(ctx: Context) -> FastAPI:
+    """Routes and both Gradio apps, unprotected; with a read-only `ctx` only the view."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(CORSMiddleware, allow_origins=[])
+    add_routes(app, ctx.access)
+    _mount(app, replace(ctx, readonly=True, jobs=None, poll_seconds=_view_pause(ctx)), VIEW)
+    if not ctx.readonly:
+        _mount(app, ctx, "/")
+    return app
+
+
+def _mount(app: FastAPI, ctx: Context, path: str) -> None:
+    gr.mount_gradio_app(
+        app, build_page(ctx), path=path, theme=theme.theme(), css=css(ctx), head=head(ctx), **settings.MOUNT
+    )
+
+
+def _view_pause(ctx: Context) -> float:
+    return ctx.poll_seconds if ctx.readonly else settings.POLL_SECONDS_SHARED

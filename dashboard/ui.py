@@ -1,0 +1,86 @@
+"""Small pieces of page that several pages use. Every text is escaped here; pass plain text."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from core.errors import MergescopeError
+
+
+def heading(title: str, help: str = "", *, level: int = 2) -> gr.HTML:
+    """The head of a card: a title and one line that says what is seen."""
+    more = f'<p class="ms-help">{escape(help)}</p>' if help else ""
+    return gr.HTML(f'<h{level} class="ms-title">{escape(title)}</h{level}>{more}', js_on_load=None)
+
+
+def empty(title: str, text: str) -> gr.HTML:
+    """What stands where nothing is to be seen yet: what is missing, and how to get it."""
+    return gr.HTML(empty_html(title, text), js_on_load=None)
+
+
+def empty_html(title: str, text: str) -> str:
+    """The same as text for an output."""
+    return f'<div class="ms-empty"><strong>{escape(title)}</strong><span>{escape(text)}</span></div>'
+
+
+def note_html(text: str, kind: str = "info") -> str:
+    """A short remark in a coloured frame; `kind` is info, warning, error or good."""
+    role = "alert" if kind == "error" else "note"
+    return f'<div class="ms-note {escape(kind)}" role="{role}">{escape(text)}</div>'
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A fraction as a percentage; a dash where it is not known."""
+    return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in words, rounded as a person would."""
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def drawn(
+    template: str, js: str, *, elem_id: str, server_functions: Sequence[Callable[..., Any]] = (), **options: Any
+) -> gr.HTML:
+    """A component with a fixed template (trusted HTML) that the browser fills by `js` and the server functions.
+
+    A function, no subclass of `gr.HTML`: of those Gradio writes a .pyi file beside the module.
+    """
+    return gr.HTML(
+        "",
+        html_template=template,
+        js_on_load=js,
+        elem_id=elem_id,
+        apply_default_css=False,
+        server_functions=list(server_functions),
+        **options,
+    )
+
+
+def answered(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """A server function `fn(args, request)` whose named errors become `{"error": text}`."""
+
+    @functools.wraps(fn)
+    def call(args: Any, request: gr.Request) -> Any:
+        try:
+            return fn(args, request)
+        except MergescopeError as error:
+            return {"error": str(error)}
+
+    # Gradio finds the request by the annotation of this signature, not of the wrapped one.
+    call.__annotations__ = {"args": Any, "request": gr.Request, "return": Any}
+    del call.__wrapped__  # type: ignore[attr-defined]
+    return call

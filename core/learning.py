@@ -15,7 +15,7 @@ from core import objectives
 from core.errors import BadInput, NonFinite
 from core.grouping import GroupKind, group
 from core.merged import Batch, Measured, MergedModel
-from core.methods.base import Coefficients, Need, Outcome, State, Step
+from core.methods.base import Coefficients, Need, Outcome, State, Step, Weights
 from core.objectives import Objective, Target
 from core.problem import Problem
 from core.settings import MethodSettings, setting
@@ -149,6 +149,10 @@ class _Learner:
         """The step just made, as the runner stores it."""
         used = self.coefficients()
         state = self._snapshot()
+
+        def weights() -> Weights:
+            return self._model.weights(used.to(self._vectors.origin))
+
         return Step(
             number=self.number,
             losses=measured.losses if measured else {},
@@ -157,7 +161,8 @@ class _Learner:
             samples=sum(min(self._settings.batch, s.size) for s in self._streams.values()) if measured else 0,
             coefficients=Coefficients(self._grouping.groups, self._vectors.tasks, used.float()),
             state=lambda: state,
-            outcome=Outcome.of(self._model.weights(used.to(self._vectors.origin))) if self.finished() else None,
+            weights=weights,
+            outcome=Outcome.of(weights()) if self.finished() else None,
         )
 
     def _snapshot(self) -> State:

@@ -68,8 +68,10 @@ class Step:
     coefficients: Coefficients | None = None
     state: Callable[[], State] | None = None
     """Everything needed to go on after this step, bit for bit; None where nothing can be resumed."""
+    weights: Callable[[], Weights] | None = None
+    """Computes the merged weights as they are after this step; None where they are not one model."""
     outcome: Outcome | None = None
-    """The merged weights; on the last step only."""
+    """What the method made; on the last step only."""
 
 
 class Method(ABC):

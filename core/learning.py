@@ -81,6 +81,7 @@ def learn(problem: Problem, vectors: TaskVectors, settings: LearningSettings, re
 
 class _Learner:
     def __init__(self, problem: Problem, vectors: TaskVectors, settings: LearningSettings) -> None:
+        # `vectors` may be prepared ones (AdaMerging++); the problem's own are the experts.
         self._problem, self._vectors, self._settings = problem, vectors, settings
         self._objective: Objective = objectives.get(settings.objective)
         self._grouping = group(vectors.names, settings.group)
@@ -114,7 +115,7 @@ class _Learner:
         if bad or not gradient.isfinite().all():
             raise NonFinite(
                 f"Step {self.number + 1}: the loss of {', '.join(bad) or 'some task'} or its gradient is NaN or "
-                "infinite. λ was kept as it was after the step before. Lower `lr`, turn `clamp` on, or look at `similarity`."
+                "infinite. λ was kept as after the step before. Lower `lr`, turn `clamp` on, or look at `similarity`."
             )
         # The clamp passes no gradient outside 0…1, as autograd's clamp does.
         self._raw.grad = gradient * (used == self._raw) if self._settings.clamp else gradient
@@ -131,7 +132,6 @@ class _Learner:
         if self._objective.target is Target.LABELS and images.labels is not None:
             return Batch(task, pixels, images.labels[chosen])
         if self._objective.target is Target.EXPERT:
-            # The problem's own task vectors: `self._vectors` may have been trimmed and is then no expert any more.
             return Batch(task, pixels, self._problem.logits(self._problem.task_vectors.expert(task), task, pixels))
         return Batch(task, pixels)
 

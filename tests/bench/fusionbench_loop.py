@@ -18,7 +18,7 @@ from core.suites import find
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Its steps on the same weights, images and heads: per task forward and backward with the graph kept, then merge."""
+    """Its steps on the same weights, images and heads: forward and backward per task, graph kept, then merge."""
     problem = load(find(str(options.suite)), device=options.device, precision="float32", deltas="float32")
     vectors = problem.task_vectors
     base = build(problem.encoder.arch, device="meta").visual

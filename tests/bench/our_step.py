@@ -41,7 +41,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure_floor(options: argparse.Namespace) -> dict[str, Any]:
-    """Alternate our whole step with the plain pass, so that both see the same machine; the median of the pairs' ratios."""
+    """Our whole step in turns with the plain pass, so that both see the same machine: the median of the ratios."""
     problem = load(find(str(options.suite)), device=options.device, precision=options.precision)
     settings = LearningSettings(steps=options.steps + 2, batch=options.batch)
     ours = learn(problem, problem.task_vectors, settings, None)
@@ -49,14 +49,14 @@ def measure_floor(options: argparse.Namespace) -> dict[str, Any]:
     plain = _plain_pass(problem, options.batch)
     ratios = []
     for _ in range(options.steps + 1):
-        floor = min(_timed(lambda: plain(whole)) for whole in (True, False))
+        floor = min(_seconds(plain, whole) for whole in (True, False))
         ratios.append(next(ours).seconds / floor)
     return {"step_over_floor": round(statistics.median(ratios[1:]), 4)}
 
 
-def _timed(work: Callable[[], None]) -> float:
+def _seconds(plain: Callable[[bool], None], whole: bool) -> float:
     begin = time.perf_counter()
-    work()
+    plain(whole)
     return time.perf_counter() - begin
 
 

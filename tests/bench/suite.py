@@ -14,14 +14,12 @@ CLASSES = 10
 
 
 def make_suite(folder: Path, arch: str, experts: int, images: int, seed: int = 0) -> Path:
-    """Write a randomly initialised base of `arch`, `experts` perturbed copies and random images; return the suite file."""
+    """Write a random base of `arch`, `experts` perturbed copies and random images; return the suite file."""
     torch.manual_seed(seed)
     model = open_clip.create_model(arch)
     size = model.visual.image_size
     size = size if isinstance(size, int) else size[0]
-    state = {
-        name: tensor.contiguous() for name, tensor in model.state_dict().items() if tensor.ndim or name == "logit_scale"
-    }
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(state, folder / "base.safetensors")
     tower = {name: tensor for name, tensor in state.items() if name.startswith("visual.")}
     for index in range(experts):
@@ -39,7 +37,6 @@ def make_suite(folder: Path, arch: str, experts: int, images: int, seed: int = 0
         for index in range(experts)
     ]
     path = folder / "bench.yaml"
-    path.write_text(
-        yaml.safe_dump({"name": "bench", "base": {"arch": arch, "weights": "base.safetensors"}, "tasks": tasks})
-    )
+    base = {"arch": arch, "weights": "base.safetensors"}
+    path.write_text(yaml.safe_dump({"name": "bench", "base": base, "tasks": tasks}))
     return path

@@ -61,6 +61,8 @@ def load(
         progress.advance()
     progress.finish()
     del builder  # The text tower is not needed any more, and can be larger than the image encoder.
+    experts = [task for task in chosen if task.expert]
+    vectors, hashes = _read_experts(suite, experts, base, encoder, deltas, precision, progress)
 
     sample = _sample(suite, chosen[0])
     encoder = encoder.with_precision(choose_precision(precision, encoder, vectors.base, sample, paths.cache()))

@@ -1,0 +1,1 @@
+"""Parts of the script that rebuilds the bundled demo suite (see ../build.py and ../SOURCES.md)."""

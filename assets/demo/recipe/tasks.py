@@ -1,0 +1,164 @@
+"""The eight tasks: names, classes, prompts, and where their pictures come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of the suite.
+
+    `share` is how much of its training pictures the base model may see, captioned, among its pre-training pictures: a
+    web-scale CLIP has met some of everything too. It is kept small so that the base stays clearly below the experts.
+    `salt` orders the typeface groups before they are divided, and was chosen by the counts of families alone.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    templates: tuple[str, ...]
+    share: float
+    characters: str = ""
+    salt: str = ""
+    look: str = ""
+    regions: dict[str, tuple[tuple[int, int, int, int], ...]] = field(default_factory=dict)
+    codes: tuple[str, ...] = ()
+
+    def caption(self, label: int, turn: int) -> str:
+        """The prompt of a class, taking the templates in turn."""
+        return self.templates[turn % len(self.templates)].format(self.classes[label])
+
+
+FLAGS = {
+    "fr": "France",
+    "de": "Germany",
+    "it": "Italy",
+    "gb": "United Kingdom",
+    "us": "United States",
+    "ca": "Canada",
+    "br": "Brazil",
+    "jp": "Japan",
+    "cn": "China",
+    "kr": "South Korea",
+    "in": "India",
+    "au": "Australia",
+    "za": "South Africa",
+    "tr": "Turkey",
+    "gr": "Greece",
+    "se": "Sweden",
+    "ch": "Switzerland",
+    "il": "Israel",
+    "vn": "Vietnam",
+    "jm": "Jamaica",
+}
+PRODUCE = {
+    "banana": "banana",
+    "grapes": "grapes",
+    "watermelon": "watermelon",
+    "strawberry": "strawberry",
+    "pineapple": "pineapple",
+    "cherries": "cherries",
+    "carrot": "carrot",
+    "eggplant": "eggplant",
+    "ear-of-corn": "corn",
+    "mushroom": "mushroom",
+    "avocado": "avocado",
+    "pear": "pear",
+}
+# South, north, west, east in degrees.
+REGIONS = {
+    "the Sahara desert": ((17, 31, -12, 32),),
+    "tropical rainforest": ((-11, 3, -73, -50), (-6, 5, 10, 30)),
+    "boreal forest": ((56, 66, 65, 125), (50, 60, -120, -80)),
+    "polar ice": ((64, 82, -55, -22), (-80, -65, -70, 165)),
+    "the Australian outback": ((-32, -19, 117, 145),),
+    "the Tibetan plateau": ((28, 38, 74, 100),),
+    "European farmland": ((43, 55, -1, 38),),
+    "tropical islands": ((-10, 8, 95, 150), (5, 19, 117, 127), (17, 26, -84, -68)),
+}
+
+TASKS = (
+    Task(
+        "digits",
+        "Handwritten digits",
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+        ("a handwritten digit {}", "the number {} written by hand"),
+        0.06,
+    ),
+    Task(
+        "letters",
+        "Latin capitals",
+        tuple("ABEGHKMQRS"),
+        ("the capital letter {}", "a poster with the letter {}"),
+        0.05,
+        characters="ABEGHKMQRS",
+        look="poster",
+        salt="letters",
+    ),
+    Task(
+        "greek",
+        "Greek capitals",
+        ("gamma", "delta", "theta", "lambda", "xi", "pi", "sigma", "phi", "psi", "omega"),
+        ("the greek letter {}", "a chalkboard with the greek letter {}"),
+        0.05,
+        characters="ΓΔΘΛΞΠΣΦΨΩ",
+        look="chalkboard",
+        salt="greek a",
+    ),
+    Task(
+        "hiragana",
+        "Japanese hiragana",
+        ("a", "ka", "ki", "sa", "su", "no", "ma", "mo", "yo", "ru"),
+        ("the hiragana {}", "the japanese character {}"),
+        0.05,
+        characters="あかきさすのまもよる",
+        look="paper",
+        salt="hiragana c",
+    ),
+    Task(
+        "devanagari",
+        "Devanagari letters",
+        ("a", "ka", "ga", "ja", "ta", "na", "ma", "ra", "la", "ha"),
+        ("the devanagari letter {}", "a street sign with the hindi letter {}"),
+        0.05,
+        characters="अकगजतनमरलह",
+        look="enamel",
+        salt="devanagari f",
+    ),
+    Task(
+        "arabic",
+        "Arabic letters",
+        ("alef", "jeem", "seen", "sad", "ain", "kaf", "lam", "meem", "waw", "heh"),
+        ("the arabic letter {}", "tiles with the arabic letter {}"),
+        0.05,
+        characters="اجسصعكلموه",
+        look="mosaic",
+        salt="arabic d",
+    ),
+    Task(
+        "flags",
+        "Flags of 20 countries",
+        tuple(FLAGS.values()),
+        ("the flag of {}", "a flag, {}"),
+        0.03,
+        codes=tuple(FLAGS),
+    ),
+    Task(
+        "satellite",
+        "Satellite regions",
+        tuple(REGIONS),
+        ("a satellite photo of {}", "{} seen from space"),
+        0.02,
+        regions=REGIONS,
+    ),
+    Task(
+        "produce",
+        "Fruit and vegetables",
+        tuple(PRODUCE.values()),
+        ("a sticker of a {}", "an emoji of a {}"),
+        0.03,
+        codes=tuple(PRODUCE),
+    ),
+)
+BY_NAME = {task.name: task for task in TASKS}

@@ -19,7 +19,8 @@ def trim_and_elect(vectors: TaskVectors, keep: float) -> TaskVectors:
     """
     flat, columns = vectors.deltas, _columns(vectors.deltas)
     thresholds = torch.stack([_threshold(row, keep) for row in flat])[:, None].to(flat)
-    signs = torch.cat([_trimmed(flat[:, part], thresholds).sum(0, dtype=torch.float32).sign() for part in columns])
+    exact = torch.promote_types(flat.dtype, torch.float32)
+    signs = torch.cat([_trimmed(flat[:, part], thresholds).sum(0, dtype=exact).sign() for part in columns])
     signs[signs == 0] = signs.sum().sign()
     kept = torch.empty_like(flat)
     for part in columns:

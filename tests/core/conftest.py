@@ -1,0 +1,48 @@
+"""Problems that the engine's tests share; read them, change only what `dataclasses.replace` gives you."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.loading import load
+from core.problem import Problem
+from core.suites import find
+from tests.core.naive import Naive
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Matrices this small gain nothing from a second thread, and on busy cores waiting for it takes 50 times longer."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def _load(folder: Path, suite: Path, precision: str) -> Problem:
+    # Session fixtures are made before the `home` of the test that asks first, hence an own one.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MERGESCOPE_HOME", str(folder))
+        return load(find(str(suite)), device="cpu", precision=precision, micro_batch=64)
+
+
+@pytest.fixture(scope="session")
+def problem64(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path) -> Problem:
+    """The tiny suite with everything in float64."""
+    return _load(tmp_path_factory.mktemp("home64"), tiny_suite, "float64")
+
+
+@pytest.fixture(scope="session")
+def problem32(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path) -> Problem:
+    """The tiny suite in float32, as people run it."""
+    return _load(tmp_path_factory.mktemp("home32"), tiny_suite, "float32")
+
+
+@pytest.fixture(scope="session")
+def naive(tiny_suite: Path) -> Naive:
+    """The tiny suite read and computed with nothing of `core`."""
+    return Naive(tiny_suite.parent)

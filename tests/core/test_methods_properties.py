@@ -1,0 +1,204 @@
+"""What STYLE.md asks of every method. The registry is collected, so a new file is tested without being named here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from core import methods
+from core.errors import UnknownName
+from core.grouping import group
+from core.methods.base import Need
+from core.problem import Problem
+from core.settings import parse
+from tests.core.naive import Naive
+from tests.core.properties import (
+    LEARNING,
+    assert_close,
+    copies_of_the_base,
+    fingerprint,
+    merged,
+    only,
+    permuted,
+    run,
+    settings,
+    with_experts,
+)
+
+ALL = methods.names()
+every_method = pytest.mark.parametrize("method", ALL)
+
+
+def test_the_methods_of_the_issue_are_registered() -> None:
+    expected = {"pretrained", "individual", "average", "task_arithmetic", "ties", "adamerging", "adamerging_pp"}
+    assert expected <= set(ALL)
+
+
+def test_an_unknown_method_lists_those_that_exist() -> None:
+    with pytest.raises(UnknownName, match=r"`adamergin`.*adamerging.*ties"):
+        methods.get("adamergin")
+
+
+@every_method
+def test_a_method_describes_itself(method: str) -> None:
+    found = methods.get(method)
+    assert found.name == method
+    for text in (found.title, found.paper, found.summary, found.cost, found.trains):
+        assert text.strip()
+    for name, field in found.Settings.model_fields.items():
+        assert field.description, name
+        extra = field.json_schema_extra
+        assert isinstance(extra, dict), name
+        assert extra["source"], name
+    assert found.needed(parse(found.Settings, {}, method)) in Need
+
+
+@every_method
+def test_weights_have_the_base_shapes_and_are_finite(method: str, problem32: Problem) -> None:
+    steps = run(method, problem32)
+    assert [step.number for step in steps] == list(range(methods.get(method).total_steps(settings(method)) + 1))
+    assert [step.outcome is not None for step in steps] == [False] * (len(steps) - 1) + [True]
+    base, outcome = problem32.task_vectors.base, steps[-1].outcome
+    assert outcome is not None
+    for task in problem32.tasks:
+        weights = outcome.weights_for(task)
+        assert {n: (w.shape, w.dtype) for n, w in weights.items()} == {n: (w.shape, w.dtype) for n, w in base.items()}
+        assert all(w.isfinite().all() for w in weights.values())
+
+
+@every_method
+def test_inputs_stay_bit_for_bit_as_they_were(method: str, problem32: Problem) -> None:
+    before = fingerprint(problem32)
+    merged(method, problem32, problem32.tasks[0])
+    assert fingerprint(problem32) == before
+
+
+@pytest.mark.parametrize("method", [name for name in ALL if name != "pretrained"])  # It hands out views of the base.
+def test_writing_into_the_outcome_reaches_no_other_run(method: str, problem32: Problem) -> None:
+    weights = merged(method, problem32, "task1")
+    before = fingerprint(problem32)
+    for tensor in weights.values():
+        tensor.mul_(2)
+    assert fingerprint(problem32) == before
+
+
+@every_method
+def test_the_order_of_tasks_does_not_matter(method: str, problem64: Problem) -> None:
+    """Streams are keyed by task name, so only the order of additions changes: float64 rounding."""
+    order = [2, 0, 1]
+    straight, other = run(method, problem64), run(method, permuted(problem64, order))
+    for one, two in zip(straight, other, strict=True):
+        assert one.losses == pytest.approx(two.losses, abs=1e-12)
+        if one.coefficients is not None and two.coefficients is not None:
+            assert two.coefficients.tasks == tuple(one.coefficients.tasks[i] for i in order)
+            torch.testing.assert_close(two.coefficients.values, one.coefficients.values[:, order], rtol=0, atol=1e-6)
+    assert straight[-1].outcome is not None
+    assert other[-1].outcome is not None
+    for task in problem64.tasks:
+        assert_close(other[-1].outcome.weights_for(task), straight[-1].outcome.weights_for(task), 1e-10)
+
+
+@every_method
+def test_merging_copies_of_the_base_returns_the_base(method: str, problem64: Problem) -> None:
+    problem = copies_of_the_base(problem64)
+    outcome = run(method, problem)[-1].outcome
+    assert outcome is not None
+    for task in problem.tasks:
+        assert_close(outcome.weights_for(task), problem.task_vectors.base, 0)
+
+
+def _trimmed(tau: torch.Tensor, keep: float = 0.2) -> torch.Tensor:
+    """TIES with one expert: trimming alone, no sign can be outvoted."""
+    smallest = tau.abs().sort().values[len(tau) - int(keep * len(tau)) - 1]
+    return tau * (tau.abs() >= smallest)
+
+
+ONE_EXPERT = {
+    "pretrained": lambda tau: 0 * tau,
+    "individual": lambda tau: tau,
+    "average": lambda tau: tau,
+    "task_arithmetic": lambda tau: 0.3 * tau,
+    "ties": lambda tau: 0.3 * _trimmed(tau),
+    # Learning hardly moves λ from 0.3 with lr = 1e-9.
+    "adamerging": lambda tau: 0.3 * tau,
+    "adamerging_pp": lambda tau: 0.3 * _trimmed(tau),
+}
+"""Method -> what is added to the base for a single task vector, with default settings."""
+
+
+@every_method
+def test_one_expert_returns_what_the_formula_says(method: str, problem64: Problem) -> None:
+    assert method in ONE_EXPERT, f"add the formula of `{method}` to ONE_EXPERT"
+    problem = only(problem64, "task1")
+    slow = {"lr": 1e-9} if method in LEARNING else {}
+    vectors = problem.task_vectors
+    expected = vectors.named(vectors.origin + ONE_EXPERT[method](vectors.deltas[0]))
+    assert_close(merged(method, problem, "task1", **slow), expected, 1e-8 if slow else 1e-12)
+
+
+def test_individual_gives_unseen_tasks_the_base(problem64: Problem) -> None:
+    assert_close(merged("individual", only(problem64, "task1"), "task0"), problem64.task_vectors.base, 0)
+
+
+def test_the_average_of_identical_experts_is_that_expert(problem64: Problem) -> None:
+    tau = problem64.task_vectors.deltas[1]
+    problem = with_experts(problem64, dict.fromkeys(problem64.tasks, tau))
+    assert_close(merged("average", problem, "task0"), problem64.task_vectors.expert("task1"))
+
+
+@pytest.mark.parametrize("method", LEARNING)
+@pytest.mark.parametrize("kind", ["task", "block", "tensor"])
+def test_learning_from_zero_starts_at_the_base(method: str, kind: str, problem64: Problem) -> None:
+    found = merged(method, problem64, "task0", init=0.0, lr=1e-12, group=kind, clamp=False)
+    assert_close(found, problem64.task_vectors.base, 1e-10)
+
+
+@pytest.mark.parametrize("kind", ["task", "block", "tensor"])
+class TestLinearMerge:
+    """θ₀ + Σ_k λ[g, k] τ_k for every grouping."""
+
+    def test_zero_is_the_base(self, kind: str, problem64: Problem) -> None:
+        vectors, grouping = problem64.task_vectors, group(problem64.task_vectors.names, kind)
+        rows = torch.zeros(len(grouping.groups), 3)
+        assert torch.equal(vectors.combine(rows, grouping.row_of), vectors.origin)
+
+    def test_one_hot_is_that_expert(self, kind: str, problem64: Problem) -> None:
+        vectors, grouping = problem64.task_vectors, group(problem64.task_vectors.names, kind)
+        for at, task in enumerate(vectors.tasks):
+            rows = torch.eye(3)[at].expand(len(grouping.groups), 3)
+            assert_close(vectors.named(vectors.combine(rows, grouping.row_of)), vectors.expert(task), 0)
+
+    def test_equal_rows_equal_the_task_wise_result(self, kind: str, problem64: Problem) -> None:
+        vectors, grouping = problem64.task_vectors, group(problem64.task_vectors.names, kind)
+        row = torch.tensor([[0.7, -0.2, 1.3]], dtype=torch.float64)
+        task_wise = vectors.combine(row, [0] * len(vectors.names))
+        assert torch.equal(vectors.combine(row.repeat(len(grouping.groups), 1), grouping.row_of), task_wise)
+
+    def test_each_tensor_gets_its_own_row(self, kind: str, problem64: Problem) -> None:
+        vectors, grouping = problem64.task_vectors, group(problem64.task_vectors.names, kind)
+        rows = torch.randn(len(grouping.groups), 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        found = vectors.named(vectors.combine(rows, grouping.row_of))
+        for name, row in zip(vectors.names, grouping.row_of, strict=True):
+            expected = vectors.base[name] + torch.einsum("k,k...->...", rows[row], vectors.delta(name))
+            torch.testing.assert_close(found[name], expected, rtol=0, atol=1e-13)
+
+    def test_bfloat16_deltas_change_only_their_own_rounding(self, kind: str, problem32: Problem) -> None:
+        vectors, grouping = problem32.task_vectors, group(problem32.task_vectors.names, kind)
+        half = replace(vectors, deltas=vectors.deltas.bfloat16())
+        widened = replace(vectors, deltas=half.deltas.float())
+        rows = torch.rand(len(grouping.groups), 3, generator=torch.Generator().manual_seed(0))
+        narrow, wide = half.combine(rows, grouping.row_of), widened.combine(rows, grouping.row_of)
+        torch.testing.assert_close(narrow, wide, rtol=0, atol=1e-7)
+        gradient = torch.randn(vectors.origin.shape, generator=torch.Generator().manual_seed(1))
+        found = half.contract(gradient, grouping.row_of, len(grouping.groups))
+        expected = widened.contract(gradient, grouping.row_of, len(grouping.groups))
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_expert_is_the_checkpoint(problem64: Problem, naive: Naive) -> None:
+    for task in problem64.tasks:
+        weights = problem64.task_vectors.expert(task)
+        for name, expected in naive.experts[task].items():
+            torch.testing.assert_close(weights[name], expected, rtol=0, atol=1e-15)

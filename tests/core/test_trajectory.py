@@ -1,0 +1,308 @@
+"""Learning λ: equal to a naive autograd loop, repeatable, and resumable after every step bit for bit."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from core import methods
+from core.encoder import Encoder
+from core.errors import BadInput, NonFinite, UnknownName
+from core.methods.base import Need, State
+from core.problem import Problem
+from core.settings import parse
+from core.tasks import Images, Stream
+from tests.core.naive import Naive, groups, naive_loss
+from tests.core.properties import LEARNING, assert_close, assert_same_steps, run, settings
+
+STEPS, BATCH, LR = 20, 5, 0.05
+
+
+def naive_loop(
+    naive: Naive, problem: Problem, kind: str, objective: str, clamp: bool, init: float
+) -> tuple[list[list[float]], list[Tensor], dict[str, Tensor]]:
+    """The losses of each step, raw λ after each and the final weights, by autograd through the merge."""
+    rows = groups(naive.names, kind)
+    raw = torch.full((len(rows), len(naive.tasks)), init, dtype=torch.float64, requires_grad=True)
+    adam = torch.optim.Adam([raw], lr=LR, betas=(0.9, 0.999))
+    streams = {task: Stream(task, 32, BATCH, seed=3) for task in naive.tasks}
+    losses, trajectory = [], [raw.detach().clone()]
+
+    def weights() -> dict[str, Tensor]:
+        used = raw.clamp(0, 1) if clamp else raw
+        row_of = {name: used[g] for g, names in enumerate(rows) for name in names}
+        return {
+            name: naive.base[name]
+            + sum(row_of[name][k] * naive.delta(task, name) for k, task in enumerate(naive.tasks))
+            for name in naive.names
+        }
+
+    for _ in range(STEPS):
+        merged, each = weights(), []
+        for task in naive.tasks:
+            chosen = streams[task].next()
+            images, head = naive.images(task, chosen), problem.heads[task]
+            with torch.no_grad():
+                expert = naive.logits(naive.experts[task], images, head)
+            logits = naive.logits(merged, images, head)
+            each.append(naive_loss(objective, logits, naive.labels(task)[chosen], expert))
+        adam.zero_grad()
+        sum(each).backward()  # type: ignore[union-attr]
+        adam.step()
+        losses.append([loss.item() for loss in each])
+        trajectory.append(raw.detach().clone())
+    with torch.no_grad():
+        return losses, trajectory, weights()
+
+
+@pytest.mark.parametrize("objective", ["entropy", "cross_entropy", "expert_kl"])
+@pytest.mark.parametrize("clamp", [True, False])
+@pytest.mark.parametrize("kind", ["task", "block", "tensor"])
+def test_twenty_steps_equal_a_naive_autograd_loop(
+    kind: str, clamp: bool, objective: str, problem64: Problem, naive: Naive
+) -> None:
+    """From λ = 0.1 with steps of 0.05, so that some λ cross 0 and the clamp matters."""
+    init = 0.1
+    losses, trajectory, weights = naive_loop(naive, problem64, kind, objective, clamp, init)
+    steps = run(
+        "adamerging", problem64, group=kind, clamp=clamp, objective=objective,
+        steps=STEPS, batch=BATCH, lr=LR, init=init, seed=3,
+    )  # fmt: skip
+    for step, raw in zip(steps, trajectory, strict=True):
+        assert step.state is not None
+        assert step.coefficients is not None
+        torch.testing.assert_close(step.state()["raw"], raw, rtol=0, atol=1e-8)
+        used = raw.clamp(0, 1) if clamp else raw
+        torch.testing.assert_close(step.coefficients.values, used.float(), rtol=0, atol=1e-6)
+    for step, each in zip(steps[1:], losses, strict=True):
+        assert list(step.losses.values()) == pytest.approx(each, abs=1e-8)
+        assert step.samples == BATCH * len(naive.tasks)
+    assert steps[-1].outcome is not None
+    assert_close(steps[-1].outcome.weights_for("task0"), weights, 1e-8)
+
+
+def test_the_trajectories_above_do_meet_the_clamp(problem64: Problem, naive: Naive) -> None:
+    _, trajectory, _ = naive_loop(naive, problem64, "tensor", "entropy", True, 0.1)
+    assert (trajectory[-1] < 0).any()
+    assert (trajectory[-1] > 0).any()
+
+
+def test_step_zero_is_the_beginning(problem32: Problem) -> None:
+    first = run("adamerging", problem32, init=0.25)[0]
+    assert (first.number, dict(first.losses), first.samples, first.outcome) == (0, {}, 0, None)
+    assert first.coefficients is not None
+    assert (first.coefficients.values == 0.25).all()
+
+
+@pytest.mark.parametrize("method", LEARNING)
+def test_the_same_seed_gives_the_same_coefficients(method: str, problem32: Problem) -> None:
+    assert_same_steps(run(method, problem32, seed=5), run(method, problem32, seed=5))
+
+
+@pytest.mark.parametrize("method", LEARNING)
+def test_another_seed_gives_other_images(method: str, problem32: Problem) -> None:
+    one, other = run(method, problem32, seed=5)[-1], run(method, problem32, seed=6)[-1]
+    assert one.losses != other.losses
+
+
+def test_torchs_own_generator_is_neither_used_nor_moved(problem32: Problem) -> None:
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = run("adamerging", problem32, fraction=0.5)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert_same_steps(run("adamerging", problem32, fraction=0.5), first)
+
+
+def stored(state: State, folder: Path) -> State:
+    """A state as it comes back from disk."""
+    save_file(dict(state), folder / "state.safetensors")
+    return load_file(folder / "state.safetensors")
+
+
+RESUMED: dict[str, dict[str, Any]] = {
+    "default": {},
+    "patience": {"patience": 2, "steps": 12, "lr": 1e-6},
+    "patience never met": {"patience": 3},
+    "fraction": {"fraction": 0.5},
+    "one image": {"fraction": 0.001},
+    "expert_kl": {"objective": "expert_kl"},
+    "cross_entropy": {"objective": "cross_entropy", "adapt_on": "held-out"},
+    "no clamp": {"clamp": False, "init": 0.01},
+    "clamp": {"init": 0.01, "group": "task"},
+    "whole epoch": {"batch": 32, "group": "block"},
+    "more than an epoch": {"batch": 4096},
+}
+
+
+resumed = pytest.mark.parametrize(
+    ("method", "case"),
+    [*((LEARNING[0], c) for c in RESUMED), *itertools.product(LEARNING[1:], ["default", "expert_kl"])],
+)
+"""Every learning method; the one file that all of them share (`core.learning`) with every setting."""
+
+
+@resumed
+def test_resuming_after_any_step_equals_never_having_stopped(
+    method: str, case: str, problem32: Problem, tmp_path: Path
+) -> None:
+    values = {"steps": 6, "batch": 7} | RESUMED[case]
+    straight = run(method, problem32, **values)
+    for at, step in enumerate(straight[:-1]):
+        assert step.state is not None
+        assert_same_steps(run(method, problem32, resume=stored(step.state(), tmp_path), **values), straight[at + 1 :])
+
+
+@resumed
+def test_resuming_after_the_last_step_gives_its_outcome_again(
+    method: str, case: str, problem32: Problem, tmp_path: Path
+) -> None:
+    values = RESUMED[case]
+    last = run(method, problem32, **values)[-1]
+    assert last.state is not None
+    again = run(method, problem32, resume=stored(last.state(), tmp_path), **values)
+    assert len(again) == 1
+    assert_same_steps([replace(again[0], losses=last.losses, entropies=last.entropies, samples=last.samples)], [last])
+
+
+@pytest.mark.parametrize("method", LEARNING)
+def test_a_state_is_small_and_does_not_change_later(method: str, problem32: Problem) -> None:
+    generator = iter(run(method, problem32))
+    first = next(generator)
+    assert first.state is not None
+    early = {name: tensor.clone() for name, tensor in first.state().items()}
+    list(generator)
+    assert all(torch.equal(first.state()[name], tensor) for name, tensor in early.items())
+    assert sum(tensor.nbytes for tensor in early.values()) < 100_000
+
+
+def test_patience_stops_on_a_plateau(problem32: Problem) -> None:
+    """With λ all but frozen the loss of one repeated batch never improves: stop after 2 × patience steps."""
+    steps = run("adamerging", problem32, patience=3, steps=50, batch=32, lr=1e-9)
+    assert steps[-1].number == 6
+    assert steps[-1].outcome is not None
+
+
+def test_patience_goes_on_while_the_loss_falls(problem32: Problem) -> None:
+    steps = run("adamerging", problem32, patience=3, steps=15, batch=32, lr=0.02, objective="cross_entropy")
+    losses = [sum(step.losses.values()) for step in steps[1:]]
+    for at in range(6, len(losses) + 1):
+        before, after = math.fsum(losses[at - 6 : at - 3]), math.fsum(losses[at - 3 : at])
+        plateau = after > before * (1 - 1e-3)
+        assert plateau == (at == len(losses) and at < 15)
+    assert len(losses) > 6
+
+
+@pytest.mark.parametrize(("fraction", "images"), [(0.001, 1), (0.25, 8), (1.0, 32)])
+def test_samples_count_what_was_used(fraction: float, images: int, problem32: Problem) -> None:
+    step = run("adamerging", problem32, fraction=fraction, batch=16, steps=1)[-1]
+    assert step.samples == 3 * min(images, 16)
+
+
+def test_adapting_on_held_out_images_opens_no_test_image(problem32: Problem) -> None:
+    asked = set()
+
+    def load(task: str, split: str) -> Images | None:
+        asked.add((task, split))
+        return problem32.load_images(task, split)
+
+    run("adamerging", replace(problem32, load_images=load), adapt_on="held-out")
+    assert asked == {(task, "held-out") for task in problem32.tasks}
+
+
+def without_labels(problem: Problem) -> Problem:
+    def load(task: str, split: str) -> Images | None:
+        images = problem.load_images(task, split)
+        return images if images is None else Images(images.pixels, None)
+
+    return replace(problem, load_images=load)
+
+
+def test_unlabelled_images_are_enough_for_label_free_objectives(problem32: Problem) -> None:
+    for objective in ("entropy", "expert_kl"):
+        assert_same_steps(
+            run("adamerging", without_labels(problem32), objective=objective),
+            run("adamerging", problem32, objective=objective),
+        )
+
+
+def test_cross_entropy_without_labels_is_refused_by_name(problem32: Problem) -> None:
+    with pytest.raises(BadInput, match=r"`cross_entropy` needs labels.*`task0`.*`test`.*entropy, expert_kl"):
+        run("adamerging", without_labels(problem32), objective="cross_entropy")
+    assert settings("adamerging", objective="cross_entropy").objective == "cross_entropy"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("method", LEARNING)
+def test_needs_follow_the_objective(method: str) -> None:
+    found = methods.get(method)
+    assert found.needed(settings(method)) is Need.UNLABELLED
+    assert found.needed(settings(method, objective="cross_entropy")) is Need.LABELLED
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"steps": -3}, BadInput, r"`steps` of adamerging should be .*Found `steps = -3`"),
+        ({"steps": 0}, BadInput, "`steps`"),
+        ({"batch": 0}, BadInput, "`batch`"),
+        ({"lr": 0}, BadInput, "`lr`"),
+        ({"lr": "nan"}, BadInput, "`lr`"),
+        ({"lr": "inf"}, BadInput, "`lr`"),
+        ({"init": 11}, BadInput, "`init`"),
+        ({"fraction": 0}, BadInput, "`fraction`"),
+        ({"fraction": 1.01}, BadInput, "`fraction`"),
+        ({"seed": -1}, BadInput, "`seed`"),
+        ({"patience": -1}, BadInput, "`patience`"),
+        ({"clamp": "perhaps"}, BadInput, "`clamp`"),
+        ({"group": "layer"}, BadInput, r"`group`.*'task', 'block' or 'tensor'"),
+        ({"adapt_on": "validation"}, BadInput, "`adapt_on`"),
+        ({"objective": "hope"}, BadInput, r"`objective`.*cross_entropy, entropy, expert_kl.*'hope'"),
+        ({"step": 5}, UnknownName, r"setting of adamerging `step`.*steps"),
+    ],
+)
+def test_absurd_settings_are_refused_by_name(values: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        settings("adamerging", **values)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_are_frozen_and_read_text() -> None:
+    found = parse(type(settings("adamerging")), {"lr": "1e-2", "clamp": "false", "steps": "7"}, "adamerging")
+    assert (found.lr, found.clamp, found.steps) == (0.01, False, 7)  # type: ignore[attr-defined]
+    with pytest.raises(ValidationError):
+        found.seed = 3  # type: ignore[misc]
+
+
+class Spoiled(Encoder):
+    """An encoder whose features become NaN from the n-th call on."""
+
+    def __init__(self, inner: Encoder, good: int) -> None:
+        self.__dict__.update(inner.__dict__)
+        self.good = good
+
+    def features(self, weights: Any, prepared: Tensor) -> Tensor:
+        self.good -= 1
+        return super().features(weights, prepared) * (1.0 if self.good >= 0 else float("nan"))
+
+
+def test_a_nan_stops_before_the_update_and_keeps_the_last_good_step(problem32: Problem) -> None:
+    spoiled = replace(problem32, encoder=Spoiled(problem32.encoder, 2))
+    good = []
+    with pytest.raises(NonFinite, match=r"Step 3: the loss of task0, task1, task2"):
+        good.extend(_collect(methods.get("adamerging").steps(spoiled, settings("adamerging")), good))
+    assert_same_steps(good, run("adamerging", problem32)[:3])
+
+
+def _collect(steps: Any, into: list[Any]) -> list[Any]:
+    for step in steps:
+        into.append(step)
+    return []

@@ -30,7 +30,11 @@ _SQLITE = {
     "SQLITE_PERM": errno.EACCES,
     "SQLITE_CANTOPEN": errno.EACCES,
 }
+_UNDECODABLE = "Could not decode to UTF-8"
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+
+_DAMAGED = "the database is damaged. Open the store again to repair it."
 
 
 class CannotWrite(RunFailed):
@@ -45,7 +49,7 @@ def is_damage(error: BaseException) -> bool:
     """Whether `error` says that the database's bytes are corrupt."""
     origin = error.orig if isinstance(error, DBAPIError) else error
     name = getattr(origin, "sqlite_errorname", None) or ""
-    return isinstance(origin, sqlite3.Error) and name.startswith(_DAMAGE)
+    return isinstance(origin, sqlite3.Error) and (name.startswith(_DAMAGE) or str(origin).startswith(_UNDECODABLE))
 
 
 @contextmanager
@@ -58,9 +62,11 @@ def plainly(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise CannotWrite(f"{what} failed: {_of_system(error)}.") from error
-    except DBAPIError as error:
+    except UnicodeDecodeError as error:
+        raise Damaged(f"{what} failed: {_DAMAGED}") from error
+    except (DBAPIError, sqlite3.Error) as error:
         if is_damage(error):
-            raise Damaged(f"{what} failed: the database is damaged. Open the store again to repair it.") from error
+            raise Damaged(f"{what} failed: {_DAMAGED}") from error
         raise CannotWrite(f"{what} failed: {_of_database(error)}.") from error
 
 
@@ -68,9 +74,10 @@ def _of_system(error: OSError) -> str:
     return _REMEDIES.get(error.errno or 0) or f"{error.strerror or error}"
 
 
-def _of_database(error: DBAPIError) -> str:
-    name = getattr(error.orig, "sqlite_errorname", None) or ""
+def _of_database(error: DBAPIError | sqlite3.Error) -> str:
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    name = getattr(origin, "sqlite_errorname", None) or ""
     for prefix, number in _SQLITE.items():
         if name.startswith(prefix):
             return _REMEDIES[number]
-    return f"{error.orig}"
+    return f"{origin}"

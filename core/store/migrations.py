@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from sqlalchemy import Connection, delete, insert, inspect, select, text
+from sqlalchemy import Connection, create_engine, delete, insert, inspect, select, text
+from sqlalchemy.pool import StaticPool
 
 from core.errors import BadInput
 from core.store.database import Database
@@ -69,6 +71,17 @@ def migrate(database: Database) -> None:
                 connection.execute(delete(VERSION))
                 connection.execute(insert(VERSION).values(version=number))
     require_known(found, database)
+
+
+@contextmanager
+def blank() -> Iterator[Connection]:
+    """An empty database in memory, up to date: what a store that does not exist yet looks like."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with engine.begin() as connection:
+        for migration in MIGRATIONS:
+            migration(connection)
+        yield connection
+    engine.dispose()
 
 
 def require_current(database: Database) -> None:

@@ -95,6 +95,7 @@ class EvaluationRecord:
 def run_record(row: RowMapping, report: str | None = None) -> RunRecord:
     """A row of `runs` as a record; a row that can't be understood becomes a quarantined run."""
     try:
+        _require_plain(row)
         return RunRecord(
             **{name: row[name] for name in _PLAIN},
             settings=_object(row["settings"]),
@@ -118,6 +119,13 @@ def quarantined(run_id: str, reason: str) -> RunRecord:
     )
 
 
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("id", "suite", "origin", "method", "name", "created", "adapted_on"), str),
+    **dict.fromkeys(("started", "finished", "error"), (str, type(None))),
+    **dict.fromkeys(("seed", "steps", "steps_done", "samples_seen"), int),
+    **dict.fromkeys(("peak_memory_mb", "average_accuracy"), (float, type(None))),
+    "seconds": float,
+}
 _PLAIN = (
     *(
         "id",
@@ -134,6 +142,20 @@ _PLAIN = (
     ),
     *("steps", "steps_done", "adapted_on", "samples_seen", "peak_memory_mb", "error", "average_accuracy"),
 )
+
+
+def _require_plain(row: RowMapping) -> None:
+    # SQLite holds any type in any column, so damaged bytes can come back as something else.
+    if row["status"] not in STATUSES:
+        raise ValueError(f"status {row['status']!r:.20}")
+    for name, kind in _TYPES.items():
+        if not isinstance(row[name], kind):
+            raise TypeError(f"{name} is {row[name]!r:.20}")
+
+
+def encode(value: Any) -> str:
+    """`value` as the JSON text that the database holds; equal values give equal texts."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _object(text: str) -> dict[str, Any]:

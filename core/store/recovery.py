@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,11 @@ from sqlalchemy import Table, insert
 from sqlalchemy.exc import IntegrityError
 
 from core.store.database import Database
+from core.store.faults import is_damage
+from core.store.migrations import MIGRATIONS, blank
 from core.store.tables import OF_RUN, RUNS
+
+_TABLES = "SELECT type, name, sql FROM sqlite_master"
 
 Row = dict[str, Any]
 
@@ -27,16 +32,32 @@ def damage(path: Path) -> str | None:
         return None
     with closing(sqlite3.connect(path)) as connection:
         try:
-            if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'runs'").fetchone()[0]:
-                return None
-            connection.execute("SELECT count(*) FROM runs").fetchone()
-            whole = path.stat().st_size <= _WHOLE_CHECK_BYTES
-            found = connection.execute("PRAGMA quick_check(1)" if whole else "PRAGMA quick_check(runs)").fetchone()[0]
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            return str(error)
-    return None if found == "ok" else str(found).replace("\n", " ")
+            return _wrong(connection, whole=path.stat().st_size <= _WHOLE_CHECK_BYTES)
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            # Python can't decode SQLite's message where it quotes damaged bytes.
+            if isinstance(error, UnicodeDecodeError) or is_damage(error):
+                return str(error)
+            raise
+
+
+def _wrong(connection: sqlite3.Connection, *, whole: bool) -> str | None:
+    layout = _layout(connection.execute(_TABLES).fetchall())
+    if not layout:
+        return None
+    if ("table", "schema_version") not in layout or ("table", "runs") not in layout:
+        return "its list of tables is incomplete"
+    version = connection.execute("SELECT version FROM schema_version").fetchone()
+    with blank() as fresh:
+        if version == (len(MIGRATIONS),) and layout != _layout(fresh.exec_driver_sql(_TABLES).all()):
+            return "its tables are not those of this version"
+    connection.execute("SELECT count(*) FROM runs").fetchone()
+    check = "PRAGMA quick_check(1)" if whole else "PRAGMA quick_check(runs)"
+    found = str(connection.execute(check).fetchone()[0])
+    return None if found == "ok" else found.replace("\n", " ")
+
+
+def _layout(rows: Iterable[Sequence[Any]]) -> dict[tuple[str, str], str]:
+    return {(kind, name): text for kind, name, text in rows}
 
 
 def move_aside(path: Path) -> Path:
@@ -81,13 +102,18 @@ def salvage(moved: Path, database: Database) -> tuple[int, int]:
 def _insert(database: Database, run: Row, belongings: dict[Table, list[Row] | None]) -> bool:
     try:
         with database.writing() as connection:
-            connection.execute(insert(RUNS).values(**run))
+            connection.execute(insert(RUNS), [_known(RUNS, run)])
             for table, rows in belongings.items():
                 if rows:
-                    connection.execute(insert(table), rows)
+                    connection.execute(insert(table), [_known(table, row) for row in rows])
     except IntegrityError:
         return False
     return True
+
+
+def _known(table: Table, row: Row) -> Row:
+    # Damage can reach the layout as well and rename a column.
+    return {name: value for name, value in row.items() if name in table.c}
 
 
 def _ordinals(source: sqlite3.Connection) -> list[int]:
@@ -102,5 +128,5 @@ def _ordinals(source: sqlite3.Connection) -> list[int]:
 def _rows(source: sqlite3.Connection, query: str, *values: int) -> list[Row] | None:
     try:
         return [dict(row) for row in source.execute(query, values)]
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from sqlalchemy.exc import DatabaseError
 
 from core.errors import UnknownName
 from core.store.faults import is_damage
-from core.store.records import ACTIVE, RunRecord, quarantined, run_record
+from core.store.records import ACTIVE, RunRecord, encode, quarantined, run_record
 from core.store.tables import CHECKPOINTS, REPORTS, RUNS
 
 _ID = re.compile(r"[0-9a-f]{12}")
@@ -37,7 +36,7 @@ def checked(run_id: object) -> str:
 def create(connection: Connection, values: Mapping[str, Any]) -> str:
     """Insert a queued run under a fresh random id."""
     run_id = secrets.token_hex(6)
-    row = {name: _json(value) if name in _ENCODED else value for name, value in values.items()}
+    row = {name: encode(value) if name in _ENCODED else value for name, value in values.items()}
     connection.execute(insert(RUNS).values(id=run_id, status="queued", created=now(), **row))
     return run_id
 
@@ -97,7 +96,7 @@ def interrupt_active(connection: Connection) -> int:
 
 def describe(connection: Connection, run_id: str, values: Mapping[str, Any]) -> None:
     """Replace facts about a run: any columns of `create`, its name, or its peak memory."""
-    row = {name: _json(value) if name in _ENCODED else value for name, value in values.items()}
+    row = {name: encode(value) if name in _ENCODED else value for name, value in values.items()}
     connection.execute(update(RUNS).where(RUNS.c.ordinal == ordinal(connection, run_id)).values(**row))
 
 
@@ -106,13 +105,13 @@ def finish(connection: Connection, run_id: str, report: Mapping[str, Any]) -> No
     number = ordinal(connection, run_id)
     summary = {name: value for name, value in report.items() if name not in _HISTORIES}
     connection.execute(delete(REPORTS).where(REPORTS.c.run == number))
-    connection.execute(insert(REPORTS).values(run=number, body=_json(report)))
+    connection.execute(insert(REPORTS).values(run=number, body=encode(report)))
     connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.run == number))
     facts = {
         "average_accuracy": report.get("average_accuracy"),
         "peak_memory_mb": report.get("peak_memory_mb"),
     }
-    connection.execute(update(RUNS).where(RUNS.c.ordinal == number).values(summary=_json(summary), **facts))
+    connection.execute(update(RUNS).where(RUNS.c.ordinal == number).values(summary=encode(summary), **facts))
     set_status(connection, run_id, "done", None)
 
 
@@ -138,7 +137,3 @@ def _one_by_one(connection: Connection, query: Select[Any]) -> list[RunRecord]:
 
 
 _ENCODED = ("settings", "execution", "hashes", "tasks", "groups")
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from sqlalchemy import Connection, delete, func, insert, select, update
-from torch import Tensor
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from core.methods.base import Coefficients, State, Step
 from core.store.faults import Damaged
-from core.store.records import EvaluationRecord, Float32, StepRecord
+from core.store.records import EvaluationRecord, Float32, StepRecord, encode
 from core.store.state import pack, unpack
 from core.store.tables import CHECKPOINTS, COEFFICIENTS, EVALUATIONS, RUNS, STEPS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.methods.base import Coefficients, State, Step
 
 _FLOAT32 = np.dtype("<f4")
 
@@ -32,41 +35,48 @@ class Evaluated(Protocol):
     def entropy(self) -> float: ...
 
 
+# Built once: putting a statement together takes longer than running it.
+_PLACE = select(RUNS.c.groups, RUNS.c.tasks, RUNS.c.steps_done).where(RUNS.c.ordinal == bindparam("at"))
+_BEFORE = select(STEPS.c.seconds, STEPS.c.samples).where(
+    STEPS.c.run == bindparam("at"), STEPS.c.number == bindparam("step")
+)
+_STEP, _LAMBDA, _CHECKPOINT = (insert(table).prefix_with("OR REPLACE") for table in (STEPS, COEFFICIENTS, CHECKPOINTS))
+_GROUPS = update(RUNS).where(RUNS.c.ordinal == bindparam("at")).values(groups=bindparam("names"))
+_TOTALS = (
+    update(RUNS)
+    .where(RUNS.c.ordinal == bindparam("at"))
+    .values(
+        seconds=RUNS.c.seconds + bindparam("more_seconds"),
+        samples_seen=RUNS.c.samples_seen + bindparam("more_samples"),
+        steps_done=func.max(RUNS.c.steps_done, bindparam("step")),
+    )
+)
+
+
 def record(connection: Connection, run: int, step: Step, state: State | None) -> None:
     """Insert or replace one step; the run's totals and its checkpoint change with it.
 
-    The step that carries the outcome keeps the checkpoint before it: a run that stops between its last step and
-    its report then goes on with that step and gets the outcome again.
+    The step that carries the outcome keeps the checkpoint before it: a run that stops between its last step
+    and its report then goes on with that step and gets the outcome again.
     """
-    here = (STEPS.c.run == run) & (STEPS.c.number == step.number)
-    before = connection.execute(select(STEPS.c.seconds, STEPS.c.samples).where(here)).one_or_none()
-    connection.execute(delete(STEPS).where(here))
-    connection.execute(
-        insert(STEPS).values(
-            run=run,
-            number=step.number,
-            seconds=step.seconds,
-            samples=step.samples,
-            losses=json.dumps(dict(step.losses)),
-            entropies=json.dumps(dict(step.entropies)),
-        )
-    )
+    place = connection.execute(_PLACE, {"at": run}).one()
+    before = None
+    if step.number <= place.steps_done:
+        before = connection.execute(_BEFORE, {"at": run, "step": step.number}).one_or_none()
+    losses, entropies = encode(dict(step.losses)), encode(dict(step.entropies))
+    facts = {"seconds": step.seconds, "samples": step.samples, "losses": losses, "entropies": entropies}
+    connection.execute(_STEP, {"run": run, "number": step.number, **facts})
     if step.coefficients is not None:
-        _record_coefficients(connection, run, step.number, step.coefficients)
+        groups, values = _checked(step.coefficients, place.groups, place.tasks)
+        if groups != place.groups:
+            connection.execute(_GROUPS, {"at": run, "names": groups})
+        connection.execute(_LAMBDA, {"run": run, "number": step.number, "data": values})
     if state is not None and step.outcome is None:
         data, sha256 = pack(state)
-        connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.run == run))
-        connection.execute(insert(CHECKPOINTS).values(run=run, number=step.number, sha256=sha256, data=data))
+        connection.execute(_CHECKPOINT, {"run": run, "number": step.number, "sha256": sha256, "data": data})
     seconds, samples = (before.seconds, before.samples) if before else (0.0, 0)
-    connection.execute(
-        update(RUNS)
-        .where(RUNS.c.ordinal == run)
-        .values(
-            seconds=RUNS.c.seconds + (step.seconds - seconds),
-            samples_seen=RUNS.c.samples_seen + (step.samples - samples),
-            steps_done=func.max(RUNS.c.steps_done, step.number),
-        )
-    )
+    more = {"more_seconds": step.seconds - seconds, "more_samples": step.samples - samples}
+    connection.execute(_TOTALS, {"at": run, "step": step.number, **more})
 
 
 def read(connection: Connection, run: int, since: int, limit: int | None, coefficients: bool) -> list[StepRecord]:
@@ -129,21 +139,18 @@ def evaluations(connection: Connection, run: int) -> list[EvaluationRecord]:
     ]
 
 
-def _record_coefficients(connection: Connection, run: int, number: int, coefficients: Coefficients) -> None:
-    groups, tasks = connection.execute(select(RUNS.c.groups, RUNS.c.tasks).where(RUNS.c.ordinal == run)).one()
-    if list(coefficients.tasks) != json.loads(tasks):
-        raise ValueError(f"λ is of the tasks {list(coefficients.tasks)}, the run of {tasks}")
-    if json.loads(groups) != list(coefficients.groups):
-        if json.loads(groups):
-            raise ValueError("the groups of λ changed within a run")
-        encoded = json.dumps(list(coefficients.groups), separators=(",", ":"))
-        connection.execute(update(RUNS).where(RUNS.c.ordinal == run).values(groups=encoded))
+def _checked(coefficients: Coefficients, groups: str, tasks: str) -> tuple[str, bytes]:
+    """Encoded names of the groups, and λ's bytes, if λ is of the run's tasks and groups."""
+    shape = (len(coefficients.groups), len(coefficients.tasks))
     values = coefficients.values.detach().cpu().numpy().astype(_FLOAT32)
-    if values.shape != (len(coefficients.groups), len(coefficients.tasks)):
-        raise ValueError(f"λ is {values.shape}, expected {(len(coefficients.groups), len(coefficients.tasks))}")
-    here = (COEFFICIENTS.c.run == run) & (COEFFICIENTS.c.number == number)
-    connection.execute(delete(COEFFICIENTS).where(here))
-    connection.execute(insert(COEFFICIENTS).values(run=run, number=number, data=values.tobytes()))
+    found = encode(list(coefficients.groups))
+    if encode(list(coefficients.tasks)) != tasks:
+        raise ValueError(f"λ is of the tasks {list(coefficients.tasks)}, the run of {tasks}")
+    if groups not in ("[]", found):
+        raise ValueError("the groups of λ changed within a run")
+    if values.shape != shape:
+        raise ValueError(f"λ has shape {values.shape}, expected {shape}")
+    return found, values.tobytes()
 
 
 def _coefficients(connection: Connection, run: int, first: int, last: int) -> dict[int, Float32]:

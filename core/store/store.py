@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import Connection, create_engine
-from sqlalchemy.pool import StaticPool
-from torch import Tensor
+from sqlalchemy import Connection
 
 from core.errors import BadInput, StoreReadOnly, UnknownName
-from core.methods.base import Step
 from core.store import recovery
 from core.store import runs as run_rows
 from core.store import steps as step_rows
@@ -22,8 +19,13 @@ from core.store.artefacts import Artefacts
 from core.store.database import Database
 from core.store.faults import CannotWrite, plainly
 from core.store.lock import WriteLock
-from core.store.migrations import m001, migrate, require_current
+from core.store.migrations import blank, migrate, require_current
 from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.methods.base import Step
 
 _FILE = "runs.sqlite3"
 _NAME_LENGTH = 100
@@ -63,7 +65,12 @@ class Store:
             if write:
                 folder.mkdir(parents=True, exist_ok=True)
                 if lock.acquire(wait):
-                    return cls(folder, lock, write=True)._repaired()
+                    store = cls(folder, lock, write=True)
+                    with ExitStack() as undo:
+                        undo.callback(store.close)
+                        store._repair()
+                        undo.pop_all()
+                    return store
             store = cls(folder, lock, write=False, holder=lock.holder() or ("another process" if write else None))
             if store._database.path.exists():
                 require_current(store._database)
@@ -233,7 +240,7 @@ class Store:
     def _reading(self, what: str) -> Iterator[Connection]:
         source: Callable[[], AbstractContextManager[Connection]] = self._database.reading
         if not self._database.path.exists():
-            source = _nothing
+            source = blank
         with plainly(what), source() as connection:
             yield connection
 
@@ -249,7 +256,7 @@ class Store:
             return replace(record, status="interrupted")
         return record
 
-    def _repaired(self) -> Store:
+    def _repair(self) -> None:
         path = self._database.path
         wrong = recovery.damage(path)
         moved = recovery.move_aside(path) if wrong else None
@@ -263,7 +270,6 @@ class Store:
         with self._database.writing() as connection:
             run_rows.interrupt_active(connection)
         self._artefacts.sweep()
-        return self
 
     def _notice(self, text: str) -> None:
         self.notices += (text,)
@@ -278,12 +284,3 @@ _FACTS = frozenset(
 def _check_status(status: str) -> None:
     if status not in STATUSES:
         raise UnknownName("status", status, STATUSES)
-
-
-@contextmanager
-def _nothing() -> Iterator[Connection]:
-    engine = create_engine("sqlite://", poolclass=StaticPool)
-    with engine.begin() as connection:
-        m001(connection)
-        yield connection
-    engine.dispose()

@@ -1,0 +1,114 @@
+"""Small things that the tests of store, runner and jobs share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from core import loading, runner
+from core.errors import NonFinite
+from core.methods.base import Coefficients, Method, Outcome, State, Step
+from core.problem import Problem
+from core.settings import MethodSettings, setting
+from core.store import Store
+from core.suites import find
+
+TASKS = ("task0", "task1")
+GROUPS = ("first", "second")
+
+
+def new_run(store: Store, **changes: Any) -> str:
+    """A queued run with unremarkable facts."""
+    facts: dict[str, Any] = {
+        "suite": "tiny",
+        "method": "adamerging",
+        "settings": {"steps": 9, "lr": 1e-3},
+        "seed": 7,
+        "tasks": TASKS,
+        "steps": 9,
+        "execution": {"device": "cpu", "precision": "float32"},
+        "hashes": {"base": "0" * 64},
+        "adapted_on": "test",
+    }
+    return store.create(**facts | changes)
+
+
+def step(number: int, **changes: Any) -> Step:
+    """A step whose every value is a function of its number."""
+    values = torch.tensor([[number / 3, -number / 7], [number / 11, 1.0]])
+    state = {"number": torch.tensor(number), "moment": torch.full((3,), number / 9, dtype=torch.float64)}
+    facts: dict[str, Any] = {
+        "losses": {task: number / (place + 3) for place, task in enumerate(TASKS)} if number else {},
+        "entropies": {task: number / (place + 5) for place, task in enumerate(TASKS)} if number else {},
+        "seconds": 0.25,
+        "samples": 32 if number else 0,
+        "coefficients": Coefficients(GROUPS, TASKS, values),
+        "state": lambda: state,
+    }
+    return Step(number, **facts | changes)
+
+
+def load_tiny(path: Path, home: Path) -> Problem:
+    """The tiny suite, loaded with a cache of its own (for fixtures that outlive one test)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MERGESCOPE_HOME", str(home))
+        return loading.load(find(str(path)), device="cpu", precision="float32")
+
+
+class ChainSettings(MethodSettings):
+    """Settings of `Chain`."""
+
+    steps: int = setting(6, "Steps.", source="test")
+    bad_at: int = setting(0, "Step whose loss is NaN.", source="test")
+
+
+class Chain(Method):
+    """Each step depends on all before it and on a generator, so any slip of resuming changes what follows."""
+
+    name, title, paper, summary, cost = "chain", "Chain", "", "", ""
+    Settings = ChainSettings
+
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+        assert isinstance(settings, ChainSettings)
+        value, generator, number = torch.zeros(1, len(problem.tasks)), torch.Generator().manual_seed(settings.seed), 0
+        if resume is None:
+            yield self._step(problem, settings, 0, value, generator)
+        else:
+            value, number = resume["value"].clone(), int(resume["number"])
+            generator.set_state(resume["generator"])
+        while number < settings.steps:
+            problem.tick()
+            number += 1
+            if number == settings.bad_at:
+                raise NonFinite(f"Step {number}: the loss is NaN.")
+            value = (value * 1.25 + torch.rand(value.shape, generator=generator)).frac()
+            yield self._step(problem, settings, number, value, generator)
+
+    def total_steps(self, settings: MethodSettings) -> int:
+        assert isinstance(settings, ChainSettings)
+        return settings.steps
+
+    def _step(
+        self, problem: Problem, settings: ChainSettings, number: int, value: Tensor, generator: torch.Generator
+    ) -> Step:
+        state = {"value": value.clone(), "number": torch.tensor(number), "generator": generator.get_state()}
+        return Step(
+            number,
+            losses={task: float(value[0, at]) for at, task in enumerate(problem.tasks)} if number else {},
+            seconds=0.5,
+            samples=3 if number else 0,
+            coefficients=Coefficients(("all",), problem.tasks, value.clone()),
+            state=lambda: state,
+            outcome=Outcome.of(problem.task_vectors.base) if number == settings.steps else None,
+        )
+
+
+def start(store: Store, problem: Problem, **settings: Any) -> tuple[str, Chain, ChainSettings]:
+    """A queued run of `Chain`."""
+    method, chosen = Chain(), ChainSettings(**settings)
+    return runner.create(store, problem, method, chosen), method, chosen

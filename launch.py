@@ -10,16 +10,22 @@ import typer
 
 from core.cli import options
 from core.cli.app import app, run
-from core.errors import MergescopeError
+from core.errors import BadInput, MergescopeError
 
 GLOBAL_OPTIONS = ("-h", "--help", "--version")
+
+
+def _port(text: str | int) -> int:
+    if not str(text).isdecimal() or int(text) > 65535:
+        raise BadInput(f"`--port` should be a number from 0 to 65535. Found `--port {text}`.")
+    return int(text)
 
 
 @app.command()
 def ui(
     suite: Annotated[str, typer.Option(metavar="SUITE", help="The suite that is chosen at first.")] = "demo",
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 7860,
+    port: Annotated[int, typer.Option(metavar="N", parser=_port, help="Port to listen on; 0 takes a free one.")] = 7860,
     share: Annotated[bool, typer.Option("--share", help="Also open a public link to a read-only view.")] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Show runs, start none.")] = False,

@@ -1,15 +1,19 @@
-"""What every test gets: an own home folder and few threads."""
+"""What every test gets: an own home folder and one thread."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-# Before torch is imported anywhere: two small thread pools instead of one per core and library.
+# Before torch is imported anywhere. The models of the tests are tiny: more threads only wait for each other.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "2")
+    os.environ.setdefault(variable, "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -17,7 +21,7 @@ import torch  # noqa: E402  (the thread limits above have to be set first)
 
 from tests.tiny import make_suite  # noqa: E402
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +36,31 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 def tiny_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The suite file of three random tasks (`tests/tiny.py`); shared, so do not change its files."""
     return make_suite(tmp_path_factory.mktemp("tiny"))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one command line gave."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """Standard output, which has to be one JSON document and nothing else."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Carry out a command line in this process: `cli("merge", suite, "--json").data`."""
+    import launch
+
+    def call(*arguments: object) -> Answer:
+        capsys.readouterr()
+        status = launch.run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Answer(status, captured.out, captured.err)
+
+    return call

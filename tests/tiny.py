@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ CONFIG: dict[str, Any] = {
 SPLITS = {"train": 24, "held-out": 24, "test": 32}
 
 
-def make_suite(folder: Path, tasks: int = 3, seed: int = 0) -> Path:
-    """Write config, base, `tasks` experts, images and the suite file below `folder`; return the suite file.
+def make_suite(folder: Path, tasks: int = 3, seed: int = 0, *, name: str = "tiny", names: Sequence[str] = ()) -> Path:
+    """Write config, base, experts, images and the suite file `name`.yaml below `folder`; return the suite file.
 
-    The tasks are called `task0`, `task1`, …; experts are the base plus a small random perturbation.
+    The tasks are called `names`, or `task0`, `task1`, …; experts are the base plus a small random perturbation.
     Equal arguments give equal bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,12 +34,12 @@ def make_suite(folder: Path, tasks: int = 3, seed: int = 0) -> Path:
     base = _base(seed)
     save_file(base, folder / "base.safetensors")
     generator = torch.Generator().manual_seed(seed + 1)
-    names = [f"task{index}" for index in range(tasks)]
-    for index, name in enumerate(names):
-        save_file(_expert(base, generator), folder / f"{name}.safetensors")
-        np.savez(folder / f"{name}.npz", **_images(np.random.default_rng([seed, index])))
-    path = folder / "tiny.yaml"
-    path.write_text(yaml.safe_dump(_description(names), sort_keys=False))
+    chosen = list(names) or [f"task{index}" for index in range(tasks)]
+    for index, task in enumerate(chosen):
+        save_file(_expert(base, generator), folder / f"{task}.safetensors")
+        np.savez(folder / f"{task}.npz", **_images(np.random.default_rng([seed, index])))
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(_description(name, chosen), sort_keys=False))
     return path
 
 
@@ -66,18 +67,18 @@ def _images(random: np.random.Generator) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _description(names: list[str]) -> dict[str, Any]:
+def _description(name: str, tasks: list[str]) -> dict[str, Any]:
     return {
-        "name": "tiny",
+        "name": name,
         "base": {"arch": "config.json", "weights": "base.safetensors"},
         "tasks": [
             {
-                "name": name,
-                "expert": {"weights": f"{name}.safetensors"},
-                "data": {"kind": "arrays", "path": f"{name}.npz"},
+                "name": task,
+                "expert": {"weights": f"{task}.safetensors"},
+                "data": {"kind": "arrays", "path": f"{task}.npz"},
                 "classes": list(CLASSES),
                 "templates": ["a patch of {}"],
             }
-            for name in names
+            for task in tasks
         ],
     }

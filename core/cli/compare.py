@@ -60,7 +60,7 @@ def compare(
 
 
 def _settings(
-    chosen: list[Method], file: SuiteFile, items: list[str] | None, seed: int | None
+    chosen: list[Method], file: SuiteFile, items: list[str] | None, seed: str | None
 ) -> list[tuple[Method, MethodSettings]]:
     """Each method gets those of the given settings that it has; one that no method has is an error."""
     given = options.assignments(items)

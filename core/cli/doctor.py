@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
-from core.cli import options
+from core.cli import options, targets
 from core.cli.output import print_json, print_table
-from core.errors import MergescopeError
+from core.errors import BadInput, MergescopeError
 
 PACKAGES = (
     "mergescope",
@@ -101,12 +100,11 @@ def _folders() -> list[Finding]:
     from core.paths import home
 
     folder = home()
-    nearest = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
     try:
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        return [Finding("home folder", f"{folder} can't be written: {error.strerror}; set MERGESCOPE_HOME", ok=False)]
+        targets.check_folder(folder, "MERGESCOPE_HOME")
+    except BadInput as error:
+        return [Finding("home folder", str(error), ok=False)]
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(nearest).free / 2**30
     return [Finding("home folder", f"{folder} (writable, {free:.1f} GiB free)")]
 

@@ -33,7 +33,7 @@ def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str) 
         return loading.load(file, tasks, device=device, precision=precision, progress=progress)
 
 
-def settings(method: Method, file: SuiteFile, items: list[str] | None, seed: int | None) -> MethodSettings:
+def settings(method: Method, file: SuiteFile, items: list[str] | None, seed: str | None) -> MethodSettings:
     """Settings of `method`: its defaults, replaced by the suite's, replaced by `--set` and `--seed`."""
     from core.settings import parse
 

@@ -17,7 +17,7 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A setting of the method (see `methods`); repeatable."),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of all random choices.")]
+Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="Seed of all random choices.")]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="auto (measured), float32 or bfloat16.")]
 Runs = Annotated[
@@ -39,9 +39,9 @@ def names(text: str | None, option: str) -> list[str] | None:
     return found
 
 
-def assignments(items: list[str] | None, seed: int | None = None) -> dict[str, str | int]:
+def assignments(items: list[str] | None, seed: str | None = None) -> dict[str, str]:
     """`["steps=5"]` and `--seed` -> `{"steps": "5", "seed": …}`. Raises `BadInput` for anything else."""
-    values: dict[str, str | int] = {}
+    values: dict[str, str] = {}
     for item in items or []:
         key, sign, value = item.partition("=")
         if not sign or not key.strip():

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.files import write_atomically, write_text
 
 if TYPE_CHECKING:
-    from core.store import RunRecord, Store
+    from core.store import Store
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:
@@ -36,16 +36,6 @@ def write_model(store: Store, run_id: str, path: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
-
-
-def write_coefficients(store: Store, record: RunRecord, path: Path) -> None:
-    """Write λ of every step of a run; raises `BadInput` for a run of a method that has no λ."""
-    from core.export import export_coefficients
-
-    steps = store.steps(record.id)
-    if not record.groups or not any(step.coefficients is not None for step in steps):
-        raise BadInput(f"Run {record.id} should have coefficients. Found none: {record.method} does not learn λ.")
-    export_coefficients(record, steps, path)
 
 
 def print_report(report: dict[str, Any]) -> None:

@@ -164,7 +164,9 @@ def export(
         if out is not None:
             report_files.write_model(store, run_id, out)
         if coefficients is not None:
-            report_files.write_coefficients(store, record, coefficients)
+            from core.export import export_coefficients
+
+            export_coefficients(record, store.steps(run_id), coefficients)
     if report is not None:
         report_files.write_report(result, report)
     print("Wrote " + ", ".join(str(path) for path in (out, coefficients, report) if path is not None))

@@ -1,0 +1,200 @@
+"""`merge` and `compare`: what they report, write, store and say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from core import methods
+from core.store import Store
+from tests.tiny import CONFIG, make_suite
+
+REPORT = {
+    "mergescope": str,
+    "suite": str,
+    "method": str,
+    "settings": dict,
+    "seed": int,
+    "device": str,
+    "precision": str,
+    "tasks": list,
+    "average_accuracy": float,
+    "average_normalised": float,
+    "steps": int,
+    "seconds": float,
+    "seconds_per_step": float,
+    "peak_memory_mb": float,
+    "entropy": list,
+    "coefficients": dict,
+    "adapted_on": str,
+    "samples_seen": int,
+}
+TASK = {"name", "accuracy", "ci95", "expert_accuracy", "base_accuracy", "normalised"}
+QUICK = ("--set", "steps=4", "--set", "batch=4")
+
+Cli = Callable[..., Any]
+
+
+def test_json_output_is_the_documented_report(cli: Cli, tiny_suite: Path) -> None:
+    report = cli("merge", tiny_suite, *QUICK, "--json").data
+    assert set(report) == set(REPORT)
+    assert {key: type(report[key]) for key in REPORT} == REPORT
+    assert [set(task) for task in report["tasks"]] == [TASK] * 3
+    assert [task["name"] for task in report["tasks"]] == ["task0", "task1", "task2"]
+    for task in report["tasks"]:
+        assert 0 <= task["ci95"][0] <= task["accuracy"] <= task["ci95"][1] <= 1
+    assert report["method"] == "adamerging"
+    assert report["steps"] == 4
+    assert len(report["entropy"]) == 4
+    assert all(len(row) == 3 for row in report["entropy"])
+    coefficients = report["coefficients"]
+    assert coefficients["tasks"] == ["task0", "task1", "task2"]
+    assert len(coefficients["values"]) == len(coefficients["groups"]) > 1
+    assert report["samples_seen"] == 4 * 4 * 3
+
+
+def test_written_report_equals_the_printed_one(cli: Cli, tiny_suite: Path, tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    answer = cli("merge", tiny_suite, *QUICK, "--report", file, "--json")
+    assert answer.status == 0
+    assert json.loads(file.read_text("utf-8")) == answer.data
+
+
+def test_merged_model_loads_in_plain_open_clip_and_is_what_was_measured(
+    cli: Cli, tiny_suite: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "merged.safetensors"
+    report = cli("merge", tiny_suite, *QUICK, "--out", file, "--json").data
+    model = open_clip.CLIP(**CONFIG)
+    model.load_state_dict(load_file(file))
+    measured = cli("evaluate", tiny_suite, "--weights", file, "--json").data
+    assert [row["accuracy"] for row in measured["tasks"]] == [row["accuracy"] for row in report["tasks"]]
+    base = load_file(tiny_suite.parent / "base.safetensors")
+    assert not torch.equal(model.state_dict()["visual.proj"], base["visual.proj"])
+    with safe_open(file, "pt") as opened:
+        metadata = opened.metadata()
+    assert metadata["suite"] == "tiny"
+    assert metadata["method"] == "adamerging"
+    assert json.loads(metadata["settings"])["steps"] == 4
+    assert set(json.loads(metadata["hashes"])) == {"base", "task0", "task1", "task2"}
+
+
+def test_table_names_every_task_and_the_run(cli: Cli, tiny_suite: Path) -> None:
+    answer = cli("merge", tiny_suite, "--method", "average")
+    assert answer.status == 0
+    for word in ("task0", "task1", "task2", "average", "95 % interval", "normalised", "expert", "base"):
+        assert word in answer.out
+    [run] = cli("runs", "list", "--json").data["runs"]
+    assert run["id"] in answer.out
+
+
+def test_only_the_chosen_tasks_take_part(cli: Cli, tiny_suite: Path) -> None:
+    report = cli("merge", tiny_suite, *QUICK, "--tasks", "task2,task0", "--json").data
+    assert {task["name"] for task in report["tasks"]} == {"task0", "task2"}
+
+
+def test_settings_and_seed_reach_the_method(cli: Cli, tiny_suite: Path) -> None:
+    given = ("--set", "group=block", "--set", "lr=1e-2", "--set", "clamp=false", "--seed", "7")
+    report = cli("merge", tiny_suite, *QUICK, *given, "--json").data
+    assert report["seed"] == 7
+    wanted = {"group": "block", "lr": 0.01, "clamp": False, "seed": 7, "steps": 4}
+    assert wanted.items() <= report["settings"].items()
+
+
+def test_equal_seeds_give_equal_coefficients_and_others_do_not(cli: Cli, tiny_suite: Path) -> None:
+    first, again, other = (
+        cli("merge", tiny_suite, *QUICK, "--set", "lr=0.1", "--seed", seed, "--json").data["coefficients"]
+        for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_the_suites_own_defaults_apply_below_what_is_given(cli: Cli, tmp_path: Path) -> None:
+    suite = make_suite(tmp_path / "suite")
+    suite.write_text(suite.read_text() + "defaults:\n  task_arithmetic: {scale: 0.7}\n")
+    command = ("merge", suite, "--method", "task_arithmetic", "--json")
+    assert cli(*command).data["settings"]["scale"] == 0.7
+    assert cli(*command, "--set", "scale=0.2").data["settings"]["scale"] == 0.2
+
+
+def test_distrust_is_said_on_standard_error_only(cli: Cli, tiny_suite: Path) -> None:
+    # Experts of random numbers are not surer than their merge on every task.
+    answer = cli("merge", tiny_suite, *QUICK, "--json")
+    assert "expert is less sure" in answer.err
+    assert "expert_kl" in answer.err
+    assert answer.data["method"] == "adamerging"
+    assert "less sure" not in cli("merge", tiny_suite, *QUICK, "--set", "objective=expert_kl", "--json").err
+
+
+def test_an_earlier_file_is_replaced(cli: Cli, tiny_suite: Path, tmp_path: Path) -> None:
+    file = tmp_path / "merged.safetensors"
+    file.write_text("an earlier file")
+    assert cli("merge", tiny_suite, "--method", "average", "--out", file).status == 0
+    assert "visual.proj" in load_file(file)
+    assert [path.name for path in tmp_path.iterdir()] == ["merged.safetensors"]
+
+
+def test_merge_goes_on_without_a_store_that_another_process_holds(
+    cli: Cli, tiny_suite: Path, tmp_path: Path, home: Path
+) -> None:
+    report, out = tmp_path / "report.json", tmp_path / "merged.safetensors"
+    store = Store.open(home / "runs")
+    try:
+        answer = cli("merge", tiny_suite, "--method", "average", "--report", report, "--out", out)
+        assert store.runs() == []
+    finally:
+        store.close()
+    assert answer.status == 0
+    assert "in use by process" in answer.err
+    assert len(answer.err.splitlines()) == 1
+    assert "runs show" not in answer.out
+    assert json.loads(report.read_text("utf-8"))["method"] == "average"
+    assert out.is_file()
+
+
+def test_runs_go_to_the_named_folder(cli: Cli, tiny_suite: Path, tmp_path: Path, home: Path) -> None:
+    assert cli("merge", tiny_suite, "--method", "average", "--runs", tmp_path / "runs").status == 0
+    assert len(cli("runs", "list", "--runs", tmp_path / "runs", "--json").data["runs"]) == 1
+    assert not (home / "runs").exists()
+
+
+def test_compare_has_a_row_per_method_without_histories(cli: Cli, tiny_suite: Path) -> None:
+    rows = cli("compare", tiny_suite, "--methods", "pretrained,adamerging", "--set", "steps=2", "--json").data["rows"]
+    assert [row["method"] for row in rows] == ["pretrained", "adamerging"]
+    assert all(set(row) == set(REPORT) - {"entropy", "coefficients"} for row in rows)
+    assert rows[1]["settings"]["steps"] == 2
+
+
+def test_compare_all_covers_the_registry(cli: Cli, tiny_suite: Path) -> None:
+    rows = cli("compare", tiny_suite, "--methods", "all", "--set", "steps=1", "--json").data["rows"]
+    assert sorted(row["method"] for row in rows) == sorted(methods.names())
+
+
+def test_compare_prints_one_table_and_marks_the_best(cli: Cli, tiny_suite: Path) -> None:
+    lines = cli("compare", tiny_suite, "--methods", "pretrained,individual").out.splitlines()
+    assert [line for line in lines if "individual *" in line]
+    assert [line for line in lines if "pretrained" in line and "*" not in line]
+
+
+def test_compare_keeps_the_other_rows_when_one_method_fails(
+    cli: Cli, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.errors import NonFinite
+
+    def fail(*_: object, **__: object) -> None:
+        raise NonFinite("The loss should be finite. Found NaN.")
+
+    monkeypatch.setattr(methods.get("ties"), "steps", fail)
+    answer = cli("compare", tiny_suite, "--methods", "average,ties", "--json")
+    assert answer.status == 1
+    assert [row["method"] for row in answer.data["rows"]] == ["average"]
+    assert answer.err.splitlines() == ["ties: The loss should be finite. Found NaN."]

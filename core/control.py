@@ -52,9 +52,10 @@ class Control:
 
     def tick(self) -> None:
         """Wait while paused; raises `Cancelled`."""
-        begin = time.monotonic()
-        while not self._stop.is_set() and not self._go.wait(_REACTION):
-            pass
-        self.paused_seconds += time.monotonic() - begin
+        if self.paused:
+            begin = time.monotonic()
+            while not self._stop.is_set() and not self._go.wait(_REACTION):
+                pass
+            self.paused_seconds += time.monotonic() - begin
         if self._stop.is_set():
             raise Cancelled("The run was interrupted." if self.interrupted else "The run was cancelled.")

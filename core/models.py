@@ -40,20 +40,35 @@ def architecture(name: str, file: Path | None = None) -> Architecture:
     Raises `UnknownName` for a name that open_clip does not have, `BadSuite` for an unusable configuration file.
     """
     if file is None:
-        config = open_clip.get_model_config(name)
-        if config is None:
+        # open_clip itself also takes `hf-hub:…` and `local-dir:…`: those fetch, or open what is not in the suite.
+        if name not in open_clip.list_models():
             raise UnknownName("architecture", name, ["a path to a .json configuration", *open_clip.list_models()])
-        return Architecture(name, config)
+        return Architecture(name, _self_contained(name, open_clip.get_model_config(name)))
     try:
         config = json.loads(file.read_text("utf-8"))
         if not {"embed_dim", "vision_cfg", "text_cfg"} <= set(config):
             raise ValueError("a key is missing")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise BadSuite(
             f"`{file}` should be a JSON file with embed_dim, vision_cfg and text_cfg (an open_clip configuration). "
             f"Found: {error}."
         ) from None
-    return Architecture(name, config)
+    return Architecture(name, _self_contained(name, config))
+
+
+def _self_contained(name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration, unless building from it would fetch weights or need a tokenizer other than CLIP's own."""
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    if not isinstance(vision, dict) or not isinstance(text, dict):
+        raise BadSuite(f"`{name}` should have objects as vision_cfg and text_cfg (an open_clip configuration).")
+    foreign = [key for key in ("hf_model_name", "hf_tokenizer_name") if text.get(key)]
+    foreign += [key for key in ("timm_model_pretrained",) if vision.get(key)]
+    if foreign:
+        raise BadSuite(
+            f"`{name}` should be an architecture with CLIP's own text tower and tokenizer and nothing to fetch. "
+            f"Found: {', '.join(foreign)}."
+        )
+    return config
 
 
 def build(arch: Architecture, device: str = "cpu") -> nn.Module:
@@ -66,8 +81,9 @@ def build(arch: Architecture, device: str = "cpu") -> nn.Module:
     try:
         with torch.device(device):
             model: nn.Module = kind(**config)
-    except (TypeError, ValueError, AssertionError, ZeroDivisionError) as error:
-        raise BadSuite(f"`{arch.name}` is not a usable open_clip configuration: {error}.") from None
+    except (TypeError, ValueError, AssertionError, ZeroDivisionError, AttributeError, RuntimeError) as error:
+        found = str(error).partition("\n")[0]
+        raise BadSuite(f"`{arch.name}` is not a usable open_clip configuration: {found}.") from None
     return model.eval().requires_grad_(False)
 
 

@@ -83,6 +83,8 @@ class SuiteEntry(_Entry):
     @model_validator(mode="after")
     def _names_occur_once(self) -> SuiteEntry:
         names = [task.name for task in self.tasks]
+        if "base" in names:
+            raise ValueError("task names other than `base`, which means the base model")
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"task names that occur once; `{twice[0]}` occurs more often")
         return self

@@ -63,7 +63,12 @@ class SuiteFile:
     def resolve(self, relative: str) -> Path:
         """The file that a path of the suite file names; raises `BadSuite` outside the suite's folder."""
         path = self.root / relative
-        if not inside(path, self.root):
+        try:
+            allowed = inside(path, self.root)
+            path.is_file()
+        except (OSError, ValueError, RuntimeError) as error:  # Too long, a zero byte, a loop of links.
+            raise BadSuite(f"`{self.path.name}`: {relative[:80]!r} is no usable path: {str(error)[:80]}.") from None
+        if not allowed:
             raise BadSuite(
                 f"`{self.path.name}`: `{relative}` leads outside the suite's folder, where nothing is opened."
             )
@@ -98,7 +103,11 @@ def find(name: str) -> SuiteFile:
         if name not in known:
             raise UnknownName("suite", name, [*sorted(known), "or a path to a .yaml file"])
         path = known[name]
-    if not path.is_file():
-        raise BadSuite(f"Suite `{name}` should be a YAML file. Found no file of that name.")
+    try:
+        found = path.is_file()
+    except OSError:  # The name is too long for a file.
+        found = False
+    if not found:
+        raise BadSuite(f"Suite `{name[:200]}` should be a YAML file. Found no file of that name.")
     bundled = path.resolve().parent == (ASSETS / "suites").resolve()
     return SuiteFile(path, ASSETS if bundled else path.resolve().parent, parse_suite(path))

@@ -45,12 +45,13 @@ def similarity(vectors: TaskVectors, kind: GroupKind = "block") -> Similarity:
     for at, span in enumerate(vectors.spans):
         row = grouping.row_of[at]
         for begin in range(span.start, span.stop, CHUNK):
-            part = vectors.deltas[:, begin : min(begin + CHUNK, span.stop)].float()
-            gram[row] += (part.double() @ part.double().T).cpu()
+            part = vectors.deltas[:, begin : min(begin + CHUNK, span.stop)]
+            part = (part.cpu() if part.device.type == "mps" else part).double()  # MPS has no float64.
+            gram[row] += (part @ part.T).cpu()
             signs = part.sign()
             agreeing, nonzero = signs @ signs.T, signs.abs() @ signs.abs().T
-            differ[row] += ((nonzero - agreeing) / 2).double().cpu()
-            both[row] += nonzero.double().cpu()
+            differ[row] += ((nonzero - agreeing) / 2).cpu()
+            both[row] += nonzero.cpu()
     groups = {ALL: _relation(gram.sum(0), differ.sum(0), both.sum(0))}
     if kind != "task":
         groups |= {name: _relation(gram[i], differ[i], both[i]) for i, name in enumerate(grouping.groups)}

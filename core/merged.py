@@ -96,7 +96,7 @@ class MergedModel:
                 loss = objective.per_sample(logits, target).sum() * share
                 total = total + loss
                 spread = entropy(logits.detach()).sum() * share
-                totals[piece.task] += torch.stack([loss.detach(), spread]).double().cpu()
+                totals[piece.task] += torch.stack([loss.detach(), spread]).cpu().double()
             total.backward()
         return {t: v[0].item() for t, v in totals.items()}, {t: v[1].item() for t, v in totals.items()}
 
@@ -129,5 +129,5 @@ def _out_of_memory(error: RuntimeError) -> bool:
 
 def merge(vectors: TaskVectors, coefficients: Mapping[str, float]) -> dict[str, Tensor]:
     """θ₀ + Σ_k λ_k τ_k with one λ a task, as named tensors."""
-    row = torch.tensor([[coefficients[task] for task in vectors.tasks]], dtype=torch.float64)
-    return vectors.named(vectors.combine(row.to(vectors.origin.device), [0] * len(vectors.names)))
+    row = vectors.origin.new_tensor([[coefficients[task] for task in vectors.tasks]])
+    return vectors.named(vectors.combine(row, [0] * len(vectors.names)))

@@ -32,12 +32,17 @@ def block_of(name: str) -> str:
     )
 
 
+def _depth(block: str) -> tuple[int, list[int]]:
+    """Sorts blocks from input to output; a model's parameters need not come in that order (`proj` comes early)."""
+    return {"embedding": 0, "output": 2}.get(block, 1), [int(number) for number in re.findall(r"\d+", block)]
+
+
 def group(names: Sequence[str], kind: GroupKind) -> Grouping:
     """Group parameter tensors: all in one row (`task`), one row a block (`block`), or one a tensor (`tensor`).
 
     `tensor` is what the AdaMerging paper calls layer-wise, `task` what it calls task-wise.
     """
     each = [{"task": "all", "block": block_of(name), "tensor": name}[kind] for name in names]
-    groups = tuple(dict.fromkeys(each))
+    groups = tuple(sorted(dict.fromkeys(each), key=_depth) if kind == "block" else dict.fromkeys(each))
     index = {label: row for row, label in enumerate(groups)}
     return Grouping(groups, tuple(index[label] for label in each))

@@ -27,6 +27,8 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError("a device that Mergescope does not compute on")
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise BadInput(
@@ -73,7 +75,7 @@ def _read(file: Path) -> dict[str, str]:
         known = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return {k: v for k, v in known.items() if v in PRECISIONS} if isinstance(known, dict) else {}
+    return {k: v for k, v in known.items() if v in ("float32", "bfloat16")} if isinstance(known, dict) else {}
 
 
 def _seconds(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> float:

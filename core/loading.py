@@ -21,10 +21,10 @@ from core.precision import choose_device, choose_precision
 from core.problem import Problem
 from core.progress import Progress, Silent
 from core.suites import SuiteFile, TaskEntry
-from core.task_vectors import TaskVectors, check_against_base
+from core.task_vectors import CHUNK, TaskVectors, check_against_base
 from core.tasks import Images, load_arrays
 
-DELTAS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DELTAS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 LARGE = 2**30
 """Bytes of float32 task vectors from which `deltas=auto` halves them to bfloat16."""
 
@@ -116,7 +116,7 @@ def _read_experts(
         for name, span in zip(vectors.names, vectors.spans, strict=True):
             theta = expert.tensors[name].to(vectors.origin).reshape(-1)
             vectors.deltas[row, span] = (theta - vectors.origin[span]).to(vectors.deltas)
-        _check_new(task.name, expert.sha256, hashes, is_base=not vectors.deltas[row].any())
+        _check_new(vectors, row)
         hashes[task.name] = expert.sha256
         progress.advance()
     progress.finish()
@@ -170,11 +170,14 @@ def _empty_vectors(base: Checkpoint, encoder: Encoder, tasks: list[str], deltas:
     )
 
 
-def _check_new(task: str, sha256: str, hashes: dict[str, str], is_base: bool) -> None:
-    if is_base:
+def _check_new(vectors: TaskVectors, row: int) -> None:
+    """Refuse an expert whose weights are those of the base or of an expert before it, whatever its file is called."""
+    task, own = vectors.tasks[row], vectors.deltas[row]
+    if not own.any():
         raise BadCheckpoint(
             f"The expert of `{task}` equals the base: its task vector is zero. Give fine-tuned weights."
         )
-    for other, known in hashes.items():
-        if known == sha256:
-            raise BadCheckpoint(f"The experts of `{other}` and `{task}` are the same file; give each task its own.")
+    for other, before in zip(vectors.tasks, vectors.deltas[:row], strict=False):
+        # Nearly all experts differ at once; only those that do not are compared in full.
+        if torch.equal(own[:CHUNK], before[:CHUNK]) and torch.equal(own, before):
+            raise BadCheckpoint(f"The experts of `{other}` and `{task}` are the same; give each task its own.")

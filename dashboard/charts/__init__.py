@@ -1,0 +1,1 @@
+"""Charts: one live component with its JavaScript, and pure functions from data to Plotly figures."""

@@ -1,0 +1,93 @@
+"""The JavaScript and CSS of the charts as files that a page or an exported HTML file can use; no Gradio.
+
+`script()` is one program made of the modules in js/, after the palette; it puts everything under
+`window.mergescope.charts` and needs Plotly only when it draws. It touches `document.body`, so it has to stand in it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from starlette.responses import Response
+
+from core.paths import ASSETS
+from dashboard.charts import palette
+
+HERE = Path(__file__).parent
+PLOTLY = ASSETS / "web" / "plotly-cartesian-4.1.1.min.js"
+MODULES = ("base", "decode", "run", "hub", "look", "plot", "matrix", "heatmap", "lines", "accuracy", "cell", "profile",
+           "card", "facts", "edits", "live", "layers", "whatif", "start")
+"""Files of js/, in the order in which they build on each other."""
+
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True)
+class File:
+    """One file as it is sent."""
+
+    media_type: str
+    plain: bytes
+    zipped: bytes
+
+    @property
+    def version(self) -> str:
+        """Changes with the content."""
+        return hashlib.sha256(self.plain).hexdigest()[:12]
+
+
+def script() -> str:
+    """All chart modules and the palette as one program."""
+    modules = [(HERE / "js" / f"{name}.js").read_text("utf-8") for name in MODULES]
+    start = "window.mergescope = window.mergescope || {};\nwindow.mergescope.charts = window.mergescope.charts || {};\n"
+    return f"{start}window.mergescope.charts.palette = {palette.as_json()};\n" + "\n".join(modules)
+
+
+def style() -> str:
+    """The charts' style sheet; colours come from the page's custom properties (`dashboard.theme.css`)."""
+    kinds = "".join(
+        f"{prefix}.mc-kind-{kind}{{background:{colour}}}\n"
+        for prefix, theme in (("", palette.LIGHT), (".dark ", palette.DARK))
+        for kind, colour in theme.kinds.items()
+    )
+    return (HERE / "charts.css").read_text("utf-8") + kinds
+
+
+@cache
+def files() -> dict[str, File]:
+    """The files by name; read and compressed once."""
+    return {
+        "plotly.js": _file("text/javascript", PLOTLY.read_bytes()),
+        "charts.js": _file("text/javascript", script().encode()),
+        "charts.css": _file("text/css", style().encode()),
+    }
+
+
+def url(name: str) -> str:
+    """Where a page finds the file; the address changes with its content."""
+    return f"/web/{name}?v={files()[name].version}"
+
+
+def head() -> str:
+    """What a component needs in the page's head before it runs."""
+    return (f'<link rel="stylesheet" href="{url("charts.css")}">'
+            f'<script src="{url("plotly.js")}"></script><script src="{url("charts.js")}"></script>')
+
+
+def response(name: str, accept_encoding: str = "") -> Response | None:
+    """The answer to `GET /web/<name>`, compressed where the browser takes it; None for a name that is not ours."""
+    file = files().get(name)
+    if file is None:
+        return None
+    headers = {"cache-control": FOR_EVER, "vary": "accept-encoding"}
+    if "gzip" in accept_encoding:
+        return Response(file.zipped, media_type=file.media_type, headers=headers | {"content-encoding": "gzip"})
+    return Response(file.plain, media_type=file.media_type, headers=headers)
+
+
+def _file(media_type: str, plain: bytes) -> File:
+    return File(media_type, plain, gzip.compress(plain, 9, mtime=0))

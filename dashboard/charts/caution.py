@@ -1,0 +1,64 @@
+"""What a person should be warned of while a run goes on: signs that a lower entropy no longer means a better model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from core.store import EvaluationRecord, RunRecord
+from core.trust import REMEDY
+from dashboard.charts.marks import Known
+
+SMALLEST_FALL = 0.02
+"""Accuracy that has to be lost before anybody is alarmed, beside one standard error of the sample."""
+
+
+def notices(record: RunRecord, measured: Sequence[EvaluationRecord], marks: Known) -> list[dict[str, Any]]:
+    """Warnings about a run, one per task at most: `{task, kind, text}`.
+
+    `falling`: accuracy fell while entropy fell. `unsure`: the task's expert is less sure than the merged model that λ
+    starts from, so entropy has nothing to aim at.
+    """
+    if not record.adapted_on or record.adapted_on == "nothing":
+        return []
+    remedy = _remedy(record)
+    found = []
+    for task in record.tasks:
+        samples = [one for one in measured if one.task == task and one.kind == "merged" and not one.full]
+        text = falling(task, samples) or unsure(task, samples, marks.expert_entropy.get(task))
+        if text:
+            kind = "falling" if "fell" in text else "unsure"
+            found.append({"task": task, "kind": kind, "text": f"{text} Remedy: {remedy}."})
+    return found
+
+
+def falling(task: str, samples: Sequence[EvaluationRecord]) -> str:
+    """A sentence where accuracy fell clearly below an earlier one while entropy fell as well; else empty."""
+    known = [one for one in samples if one.accuracy is not None]
+    if len(known) < 2:
+        return ""
+    now = known[-1]
+    best = max(known[:-1], key=lambda one: one.accuracy or 0.0)
+    high, low = best.accuracy or 0.0, now.accuracy or 0.0
+    error = math.sqrt(high * (1 - high) / best.total)
+    if high - low <= max(SMALLEST_FALL, error) or now.entropy >= best.entropy:
+        return ""
+    return (f"{task}: accuracy fell from {100 * high:.1f} % (step {best.step}) to {100 * low:.1f} % (step {now.step}) "
+            f"while its entropy fell from {best.entropy:.2f} to {now.entropy:.2f} nats: the model grows surer of wrong "
+            "answers.")
+
+
+def unsure(task: str, samples: Sequence[EvaluationRecord], expert_entropy: float | None) -> str:
+    """A sentence where the expert is less sure than the merged start; else empty."""
+    start = next((one for one in samples if one.step == 0), None)
+    if start is None or expert_entropy is None or expert_entropy < start.entropy:
+        return ""
+    return (f"{task}: its expert is less sure ({expert_entropy:.2f} nats) than the merged model at the start "
+            f"({start.entropy:.2f}): a lower entropy need not be better here.")
+
+
+def _remedy(record: RunRecord) -> str:
+    if record.settings.get("objective") == "expert_kl":
+        return "take fewer steps, or leave the task out"
+    return REMEDY

@@ -1,0 +1,94 @@
+"""The columns of a λ heatmap: parameter tensors (or groups of them) in the order of depth, with block and kind.
+
+Pure text work on names; the stored order of λ's rows is whatever the checkpoint had (`proj` comes before the blocks).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from core.grouping import block_of
+
+KINDS = ("embedding", "attention", "MLP", "LayerNorm", "projection", "mixed")
+
+_NUMBER = re.compile(r"\d+")
+_KIND_RULES = (
+    ("LayerNorm", re.compile(r"(^|[._])(ln|norm|layer_?norm|bn)(\d|_|\.|$)", re.IGNORECASE)),
+    ("attention", re.compile(r"attn|attention", re.IGNORECASE)),
+    ("MLP", re.compile(r"mlp|\bc_fc\b|\bfc\d|feed_?forward", re.IGNORECASE)),
+    ("embedding", re.compile(r"embed|conv1|patch|cls_token|pos_|^stem", re.IGNORECASE)),
+    ("projection", re.compile(r"proj|head|^fc\b", re.IGNORECASE)),
+)
+_SHORT = (
+    (re.compile(r"^.*?(?:resblocks|blocks|layers|stages|layer)\.\d+(?:\.blocks\.\d+)?\."), ""),
+    (re.compile(r"attn\.in_proj_"), "qkv "),
+    (re.compile(r"attn\.out_proj\."), "out "),
+    (re.compile(r"mlp\.c_fc\."), "fc "),
+    (re.compile(r"mlp\.c_proj\."), "proj "),
+    (re.compile(r"[._](weight|bias)$"), r" \1"),
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One row of the stored λ, as a column of the picture."""
+
+    name: str
+    """The group's name as stored."""
+    label: str
+    """Short: `qkv weight`; unique only together with the block."""
+    block: str
+    """`embedding`, `block 3`, `output`, or `all` where every tensor shares one λ."""
+    kind: str
+    """One of `KINDS`; `mixed` where a group holds several."""
+    row: int
+    """Index into the stored λ."""
+
+
+def kind_of(name: str) -> str:
+    """What sort of tensor a name stands for: one of `KINDS`."""
+    if is_group(name):
+        return "mixed"
+    return next((kind for kind, rule in _KIND_RULES if rule.search(name)), "mixed")
+
+
+def is_group(name: str) -> bool:
+    """True for the names that `core.grouping` gives to groups of tensors."""
+    return name in {"all", "embedding", "output"} or re.fullmatch(r"block \S+", name) is not None
+
+
+def arrange(groups: Sequence[str]) -> tuple[Column, ...]:
+    """The columns of λ's groups in the order of depth: embedding, blocks, output.
+
+    Inside a block they stand as stored, projections last.
+    """
+    columns = [_column(name, row) for row, name in enumerate(groups)]
+    return tuple(sorted(columns, key=lambda column: (_depth(column.block), column.kind == "projection", column.row)))
+
+
+def ticks(columns: Sequence[Column]) -> list[tuple[str, int, int]]:
+    """Runs of columns that share a block: `(block, first, last)`."""
+    spans, start = [], 0
+    for block, members in groupby(columns, key=lambda column: column.block):
+        count = len(list(members))
+        spans.append((block, start, start + count - 1))
+        start += count
+    return spans
+
+
+def _column(name: str, row: int) -> Column:
+    if is_group(name):
+        return Column(name, name, name, "mixed", row)
+    label = name
+    for pattern, replacement in _SHORT:
+        label = pattern.sub(replacement, label)
+    return Column(name, label, block_of(name), kind_of(name), row)
+
+
+def _depth(block: str) -> tuple[int, ...]:
+    if block.startswith("block "):
+        return (1, *(int(number) for number in _NUMBER.findall(block)))
+    return (2,) if block == "output" else (0,)

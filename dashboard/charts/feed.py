@@ -1,0 +1,172 @@
+"""What the charts are told of a run: a description once, then everything that is new since a cursor.
+
+λ travels as float16 differences to the run's first λ: the differences are small, so they keep eleven significant bits
+of the change (λ itself in float16 would move in steps of 0.0002), at two bytes a coefficient. Rows are tasks, columns
+stand in the order of depth, so that the browser can draw an answer without sorting it. No Gradio in here.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import BadInput
+from core.store import RunRecord, StepRecord, Store
+from dashboard.charts.caution import notices
+from dashboard.charts.columns import Column, arrange
+from dashboard.charts.marks import Marks, NoMarks, summaries
+
+MOST_STEPS = 200
+"""Steps in one answer at most; a browser that has to catch up asks again."""
+DECIMATE_ABOVE = 1000
+"""Runs with more steps are sent every 2nd, 4th, 8th … step, plus the newest."""
+_REMEMBERED = 64
+
+Floats = npt.NDArray[np.float32]
+
+
+class Feed:
+    """Reads one store for the charts; `marks` knows where base, experts and Task Arithmetic stand."""
+
+    def __init__(self, store: Store, marks: Marks | None = None) -> None:
+        self._store = store
+        self._marks = marks or NoMarks()
+        self._origins: OrderedDict[str, Floats] = OrderedDict()
+
+    def describe(self, record: RunRecord, titles: Mapping[str, str] | None = None, name: str = "") -> dict[str, Any]:
+        """What does not change while a run goes on; `titles` are the tasks' names for people."""
+        known = titles or {}
+        return {
+            "run": record.id,
+            "name": name or record.name or record.method,
+            "method": record.method,
+            "suite": record.suite,
+            "status": record.status,
+            "adapted_on": record.adapted_on,
+            "objective": str(record.settings.get("objective", "")),
+            "tasks": [{"name": task, "title": known.get(task) or task.replace("_", " ")} for task in record.tasks],
+        }
+
+    def history(self, record: RunRecord, since: int = -1, *, stride: int = 1, seen: int = 0,
+                known: bool = False) -> dict[str, Any]:
+        """Steps with a number above `since`, at most `MOST_STEPS`, and everything else that changes.
+
+        `stride` is the browser's present decimation, `seen` the number of evaluations it has, `known` whether it has
+        the columns and the first λ. The answer's `cursor`, `stride` and `seen` are the values for the next call;
+        `more` says that there are further steps already.
+        """
+        if since < 0:
+            stride = max(stride, suggested_stride(record.steps_done))
+        rows = self._rows(record, since, stride)
+        framed = [row for row in rows if row.coefficients is not None]
+        measured = self._store.evaluations(record.id)
+        if seen > len(measured):
+            seen = 0
+        marks = self._marks.of(record, measured)
+        answer = {
+            "run": record.id,
+            "status": record.status,
+            "steps": record.steps,
+            "steps_done": record.steps_done,
+            "elapsed": record.seconds,
+            "memory": record.peak_memory_mb,
+            "failure": record.error,
+            "device": record.device,
+            "precision": record.precision,
+            "stride": stride,
+            "cursor": rows[-1].number if rows else since,
+            "more": bool(rows) and rows[-1].number < record.steps_done,
+            "seen": len(measured),
+            "numbers": [row.number for row in rows],
+            "seconds": [round(row.seconds, 4) for row in rows],
+            **_scalars(rows, record.tasks),
+            "frames": [row.number for row in framed],
+            "coefficients": "",
+            "marks": marks.accuracies(record.tasks),
+            "evaluations": summaries(measured, record.tasks) if len(measured) != seen else [],
+            "notices": notices(record, measured, marks),
+        }
+        if framed:
+            columns = arrange(record.groups)
+            origin = self._origin(record.id)
+            answer["coefficients"] = encode([row.coefficients for row in framed], origin, columns)
+            if not known:
+                answer["columns"] = [(column.name, column.label, column.block, column.kind) for column in columns]
+                answer["origin"] = _base64(origin[[column.row for column in columns]].T.astype("<f4"))
+        return answer
+
+    def _rows(self, record: RunRecord, since: int, stride: int) -> list[StepRecord]:
+        if stride == 1:
+            return self._store.steps(record.id, since=since, limit=MOST_STEPS)
+        first = (max(since, -1) // stride + 1) * stride
+        wanted = list(range(first, record.steps_done + 1, stride))
+        if len(wanted) < MOST_STEPS and record.steps_done > max([since, *wanted]):
+            wanted.append(record.steps_done)
+        found = []
+        for number in wanted[:MOST_STEPS]:
+            found += self._store.steps(record.id, since=number - 1, limit=1)
+        return found
+
+    def _origin(self, run_id: str) -> Floats:
+        """λ of the run's first step that has one; it never changes, so it is remembered."""
+        if run_id not in self._origins:
+            self._origins[run_id] = self._first(run_id)
+            while len(self._origins) > _REMEMBERED:
+                self._origins.popitem(last=False)
+        return self._origins[run_id]
+
+    def _first(self, run_id: str) -> Floats:
+        since = -1
+        while rows := self._store.steps(run_id, since=since, limit=MOST_STEPS):
+            for row in rows:
+                if row.coefficients is not None:
+                    return row.coefficients
+            since = rows[-1].number
+        raise BadInput(f"Run {run_id} should have coefficients. Found none. Choose a method that learns λ.")
+
+
+def suggested_stride(steps: int) -> int:
+    """The smallest power of two that leaves at most `DECIMATE_ABOVE` steps."""
+    return 1 if steps <= DECIMATE_ABOVE else 2 ** math.ceil(math.log2(steps / DECIMATE_ABOVE))
+
+
+def encode(coefficients: Sequence[Floats | None], origin: Floats, columns: Sequence[Column]) -> str:
+    """λ `[groups, tasks]` of several steps as base64 of little-endian float16 differences `[step, task, column]`."""
+    order = [column.row for column in columns]
+    stacked = np.stack([values for values in coefficients if values is not None])
+    return _base64((stacked - origin)[:, order].transpose(0, 2, 1).astype("<f2"))
+
+
+def decode(text: str, origin: Floats, columns: Sequence[Column]) -> Floats:
+    """The inverse of `encode`: `[step, groups, tasks]`."""
+    order = [column.row for column in columns]
+    groups, tasks = origin.shape
+    differences = np.frombuffer(base64.b64decode(text), "<f2").reshape(-1, tasks, groups).astype(np.float32)
+    values = np.empty((len(differences), groups, tasks), np.float32)
+    values[:, order] = differences.transpose(0, 2, 1)
+    return values + origin
+
+
+def _scalars(rows: Sequence[StepRecord], tasks: Sequence[str]) -> dict[str, str]:
+    """Entropies and losses as base64 of float32 `[step, task]`; NaN where a step measured none."""
+    entropies = np.array([[row.entropies.get(task, np.nan) for task in tasks] for row in rows], "<f4")
+    losses = np.array([[row.losses.get(task, np.nan) for task in tasks] for row in rows], "<f4")
+    same = np.array_equal(entropies, losses, equal_nan=True)
+    return {"entropies": _base64(entropies), "losses": "" if same else _base64(losses)}
+
+
+def _base64(values: npt.NDArray[Any]) -> str:
+    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
+
+
+def whole_number(value: object, name: str, low: int, high: int) -> int:
+    """A number that came from a browser, checked; raises `BadInput`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise BadInput(f"`{name}` should be a whole number from {low} to {high}. Found `{value!r:.40}`.")
+    return value

@@ -1,0 +1,99 @@
+// Cards, the step slider, and the small controls around charts.
+(() => {
+  "use strict";
+  const charts = window.mergescope.charts;
+  const { element } = charts;
+
+  // {root, place, note, help, tools}: a heading, one line of help, controls, and the place of a chart.
+  charts.card = (title, help, { height, wide = false, note = "" }) => {
+    const place = element("div", { class: "mc-plot", style: `min-height:${height}px`, role: "img", "aria-label": title });
+    const waiting = element("p", { class: "mc-note", text: note });
+    const helping = element("p", { class: "mc-help", text: help });
+    const tools = element("div", { class: "mc-tools" });
+    const head = element("header", { class: "mc-head" }, element("div", {}, element("h3", { text: title }), helping), tools);
+    const body = element("div", { class: "mc-body" }, place, waiting);
+    const foot = element("div", { class: "mc-foot" });
+    const root = element("section", { class: wide ? "mc-card mc-wide" : "mc-card" }, head, body, foot);
+    return { root, place, note: waiting, help: helping, tools, foot };
+  };
+
+  // A row of buttons of which one is pressed. `options`: [[value, label]].
+  charts.choice = (label, options, chosen, onChange) => {
+    const root = element("div", { class: "mc-choice", role: "group", "aria-label": label });
+    const buttons = options.map(([value, text]) => {
+      const button = element("button", { type: "button", text, "aria-pressed": String(value === chosen),
+        onclick: () => { select(value); onChange(value); } });
+      button.value = value;
+      return button;
+    });
+    const select = (value) => { for (const button of buttons) button.setAttribute("aria-pressed", String(button.value === value)); };
+    root.append(...buttons);
+    return { root, select, buttons };
+  };
+
+  // A labelled <select>; `fill([[value, text]])` replaces its options and keeps the choice where it still exists.
+  charts.menu = (label, onChange) => {
+    const select = element("select", { "aria-label": label, onchange: () => onChange(select.value) });
+    const root = element("label", { class: "mc-menu" }, element("span", { text: label }), select);
+    const fill = (options) => {
+      const text = JSON.stringify(options), before = select.value;
+      if (select.dataset.options === text) return;
+      select.dataset.options = text;
+      select.replaceChildren(...options.map(([value, shown]) => element("option", { value, text: shown })));
+      if (options.some(([value]) => value === before)) select.value = before;
+    };
+    return { root, select, fill };
+  };
+
+  charts.key = (parts) => parts.map(([mark, text, role]) => element("span", { class: "mc-key" },
+    element("i", { class: `mc-mark mc-${role}`, text: mark, "aria-hidden": "true" }), text));
+
+  // The slider through all steps: drag, arrow keys, Home and End, play; "follow live" while the run goes on.
+  charts.scrubber = (hub) => {
+    const slider = element("input", { type: "range", min: "0", max: "0", value: "0", "aria-label": "Step",
+      oninput: () => hub.setStep(numberAt(Number(slider.value))) });
+    const shown = element("output", { class: "mc-step" });
+    const play = element("button", { type: "button", class: "mc-play", onclick: () => (timer ? stop() : start()) });
+    const follow = element("button", { type: "button", class: "mc-follow", onclick: () => { stop(); hub.setStep(null); } });
+    const root = element("div", { class: "mc-scrub" }, play, element("span", { text: "step" }), slider, shown, follow);
+    let timer = 0;
+
+    const frames = () => hub.run?.frames ?? [];
+    const numberAt = (place) => frames()[place]?.number ?? 0;
+    function start() {
+      const from = hub.run?.place(hub.step) ?? 0;
+      let place = from >= frames().length - 1 ? 0 : from;
+      const jump = Math.max(1, Math.round(frames().length / 240));
+      timer = setInterval(() => {
+        place += jump;
+        if (place >= frames().length - 1) { stop(); hub.setStep(numberAt(frames().length - 1)); } else hub.setStep(numberAt(place));
+      }, 50);
+      update();
+    }
+    function stop() {
+      clearInterval(timer);
+      timer = 0;
+      update();
+    }
+    function update() {
+      const run = hub.run, count = frames().length;
+      root.hidden = count < 2;
+      slider.max = String(Math.max(0, count - 1));
+      slider.value = String(run ? run.place(hub.step) : 0);
+      const number = numberAt(Number(slider.value));
+      slider.setAttribute("aria-valuetext", `step ${number}`);
+      shown.textContent = String(number);
+      play.textContent = timer ? "❚❚" : "▶";
+      play.setAttribute("aria-label", timer ? "Stop playing" : "Play all steps");
+      const live = run && !run.ended;
+      follow.hidden = !live && hub.step === null;
+      follow.textContent = live ? (hub.step === null ? "following live" : "follow live") : "last step";
+      follow.setAttribute("aria-pressed", String(hub.step === null));
+    }
+    hub.on("change", update);
+    hub.on("step", update);
+    hub.on("run", () => { stop(); update(); });
+    update();
+    return { root, update };
+  };
+})();

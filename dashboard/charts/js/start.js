@@ -1,0 +1,35 @@
+// Ties the charts to the page they stand in: Mergescope's own page, or an exported file.
+(() => {
+  "use strict";
+  const charts = window.mergescope.charts;
+
+  // In the dashboard: one hub for the whole page, whichever tab is opened first.
+  charts.mount = (element, view, server) => {
+    charts.hub ??= connect(server);
+    charts[view](element.querySelector(".mc"), charts.hub, server);
+  };
+
+  function connect(server) {
+    const page = window.mergescope;
+    const hub = new charts.Hub({ describe: server.describe, history: server.history }, page.pollSeconds);
+    hub.on("step", (step) => page.setStep(step));
+    hub.on("saved", (run) => page.select(run));
+    page.on("run", (run) => hub.show(run));
+    page.on("step", (step) => hub.setStep(step));
+    page.on("tab", () => { hub.wake(); charts.redraw(); });
+    // The sidebar sees a run go on again (resumed) before anybody asks for its steps.
+    page.on("status", (status) => { if (status?.id === hub.id && status.status !== hub.run?.status) hub.poke(); });
+    hub.show(page.run);
+    if (page.step !== null) hub.setStep(page.step);
+    return hub;
+  }
+
+  // In an exported file: {describe: answer, history: [answers]} of one run, all steps of which are there.
+  charts.embedded = (whole) => {
+    let next = 0;
+    return {
+      describe: async () => whole.describe,
+      history: async () => whole.history[next++] ?? { ...whole.history.at(-1), more: false, numbers: [], frames: [], evaluations: [] },
+    };
+  };
+})();

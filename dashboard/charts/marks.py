@@ -1,0 +1,100 @@
+"""Where a run's accuracies stand: base, expert and Task Arithmetic of each task, and the run's own measurements."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from core.evaluate import Evaluation
+from core.store import EvaluationRecord, RunRecord
+
+
+@dataclass(frozen=True)
+class Known:
+    """Accuracies (and entropies of the experts) by task, as far as they are known."""
+
+    base: dict[str, float] = field(default_factory=dict)
+    expert: dict[str, float] = field(default_factory=dict)
+    task_arithmetic: dict[str, float] = field(default_factory=dict)
+    expert_entropy: dict[str, float] = field(default_factory=dict)
+    """Mean prediction entropy of each expert on its own images, in nats."""
+
+    def accuracies(self, tasks: Sequence[str]) -> dict[str, list[float | None]]:
+        """One list per mark in the order of `tasks`; marks nobody knows are left out."""
+        marks = {"base": self.base, "expert": self.expert, "task_arithmetic": self.task_arithmetic}
+        return {name: [known.get(task) for task in tasks] for name, known in marks.items() if known}
+
+    def over(self, other: Known) -> Known:
+        """This knowledge, completed by `other`."""
+        return Known(self.base or other.base, self.expert or other.expert,
+                     self.task_arithmetic or other.task_arithmetic, self.expert_entropy or other.expert_entropy)
+
+
+class Marks(Protocol):
+    """Knows the marks of a run."""
+
+    def of(self, record: RunRecord, measured: Sequence[EvaluationRecord]) -> Known:
+        """What is known now; quick, since every poll asks."""
+
+
+class NoMarks:
+    """Only what the run itself tells."""
+
+    def of(self, record: RunRecord, measured: Sequence[EvaluationRecord]) -> Known:
+        """From the run's report and its own measurements."""
+        return own(record, measured)
+
+
+def own(record: RunRecord, measured: Sequence[EvaluationRecord]) -> Known:
+    """Marks that a run carries itself.
+
+    AdaMerging starts from one λ for all, so what is measured at step 0 is Task Arithmetic with that λ.
+    """
+    tasks = (record.report or {}).get("tasks", [])
+    base = {task["name"]: task["base_accuracy"] for task in tasks if task.get("base_accuracy") is not None}
+    expert = {task["name"]: task["expert_accuracy"] for task in tasks if task.get("expert_accuracy") is not None}
+    start = {one.task: one.accuracy for one in measured
+             if one.step == 0 and one.kind == "merged" and one.accuracy is not None}
+    learned = record.steps > 0 and record.method.startswith("adamerging") and not record.method.endswith("_pp")
+    return Known(base, expert, start if learned else {})
+
+
+def from_report(report: dict[str, Any]) -> dict[str, float]:
+    """Accuracy by task of a finished run."""
+    return {task["name"]: task["accuracy"] for task in report.get("tasks", []) if task.get("accuracy") is not None}
+
+
+def summaries(measured: Sequence[EvaluationRecord], tasks: Sequence[str]) -> list[dict[str, Any]]:
+    """The merged model's measurements, one entry a step, lists in the order of `tasks`, with 95 % intervals."""
+    steps: defaultdict[tuple[int, bool], dict[str, EvaluationRecord]] = defaultdict(dict)
+    for one in measured:
+        if one.kind == "merged":
+            steps[one.step, one.full][one.task] = one
+    return [_summary(step, full, found, tasks) for (step, full), found in sorted(steps.items())]
+
+
+def _summary(step: int, full: bool, found: dict[str, EvaluationRecord], tasks: Sequence[str]) -> dict[str, Any]:
+    records = [found.get(task) for task in tasks]
+    intervals = [_interval(one) for one in records]
+    return {
+        "step": step,
+        "full": full,
+        "images": max((one.total for one in records if one), default=0),
+        "accuracy": [_rounded(one.accuracy) if one else None for one in records],
+        "low": [low for low, _ in intervals],
+        "high": [high for _, high in intervals],
+        "entropy": [_rounded(one.entropy) if one else None for one in records],
+    }
+
+
+def _interval(one: EvaluationRecord | None) -> tuple[float | None, float | None]:
+    if one is None or one.correct is None or not one.total:
+        return None, None
+    interval = Evaluation(one.task, one.correct, one.total, one.entropy).ci95
+    return (_rounded(interval[0]), _rounded(interval[1])) if interval else (None, None)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 5)

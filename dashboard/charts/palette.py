@@ -1,0 +1,112 @@
+"""Colours of the charts in both themes, and the Plotly template made of them; no Gradio here.
+
+The sequential scale is one curve in OKLab from the surface to the far end of the lightness axis, cut into ten parts
+of equal colour distance; the diverging one is two such curves that meet in the surface's grey. Lightness rises or
+falls all the way, so the order can be read without seeing hue (tests/dashboard/test_palette.py measures both).
+The JavaScript charts receive the same numbers (`as_json`), so that live and exported figures look alike.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from dashboard import theme
+
+ThemeName = Literal["light", "dark"]
+
+FONT = ", ".join(f'"{name}"' if " " in name else name for name in theme.FONT)
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours of one theme; every name is a role, never a colour."""
+
+    surface: str
+    card: str
+    text: str
+    muted: str
+    line: str
+    accent: str
+    warm: str
+    """The second mark: Task Arithmetic, the selected task, what gets worse."""
+    bad: str
+    sequential: tuple[str, ...]
+    """Small λ to large λ, equal steps in OKLab."""
+    diverging: tuple[str, ...]
+    """Less to more, the middle is no difference."""
+    kinds: dict[str, str]
+    """Colour of each tensor kind, for the strip under the heatmap."""
+
+
+def _palette(colours: theme.Palette, sequential: str, diverging: str, kinds: dict[str, str]) -> Palette:
+    roles = {name: getattr(colours, name) for name in
+             ("surface", "card", "text", "muted", "line", "accent", "warm", "bad")}
+    return Palette(**roles, sequential=tuple(sequential.split()), diverging=tuple(diverging.split()), kinds=kinds)
+
+
+LIGHT = _palette(
+    theme.LIGHT,
+    "#f4f8f7 #cee7e1 #a7d5cd #81c2ba #5caea8 #389995 #148382 #006d6f #00565a #004146 #012d31",
+    "#7e320f #a5522a #c8774d #e1a07c #f0cbb5 #f7f5f4 #b6dcd8 #7abfb9 #469e99 #227b78 #0d5957",
+    {"embedding": "#7b5ea7", "attention": "#3b6fb6", "MLP": "#c98a2b", "LayerNorm": "#9aa0a6",
+     "projection": "#33383d", "mixed": "#c9ccd0"},
+)
+DARK = _palette(
+    theme.DARK,
+    "#1b2325 #1b383d #144e55 #05646c #027c81 #209395 #44aaa8 #69c0b9 #90d5cb #b8e8de #dffbf3",
+    "#f2ab83 #d2875e #ad6641 #834c31 #56372a #292624 #294744 #2e6963 #388b84 #4dafa5 #69d3c7",
+    {"embedding": "#b39ddb", "attention": "#7fa8e0", "MLP": "#e0b15c", "LayerNorm": "#7d858d",
+     "projection": "#f2f2f2", "mixed": "#4a5158"},
+)
+THEMES: dict[ThemeName, Palette] = {"light": LIGHT, "dark": DARK}
+
+CONFIG: dict[str, Any] = {
+    "responsive": False,
+    "displaylogo": False,
+    "displayModeBar": False,
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "doubleClick": "reset",
+}
+"""Plotly's configuration: nothing that talks to anybody, no toolbar over the data."""
+
+
+def colourscale(colours: tuple[str, ...]) -> list[list[float | str]]:
+    """Evenly spaced stops, as Plotly wants them."""
+    return [[index / (len(colours) - 1), colour] for index, colour in enumerate(colours)]
+
+
+def template(name: ThemeName) -> dict[str, Any]:
+    """The Plotly layout template of a theme: fonts, grid, margins, hover label."""
+    colours = THEMES[name]
+    axis = {
+        "gridcolor": colours.line, "linecolor": colours.line, "tickcolor": colours.line, "zeroline": False,
+        "ticks": "", "automargin": False, "title": {"font": {"size": 12}, "standoff": 6},
+    }
+    return {
+        "layout": {
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"family": FONT, "size": 12, "color": colours.muted},
+            "hoverlabel": {"bgcolor": colours.card, "bordercolor": colours.muted,
+                           "font": {"family": FONT, "size": 12, "color": colours.text}, "align": "left"},
+            "xaxis": axis,
+            "yaxis": axis,
+            "showlegend": False,
+            "hovermode": "closest",
+            "dragmode": "zoom",
+            "margin": {"l": 48, "r": 16, "t": 8, "b": 32},
+        }
+    }
+
+
+def as_json() -> str:
+    """Both themes, their templates and the configuration, for the JavaScript charts."""
+    themes = {
+        name: {**asdict(colours), "sequential": colourscale(colours.sequential),
+               "diverging": colourscale(colours.diverging), "template": template(name)}
+        for name, colours in THEMES.items()
+    }
+    return json.dumps({"themes": themes, "config": CONFIG, "font": FONT}, separators=(",", ":"))

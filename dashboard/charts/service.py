@@ -1,0 +1,71 @@
+"""The functions that the charts call on the server: each takes one untrusted argument and checks it itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from core import methods
+from dashboard import ui
+from dashboard.charts.feed import Feed, whole_number
+from dashboard.charts.references import Found
+from dashboard.context import Context
+from dashboard.wording import run_title
+
+MOST_STEPS = 10_000_000
+LISTED = 200
+
+
+def readers(ctx: Context) -> list[Callable[..., Any]]:
+    """`describe` and `history`: what every view needs."""
+    feed = Feed(ctx.store, Found(ctx.store, ctx.library))
+
+    @ui.answered
+    def describe(args: Any, request: gr.Request) -> dict[str, Any]:
+        record = ctx.run(fields(args).get("run"), request)
+        return feed.describe(record, task_titles(ctx, record.suite), title(record))
+
+    @ui.answered
+    def history(args: Any, request: gr.Request) -> dict[str, Any]:
+        given = fields(args)
+        record = ctx.run(given.get("run"), request)
+        return feed.history(
+            record, whole_number(given.get("since", -1), "since", -1, MOST_STEPS),
+            stride=whole_number(given.get("stride", 1), "stride", 1, MOST_STEPS),
+            seen=whole_number(given.get("seen", 0), "seen", 0, MOST_STEPS), known=given.get("known") is True,
+        )
+
+    return [describe, history]
+
+
+def listing(ctx: Context) -> Callable[..., Any]:
+    """`runs`: the other runs with coefficients that the caller may see, newest first."""
+
+    @ui.answered
+    def runs(args: Any, request: gr.Request) -> dict[str, Any]:
+        current = ctx.run(fields(args).get("run"), request)
+        found = [one for one in ctx.runs(request, limit=LISTED)
+                 if one.id != current.id and one.groups and set(one.tasks) & set(current.tasks)]
+        return {"runs": [{"id": one.id, "name": f"{title(one)} · {one.suite} · {one.steps_done} steps"}
+                         for one in found]}
+
+    return runs
+
+
+def fields(args: Any) -> dict[str, Any]:
+    """`args` where it is an object, else an empty one."""
+    return args if isinstance(args, dict) else {}
+
+
+def title(record: Any) -> str:
+    """What people call a run."""
+    known = record.method in methods.names()
+    return run_title(record.name, methods.get(record.method).title if known else record.method)
+
+
+def task_titles(ctx: Context, suite: str) -> dict[str, str]:
+    """Names of a suite's tasks for people; empty for a suite that is not here (any more)."""
+    file = ctx.suites().get(suite)
+    return {task.name: task.title for task in file.tasks} if file is not None else {}

@@ -1,0 +1,25 @@
+"""The tab that shows a run while it goes on: λ, entropy, accuracy, warnings.
+
+Pause, Resume and Cancel stand in the header above the tabs (`dashboard.pages.sidebar`), where they can be reached from
+every tab.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboard.charts.component import charts
+from dashboard.charts.service import readers
+from dashboard.context import Context, Shell
+
+TITLE = "Live"
+TAB_ID = "live"
+
+
+def build(ctx: Context) -> Any:
+    """One component; it polls while its tab is open."""
+    return charts("live", readers(ctx), elem_id="ms-live")
+
+
+def wire(handles: Any, ctx: Context, shell: Shell) -> None:
+    """Nothing to connect: the charts follow the page's current run by themselves (js/start.js)."""

@@ -1,0 +1,106 @@
+"""Runs whose numbers are made up by a formula, written through the real store: for charts, browser tests, the bench."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from core.methods.base import Coefficients, Step
+from core.store import Store
+
+TASKS = ("digits", "house numbers", "letters", "flags", "animals", "icons", "vehicles", "satellite")
+_INSIDE = ("ln_1.weight", "ln_1.bias", "attn.in_proj_weight", "attn.in_proj_bias", "attn.out_proj.weight",
+           "attn.out_proj.bias", "ln_2.weight", "ln_2.bias", "mlp.c_fc.weight", "mlp.c_fc.bias", "mlp.c_proj.weight",
+           "mlp.c_proj.bias")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Stands in for `core.evaluate.Evaluation`."""
+
+    task: str
+    correct: int
+    total: int
+    entropy: float
+
+
+def tensor_names(blocks: int = 8) -> tuple[str, ...]:
+    """Names of a vision transformer's tensors, in open_clip's order (`proj` before the blocks)."""
+    inside = (f"transformer.resblocks.{block}.{name}" for block in range(blocks) for name in _INSIDE)
+    return ("class_embedding", "positional_embedding", "proj", "conv1.weight", "ln_pre.weight", "ln_pre.bias", *inside,
+            "ln_post.weight", "ln_post.bias")
+
+
+def task_names(count: int) -> tuple[str, ...]:
+    """`count` names, the first eight of them words."""
+    return (*TASKS, *(f"task {index}" for index in range(len(TASKS), count)))[:count]
+
+
+def create(store: Store, *, tasks: int = 8, steps: int = 100, method: str = "adamerging", name: str = "") -> str:
+    """A queued run of made-up steps."""
+    return store.create(suite="synthetic", method=method, settings={"objective": "entropy", "lr": 1e-3}, seed=0,
+                        tasks=task_names(tasks), steps=steps, hashes={}, adapted_on="test", name=name,
+                        execution={"device": "cpu", "precision": "float32", "threads": 2})
+
+
+def coefficients(names: Sequence[str], tasks: int, number: int, steps: int, seed: int = 0) -> np.ndarray:
+    """λ `[groups, tasks]`: from 0.3 towards a pattern that grows with depth and differs by task and tensor."""
+    random = np.random.default_rng(seed)
+    depth = np.linspace(0, 1, len(names))[:, None]
+    waves = 1 + 0.5 * np.sin(1.7 * np.arange(tasks) + seed)
+    goal = 0.12 + 0.45 * depth**1.2 * waves + 0.1 * random.normal(size=(len(names), tasks))
+    share = 1 - np.exp(-3 * number / max(steps, 1))
+    return np.clip(0.3 + share * (goal - 0.3), 0, 1).astype(np.float32)
+
+
+def made_up(tasks: int, steps: int, groups: Sequence[str], seed: int = 0) -> Iterator[Step]:
+    """Step 0 and `steps` more."""
+    names, random = task_names(tasks), np.random.default_rng(seed + 1)
+    for number in range(steps + 1):
+        level = 0.25 + (0.5 + 0.09 * np.arange(tasks)) * np.exp(-number / (0.2 * steps + 1))
+        level *= 1 + 0.08 * random.normal(size=tasks)
+        entropies = {task: float(value) for task, value in zip(names, level, strict=True)} if number else {}
+        values = torch.from_numpy(coefficients(groups, tasks, number, steps, seed))
+        yield Step(number, losses=entropies, entropies=entropies, seconds=0.1, samples=16 * tasks if number else 0,
+                   coefficients=Coefficients(tuple(groups), names, values))
+
+
+def measure(store: Store, run_id: str, number: int, steps: int, *, full: bool = False, falling: str = "") -> None:
+    """Made-up accuracies after a step; those of the task `falling` fall while its entropy falls as well."""
+    found = []
+    total = 400 if full else 128
+    for place, task in enumerate(store.run(run_id).tasks):
+        share = 1 - np.exp(-4 * number / max(steps, 1))
+        accuracy = 0.55 + 0.03 * (place % 5) + (-0.2 if task == falling else 0.25) * share
+        found.append(Measured(task, round(accuracy * total), total, float(1.2 - 0.7 * share)))
+    store.add_evaluation(run_id, number, "test", found, full=full)
+
+
+def finish(store: Store, run_id: str) -> None:
+    """Note the run as done, with a report."""
+    record = store.run(run_id)
+    last = {one.task: one for one in store.evaluations(run_id)}
+    tasks = [{"name": task, "accuracy": one.correct / one.total if (one := last.get(task)) else 0.5, "ci95": None,
+              "expert_accuracy": 0.9 + 0.01 * (place % 7), "base_accuracy": 0.35 + 0.02 * (place % 6),
+              "normalised": 0.9}
+             for place, task in enumerate(record.tasks)]
+    store.finish(run_id, {"tasks": tasks, "average_accuracy": 0.8, "average_normalised": 0.9,
+                          "steps": record.steps_done, "seconds": record.seconds, "peak_memory_mb": 640.0, "entropy": [],
+                          "coefficients": {"groups": list(record.groups), "tasks": list(record.tasks), "values": []}})
+
+
+def finished(store: Store, *, tasks: int = 8, blocks: int = 8, steps: int = 60, seed: int = 0, name: str = "",
+             falling: str = "") -> str:
+    """A whole run: steps, accuracies every tenth, report."""
+    run_id = create(store, tasks=tasks, steps=steps, name=name)
+    groups = tensor_names(blocks)
+    for step in made_up(tasks, steps, groups, seed):
+        store.record(run_id, step)
+        if step.number % max(1, steps // 10) == 0:
+            measure(store, run_id, step.number, steps, falling=falling)
+    measure(store, run_id, steps, steps, full=True, falling=falling)
+    finish(store, run_id)
+    return run_id

@@ -1,0 +1,144 @@
+"""What README, CONTRIBUTING and the CI script say is true of this tree."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from core.cli.app import app
+from core.store import Store
+from core.suites import find
+from tests.tiny import make_suite
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / ".github" / "CONTRIBUTING.md").read_text("utf-8")
+Cli = Callable[..., Any]
+
+STABLE = """
+merge SUITE --method adamerging --tasks a,b --set steps=500 --set group=tensor --seed 1 --device auto --precision auto
+merge SUITE --out merged.safetensors --report report.json --runs DIR --json
+ui --suite demo --host 127.0.0.1 --port 7860 --share --no-browser --read-only --runs DIR
+evaluate SUITE --weights merged.safetensors --json
+evaluate SUITE --expert NAME
+evaluate SUITE --base
+similarity SUITE --json
+compare SUITE --methods a,b,c --set steps=5 --json
+compare SUITE --methods all
+methods --json
+suites --json
+tasks SUITE --json
+inspect CHECKPOINT --json
+runs list --json
+runs show ID --report report.json
+runs resume ID --report report.json
+runs export ID --report report.json
+runs delete ID
+doctor --json
+"""
+"""Forms that scripts rely on; a change here is a change for users."""
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def readme_commands() -> list[list[str]]:
+    """Arguments of every `python launch.py …` in the README's code."""
+    lines = [part for block in blocks(README, "bash") for part in re.split(r"\n|&&", block)]
+    words = [shlex.split(line) for line in lines]
+    return [line[2:] for line in words if line[:2] == ["python", "launch.py"]]
+
+
+def parse(arguments: list[str]) -> None:
+    """Let the command line understand `arguments` without carrying them out; raises for anything unknown."""
+    import launch  # noqa: F401  (adds `ui`)
+
+    command: Any = typer.main.get_command(app)
+    while hasattr(command, "resolve_command"):
+        context = command.make_context(
+            "mergescope", [*arguments], resilient_parsing=False, allow_interspersed_args=False
+        )
+        name, command, arguments = command.resolve_command(context, arguments)
+    command.make_context(name, [*arguments])
+
+
+@pytest.mark.parametrize("line", STABLE.strip().splitlines())
+def test_stable_command_lines_are_understood(line: str) -> None:
+    parse(line.split())
+
+
+def test_the_check_above_notices_unknown_options() -> None:
+    for line in ("merge SUITE --bogus", "runs frobnicate ID", "evaluate", "frobnicate"):
+        with pytest.raises(typer.TyperException):
+            parse(line.split())
+
+
+def test_the_readme_shows_every_command() -> None:
+    import launch  # noqa: F401
+
+    shown = {" ".join(command[:1]) for command in readme_commands()}
+    group: Any = typer.main.get_command(app)
+    assert set(group.commands) <= shown
+
+
+@pytest.mark.slow
+def test_the_readme_s_commands_run_as_documented(
+    cli: Cli, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A person's own suites win over bundled ones: a random `demo` makes this a test of the commands, not of the suite.
+    names = [task.name for task in find("demo").tasks]
+    make_suite(home / "suites", name="demo", names=names)
+    monkeypatch.chdir(tmp_path)
+    commands = [command for command in readme_commands() if command and command[0] not in ("ui", "doctor")]
+    assert len(commands) > 10
+    for command in commands:
+        if "ID" in command:
+            runs = cli("runs", "list", "--json").data["runs"]
+            run_id = next(run["id"] for run in runs if run["method"] == "adamerging")
+            command = [run_id if word == "ID" else word for word in command]
+            if command[1] == "resume":
+                with Store.open(home / "runs") as store:
+                    store.set_status(run_id, "interrupted")
+        answer = cli(*command)
+        assert answer.status == 0, (command, answer.err)
+        assert answer.out
+    assert {"merged.safetensors", "report.json", "coefficients.csv"} <= {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("command", [c for c in readme_commands() if c[:1] in (["ui"], ["doctor"])], ids=" ".join)
+def test_commands_that_do_not_end_by_themselves_are_understood(command: list[str]) -> None:
+    parse(command)
+
+
+def test_the_readme_s_suite_file_is_valid(tmp_path: Path, cli: Cli) -> None:
+    [text] = blocks(README, "yaml")
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, "utf-8")
+    data = cli("tasks", path, "--json").data
+    assert data["suite"] == "mine"
+    assert data["tasks"][0]["classes"] == ["zero", "one", "two"]
+
+
+def test_ci_runs_the_readme_s_own_test_command() -> None:
+    [command] = [line for block in blocks(README, "bash") for line in block.splitlines() if "pytest" in line]
+    script = ROOT / ".ci" / "run"
+    assert command in script.read_text("utf-8").splitlines()
+    assert os.access(script, os.X_OK)
+
+
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+def test_named_files_exist(text: str) -> None:
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    named = re.findall(r"`((?:core|dashboard|assets|tests|\.ci|\.github)/[\w./-]*|launch\.py)`", prose)
+    named += [link for link in re.findall(r"\]\(([\w./-]+)\)", prose) if not link.startswith("http")]
+    assert len(named) >= 3
+    assert [name for name in named if not (ROOT / name).exists()] == []

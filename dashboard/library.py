@@ -51,6 +51,7 @@ class Library:
         self._compute = threading.RLock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="library")
         self._answers: OrderedDict[Any, Future[Any]] = OrderedDict()
+        self._facts: dict[Any, tuple[Any, Any]] = {}
         self.broken: dict[str, str] = {}
         """Suites whose file is not valid, with the reason in one line."""
 
@@ -132,6 +133,8 @@ class Library:
                 while len(self._problems) > KEPT_PROBLEMS:
                     self._problems.popitem(last=False)
             own = copy.copy(problem)
+            # Calling the encoder puts the given weights into its module for a moment: threads must not share one.
+            own.encoder = copy.deepcopy(problem.encoder)
         own.tick = _nothing
         return own
 
@@ -140,6 +143,18 @@ class Library:
         """Let one page compute at a time, so that viewers can't slow a run down together."""
         with self._compute:
             yield
+
+    def identity(self, suite: SuiteFile) -> tuple[Any, ...]:
+        """Name and files of a suite as a key that changes with them."""
+        return (suite.name, hash(_stamp(suite)))
+
+    def remember(self, key: Any, suite: SuiteFile, compute: Callable[[], Any]) -> Any:
+        """What `compute` says about a suite, kept until one of the suite's files changes."""
+        stamp = _stamp(suite)
+        known = self._facts.get(key)
+        if known is None or known[0] != stamp:
+            known = self._facts[key] = (stamp, compute())
+        return known[1]
 
     def later(self, key: Any, compute: Callable[[], Any], *, again: bool = False) -> Answer:
         """The answer to `key`, computed once in the background; `again` asks anew after a failure.

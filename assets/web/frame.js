@@ -157,6 +157,8 @@ window.mergescopeFrame = (() => {
     element.querySelector(".ms-theme").addEventListener("click", () => ms.setTheme(ms.theme === "dark" ? "light" : "dark"));
     element.querySelector(".ms-new")?.addEventListener("click", () => { ms.open("setup"); closeOnPhone(); });
     list.addEventListener("click", closeOnPhone);
+    closeOnPhone();
+    document.documentElement.classList.add("ms-mounted");
     ms.on("runs", draw);
     ms.on("run", () => { draw(); refresh(); });
     refresh();

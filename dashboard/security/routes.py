@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from dashboard.access import OWNER_SECONDS, Access
+from dashboard.charts import bundle
 from dashboard.security import notices
 from dashboard.security.gate import VIEW
 from dashboard.settings import WEB
@@ -28,6 +29,9 @@ def add_routes(app: FastAPI, access: Access) -> None:
 
     @app.get("/web/{name}")
     def web(name: str, request: Request) -> Response:
+        charts = bundle.response(name, request.headers.get("accept-encoding", ""))
+        if charts is not None:
+            return charts
         path = WEB / name
         if not FILE_NAME.fullmatch(name) or not path.is_file() or path.is_symlink():
             return JSONResponse({"error": "no such file"}, 404)

@@ -1,0 +1,313 @@
+/* The page "Set up": loads the catalogue, keeps the choices, asks the server what they mean, starts the run. */
+window.mergescopeSetup = (element, server) => {
+  "use strict";
+  const ms = window.mergescope;
+  const make = (tag, cls, text) => {
+    const el = document.createElement(tag);
+    if (cls) el.className = cls;
+    if (text !== undefined) el.textContent = text;
+    return el;
+  };
+  const part = (name) => element.querySelector(`.ms-${name}`);
+  const choice = { suite: "", tasks: new Set(), method: "adamerging", preset: "", settings: {}, device: "auto", precision: "auto",
+    evaluate_every: 0, name: "" };
+  let catalogue = null, described = null, cards = null, form = null, starting = false, asked = 0, planTimer = null, everyTouched = false;
+
+  const method = () => catalogue.methods.find((m) => m.name === choice.method) || catalogue.methods[0];
+  const presets = () => described?.presets[choice.method] || [];
+  const values = () => ({ suite: choice.suite, tasks: [...choice.tasks], method: choice.method, settings: choice.settings,
+    device: choice.device, precision: choice.precision, evaluate_every: Number(choice.evaluate_every) || 0, name: choice.name });
+
+  function skeleton() {
+    for (const name of ["suite", "tasks", "method", "options", "plan"]) {
+      const box = make("div", "ms-skeleton");
+      box.style.height = { suite: "84px", tasks: "300px", method: "150px", options: "220px", plan: "260px" }[name];
+      part(name).replaceChildren(box);
+    }
+    part("suite").setAttribute("aria-busy", "true");
+  }
+  function failed(section, text, again) {
+    const note = make("div", "ms-note error", text);
+    note.setAttribute("role", "alert");
+    const button = make("button", "ms-button", "Try again");
+    button.type = "button";
+    button.addEventListener("click", again);
+    section.replaceChildren(note, button);
+  }
+  async function ask(fn, args) {
+    try { return await fn(args); } catch { return { error: "The server did not answer. It may have been stopped." }; }
+  }
+  const keep = () => {
+    try { sessionStorage.setItem("mergescope.setup", JSON.stringify({ ...values(), preset: choice.preset, everyTouched })); } catch { /* private mode */ }
+  };
+  const kept = () => { try { return JSON.parse(sessionStorage.getItem("mergescope.setup") || "null"); } catch { return null; } };
+
+  async function open() {
+    skeleton();
+    const answer = await ask(server.setup_catalogue, {});
+    if (answer.error) { failed(part("suite"), answer.error, open); return; }
+    catalogue = answer;
+    part("suite").removeAttribute("aria-busy");
+    if (!catalogue.suites.length) {
+      part("suite").replaceChildren(make("h2", "ms-title", "No suite found"), make("p", "ms-help",
+        "A suite is a YAML file with a base, its experts and their tasks. Put one into the suites folder of your Mergescope folder."));
+      return;
+    }
+    const before = kept(), known = before && catalogue.suites.some((s) => s.name === before.suite);
+    choice.suite = known ? before.suite : catalogue.suite;
+    if (!catalogue.suites.some((s) => s.name === choice.suite)) choice.suite = catalogue.suites[0].name;
+    await useSuite(known ? before : null);
+  }
+
+  async function useSuite(before) {
+    drawSuite();
+    const number = ++asked, answer = await ask(server.setup_tasks, { suite: choice.suite });
+    if (number !== asked) return;
+    if (answer.error) { failed(part("tasks"), answer.error, () => useSuite(before)); return; }
+    described = answer;
+    const names = new Set(described.tasks.map((task) => task.name));
+    choice.tasks = new Set(before ? before.tasks.filter((name) => names.has(name)) : names);
+    cards = window.mergescopeTasks.build(part("tasks"), { tasks: described.tasks, chosen: choice.tasks, onChange(name, on) {
+      if (on) choice.tasks.add(name); else choice.tasks.delete(name);
+      changed();
+    } });
+    if (before && catalogue.methods.some((m) => m.name === before.method)) choice.method = before.method;
+    else if (!catalogue.methods.some((m) => m.name === choice.method)) choice.method = catalogue.methods[0].name;
+    usePreset(presets()[0]);
+    if (before) {
+      for (const name of Object.keys(choice.settings)) if (name in before.settings) choice.settings[name] = before.settings[name];
+      for (const name of ["device", "precision", "evaluate_every", "name", "preset"]) if (name in before) choice[name] = before[name];
+      everyTouched = Boolean(before.everyTouched);
+    }
+    draw();
+    accuracies();
+  }
+  async function accuracies(tries = 0) {
+    const suite = choice.suite, answer = await ask(server.setup_accuracies, { suite });
+    if (suite !== choice.suite || answer.error) return;
+    if (answer.pending && tries < 600) setTimeout(() => accuracies(tries + 1), tries < 10 ? 1500 : 4000);
+    else cards.accuracies(answer.accuracies);
+  }
+
+  function usePreset(preset) {
+    if (!preset) { choice.settings = {}; return; }
+    choice.preset = preset.name;
+    choice.settings = { ...preset.settings };
+    if (!everyTouched) choice.evaluate_every = choice.settings.steps ? Math.max(1, Math.round(choice.settings.steps / 10)) : 0;
+  }
+  function draw() { drawMethod(); drawOptions(); drawPlan(); changed(); }
+
+  function drawSuite() {
+    const section = part("suite"), suite = catalogue.suites.find((s) => s.name === choice.suite);
+    const label = make("label", "ms-title", "1  Suite"), select = make("select");
+    label.htmlFor = select.id = "ms-suite";
+    label.htmlFor = "ms-suite";
+    for (const item of catalogue.suites) {
+      const option = make("option", "", `${item.title} (${item.tasks} tasks)`);
+      option.value = item.name;
+      select.append(option);
+    }
+    select.value = choice.suite;
+    select.addEventListener("change", () => { choice.suite = select.value; useSuite(null); });
+    const line = make("div", "ms-suite-line");
+    line.append(label, select);
+    section.replaceChildren(line, make("p", "ms-help", suite.description || "A base model, its experts and the tasks they were made for."));
+    if (suite.missing.length) section.append(note("warning", `Files of this suite are not there yet: ${suite.missing.join("; ")}.`));
+    catalogue.broken.forEach((text) => section.append(note("warning", `Left out, because its file is not valid. ${text}`)));
+  }
+  function note(kind, text) {
+    const box = make("div", `ms-note ${kind}`, text);
+    if (kind === "error") box.setAttribute("role", "alert");
+    return box;
+  }
+
+  function drawMethod() {
+    const section = part("method"), chosen = method();
+    const label = make("label", "ms-title", "3  Method"), select = make("select");
+    select.id = "ms-method";
+    label.htmlFor = "ms-method";
+    const families = new Map();
+    for (const item of catalogue.methods) {
+      if (!families.has(item.family)) {
+        const group = make("optgroup");
+        group.label = item.family;
+        families.set(item.family, group);
+        select.append(group);
+      }
+      const option = make("option", "", item.title);
+      option.value = item.name;
+      families.get(item.family).append(option);
+    }
+    select.value = chosen.name;
+    select.addEventListener("change", () => { choice.method = select.value; usePreset(presets()[0]); draw(); part("method").querySelector("select").focus(); });
+    const line = make("div", "ms-suite-line");
+    line.append(label, select);
+    const facts = make("dl", "ms-facts");
+    for (const [term, text] of [["What it does", chosen.summary], ["Needs", chosen.needs], ["Costs", chosen.cost],
+      ["Learns", chosen.trains === "nothing" ? "" : chosen.trains], ["Paper", chosen.paper]]) {
+      if (text) facts.append(make("dt", "", term), make("dd", "", text));
+    }
+    const group = make("fieldset", "ms-presets");
+    group.append(make("legend", "", "Start from"));
+    for (const preset of presets()) {
+      const box = make("label"), input = make("input");
+      input.type = "radio";
+      input.name = "preset";
+      input.checked = preset.name === choice.preset;
+      input.addEventListener("change", () => { everyTouched = false; usePreset(preset); drawOptions(); changed(); });
+      const text = make("span");
+      text.append(make("strong", "", preset.title), make("small", "", preset.help));
+      box.append(input, text);
+      group.append(box);
+    }
+    section.replaceChildren(line, facts, ...(presets().length > 1 ? [group] : []));
+  }
+
+  function drawOptions() {
+    const extra = [], chosen = method();
+    const other = (name, title, help, kind, choices = []) => window.mergescopeForm.row(
+      { name, title, help, kind, choices, default: kind === "choice" ? "auto" : kind === "int" ? 0 : "", source: "Mergescope", min: 0, max: null,
+        above: null, below: null }, choice[name], undefined, (_name, value) => {
+        choice[name] = value;
+        if (name === "evaluate_every") everyTouched = true;
+        changed();
+      });
+    if (chosen.fields.some((field) => field.name === "steps")) {
+      extra.push(other("evaluate_every", "Measure accuracy every … steps", "On up to 128 test images per task; 0 measures at the end only.", "int"));
+    }
+    extra.push(other("device", "Device", "Where it is computed; auto takes a GPU where there is one.", "choice",
+      catalogue.devices.map((value) => ({ value, title: value }))));
+    extra.push(other("precision", "Precision", "Of forward and backward pass; auto measures which is faster here.", "choice",
+      ["auto", "float32", "bfloat16"].map((value) => ({ value, title: value }))));
+    extra.push(other("name", "Name of the run", "Shown in the list of runs; may stay empty.", "text"));
+    form = window.mergescopeForm.build(part("options"), { fields: chosen.fields, values: choice.settings, extra,
+      suite: presets().find((preset) => preset.name === "suite")?.settings, onInput(name, value) { choice.settings[name] = value; changed(); } });
+  }
+
+  function drawPlan() {
+    const section = part("plan");
+    if (section.querySelector(".ms-start")) return;
+    const start = make("button", "ms-button primary ms-start", "Start merge");
+    start.type = "button";
+    start.addEventListener("click", begin);
+    const save = make("button", "ms-button", "Save settings"), load = make("button", "ms-button", "Load settings"), file = make("input");
+    save.type = load.type = "button";
+    save.title = "Download these settings as a YAML file";
+    load.title = "Read settings from a YAML file";
+    file.type = "file";
+    file.accept = ".yaml,.yml,text/yaml";
+    file.hidden = true;
+    file.setAttribute("aria-label", "Settings file");
+    save.addEventListener("click", saveYaml);
+    load.addEventListener("click", () => file.click());
+    file.addEventListener("change", () => { if (file.files[0]) loadYaml(file.files[0]); file.value = ""; });
+    const tools = make("div", "ms-plan-tools");
+    tools.append(save, load, file);
+    const words = make("div", "ms-plan-words");
+    words.setAttribute("aria-live", "polite");
+    section.replaceChildren(make("h2", "ms-title", "What will happen"), words, start, tools);
+  }
+
+  function changed() {
+    keep();
+    clearTimeout(planTimer);
+    planTimer = setTimeout(plan, 350);
+    startable(form && !form.bad() && choice.tasks.size > 0);
+  }
+  function startable(yes) {
+    const button = part("plan").querySelector(".ms-start");
+    if (button) button.disabled = starting || !yes || !catalogue.startable;
+  }
+
+  let planning = 0;
+  async function plan() {
+    const number = ++planning, answer = await ask(server.setup_plan, values());
+    if (number !== planning) return;
+    const words = part("plan").querySelector(".ms-plan-words");
+    if (!words) return;
+    const parts = [make("p", "ms-plan-lead", `${method().title} on ${choice.tasks.size} of ${described.tasks.length} tasks.`)];
+    const problem = answer.error || answer.wrong;
+    if (!catalogue.startable) parts.push(note("warning", "Another process writes to this runs folder, so nothing can be started here."));
+    if (problem) {
+      parts.push(note("error", problem));
+      cards.caution([]);
+      words.replaceChildren(...parts);
+      startable(false);
+      return;
+    }
+    const f = answer.forecast || {}, c = answer.caution || {};
+    parts.push(fact("Time", f.text || (f.error ? `not known: ${f.error}` : "measuring …")));
+    if (answer.ahead) parts.push(fact("Queue", answer.ahead === 1 ? "One run is ahead of this one." : `${answer.ahead} runs are ahead of this one.`));
+    parts.push(...trust(c));
+    cards.caution(c.tasks);
+    words.replaceChildren(...parts);
+    startable(!form.bad());
+    if (f.pending || c.pending) planTimer = setTimeout(plan, 1200);
+  }
+  function fact(term, text) {
+    const line = make("p", "ms-plan-fact");
+    line.append(make("strong", "", term), make("span", "", text));
+    return line;
+  }
+  function trust(c) {
+    if (c.pending) return [fact("Trust check", "looking at how sure each expert is …")];
+    if (c.error) return [fact("Trust check", `not possible: ${c.error}`)];
+    if (!c.tasks) return [];
+    const bad = c.tasks.filter((task) => !task.trusted);
+    if (!bad.length) return [note("good", "Trust check: every expert is surer of its task than the merged model at the start, so low entropy is a fair guide.")];
+    const box = note("warning", "");
+    box.append(make("strong", "", bad.length === 1 ? "Entropy may mislead on one task" : `Entropy may mislead on ${bad.length} tasks`));
+    for (const task of bad) box.append(make("p", "", task.advice));
+    const tools = make("div", "ms-plan-tools");
+    const distil = make("button", "ms-button", "Use the experts instead"), leave = make("button", "ms-button", bad.length === 1 ? "Leave it out" : "Leave them out");
+    distil.type = leave.type = "button";
+    distil.title = "Set the objective to expert_kl";
+    distil.addEventListener("click", () => { choice.settings.objective = "expert_kl"; drawOptions(); changed(); });
+    leave.addEventListener("click", () => { bad.forEach((task) => choice.tasks.delete(task.task)); cards.choose(choice.tasks); changed(); });
+    tools.append(distil, ...(bad.length < choice.tasks.size ? [leave] : []));
+    box.append(tools);
+    return [box];
+  }
+
+  async function begin() {
+    if (starting) return;
+    starting = true;
+    const button = part("plan").querySelector(".ms-start");
+    button.disabled = true;
+    button.textContent = "Starting …";
+    const answer = await ask(server.setup_start, values());
+    starting = false;
+    button.textContent = "Start merge";
+    startable(true);
+    if (answer.error) {
+      ms.toast(answer.error, "error");
+      const named = /`(\w+)`/.exec(answer.error);
+      if (named) form.focus(named[1]);
+      return;
+    }
+    ms.select(answer.run);
+    ms.open("live");
+    window.mergescopeFrame.refresh();
+  }
+
+  async function saveYaml() {
+    const answer = await ask(server.setup_save, values());
+    if (answer.error) { ms.toast(answer.error, "error"); return; }
+    const link = make("a");
+    link.href = URL.createObjectURL(new Blob([answer.yaml], { type: "text/yaml" }));
+    link.download = answer.file;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+  async function loadYaml(file) {
+    if (file.size > 65536) { ms.toast("A settings file is a short YAML text; this one is larger than 64 KiB.", "error"); return; }
+    const answer = await ask(server.setup_load, { yaml: await file.text() });
+    if (answer.error) { ms.toast(answer.error, "error"); return; }
+    choice.suite = answer.suite;
+    everyTouched = true;
+    await useSuite({ ...answer, preset: "", everyTouched: true });
+    ms.toast("Settings loaded.");
+  }
+
+  open();
+};

@@ -1,0 +1,41 @@
+"""The trust check before Start: on which of the chosen tasks entropy can't stand in for the loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.trust import trust
+from dashboard.library import Library
+from dashboard.planning.wish import Wish
+
+
+def caution(wish: Wish, library: Library) -> dict[str, Any]:
+    """`{}` where there is nothing to check, `{"pending"}`, `{"tasks": […]}` or `{"error"}`.
+
+    Each task: its entropies in nats under its expert and at the start, whether it is trusted, and what to do.
+    """
+    if getattr(wish.settings, "objective", None) != "entropy":
+        return {}
+    init = float(getattr(wish.settings, "init", 0.3))
+    split = str(getattr(wish.settings, "adapt_on", "test"))
+    key = ("trust", *library.identity(wish.suite), wish.experts, wish.device, wish.precision, init, split)
+    answer = library.later(key, lambda: _check(wish, library, init, split))
+    if answer.pending:
+        return {"pending": True}
+    return {"error": answer.error} if answer.error else {"tasks": answer.value}
+
+
+def _check(wish: Wish, library: Library, init: float, split: str) -> list[dict[str, Any]]:
+    problem = library.load(wish.suite, wish.tasks, device=wish.device, precision=wish.precision)
+    with library.computing():
+        found = trust(problem, init, split, limit=96)
+    return [
+        {
+            "task": item.task,
+            "trusted": item.trusted,
+            "expert": item.expert_entropy,
+            "start": item.start_entropy,
+            "advice": item.advice,
+        }
+        for item in found
+    ]

@@ -1,0 +1,118 @@
+"""How long a run will take: from an earlier run like it, else from two steps measured in the background."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, cast
+
+from core.evaluate import evaluate
+from core.store import RunRecord
+from core.suites import SuiteFile
+from dashboard.library import Library
+from dashboard.planning import gallery
+from dashboard.planning.wish import Wish
+from dashboard.ui import duration
+
+SAMPLE = 128
+"""Images per task in the evaluations along the way; the runner's own cap."""
+MEASURED_STEPS = 2
+MEASURED_IMAGES = 64
+_SHAPE = ("group", "batch", "objective", "keep")
+"""Settings that the time of a step depends on."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Expected time of a run, in seconds."""
+
+    step: float
+    steps: int
+    along: float
+    """Evaluations between the steps."""
+    final: float
+    """Evaluation of all test images at the end."""
+    source: str
+    """Where the numbers come from, in words."""
+
+    @property
+    def total(self) -> float:
+        """All together, without loading and without waiting in the queue."""
+        return self.step * self.steps + self.along + self.final
+
+    def words(self) -> str:
+        """One or two sentences."""
+        if not self.steps:
+            return f"One formula, then {duration(self.final)} of evaluation ({self.source})."
+        evaluation = self.along + self.final
+        return (
+            f"About {duration(self.total)}: {self.steps} steps of {self.step:.2g} s and {duration(evaluation)} of "
+            f"evaluation ({self.source})."
+        )
+
+
+def forecast(wish: Wish, library: Library, runs: Sequence[RunRecord]) -> dict[str, Any]:
+    """`{"pending"}`, `{"seconds", "text"}` or `{"error"}`; measures in the background where nothing is known."""
+    answer = library.later(("speed", *_likeness(wish, library)), lambda: _measure(wish, library))
+    steps = wish.method.total_steps(wish.settings)
+    known = _like(wish, runs)
+    if answer.pending:
+        if known is None or not steps:
+            return {"pending": True}
+        text = f"About {duration(known * steps)} for {steps} steps, as in an earlier run, plus evaluation."
+        return {"seconds": known * steps, "text": text}
+    if answer.error:
+        return {"error": answer.error}
+    step, image = answer.value
+    images = library.remember(("counts", wish.suite.name), wish.suite, lambda: _test_images(wish.suite))
+    total = sum(images[task] for task in wish.tasks)
+    samples = steps // wish.evaluate_every if wish.evaluate_every else 0
+    found = Forecast(
+        step=known if known is not None else step,
+        steps=steps,
+        along=samples * SAMPLE * len(wish.experts) * image,
+        final=total * image,
+        source="an earlier run" if known is not None else "measured on this machine",
+    )
+    return {"seconds": found.total, "text": found.words()}
+
+
+def _likeness(wish: Wish, library: Library) -> tuple[Any, ...]:
+    shape = tuple(repr(getattr(wish.settings, name, None)) for name in _SHAPE)
+    return (*library.identity(wish.suite), wish.tasks, wish.method.name, wish.device, wish.precision, shape)
+
+
+def _like(wish: Wish, runs: Sequence[RunRecord]) -> float | None:
+    """Seconds per step of the latest run that would take as long per step."""
+    for record in runs:
+        same = (record.suite, record.method, tuple(record.tasks)) == (wish.suite.name, wish.method.name, wish.experts)
+        shape = all(record.settings.get(name) == getattr(wish.settings, name, None) for name in _SHAPE)
+        if same and shape and record.steps_done >= 5 and record.seconds:
+            return float(record.seconds / record.steps_done)
+    return None
+
+
+def _measure(wish: Wish, library: Library) -> tuple[float, float]:
+    """Seconds per step and per evaluated image."""
+    problem = library.load(wish.suite, wish.tasks, device=wish.device, precision=wish.precision)
+    with library.computing():
+        task = problem.tasks[0]
+        evaluate(problem, problem.task_vectors.base, task, limit=1)
+        begin = time.perf_counter()
+        count = evaluate(problem, problem.task_vectors.base, task, limit=MEASURED_IMAGES).total
+        image = (time.perf_counter() - begin) / count
+        if not wish.method.total_steps(wish.settings):
+            return 0.0, image
+        times = []
+        with closing(cast("Any", wish.method.steps(problem, wish.settings))) as steps:
+            for step in steps:
+                times.append(step.seconds)
+                if step.number >= MEASURED_STEPS or step.outcome is not None:
+                    break
+    return min(times[1:] or times), image
+
+
+def _test_images(suite: SuiteFile) -> dict[str, int]:
+    return {task.name: gallery.counts(suite.resolve(task.data.path)).get("test", 0) for task in suite.tasks}

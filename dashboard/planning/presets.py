@@ -1,0 +1,43 @@
+"""Starting points for the settings of a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.methods.base import Method
+from dashboard.planning.catalogue import plain
+
+FAST = {"steps": 60, "batch": 8, "group": "block", "lr": 5e-3}
+"""Fewer, larger steps over one λ per block; for a first look, not for the best accuracy."""
+FEW = {"fraction": 0.1}
+"""AdaMerging (ICLR 2024), table 5: a tenth of the images costs about one point of accuracy."""
+
+
+def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The presets that make a difference for this method, the first being the one to begin with.
+
+    `settings` of each holds a value for every setting of the method.
+    """
+    fields = method.Settings.model_fields
+    paper = {name: plain(info.default) for name, info in fields.items()}
+    own = {name: value for name, value in suite_defaults.items() if name in fields}
+    start = paper | own
+    found = []
+    if own:
+        found.append(
+            _preset("suite", "This suite's settings", "What suits this suite; the rest as in the paper.", start)
+        )
+    found.append(_preset("paper", "Paper settings", "As published; every default names its source.", paper))
+    if "steps" in fields:
+        fast = start | {name: value for name, value in FAST.items() if name in fields}
+        fast["steps"] = min(int(fast["steps"]), int(start["steps"]))
+        found.append(_preset("fast", "Fast", "A first look: few steps, one λ per block.", fast))
+    if "fraction" in fields:
+        few = start | FEW
+        found.append(_preset("few", "Few samples", "Learns from a tenth of the images.", few))
+    return found
+
+
+def _preset(name: str, title: str, help: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "title": title, "help": help, "settings": dict(settings)}

@@ -177,7 +177,12 @@ def test_no_failure_is_caught_without_a_name(path: Path) -> None:
     for handler in handlers(path):
         caught = ast.unparse(handler.type) if handler.type else "everything"
         passes_on = any(isinstance(node, ast.Raise) and node.exc is None for node in ast.walk(handler))
-        assert passes_on or not re.search(r"\b(everything|Exception|BaseException)\b", caught), f"line {handler.lineno}"
+        # A thread hands its failure over to the one that waits for it.
+        kept = [node.value for node in ast.walk(handler) if isinstance(node, ast.Assign)]
+        hands_over = any(isinstance(value, ast.Name) and value.id == handler.name for value in kept)
+        assert passes_on or hands_over or not re.search(r"\b(everything|Exception|BaseException)\b", caught), (
+            f"line {handler.lineno}"
+        )
 
 
 @pytest.mark.parametrize("path", [ROOT / "launch.py", *sources("core", "dashboard")], ids=module_name)

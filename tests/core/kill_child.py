@@ -1,0 +1,109 @@
+"""Runs real merges in processes that the resume test kills.
+
+Importing torch takes seconds, so this process imports once and forks a child per line of its standard input:
+`run FOLDER SUITE STEPS` or `resume FOLDER ID`, each followed by `POINT COUNT`: the place at which the child kills
+itself, and at which passing of it (`none 0`: nowhere). Children write `pid N`, `id X`, `step N` for each recorded step
+and `end`; this process adds `dead` when the child is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from sqlalchemy import event
+
+import core.files
+import core.session
+from core import loading, methods, runner
+from core.methods.base import Step
+from core.store import Store
+from core.suites import find
+
+
+def say(*words: object) -> None:
+    """One line to the test; a plain write, so that a killed process can't take it back."""
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+
+
+def lethal(count: int) -> Callable[..., None]:
+    """A function that ends the process for good the `count`-th time it is called."""
+    passed = [0]
+
+    def pass_by(*_: Any) -> None:
+        passed[0] += 1
+        if passed[0] == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return pass_by
+
+
+def arm(point: str, count: int, store: Store) -> None:
+    """Let the process die at `point`."""
+    strike = lethal(count)
+    engine = store._database._writer
+    assert engine is not None
+    if point in ("before_cursor_execute", "after_cursor_execute", "commit"):
+        event.listen(engine, point, strike)
+    elif point == "evaluate":
+        whole = core.session.evaluate
+        core.session.evaluate = lambda *a, **k: (strike(), whole(*a, **k))[1]
+    elif point == "export":
+
+        def half(path: Path, write: Callable[[Path], None]) -> None:
+            def struck(temporary: Path) -> None:
+                write(temporary)
+                os.truncate(temporary, temporary.stat().st_size // 2)
+                strike()
+
+            core.files.write_atomically(path, struck)
+
+        core.export.write_atomically = half  # type: ignore[attr-defined]
+    elif point != "none":
+        raise ValueError(point)
+
+
+def child(order: str, folder: Path, what: list[str], point: str, count: int) -> None:
+    """One process of a run."""
+    say("pid", os.getpid())
+    store = Store.open(folder, wait=20)
+    assert not store.read_only
+    if order == "run":
+        problem = loading.load(find(what[0]), device="cpu", precision="float32")
+        method = methods.get("adamerging")
+        settings = method.Settings(steps=int(what[1]), batch=4, lr=0.02)
+        run_id = runner.create(store, problem, method, settings, origin=what[0])
+    else:
+        run_id = what[0]
+        problem, method, settings = runner.reopen(store.run(run_id))
+    say("id", run_id)
+    arm(point, count, store)
+
+    def acknowledge(step: Step) -> None:
+        say("step", step.number)
+
+    runner.execute(store, run_id, problem, method, settings, on_step=acknowledge)
+    store.close()
+    say("end")
+
+
+def main() -> None:
+    """Serve the test until it closes the pipe."""
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        order, folder, *what, point, count = line.split()
+        process = os.fork()
+        if process == 0:
+            child(order, Path(folder), what, point, int(count))
+            os._exit(0)
+        os.waitpid(process, 0)
+        say("dead")
+
+
+if __name__ == "__main__":
+    main()

@@ -12,9 +12,9 @@ from typing import Any
 
 from core import loading, methods, runner
 from core.control import Control
-from core.errors import BadInput, MergescopeError
+from core.errors import BadInput, MergescopeError, UnknownName
 from core.methods.base import Method
-from core.precision import choose_device
+from core.precision import PRECISIONS, choose_device
 from core.problem import Problem
 from core.settings import MethodSettings, parse
 from core.store import RunRecord, Store
@@ -74,8 +74,13 @@ class Jobs:
             "evaluate_every": request.evaluate_every,
         }
         with self._lock:
+            self._require_open()
             known = self._recent.get(repr(request))
-            if known and time.monotonic() - known[0] < _DOUBLE_CLICK:
+            if (
+                known
+                and time.monotonic() - known[0] < _DOUBLE_CLICK
+                and self._store.run(known[1]).status != "cancelled"
+            ):
                 return known[1]
             self._require_room(device)
             run_id = self._store.create(
@@ -104,6 +109,7 @@ class Jobs:
             if record.status == "done":
                 raise BadInput(f"Run {run_id} is done; there is nothing to resume. Start a new run.")
             device = str(choose_device(record.device or "auto"))
+            self._require_open()
             self._require_room(device)
             self._store.set_status(run_id, "queued")
             self._enqueue(_Job(run_id, device, Control()))
@@ -157,9 +163,11 @@ class Jobs:
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _require_room(self, device: str) -> None:
+    def _require_open(self) -> None:
         if self._closed:
             raise BadInput("No run can be started: the program is shutting down.")
+
+    def _require_room(self, device: str) -> None:
         if len(self._waiting.get(device, ())) >= self._limit:
             raise BadInput(
                 f"At most {self._limit} runs can wait for {device}. Cancel one, or come back when one is done."
@@ -226,6 +234,8 @@ def _checked(request: RunRequest) -> tuple[SuiteFile, Method, MethodSettings]:
         suite.task(task)
     if not any(task in suite.experts for task in (request.tasks if request.tasks is not None else suite.experts)):
         raise BadInput(f"`tasks` should name at least one task with an expert. Found {list(request.tasks or ())}.")
+    if request.precision not in PRECISIONS:
+        raise UnknownName("precision", request.precision, PRECISIONS)
     if request.evaluate_every < 0:
         raise BadInput(f"`evaluate_every` should be 0 (never) or more. Found {request.evaluate_every}.")
     settings = parse(method.Settings, suite.defaults.get(method.name, {}) | request.settings, method.name)

@@ -31,7 +31,7 @@ def compare(
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
-    """Run several methods on SUITE and list their accuracy, time and memory side by side."""
+    """Run several methods on SUITE and list their accuracy and time side by side."""
     folder_of_runs(runs)
     from core import methods as registry
 
@@ -42,10 +42,10 @@ def compare(
     problem = loading.load(file, subset, device, precision)
 
     rows, failures = [], []
-    with writing_somewhere(runs) as (store, _):
+    with writing_somewhere(runs) as (store, kept):
         for method, settings in prepared:
             try:
-                _, report = new_run(store, problem, file, method, settings)
+                _, report = new_run(store, problem, file, method, settings, kept=kept)
             except RunFailed as error:
                 # The other methods' results are worth having; the status says that one is missing.
                 failures.append(f"{method.name}: {error}")
@@ -87,9 +87,8 @@ def _print(suite: str, rows: list[dict[str, Any]]) -> None:
             percent(row["average_accuracy"]),
             percent(row["average_normalised"]),
             number(row["seconds"], 1),
-            number(row["peak_memory_mb"], 0),
         ]
         for row in rows
     ]
-    columns = ["method", *(f">{task}" for task in tasks), ">average", ">normalised", ">seconds", ">MB"]
+    columns = ["method", *(f">{task}" for task in tasks), ">average", ">normalised", ">seconds"]
     print_table(f"Accuracy on {suite} (* best average)", columns, table)

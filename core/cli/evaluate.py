@@ -35,11 +35,11 @@ def evaluate(
     if expert is not None and expert not in file.experts:
         raise UnknownName(f"expert of suite {file.name}", expert, file.experts)
 
-    # The chosen expert has to be loaded even where it is not evaluated on its own task.
+    # The chosen expert has to be loaded also where its own task is not measured.
     needed = [*subset, expert] if subset and expert and expert not in subset else subset
     problem = loading.load(file, needed, device, precision)
     chosen, subject = _weights(problem, weights, expert)
-    found = _measure(problem, chosen, subset or list(problem.tasks))
+    found = _measure(problem, chosen, subset or [*problem.tasks, *problem.unseen])
     report = _report(file.name, subject, problem, found)
     if as_json:
         print_json(report)

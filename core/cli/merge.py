@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from core.cli import loading, options, targets
-from core.cli.output import print_json, program
-from core.cli.report_files import print_report, write_model, write_report
+from core.cli.output import print_json
+from core.cli.report_files import copy_model, model_of, print_report, write_report
 from core.cli.running import new_run, warn_of_distrust
-from core.cli.stores import folder_of_runs, writing_somewhere
+from core.cli.stores import command, folder_of_runs, writing_somewhere
 from core.errors import BadInput
 
 MANY_MODELS = ("individual",)
@@ -47,14 +47,14 @@ def merge(
     problem = loading.load(file, subset, device, precision)
     warn_of_distrust(problem, settings)
     with writing_somewhere(runs) as (store, kept):
-        run_id, result = new_run(store, problem, file, chosen, settings)
+        run_id, result = new_run(store, problem, file, chosen, settings, kept=kept)
         if out is not None:
-            write_model(store, run_id, out)
+            copy_model(model_of(store, run_id), out)
+        hint = f"Run {run_id}; see `{command(store, 'show', run_id)}`" if kept else "This run is not kept."
     if report is not None:
         write_report(result, report)
     if as_json:
         print_json(result)
         return
     print_report(result)
-    if kept:
-        print(f"Run {run_id}; see `{program()} runs show {run_id}`")
+    print(hint)

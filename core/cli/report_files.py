@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 def write_report(report: dict[str, Any], path: Path) -> None:
     """Write `report.json`; an earlier file stays intact until the new one is complete."""
-    write_text(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
+    from core.store.faults import plainly
+
+    with plainly(f"Writing {path}"):
+        write_text(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
 
 
-def write_model(store: Store, run_id: str, path: Path) -> None:
-    """Copy the merged model of a run to `path`; raises `BadInput` where the run has none."""
+def model_of(store: Store, run_id: str) -> Path:
+    """The file of a run's merged model; raises `BadInput` where the run has none."""
     from core.session import MERGED
 
     if MERGED not in store.artefacts(run_id):
@@ -30,8 +33,15 @@ def write_model(store: Store, run_id: str, path: Path) -> None:
             f"Run {run_id} should be done and have made one model. Found status {record.status}, method "
             f"{record.method}. Resume it, or export a run of another method."
         )
-    source = store.artefact(run_id, MERGED)
-    write_atomically(path, lambda temporary: _copy(source, temporary))
+    return store.artefact(run_id, MERGED)
+
+
+def copy_model(source: Path, path: Path) -> None:
+    """Copy a merged model to `path`; an earlier file stays intact until the new one is complete."""
+    from core.store.faults import plainly
+
+    with plainly(f"Writing {path}"):
+        write_atomically(path, lambda temporary: _copy(source, temporary))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.cli.output import program, say
+from core.cli.output import say
 from core.cli.progress import shown
+from core.cli.stores import command
 from core.errors import MergescopeError
 
 if TYPE_CHECKING:
@@ -21,16 +22,16 @@ class Interrupted(MergescopeError):
 
 
 def new_run(
-    store: Store, problem: Problem, file: SuiteFile, method: Method, settings: MethodSettings
+    store: Store, problem: Problem, file: SuiteFile, method: Method, settings: MethodSettings, *, kept: bool = True
 ) -> tuple[str, dict[str, Any]]:
-    """Create a run in `store` and execute it; its id and its report."""
+    """Create a run in `store` and execute it; its id and its report. `kept`: the store outlives this command."""
     from core import runner
     from core.suites import available
 
     bundled_or_own = available().get(file.name) == file.path
     origin = file.name if bundled_or_own else str(file.path.resolve())
     run_id = runner.create(store, problem, method, settings, origin=origin)
-    return run_id, execute(store, run_id, problem, method, settings)
+    return run_id, execute(store, run_id, problem, method, settings, kept=kept)
 
 
 def resume(store: Store, run_id: str) -> dict[str, Any]:
@@ -39,10 +40,12 @@ def resume(store: Store, run_id: str) -> dict[str, Any]:
 
     with shown() as progress:
         problem, method, settings = runner.reopen(store.run(run_id), progress)
-    return execute(store, run_id, problem, method, settings)
+    return execute(store, run_id, problem, method, settings, kept=True)
 
 
-def execute(store: Store, run_id: str, problem: Problem, method: Method, settings: MethodSettings) -> dict[str, Any]:
+def execute(
+    store: Store, run_id: str, problem: Problem, method: Method, settings: MethodSettings, *, kept: bool
+) -> dict[str, Any]:
     """Execute a run with a progress bar; raises `Interrupted` after Ctrl-C."""
     from core import runner
 
@@ -50,7 +53,8 @@ def execute(store: Store, run_id: str, problem: Problem, method: Method, setting
         with shown() as progress:
             return runner.execute(store, run_id, problem, method, settings, progress=progress)
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted. Go on with `{program()} runs resume {run_id}`.") from None
+        hint = f"Go on with `{command(store, 'resume', run_id)}`." if kept else "The run was not kept."
+        raise Interrupted(f"Interrupted. {hint}") from None
 
 
 def warn_of_distrust(problem: Problem, settings: MethodSettings) -> None:

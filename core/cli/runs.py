@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import options, report_files, running, targets
-from core.cli.output import number, percent, print_json, print_table, program
-from core.cli.stores import reading, writing
+from core.cli.output import number, percent, print_json, print_table
+from core.cli.stores import command, reading, writing
 from core.errors import BadInput
 
 if TYPE_CHECKING:
-    from core.store import RunRecord
+    from core.store import RunRecord, Store
 
 app = typer.Typer(help="List, show, resume, export and delete stored runs.")
 
@@ -89,8 +89,9 @@ def show(run_id: RunId, report: Report = None, runs: options.Runs = None, as_jso
     targets.check(report, "--report")
     with reading(runs) as store:
         record = store.run(run_id)
+        result = _finished(store, record) if report is not None else {}
     if report is not None:
-        report_files.write_report(_finished(record), report)
+        report_files.write_report(result, report)
     if as_json:
         print_json(
             _overview(record) | {"hashes": record.hashes, "execution": record.execution, "report": record.report}
@@ -109,11 +110,11 @@ def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _finished(record: RunRecord) -> dict[str, Any]:
+def _finished(store: Store, record: RunRecord) -> dict[str, Any]:
     if record.report is None:
         raise BadInput(
             f"Run {record.id} should be done to have a report. Found status {record.status}; "
-            f"go on with `{program()} runs resume {record.id}`."
+            f"go on with `{command(store, 'resume', record.id)}`."
         )
     return record.report
 
@@ -160,13 +161,14 @@ def export(
     targets.check_distinct(out=out, coefficients=coefficients, report=report)
     with reading(runs) as store:
         record = store.run(run_id)
-        result = _finished(record) if report is not None else {}
-        if out is not None:
-            report_files.write_model(store, run_id, out)
+        result = _finished(store, record) if report is not None else {}
+        model = report_files.model_of(store, run_id) if out is not None else None
         if coefficients is not None:
             from core.export import export_coefficients
 
             export_coefficients(record, store.steps(run_id), coefficients)
+        if out is not None and model is not None:
+            report_files.copy_model(model, out)
     if report is not None:
         report_files.write_report(result, report)
     print("Wrote " + ", ".join(str(path) for path in (out, coefficients, report) if path is not None))

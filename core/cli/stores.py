@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.cli import targets
-from core.cli.output import say
+from core.cli.output import program, say
 from core.errors import StoreReadOnly
 from core.paths import runs_folder
 
@@ -22,6 +23,12 @@ def folder_of_runs(chosen: Path | None) -> Path:
     folder = chosen or runs_folder()
     targets.check_folder(folder, "--runs" if chosen else "MERGESCOPE_HOME")
     return folder
+
+
+def command(store: Store, action: str, run_id: str) -> str:
+    """A command line on one run of `store`, for hints that can be pasted."""
+    elsewhere = [] if store.folder == runs_folder() else ["--runs", shlex.quote(str(store.folder))]
+    return " ".join([program(), "runs", action, run_id, *elsewhere])
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -198,3 +199,26 @@ def test_compare_keeps_the_other_rows_when_one_method_fails(
     assert answer.status == 1
     assert [row["method"] for row in answer.data["rows"]] == ["average"]
     assert answer.err.splitlines() == ["ties: The loss should be finite. Found NaN."]
+
+
+@pytest.mark.parametrize("option", ["--out", "--report"])
+def test_a_full_disk_at_the_end_is_one_line_and_keeps_the_earlier_file_and_the_run(
+    cli: Cli, tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    target = tmp_path / {"--out": "merged.safetensors", "--report": "report.json"}[option]
+    target.write_text("earlier")
+    replace = Path.replace
+
+    def full(self: Path, other: Path) -> Path:
+        if other.parent == tmp_path:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace(self, other)
+
+    monkeypatch.setattr(Path, "replace", full)
+    answer = cli("merge", tiny_suite, "--method", "average", option, target)
+    assert answer.status == 1
+    assert len(answer.err.splitlines()) == 1
+    assert "the disk is full" in answer.err
+    assert target.read_text() == "earlier"
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    assert [run["status"] for run in cli("runs", "list", "--json").data["runs"]] == ["done"]

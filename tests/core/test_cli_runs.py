@@ -103,3 +103,38 @@ def test_a_held_store_can_be_read_but_not_changed(cli: Cli, run_id: str, home: P
         assert store.run(run_id).status == "done"
     finally:
         store.close()
+
+
+def test_hints_name_the_folder_of_runs_that_was_chosen(cli: Cli, tiny_suite: Path, tmp_path: Path, home: Path) -> None:
+    folder = tmp_path / "my runs"
+    text = cli("merge", tiny_suite, "--method", "average", "--runs", folder).out
+    assert f"--runs '{folder}'" in text
+    assert "--runs" not in cli("merge", tiny_suite, "--method", "average").out
+    [run] = cli("runs", "list", "--json").data["runs"]
+    with Store.open(home / "runs") as store:
+        unfinished = store.create(
+            suite="tiny",
+            method="average",
+            settings={},
+            seed=0,
+            tasks=[],
+            steps=0,
+            execution={},
+            hashes={},
+            adapted_on="",
+        )
+    answer = cli("runs", "show", unfinished, "--report", tmp_path / "report.json")
+    assert answer.status == 2
+    assert f"runs resume {unfinished}`" in answer.err
+    assert not (tmp_path / "report.json").exists()
+    assert run["id"] != unfinished
+
+
+def test_an_export_that_can_not_be_complete_writes_nothing(cli: Cli, tiny_suite: Path, tmp_path: Path) -> None:
+    cli("merge", tiny_suite, "--method", "average")
+    [run] = cli("runs", "list", "--json").data["runs"]
+    model, table = tmp_path / "m.safetensors", tmp_path / "c.json"
+    answer = cli("runs", "export", run["id"], "--out", model, "--coefficients", table)
+    assert answer.status == 2
+    assert "coefficients" in answer.err
+    assert list(tmp_path.iterdir()) == []

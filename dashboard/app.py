@@ -101,7 +101,9 @@ class Dashboard:
             from core.jobs import Jobs
 
             jobs = Jobs(store, load=library.load)
-        self.context = Context(store, jobs, self.read_only, access, library, name, self.tunnel, settings.POLL_SECONDS)
+        self.context = Context(
+            store, jobs, self.read_only, access, library, name, self.host, self.tunnel, settings.POLL_SECONDS
+        )
         return site.build(self.context)
 
     def opened(self) -> None:

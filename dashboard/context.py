@@ -61,6 +61,8 @@ class Context:
     library: Library
     suite: str = "demo"
     """Name of the suite that is chosen at first."""
+    host: str = "127.0.0.1"
+    """The address that the server listens on."""
     tunnel: Tunnel = field(default_factory=Tunnel)
     """The public link of `--share`."""
     poll_seconds: float = 0.7

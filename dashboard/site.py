@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from dashboard import settings, theme
 from dashboard.context import Context
 from dashboard.page import build_page, css, head
+from dashboard.security.files import add_downloads
 from dashboard.security.gate import VIEW
 from dashboard.security.routes import add_routes
 
@@ -20,7 +21,10 @@ def build(ctx: Context) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=[])
     add_routes(app, ctx.access)
-    _mount(app, replace(ctx, readonly=True, jobs=None, poll_seconds=_view_pause(ctx)), VIEW)
+    view = replace(ctx, readonly=True, jobs=None, poll_seconds=_view_pause(ctx))
+    add_downloads(app, view, VIEW)
+    add_downloads(app, ctx, "")
+    _mount(app, view, VIEW)
     if not ctx.readonly:
         _mount(app, ctx, "/")
     return app

@@ -176,7 +176,7 @@ window.mergescopeFrame = (() => {
       element.classList.toggle("no-run", !run);
       title.textContent = run ? run.title : ms.run ? "…" : "New merge";
       pill.hidden = !run;
-      bar.style.visibility = run && run.steps && run.status !== "done" ? "visible" : "hidden";
+      bar.hidden = !(run && run.steps && run.status !== "done");
       notice.hidden = !(run && run.notice);
       notice.textContent = run?.notice || "";
       notice.className = `ms-notice ms-note ${run?.status === "failed" ? "error" : "warning"}`;

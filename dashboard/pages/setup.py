@@ -24,7 +24,7 @@ LATEST_RUNS = 50
 """How far back a run may lie whose speed is taken for the forecast."""
 
 TEMPLATE = """
-<div class="ms-setup">
+<div class="ms-setup ms-form">
   <div class="ms-setup-main">
     <section class="ms-card ms-suite" aria-label="Suite"></section>
     <section class="ms-card ms-tasks" aria-label="Tasks"></section>

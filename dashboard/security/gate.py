@@ -21,7 +21,7 @@ SIGN_IN = re.compile(r"/open/[^/]+")
 VIEW = "/view"
 VIEW_GET = re.compile(
     r"/(config/?|theme\.css|gradio_api/theme\.css|(assets|static|svelte)/.*|manifest\.json|favicon\.ico|robots\.txt"
-    r"|gradio_api/(info/?|heartbeat/\w+|queue/data|startup-events|app_id/?|file=(?!https?:).*))?"
+    r"|download/[^/]+/[^/]+|gradio_api/(info/?|heartbeat/\w+|queue/data|startup-events|app_id/?|file=(?!https?:).*))?"
 )
 VIEW_POST = re.compile(r"/gradio_api/(component_server/?|queue/join/?|run/[\w]+/?|reset/?)")
 BODY_BYTES = 1024 * 1024

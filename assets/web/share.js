@@ -1,0 +1,201 @@
+/* The page "Share": files of the current run; for the owner links, devices, renaming and deleting. */
+window.mergescopeShare = (element, server) => {
+  "use strict";
+  const ms = window.mergescope;
+  const make = (tag, cls, text) => {
+    const el = document.createElement(tag);
+    if (cls) el.className = cls;
+    if (text !== undefined) el.textContent = text;
+    return el;
+  };
+  const part = (name) => element.querySelector(`.ms-${name}`);
+  const button = (text, cls, onClick) => {
+    const el = make("button", `ms-button ${cls}`, text);
+    el.type = "button";
+    el.addEventListener("click", onClick);
+    return el;
+  };
+  const head = (title, help) => {
+    const box = make("div");
+    box.append(make("h2", "ms-title", title), make("p", "ms-help", help));
+    return box;
+  };
+  async function ask(fn, args) {
+    let answer;
+    try { answer = await fn(args); } catch { answer = { error: "The server did not answer. It may have been stopped." }; }
+    if (answer.error) ms.toast(answer.error, "error");
+    return answer;
+  }
+  const open = () => ms.visible(element) && ms.tab === "share";
+
+  let shownRun = null, shownStatus = "";
+  async function files() {
+    const section = part("files"), run = ms.run, title = ms.status?.title || "this run";
+    const top = head("Files", run ? `What can be taken away from ${title}.` : "Choose a run in the list on the left.");
+    if (!run) {
+      const empty = make("div", "ms-empty");
+      empty.append(make("strong", "", "No run chosen"), make("span", "", "Files of a run appear here: report, coefficients, merged model, a page in one file."));
+      section.replaceChildren(top, empty);
+      return;
+    }
+    const answer = await ask(server.share_offer, { run });
+    if (run !== ms.run || answer.error) return;
+    shownRun = run;
+    shownStatus = answer.status;
+    const list = make("ul", "ms-file-list");
+    for (const file of answer.files) {
+      const row = make("li"), text = make("span"), link = make("a", "ms-button", "Download");
+      text.append(make("strong", "", file.title), make("small", "", file.help));
+      link.href = file.url;
+      link.setAttribute("download", "");
+      link.setAttribute("aria-label", `Download ${file.title}`);
+      row.append(text, make("code", "", file.suffix), link);
+      list.append(row);
+    }
+    section.replaceChildren(top, list);
+    if (answer.status !== "done") section.append(make("p", "ms-help", "Report, model card and merged model follow when the run is done."));
+    manage(answer);
+  }
+
+  const when = (seconds) => new Date(seconds * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+  let reach = {};
+  const addresses = (path) => [...(reach.tunnel?.url ? [reach.tunnel.url + path] : []), location.origin + path];
+
+  async function links() {
+    const section = part("links");
+    if (!section) return;
+    const answer = await ask(server.share_links, {});
+    if (answer.error) return;
+    reach = answer;
+    if (!section.dataset.built) buildLinks(section);
+    const list = section.querySelector(".ms-link-list");
+    list.replaceChildren(...answer.links.map((link) => {
+      const row = make("li"), text = make("span"), address = addresses(link.path)[0];
+      text.append(make("strong", "", [link.scope, link.label].filter(Boolean).join(" · ")),
+        make("small", "", `made ${when(link.created)} · ${link.expires ? `ends ${when(link.expires)}` : "until revoked"}`));
+      const copy = button("Copy", "", () => ms.copy(address)), revoke = button("Revoke", "danger", async () => {
+        const done = await ask(server.share_revoke, { link: link.id });
+        if (!done.error) { ms.toast("Revoked: the link and everybody who opened it are locked out."); links(); }
+      });
+      copy.setAttribute("aria-label", `Copy the link to ${link.scope}`);
+      revoke.setAttribute("aria-label", `Revoke the link to ${link.scope}`);
+      const url = make("code", "ms-url", address);
+      url.title = address;
+      row.append(text, copy, revoke, url);
+      return row;
+    }));
+    section.querySelector(".ms-none").hidden = answer.links.length > 0;
+    section.querySelector(".ms-reach").hidden = !(answer.local && !answer.tunnel.url && location.hostname.match(/^(localhost|127\.|\[?::1)/));
+    drawPublic(answer.tunnel);
+  }
+  function buildLinks(section) {
+    section.dataset.built = "1";
+    const scope = make("select"), days = make("select"), label = make("input"), row = make("div", "ms-share-form");
+    for (const [value, text] of [["run", "The current run"], ["all", "All runs, also future ones"]]) {
+      const option = make("option", "", text);
+      option.value = value;
+      scope.append(option);
+    }
+    for (const [value, text] of [["7", "for 7 days"], ["1", "for 1 day"], ["30", "for 30 days"], ["365", "for a year"], ["", "until revoked"]]) {
+      const option = make("option", "", text);
+      option.value = value;
+      days.append(option);
+    }
+    scope.setAttribute("aria-label", "What the link shows");
+    days.setAttribute("aria-label", "How long it works");
+    label.type = "text";
+    label.maxLength = 80;
+    label.placeholder = "for whom (optional)";
+    label.setAttribute("aria-label", "For whom");
+    const create = button("Create link", "primary", async () => {
+      if (scope.value === "run" && !ms.run) { ms.toast("Choose a run first, or share all runs.", "warning"); return; }
+      create.disabled = true;
+      const answer = await ask(server.share_create, { run: scope.value === "run" ? ms.run : "", days: days.value ? Number(days.value) : null, label: label.value });
+      create.disabled = false;
+      if (answer.error) return;
+      label.value = "";
+      await links();
+      ms.copy(addresses(answer.link.path)[0]);
+    });
+    row.append(scope, days, label, create);
+    const reachNote = make("div", "ms-note ms-reach", "This server answers on this machine only, so a link works for others only with a public link "
+      + "(start with --share) or where the server listens on the network (--host 0.0.0.0). To send a run by mail, download it as one HTML file.");
+    section.replaceChildren(head("View links", "Whoever opens such a link can look at the run and change nothing. A link can be revoked at any time."),
+      row, reachNote, make("p", "ms-help ms-none", "No link yet."), make("ul", "ms-link-list"));
+  }
+  function drawPublic(tunnel) {
+    const section = part("public"), parts = [head("Public link", "A tunnel to the read-only view, so that people outside your network can look.")];
+    if (tunnel.url) {
+      parts.push(make("code", "ms-url", tunnel.url), make("p", "ms-help", "Links made above start with this address. It ends when the server stops, after 72 hours at the latest."));
+    } else if (tunnel.problem) {
+      const note = make("div", "ms-note warning", tunnel.problem);
+      parts.push(note);
+    } else {
+      parts.push(make("p", "ms-help", tunnel.wanted ? "The public link is being set up …" : "Not asked for. Start the program with --share to get one."));
+    }
+    section.replaceChildren(...parts);
+    if (tunnel.wanted && !tunnel.url && !tunnel.problem) setTimeout(() => { if (open()) links(); }, 2000);
+  }
+
+  function devices() {
+    const section = part("devices");
+    if (!section || section.dataset.built) return;
+    section.dataset.built = "1";
+    const out = make("div", "ms-device");
+    const another = button("Sign in another browser", "", async () => {
+      const answer = await ask(server.share_device, {});
+      if (answer.error) return;
+      const url = location.origin + answer.path, code = make("code", "ms-url", url);
+      code.title = url;
+      out.replaceChildren(code, button("Copy", "", () => ms.copy(url)), make("p", "ms-help", "Works once, within a day. Whoever opens it can do everything you can."));
+    });
+    const all = button("Sign out all browsers", "danger", async () => {
+      if (!confirm("Sign out every browser, this one too? This one is signed in again at once.")) return;
+      const answer = await ask(server.share_sign_out, {});
+      if (!answer.error) location.assign(answer.path);
+    });
+    const row = make("div", "ms-plan-tools");
+    row.append(another, all);
+    section.replaceChildren(head("Your other devices", "Use Mergescope as its owner from a second browser or a phone."), row, out);
+  }
+
+  function manage(answer) {
+    const section = part("manage");
+    if (!section) return;
+    const run = ms.run, name = make("input"), row = make("div", "ms-share-form");
+    name.type = "text";
+    name.maxLength = 100;
+    name.value = answer.name;
+    name.placeholder = "no name";
+    name.setAttribute("aria-label", "Name of the run");
+    const rename = button("Rename", "", async () => {
+      const done = await ask(server.share_rename, { run, name: name.value });
+      if (!done.error) { ms.toast("Renamed."); window.mergescopeFrame.refresh(); }
+    });
+    const active = ["queued", "running", "paused"].includes(answer.status);
+    const remove = button("Delete run", "danger", async () => {
+      if (!confirm("Delete this run with its steps, accuracies and merged model? This can't be undone.")) return;
+      const done = await ask(server.share_delete, { run });
+      if (done.error) return;
+      ms.toast("Deleted.");
+      await window.mergescopeFrame.refresh();
+      ms.select(window.mergescopeFrame.runs[0]?.id || "");
+    });
+    remove.disabled = active;
+    remove.title = active ? "Cancel the run first" : "";
+    row.append(name, rename, remove);
+    section.replaceChildren(head("This run", "Its name in the list, and getting rid of it."), row);
+  }
+
+  function show() {
+    if (ms.tab !== "share") return;
+    files();
+    links();
+    devices();
+    if (!ms.run && part("manage")) part("manage").replaceChildren(head("This run", "Choose a run in the list on the left."));
+  }
+  ms.on("tab", () => setTimeout(show, 0));
+  ms.on("run", show);
+  ms.on("status", (status) => { if (ms.tab === "share" && status && (status.id !== shownRun || status.status !== shownStatus)) files(); });
+  show();
+};

@@ -1,0 +1,141 @@
+"""What can be taken away from a run: one entry per file, offered by the page Share and sent by one route."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import yaml
+
+from core.errors import BadInput, UnknownName
+from core.export import export_coefficients
+from core.session import MERGED
+from core.store import RunRecord, Store
+from dashboard.model_card import model_card
+
+Write = Callable[[Store, RunRecord, Path], None]
+Offered = Callable[[Store, RunRecord], bool]
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file that a run can give."""
+
+    kind: str
+    title: str
+    help: str
+    suffix: str
+    write: Write
+    """Writes the file to a path with that suffix."""
+    offered: Offered
+    owner_only: bool = False
+    existing: Callable[[Store, RunRecord], Path] | None = None
+    """Where the file lies already; then nothing is written."""
+
+
+def offered(store: Store, record: RunRecord, *, owner: bool) -> list[Download]:
+    """What this run can give to this person, in the order of the page."""
+    return [item for item in every() if (owner or not item.owner_only) and item.offered(store, record)]
+
+
+def find(kind: str, store: Store, record: RunRecord, *, owner: bool) -> Download:
+    """One of them; raises `UnknownName`."""
+    known = {item.kind: item for item in offered(store, record, owner=owner)}
+    if kind not in known:
+        raise UnknownName("download", kind[:40], sorted(known))
+    return known[kind]
+
+
+def file_name(record: RunRecord, item: Download) -> str:
+    """A file name that says what is in it; made of the run's own plain names."""
+    parts = ["mergescope", record.suite, record.method, record.id, item.kind.removesuffix(item.suffix.lstrip("."))]
+    return (
+        "-".join("".join(c for c in part if c.isalnum() or c in "_.") for part in parts if part).rstrip("-")
+        + item.suffix
+    )
+
+
+def every() -> list[Download]:
+    """All kinds, whatever the run."""
+    found = [Download(kind, title, help, suffix, write, offered) for kind, title, help, suffix, write, offered in _MADE]
+    found.append(_MODEL)
+    for kind, title, help, suffix, module in _FROM_MODULES:
+        if find_spec(module) is not None:
+            found.append(Download(kind, title, help, suffix, importlib.import_module(module).write, _has_steps))
+    return found
+
+
+def _always(store: Store, record: RunRecord) -> bool:
+    return True
+
+
+def _has_report(store: Store, record: RunRecord) -> bool:
+    return record.status == "done"
+
+
+def _has_steps(store: Store, record: RunRecord) -> bool:
+    return record.steps_done > 0 or record.status == "done"
+
+
+def _has_lambda(store: Store, record: RunRecord) -> bool:
+    return bool(record.groups) and bool(store.steps(record.id, limit=1, coefficients=False))
+
+
+def _report(store: Store, record: RunRecord, path: Path) -> None:
+    path.write_text(json.dumps(store.run(record.id).report, indent=1, ensure_ascii=False), "utf-8")
+
+
+def _settings(store: Store, record: RunRecord, path: Path) -> None:
+    values = {
+        "suite": record.suite,
+        "tasks": list(record.tasks),
+        "method": record.method,
+        "settings": dict(record.settings),
+        "evaluate_every": int(record.execution.get("evaluate_every", 0)),
+        "name": record.name,
+    }
+    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")
+
+
+def _last_lambda(store: Store, record: RunRecord, path: Path) -> None:
+    export_coefficients(record, store.steps(record.id, since=record.steps_done - 1), path)
+
+
+def _all_lambda(store: Store, record: RunRecord, path: Path) -> None:
+    export_coefficients(record, store.steps(record.id), path)
+
+
+def _card(store: Store, record: RunRecord, path: Path) -> None:
+    path.write_text(model_card(store.run(record.id)), "utf-8")
+
+
+def _nothing(store: Store, record: RunRecord, path: Path) -> None:
+    raise BadInput("The merged model is stored with the run and not made anew.")
+
+
+_MADE: tuple[tuple[str, str, str, str, Write, Offered], ...] = (
+    ("report", "Report", "Accuracies with intervals, entropy, λ, settings.", ".json", _report, _has_report),
+    ("settings", "Settings", "To load on the page Set up, or to read.", ".yaml", _settings, _always),
+    ("lambda-json", "λ, JSON", "The coefficients after the last step.", ".json", _last_lambda, _has_lambda),
+    ("lambda-csv", "λ, CSV", "After every step, one row per group.", ".csv", _all_lambda, _has_lambda),
+    ("lambda-array", "λ, safetensors", "After every step, as one array.", ".safetensors", _all_lambda, _has_lambda),
+    ("card", "Model card", "What was merged, how, and how well it does.", ".md", _card, _has_report),
+)
+_MODEL = Download(
+    "model",
+    "Merged model",
+    "Weights with open_clip names, ready to load.",
+    ".safetensors",
+    _nothing,
+    lambda store, record: MERGED in store.artefacts(record.id),
+    owner_only=True,
+    existing=lambda store, record: store.artefact(record.id, MERGED),
+)
+_FROM_MODULES = (
+    ("html", "Page in one file", "Charts and scrubbing without a server.", ".html", "dashboard.static_export.html"),
+    ("space", "Hugging Face Space", "A folder that replays the run.", ".zip", "dashboard.static_export.space"),
+)

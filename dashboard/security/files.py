@@ -1,0 +1,48 @@
+"""The route that sends the files of a run, to those who may see the run."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from core.errors import MergescopeError
+from dashboard import downloads
+from dashboard.context import Context
+
+
+def add_downloads(app: FastAPI, ctx: Context, prefix: str) -> None:
+    """`GET {prefix}/download/<run>/<kind>`, with the rights that `ctx` gives the caller."""
+    app.get(f"{prefix}/download/{{run_id}}/{{kind}}", name=f"download{prefix}")(_sender(ctx))
+
+
+def _sender(ctx: Context) -> Callable[..., Response]:
+    def download(run_id: str, kind: str, request: Request) -> Response:
+        folder = None
+        try:
+            record = ctx.run(run_id, request)
+            item = downloads.find(kind, ctx.store, record, owner=ctx.is_owner(request))
+            name = downloads.file_name(record, item)
+            if item.existing is not None:
+                return _attachment(item.existing(ctx.store, record), name, None)
+            folder = tempfile.mkdtemp(prefix="mergescope-")
+            path = Path(folder) / f"file{item.suffix}"
+            item.write(ctx.store, record, path)
+        except (MergescopeError, OSError) as error:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+            return JSONResponse({"error": str(error)}, 404)
+        return _attachment(path, name, folder)
+
+    return download
+
+
+def _attachment(path: Path, name: str, folder: str | None) -> Response:
+    # Never shown in the page's own origin, whatever it holds.
+    cleanup = BackgroundTask(shutil.rmtree, folder, ignore_errors=True) if folder is not None else None
+    return FileResponse(path, filename=name, media_type="application/octet-stream", background=cleanup)

@@ -1,0 +1,218 @@
+"""A real server in its own process and a real Chromium; every journey ends by asserting that nothing went wrong.
+
+`server` runs `python launch.py` on a free port over a temporary folder with the tiny suite; `page` is a signed-in
+owner's page, `guest` a browser without any cookie.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.dashboard.client import Dashboard
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 180
+"""How long a server may take on a busy machine; the figure to reach has its own test."""
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync")  # fmt: skip
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1440, "height": 900}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs a browser and takes long."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.slow)
+
+
+@dataclass
+class Server:
+    """A running dashboard."""
+
+    process: subprocess.Popen[str]
+    url: str
+    folder: Path
+    suite: Path
+    token: str = ""
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def owner(self) -> Dashboard:
+        """The owner's app, called without a browser."""
+        http = httpx.Client(base_url=self.url, cookies=self.cookies, timeout=120)
+        return Dashboard(http)
+
+    def open_url(self) -> str:
+        """A fresh one-time link."""
+        dashboard = self.owner()
+        with dashboard.http:
+            return self.url + dashboard.call("share_device")["path"]
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does."""
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def start_server(folder: Path, suite: Path, *arguments: str) -> Server:
+    """Start a dashboard over the runs in `folder` and wait until it answers."""
+    command = [sys.executable, "launch.py", "ui", "--suite", str(suite), "--port", "0", "--no-browser", "--runs", str(folder)]
+    environment = os.environ | {"MERGESCOPE_HOME": str(folder.parent / "home"), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "2"}
+    process = subprocess.Popen([*command, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r"(http://127\.0\.0\.1:\d+)(?:/open/([\w-]+))?", line)
+    assert found, f"the server printed no address: {line!r}, exit status {process.poll()}"
+    server = Server(process, found[1], folder, suite, found[2] or "")
+    wait_for(lambda: process.poll() is None and _ready(server.url), START_SECONDS, "the server to answer")
+    if server.token:
+        with httpx.Client(base_url=server.url) as http:
+            assert http.get(f"/open/{server.token}").status_code == 200
+            server.cookies = dict(http.cookies)
+    return server
+
+
+def _ready(url: str) -> bool:
+    try:
+        return bool(httpx.get(f"{url}/health", timeout=5).json().get("ready"))
+    except (httpx.HTTPError, ValueError):
+        return False
+
+
+def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> None:
+    """Wait until `condition()` is true; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path) -> Iterator[Server]:
+    """One server for all journeys that leave it as they found it, apart from new runs."""
+    running = start_server(tmp_path_factory.mktemp("browser") / "runs", tiny_suite)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def finished_run(server: Server) -> str:
+    """Id of a short AdaMerging run that is done."""
+    return finish(server, method="adamerging", settings={"steps": 12, "batch": 4}, evaluate_every=4, name="short run")
+
+
+def finish(server: Server, **wish: Any) -> str:
+    """Start a run as the page does and wait until it is done."""
+    dashboard = server.owner()
+    with dashboard.http:
+        started = dashboard.call("setup_start", suite="tiny", **wish)
+        assert "run" in started, started
+
+        def status() -> str:
+            listed = dashboard.call("runs_list", run=started["run"])
+            return next(run["status"] for run in listed["runs"] if run["id"] == started["run"])
+
+        wait_for(lambda: status() in ("done", "failed"), 180, "a short run to end")
+        assert status() == "done"
+    return str(started["run"])
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Headless Chromium; without one the journeys fail in CI and are skipped elsewhere."""
+    from playwright.sync_api import sync_playwright
+
+    path = os.environ.get("MERGESCOPE_CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if path is None:
+        reason = "no Chromium on the PATH (`apt-get install chromium`, or set MERGESCOPE_CHROMIUM)"
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """Collects what must not happen in a browser context."""
+
+    def __init__(self, context: Any, url: str) -> None:
+        self.found: list[str] = []
+        self.allowed: list[str] = []
+        """Patterns of console errors that a journey provokes on purpose."""
+        context.on("request", lambda request: self._request(request.url, url))
+        context.on("weberror", lambda error: self.found.append(f"page error: {error.error}"))
+        context.on("console", self._console)
+
+    def _request(self, target: str, url: str) -> None:
+        if not target.startswith((url, "data:", "blob:")):
+            self.found.append(f"outside request: {target}")
+
+    def _console(self, message: Any) -> None:
+        if message.type == "error" and not any(re.search(pattern, message.text) for pattern in self.allowed):
+            self.found.append(f"console error: {message.text}")
+
+
+def _context(chromium: Any, server: Server, **options: Any) -> tuple[Any, Watch]:
+    context = chromium.new_context(**({"viewport": DESKTOP} | options))
+    context.set_default_timeout(30_000)
+    return context, Watch(context, server.url)
+
+
+@pytest.fixture
+def owner_context(chromium: Any, server: Server) -> Iterator[Any]:
+    """A signed-in browser; `context.watch.allowed` takes patterns of expected console errors."""
+    context, watch = _context(chromium, server)
+    context.add_cookies([{"name": name, "value": value, "url": server.url} for name, value in server.cookies.items()])
+    context.watch = watch
+    yield context
+    context.close()
+    assert not watch.found
+
+
+@pytest.fixture
+def page(owner_context: Any, server: Server) -> Any:
+    """The owner's page, loaded."""
+    page = owner_context.new_page()
+    page.goto(server.url)
+    page.wait_for_selector("#ms-tabs")
+    return page
+
+
+@pytest.fixture
+def guest(chromium: Any, server: Server) -> Iterator[Any]:
+    """A browser context without cookies; open pages with `guest.new_page()`."""
+    context, watch = _context(chromium, server)
+    context.watch = watch
+    yield context
+    context.close()
+    assert not watch.found
+
+
+@pytest.fixture
+def phone(chromium: Any, server: Server) -> Iterator[Any]:
+    """A signed-in phone."""
+    context, watch = _context(chromium, server, viewport=PHONE, has_touch=True, is_mobile=True)
+    context.add_cookies([{"name": name, "value": value, "url": server.url} for name, value in server.cookies.items()])
+    page = context.new_page()
+    page.goto(server.url)
+    page.wait_for_selector("#ms-tabs")
+    yield page
+    context.close()
+    assert not watch.found

@@ -1,0 +1,41 @@
+"""Calls a dashboard as its scripts do: reads /config, calls server functions by name and events by index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+
+class Dashboard:
+    """One mounted Gradio app behind `http`, an httpx client (Starlette's TestClient is one); `prefix` is `` or `/view`."""
+
+    def __init__(self, http: httpx.Client, prefix: str = "", config: dict[str, Any] | None = None) -> None:
+        """`config` spares a caller that may not read it."""
+        self.http, self.prefix = http, prefix
+        self.config: dict[str, Any] = config if config is not None else http.get(f"{prefix}/config").json()
+
+    @property
+    def functions(self) -> dict[str, int]:
+        """Server function -> id of the component that has it."""
+        return {
+            name: component["id"]
+            for component in self.config["components"]
+            for name in component["props"].get("server_fns", [])
+        }
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events that Python handles."""
+        return [event for event in self.config["dependencies"] if event["backend_fn"]]
+
+    def post(self, name: str, args: Any) -> httpx.Response:
+        """Call a server function and return the raw answer."""
+        body = {"data": args, "component_id": self.functions[name], "fn_name": name, "session_hash": "test"}
+        return self.http.post(f"{self.prefix}/gradio_api/component_server", json=body)
+
+    def call(self, name: str, **args: Any) -> Any:
+        """Call a server function and return its value."""
+        answer = self.post(name, args)
+        assert answer.status_code == 200, (name, answer.status_code, answer.text[:300])
+        return answer.json()

@@ -43,6 +43,7 @@ def merge(
     if out is not None and chosen.name in MANY_MODELS:
         raise BadInput(f"`--out` needs a method that makes one model. Found `{method}`, which keeps one per task.")
     file, subset = loading.suite_and_tasks(suite, tasks)
+    targets.check_not_read(file, out=out, report=report)
     settings = loading.settings(chosen, file, set_, seed)
     problem = loading.load(file, subset, device, precision)
     warn_of_distrust(problem, settings)

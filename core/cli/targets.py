@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from core.suites import SuiteFile
 
 
 def check(path: Path | None, option: str, *suffixes: str) -> None:
@@ -40,6 +44,16 @@ def check_folder(folder: Path, option: str) -> None:
         raise BadInput(
             f"`{option}` should be a folder where files can be written. Found `{folder}`: {error.strerror}."
         ) from None
+
+
+def check_not_read(file: SuiteFile, **paths: Path | None) -> None:
+    """Raise `BadInput` if an option names a file that the suite is read from."""
+    experts = [task.expert.weights for task in file.tasks if task.expert]
+    named = [file.entry.base.weights, *experts, *(task.data.path for task in file.tasks)]
+    inputs = {file.path.resolve(), *(file.resolve(name).resolve() for name in named)}
+    for option, path in paths.items():
+        if path is not None and path.resolve() in inputs:
+            raise BadInput(f"`--{option}` should be a new file. Found `{path}`, which belongs to suite {file.name}.")
 
 
 def check_distinct(**paths: Path | None) -> None:

@@ -126,6 +126,15 @@ def test_an_earlier_output_survives_bad_input(cli: Cli, suite: Path, tmp_path: P
     assert out.read_text() == "earlier"
 
 
+@pytest.mark.parametrize("name", ["base.safetensors", "task1.safetensors"])
+def test_a_file_of_the_suite_is_never_overwritten(cli: Cli, suite: Path, name: str) -> None:
+    file = suite.parent / name
+    before = file.read_bytes()
+    refused(cli("merge", suite, "--method", "average", "--out", file), "--out", name, "suite tiny")
+    refused(cli("merge", suite, "--method", "average", "--report", suite), "--report", "tiny.yaml")
+    assert file.read_bytes() == before
+
+
 def _truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import BadSuite
 
@@ -28,7 +28,14 @@ def _fills_in(value: str) -> str:
     return value
 
 
+def _no_role(value: str) -> str:
+    if value == "base":
+        raise ValueError("another name than `base`, which means the base model")
+    return value
+
+
 Name = Annotated[str, AfterValidator(_plain_name)]
+TaskName = Annotated[Name, AfterValidator(_no_role)]
 Template = Annotated[str, AfterValidator(_fills_in)]
 
 
@@ -61,7 +68,7 @@ class DataEntry(_Entry):
 class TaskEntry(_Entry):
     """One task: images, class names, templates and, unless it is an unseen task, an expert."""
 
-    name: Name
+    name: TaskName
     title: str = ""
     expert: ExpertEntry | None = None
     data: DataEntry
@@ -80,14 +87,16 @@ class SuiteEntry(_Entry):
     defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Method -> settings that suit this suite; they replace the method's own defaults."""
 
-    @model_validator(mode="after")
-    def _names_occur_once(self) -> SuiteEntry:
-        names = [task.name for task in self.tasks]
-        if "base" in names:
-            raise ValueError("task names other than `base`, which means the base model")
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"task names that occur once; `{twice[0]}` occurs more often")
-        return self
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, whose complaints about values such as impossible dates name their line too."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
+            # What PyYAML lets through for `!!bool maybe`, `!!int ""`, `!!timestamp x` and the like.
+            raise yaml.constructor.ConstructorError(None, None, f"bad value ({error})", node.start_mark) from None
 
 
 def parse_suite(path: Path) -> SuiteEntry:
@@ -95,7 +104,8 @@ def parse_suite(path: Path) -> SuiteEntry:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise BadSuite(f"`{path.name}` is larger than {MAX_BYTES >> 20} MiB; a suite file is a short YAML text.")
-        loader = yaml.SafeLoader(path.read_text("utf-8"))
+        raw = path.read_bytes()
+        loader = _Loader(raw.decode("utf-8"))
         try:
             node = loader.get_single_node()
             if node is not None:
@@ -103,16 +113,31 @@ def parse_suite(path: Path) -> SuiteEntry:
             data = loader.construct_document(node) if node is not None else None
         finally:
             loader.dispose()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise BadSuite(f"Suite `{path}` can't be read: {error}.") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise BadSuite(f"`{path.name}`{where}: not valid YAML: {getattr(error, 'problem', None) or error}.") from None
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise BadSuite(f"`{path.name}`, line {line}: should be UTF-8 text. Found {error.reason}.") from None
+    except yaml.reader.ReaderError as error:
+        line = raw.decode("utf-8").count("\n", 0, error.position) + 1
+        raise BadSuite(f"`{path.name}`, line {line}: not valid YAML: {error.reason}.") from None
+    except RecursionError:
+        raise BadSuite(f"`{path.name}`, line 1: nested too deeply for a suite file.") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise BadSuite(
+            f"`{path.name}`, line {mark.line + 1 if mark else 1}: not valid YAML: {error.problem}."
+        ) from None
     try:
-        return SuiteEntry.model_validate(data)
+        entry = SuiteEntry.model_validate(data)
     except ValidationError as error:
         raise BadSuite("\n".join(_explain(path.name, node, item) for item in error.errors())) from None
+    names = [task.name for task in entry.tasks]
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            problem = {"loc": ("tasks", at, "name"), "type": "", "msg": f"a name of its own; `{name}` is taken"}
+            raise BadSuite(_explain(path.name, node, problem))
+    return entry
 
 
 def _check_nodes(node: yaml.Node, file: str, seen: set[int]) -> None:
@@ -139,7 +164,10 @@ def _explain(file: str, root: yaml.Node | None, item: Any) -> str:
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
     line = node.start_mark.line + 1 if node is not None else 1
+    limits = item.get("ctx", {})
     expected = {
+        "too_short": f"a list of at least {limits.get('min_length')}; found {limits.get('actual_length')}",
+        "too_long": f"a list of at most {limits.get('max_length')}; found {limits.get('actual_length')}",
         "extra_forbidden": "a known key; this one is unknown",
         "missing": "given; it is missing",
     }.get(item["type"], item["msg"].removeprefix("Value error, ").removeprefix("Input should be "))

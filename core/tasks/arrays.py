@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +30,26 @@ def load_arrays(path: Path, split: str, classes: int) -> Images | None:
         with np.load(path, allow_pickle=False) as arrays:
             if f"{split}_images" not in arrays.files:
                 return None
-            pixels = arrays[f"{split}_images"]
-            labels = arrays[f"{split}_labels"] if f"{split}_labels" in arrays.files else None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            pixels = np.asarray(arrays[f"{split}_images"])
+            labels = np.asarray(arrays[f"{split}_labels"]) if f"{split}_labels" in arrays.files else None
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        KeyError,
+        RuntimeError,
+        MemoryError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise BadSuite(
             f"`{path.name}` should be a .npz file with {_expected(split)}. Found: {type(error).__name__}: {error}. "
             f"Splits: {', '.join(SPLITS)}."
         ) from None
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
         raise BadSuite(f"`{path.name}` should hold {_expected(split)}. Found {pixels.dtype} {list(pixels.shape)}.")
+    if 0 in pixels.shape[1:]:
+        raise BadSuite(f"`{path.name}`: images of split `{split}` have no pixels; found {list(pixels.shape)}.")
     if len(pixels) == 0:
         raise BadSuite(f"`{path.name}` has no image in split `{split}`; expected at least one.")
     return Images(torch.from_numpy(pixels), _checked_labels(path, split, labels, len(pixels), classes))

@@ -91,9 +91,9 @@ def block(name: str) -> str:
 
 
 def groups(names: list[str], kind: str) -> list[list[str]]:
-    """Tensors that share a row of λ, in the order of their first tensor."""
+    """Tensors that share a row of λ, blocks from input to output."""
     label = {"task": lambda _: "", "block": block, "tensor": str}[kind]
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = dict.fromkeys(("embedding", "0", "1", "output") if kind == "block" else (), [])
     for name in names:
-        found.setdefault(label(name), []).append(name)
+        found[label(name)] = [*found.get(label(name), []), name]
     return list(found.values())

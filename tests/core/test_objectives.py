@@ -1,0 +1,117 @@
+"""Objectives against their definitions, computed with numpy in float64."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from core import objectives
+from core.errors import UnknownName
+from core.methods.base import Need
+from core.objectives.entropy import entropy
+
+
+def logits(seed: int = 0, rows: int = 6, classes: int = 5, scale: float = 3.0) -> Tensor:
+    """Random float64 logits."""
+    return scale * torch.randn(rows, classes, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def probabilities(values: Tensor) -> np.ndarray:
+    """Softmax by the definition."""
+    exponentials = np.exp(values.numpy() - values.numpy().max(1, keepdims=True))
+    return exponentials / exponentials.sum(1, keepdims=True)
+
+
+LABELS = torch.tensor([0, 4, 2, 1, 3, 0])
+
+
+def target_of(name: str) -> Tensor | None:
+    return {"entropy": None, "cross_entropy": LABELS, "expert_kl": logits(1)}[name]
+
+
+def test_the_objectives_of_the_issue_are_registered() -> None:
+    assert set(objectives.names()) >= {"entropy", "cross_entropy", "expert_kl"}
+
+
+def test_an_unknown_objective_lists_those_that_exist() -> None:
+    with pytest.raises(UnknownName, match=r"`kl`.*entropy.*expert_kl"):
+        objectives.get("kl")
+
+
+@pytest.mark.parametrize("name", objectives.names())
+def test_an_objective_describes_itself(name: str) -> None:
+    found = objectives.get(name)
+    assert found.name == name
+    assert all(text.strip() for text in (found.title, found.paper, found.summary))
+    assert (found.needs is Need.LABELLED) == (name == "cross_entropy")
+
+
+def test_entropy_is_its_definition() -> None:
+    p = probabilities(logits())
+    expected = -(p * np.log(p)).sum(1)
+    np.testing.assert_allclose(objectives.get("entropy").per_sample(logits(), None), expected, rtol=1e-12)
+
+
+def test_cross_entropy_is_its_definition() -> None:
+    expected = -np.log(probabilities(logits())[np.arange(6), LABELS.numpy()])
+    np.testing.assert_allclose(objectives.get("cross_entropy").per_sample(logits(), LABELS), expected, rtol=1e-12)
+
+
+def test_expert_kl_is_kl_of_the_expert_from_the_merged_model() -> None:
+    q, p = probabilities(logits(1)), probabilities(logits())
+    expected = (q * np.log(q / p)).sum(1)
+    np.testing.assert_allclose(objectives.get("expert_kl").per_sample(logits(), logits(1)), expected, rtol=1e-10)
+
+
+def test_expert_kl_of_the_expert_itself_is_zero_and_elsewhere_positive() -> None:
+    kl = objectives.get("expert_kl")
+    assert kl.per_sample(logits(1), logits(1)).abs().max() < 1e-15
+    assert (kl.per_sample(logits(), logits(1)) > 0).all()
+
+
+def test_entropy_lies_between_zero_and_the_logarithm_of_the_classes() -> None:
+    assert entropy(torch.zeros(1, 7)).item() == pytest.approx(math.log(7))
+    assert entropy(torch.tensor([[1e4, 0.0, 0.0]])).item() == 0
+
+
+@pytest.mark.parametrize("name", objectives.names())
+def test_extreme_logits_give_finite_losses_and_gradients(name: str) -> None:
+    values = torch.tensor([[1e4, -1e4, 0, 5, 5]] * 6, dtype=torch.float32, requires_grad=True)
+    target = target_of(name)
+    loss = objectives.get(name).per_sample(
+        values, target.float() if name == "expert_kl" and target is not None else target
+    )
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert values.grad is not None
+    assert values.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_entropy_of_narrow_logits_is_computed_in_float32(dtype: torch.dtype) -> None:
+    narrow = logits().to(dtype)
+    assert entropy(narrow).dtype == torch.float32
+    torch.testing.assert_close(entropy(narrow).double(), entropy(narrow.double()), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", objectives.names())
+def test_a_value_a_sample_and_no_more(name: str) -> None:
+    """Each sample's loss must not depend on its neighbours, or micro-batches would change it."""
+    objective, target = objectives.get(name), target_of(name)
+    whole = objective.per_sample(logits(), target)
+    assert whole.shape == (6,)
+    for row in range(6):
+        own = None if target is None else target[row : row + 1]
+        assert torch.equal(objective.per_sample(logits()[row : row + 1], own), whole[row : row + 1])
+
+
+@pytest.mark.parametrize("name", objectives.names())
+def test_gradients_equal_finite_differences(name: str) -> None:
+    target = target_of(name)
+    assert torch.autograd.gradcheck(
+        lambda values: objectives.get(name).per_sample(values, target), logits().requires_grad_()
+    )

@@ -1,0 +1,246 @@
+/* The page Compare: a table of runs with filter, order and choice, and figures of the chosen rows. */
+window.mergescopeCompare = (root, server) => {
+  "use strict";
+  const ms = window.mergescope, { analysis, charts } = ms, { element } = charts;
+  const FIRST = 5, MOST = 8;
+  const box = analysis.stateBox();
+  const state = { turn: 0, drawn: 0, key: "", answer: null, suite: "", filter: "", sort: "average", down: true, chosen: new Set(), told: new Set(),
+    figure: "bars", figures: null };
+
+  /* Table */
+  const filter = element("input", { type: "search", placeholder: "Filter runs", "aria-label": "Filter runs",
+    oninput: () => { state.filter = filter.value.trim().toLowerCase(); fill(); } });
+  const suites = charts.menu("Suite", (value) => { state.suite = value; refresh(true); });
+  const intervals = element("input", { type: "checkbox", onchange: () => table.classList.toggle("an-plain", !intervals.checked) });
+  intervals.checked = true;
+  const exports = element("div", { class: "an-exports" },
+    button("Copy", () => exported("tsv")), button("CSV", () => exported("csv")), button("LaTeX", () => exported("tex")), button("JSON", () => exported("json")));
+  const missing = server.compare_start ? button("", startMissing, "mc-primary") : null;
+  const active = element("span", { class: "mc-facts", role: "status" });
+  const table = element("table", { class: "an-table" });
+  const none = element("p", { class: "mc-help an-none", text: "No run matches the filter.", hidden: true });
+  const help = element("p", { class: "mc-help" });
+  const card = element("section", { class: "mc-card mc-wide" },
+    element("header", { class: "mc-head" }, element("div", {}, element("h3", { text: "Runs, task by task" }), help),
+      element("div", { class: "mc-tools" }, active, missing)),
+    element("div", { class: "mc-form an-tools" }, suites.root, filter,
+      element("label", { class: "an-check" }, intervals, element("span", { text: "95 % intervals" })), exports),
+    element("div", { class: "an-scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" }, table), none);
+
+  /* Figures */
+  const figure = analysis.figureCard("Bars", "", { wide: true, height: 330, note: "Tick runs in the table to draw them." });
+  const choice = charts.choice("Figure", [["bars", "Bars"], ["radar", "Radar"], ["time", "Accuracy and seconds"]], state.figure,
+    (value) => { state.figure = value; draw(); });
+  figure.tools.prepend(choice.root);
+  const title = figure.root.querySelector("h3");
+  const key = element("div", { class: "an-key" });
+  figure.foot.append(key);
+  const content = element("div", { class: "mc-grid" }, card, figure.root);
+  root.append(box.root, content);
+
+  function button(text, onclick, kind = "mc-quiet") { return element("button", { type: "button", class: kind, text, onclick }); }
+
+  const COLUMNS = [
+    ["normalised", "Normalised", "share of the experts' accuracy, averaged over the tasks", (row) => row.normalised, (row) => charts.percent(row.normalised)],
+    ["adapted_on", "Learned on", "the images that the method saw", (row) => row.adapted_on, (row) => row.adapted_on || "–"],
+    ["samples", "Images seen", "over all steps and tasks", (row) => row.samples, (row) => count(row.samples)],
+    ["steps", "Steps", "updates of λ", (row) => row.steps, (row) => count(row.steps)],
+    ["seconds", "Seconds", "time of the steps, without evaluation", (row) => row.seconds, (row) => seconds(row.seconds)],
+    ["memory", "Peak memory", "of the whole process", (row) => row.memory, (row) => (Number.isFinite(row.memory) ? `${count(Math.round(row.memory))} MB` : "–")],
+  ];
+  const count = (value) => (Number.isFinite(value) ? value.toLocaleString("en-US").replaceAll(",", " ") : "–");
+  const seconds = (value) => (Number.isFinite(value) ? (value < 10 ? value.toFixed(2) : value.toFixed(1)) : "–");
+
+  const valueOf = (row, column) => {
+    if (column === "name") return row.name.toLowerCase();
+    if (column === "average") return row.average;
+    if (column.startsWith("task ")) return row.cells[Number(column.slice(5))].accuracy;
+    return COLUMNS.find(([name]) => name === column)[3](row);
+  };
+  function ordered(rows) {
+    const sign = state.down ? -1 : 1;
+    return [...rows].sort((left, right) => {
+      const a = valueOf(left, state.sort), b = valueOf(right, state.sort);
+      const empty = (value) => value === null || value === undefined || value === "";
+      if (empty(a) || empty(b)) return Number(empty(a)) - Number(empty(b));
+      return (a < b ? -1 : a > b ? 1 : 0) * sign;
+    });
+  }
+  const visible = () => {
+    const matches = (row) => `${row.name} ${row.method} ${row.adapted_on} ${row.id}`.toLowerCase().includes(state.filter);
+    return ordered(state.answer.table.rows.filter(matches));
+  };
+
+  function head(column, text, hint, end = true) {
+    const current = state.sort === column;
+    const sort = element("button", { type: "button", title: hint || null, onclick: () => {
+      state.down = current ? !state.down : column !== "name";
+      state.sort = column;
+      fill();
+      table.querySelector(`th[data-column="${column}"] button`)?.focus();
+    } }, text, element("i", { "aria-hidden": "true", text: current ? (state.down ? " ↓" : " ↑") : "" }));
+    return element("th", { scope: "col", class: end ? null : "an-name", "data-column": column,
+      "aria-sort": current ? (state.down ? "descending" : "ascending") : null }, sort);
+  }
+  function accuracy(cell) {
+    if (!Number.isFinite(cell.accuracy)) return element("td", { text: "–", class: "an-missing" });
+    const interval = Number.isFinite(cell.low) ? `${(100 * cell.low).toFixed(1)}–${(100 * cell.high).toFixed(1)}` : "";
+    return element("td", { class: cell.best ? "an-best" : null,
+      title: [cell.best ? "highest of these runs" : "", interval && `95 % interval ${interval} %`, Number.isFinite(cell.normalised) && `${charts.percent(cell.normalised)} of the expert`].filter(Boolean).join(" · ") || null },
+    element("b", { text: (100 * cell.accuracy).toFixed(1) }), interval ? element("small", { text: interval }) : null);
+  }
+  function line(row) {
+    const tick = element("input", { type: "checkbox", "aria-label": `Draw ${row.name}`, onchange: () => {
+      if (tick.checked) state.chosen.add(row.id); else state.chosen.delete(row.id);
+      if (state.chosen.size > MOST) { tick.checked = false; state.chosen.delete(row.id); ms.toast(`At most ${MOST} runs are drawn at once.`, "warning"); return; }
+      figures();
+    } });
+    tick.checked = state.chosen.has(row.id);
+    const about = [row.name === row.method ? "" : row.method, row.note || row.created.slice(0, 16).replace("T", " "),
+      row.complete ? "" : "other tasks: its average is not comparable"].filter(Boolean).join(" · ");
+    const name = row.kind === "run"
+      ? element("button", { type: "button", class: "an-run", text: row.name, title: "Open this run", onclick: () => ms.select(row.id) })
+      : element("span", { class: "an-run", text: row.name });
+    return element("tr", { class: [`an-row-${row.kind}`, row.id === ms.run ? "an-current" : ""].join(" "), "data-row": row.id },
+      element("td", { class: "an-tick" }, tick),
+      element("th", { scope: "row", class: "an-name" }, name, element("small", { text: about, title: about })),
+      element("td", { class: row.best ? "an-best an-average" : "an-average" }, element("b", { text: Number.isFinite(row.average) ? (100 * row.average).toFixed(1) : "–" })),
+      ...row.cells.map(accuracy), ...COLUMNS.map(([, , , , text]) => element("td", { text: text(row) })));
+  }
+  function fill() {
+    if (!state.answer) return;
+    const { table: found } = state.answer, rows = visible();
+    table.replaceChildren(
+      element("thead", {}, element("tr", {}, element("th", { class: "an-tick", scope: "col" }, element("span", { class: "an-hidden", text: "Drawn" })),
+        head("name", "Run", "", false), head("average", "Average", "over the merged tasks, in per cent"),
+        ...found.titles.map((text, place) => head(`task ${place}`, text, "accuracy in per cent")), ...COLUMNS.map(([name, text, hint]) => head(name, text, hint)))),
+      element("tbody", {}, ...rows.map(line)));
+    none.hidden = rows.length > 0;
+  }
+
+  function show(answer) {
+    state.answer = answer;
+    suites.fill(answer.suites);
+    suites.select.value = answer.suite;
+    suites.root.hidden = answer.suites.length < 2;
+    const { rows } = answer.table, runs = rows.filter((row) => row.kind === "run");
+    help.textContent = "accuracy in per cent on the test images · bold: the highest"
+      + (rows.some((row) => row.kind === "published") ? " · rows marked “published” are the papers' numbers, not measured here" : "");
+    active.textContent = answer.active ? `${answer.active} more ${answer.active === 1 ? "run is" : "runs are"} going on or waiting` : "";
+    if (missing) {
+      missing.hidden = !answer.missing.length;
+      missing.textContent = answer.missing.length === 1 ? "Run the missing method" : `Run the ${answer.missing.length} missing methods`;
+      missing.title = answer.missing.join(", ");
+    }
+    if (!runs.length) {
+      table.replaceChildren();
+      content.classList.add("an-empty");
+      empty(answer);
+      return;
+    }
+    box.show(null);
+    content.hidden = false;
+    for (const row of ordered(runs)) {
+      if (state.told.has(row.id)) continue;
+      state.told.add(row.id);
+      if (state.chosen.size < FIRST) state.chosen.add(row.id);
+    }
+    const known = new Set(rows.map((row) => row.id));
+    for (const id of state.chosen) if (!known.has(id)) state.chosen.delete(id);
+    fill();
+    figures();
+  }
+  function empty(answer) {
+    content.hidden = true;
+    const waiting = answer.active ? `${answer.active} ${answer.active === 1 ? "run is" : "runs are"} going on. It appears here once it is done.` : "";
+    box.show({ title: waiting ? "No finished run yet" : "Nothing to compare yet",
+      text: waiting || (missing ? "Start a merge under Set up, or run every method at once." : "Finished runs appear here.") });
+    if (missing && answer.missing.length && !answer.active) box.root.append(missing);
+    else if (missing) card.querySelector(".mc-tools").append(missing);
+  }
+
+  async function refresh(anew = false) {
+    const wanted = `${ms.run} ${state.suite} ${signature()}`;
+    if (wanted === state.key && !anew) return;
+    state.key = wanted;
+    const turn = (state.turn += 1);
+    if (!state.answer) { content.hidden = true; box.show({ title: "Loading …" }); }
+    const answer = await analysis.ask(server.compare, { run: ms.run, suite: state.suite }, { alive: () => turn === state.turn });
+    if (!answer) return;
+    if (answer.error) {
+      content.hidden = true;
+      box.show(analysis.failed(answer.error, () => { state.suite = ""; refresh(true); }));
+      return;
+    }
+    if (state.answer && state.answer.suite !== answer.suite) { state.chosen.clear(); state.told.clear(); }
+    if (missing && box.root.contains(missing)) card.querySelector(".mc-tools").append(missing);
+    show(answer);
+  }
+  let statuses = "";
+  const signature = () => statuses;
+
+  async function figures() {
+    const ids = ordered(state.answer.table.rows).map((row) => row.id).filter((id) => state.chosen.has(id));
+    const turn = (state.drawn += 1);
+    if (!ids.length) { state.figures = null; draw(); return; }
+    const answer = await analysis.ask(server.compare_figures, { run: ms.run, suite: state.answer.suite, ids }, { alive: () => turn === state.drawn });
+    if (!answer) return;
+    state.figures = answer.error ? null : { ...answer, names: ids.map((id) => state.answer.table.rows.find((row) => row.id === id)) };
+    if (answer.error) ms.toast(answer.error, "error");
+    draw();
+  }
+  const WORDS = { bars: ["Accuracy by task", "bars: accuracy · whiskers: 95 % interval"],
+    radar: ["Accuracy around the tasks", "the further out, the better; the rings say how much"],
+    time: ["Accuracy against time", "average accuracy · seconds of the steps"] };
+  function draw() {
+    const chosen = state.figures?.[state.figure];
+    [title.textContent, figure.help.textContent] = WORDS[state.figure];
+    figure.place.setAttribute("aria-label", WORDS[state.figure][0]);
+    figure.note.textContent = state.figure === "radar" && state.answer?.table.tasks.length < 3
+      ? "A radar needs at least three tasks." : "Tick runs in the table to draw them.";
+    const sized = chosen?.wide ? chosen : null;
+    const filled = sized && sized.wide.light.data.length ? sized : null;
+    figure.set(filled);
+    const data = filled?.wide[ms.theme].data ?? [];
+    key.replaceChildren(...(state.figure === "time" ? [] : (state.figures?.names ?? []).map((row, place) => {
+      const colour = data[place]?.marker?.color;
+      return element("span", { class: "mc-key" }, element("i", { class: "mc-kind", style: colour ? `background:${colour}` : null, "aria-hidden": "true" }), row.name);
+    })));
+  }
+
+  async function exported(format) {
+    const ids = visible().map((row) => row.id);
+    const answer = await analysis.ask(server.compare_text, { run: ms.run, suite: state.answer.suite, ids, format });
+    if (answer?.error) ms.toast(answer.error, "error");
+    else if (format === "tsv") ms.copy(answer.text);
+    else analysis.download(answer.text, answer.name, format === "json" ? "application/json" : "text/plain");
+  }
+  async function startMissing() {
+    if (missing.disabled) return;
+    missing.disabled = true;
+    try {
+      const answer = await server.compare_start({ run: ms.run, suite: state.answer.suite });
+      if (answer.error) ms.toast(answer.error, "error");
+      else {
+        const started = answer.started.length;
+        if (started) ms.toast(`${started} ${started === 1 ? "run is" : "runs are"} queued; they appear here one by one.`);
+        if (answer.problem) ms.toast(answer.problem, "warning");
+      }
+    } catch {
+      ms.toast("The server did not answer. It may have been stopped.", "error");
+    } finally {
+      missing.disabled = false;
+      refresh(true);
+    }
+  }
+
+  ms.on("runs", (runs) => {
+    const now = runs.map((run) => run.id + run.status + run.title).join();
+    if (now === statuses) return;
+    statuses = now;
+    if (ms.tab === "compare") refresh();
+  });
+  ms.on("theme", draw);
+  content.hidden = true;
+  analysis.follow("compare", () => refresh());
+};

@@ -1,0 +1,186 @@
+"""Figures of several runs; pure functions over the rows of a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from dashboard.charts import palette
+from dashboard.charts.figure import SERIES, Figure, plain, shorten
+from dashboard.charts.palette import ThemeName
+from dashboard.compare.table import Row, Table
+
+MOST = 8
+"""Rows in one figure; more could not be told apart."""
+LETTER = 6.6
+
+
+def bars(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
+    """Accuracy by task, one bar a row with its 95 % interval; tasks below each other where there is little room."""
+    colours, shown = palette.THEMES[theme], rows[:MOST]
+    places = list(range(len(table.tasks)))
+    data = [
+        {
+            "type": "bar",
+            "name": plain(row.name),
+            "x" if not narrow else "y": places,
+            "y" if not narrow else "x": [cell.accuracy for cell in row.cells],
+            "orientation": "h" if narrow else "v",
+            "marker": {"color": colour},
+            ("error_x" if narrow else "error_y"): _intervals(row, colours.text),
+            "customdata": [plain(f"{row.name}, {title}") for title in table.titles],
+            "hovertemplate": f"<b>%{{customdata}}</b><br>%{{{'x' if narrow else 'y'}:.1%}}<extra></extra>",
+        }
+        for row, colour in zip(shown, SERIES[theme], strict=False)
+    ]
+    labels = [plain(shorten(title, 12 if narrow else 16)) for title in table.titles]
+    scale = {"range": [0, 1.02], "tickformat": ".0%", "fixedrange": True, "nticks": 6}
+    names = {"tickmode": "array", "tickvals": places, "ticktext": labels, "showgrid": False, "fixedrange": True}
+    longest = max((len(label) for label in labels), default=4) * LETTER
+    if narrow:
+        layout = {
+            "xaxis": scale | {"nticks": 5},
+            "yaxis": names | {"range": [len(places) - 0.5, -0.5]},
+            "margin": {"l": min(longest + 14, 96), "r": 14, "t": 6, "b": 28},
+            "height": 60 + len(places) * max(26, 11 * len(shown) + 12),
+        }
+    else:
+        layout = {
+            "xaxis": names | {"range": [-0.5, len(places) - 0.5]},
+            "yaxis": scale,
+            "margin": {"l": 46, "r": 12, "t": 8, "b": 34},
+            "height": 330,
+        }
+    return {
+        "data": data,
+        "layout": layout | {"barmode": "group", "bargap": 0.24, "bargroupgap": 0.06, "dragmode": False},
+    }
+
+
+def radar(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
+    """Accuracy by task around a circle, drawn as closed lines: the plotly bundle of the pages has no polar axes.
+
+    The centre is the round tenth below the lowest value, so that differences can be seen; the rings say so.
+    """
+    colours, shown, count = palette.THEMES[theme], rows[:MOST], len(table.tasks)
+    values = [cell.accuracy for row in shown for cell in row.cells if cell.accuracy is not None]
+    if count < 3 or not values:
+        return {"data": [], "layout": {"height": 330}}
+    inner = max(0.0, math.floor(min(values) * 10 - 1e-9) / 10)
+    inner = min(inner, 0.8)
+    rings = [inner + (1 - inner) * part / 4 for part in range(1, 5)]
+    data = []
+    for row, colour in zip(shown, SERIES[theme], strict=False):
+        known = [cell.accuracy for cell in row.cells]
+        points = [
+            (None, None) if value is None else _polar(place, count, value, inner) for place, value in enumerate(known)
+        ]
+        closed = [*points, points[0]]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": plain(row.name),
+                "x": [x for x, _ in closed],
+                "y": [y for _, y in closed],
+                "line": {"color": colour, "width": 2, "dash": "dot" if row.kind != "run" else "solid"},
+                "marker": {"color": colour, "size": 6},
+                "customdata": [
+                    plain(f"{row.name}, {title}: {'–' if value is None else f'{value:.1%}'}")
+                    for title, value in zip((*table.titles, table.titles[0]), (*known, known[0]), strict=True)
+                ],
+                "hovertemplate": "%{customdata}<extra></extra>",
+            }
+        )
+    grid = {"color": colours.line, "width": 1}
+    shapes = [{"type": "path", "path": _ring(count, ring, inner), "line": grid, "layer": "below"} for ring in rings]
+    notes = [
+        {"x": 0, "y": (ring - inner) / (1 - inner), "text": f"{ring:.0%}", "showarrow": False, "font": {"size": 11},
+         "xanchor": "left", "xshift": 3, "yshift": -2}
+        for ring in rings
+    ]  # fmt: skip
+    for place, title in enumerate(table.titles):
+        x, y = _polar(place, count, 1.0, inner)
+        shapes.append({"type": "line", "x0": 0, "y0": 0, "x1": x, "y1": y, "line": grid, "layer": "below"})
+        side = "center" if abs(x) < 0.2 else "left" if x > 0 else "right"
+        label = plain(shorten(title, 10 if narrow else 20))
+        font = {"size": 12, "color": colours.text}
+        notes.append({"x": 1.07 * x, "y": 1.09 * y, "text": label, "showarrow": False, "xanchor": side, "font": font})
+    wide = {"fixedrange": True, "visible": False, "range": [-1.45, 1.45]}
+    return {
+        "data": data,
+        "layout": {
+            "shapes": shapes,
+            "annotations": notes,
+            "xaxis": wide | {"constrain": "domain"},
+            "yaxis": {"fixedrange": True, "visible": False, "range": [-1.16, 1.16], "scaleanchor": "x"},
+            "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+            "dragmode": False,
+            "height": 330 if narrow else 420,
+        },
+    }
+
+
+def time(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
+    """Average accuracy against the seconds that a run took; names stand at the points."""
+    colours = palette.THEMES[theme]
+    known = [row for row in rows if row.seconds is not None and row.average is not None][:MOST]
+    if not known:
+        return {"data": [], "layout": {"height": 330}}
+    seconds = [max(row.seconds or 0.0, 1e-3) for row in known]
+    spread = max(seconds) / min(seconds) > 20
+    at = {row.id: colour for row, colour in zip(rows, SERIES[theme], strict=False)}
+    data = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [second],
+            "y": [row.average],
+            "name": plain(row.name),
+            "marker": {"size": 12, "color": at.get(row.id, colours.accent)},
+            "hovertemplate": f"<b>{plain(row.name)}</b><br>%{{y:.1%}} in %{{x:.3~g}} s<extra></extra>",
+            "cliponaxis": False,
+        }
+        for row, second in zip(known, seconds, strict=True)
+    ]
+    averages = [row.average or 0.0 for row in known]
+    low, high = max(0.0, min(averages) - 0.06), min(1.0, max(averages) + 0.06)
+    notes = [
+        {"x": math.log10(second) if spread else second, "y": row.average, "text": plain(shorten(row.name, 18)),
+         "showarrow": False, "yshift": 16, "font": {"size": 12, "color": colours.text}}
+        for row, second in zip(known, seconds, strict=True)
+    ]  # fmt: skip
+    left, right = (math.log10(min(seconds)) - 0.5, math.log10(max(seconds)) + 0.5) if spread else (
+        -0.08 * max(seconds), 1.25 * max(seconds))  # fmt: skip
+    title = {"text": "seconds" + (", logarithmic" if spread else "")}
+    return {
+        "data": data,
+        "layout": {
+            "xaxis": {"type": "log" if spread else "linear", "range": [left, right], "title": title, "fixedrange": True,
+                      "nticks": 6, "dtick": 1 if spread else None, "tickformat": "~g"},
+            "yaxis": {"range": [low, high], "tickformat": ".0%", "fixedrange": True, "nticks": 6},
+            "annotations": notes,
+            "margin": {"l": 46, "r": 16, "t": 10, "b": 42},
+            "dragmode": False,
+            "height": 330,
+        },
+    }  # fmt: skip
+
+
+def _intervals(row: Row, colour: str) -> dict[str, object]:
+    up = [0 if cell.high is None or cell.accuracy is None else cell.high - cell.accuracy for cell in row.cells]
+    down = [0 if cell.low is None or cell.accuracy is None else cell.accuracy - cell.low for cell in row.cells]
+    bounds = {"type": "data", "array": up, "arrayminus": down, "color": colour}
+    return bounds | {"thickness": 1, "width": 2, "visible": any(up) or any(down)}
+
+
+def _polar(place: int, count: int, value: float, inner: float) -> tuple[float, float]:
+    """Position of a value on the axis of a task; the first axis points up, the others follow clockwise."""
+    radius = max(0.0, (value - inner) / (1 - inner))
+    angle = math.pi / 2 - 2 * math.pi * place / count
+    return round(radius * math.cos(angle), 5), round(radius * math.sin(angle), 5)
+
+
+def _ring(count: int, value: float, inner: float) -> str:
+    corners = (_polar(place, count, value, inner) for place in range(count))
+    return "M" + " L".join(f"{x},{y}" for x, y in corners) + " Z"

@@ -1,0 +1,130 @@
+"""What the page Compare asks the server for; every answer holds only runs that the caller may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core import methods, suites
+from core.errors import BadInput, MergescopeError, UnknownName
+from core.jobs import RunRequest
+from core.store import ACTIVE, RunRecord
+from core.suites import SuiteFile
+from dashboard.charts.figure import Figure, both
+from dashboard.compare import figures, published, texts
+from dashboard.compare.table import Table, build
+from dashboard.context import Context
+
+LISTED = 500
+"""Newest runs that are compared at most."""
+
+
+class Comparison:
+    """Reads the runs of one context."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    def answer(self, args: Any, request: Any) -> dict[str, Any]:
+        """The table of a suite (`suite`, else that of the run `run`, else the one chosen at first)."""
+        suite = self._suite(args, request)
+        records = self._ctx.runs(request, suite=suite, limit=LISTED)
+        owner = self._ctx.is_owner(request)
+        return {
+            "table": self.table(suite, records).plain(),
+            "suite": suite,
+            "suites": self._choices(request, suite),
+            "active": sum(record.status in ACTIVE for record in records),
+            "missing": [methods.get(name).title for name in self._missing(suite, records)] if owner else [],
+        }
+
+    def figures(self, args: Any, request: Any) -> dict[str, Any]:
+        """Bars, radar and time of the rows `ids`, in both themes and widths."""
+        table, rows = self._rows(args, request)
+        return {
+            name: {
+                width: both(draw, table, rows, narrow=width == "narrow") if _drawable(name, table) else _nothing()
+                for width in ("wide", "narrow")
+            }
+            for name, draw in (("bars", figures.bars), ("radar", figures.radar), ("time", figures.time))
+        }
+
+    def text(self, args: Any, request: Any) -> dict[str, Any]:
+        """The rows `ids` as a text in one of `texts.FORMATS`."""
+        kind = args.get("format")
+        if kind not in texts.FORMATS:
+            raise BadInput(f"`format` should be one of {', '.join(texts.FORMATS)}. Found `{str(kind)[:40]}`.")
+        table, rows = self._rows(args, request)
+        return {"text": texts.text(table, rows, kind), "name": f"mergescope-{table.suite}.{kind}"}
+
+    def start_missing(self, args: Any, request: Any) -> dict[str, Any]:
+        """Queue every method that has no run on all tasks of the suite yet; says which could not be."""
+        jobs = self._ctx.writing_jobs()
+        suite = self._suite(args, request)
+        file = self._ctx.library.suite(suite)
+        records = self._ctx.runs(request, suite=suite, limit=LISTED)
+        started: list[str] = []
+        for name in self._missing(suite, records):
+            try:
+                started.append(jobs.submit(RunRequest(suite=_origin(file), method=name)))
+            except MergescopeError as error:
+                return {"started": started, "problem": str(error)}
+        return {"started": started, "problem": ""}
+
+    def table(self, suite: str, records: Sequence[RunRecord]) -> Table:
+        """The table of these runs of a suite, with published rows where the suite is a paper's."""
+        file = self._ctx.suites().get(suite)
+        tasks = [task.name for task in file.tasks] if file else []
+        titles = {task.name: task.title for task in file.tasks} if file else {}
+        known = {name: methods.get(name).title for name in methods.names()}
+        table = build(suite, records, tasks, titles, known)
+        extra = published.rows(file, table.tasks) if file else []
+        return build(suite, records, tasks, titles, known, extra) if extra else table
+
+    def _rows(self, args: Any, request: Any) -> tuple[Table, Any]:
+        suite = self._suite(args, request)
+        table = self.table(suite, self._ctx.runs(request, suite=suite, limit=LISTED))
+        ids = args.get("ids")
+        if not isinstance(ids, list) or len(ids) > LISTED or not all(isinstance(one, str) for one in ids):
+            raise BadInput("`ids` should be a list of rows of this table. Reload the page.")
+        return table, table.chosen(ids)
+
+    def _suite(self, args: Any, request: Any) -> str:
+        wanted = args.get("suite")
+        known = {name for name, _ in self._choices(request, "")}
+        if isinstance(wanted, str) and wanted:
+            if wanted not in known:
+                raise UnknownName("suite", wanted, sorted(known))
+            return wanted
+        if args.get("run"):
+            return self._ctx.run(args["run"], request).suite
+        return self._ctx.suite if self._ctx.suite in known else next(iter(sorted(known)), self._ctx.suite)
+
+    def _choices(self, request: Any, chosen: str) -> list[tuple[str, str]]:
+        """Suites with runs that the caller sees; for those who see everything also the one chosen at first."""
+        names = {record.suite for record in self._ctx.runs(request, limit=LISTED)} | ({chosen} if chosen else set())
+        if self._ctx.allowed(request) is None:
+            names.add(self._ctx.suite)
+        known = self._ctx.suites()
+        return [(name, known[name].title if name in known else name) for name in sorted(names) if name]
+
+    def _missing(self, suite: str, records: Sequence[RunRecord]) -> list[str]:
+        file = self._ctx.suites().get(suite)
+        if file is None:
+            return []
+        whole = set(file.experts)
+        made = {run.method for run in records if run.status in ("done", *ACTIVE) and set(run.tasks) == whole}
+        return [name for name in methods.names() if name not in made]
+
+
+def _origin(file: SuiteFile) -> str:
+    """What `core.suites.find` takes to find the suite again."""
+    return file.name if suites.available().get(file.name) == file.path else str(file.path)
+
+
+def _drawable(name: str, table: Table) -> bool:
+    return bool(table.tasks) and (name != "radar" or len(table.tasks) >= 3)
+
+
+def _nothing() -> dict[str, Figure] | None:
+    return None

@@ -1,0 +1,180 @@
+"""The table runs × tasks from the reports of finished runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from core.store import RunRecord
+
+Kind = Literal["run", "reference", "published"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One accuracy, as a fraction."""
+
+    accuracy: float | None = None
+    low: float | None = None
+    high: float | None = None
+    normalised: float | None = None
+    best: bool = False
+    """No other run on these tasks is higher; references and published rows don't compete."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. `cells` stand in the order of the table's tasks."""
+
+    id: str
+    """The run's id; `base`, `experts` or `published-…` for rows that are no run."""
+    kind: Kind
+    name: str
+    method: str
+    cells: tuple[Cell, ...]
+    average: float | None = None
+    best: bool = False
+    normalised: float | None = None
+    complete: bool = True
+    """Whether every task of the table took part; averages over fewer tasks are shown but never marked as best."""
+    merged: int = 0
+    """Tasks that took part in the merge."""
+    adapted_on: str = ""
+    samples: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    memory: float | None = None
+    created: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the page shows of one suite."""
+
+    suite: str
+    tasks: tuple[str, ...]
+    titles: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return asdict(self)
+
+    def chosen(self, ids: Sequence[str]) -> tuple[Row, ...]:
+        """The rows of these ids, in the order of `ids`; unknown ones are left out."""
+        known = {row.id: row for row in self.rows}
+        return tuple(known[found] for found in dict.fromkeys(ids) if found in known)
+
+
+def build(
+    suite: str,
+    records: Iterable[RunRecord],
+    tasks: Sequence[str],
+    titles: Mapping[str, str],
+    methods: Mapping[str, str],
+    published: Sequence[Row] = (),
+) -> Table:
+    """The table of the finished runs among `records`; tasks that no run has are left out, unknown ones come last.
+
+    `titles` and `methods` are names for people. Base and experts come from the reports' own references.
+    """
+    done = [record for record in records if record.status == "done" and record.report]
+    reports = [_by_task(record) for record in done]
+    seen = dict.fromkeys(name for report in reports for name in report)
+    columns = tuple([task for task in tasks if task in seen] + [task for task in seen if task not in tasks])
+    rows = [_row(record, report, columns, methods) for record, report in zip(done, reports, strict=True)]
+    references = _references(reports, columns, {record.method for record in done})
+    published = [row for row in published if len(row.cells) == len(columns)]
+    names = tuple(titles.get(task) or task.replace("_", " ") for task in columns)
+    return Table(suite, columns, names, (*_marked(rows), *references, *published))
+
+
+def _by_task(record: RunRecord) -> dict[str, dict[str, Any]]:
+    return {str(task["name"]): task for task in (record.report or {}).get("tasks", [])}
+
+
+def _row(
+    record: RunRecord, report: Mapping[str, Mapping[str, Any]], columns: Sequence[str], methods: Mapping[str, str]
+) -> Row:
+    whole = record.report or {}
+    method = methods.get(record.method, record.method)
+    return Row(
+        id=record.id,
+        kind="run",
+        name=record.name or method,
+        method=method,
+        cells=tuple(_cell(report.get(task)) for task in columns),
+        average=whole.get("average_accuracy"),
+        normalised=whole.get("average_normalised"),
+        complete=all(task in report for task in columns),
+        merged=len(record.tasks),
+        adapted_on=record.adapted_on,
+        samples=record.samples_seen,
+        steps=record.steps_done,
+        seconds=record.seconds,
+        memory=record.peak_memory_mb if record.peak_memory_mb is not None else whole.get("peak_memory_mb"),
+        created=record.created,
+        settings=dict(record.settings),
+        note="" if record.method != "individual" else "one model per task",
+    )
+
+
+def _cell(task: Mapping[str, Any] | None) -> Cell:
+    if task is None or task.get("accuracy") is None:
+        return Cell()
+    low, high = task.get("ci95") or (None, None)
+    return Cell(task["accuracy"], low, high, task.get("normalised"))
+
+
+def _marked(rows: Sequence[Row]) -> list[Row]:
+    """The same rows with the highest accuracies marked; models that are one per task don't compete."""
+    competing = [row for row in rows if not row.note]
+    count = max((len(row.cells) for row in rows), default=0)
+    best = [_highest(row.cells[place].accuracy for row in competing) for place in range(count)]
+    top = _highest(row.average for row in competing if row.complete and _same_merge(row, competing))
+    marked = []
+    for row in rows:
+        wins = not row.note and len(competing) > 1
+        cells = tuple(
+            replace(cell, best=wins and cell.accuracy is not None and cell.accuracy == high)
+            for cell, high in zip(row.cells, best, strict=True)
+        )
+        leads = wins and row.complete and row.average is not None and row.average == top
+        marked.append(replace(row, cells=cells, best=leads and _same_merge(row, competing)))
+    return marked
+
+
+def _same_merge(row: Row, rows: Sequence[Row]) -> bool:
+    """Averages over another number of merged tasks can't be compared with those of the others."""
+    return row.merged == max(other.merged for other in rows)
+
+
+def _references(
+    reports: Sequence[Mapping[str, Mapping[str, Any]]], columns: Sequence[str], methods: set[str]
+) -> list[Row]:
+    """Rows of the base and of the experts, where no run of that method stands in the table already."""
+    found = []
+    for source, name, method, note in (
+        ("base_accuracy", "Base model", "pretrained", "reference"),
+        ("expert_accuracy", "Each task's expert", "individual", "reference, one model per task"),
+    ):
+        if method in methods:
+            continue
+        known = [_highest(report[task].get(source) for report in reports if task in report) for task in columns]
+        if any(value is not None for value in known):
+            cells = tuple(Cell(value) for value in known)
+            key = "base" if method == "pretrained" else "experts"
+            found.append(Row(key, "reference", name, name, cells, _mean(known), note=note))
+    return found
+
+
+def _highest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) and known else None

@@ -1,0 +1,55 @@
+"""The tab on how the experts relate: cosines, lengths and sign conflicts of their task vectors, and advice in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from core.errors import BadInput
+from dashboard import ui
+from dashboard.charts import bundle
+from dashboard.context import Context, Shell
+from dashboard.similarity.service import Similarities, Subject
+
+TITLE = "Similarity"
+TAB_ID = "similarity"
+SCRIPTS = ("analysis.js", "similarity.js")
+STYLES = ("analysis.css",)
+
+
+def build(ctx: Context) -> Any:
+    """One component, which asks once the tab is open and again when another run is chosen."""
+    return ui.drawn(
+        '<div class="mc"></div>',
+        "window.mergescopeSimilarity(element.querySelector('.mc'), server);",
+        elem_id="ms-similarity",
+        server_functions=[_similarity(ctx)],
+        head=bundle.head(),
+    )
+
+
+def wire(handles: Any, ctx: Context, shell: Shell) -> None:
+    """Nothing to connect: the component follows the current run by itself."""
+
+
+def _similarity(ctx: Context) -> Callable[..., Any]:
+    computed = Similarities(ctx.library)
+
+    @ui.answered
+    def similarity(args: Any, request: gr.Request) -> dict[str, Any]:
+        args = args if isinstance(args, dict) else {}
+        return computed.answer(subject(ctx, args.get("run"), request), again=args.get("again") is True)
+
+    return similarity
+
+
+def subject(ctx: Context, run: object, request: Any) -> Subject:
+    """Suite and tasks of the run; without a run the suite that is chosen at first, for those who may see everything."""
+    if run:
+        record = ctx.run(run, request)
+        return Subject(record.suite, record.tasks)
+    if ctx.allowed(request) is not None:
+        raise BadInput("Choose a run in the list on the left: its experts are compared here.")
+    return Subject(ctx.suite, ctx.library.suite(ctx.suite).experts)

@@ -1,0 +1,65 @@
+"""A `Similarity` as the plain values that the page shows: matrices in the clustered order, lengths, advice, figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from core.advice import advise, by_depth, ordering
+from core.similarity import ALL, Similarity
+from dashboard.charts.figure import both
+from dashboard.similarity import figures
+
+
+def describe(similarity: Similarity, titles: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Everything the page needs, ready for JSON; NaN (a zero task vector) becomes None.
+
+    `groups` stand in the order of depth with `all` first; rows and columns of every matrix in the order of `tasks`.
+    """
+    known = titles or {}
+    order = list(ordering(similarity.overall).leaves)
+    names = [known.get(similarity.tasks[place]) or similarity.tasks[place] for place in order]
+    groups = [ALL, *by_depth([name for name in similarity.groups if name != ALL])]
+    parts = {name: similarity.groups[name] for name in groups}
+    cosine = {name: _matrix(part.cosine, order) for name, part in parts.items()}
+    conflict = {name: _matrix(part.conflict, order) for name, part in parts.items()}
+    norms = {name: _plain(part.norms[order]) for name, part in parts.items()}
+    tree = figures.branches(ordering(similarity.overall))
+    return {
+        "tasks": names,
+        "groups": groups,
+        "cosine": cosine,
+        "conflict": conflict,
+        "norms": norms,
+        "advice": [
+            {"kind": advice.kind, "title": advice.title, "text": advice.text} for advice in advise(similarity, known)
+        ],
+        "figures": {
+            narrow: {
+                "cosine": both(figures.matrix, names, cosine, tree, "cosine", narrow=narrow == "narrow"),
+                "conflict": both(figures.matrix, names, conflict, tree, "conflict", narrow=narrow == "narrow"),
+                "norms": both(figures.norms, names, norms[ALL], narrow=narrow == "narrow"),
+                "depth": both(figures.depth, groups[1:], cosine, narrow=narrow == "narrow"),
+            }
+            for narrow in ("wide", "narrow")
+        },
+    }
+
+
+def _matrix(values: Tensor, order: list[int]) -> list[list[float | None]]:
+    """In the clustered order; the diagonal, which says nothing, is empty."""
+    matrix = values.numpy()[np.ix_(order, order)]
+    return [[None if row == column else _number(value) for column, value in enumerate(line)]
+            for row, line in enumerate(matrix)]  # fmt: skip
+
+
+def _plain(values: Tensor) -> list[float | None]:
+    return [_number(value) for value in values.tolist()]
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(float(value), 5)

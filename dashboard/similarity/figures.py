@@ -1,0 +1,230 @@
+"""Figures of task-vector similarity; pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from core.advice import Ordering
+from core.similarity import ALL
+from dashboard.charts import palette
+from dashboard.charts.figure import Figure, plain, shorten
+from dashboard.charts.palette import ThemeName
+
+Matrix = Sequence[Sequence[float | None]]
+Lines = tuple[list[float | None], list[float | None]]
+WORDS = {"cosine": "cosine", "conflict": "opposite signs"}
+WRITTEN = 12
+"""Numbers stand in the cells up to this many tasks."""
+
+
+def branches(ordering: Ordering) -> Lines:
+    """The tree of the clustering as one broken line: x in leaf positions, y in 1 − cosine."""
+    count = len(ordering.leaves)
+    place: dict[int, tuple[float, float]] = {leaf: (position, 0.0) for position, leaf in enumerate(ordering.leaves)}
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for number, (left, right, height, _size) in enumerate(ordering.tree):
+        (x0, y0), (x1, y1) = place[int(left)], place[int(right)]
+        x += [x0, x0, x1, x1, None]
+        y += [y0, float(height), float(height), y1, None]
+        place[count + number] = ((x0 + x1) / 2, float(height))
+    return x, y
+
+
+def matrix(
+    tasks: Sequence[str],
+    values: Mapping[str, Matrix],
+    tree: Lines,
+    measure: Literal["cosine", "conflict"],
+    group: str = ALL,
+    *,
+    theme: ThemeName = "light",
+    narrow: bool = False,
+) -> Figure:
+    """Every pair of tasks for one group of tensors, with the clustering tree above it.
+
+    The colour range is that of all groups, so that groups can be compared; the first trace is the matrix.
+    """
+    colours = palette.THEMES[theme]
+    middle = 0.5 if measure == "conflict" else 0.0
+    reach = max(_furthest(values, middle), 0.02)
+    scale = palette.colourscale(colours.diverging)
+    labels = [plain(shorten(name, 10 if narrow else 22)) for name in tasks]
+    places = list(range(len(tasks)))
+    longest = max(len(label) for label in labels)
+    unit, precise = (".0%", ".1%") if measure == "conflict" else (".2f", ".3f")
+    heat = {
+        "type": "heatmap",
+        "x": places,
+        "y": places,
+        "z": values[group],
+        "customdata": [[f"{plain(row)} and {plain(column)}" for column in tasks] for row in tasks],
+        "zmin": middle - reach,
+        "zmax": middle + reach,
+        "colorscale": scale if measure == "cosine" else _reversed(scale),
+        "xgap": 2,
+        "ygap": 2,
+        "hoverongaps": False,
+        "hovertemplate": f"<b>%{{customdata}}</b><br>{WORDS[measure]} %{{z:{precise}}}<extra></extra>",
+        "showscale": not narrow,
+        "colorbar": {
+            "thickness": 8,
+            "outlinewidth": 0,
+            "x": 1.01,
+            "xpad": 0,
+            "nticks": 5,
+            "len": 0.84,
+            "y": 0.42,
+            "tickformat": unit,
+            "ticks": "",
+        },
+    }
+    if len(tasks) <= (6 if narrow else WRITTEN):
+        heat |= {"texttemplate": f"%{{z:{unit}}}", "textfont": {"size": 11}}
+    line = {"color": colours.muted, "width": 1.2}
+    clustering = {"type": "scatter", "x": tree[0], "y": tree[1], "yaxis": "y2", "mode": "lines", "line": line}
+    heights = [height for height in tree[1] if height]
+    low, high = (min(heights), max(heights)) if heights else (0.0, 1.0)
+    room = max(high - low, 1e-3)
+    ticks = {"tickmode": "array", "tickvals": places, "ticktext": labels, "showgrid": False, "fixedrange": True}
+    side = min(longest * 6.7 + 14, 90 if narrow else 150)
+    return {
+        "data": [heat, clustering | {"hoverinfo": "skip"}],
+        "layout": {
+            "margin": {"l": side, "r": 12 if narrow else 62, "t": 4, "b": min(side * 0.75 + 12, 110)},
+            "dragmode": False,
+            "xaxis": ticks | {"range": [-0.5, len(tasks) - 0.5], "tickangle": -40},
+            "yaxis": ticks | {"range": [len(tasks) - 0.5, -0.5], "domain": [0, 0.86]},
+            "yaxis2": {
+                "domain": [0.87, 1],
+                "range": [low - 0.35 * room, high + 0.06 * room],
+                "visible": False,
+                "fixedrange": True,
+            },
+            "height": min(620, 190 + 34 * len(tasks)),
+        },
+    }
+
+
+def norms(
+    tasks: Sequence[str], values: Sequence[float | None], *, theme: ThemeName = "light", narrow: bool = False
+) -> Figure:
+    """Length of every task vector over one group of tensors, with the median as a line."""
+    colours = palette.THEMES[theme]
+    labels = [plain(shorten(name, 12 if narrow else 22)) for name in tasks]
+    known = [value for value in values if value is not None]
+    median = float(np.median(known)) if known else 0.0
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "x": list(values),
+        "y": list(range(len(tasks))),
+        "marker": {"color": colours.accent},
+        "width": 0.62,
+        "texttemplate": "%{x:.3~g}",
+        "textposition": "outside",
+        "textfont": {"color": colours.text},
+        "cliponaxis": False,
+        "customdata": [plain(task) for task in tasks],
+        "hovertemplate": "<b>%{customdata}</b><br>‖τ‖ = %{x:.4~g}<extra></extra>",
+    }
+    line = {"color": colours.text, "width": 1, "dash": "dot"}
+    return {
+        "data": [bars],
+        "layout": {
+            "margin": {"l": min(max(map(len, labels)) * 6.7 + 14, 90 if narrow else 150), "r": 52, "t": 6, "b": 30},
+            "dragmode": False,
+            "xaxis": {"rangemode": "tozero", "fixedrange": True, "nticks": 5, "title": {"text": "‖τ‖"}},
+            "yaxis": {
+                "range": [len(tasks) - 0.5, -0.5],
+                "tickmode": "array",
+                "tickvals": list(range(len(tasks))),
+                "ticktext": labels,
+                "showgrid": False,
+                "fixedrange": True,
+            },
+            "shapes": [{"type": "line", "x0": median, "x1": median, "y0": 0, "y1": 1, "yref": "paper", "line": line}],
+            "height": 70 + 27 * len(tasks),
+        },
+    }
+
+
+def depth(
+    groups: Sequence[str], cosine: Mapping[str, Matrix], *, theme: ThemeName = "light", narrow: bool = False
+) -> Figure:
+    """Mean cosine of all pairs over depth, between the least and the most similar pair."""
+    colours = palette.THEMES[theme]
+    pairs = [_pairs(cosine[group]) for group in groups]
+    places = list(range(len(groups)))
+    mean, low, high = ([pick(found) if found else None for found in pairs] for pick in (_mean, min, max))
+    edge = {"type": "scatter", "x": places, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    band = {"fill": "tonexty", "fillcolor": _faint(colours.accent, 0.16)}
+    line = {
+        "type": "scatter",
+        "x": places,
+        "y": mean,
+        "mode": "lines+markers",
+        "line": {"color": colours.accent, "width": 2},
+        "marker": {"size": 7},
+        "customdata": [
+            [plain(name), *(None if bound is None else round(bound, 3) for bound in bounds)]
+            for name, *bounds in zip(groups, low, high, strict=True)
+        ],
+        "hovertemplate": "<b>%{customdata[0]}</b><br>mean %{y:.3f}<br>from %{customdata[1]} to %{customdata[2]}"
+        "<extra></extra>",
+    }
+    every = max(1, -(-len(groups) // (5 if narrow else 14)))
+    zero = {"color": colours.muted, "width": 1, "dash": "dot"}
+    return {
+        "data": [edge | {"y": low}, edge | {"y": high} | band, line],
+        "layout": {
+            "margin": {"l": 46, "r": 14, "t": 8, "b": 34},
+            "dragmode": False,
+            "xaxis": {
+                "tickmode": "array",
+                "tickvals": places[::every],
+                "ticktext": [_short(name, narrow) for name in groups[::every]],
+                "range": [-0.4, len(groups) - 0.6],
+                "fixedrange": True,
+                "showgrid": False,
+            },
+            "yaxis": {"fixedrange": True, "nticks": 6, "tickformat": ".2f", "title": {"text": "cosine"}},
+            "shapes": [{"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": 0, "y1": 0, "line": zero}],
+            "height": 250,
+        },
+    }
+
+
+def _short(name: str, narrow: bool) -> str:
+    number = name.removeprefix("block ")
+    if number != name:
+        return plain(number)
+    return plain({"embedding": "emb", "output": "out"}.get(name, name) if narrow else name)
+
+
+def _furthest(values: Mapping[str, Matrix], middle: float) -> float:
+    return max(
+        (abs(value - middle) for part in values.values() for line in part for value in line if value is not None),
+        default=0.0,
+    )
+
+
+def _pairs(values: Matrix) -> list[float]:
+    return [value for row, line in enumerate(values) for value in line[row + 1 :] if value is not None]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _reversed(scale: list[list[float | str]]) -> list[list[float | str]]:
+    colours = [colour for _, colour in reversed(scale)]
+    return [[stop, colour] for (stop, _), colour in zip(scale, colours, strict=True)]
+
+
+def _faint(colour: str, alpha: float) -> str:
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"

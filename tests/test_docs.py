@@ -114,6 +114,15 @@ def test_the_readme_s_commands_run_as_documented(
     assert {"merged.safetensors", "report.json", "coefficients.csv"} <= {path.name for path in tmp_path.iterdir()}
 
 
+def test_the_readme_s_python_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_suite(home / "suites", name="demo", names=["digits", "letters"])
+    [code] = blocks(README, "python")
+    exec(compile(code, "README.md", "exec"), {})
+    *losses, accuracy = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in losses] == [str(number) for number in range(51)]
+    assert 0 <= float(accuracy) <= 1
+
+
 @pytest.mark.parametrize("command", [c for c in readme_commands() if c[:1] in (["ui"], ["doctor"])], ids=" ".join)
 def test_commands_that_do_not_end_by_themselves_are_understood(command: list[str]) -> None:
     parse(command)

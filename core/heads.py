@@ -38,9 +38,12 @@ class HeadBuilder:
         file = self._cache / "heads" / f"{key}.safetensors"
         if file.is_file():
             try:
-                return load_file(file)[HEAD]
+                head = load_file(file)[HEAD]
             except (SafetensorError, OSError, KeyError):
-                pass  # A cache file that can't be read is as good as none: it is written again below.
+                head = torch.empty(0)
+            # A cache file that can't be read, or holds something else, is as good as none: it is written again below.
+            if head.shape == (len(classes), self._arch.config["embed_dim"]) and head.isfinite().all():
+                return head
         head = self._embed(classes, templates)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, lambda temporary: save_file({HEAD: head}, temporary))
@@ -54,7 +57,7 @@ class HeadBuilder:
         for template in templates:
             tokens = tokenize([template.format(name) for name in classes])
             total += torch.cat([_normalised(model.encode_text(part)) for part in tokens.split(256)])  # type: ignore[operator]
-        scale = model.logit_scale.float().exp().clamp(max=100)  # type: ignore[operator]
+        scale = model.logit_scale.float().exp()  # type: ignore[operator]
         return (_normalised(total) * scale).contiguous()
 
 

@@ -19,8 +19,27 @@ from dashboard.charts import palette
 
 HERE = Path(__file__).parent
 PLOTLY = ASSETS / "web" / "plotly-cartesian-4.1.1.min.js"
-MODULES = ("base", "decode", "run", "hub", "look", "plot", "matrix", "heatmap", "lines", "accuracy", "cell", "profile",
-           "card", "facts", "edits", "live", "layers", "whatif", "start")
+MODULES = (
+    "base",
+    "decode",
+    "run",
+    "hub",
+    "look",
+    "plot",
+    "matrix",
+    "heatmap",
+    "lines",
+    "accuracy",
+    "cell",
+    "profile",
+    "card",
+    "facts",
+    "edits",
+    "live",
+    "layers",
+    "whatif",
+    "start",
+)
 """Files of js/, in the order in which they build on each other."""
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -74,8 +93,10 @@ def url(name: str) -> str:
 
 def head() -> str:
     """What a component needs in the page's head before it runs."""
-    return (f'<link rel="stylesheet" href="{url("charts.css")}">'
-            f'<script src="{url("plotly.js")}"></script><script src="{url("charts.js")}"></script>')
+    return (
+        f'<link rel="stylesheet" href="{url("charts.css")}">'
+        f'<script src="{url("plotly.js")}"></script><script src="{url("charts.js")}"></script>'
+    )
 
 
 def response(name: str, accept_encoding: str = "") -> Response | None:

@@ -44,9 +44,11 @@ def falling(task: str, samples: Sequence[EvaluationRecord]) -> str:
     error = math.sqrt(high * (1 - high) / best.total)
     if high - low <= max(SMALLEST_FALL, error) or now.entropy >= best.entropy:
         return ""
-    return (f"{task}: accuracy fell from {100 * high:.1f} % (step {best.step}) to {100 * low:.1f} % (step {now.step}) "
-            f"while its entropy fell from {best.entropy:.2f} to {now.entropy:.2f} nats: the model grows surer of wrong "
-            "answers.")
+    return (
+        f"{task}: accuracy fell from {100 * high:.1f} % (step {best.step}) to {100 * low:.1f} % (step {now.step}) "
+        f"while its entropy fell from {best.entropy:.2f} to {now.entropy:.2f} nats: the model grows surer of wrong "
+        "answers."
+    )
 
 
 def unsure(task: str, samples: Sequence[EvaluationRecord], expert_entropy: float | None) -> str:
@@ -54,8 +56,10 @@ def unsure(task: str, samples: Sequence[EvaluationRecord], expert_entropy: float
     start = next((one for one in samples if one.step == 0), None)
     if start is None or expert_entropy is None or expert_entropy < start.entropy:
         return ""
-    return (f"{task}: its expert is less sure ({expert_entropy:.2f} nats) than the merged model at the start "
-            f"({start.entropy:.2f}): a lower entropy need not be better here.")
+    return (
+        f"{task}: its expert is less sure ({expert_entropy:.2f} nats) than the merged model at the start "
+        f"({start.entropy:.2f}): a lower entropy need not be better here."
+    )
 
 
 def _remedy(record: RunRecord) -> str:

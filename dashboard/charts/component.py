@@ -21,5 +21,7 @@ def charts(view: View, functions: Sequence[Callable[..., Any]], *, elem_id: str)
     return ui.drawn(
         '<div class="mc"><div class="mc-state"></div></div>',
         f"window.mergescope.charts.mount(element, '{view}', server);",
-        elem_id=elem_id, server_functions=functions, head=bundle.head(),
+        elem_id=elem_id,
+        server_functions=functions,
+        head=bundle.head(),
     )

@@ -22,8 +22,10 @@ def grouping_of(vectors: TaskVectors, groups: Sequence[str]) -> tuple[GroupKind,
         found = group(vectors.names, kind)
         if found.groups == tuple(groups):
             return kind, found
-    raise BadInput(f"The {len(groups)} groups of this run's λ should be groups of the suite's {len(vectors.names)} "
-                   "tensors. Found others: the suite has changed since. Choose a run of the present suite.")
+    raise BadInput(
+        f"The {len(groups)} groups of this run's λ should be groups of the suite's {len(vectors.names)} "
+        "tensors. Found others: the suite has changed since. Choose a run of the present suite."
+    )
 
 
 def task_vector_facts(problem: Problem, groups: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:

@@ -53,8 +53,9 @@ class Feed:
             "tasks": [{"name": task, "title": known.get(task) or task.replace("_", " ")} for task in record.tasks],
         }
 
-    def history(self, record: RunRecord, since: int = -1, *, stride: int = 1, seen: int = 0,
-                known: bool = False) -> dict[str, Any]:
+    def history(
+        self, record: RunRecord, since: int = -1, *, stride: int = 1, seen: int = 0, known: bool = False
+    ) -> dict[str, Any]:
         """Steps with a number above `since`, at most `MOST_STEPS`, and everything else that changes.
 
         `stride` is the browser's present decimation, `seen` the number of evaluations it has, `known` whether it has

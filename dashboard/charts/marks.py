@@ -28,8 +28,12 @@ class Known:
 
     def over(self, other: Known) -> Known:
         """This knowledge, completed by `other`."""
-        return Known(self.base or other.base, self.expert or other.expert,
-                     self.task_arithmetic or other.task_arithmetic, self.expert_entropy or other.expert_entropy)
+        return Known(
+            self.base or other.base,
+            self.expert or other.expert,
+            self.task_arithmetic or other.task_arithmetic,
+            self.expert_entropy or other.expert_entropy,
+        )
 
 
 class Marks(Protocol):
@@ -55,8 +59,11 @@ def own(record: RunRecord, measured: Sequence[EvaluationRecord]) -> Known:
     tasks = (record.report or {}).get("tasks", [])
     base = {task["name"]: task["base_accuracy"] for task in tasks if task.get("base_accuracy") is not None}
     expert = {task["name"]: task["expert_accuracy"] for task in tasks if task.get("expert_accuracy") is not None}
-    start = {one.task: one.accuracy for one in measured
-             if one.step == 0 and one.kind == "merged" and one.accuracy is not None}
+    start = {
+        one.task: one.accuracy
+        for one in measured
+        if one.step == 0 and one.kind == "merged" and one.accuracy is not None
+    }
     learned = record.steps > 0 and record.method.startswith("adamerging") and not record.method.endswith("_pp")
     return Known(base, expert, start if learned else {})
 

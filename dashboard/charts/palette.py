@@ -41,8 +41,9 @@ class Palette:
 
 
 def _palette(colours: theme.Palette, sequential: str, diverging: str, kinds: dict[str, str]) -> Palette:
-    roles = {name: getattr(colours, name) for name in
-             ("surface", "card", "text", "muted", "line", "accent", "warm", "bad")}
+    roles = {
+        name: getattr(colours, name) for name in ("surface", "card", "text", "muted", "line", "accent", "warm", "bad")
+    }
     return Palette(**roles, sequential=tuple(sequential.split()), diverging=tuple(diverging.split()), kinds=kinds)
 
 
@@ -50,15 +51,27 @@ LIGHT = _palette(
     theme.LIGHT,
     "#f4f8f7 #cee7e1 #a7d5cd #81c2ba #5caea8 #389995 #148382 #006d6f #00565a #004146 #012d31",
     "#7e320f #a5522a #c8774d #e1a07c #f0cbb5 #f7f5f4 #b6dcd8 #7abfb9 #469e99 #227b78 #0d5957",
-    {"embedding": "#7b5ea7", "attention": "#3b6fb6", "MLP": "#c98a2b", "LayerNorm": "#9aa0a6",
-     "projection": "#33383d", "mixed": "#c9ccd0"},
+    {
+        "embedding": "#7b5ea7",
+        "attention": "#3b6fb6",
+        "MLP": "#c98a2b",
+        "LayerNorm": "#9aa0a6",
+        "projection": "#33383d",
+        "mixed": "#c9ccd0",
+    },
 )
 DARK = _palette(
     theme.DARK,
     "#1b2325 #1b383d #144e55 #05646c #027c81 #209395 #44aaa8 #69c0b9 #90d5cb #b8e8de #dffbf3",
     "#f2ab83 #d2875e #ad6641 #834c31 #56372a #292624 #294744 #2e6963 #388b84 #4dafa5 #69d3c7",
-    {"embedding": "#b39ddb", "attention": "#7fa8e0", "MLP": "#e0b15c", "LayerNorm": "#7d858d",
-     "projection": "#f2f2f2", "mixed": "#4a5158"},
+    {
+        "embedding": "#b39ddb",
+        "attention": "#7fa8e0",
+        "MLP": "#e0b15c",
+        "LayerNorm": "#7d858d",
+        "projection": "#f2f2f2",
+        "mixed": "#4a5158",
+    },
 )
 THEMES: dict[ThemeName, Palette] = {"light": LIGHT, "dark": DARK}
 
@@ -82,16 +95,25 @@ def template(name: ThemeName) -> dict[str, Any]:
     """The Plotly layout template of a theme: fonts, grid, margins, hover label."""
     colours = THEMES[name]
     axis = {
-        "gridcolor": colours.line, "linecolor": colours.line, "tickcolor": colours.line, "zeroline": False,
-        "ticks": "", "automargin": False, "title": {"font": {"size": 12}, "standoff": 6},
+        "gridcolor": colours.line,
+        "linecolor": colours.line,
+        "tickcolor": colours.line,
+        "zeroline": False,
+        "ticks": "",
+        "automargin": False,
+        "title": {"font": {"size": 12}, "standoff": 6},
     }
     return {
         "layout": {
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"family": FONT, "size": 12, "color": colours.muted},
-            "hoverlabel": {"bgcolor": colours.card, "bordercolor": colours.muted,
-                           "font": {"family": FONT, "size": 12, "color": colours.text}, "align": "left"},
+            "hoverlabel": {
+                "bgcolor": colours.card,
+                "bordercolor": colours.muted,
+                "font": {"family": FONT, "size": 12, "color": colours.text},
+                "align": "left",
+            },
             "xaxis": axis,
             "yaxis": axis,
             "showlegend": False,
@@ -105,8 +127,12 @@ def template(name: ThemeName) -> dict[str, Any]:
 def as_json() -> str:
     """Both themes, their templates and the configuration, for the JavaScript charts."""
     themes = {
-        name: {**asdict(colours), "sequential": colourscale(colours.sequential),
-               "diverging": colourscale(colours.diverging), "template": template(name)}
+        name: {
+            **asdict(colours),
+            "sequential": colourscale(colours.sequential),
+            "diverging": colourscale(colours.diverging),
+            "template": template(name),
+        }
         for name, colours in THEMES.items()
     }
     return json.dumps({"themes": themes, "config": CONFIG, "font": FONT}, separators=(",", ":"))

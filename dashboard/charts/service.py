@@ -32,9 +32,11 @@ def readers(ctx: Context) -> list[Callable[..., Any]]:
         given = fields(args)
         record = ctx.run(given.get("run"), request)
         return feed.history(
-            record, whole_number(given.get("since", -1), "since", -1, MOST_STEPS),
+            record,
+            whole_number(given.get("since", -1), "since", -1, MOST_STEPS),
             stride=whole_number(given.get("stride", 1), "stride", 1, MOST_STEPS),
-            seen=whole_number(given.get("seen", 0), "seen", 0, MOST_STEPS), known=given.get("known") is True,
+            seen=whole_number(given.get("seen", 0), "seen", 0, MOST_STEPS),
+            known=given.get("known") is True,
         )
 
     return [describe, history]
@@ -46,10 +48,14 @@ def listing(ctx: Context) -> Callable[..., Any]:
     @ui.answered
     def runs(args: Any, request: gr.Request) -> dict[str, Any]:
         current = ctx.run(fields(args).get("run"), request)
-        found = [one for one in ctx.runs(request, limit=LISTED)
-                 if one.id != current.id and one.groups and set(one.tasks) & set(current.tasks)]
-        return {"runs": [{"id": one.id, "name": f"{title(one)} · {one.suite} · {one.steps_done} steps"}
-                         for one in found]}
+        found = [
+            one
+            for one in ctx.runs(request, limit=LISTED)
+            if one.id != current.id and one.groups and set(one.tasks) & set(current.tasks)
+        ]
+        return {
+            "runs": [{"id": one.id, "name": f"{title(one)} · {one.suite} · {one.steps_done} steps"} for one in found]
+        }
 
     return runs
 

@@ -52,8 +52,11 @@ def parse(raw: Any, tasks: Sequence[str], columns: Sequence[Column]) -> tuple[Ed
     """The edits that a browser sent, every part checked; raises `BadInput`."""
     if not isinstance(raw, list) or not 0 < len(raw) <= MOST_EDITS:
         raise BadInput(f"`edits` should be a list of 1 to {MOST_EDITS} changes. Make a change first.")
-    places = {""} | {f"{kind}:{name}" for column in columns
-                     for kind, name in (("block", column.block), ("kind", column.kind), ("column", column.name))}
+    places = {""} | {
+        f"{kind}:{name}"
+        for column in columns
+        for kind, name in (("block", column.block), ("kind", column.kind), ("column", column.name))
+    }
     return tuple(_edit(one, tasks, places) for one in raw)
 
 
@@ -62,8 +65,9 @@ def _edit(raw: Any, tasks: Sequence[str], places: set[str]) -> Edit:
     value = given.get("value")
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not number or abs(value) > LARGEST:
-        raise BadInput(f"`value` of a change should be a number from −{LARGEST:g} to {LARGEST:g}. "
-                       f"Found `{value!r:.40}`.")
+        raise BadInput(
+            f"`value` of a change should be a number from −{LARGEST:g} to {LARGEST:g}. Found `{value!r:.40}`."
+        )
     for name, known in (("task", ("", *tasks)), ("where", places), ("op", ("set", "scale", "add"))):
         if given.get(name) not in known:
             raise BadInput(f"`{name}` of a change should be one of this run's. Found `{given.get(name)!r:.60}`.")
@@ -77,8 +81,11 @@ def apply(values: Floats, edits: Sequence[Edit], tasks: Sequence[str], columns: 
         rows = [column.row for column in columns if _covers(edit.where, column)]
         chosen = [place for place, task in enumerate(tasks) if edit.task in ("", task)]
         cells = np.ix_(rows, chosen)
-        change = {"set": np.float32(edit.value), "scale": edited[cells] * np.float32(edit.value),
-                  "add": edited[cells] + np.float32(edit.value)}
+        change = {
+            "set": np.float32(edit.value),
+            "scale": edited[cells] * np.float32(edit.value),
+            "add": edited[cells] + np.float32(edit.value),
+        }
         edited[cells] = change[edit.op]
     return edited
 
@@ -101,8 +108,9 @@ class Question:
     def of(store: Store, record: RunRecord, step: int, edits: Any) -> Question:
         """From what a browser sent; raises `BadInput`."""
         if record.method not in METHODS:
-            raise BadInput(f"λ of `{record.method}` can't be changed afterwards. Choose a run of "
-                           f"{' or '.join(METHODS)}.")
+            raise BadInput(
+                f"λ of `{record.method}` can't be changed afterwards. Choose a run of {' or '.join(METHODS)}."
+            )
         found = store.steps(record.id, since=step - 1, limit=1)
         if not found or found[0].number != step or found[0].coefficients is None:
             raise BadInput(f"Step {step} of this run should have coefficients. Found none. Choose another step.")
@@ -144,9 +152,18 @@ def save(store: Store, problem: Problem, question: Question, name: str) -> str:
     known = references(problem)
     changed = {"of": record.id, "step": question.step, "edits": [asdict(edit) for edit in question.edits]}
     run_id = store.create(
-        suite=record.suite, origin=record.origin, method=record.method, settings=record.settings, seed=record.seed,
-        tasks=record.tasks, steps=0, execution=record.execution | {"what_if": changed}, hashes=record.hashes,
-        adapted_on=record.adapted_on, name=name or f"{record.name or record.method}, λ changed at step {question.step}")
+        suite=record.suite,
+        origin=record.origin,
+        method=record.method,
+        settings=record.settings,
+        seed=record.seed,
+        tasks=record.tasks,
+        steps=0,
+        execution=record.execution | {"what_if": changed},
+        hashes=record.hashes,
+        adapted_on=record.adapted_on,
+        name=name or f"{record.name or record.method}, λ changed at step {question.step}",
+    )
     coefficients = Coefficients(record.groups, record.tasks, torch.from_numpy(values))
     store.record(run_id, Step(0, coefficients=coefficients))
     store.add_evaluation(run_id, 0, "test", found, full=True)

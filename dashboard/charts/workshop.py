@@ -46,15 +46,19 @@ def whatif(ctx: Context) -> list[Callable[..., Any]]:
         ctx.owner(request)
         question, again = _question(ctx, args, request), fields(args).get("again") is True
         record = question.record
-        answers = [ctx.library.later(_key("measured", record, values), _measured(ctx, record, values), again=again)
-                   for values in (question.values, question.edited)]
+        answers = [
+            ctx.library.later(_key("measured", record, values), _measured(ctx, record, values), again=again)
+            for values in (question.values, question.edited)
+        ]
         if wrong := next((answer.error for answer in answers if answer.error), ""):
             return {"error": wrong}
         if any(answer.pending for answer in answers):
             return PENDING
         learned, edited = (answer.value for answer in answers)
-        return {"images": max((one.total for one in edited), default=0),
-                "tasks": [{"learned": _row(a), "edited": _row(b)} for a, b in zip(learned, edited, strict=True)]}
+        return {
+            "images": max((one.total for one in edited), default=0),
+            "tasks": [{"learned": _row(a), "edited": _row(b)} for a, b in zip(learned, edited, strict=True)],
+        }
 
     @ui.answered
     def whatif_save(args: Any, request: gr.Request) -> dict[str, Any]:
@@ -88,8 +92,10 @@ def _problem(ctx: Context, record: RunRecord) -> Problem:
     problem = ctx.problem(record.suite, record.tasks)
     for role, sha256 in record.hashes.items():
         if problem.hashes.get(role, sha256) != sha256:
-            raise BadInput(f"The checkpoint of `{role}` should be the one this run was made from. Found another: the "
-                           "suite has changed since. Choose a run of the present suite.")
+            raise BadInput(
+                f"The checkpoint of `{role}` should be the one this run was made from. Found another: the "
+                "suite has changed since. Choose a run of the present suite."
+            )
     return problem
 
 

@@ -12,9 +12,20 @@ from core.methods.base import Coefficients, Step
 from core.store import Store
 
 TASKS = ("digits", "house numbers", "letters", "flags", "animals", "icons", "vehicles", "satellite")
-_INSIDE = ("ln_1.weight", "ln_1.bias", "attn.in_proj_weight", "attn.in_proj_bias", "attn.out_proj.weight",
-           "attn.out_proj.bias", "ln_2.weight", "ln_2.bias", "mlp.c_fc.weight", "mlp.c_fc.bias", "mlp.c_proj.weight",
-           "mlp.c_proj.bias")
+_INSIDE = (
+    "ln_1.weight",
+    "ln_1.bias",
+    "attn.in_proj_weight",
+    "attn.in_proj_bias",
+    "attn.out_proj.weight",
+    "attn.out_proj.bias",
+    "ln_2.weight",
+    "ln_2.bias",
+    "mlp.c_fc.weight",
+    "mlp.c_fc.bias",
+    "mlp.c_proj.weight",
+    "mlp.c_proj.bias",
+)
 
 
 @dataclass(frozen=True)
@@ -30,8 +41,17 @@ class Measured:
 def tensor_names(blocks: int = 8) -> tuple[str, ...]:
     """Names of a vision transformer's tensors, in open_clip's order (`proj` before the blocks)."""
     inside = (f"transformer.resblocks.{block}.{name}" for block in range(blocks) for name in _INSIDE)
-    return ("class_embedding", "positional_embedding", "proj", "conv1.weight", "ln_pre.weight", "ln_pre.bias", *inside,
-            "ln_post.weight", "ln_post.bias")
+    return (
+        "class_embedding",
+        "positional_embedding",
+        "proj",
+        "conv1.weight",
+        "ln_pre.weight",
+        "ln_pre.bias",
+        *inside,
+        "ln_post.weight",
+        "ln_post.bias",
+    )
 
 
 def task_names(count: int) -> tuple[str, ...]:
@@ -41,9 +61,18 @@ def task_names(count: int) -> tuple[str, ...]:
 
 def create(store: Store, *, tasks: int = 8, steps: int = 100, method: str = "adamerging", name: str = "") -> str:
     """A queued run of made-up steps."""
-    return store.create(suite="synthetic", method=method, settings={"objective": "entropy", "lr": 1e-3}, seed=0,
-                        tasks=task_names(tasks), steps=steps, hashes={}, adapted_on="test", name=name,
-                        execution={"device": "cpu", "precision": "float32", "threads": 2})
+    return store.create(
+        suite="synthetic",
+        method=method,
+        settings={"objective": "entropy", "lr": 1e-3},
+        seed=0,
+        tasks=task_names(tasks),
+        steps=steps,
+        hashes={},
+        adapted_on="test",
+        name=name,
+        execution={"device": "cpu", "precision": "float32", "threads": 2},
+    )
 
 
 def coefficients(names: Sequence[str], tasks: int, number: int, steps: int, seed: int = 0) -> np.ndarray:
@@ -64,8 +93,14 @@ def made_up(tasks: int, steps: int, groups: Sequence[str], seed: int = 0) -> Ite
         level *= 1 + 0.08 * random.normal(size=tasks)
         entropies = {task: float(value) for task, value in zip(names, level, strict=True)} if number else {}
         values = torch.from_numpy(coefficients(groups, tasks, number, steps, seed))
-        yield Step(number, losses=entropies, entropies=entropies, seconds=0.1, samples=16 * tasks if number else 0,
-                   coefficients=Coefficients(tuple(groups), names, values))
+        yield Step(
+            number,
+            losses=entropies,
+            entropies=entropies,
+            seconds=0.1,
+            samples=16 * tasks if number else 0,
+            coefficients=Coefficients(tuple(groups), names, values),
+        )
 
 
 def measure(store: Store, run_id: str, number: int, steps: int, *, full: bool = False, falling: str = "") -> None:
@@ -83,17 +118,35 @@ def finish(store: Store, run_id: str) -> None:
     """Note the run as done, with a report."""
     record = store.run(run_id)
     last = {one.task: one for one in store.evaluations(run_id)}
-    tasks = [{"name": task, "accuracy": one.correct / one.total if (one := last.get(task)) else 0.5, "ci95": None,
-              "expert_accuracy": 0.9 + 0.01 * (place % 7), "base_accuracy": 0.35 + 0.02 * (place % 6),
-              "normalised": 0.9}
-             for place, task in enumerate(record.tasks)]
-    store.finish(run_id, {"tasks": tasks, "average_accuracy": 0.8, "average_normalised": 0.9,
-                          "steps": record.steps_done, "seconds": record.seconds, "peak_memory_mb": 640.0, "entropy": [],
-                          "coefficients": {"groups": list(record.groups), "tasks": list(record.tasks), "values": []}})
+    tasks = [
+        {
+            "name": task,
+            "accuracy": one.correct / one.total if (one := last.get(task)) else 0.5,
+            "ci95": None,
+            "expert_accuracy": 0.9 + 0.01 * (place % 7),
+            "base_accuracy": 0.35 + 0.02 * (place % 6),
+            "normalised": 0.9,
+        }
+        for place, task in enumerate(record.tasks)
+    ]
+    store.finish(
+        run_id,
+        {
+            "tasks": tasks,
+            "average_accuracy": 0.8,
+            "average_normalised": 0.9,
+            "steps": record.steps_done,
+            "seconds": record.seconds,
+            "peak_memory_mb": 640.0,
+            "entropy": [],
+            "coefficients": {"groups": list(record.groups), "tasks": list(record.tasks), "values": []},
+        },
+    )
 
 
-def finished(store: Store, *, tasks: int = 8, blocks: int = 8, steps: int = 60, seed: int = 0, name: str = "",
-             falling: str = "") -> str:
+def finished(
+    store: Store, *, tasks: int = 8, blocks: int = 8, steps: int = 60, seed: int = 0, name: str = "", falling: str = ""
+) -> str:
     """A whole run: steps, accuracies every tenth, report."""
     run_id = create(store, tasks=tasks, steps=steps, name=name)
     groups = tensor_names(blocks)

@@ -92,7 +92,7 @@
     if (!single && last - first + 1 <= inner / 18) {
       const shown = groups.slice(first, last + 1);
       return { detailed: true, places: shown.map((_, place) => first + place),
-        texts: shown.map((group) => charts.plain(charts.shorten(`${brief(group.block)} ${group.label}`, 15))) };
+        texts: shown.map((group) => charts.plain(charts.shorten(caption(group), 15))) };
     }
     const places = [], texts = [];
     let free = -Infinity, named = false;
@@ -111,5 +111,6 @@
     return { detailed: false, places, texts };
   }
 
+  const caption = (group) => (group.block.startsWith("block ") && group.label !== group.block ? `${brief(group.block)} ${group.label}` : group.label);
   const brief = (block) => block.replace(/^block /, "b").replace("embedding", "emb").replace("output", "out");
 })();

@@ -1,0 +1,181 @@
+"""Accuracy by task: where the merged model stands between base and expert, and how it got there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboard.charts import palette
+from dashboard.charts.figure import Figure, plain, shorten
+from dashboard.charts.figures.axes import bar, faint, limits, room, task_axis
+from dashboard.charts.history import History
+from dashboard.charts.palette import Palette, ThemeName
+
+ACROSS = 4
+"""Small charts beside each other."""
+
+
+def accuracy_by_task(history: History, step: int | None = None, *, theme: ThemeName = "light") -> Figure:
+    """One row a task: base ○, Task Arithmetic ◆, merged ● with its 95 % interval, expert |."""
+    colours, marks = palette.THEMES[theme], history.marks
+    now = at_step(history, step)
+    known = _known(history, now)
+    low = max(0.0, int(min(known, default=0.0) * 10 - 0.2) / 10)
+    shapes = [
+        bar(row, _or(marks.get("base"), row, low), _or(marks.get("expert"), row, 1.0), colours.line, 4)
+        for row in range(len(history.tasks))
+    ]
+    data = [_dots(history, marks[mark], words, shape) for mark, words, shape in _marks(colours) if mark in marks]
+    annotations: list[dict[str, Any]] = []
+    if now is not None:
+        shapes += [
+            bar(row, now["low"][row], now["high"][row], faint(colours.accent, 0.35), 6)
+            for row in range(len(history.tasks))
+            if now["low"][row] is not None
+        ]
+        data.append(_dots(history, now["accuracy"], f"step {now['step']}", {"size": 12, "color": colours.accent}))
+        annotations = [
+            {
+                "x": 1,
+                "xref": "paper",
+                "y": row,
+                "yref": "y",
+                "xanchor": "left",
+                "xshift": 12,
+                "showarrow": False,
+                "text": "–" if value is None else f"{100 * value:.1f} %",
+                "font": {"size": 12, "color": colours.text},
+            }
+            for row, value in enumerate(now["accuracy"])
+        ]
+    return {
+        "data": data,
+        "layout": {
+            "height": max(252, 25 * len(history.tasks) + 40),
+            "margin": {"l": room(history.tasks), "r": 58, "t": 6, "b": 26},
+            "xaxis": {"range": [low, 1.008], "tickformat": ".0%", "nticks": 8},
+            "yaxis": task_axis(history.tasks),
+            "shapes": shapes,
+            "annotations": annotations,
+        },
+    }
+
+
+def accuracy_over_steps(history: History, *, theme: ThemeName = "light") -> Figure:
+    """A small chart for each task, with base (dotted), expert (solid) and Task Arithmetic (dashed) as lines."""
+    colours, count = palette.THEMES[theme], len(history.tasks)
+    across = min(ACROSS, count)
+    down = -(-count // across)
+    low, high = limits(_known(history, None), 0.1, 0.2)
+    layout: dict[str, Any] = {
+        "height": 118 * down + 30,
+        "margin": {"l": 40, "r": 10, "t": 20, "b": 24},
+        "shapes": [],
+        "annotations": [],
+    }
+    data = []
+    wide, tall = (1 - 0.045 * (across - 1)) / across, (1 - 0.14 * (down > 1)) / down
+    for place, task in enumerate(history.tasks):
+        name, left = str(place + 1) if place else "", place % across * (wide + 0.045)
+        top = 1 - place // across * (tall + 0.14 / max(1, down - 1))
+        layout[f"xaxis{name}"] = {
+            "domain": [left, left + wide],
+            "anchor": f"y{name}",
+            "range": [0, max(history.total, 1)],
+            "nticks": 3,
+            "showticklabels": place + across >= count,
+        }
+        layout[f"yaxis{name}"] = {
+            "domain": [max(0.0, top - tall), top],
+            "anchor": f"x{name}",
+            "range": [low, high],
+            "tickformat": ".0%",
+            "nticks": 4,
+            "showticklabels": place % across == 0,
+        }
+        layout["shapes"] += [
+            {
+                "type": "line",
+                "xref": f"x{name} domain",
+                "x0": 0,
+                "x1": 1,
+                "yref": f"y{name}",
+                "y0": y,
+                "y1": y,
+                "line": line,
+            }
+            for y, line in _lines(history, place, colours)
+        ]
+        layout["annotations"].append(
+            {
+                "text": plain(shorten(task, 16)),
+                "x": 0,
+                "xref": f"x{name} domain",
+                "y": 1,
+                "xanchor": "left",
+                "yref": f"y{name} domain",
+                "yanchor": "bottom",
+                "showarrow": False,
+                "font": {"size": 12, "color": colours.text},
+            }
+        )
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "xaxis": f"x{name}",
+                "yaxis": f"y{name}",
+                "x": [one["step"] for one in history.evaluations],
+                "marker": {"size": 5, "color": colours.accent},
+                "y": [one["accuracy"][place] for one in history.evaluations],
+                "line": {"color": colours.accent, "width": 2},
+                "hovertemplate": f"<b>{plain(task)}</b><br>step %{{x}}: %{{y:.1%}}<extra></extra>",
+            }
+        )
+    return {"data": data, "layout": layout}
+
+
+def at_step(history: History, step: int | None) -> dict[str, Any] | None:
+    """The newest measurement not after `step`."""
+    return next((one for one in reversed(history.evaluations) if step is None or one["step"] <= step), None)
+
+
+def _known(history: History, now: dict[str, Any] | None) -> list[float]:
+    measured = [now] if now is not None else history.evaluations
+    lists = [*history.marks.values(), *(one["accuracy"] for one in measured)]
+    return [value for values in lists for value in values if value is not None]
+
+
+def _or(values: list[float | None] | None, row: int, otherwise: float) -> float:
+    value = values[row] if values else None
+    return otherwise if value is None else value
+
+
+def _marks(colours: Palette) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        ("base", "base", {"symbol": "circle-open", "size": 9, "color": colours.muted, "line": {"width": 1.5}}),
+        ("expert", "expert", {"symbol": "line-ns-open", "size": 13, "color": colours.text, "line": {"width": 2.2}}),
+        ("task_arithmetic", "Task Arithmetic", {"symbol": "diamond", "size": 9, "color": colours.warm}),
+    ]
+
+
+def _lines(history: History, place: int, colours: Palette) -> list[tuple[float, dict[str, Any]]]:
+    styles = {
+        "base": {"color": colours.muted, "width": 1, "dash": "dot"},
+        "expert": {"color": colours.text, "width": 1.4},
+        "task_arithmetic": {"color": colours.warm, "width": 1.4, "dash": "dash"},
+    }
+    found = [(history.marks[mark][place], style) for mark, style in styles.items() if mark in history.marks]
+    return [(value, style) for value, style in found if value is not None]
+
+
+def _dots(history: History, values: list[float | None], words: str, marker: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": values,
+        "y": list(range(len(values))),
+        "marker": marker,
+        "customdata": [plain(task) for task in history.tasks],
+        "cliponaxis": False,
+        "hovertemplate": f"<b>%{{customdata}}</b><br>{words} %{{x:.1%}}<extra></extra>",
+    }

@@ -1,0 +1,60 @@
+"""Names of tensors become columns in the order of depth, with block and kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.grouping import group
+from dashboard.charts.columns import arrange, kind_of, ticks
+from tests.dashboard.synthetic import tensor_names
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("class_embedding", "embedding"),
+        ("positional_embedding", "embedding"),
+        ("conv1.weight", "embedding"),
+        ("ln_pre.weight", "LayerNorm"),
+        ("transformer.resblocks.3.ln_2.bias", "LayerNorm"),
+        ("transformer.resblocks.3.attn.in_proj_weight", "attention"),
+        ("transformer.resblocks.3.attn.out_proj.bias", "attention"),
+        ("transformer.resblocks.3.mlp.c_proj.weight", "MLP"),
+        ("proj", "projection"),
+        ("block 3", "mixed"),
+        ("all", "mixed"),
+    ],
+)
+def test_kind_of_a_tensor(name, kind) -> None:
+    assert kind_of(name) == kind
+
+
+def test_columns_go_from_input_to_output_whatever_the_stored_order() -> None:
+    names = tensor_names(11)
+    for stored in (names, tuple(reversed(names))):
+        columns = arrange(stored)
+        assert [block for block, _first, _last in ticks(columns)] == [
+            "embedding",
+            *(f"block {i}" for i in range(11)),
+            "output",
+        ]
+        assert columns[-1].name == "proj"
+        assert all(stored[column.row] == column.name for column in columns)
+
+
+def test_ticks_cover_every_column_once() -> None:
+    columns = arrange(tensor_names(4))
+    covered = [place for _block, first, last in ticks(columns) for place in range(first, last + 1)]
+    assert covered == list(range(len(columns)))
+
+
+def test_columns_of_one_block_can_be_told_apart_by_their_short_names() -> None:
+    columns = arrange(tensor_names(2))
+    assert len({(column.block, column.label) for column in columns}) == len(columns)
+
+
+@pytest.mark.parametrize("kind", ["block", "task"])
+def test_groups_of_the_engine_are_columns_of_their_own(kind) -> None:
+    groups = group(tensor_names(3), kind).groups
+    assert [column.name for column in arrange(groups)] == [column.block for column in arrange(groups)]
+    assert {column.kind for column in arrange(groups)} == {"mixed"}

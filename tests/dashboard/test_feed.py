@@ -1,0 +1,183 @@
+"""What the live charts are told: nothing twice, nothing missing, small, and exact enough."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.errors import BadInput
+from core.methods.base import Step
+from core.store import Store
+from dashboard.charts.columns import arrange
+from dashboard.charts.feed import MOST_STEPS, Feed, decode, suggested_stride, whole_number
+from tests.dashboard import synthetic
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path) as opened:
+        yield opened
+
+
+def running(store: Store, steps: int, *, tasks: int = 3, blocks: int = 1, planned: int | None = None) -> str:
+    run_id = synthetic.create(store, tasks=tasks, steps=planned or steps)
+    store.set_status(run_id, "running")
+    for step in synthetic.made_up(tasks, steps, synthetic.tensor_names(blocks)):
+        store.record(run_id, step)
+    return run_id
+
+
+def ask(store: Store, run_id: str, feed: Feed | None = None, **cursor: Any) -> dict[str, Any]:
+    return (feed or Feed(store)).history(store.run(run_id), **cursor)
+
+
+def follow(store: Store, run_id: str, **cursor: Any) -> list[dict[str, Any]]:
+    """Answers until there is no more, as the browser asks."""
+    feed, answers = Feed(store), [ask(store, run_id, **cursor)]
+    while answers[-1]["more"]:
+        last = answers[-1]
+        answers.append(
+            ask(store, run_id, feed, since=last["cursor"], stride=last["stride"], seen=last["seen"], known=True)
+        )
+    return answers
+
+
+def test_pages_hold_every_step_once_and_at_most_200_each(store: Store) -> None:
+    answers = follow(store, running(store, 450))
+    assert [len(answer["numbers"]) for answer in answers] == [200, 200, 51]
+    assert [number for answer in answers for number in answer["numbers"]] == list(range(451))
+
+
+def test_coefficients_come_back_to_a_half_float_of_their_change(store: Store) -> None:
+    run_id = running(store, 30)
+    answer = ask(store, run_id)
+    stored = np.stack([row.coefficients for row in store.steps(run_id)])
+    received = decode(answer["coefficients"], stored[0], arrange(store.run(run_id).groups))
+    change = np.abs(stored - stored[0])
+    assert (np.abs(received - stored) <= change * 2**-11 + 1e-7).all()
+    assert change.max() > 0.1
+
+
+def test_first_coefficients_are_exact_and_in_the_order_of_depth(store: Store) -> None:
+    run_id = running(store, 2)
+    answer = ask(store, run_id)
+    stored = store.steps(run_id, limit=1)[0].coefficients
+    origin = np.frombuffer(base64.b64decode(answer["origin"]), "<f4").reshape(3, -1)
+    names = [name for name, *_ in answer["columns"]]
+    assert names[-1] == "proj"
+    np.testing.assert_array_equal(origin, stored[[list(synthetic.tensor_names(1)).index(name) for name in names]].T)
+
+
+def test_columns_are_sent_once(store: Store) -> None:
+    run_id = running(store, 5)
+    assert "columns" in ask(store, run_id)
+    assert "columns" not in ask(store, run_id, since=3, known=True)
+    # A browser that met the run before its first coefficients still gets them.
+    assert "columns" in ask(store, run_id, since=3, known=False)
+
+
+def test_a_step_of_8_times_158_stays_far_below_20_kilobytes(store: Store) -> None:
+    run_id = running(store, 3, tasks=8, blocks=13)
+    assert len(store.run(run_id).groups) >= 158
+    assert len(json.dumps(ask(store, run_id, since=2, known=True))) < 8_000
+
+
+def test_nothing_new_is_a_small_answer_with_the_same_cursor(store: Store) -> None:
+    run_id = running(store, 5)
+    answer = ask(store, run_id, since=5, known=True)
+    assert (answer["numbers"], answer["coefficients"], answer["cursor"], answer["more"]) == ([], "", 5, False)
+    assert len(json.dumps(answer)) < 1_500
+
+
+def test_queued_run_has_no_columns_and_keeps_the_cursor(store: Store) -> None:
+    answer = ask(store, synthetic.create(store))
+    assert (answer["status"], answer["cursor"], answer["more"], answer["numbers"]) == ("queued", -1, False, [])
+    assert "columns" not in answer
+
+
+def test_long_runs_are_decimated_and_end_with_the_newest_step(store: Store) -> None:
+    answers = follow(store, running(store, 2051, tasks=1, blocks=0))
+    numbers = [number for answer in answers for number in answer["numbers"]]
+    assert {answer["stride"] for answer in answers} == {4}
+    assert numbers == [*range(0, 2051, 4), 2051]
+    assert max(len(answer["numbers"]) for answer in answers) <= MOST_STEPS
+
+
+def test_decimated_follower_gets_each_new_step_as_the_newest(store: Store) -> None:
+    run_id = running(store, 9, tasks=1, blocks=0)
+    assert ask(store, run_id, since=6, stride=4)["numbers"] == [8, 9]
+    assert ask(store, run_id, since=8, stride=4)["numbers"] == [9]
+    assert ask(store, run_id, since=9, stride=4)["numbers"] == []
+
+
+@pytest.mark.parametrize(("steps", "stride"), [(0, 1), (1000, 1), (1001, 2), (2000, 2), (2001, 4), (10_000, 16)])
+def test_stride_leaves_at_most_a_thousand_steps(steps, stride) -> None:
+    assert suggested_stride(steps) == stride
+
+
+def test_missing_entropies_are_nan_and_losses_are_sent_only_where_they_differ(store: Store) -> None:
+    run_id = synthetic.create(store, tasks=2)
+    store.record(run_id, Step(0))
+    store.record(run_id, Step(1, losses={"digits": 2.0}, entropies={"digits": 1.0}))
+    answer = ask(store, run_id)
+    entropies = np.frombuffer(base64.b64decode(answer["entropies"]), "<f4").reshape(2, 2)
+    losses = np.frombuffer(base64.b64decode(answer["losses"]), "<f4").reshape(2, 2)
+    np.testing.assert_array_equal(entropies, [[np.nan, np.nan], [1, np.nan]])
+    np.testing.assert_array_equal(losses, [[np.nan, np.nan], [2, np.nan]])
+    assert ask(store, running(store, 3))["losses"] == ""
+
+
+def test_evaluations_are_sent_again_only_when_there_are_more(store: Store) -> None:
+    run_id = running(store, 5)
+    synthetic.measure(store, run_id, 0, 5)
+    first = ask(store, run_id)
+    assert [one["step"] for one in first["evaluations"]] == [0]
+    assert ask(store, run_id, since=5, seen=first["seen"], known=True)["evaluations"] == []
+    synthetic.measure(store, run_id, 5, 5)
+    again = ask(store, run_id, since=5, seen=first["seen"], known=True)
+    assert [one["step"] for one in again["evaluations"]] == [0, 5]
+
+
+def test_intervals_contain_the_accuracy(store: Store) -> None:
+    run_id = running(store, 5)
+    synthetic.measure(store, run_id, 5, 5)
+    found = ask(store, run_id)["evaluations"][0]
+    assert all(
+        low < value < high for low, value, high in zip(found["low"], found["accuracy"], found["high"], strict=True)
+    )
+
+
+def test_evaluations_lost_by_a_resume_are_replaced(store: Store) -> None:
+    run_id = running(store, 5)
+    synthetic.measure(store, run_id, 0, 5)
+    assert ask(store, run_id, since=5, seen=99, known=True)["evaluations"] != []
+
+
+def test_description_names_tasks_for_people(store: Store) -> None:
+    record = store.run(synthetic.create(store, tasks=2))
+    described = Feed(store).describe(record, {"digits": "Digits 0–9"}, "My run")
+    assert described["tasks"] == [
+        {"name": "digits", "title": "Digits 0–9"},
+        {"name": "house numbers", "title": "house numbers"},
+    ]
+    assert described["name"] == "My run"
+
+
+@pytest.mark.parametrize("value", [None, True, "3", 1.0, -2, 11, [], {}])
+def test_numbers_from_a_browser_are_checked(value) -> None:
+    with pytest.raises(BadInput, match="`since` should be a whole number from -1 to 10"):
+        whole_number(value, "since", -1, 10)
+
+
+def test_a_run_whose_steps_have_no_coefficients_has_frames_for_none(store: Store) -> None:
+    run_id = synthetic.create(store, tasks=2)
+    store.record(run_id, Step(0, entropies={"digits": 1.0}))
+    answer = ask(store, run_id)
+    assert answer["numbers"] == [0]
+    assert answer["frames"] == []

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-import gradio as gr
 
 from core.errors import BadInput
 from dashboard import ui
 from dashboard.charts import bundle
 from dashboard.context import Context, Shell
+from dashboard.serving import serving
 from dashboard.similarity.service import Similarities, Subject
 
 TITLE = "Similarity"
@@ -21,28 +19,22 @@ STYLES = ("analysis.css",)
 
 def build(ctx: Context) -> Any:
     """One component, which asks once the tab is open and again when another run is chosen."""
+    computed = Similarities(ctx.library)
+
+    def answer(args: dict[str, Any], request: Any) -> dict[str, Any]:
+        return computed.answer(subject(ctx, args.get("run"), request), again=args.get("again") is True)
+
     return ui.drawn(
         '<div class="mc"></div>',
         "window.mergescopeSimilarity(element.querySelector('.mc'), server);",
         elem_id="ms-similarity",
-        server_functions=[_similarity(ctx)],
+        server_functions=[serving("similarity", answer)],
         head=bundle.head(),
     )
 
 
 def wire(handles: Any, ctx: Context, shell: Shell) -> None:
     """Nothing to connect: the component follows the current run by itself."""
-
-
-def _similarity(ctx: Context) -> Callable[..., Any]:
-    computed = Similarities(ctx.library)
-
-    @ui.answered
-    def similarity(args: Any, request: gr.Request) -> dict[str, Any]:
-        args = args if isinstance(args, dict) else {}
-        return computed.answer(subject(ctx, args.get("run"), request), again=args.get("again") is True)
-
-    return similarity
 
 
 def subject(ctx: Context, run: object, request: Any) -> Subject:

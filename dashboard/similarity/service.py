@@ -57,7 +57,7 @@ class Similarities:
         """What is known now; the first call starts the computation. Raises `UnknownName` for a suite that is gone."""
         file = self._library.suite(subject.suite)
         told = self._progress.setdefault(subject, Told())
-        key = ("similarity", subject, file.path.stat().st_mtime)
+        key = ("similarity", self._library.identity(file), subject)
         found = self._library.later(key, lambda: self._compute(subject, told), again=again)
         if found.pending:
             return {"pending": told.now()}

@@ -1,0 +1,81 @@
+"""The merged model of a run, wherever it is: stored, computed from the newest λ, or made again by a formula."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from core import methods
+from core.checkpoints import load_checkpoint
+from core.errors import BadInput
+from core.methods.base import Coefficients, Need, Step, Weights
+from core.models import VISUAL
+from core.preview import preview
+from core.problem import Problem
+from core.session import MERGED
+from core.settings import parse
+from core.store import RunRecord, Store
+from core.task_vectors import check_against_base
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a run has made so far."""
+
+    weights_for: Callable[[str], Weights]
+    step: int
+    """The step whose λ this is."""
+
+
+class Models:
+    """Keeps the model that was asked for last; others are read again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._kept: tuple[Any, Merged] | None = None
+
+    def merged(self, record: RunRecord, problem: Problem) -> Merged:
+        """The run's merged model; raises `BadInput` where it has none yet."""
+        key = state_of(record)
+        with self._lock:
+            if self._kept is None or self._kept[0] != key:
+                self._kept = key, self._find(record, problem)
+            return self._kept[1]
+
+    def _find(self, record: RunRecord, problem: Problem) -> Merged:
+        if record.status == "done" and MERGED in self._store.artefacts(record.id):
+            weights = self._stored(record, problem)
+            return Merged(lambda _task: weights, record.steps_done)
+        method = methods.get(record.method)
+        settings = parse(method.Settings, record.settings, record.method)
+        rows = self._store.steps(record.id, since=record.steps_done - 1)
+        newest = next((row for row in reversed(rows) if row.coefficients is not None), None)
+        if newest is not None and newest.coefficients is not None:
+            values = torch.from_numpy(newest.coefficients.copy())
+            step = Step(newest.number, coefficients=Coefficients(record.groups, record.tasks, values))
+            weights = preview(problem, settings, step)
+            if weights is not None:
+                found = weights
+                return Merged(lambda _task: found, newest.number)
+        if record.status == "done" and method.needed(settings) is Need.NOTHING:
+            for step in method.steps(problem, settings):
+                if step.outcome is not None:
+                    return Merged(step.outcome.weights_for, step.number)
+        raise BadInput("This run has no merged model yet. Wait for its first step, or choose another run.")
+
+    def _stored(self, record: RunRecord, problem: Problem) -> Weights:
+        path = self._store.artefact(record.id, MERGED)
+        vectors = problem.task_vectors
+        base, tensors = vectors.base, load_checkpoint(path, VISUAL).tensors
+        check_against_base(path.name, base, tensors, vectors.names, cast=True)
+        return base | {name: tensors[name].to(base[name]) for name in vectors.names}
+
+
+def state_of(record: RunRecord) -> tuple[str, str, int]:
+    """Changes whenever the run's merged model does."""
+    return record.id, record.status, record.steps_done

@@ -1,0 +1,202 @@
+"""What the page Playground asks the server for. Everything is computed in the background, once, one thing at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.errors import BadInput, UnknownName
+from core.methods.base import Weights
+from core.problem import Problem
+from core.store import RunRecord
+from dashboard.charts.figure import both
+from dashboard.context import Context
+from dashboard.playground import answers, figures, pictures
+from dashboard.playground.models import Models, state_of
+
+SAMPLES = 16
+"""Test images of a task that are offered."""
+MEASURED = 1000
+"""Test images of a task behind the confusion matrix at most, spread evenly."""
+SMALLEST = 32
+"""A person's picture is never made smaller than this before the encoder sees it."""
+
+
+class Playground:
+    """Answers for one context; `args` is untrusted in every method."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._models = Models(ctx.store)
+        self._offered: dict[tuple[str, str], set[int]] = {}
+
+    def samples(self, args: Any, request: Any) -> dict[str, Any]:
+        """The run's tasks, and some test images of one of them."""
+        record, task = self._chosen(args, request)
+
+        def compute() -> dict[str, Any]:
+            problem = self._problem(record)
+            images = problem.split(task, "test")
+            chosen = answers.spread(images.labels, len(images), SAMPLES)
+            return {"samples": [_shown(problem, task, place) for place in chosen]}
+
+        answer = self._later(args, record, ("samples", record.tasks, task), compute)
+        self._offer(record, task, answer.get("samples", []))
+        return answer | {"task": task, "tasks": self._tasks(record)}
+
+    def classify(self, args: Any, request: Any) -> dict[str, Any]:
+        """What every model says of a test image; those who only look may ask for the images that the page offers."""
+        record, task = self._chosen(args, request)
+        index = args.get("index")
+        if isinstance(index, bool) or not isinstance(index, int) or index < 0:
+            raise BadInput(f"`index` should be the number of a test image. Found `{str(index)[:40]}`.")
+        if not self._ctx.is_owner(request) and index not in self._offered.get((record.id, task), ()):
+            raise BadInput("Only the test images on the page can be chosen here.")
+
+        def compute() -> dict[str, Any]:
+            problem = self._problem(record)
+            images = problem.split(task, "test")
+            if index >= len(images):
+                raise BadInput(f"`index` should be below {len(images)}. Found {index}.")
+            truth = None if images.labels is None else int(images.labels[index])
+            return self._said(record, problem, images.pixels[index : index + 1], task, truth)
+
+        return self._later(args, record, ("classify", state_of(record), task, index), compute)
+
+    def classify_picture(self, args: Any, request: Any) -> dict[str, Any]:
+        """The same for a person's own picture; owner only."""
+        record, _task = self._chosen(args, request)
+        size = max(self._ctx.library.suite(record.suite).arch().image_size, SMALLEST)
+        pixels = pictures.read(args.get("picture"), size)
+        digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
+
+        def compute() -> dict[str, Any]:
+            return self._said(record, self._problem(record), pixels, None, None)
+
+        return self._later(args, record, ("picture", state_of(record), digest), compute)
+
+    def confusion(self, args: Any, request: Any) -> dict[str, Any]:
+        """Confusion matrix of the run on a task, and the images that only the task's expert gets right."""
+        record, task = self._chosen(args, request)
+        key = ("confusion", state_of(record), task)
+        answer = self._later(args, record, key, lambda: self._confusion(record, task))
+        self._offer(record, task, answer.get("mistakes", []))
+        return answer
+
+    def _confusion(self, record: RunRecord, task: str) -> dict[str, Any]:
+        problem = self._problem(record)
+        images, classes = problem.split(task, "test"), problem.classes[task]
+        if images.labels is None:
+            return {"classes": len(classes), "images": len(images), "unlabelled": True}
+        chosen = torch.arange(len(images))
+        if len(images) > MEASURED:
+            chosen = torch.linspace(0, len(images) - 1, MEASURED).long()
+        pixels, truth = images.pixels[chosen], images.labels[chosen]
+        merged = self._models.merged(record, problem)
+        with self._ctx.library.computing():
+            logits = problem.logits(merged.weights_for(task), task, pixels)
+            expert = None
+            if task in problem.tasks:
+                expert = problem.logits(problem.task_vectors.expert(task), task, pixels)
+        said, sure = logits.argmax(1).tolist(), logits.softmax(1).amax(1).tolist()
+        counts = answers.confusion(truth, logits.argmax(1), len(classes))
+        wrong = [] if expert is None else answers.mistakes(truth, logits, expert)
+        drawn = {
+            width: both(figures.confusion, counts, classes, narrow=width == "narrow") for width in ("wide", "narrow")
+        }
+        shown = [
+            _shown(problem, task, int(chosen[place])) | {"said": classes[said[place]], "share": round(sure[place], 3)}
+            for place in wrong[: answers.SHOWN]
+        ]
+        return {
+            "step": merged.step,
+            "classes": len(classes),
+            "images": len(chosen),
+            "correct": int((logits.argmax(1) == truth).sum()),
+            "expert_correct": None if expert is None else int((expert.argmax(1) == truth).sum()),
+            "only_expert": len(wrong),
+            "mistakes": shown,
+            "figures": drawn,
+        }
+
+    def _said(
+        self, record: RunRecord, problem: Problem, pixels: Tensor, task: str | None, truth: int | None
+    ) -> dict[str, Any]:
+        """Every model's most probable classes under every task's head; `truth` belongs to `task`."""
+        merged = self._models.merged(record, problem)
+        vectors = problem.task_vectors
+        with self._ctx.library.computing():
+            seen: dict[str, Tensor] = {"base": self._features(problem, vectors.base, pixels)}
+            for name in vectors.tasks:
+                seen[name] = self._features(problem, vectors.expert(name), pixels)
+            own = {head: merged.weights_for(head) for head in problem.heads}
+            shared = {id(weights): weights for weights in own.values()}
+            features = {key: self._features(problem, weights, pixels) for key, weights in shared.items()}
+        said = {}
+        for head in problem.heads:
+            mine = truth if head == task else None
+            said[head] = {
+                "merged": _top(problem, head, features[id(own[head])], mine),
+                **{name: _top(problem, head, found, mine) for name, found in seen.items()},
+            }
+        label = None if truth is None or task is None else problem.classes[task][truth]
+        return {
+            "picture": pictures.uri(pixels[0], 224),
+            "task": task,
+            "truth": label,
+            "step": merged.step,
+            "models": ["merged", "base", *vectors.tasks],
+            "said": said,
+        }
+
+    @torch.no_grad()
+    def _features(self, problem: Problem, weights: Weights, pixels: Tensor) -> Tensor:
+        there: Mapping[str, Tensor] = {name: tensor.to(problem.device) for name, tensor in weights.items()}
+        return problem.encoder.features(there, problem.encoder.prepare(pixels))
+
+    def _offer(self, record: RunRecord, task: str, images: Sequence[Mapping[str, Any]]) -> None:
+        """Remember which test images the page shows: viewers may click these."""
+        self._offered.setdefault((record.id, task), set()).update(image["index"] for image in images)
+
+    def _chosen(self, args: Any, request: Any) -> tuple[RunRecord, str]:
+        record = self._ctx.run(args.get("run"), request)
+        known = [task["name"] for task in self._tasks(record)]
+        task = args.get("task") or known[0]
+        if task not in known:
+            raise UnknownName("task of this run", str(task), known)
+        return record, task
+
+    def _tasks(self, record: RunRecord) -> list[dict[str, Any]]:
+        """Tasks of the run, those that it was only evaluated on last."""
+        names = [*record.tasks, *(str(name) for name in record.execution.get("unseen", ()))]
+        file = self._ctx.suites().get(record.suite)
+        titles = {task.name: task.title for task in file.tasks} if file else {}
+        return [{"name": name, "title": titles.get(name) or name.replace("_", " "), "expert": name in record.tasks}
+                for name in names]  # fmt: skip
+
+    def _problem(self, record: RunRecord) -> Problem:
+        return self._ctx.problem(record.suite, [*record.tasks, *record.execution.get("unseen", ())])
+
+    def _later(
+        self, args: Any, record: RunRecord, key: tuple[Any, ...], compute: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        identity = self._ctx.library.identity(self._ctx.library.suite(record.suite))
+        found = self._ctx.library.later(("playground", identity, *key), compute, again=args.get("again") is True)
+        if found.pending:
+            return {"pending": {"label": "Computing"}}
+        return {"error": found.error} if found.error else dict(found.value)
+
+
+def _top(problem: Problem, head: str, features: Tensor, truth: int | None) -> list[dict[str, Any]]:
+    logits = (features @ problem.heads[head].T).float().cpu()[0]
+    return answers.top(logits, problem.classes[head], truth)
+
+
+def _shown(problem: Problem, task: str, index: int) -> dict[str, Any]:
+    images = problem.split(task, "test")
+    label = "" if images.labels is None else problem.classes[task][int(images.labels[index])]
+    return {"index": index, "picture": pictures.uri(images.pixels[index]), "label": label}

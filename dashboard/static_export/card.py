@@ -1,0 +1,65 @@
+"""A model card: what was merged, how well it does, how it was made, how to load it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import yaml
+
+from core import methods
+from core.store import RunRecord
+from dashboard.static_export.facts import HEADS, markdown, markdown_table, method_title, results, settings
+
+_LOADING = """
+```python
+import open_clip
+from safetensors.torch import load_file
+
+model, _, preprocess = open_clip.create_model_and_transforms({arch!r})
+found = load_file("merged.safetensors")
+model.load_state_dict(found) if "logit_scale" in found else model.visual.load_state_dict(
+    {{name.removeprefix("visual."): tensor for name, tensor in found.items()}}
+)
+```
+"""
+
+
+def model_card(record: RunRecord, titles: Mapping[str, str] | None = None, *, arch: str = "", name: str = "") -> str:
+    """The card as Markdown with front matter; `arch` is the suite's open_clip architecture."""
+    title = name or f"{record.suite} merged with {method_title(record)}"
+    front = {"library_name": "open_clip", "pipeline_tag": "zero-shot-image-classification",
+             "tags": ["model-merging", "task-vectors", "mergescope", record.method]}  # fmt: skip
+    method = methods.get(record.method) if record.method in methods.names() else None
+    rows = results(record, titles or {})
+    parts = [
+        f"---\n{yaml.safe_dump(front, sort_keys=False)}---",
+        f"# {markdown(title)}",
+        f"One image encoder made of {len(record.tasks)} experts of the suite {markdown(record.suite)}, merged with "
+        f"{markdown(method_title(record))}." + (f" {markdown(method.summary)}" if method else ""),
+        "## Results",
+        _told(record, rows),
+        "## Settings",
+        markdown_table(settings(record), ("Setting", "Value")),
+        "## Loading",
+        _loading(arch),
+        *(["## Source", markdown(method.paper)] if method else []),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _told(record: RunRecord, rows: list[list[str]]) -> str:
+    if not rows:
+        return "This run has no final evaluation."
+    words = {
+        "nothing": "No image was used to merge.",
+        "test": "λ was learned on the unlabelled test images; the same images are scored here.",
+    }
+    split = words.get(record.adapted_on, f"λ was learned on unlabelled {record.adapted_on} images.")
+    return f"Top-1 accuracy on all test images. {markdown(split)}\n\n{markdown_table(rows, HEADS)}"
+
+
+def _loading(arch: str) -> str:
+    if not arch or arch.endswith(".json"):
+        text = "`merged.safetensors` holds open_clip names; build the model from the suite's own configuration file."
+        return f"{text}\n{_LOADING.format(arch='path/to/the/architecture')}".rstrip()
+    return f"`merged.safetensors` holds open_clip names.\n{_LOADING.format(arch=arch)}".rstrip()

@@ -1,0 +1,62 @@
+"""The figures of a run in one HTML file; its buttons save each as SVG or PNG with the browser's own Plotly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.files import write_text
+from core.store import Store
+from dashboard.charts import figures
+from dashboard.charts.figure import Figure, page
+from dashboard.charts.history import History
+from dashboard.charts.marks import Marks
+from dashboard.charts.palette import ThemeName
+
+NAMES = {
+    "Merging coefficients": "coefficients",
+    "Change since step 0": "coefficients_changed",
+    "Accuracy by task": "accuracy_by_task",
+    "Accuracy over steps": "accuracy_over_steps",
+    "Prediction entropy": "entropy",
+    "Profile by depth": "depth_profile",
+    "Profile by task": "task_profile",
+}
+
+
+def write_figures(
+    store: Store,
+    run_id: str,
+    path: Path,
+    *,
+    titles: Mapping[str, str] | None = None,
+    name: str = "",
+    marks: Marks | None = None,
+    theme: ThemeName = "light",
+) -> None:
+    """Write every figure that the run has data for; raises `UnknownName` for an unknown run."""
+    record = store.run(run_id)
+    history = History.of(store, record, titles=titles, name=name, marks=marks)
+    write_text(path, page(f"{history.name} · figures", drawn(history, theme), theme))
+
+
+def drawn(history: History, theme: ThemeName = "light") -> dict[str, Figure]:
+    """The run's figures by name; those it has no data for are left out."""
+    wanted = dict(NAMES)
+    if not len(history.frames):
+        for missing in ("Merging coefficients", "Change since step 0", "Profile by depth", "Profile by task"):
+            wanted.pop(missing)
+    if not len(history.evaluations):
+        wanted.pop("Accuracy over steps")
+    if not len(history.steps) or not history.entropies.size:
+        wanted.pop("Prediction entropy")
+    found = {title: getattr(figures, name)(history, theme=theme) for title, name in wanted.items()}
+    return {title: plainly(figure) for title, figure in found.items() if len(figure.data)}
+
+
+def plainly(figure: Any) -> Figure:
+    """A Plotly figure as plain values, with the size it was made for."""
+    whole: Figure = json.loads(figure.to_json())
+    return {"data": whole["data"], "layout": whole["layout"]}

@@ -1,0 +1,103 @@
+"""A run as one HTML file: charts, data and results inside, nothing is loaded from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+from core.files import write_text
+from core.store import ACTIVE, RunRecord, Store
+from dashboard.charts import bundle
+from dashboard.charts.feed import Feed
+from dashboard.charts.figure import embedded
+from dashboard.charts.marks import Marks
+from dashboard.static_export import facts
+from dashboard.theme import css
+
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""The file may run what stands in it and reach nothing."""
+BEFORE = """window.mergescope = { pollSeconds: 1 };
+document.body.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);"""
+HERE = Path(__file__).parent
+MOST_ANSWERS = 100_000
+
+
+def write_html(
+    store: Store,
+    run_id: str,
+    path: Path,
+    *,
+    titles: Mapping[str, str] | None = None,
+    name: str = "",
+    marks: Marks | None = None,
+) -> None:
+    """Write the run to `path`; raises `UnknownName` for an unknown run, `BadInput` for one without a step."""
+    write_text(path, html(store, store.run(run_id), titles=titles, name=name, marks=marks))
+
+
+def html(
+    store: Store,
+    record: RunRecord,
+    *,
+    titles: Mapping[str, str] | None = None,
+    name: str = "",
+    marks: Marks | None = None,
+) -> str:
+    """The text of the file."""
+    whole = collect(store, record, titles, name, marks)
+    title = str(whole["describe"]["name"])
+    results = facts.results_html(record, titles or {}) + facts.settings_html(record)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="content-security-policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer">'
+        f"<title>{escape(title)} · Mergescope</title><style>{css()}{bundle.style()}{_read('replay.css')}</style></head>"
+        f'<body class="mc"><header class="ex-head"><div><h1>{escape(title)}</h1><p class="mc-help">'
+        f'{escape(facts.summary(record))}</p></div><button type="button" id="theme" class="mc-quiet" '
+        'aria-label="Switch light and dark">◐</button></header>'
+        '<nav class="mc-choice" aria-label="Views">'
+        '<button type="button" data-view="live" aria-pressed="true">Run</button>'
+        '<button type="button" data-view="layers" aria-pressed="false">Layers</button>'
+        '<button type="button" data-view="results" aria-pressed="false">Results</button></nav>'
+        '<main><section id="live"><div class="mc"></div></section><section id="layers" hidden><div class="mc"></div>'
+        f'</section><section id="results" hidden>{results}</section></main>'
+        f"<script>{BEFORE}</script><script>{bundle.PLOTLY.read_text('utf-8')}</script>"
+        f"<script>{bundle.script()}</script>"
+        f'<script type="application/json" id="run">{embedded(whole)}</script>'
+        f"<script>{_read('replay.js')}</script></body></html>\n"
+    )
+
+
+def collect(
+    store: Store, record: RunRecord, titles: Mapping[str, str] | None, name: str, marks: Marks | None
+) -> dict[str, Any]:
+    """All that the charts will ask for: the description, and the answers of one poll after another."""
+    feed = Feed(store, marks)
+    describe = feed.describe(record, titles, name)
+    history: list[dict[str, Any]] = []
+    cursor, stride, seen, known = -1, 1, 0, False
+    while len(history) < MOST_ANSWERS:
+        answer = feed.history(record, cursor, stride=stride, seen=seen, known=known)
+        history.append(answer)
+        cursor, stride, seen = answer["cursor"], answer["stride"], answer["seen"]
+        known = known or "columns" in answer
+        if not answer["more"]:
+            break
+    if not any(answer["numbers"] for answer in history):
+        raise BadInput(f"Run {record.id} has no step yet; there is nothing to replay. Wait for its first step.")
+    if record.status in ACTIVE:
+        # The file shows the run as it was; it will never hear more of it.
+        for answer in (describe, *history):
+            answer["status"] = "interrupted"
+    return {"describe": describe, "history": history}
+
+
+def _read(name: str) -> str:
+    return (HERE / name).read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -75,13 +76,9 @@ class Jobs:
         }
         with self._lock:
             self._require_open()
-            known = self._recent.get(repr(request))
-            if (
-                known
-                and time.monotonic() - known[0] < _DOUBLE_CLICK
-                and self._store.run(known[1]).status != "cancelled"
-            ):
-                return known[1]
+            again = self._double_click(request)
+            if again is not None:
+                return again
             self._require_room(device)
             run_id = self._store.create(
                 suite=suite.name,
@@ -162,6 +159,11 @@ class Jobs:
         deadline = time.monotonic() + wait
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _double_click(self, request: RunRequest) -> str | None:
+        when, run_id = self._recent.get(repr(request), (-math.inf, ""))
+        fresh = time.monotonic() - when < _DOUBLE_CLICK
+        return run_id if fresh and self._store.run(run_id).status != "cancelled" else None
 
     def _require_open(self) -> None:
         if self._closed:

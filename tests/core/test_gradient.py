@@ -92,7 +92,7 @@ def test_entropies_are_reported_whatever_is_minimised(objective: str, problem64:
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("method", LEARNING)
 def test_a_methods_gradient_equals_central_finite_differences(method: str, objective: str, problem64: Problem) -> None:
-    """Through the generator itself: step 1 taken from a λ of our choice, and Adam's first moment, 0.1 × the gradient."""
+    """Through the generator itself: step 1 from a λ of our choice, and Adam's first moment, 0.1 × the gradient."""
     values: dict[str, Any] = {"steps": 1, "group": "block", "objective": objective}
     start = run(method, problem64, **values)[0]
     assert start.state is not None

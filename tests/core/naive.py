@@ -93,7 +93,8 @@ def block(name: str) -> str:
 def groups(names: list[str], kind: str) -> list[list[str]]:
     """Tensors that share a row of λ, blocks from input to output."""
     label = {"task": lambda _: "", "block": block, "tensor": str}[kind]
-    found: dict[str, list[str]] = dict.fromkeys(("embedding", "0", "1", "output") if kind == "block" else (), [])
+    order = ("embedding", "0", "1", "output") if kind == "block" else ()
+    found: dict[str, list[str]] = {key: [] for key in order}
     for name in names:
         found[label(name)] = [*found.get(label(name), []), name]
     return list(found.values())

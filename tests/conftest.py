@@ -51,6 +51,15 @@ class Answer:
         """Standard output, which has to be one JSON document and nothing else."""
         return json.loads(self.out)
 
+    def refused(self, *words: str) -> None:
+        """Assert that this was bad input: status 2 and exactly one line, which holds `words`."""
+        assert self.status == 2, self.err
+        assert self.out == ""
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        for word in words:
+            assert word in lines[0]
+
 
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
@@ -64,3 +73,20 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
         return Answer(status, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """An own suite that a test may damage."""
+    return make_suite(tmp_path / "suite")
+
+
+@pytest.fixture
+def files(tmp_path: Path, home: Path) -> Callable[[], set[Path]]:
+    """Lists all files of the test outside the suite; the cache does not count as written."""
+
+    def found() -> set[Path]:
+        everything = {path for root in (tmp_path, home) for path in root.rglob("*") if path.is_file()}
+        return {path for path in everything if "cache" not in path.parts and "suite" not in path.parts}
+
+    return found

@@ -2,7 +2,8 @@
 
 Importing torch takes seconds, so this process imports once and forks a child per line of its standard input:
 `run FOLDER SUITE STEPS` or `resume FOLDER ID`, each followed by `POINT COUNT`: the place at which the child kills
-itself, and at which passing of it (`none 0`: nowhere). Children write `pid N`, `id X`, `step N` for each recorded step
+itself, and at which passing of it (`none 0`: nowhere; `linger N`: it goes no further than a step after its Nth, so that
+a test on a busy machine can kill it in time). Children write `pid N`, `id X`, `step N` for each recorded step
 and `end`; this process adds `dead` when the child is gone.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,7 +66,7 @@ def arm(point: str, count: int, store: Store) -> None:
             core.files.write_atomically(path, struck)
 
         core.export.write_atomically = half  # type: ignore[attr-defined]
-    elif point != "none":
+    elif point not in ("none", "linger"):
         raise ValueError(point)
 
 
@@ -84,8 +86,13 @@ def child(order: str, folder: Path, what: list[str], point: str, count: int) -> 
     say("id", run_id)
     arm(point, count, store)
 
+    acknowledged: list[int] = []
+
     def acknowledge(step: Step) -> None:
         say("step", step.number)
+        acknowledged.append(step.number)
+        if point == "linger" and len(acknowledged) > count:
+            time.sleep(600)
 
     runner.execute(store, run_id, problem, method, settings, on_step=acknowledge)
     store.close()

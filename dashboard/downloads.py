@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
 
+from core import suites
 from core.errors import BadInput, UnknownName
 from core.export import export_coefficients
 from core.session import MERGED
 from core.store import RunRecord, Store
-from dashboard.model_card import model_card
+from core.suites import SuiteFile
+from dashboard.static_export.card import model_card
+from dashboard.static_export.figures import write_figures
+from dashboard.static_export.replay import write_html
+from dashboard.static_export.space import write_space
 
 Write = Callable[[Store, RunRecord, Path], None]
 Offered = Callable[[Store, RunRecord], bool]
@@ -61,12 +65,7 @@ def file_name(record: RunRecord, item: Download) -> str:
 
 def every() -> list[Download]:
     """All kinds, whatever the run."""
-    found = [Download(kind, title, help, suffix, write, offered) for kind, title, help, suffix, write, offered in _MADE]
-    found.append(_MODEL)
-    for kind, title, help, suffix, module in _FROM_MODULES:
-        if find_spec(module) is not None:
-            found.append(Download(kind, title, help, suffix, importlib.import_module(module).write, _has_steps))
-    return found
+    return [*(Download(*entry) for entry in _MADE), _MODEL]
 
 
 def _always(store: Store, record: RunRecord) -> bool:
@@ -110,7 +109,37 @@ def _all_lambda(store: Store, record: RunRecord, path: Path) -> None:
 
 
 def _card(store: Store, record: RunRecord, path: Path) -> None:
-    path.write_text(model_card(store.run(record.id)), "utf-8")
+    suite = _suite(record)
+    arch = suite.arch().name if suite is not None else ""
+    path.write_text(model_card(store.run(record.id), _titles(suite), arch=arch, name=record.name), "utf-8")
+
+
+def _page(store: Store, record: RunRecord, path: Path) -> None:
+    write_html(store, record.id, path, titles=_titles(_suite(record)), name=record.name)
+
+
+def _figures(store: Store, record: RunRecord, path: Path) -> None:
+    write_figures(store, record.id, path, titles=_titles(_suite(record)), name=record.name)
+
+
+def _space(store: Store, record: RunRecord, path: Path) -> None:
+    folder = path.with_suffix("")
+    files = write_space(store, record.id, folder, titles=_titles(_suite(record)), name=record.name)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.write(file, file.relative_to(folder))
+
+
+def _suite(record: RunRecord) -> SuiteFile | None:
+    """The run's suite; None where it can't be found any more."""
+    try:
+        return suites.find(record.origin)
+    except BadInput:
+        return None
+
+
+def _titles(suite: SuiteFile | None) -> dict[str, str]:
+    return {task.name: task.title or task.name for task in suite.tasks} if suite is not None else {}
 
 
 def _nothing(store: Store, record: RunRecord, path: Path) -> None:
@@ -118,12 +147,22 @@ def _nothing(store: Store, record: RunRecord, path: Path) -> None:
 
 
 _MADE: tuple[tuple[str, str, str, str, Write, Offered], ...] = (
+    ("page", "Page in one file", "Charts and scrubbing that work without a server.", ".html", _page, _has_steps),
     ("report", "Report", "Accuracies with intervals, entropy, λ, settings.", ".json", _report, _has_report),
     ("settings", "Settings", "To load on the page Set up, or to read.", ".yaml", _settings, _always),
     ("lambda-json", "λ, JSON", "The coefficients after the last step.", ".json", _last_lambda, _has_lambda),
     ("lambda-csv", "λ, CSV", "After every step, one row per group.", ".csv", _all_lambda, _has_lambda),
     ("lambda-array", "λ, safetensors", "After every step, as one array.", ".safetensors", _all_lambda, _has_lambda),
     ("card", "Model card", "What was merged, how, and how well it does.", ".md", _card, _has_report),
+    ("figures", "Figures", "Every chart for a paper; each can be saved as SVG or PNG.", ".html", _figures, _has_steps),
+    (
+        "space",
+        "Hugging Face Space",
+        "A folder that replays the run; unpack it into a Space.",
+        ".zip",
+        _space,
+        _has_steps,
+    ),
 )
 _MODEL = Download(
     "model",
@@ -134,8 +173,4 @@ _MODEL = Download(
     lambda store, record: MERGED in store.artefacts(record.id),
     owner_only=True,
     existing=lambda store, record: store.artefact(record.id, MERGED),
-)
-_FROM_MODULES = (
-    ("html", "Page in one file", "Charts and scrubbing without a server.", ".html", "dashboard.static_export.html"),
-    ("space", "Hugging Face Space", "A folder that replays the run.", ".zip", "dashboard.static_export.space"),
 )

@@ -30,7 +30,7 @@ def modules(readonly: bool) -> list[ModuleType]:
 
 
 def build_page(ctx: Context) -> gr.Blocks:
-    """The whole page as Gradio blocks; mount it with `head(ctx)`."""
+    """The whole page as Gradio blocks; mount it with `css(ctx)` and put `head(ctx)` into its HTML."""
     pages = modules(ctx.readonly)
     ids = [module.TAB_ID for module in pages]
     with gr.Blocks(title="Mergescope", fill_width=True, analytics_enabled=False) as blocks:
@@ -65,6 +65,7 @@ def head(ctx: Context) -> str:
     scripts = "".join(f'<script src="{escape(asset(name))}"></script>' for name in names)
     return (
         f'<link rel="icon" type="image/svg+xml" href="{escape(asset("logo.svg"))}">'
+        f'<meta name="color-scheme" content="light dark"><style>{theme.colours()}</style>'
         f'<script type="application/json" id="ms-settings">{settings}</script>{scripts}'
     )
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 import gradio as gr
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Mount
 
 from dashboard import settings, theme
 from dashboard.context import Context
 from dashboard.page import build_page, css, head
 from dashboard.security.files import add_downloads
 from dashboard.security.gate import VIEW
+from dashboard.security.page_head import PageHead
 from dashboard.security.routes import add_routes
 
 
@@ -31,9 +33,10 @@ def build(ctx: Context) -> FastAPI:
 
 
 def _mount(app: FastAPI, ctx: Context, path: str) -> None:
-    gr.mount_gradio_app(
-        app, build_page(ctx), path=path, theme=theme.theme(), css=css(ctx), head=head(ctx), **settings.MOUNT
-    )
+    gr.mount_gradio_app(app, build_page(ctx), path=path, theme=theme.theme(), css=css(ctx), **settings.MOUNT)
+    mounted = app.routes[-1]
+    assert isinstance(mounted, Mount)
+    mounted.app = PageHead(mounted.app, head(ctx))
 
 
 def _view_pause(ctx: Context) -> float:

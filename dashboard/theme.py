@@ -84,13 +84,18 @@ DARK = Palette(
 )
 
 
-def css() -> str:
-    """The style sheet of the pages: the palettes as custom properties, then assets/web/mergescope.css."""
+def colours() -> str:
+    """Palettes and fonts as custom properties: light, and dark below an element of class `dark`."""
     fonts = f"--ms-font:{_fonts(FONT)};--ms-mono:{_fonts(MONO)};"
     return (
-        f":root{{{fonts}{_properties(LIGHT)}color-scheme:light}}\n.dark{{{_properties(DARK)}color-scheme:dark}}\n"
-        + (WEB / "mergescope.css").read_text("utf-8")
+        f":root{{{fonts}{_properties(LIGHT)}color-scheme:light}}\n"
+        f".dark{{{_properties(DARK)}color-scheme:dark}}\nbody{{background:var(--ms-surface);color:var(--ms-text)}}\n"
     )
+
+
+def css() -> str:
+    """The style sheet of the pages: the palettes as custom properties, then assets/web/mergescope.css."""
+    return colours() + (WEB / "mergescope.css").read_text("utf-8")
 
 
 def theme() -> Base:

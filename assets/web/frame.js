@@ -157,6 +157,7 @@ window.mergescopeFrame = (() => {
     element.querySelector(".ms-theme").addEventListener("click", () => ms.setTheme(ms.theme === "dark" ? "light" : "dark"));
     element.querySelector(".ms-new")?.addEventListener("click", () => { ms.open("setup"); closeOnPhone(); });
     list.addEventListener("click", closeOnPhone);
+    ms.restoreTheme();
     closeOnPhone();
     document.documentElement.classList.add("ms-mounted");
     ms.on("runs", draw);

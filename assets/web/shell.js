@@ -68,6 +68,13 @@
     visible(element) {
       return !document.hidden && Boolean(element) && element.offsetParent !== null;
     },
+    /* The theme that the link or this browser asks for; else the system's, which Gradio applies. */
+    restoreTheme() {
+      let saved = "";
+      try { saved = query.get("__theme") || localStorage.getItem("mergescope.theme") || ""; } catch { /* private mode */ }
+      if (!["dark", "light"].includes(saved)) saved = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+      document.body.classList.toggle("dark", saved === "dark");
+    },
     setTheme(theme) {
       document.body.classList.toggle("dark", theme === "dark");
       remember("mergescope.theme", theme);
@@ -115,9 +122,7 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    let saved = "";
-    try { saved = query.get("__theme") || localStorage.getItem("mergescope.theme") || ""; } catch { /* private mode */ }
-    if (saved === "dark" || saved === "light") ms.setTheme(saved);
+    ms.restoreTheme();
     let theme = ms.theme;
     new MutationObserver(() => {
       if (ms.theme !== theme) { theme = ms.theme; ms.emit("theme", theme); }

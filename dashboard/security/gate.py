@@ -99,7 +99,7 @@ class _Capped:
         if not declared.isdigit() or int(declared) > self.limit:
             await JSONResponse({"error": f"at most {self.limit} bytes"}, 413)(scope, receive, send)
             return
-        seen = 0
+        seen, started = 0, False
 
         async def counted() -> Message:
             nonlocal seen
@@ -110,7 +110,16 @@ class _Capped:
                     return {"type": "http.disconnect"}
             return message
 
-        await self.app(scope, counted, send)
+        async def answered(message: Message) -> None:
+            # What the app says about a body that was cut off is replaced by the reason.
+            nonlocal started
+            if seen <= self.limit or started:
+                started = True
+                await send(message)
+
+        await self.app(scope, counted, answered)
+        if seen > self.limit and not started:
+            await JSONResponse({"error": f"at most {self.limit} bytes"}, 413)(scope, receive, send)
 
 
 def _is_upload(path: str) -> bool:
@@ -122,7 +131,8 @@ def _same_origin(headers: dict[str, str]) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
-    return origin.partition("://")[2] in {headers.get("host", ""), headers.get("x-forwarded-host", "")}
+    here = {headers.get("host"), headers.get("x-forwarded-host")}
+    return origin.partition("://")[2] in here
 
 
 def _query(scope: Scope) -> str:

@@ -69,8 +69,23 @@ class Server:
 
 def start_server(folder: Path, suite: Path, *arguments: str) -> Server:
     """Start a dashboard over the runs in `folder` and wait until it answers."""
-    command = [sys.executable, "launch.py", "ui", "--suite", str(suite), "--port", "0", "--no-browser", "--runs", str(folder)]
-    environment = os.environ | {"MERGESCOPE_HOME": str(folder.parent / "home"), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "2"}
+    command = [
+        sys.executable,
+        "launch.py",
+        "ui",
+        "--suite",
+        str(suite),
+        "--port",
+        "0",
+        "--no-browser",
+        "--runs",
+        str(folder),
+    ]
+    environment = os.environ | {
+        "MERGESCOPE_HOME": str(folder.parent / "home"),
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": "2",
+    }
     process = subprocess.Popen([*command, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     line = process.stdout.readline()

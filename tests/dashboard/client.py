@@ -8,7 +8,7 @@ import httpx
 
 
 class Dashboard:
-    """One mounted Gradio app behind `http`, an httpx client (Starlette's TestClient is one); `prefix` is `` or `/view`."""
+    """One mounted Gradio app behind an httpx client (Starlette's TestClient is one); `prefix` is empty or `/view`."""
 
     def __init__(self, http: httpx.Client, prefix: str = "", config: dict[str, Any] | None = None) -> None:
         """`config` spares a caller that may not read it."""
@@ -34,8 +34,8 @@ class Dashboard:
         body = {"data": args, "component_id": self.functions[name], "fn_name": name, "session_hash": "test"}
         return self.http.post(f"{self.prefix}/gradio_api/component_server", json=body)
 
-    def call(self, name: str, **args: Any) -> Any:
+    def call(self, function: str, /, **args: Any) -> Any:
         """Call a server function and return its value."""
-        answer = self.post(name, args)
-        assert answer.status_code == 200, (name, answer.status_code, answer.text[:300])
+        answer = self.post(function, args)
+        assert answer.status_code == 200, (function, answer.status_code, answer.text[:300])
         return answer.json()

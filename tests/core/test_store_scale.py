@@ -18,7 +18,7 @@ RUNS, STEPS, GROUPS, TASKS = 1_000, 10_000, 152, tuple(f"task{n}" for n in range
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """`RUNS` finished runs, every tenth with a whole report, the last one with `STEPS` steps of a ViT-B/32's 152 × 8 coefficients."""
+    """`RUNS` finished runs, every tenth with a whole report, the last with `STEPS` steps of 152 × 8 coefficients."""
     groups = [f"transformer.resblocks.{n}.attn.in_proj_weight" for n in range(GROUPS)]
     with Store.open(tmp_path_factory.mktemp("scale")) as store:
         ids = [new_run(store, tasks=TASKS, steps=STEPS) for _ in range(RUNS)]

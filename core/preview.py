@@ -1,4 +1,4 @@
-"""The merged model of a step in the middle of a run, for accuracies along the way."""
+"""The merged model of a stored step, computed again from its λ (a running method offers `Step.weights`)."""
 
 from __future__ import annotations
 

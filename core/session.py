@@ -16,7 +16,6 @@ from core.evaluate import evaluate, references
 from core.export import export_model, metadata
 from core.memory import peak_memory_mb
 from core.methods.base import Method, Outcome, State, Step
-from core.preview import preview
 from core.problem import Problem
 from core.progress import Progress
 from core.report import build
@@ -66,7 +65,7 @@ class Session:
                 self._progress.advance(step.number - done)
                 done, outcome = step.number, step.outcome or outcome
                 if evaluate_every and step.number % evaluate_every == 0 and step.outcome is None:
-                    self._sample(settings, step, evaluate_limit)
+                    self._sample(step, evaluate_limit)
         self._progress.finish()
         if outcome is None:
             raise RuntimeError(f"method {method.name} ended without an outcome")
@@ -106,10 +105,10 @@ class Session:
         _require_finite(step)
         return replace(step, seconds=max(0.0, (step.seconds or elapsed) - paused))
 
-    def _sample(self, settings: MethodSettings, step: Step, limit: int) -> None:
-        weights = preview(self._problem, settings, step)
-        if weights is None:
+    def _sample(self, step: Step, limit: int) -> None:
+        if step.weights is None:
             return
+        weights = step.weights()
         found = [evaluate(self._problem, weights, task, limit=limit) for task in self._problem.tasks]
         self._store.add_evaluation(self._id, step.number, "test", found, full=False)
 

@@ -20,7 +20,8 @@ from core.control import Control
 from core.errors import BadInput, Cancelled, NonFinite
 from core.evaluate import evaluate
 from core.learning import LearningSettings
-from core.methods.base import Method, Outcome, State, Step
+from core.methods.base import Coefficients, Method, Outcome, State, Step
+from core.preview import preview
 from core.problem import Problem
 from core.settings import MethodSettings
 from core.store import CannotWrite, Store
@@ -345,3 +346,20 @@ def test_reopening_loads_the_same_problem(store: Store, tiny_suite: Path) -> Non
     assert (again.tasks, again.execution, again.hashes) == (problem.tasks, problem.execution, problem.hashes)
     assert same is method
     assert settings == method.Settings(steps=3, group="block")
+
+
+@pytest.mark.parametrize("name", ["adamerging", "adamerging_pp"])
+def test_a_stored_coefficient_gives_the_model_of_its_step_again(store: Store, problem: Problem, name: str) -> None:
+    method = methods.get(name)
+    settings = method.Settings(steps=3, batch=4, lr=0.05, group="block")
+    made = {step.number: step.weights() for step in method.steps(problem, settings) if step.weights is not None}
+    run_id = runner.create(store, problem, method, settings)
+    runner.execute(store, run_id, problem, method, settings)
+    groups = store.run(run_id).groups
+    for record in store.steps(run_id):
+        assert record.coefficients is not None
+        stored = Coefficients(groups, problem.tasks, torch.tensor(record.coefficients))
+        again = preview(problem, settings, Step(record.number, coefficients=stored))
+        assert again is not None
+        assert all(torch.equal(again[tensor], made[record.number][tensor]) for tensor in again)
+    assert preview(problem, MethodSettings(), Step(0)) is None

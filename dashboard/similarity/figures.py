@@ -89,7 +89,8 @@ def matrix(
     heights = [height for height in tree[1] if height]
     low, high = (min(heights), max(heights)) if heights else (0.0, 1.0)
     room = max(high - low, 1e-3)
-    ticks = {"tickmode": "array", "tickvals": places, "ticktext": labels, "showgrid": False, "fixedrange": True}
+    ticks = {"tickmode": "array", "tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
+    ticks |= {"showgrid": False, "fixedrange": True}
     side = min(longest * 6.7 + 14, 90 if narrow else 150)
     return {
         "data": [heat, clustering | {"hoverinfo": "skip"}],
@@ -137,12 +138,13 @@ def norms(
         "layout": {
             "margin": {"l": min(max(map(len, labels)) * 6.7 + 14, 90 if narrow else 150), "r": 52, "t": 6, "b": 30},
             "dragmode": False,
-            "xaxis": {"rangemode": "tozero", "fixedrange": True, "nticks": 5, "title": {"text": "‖τ‖"}},
+            "xaxis": {"rangemode": "tozero", "fixedrange": True, "nticks": 5},
             "yaxis": {
                 "range": [len(tasks) - 0.5, -0.5],
                 "tickmode": "array",
                 "tickvals": list(range(len(tasks))),
                 "ticktext": labels,
+                "ticklabelstandoff": 4,
                 "showgrid": False,
                 "fixedrange": True,
             },

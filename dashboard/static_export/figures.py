@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from core.files import write_text
 from core.store import Store
@@ -14,6 +12,7 @@ from dashboard.charts.figure import Figure, page
 from dashboard.charts.history import History
 from dashboard.charts.marks import Marks
 from dashboard.charts.palette import ThemeName
+from dashboard.static_export.facts import method_title
 
 NAMES = {
     "Merging coefficients": "coefficients",
@@ -38,7 +37,7 @@ def write_figures(
 ) -> None:
     """Write every figure that the run has data for; raises `UnknownName` for an unknown run."""
     record = store.run(run_id)
-    history = History.of(store, record, titles=titles, name=name, marks=marks)
+    history = History.of(store, record, titles=titles, name=name or record.name or method_title(record), marks=marks)
     write_text(path, page(f"{history.name} · figures", drawn(history, theme), theme))
 
 
@@ -53,10 +52,4 @@ def drawn(history: History, theme: ThemeName = "light") -> dict[str, Figure]:
     if not len(history.steps) or not history.entropies.size:
         wanted.pop("Prediction entropy")
     found = {title: getattr(figures, name)(history, theme=theme) for title, name in wanted.items()}
-    return {title: plainly(figure) for title, figure in found.items() if len(figure.data)}
-
-
-def plainly(figure: Any) -> Figure:
-    """A Plotly figure as plain values, with the size it was made for."""
-    whole: Figure = json.loads(figure.to_json())
-    return {"data": whole["data"], "layout": whole["layout"]}
+    return {title: figure for title, figure in found.items() if figure["data"]}

@@ -50,7 +50,7 @@ def html(
     marks: Marks | None = None,
 ) -> str:
     """The text of the file."""
-    whole = collect(store, record, titles, name, marks)
+    whole = collect(store, record, titles, name or record.name or facts.method_title(record), marks)
     title = str(whole["describe"]["name"])
     results = facts.results_html(record, titles or {}) + facts.settings_html(record)
     return (

@@ -1,0 +1,67 @@
+"""The page Compare as its user meets it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Server, finish
+
+
+@pytest.fixture(scope="module")
+def runs(server: Server, finished_run: str) -> list[str]:
+    """Two finished runs, one of them with a name that a careless page would execute."""
+    other = finish(server, method="task_arithmetic", settings={}, name="=<img src=x onerror=window.__x=1>")
+    return [finished_run, other]
+
+
+def open_compare(page: Any, server: Server, run: str) -> None:
+    page.goto(f"{server.url}/?tab=compare&run={run}")
+    page.wait_for_selector("#ms-compare .an-table tbody tr")
+
+
+def rows(page: Any) -> list[str]:
+    return page.eval_on_selector_all("#ms-compare tbody tr", "rows => rows.map(row => row.dataset.row)")
+
+
+def test_runs_can_be_compared_sorted_filtered_and_drawn(page: Any, server: Server, runs: list[str]) -> None:
+    open_compare(page, server, runs[0])
+    assert set(runs) <= set(rows(page))
+    page.wait_for_selector("#ms-compare .js-plotly-plot .barlayer .point")
+    page.get_by_role("button", name="Run", exact=True).click()
+    names = page.eval_on_selector_all("#ms-compare tbody .an-run", "found => found.map(one => one.textContent)")
+    assert names == sorted(names, key=str.lower)
+    page.get_by_label("Filter runs").fill("short run")
+    assert rows(page) == [runs[0]]
+    page.get_by_label("Filter runs").fill("no such run")
+    assert page.get_by_text("No run matches the filter.").is_visible()
+    page.get_by_label("Filter runs").fill("")
+    for name, mark in (("Radar", ".scatterlayer .js-line"), ("Accuracy and seconds", ".scatterlayer .point")):
+        page.get_by_role("button", name=name).click()
+        page.wait_for_selector(f"#ms-compare {mark}")
+    assert page.evaluate("window.__x") is None
+
+
+def test_the_table_can_be_taken_along_as_csv(page: Any, server: Server, runs: list[str]) -> None:
+    open_compare(page, server, runs[0])
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="CSV").click()
+    content = waiting.value.path().read_text("utf-8")
+    found = {row["run"]: row for row in csv.DictReader(io.StringIO(content))}
+    assert found[runs[1]]["name"].startswith("'=<img")
+    assert 0 <= float(found[runs[0]]["task0"]) <= 1
+
+
+def test_a_row_opens_its_run(page: Any, server: Server, runs: list[str]) -> None:
+    open_compare(page, server, runs[0])
+    page.locator(f"tr[data-row='{runs[1]}'] .an-run").click()
+    page.wait_for_function(f"window.mergescope.run === '{runs[1]}'")
+    assert f"run={runs[1]}" in page.url
+
+
+def test_the_page_fits_a_phone(phone: Any, server: Server, runs: list[str]) -> None:
+    open_compare(phone, server, runs[0])
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390

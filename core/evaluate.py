@@ -11,7 +11,7 @@ import torch
 from scipy.stats import binomtest
 
 from core import paths
-from core.files import write_text
+from core.files import remember
 from core.methods.base import Weights
 from core.objectives.entropy import entropy
 from core.problem import Problem
@@ -86,7 +86,7 @@ def references(
 
 def _remembered(problem: Problem, role: str, task: str, split: str, limit: int | None) -> Evaluation:
     weights_hash = problem.hashes.get("base" if role == "base" else task)
-    parts = [weights_hash, problem.content.get(task), split, limit, problem.execution]
+    parts = [role, weights_hash, problem.content.get(task), split, limit, problem.execution]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     file = paths.cache() / "evaluations" / f"{key}.json"
     if weights_hash and (known := _read(file, task)):
@@ -94,8 +94,12 @@ def _remembered(problem: Problem, role: str, task: str, split: str, limit: int |
     vectors = problem.task_vectors
     evaluation = evaluate(problem, vectors.base if role == "base" else vectors.expert(task), task, split, limit)
     if weights_hash:
-        write_text(file, json.dumps(asdict(evaluation)))
+        remember(file, lambda temporary: _write(temporary, evaluation))
     return evaluation
+
+
+def _write(file: Path, evaluation: Evaluation) -> None:
+    file.write_text(json.dumps(asdict(evaluation)), "utf-8")
 
 
 def _read(file: Path, task: str) -> Evaluation | None:

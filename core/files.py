@@ -45,6 +45,13 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, write)
 
 
+def remember(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file of the cache, if that is possible: where it is not, what it holds is computed again next time."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, write)
+
+
 def inside(path: Path, *roots: Path) -> bool:
     """Whether the file that `path` really names (links followed) lies in one of `roots`."""
     resolved = path.resolve()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from core.checkpoints import load_checkpoint
 from core.errors import BadCheckpoint
-from core.files import write_atomically
+from core.files import remember
 from core.models import VISUAL, Architecture, build
 
 HEAD = "head"
@@ -45,8 +45,7 @@ class HeadBuilder:
             if head.shape == (len(classes), self._arch.config["embed_dim"]) and head.isfinite().all():
                 return head
         head = self._embed(classes, templates)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, lambda temporary: save_file({HEAD: head}, temporary))
+        remember(file, lambda temporary: save_file({HEAD: head}, temporary))
         return head
 
     @torch.no_grad()

@@ -44,6 +44,8 @@ def load(
     Raises `BadSuite`, `BadCheckpoint` or `UnknownName`; nothing of the person's files is changed.
     """
     progress = progress or Silent()
+    if micro_batch is not None and micro_batch < 1:
+        raise BadInput(f"`micro_batch` should be a positive number of images. Found {micro_batch}.")
     if missing := suite.missing():
         raise BadSuite(f"Suite `{suite.name}`: {'; '.join(missing)}.")
     chosen = [suite.task(name) for name in dict.fromkeys(tasks)] if tasks is not None else list(suite.tasks)

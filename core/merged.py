@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.errors import RunFailed
 from core.grouping import Grouping
 from core.objectives.base import Objective
 from core.objectives.entropy import entropy
@@ -67,25 +66,18 @@ class MergedModel:
         """
         with torch.no_grad():
             self._vectors.combine(coefficients, self._grouping.row_of, out=self._weights)
-        while True:
-            self._gradient.zero_()
-            exhausted = False
-            try:
-                losses, entropies = self._accumulate(batches, objective)
-            except RuntimeError as error:
-                if not _out_of_memory(error) or self._problem.micro_batch == 1:
-                    raise RunFailed(f"The forward and backward pass failed: {str(error).splitlines()[0]}") from error
-                exhausted = True
-            # Outside the except block, whose traceback would keep the failed pass's tensors alive.
-            if not exhausted:
-                break
-            self._problem.micro_batch = max(1, self._problem.micro_batch // 2)
+        count = sum(len(batch.images) for batch in batches)
+        losses, entropies = self._problem.within_memory(count, lambda size: self._accumulate(batches, objective, size))
         gradient = self._vectors.contract(self._gradient, self._grouping.row_of, len(self._grouping.groups))
         return Measured(losses, entropies, gradient)
 
-    def _accumulate(self, batches: Sequence[Batch], objective: Objective) -> tuple[dict[str, float], dict[str, float]]:
+    def _accumulate(
+        self, batches: Sequence[Batch], objective: Objective, size: int
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Losses and entropies; leaves dL/dθ in `self._gradient`."""
+        self._gradient.zero_()
         totals = {batch.task: torch.zeros(2, dtype=torch.float64) for batch in batches}
-        for pieces in _micro_batches(batches, self._problem.micro_batch):
+        for pieces in _micro_batches(batches, size):
             self._problem.tick()
             prepared = self._problem.encoder.prepare(torch.cat([piece.images for piece, _ in pieces]))
             features = self._problem.encoder.features(self._leaves, prepared)
@@ -117,14 +109,6 @@ def _micro_batches(batches: Sequence[Batch], size: int) -> list[list[tuple[Batch
             room -= end - begin
             begin = end
     return groups
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    return (
-        isinstance(error, torch.OutOfMemoryError)
-        or "can't allocate memory" in str(error)
-        or "out of memory" in str(error)
-    )
 
 
 def merge(vectors: TaskVectors, coefficients: Mapping[str, float]) -> dict[str, Tensor]:

@@ -88,10 +88,17 @@ def build(arch: Architecture, device: str = "cpu") -> nn.Module:
 
 
 def normalise(arch: Architecture, images: Tensor) -> Tensor:
-    """uint8 `[N, H, W, 3]` -> float32 `[N, 3, S, S]` on the same device: resized if needed, normalised per channel."""
+    """uint8 `[N, H, W, 3]` -> float32 `[N, 3, S, S]` on the same device, normalised per channel.
+
+    Other sizes are brought to S × S as open_clip does: the shorter side is resized to S, then the centre is cut out.
+    """
     x = images.permute(0, 3, 1, 2).float() / 255
-    size = arch.image_size
-    if x.shape[-2:] != (size, size):
-        x = nn.functional.interpolate(x, size=(size, size), mode="bicubic", antialias=True).clamp(0, 1)
+    size, (height, width) = arch.image_size, x.shape[-2:]
+    if min(height, width) != size:
+        scale = size / min(height, width)
+        resized = (max(size, round(height * scale)), max(size, round(width * scale)))
+        x = nn.functional.interpolate(x, size=resized, mode="bicubic", antialias=True).clamp(0, 1)
+    top, left = (x.shape[-2] - size) // 2, (x.shape[-1] - size) // 2
+    x = x[..., top : top + size, left : left + size]
     mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in (arch.mean, arch.std))
     return (x - mean) / std

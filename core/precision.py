@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.encoder import Encoder
 from core.errors import BadInput, UnknownName
-from core.files import write_text
+from core.files import remember
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
 MARGIN = 1.2
@@ -45,6 +45,8 @@ def choose_precision(name: str, encoder: Encoder, weights: Mapping[str, Tensor],
     """
     if name not in PRECISIONS:
         raise UnknownName("precision", name, PRECISIONS)
+    if name == "float64" and encoder.device.type == "mps":
+        raise BadInput("`precision` should be auto, float32 or bfloat16 on MPS. Found float64, which it lacks.")
     if name != "auto":
         return name
     file = cache / "precision.json"
@@ -53,7 +55,7 @@ def choose_precision(name: str, encoder: Encoder, weights: Mapping[str, Tensor],
     if key not in known:
         seconds = {p: _seconds(encoder.with_precision(p), weights, images) for p in ("float32", "bfloat16")}
         known[key] = "bfloat16" if seconds["float32"] > MARGIN * seconds["bfloat16"] else "float32"
-        write_text(file, json.dumps(known))
+        remember(file, lambda temporary: _write(temporary, known))
     return known[key]
 
 
@@ -76,6 +78,10 @@ def _read(file: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return {k: v for k, v in known.items() if v in ("float32", "bfloat16")} if isinstance(known, dict) else {}
+
+
+def _write(file: Path, known: dict[str, str]) -> None:
+    file.write_text(json.dumps(known), "utf-8")
 
 
 def _seconds(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> float:

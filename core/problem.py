@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from core.encoder import Encoder
-from core.errors import BadInput, UnknownName
+from core.errors import BadInput, RunFailed, UnknownName
 from core.task_vectors import TaskVectors
 from core.tasks import SPLITS, Images
+
+T = TypeVar("T")
 
 
 def _never() -> None:
@@ -93,12 +95,33 @@ class Problem:
         """Labels int64 `[N]`, or None where they are not known."""
         return self.split(task, split).labels
 
+    def within_memory(self, images: int, work: Callable[[int], T]) -> T:
+        """`work(micro-batch)` for so many images; when memory runs out, again with half of it, which stays so."""
+        while True:
+            size = min(self.micro_batch, images)
+            try:
+                return work(size)
+            except RuntimeError as error:
+                if size == 1 or not _out_of_memory(error):
+                    raise RunFailed(f"The model can't be computed: {str(error).splitlines()[0]}") from error
+            # Outside the except block, whose traceback would keep the failed pass's tensors alive.
+            self.micro_batch = size // 2
+
     @torch.no_grad()
     def logits(self, weights: Mapping[str, Tensor], task: str, images: Tensor) -> Tensor:
         """Logits `[N, classes]` of uint8 images under the given weights, on the CPU; no gradient."""
         weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
-        parts = []
-        for part in images.split(self.micro_batch):
-            self.tick()
-            parts.append((self.encoder.features(weights, self.encoder.prepare(part)) @ self.heads[task].T).cpu())
-        return torch.cat(parts)
+
+        def run(size: int) -> Tensor:
+            parts = []
+            for part in images.split(size):
+                self.tick()
+                parts.append((self.encoder.features(weights, self.encoder.prepare(part)) @ self.heads[task].T).cpu())
+            return torch.cat(parts)
+
+        return self.within_memory(len(images), run)
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text or "out of memory" in text

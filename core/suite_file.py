@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from core.errors import BadSuite
 
-MAX_BYTES = 4 * 2**20
+MAX_BYTES = 512 * 2**10
 MAX_TASKS = 64
 
 
@@ -103,7 +103,7 @@ def parse_suite(path: Path) -> SuiteEntry:
     """Read and check the suite file at `path`; raises `BadSuite` with the line of what is wrong."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise BadSuite(f"`{path.name}` is larger than {MAX_BYTES >> 20} MiB; a suite file is a short YAML text.")
+            raise BadSuite(f"`{path.name}` is larger than {MAX_BYTES >> 10} KiB; a suite file is a short YAML text.")
         raw = path.read_bytes()
         loader = _Loader(raw.decode("utf-8"))
         try:

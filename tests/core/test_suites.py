@@ -144,7 +144,7 @@ def test_a_file_that_is_no_mapping_is_refused(text: str, tmp_path: Path) -> None
 
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
-    with pytest.raises(BadSuite, match="larger than 4 MiB"):
+    with pytest.raises(BadSuite, match="larger than 512 KiB"):
         parsed(b"#" * (MAX_BYTES + 1), tmp_path)
 
 

@@ -137,3 +137,9 @@ def test_doctor_is_content_with_a_good_installation(cli: Cli, home: Path, monkey
     assert findings["home folder"].startswith(str(home))
     assert findings["precision chosen by auto"].split()[0] in ("float32", "bfloat16")
     assert findings["torch"] == torch.__version__.split("+")[0]
+
+
+def test_doctor_finds_the_bundled_suite_intact(cli: Cli) -> None:
+    findings = {finding["name"]: finding for finding in cli("doctor", "--json").data["findings"]}
+    assert findings["bundled suite"]["ok"], findings["bundled suite"]["value"]
+    assert findings["bundled suite"]["value"].startswith("intact: 8 experts")

@@ -138,3 +138,12 @@ def test_an_export_that_can_not_be_complete_writes_nothing(cli: Cli, tiny_suite:
     assert answer.status == 2
     assert "coefficients" in answer.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_a_vanished_process_left_behind_is_listed_as_interrupted(cli: Cli, home: Path) -> None:
+    facts: dict[str, Any] = {"settings": {}, "tasks": [], "execution": {}, "hashes": {}}
+    with Store.open(home / "runs") as store:
+        run_id = store.create(suite="tiny", method="average", seed=0, steps=5, adapted_on="test", **facts)
+        store.set_status(run_id, "running")
+    [run] = cli("runs", "list", "--json").data["runs"]
+    assert (run["id"], run["status"]) == (run_id, "interrupted")

@@ -1,0 +1,229 @@
+"""The frame around the pages: finding a run again, addresses, dark mode, phone, keyboard, pausing, a killed server."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import DESKTOP, Server, Watch, finish, start_server, wait_for
+
+
+def start_long(server: Server, **settings: Any) -> str:
+    """Start a run that goes on until it is cancelled."""
+    dashboard = server.owner()
+    with dashboard.http:
+        wish = {"suite": "tiny", "method": "adamerging", "settings": {"steps": 100_000, "batch": 4} | settings}
+        return str(dashboard.call("setup_start", **wish)["run"])
+
+
+def cancel(server: Server, run: str) -> None:
+    dashboard = server.owner()
+    with dashboard.http:
+        dashboard.call("run_action", run=run, action="cancel")
+
+
+def status_of(server: Server, run: str) -> str:
+    dashboard = server.owner()
+    with dashboard.http:
+        answer = dashboard.call("runs_list", run=run)
+    listed = [*answer["runs"], *filter(None, [answer["current"]])]
+    return str(next(item["status"] for item in listed if item["id"] == run))
+
+
+def test_the_address_restores_run_tab_and_step(page: Any, server: Server, finished_run: str) -> None:
+    page.goto(f"{server.url}/?run={finished_run}&tab=share&step=3")
+    page.wait_for_selector(".ms-file-list li")
+    assert page.evaluate("[mergescope.run, mergescope.tab, mergescope.step]") == [finished_run, "share", 3]
+    page.get_by_role("tab", name="Set up").click()
+    page.wait_for_url(re.compile("tab=setup"))
+    assert f"run={finished_run}" in page.url
+
+
+def test_a_click_on_a_run_makes_it_current_everywhere(page: Any, server: Server, finished_run: str) -> None:
+    row = page.locator(f'.ms-run-row[data-run="{finished_run}"] .ms-run')
+    row.click()
+    page.wait_for_selector("#ms-header .ms-pill.done")
+    assert row.get_attribute("aria-current") == "true"
+    assert page.locator("#ms-header h1").inner_text() == "short run"
+    assert f"run={finished_run}" in page.url
+    assert page.evaluate("mergescope.tab") == "live"
+
+
+def test_an_unknown_run_in_the_address_is_told_and_another_is_shown(
+    page: Any, server: Server, finished_run: str
+) -> None:
+    page.goto(f"{server.url}/?run=000000000000")
+    page.get_by_text("The run in this link is not here").wait_for()
+    assert page.evaluate("mergescope.run") != "000000000000"
+
+
+@pytest.mark.parametrize("run", ["../../etc/passwd", "<img src=x onerror=alert(1)>", "%00", "a" * 500])
+def test_strange_addresses_do_no_harm(page: Any, server: Server, run: str) -> None:
+    page.evaluate("run => { location.search = '?run=' + encodeURIComponent(run) + '&tab=<b>&step=-1' }", run)
+    page.wait_for_selector("#ms-tabs")
+    assert page.evaluate("mergescope.step") is None
+    assert page.evaluate("mergescope.tabs.includes(mergescope.tab)")
+
+
+def test_pause_resume_and_cancel_from_the_header(page: Any, server: Server) -> None:
+    run = start_long(server, lr=0.002)
+    page.goto(f"{server.url}/?run={run}&tab=live")
+    page.wait_for_selector("#ms-header .ms-pill.running")
+    header = page.locator("#ms-header")
+    header.get_by_role("button", name="Pause").click()
+    page.wait_for_selector("#ms-header .ms-pill.paused")
+    wait_for(lambda: status_of(server, run) == "paused", 5, "the run to pause")
+    header.get_by_role("button", name="Resume").click()
+    page.wait_for_selector("#ms-header .ms-pill.running")
+    header.get_by_role("button", name="Cancel").click()
+    page.wait_for_selector("#ms-header .ms-pill.cancelled")
+    assert status_of(server, run) == "cancelled"
+
+
+def test_a_refresh_a_second_tab_and_a_phone_find_the_running_run(page: Any, phone: Any, server: Server) -> None:
+    run = start_long(server, lr=0.003)
+    try:
+        page.goto(f"{server.url}/?run={run}&tab=live")
+        page.wait_for_selector("#ms-header .ms-pill.running")
+        page.reload()
+        page.wait_for_selector("#ms-header .ms-pill.running")
+        second = page.context.new_page()
+        second.goto(server.url)
+        second.wait_for_selector("#ms-header .ms-pill.running")
+        phone.goto(server.url)
+        phone.wait_for_selector("#ms-header .ms-pill.running")
+        assert (
+            page.evaluate("mergescope.run")
+            == second.evaluate("mergescope.run")
+            == phone.evaluate("mergescope.run")
+            == run
+        )
+    finally:
+        cancel(server, run)
+
+
+def test_two_starts_queue_up_and_show_their_place(page: Any, server: Server) -> None:
+    first, second = start_long(server, lr=0.004), start_long(server, lr=0.005)
+    try:
+        page.goto(f"{server.url}/?run={second}&tab=live")
+        page.wait_for_selector("#ms-header .ms-pill.queued")
+        assert "place 1" in page.locator("#ms-header .ms-words").inner_text()
+    finally:
+        cancel(server, second)
+        cancel(server, first)
+
+
+def test_the_theme_button_switches_and_is_remembered(page: Any) -> None:
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(background)
+    page.locator(".ms-theme").click()
+    assert page.evaluate("mergescope.theme") == "dark"
+    dark = page.evaluate(background)
+    assert light != dark
+    page.reload()
+    page.wait_for_selector("#ms-tabs")
+    page.wait_for_function("mergescope.theme === 'dark'")
+    assert page.evaluate(background) == dark
+
+
+def test_nothing_is_wider_than_a_phone(phone: Any, server: Server, finished_run: str) -> None:
+    phone.goto(f"{server.url}/?run={finished_run}")
+    phone.wait_for_selector("#ms-header .ms-pill.done")
+    for tab in phone.evaluate("mergescope.tabs"):
+        phone.evaluate("tab => mergescope.open(tab)", tab)
+        phone.wait_for_function("tab => document.getElementById('ms-tab-' + tab)?.offsetParent !== null", arg=tab)
+        phone.wait_for_timeout(700)
+        wide = phone.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 1, f"tab {tab} is {wide} px too wide"
+
+
+def test_on_a_phone_the_list_of_runs_opens_and_closes(phone: Any, server: Server, finished_run: str) -> None:
+    phone.wait_for_selector("html.ms-mounted")
+    assert not phone.locator(".ms-new").is_visible() or phone.locator(".sidebar.open").count() == 0
+    phone.locator(".toggle-button").click()
+    phone.wait_for_selector(".sidebar.open")
+    phone.locator(f'.ms-run-row[data-run="{finished_run}"] .ms-run').click()
+    phone.wait_for_selector(".sidebar:not(.open)", state="attached")
+    assert phone.evaluate("mergescope.run") == finished_run
+
+
+def test_everything_can_be_reached_by_keyboard(page: Any, finished_run: str) -> None:
+    reached: set[str] = set()
+    page.wait_for_selector(".ms-start:enabled")
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.className + ' ' + (document.activeElement.name || '')"))
+    text = " ".join(reached)
+    for wanted in ("ms-theme", "ms-new", "ms-run", "preset", "task0", "steps", "ms-start"):
+        assert wanted in text, wanted
+
+
+def test_every_control_has_a_name(page: Any, server: Server, finished_run: str) -> None:
+    page.goto(f"{server.url}/?run={finished_run}")
+    page.wait_for_selector(".ms-start:enabled")
+    nameless = """() => [...document.querySelectorAll('button,input,select,a[href]')].filter((el) => el.offsetParent
+        && !(el.getAttribute('aria-label') || el.title || el.textContent.trim() || el.labels?.length
+             || el.getAttribute('aria-labelledby') || el.placeholder)).map((el) => el.outerHTML.slice(0, 120))"""
+    for tab in ("setup", "share"):
+        page.evaluate("tab => mergescope.open(tab)", tab)
+        page.wait_for_timeout(500)
+        assert page.evaluate(nameless) == []
+
+
+def test_a_page_of_everything_is_light_and_stays_here(page: Any, server: Server) -> None:
+    page.goto("about:blank")
+    page.goto(server.url)
+    page.wait_for_selector(".ms-start:enabled")
+    sizes = "performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))"
+    total = page.evaluate(f"{sizes}.reduce((sum, entry) => sum + (entry.transferSize || 0), 0)")
+    assert total <= 8 * 1024 * 1024, f"{total / 2**20:.1f} MiB"
+
+
+def test_a_killed_server_comes_back_with_the_run_interrupted_and_goes_on(
+    chromium: Any, tmp_path: Path, tiny_suite: Path
+) -> None:
+    server = start_server(tmp_path / "runs", tiny_suite)
+    run = start_long(server)
+    wait_for(lambda: status_of(server, run) == "running", 60, "the run to start")
+    time.sleep(1)
+    server.process.kill()
+    server.process.wait()
+    again = start_server(tmp_path / "runs", tiny_suite)
+    context = chromium.new_context(viewport=DESKTOP)
+    watch = Watch(context, again.url)
+    try:
+        context.add_cookies([{"name": n, "value": v, "url": again.url} for n, v in again.cookies.items()])
+        page = context.new_page()
+        page.goto(again.url)
+        page.wait_for_selector("#ms-header .ms-pill.interrupted", timeout=10_000)
+        assert "Resume goes on" in page.locator("#ms-header .ms-notice").inner_text()
+        page.locator("#ms-header").get_by_role("button", name="Resume").click()
+        page.wait_for_selector("#ms-header .ms-pill.running")
+        page.locator("#ms-header").get_by_role("button", name="Cancel").click()
+        page.wait_for_selector("#ms-header .ms-pill.cancelled")
+    finally:
+        context.close()
+        again.stop()
+    assert not watch.found
+
+
+def test_when_the_server_is_gone_the_page_says_so_and_keeps_what_it_shows(
+    chromium: Any, tmp_path: Path, tiny_suite: Path
+) -> None:
+    server = start_server(tmp_path / "runs", tiny_suite)
+    run = finish(server, method="average")
+    context = chromium.new_context(viewport=DESKTOP)
+    try:
+        context.add_cookies([{"name": n, "value": v, "url": server.url} for n, v in server.cookies.items()])
+        page = context.new_page()
+        page.goto(f"{server.url}/?run={run}")
+        page.wait_for_selector("#ms-header .ms-pill.done")
+        server.stop()
+        page.get_by_text("The server does not answer").wait_for(timeout=60_000)
+        assert page.locator("#ms-header .ms-pill.done").is_visible()
+    finally:
+        context.close()

@@ -1,0 +1,266 @@
+"""What the page "Set up" knows: methods as forms, presets, cards, wishes, forecasts, starting."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from core import methods, suites
+from core.errors import BadInput, UnknownName
+from dashboard.library import Library
+from dashboard.planning import catalogue, gallery, wish
+from dashboard.planning.forecast import Forecast
+from dashboard.planning.presets import presets
+from tests.dashboard.conftest import Site
+from tests.tiny import make_suite
+
+
+@pytest.fixture(scope="module")
+def library(tiny_suite: Path) -> Library:
+    return Library(device="cpu", precision="float32", extra=(str(tiny_suite),))
+
+
+def ready(ask: Callable[[], dict[str, Any]], seconds: float = 60) -> dict[str, Any]:
+    """Ask until the answer is no longer pending."""
+    deadline = time.monotonic() + seconds
+    while (answer := ask()).get("pending"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return answer
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_every_method_is_described_in_words_with_every_setting(name: str) -> None:
+    described = catalogue.describe(methods.get(name))
+    assert all(described[part] for part in ("title", "summary", "paper", "cost", "needs", "family"))
+    assert [field["name"] for field in described["fields"]] == list(methods.get(name).Settings.model_fields)
+    for field in described["fields"]:
+        assert field["help"], field["name"]
+        assert field["source"], field["name"]
+        assert field["kind"] != "choice" or field["default"] in [choice["value"] for choice in field["choices"]]
+
+
+def test_limits_and_choices_come_from_the_settings() -> None:
+    fields = {field["name"]: field for field in catalogue.describe(methods.get("adamerging"))["fields"]}
+    assert (fields["steps"]["kind"], fields["steps"]["min"]) == ("int", 1)
+    assert (fields["lr"]["kind"], fields["lr"]["above"], fields["lr"]["max"]) == ("float", 0, 10)
+    assert [choice["value"] for choice in fields["group"]["choices"]] == ["task", "block", "tensor"]
+    assert "expert_kl" in [choice["value"] for choice in fields["objective"]["choices"]]
+    assert fields["clamp"]["kind"] == "bool"
+
+
+def test_methods_stand_in_families_and_each_once() -> None:
+    named = [method["name"] for method in catalogue.describe_all()]
+    assert sorted(named) == sorted(methods.names())
+    families = [method["family"] for method in catalogue.describe_all()]
+    assert families == sorted(families, key=families.index)
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_every_preset_is_valid_and_complete(name: str) -> None:
+    method = methods.get(name)
+    for preset in presets(method, {"steps": 30} if "steps" in method.Settings.model_fields else {}):
+        assert set(preset["settings"]) == set(method.Settings.model_fields)
+        method.Settings(**preset["settings"])
+
+
+def test_the_suites_own_settings_come_first_and_fast_is_never_slower() -> None:
+    found = {
+        preset["name"]: preset["settings"] for preset in presets(methods.get("adamerging"), {"steps": 30, "lr": 0.5})
+    }
+    assert list(found) == ["suite", "paper", "fast", "few"]
+    assert (found["suite"]["steps"], found["suite"]["lr"]) == (30, 0.5)
+    assert (found["paper"]["steps"], found["paper"]["lr"]) == (500, 1e-3)
+    assert found["fast"]["steps"] == 30
+    assert found["few"]["fraction"] == 0.1
+    assert [preset["name"] for preset in presets(methods.get("average"), {})] == ["paper"]
+
+
+def test_a_card_shows_counts_classes_and_different_images(tiny_suite: Path) -> None:
+    cards = gallery.cards(suites.find(str(tiny_suite)))
+    assert [card["name"] for card in cards] == ["task0", "task1", "task2"]
+    assert cards[0]["images"] == {"train": 24, "held-out": 24, "test": 32}
+    assert cards[0]["class_count"] == 4
+    prefix, _, data = cards[0]["strip"].partition(",")
+    assert prefix == "data:image/png;base64"
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    assert picture.shape == (gallery.SIDE, gallery.SHOWN * gallery.SIDE, 3)
+    tiles = np.split(picture, gallery.SHOWN, axis=1)
+    assert all((tiles[0] != tile).any() for tile in tiles[1:])
+
+
+def test_a_card_says_when_its_images_cannot_be_read(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path)
+    (tmp_path / "task1.npz").write_bytes(b"no archive")
+    cards = gallery.cards(suites.find(str(suite)))
+    assert not cards[0]["problem"]
+    assert "can't be read" in cards[1]["problem"]
+    assert cards[1]["strip"] == ""
+
+
+def test_a_wish_survives_yaml(library: Library) -> None:
+    asked = wish.read({"suite": "tiny", "tasks": ["task2", "task0"], "method": "adamerging", "settings": {"steps": 7},
+                       "device": "cpu", "evaluate_every": 3, "name": "λ"}, library)  # fmt: skip
+    again = wish.from_yaml(wish.to_yaml(asked), library)
+    assert again.request() == asked.request()
+    assert asked.tasks == ("task0", "task2")
+    assert again.settings.model_dump()["steps"] == 7
+
+
+def test_all_tasks_are_asked_for_as_none(library: Library, tiny_suite: Path) -> None:
+    request = wish.read({"suite": "tiny", "method": "average"}, library).request()
+    assert request.tasks is None
+    assert request.suite == str(tiny_suite)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ([], "mapping"), ({"suite": 3}, "suite"), ({"suite": "nope"}, "nope"), ({"suite": "../tiny"}, "suite"),
+        ({"suite": "tiny", "method": "nope"}, "method"), ({"suite": "tiny", "colour": 1}, "colour"),
+        ({"suite": "tiny", "tasks": "task0"}, "tasks"), ({"suite": "tiny", "tasks": []}, "tasks"),
+        ({"suite": "tiny", "tasks": ["task9"]}, "task9"), ({"suite": "tiny", "tasks": [{}]}, "tasks"),
+        ({"suite": "tiny", "settings": []}, "settings"), ({"suite": "tiny", "settings": {"steps": -3}}, "steps"),
+        ({"suite": "tiny", "settings": {"nope": 1}}, "nope"), ({"suite": "tiny", "settings": {"lr": "nan"}}, "lr"),
+        ({"suite": "tiny", "device": "abacus"}, "device"), ({"suite": "tiny", "precision": ["x"]}, "precision"),
+        ({"suite": "tiny", "evaluate_every": -1}, "evaluate_every"),
+        ({"suite": "tiny", "evaluate_every": True}, "evaluate_every"),
+        ({"suite": "tiny", "name": "a\nb"}, "name"), ({"suite": "tiny", "name": "x" * 101}, "name"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(library: Library, values: Any, named: str) -> None:
+    with pytest.raises(BadInput, match=named):
+        wish.read(values, library)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "- 1", "!!python/object/apply:os.system ['true']", "a: &a [x]\nb: *a", "x" * 70_000, "[" * 5000, None, 3],
+)
+def test_bad_settings_files_are_refused(library: Library, text: Any) -> None:
+    with pytest.raises(BadInput):
+        wish.from_yaml(text, library)
+
+
+def test_a_settings_file_names_the_line_of_a_mistake(library: Library) -> None:
+    with pytest.raises(BadInput, match="line 3"):
+        wish.from_yaml("suite: tiny\nmethod: average\n  tasks: [\n", library)
+
+
+def test_a_forecast_adds_steps_and_evaluation() -> None:
+    found = Forecast(step=0.5, steps=100, along=20, final=10, source="measured on this machine")
+    assert found.total == 80
+    assert "80 s" in found.words()
+    assert "0.5 s" in found.words()
+
+
+def test_the_plan_forecasts_and_checks_trust(dashboard_site: Site) -> None:
+    owner = dashboard_site.owner()
+    asked = {"suite": "tiny", "method": "adamerging", "settings": {"steps": 40}, "evaluate_every": 10}
+    ready(lambda: owner.call("setup_plan", **asked)["caution"])
+    plan = owner.call("setup_plan", **asked)
+    assert plan["forecast"]["seconds"] > 0
+    assert {task["task"] for task in plan["caution"]["tasks"]} == {"task0", "task1", "task2"}
+    for task in plan["caution"]["tasks"]:
+        assert task["trusted"] == (task["expert"] < task["start"])
+        assert bool(task["advice"]) != task["trusted"]
+    assert plan["needs"] == "unlabelled images"
+
+
+def test_the_plan_names_what_is_wrong_and_nothing_is_queued(dashboard_site: Site) -> None:
+    owner = dashboard_site.owner()
+    before = len(dashboard_site.ctx.store.runs())
+    plan = owner.call("setup_plan", suite="tiny", method="adamerging", settings={"steps": 0})
+    assert "`steps`" in plan["wrong"]
+    assert "`steps`" in owner.call("setup_start", suite="tiny", method="adamerging", settings={"steps": 0})["error"]
+    assert len(dashboard_site.ctx.store.runs()) == before
+
+
+def test_the_trust_check_is_left_out_where_entropy_is_not_minimised(dashboard_site: Site) -> None:
+    owner = dashboard_site.owner()
+    assert owner.call("setup_plan", suite="tiny", method="average")["caution"] == {}
+    plan = owner.call("setup_plan", suite="tiny", method="adamerging", settings={"objective": "expert_kl"})
+    assert plan["caution"] == {}
+
+
+def test_a_double_click_starts_one_run(dashboard_site: Site) -> None:
+    owner = dashboard_site.owner()
+    asked = {"suite": "tiny", "method": "task_arithmetic", "settings": {"scale": 0.21}}
+    first, second = (owner.call("setup_start", **asked)["run"] for _ in range(2))
+    assert first == second
+    assert dashboard_site.finish(first).status == "done"
+
+
+def test_a_started_run_stores_what_was_asked(dashboard_site: Site, short_run: str) -> None:
+    record = dashboard_site.ctx.store.run(short_run)
+    assert (record.method, record.name, record.settings["steps"]) == ("adamerging", "short", 4)
+    assert record.tasks == ("task0", "task1", "task2")
+
+
+def test_saved_settings_load_again_as_the_page_needs_them(dashboard_site: Site) -> None:
+    owner = dashboard_site.owner()
+    saved = owner.call("setup_save", suite="tiny", method="ties", settings={"keep": 0.4}, tasks=["task1", "task2"])
+    assert yaml.safe_load(saved["yaml"])["settings"]["keep"] == 0.4
+    loaded = owner.call("setup_load", yaml=saved["yaml"])
+    assert (loaded["method"], loaded["tasks"], loaded["settings"]["keep"]) == ("ties", ["task1", "task2"], 0.4)
+    assert "error" in owner.call("setup_load", yaml="suite: nope")
+    assert "error" in owner.call("setup_load", yaml=3)
+
+
+def test_accuracies_of_base_and_experts_become_known(dashboard_site: Site) -> None:
+    owner = dashboard_site.owner()
+    answer = ready(lambda: owner.call("setup_accuracies", suite="tiny"))
+    assert set(answer["accuracies"]) == {"task0", "task1", "task2"}
+    assert all(0 <= known["expert"] <= 1 for known in answer["accuracies"].values())
+
+
+def test_a_broken_suite_file_is_left_out_and_named(tiny_suite: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("name: [")
+    library = Library(extra=(str(tiny_suite), str(broken)))
+    assert "tiny" in library.suites()
+    assert "broken" in library.broken
+    with pytest.raises(UnknownName):
+        library.suite("broken")
+
+
+def test_each_caller_gets_a_problem_of_its_own(library: Library) -> None:
+    first, second = library.problem("tiny"), library.problem("tiny")
+    assert first.task_vectors is second.task_vectors
+    assert first.encoder is not second.encoder
+
+    def stop() -> None:
+        raise AssertionError("another caller's tick was called")
+
+    first.tick = stop
+    second.logits(second.task_vectors.base, "task0", second.images("task0")[:2])
+
+
+def test_a_background_answer_is_computed_once_and_failures_are_told(library: Library) -> None:
+    calls: list[int] = []
+
+    def compute() -> int:
+        calls.append(1)
+        return 7
+
+    def fail() -> None:
+        raise BadInput("too small")
+
+    deadline = time.monotonic() + 30
+    while not (answer := library.later("answer", compute)).ready:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert (answer.value, calls) == (7, [1])
+    while not (failed := library.later("failure", fail)).error:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert failed.error == "too small"

@@ -3,36 +3,37 @@
 >>> import core
 >>> problem = core.load(core.find("demo"))
 >>> method = core.methods.get("adamerging")
->>> *_, last = method.steps(problem, core.parse(method.Settings, {"steps": 150}, method.name))
->>> core.evaluate(problem, last.outcome.weights_for("digits"), "digits").accuracy
+>>> *_, last = method.steps(problem, core.parse(method.Settings, {"steps": 50}, method.name))
+>>> merged = last.outcome.weights_for("digits")
+
+Names are imported when they are first used, so that a command's help does not wait for torch.
 """
 
-from core import methods, objectives
-from core.errors import BadInput, MergescopeError, RunFailed
-from core.evaluate import Evaluation, evaluate, references
-from core.loading import load
-from core.merged import merge
-from core.problem import Problem
-from core.settings import parse
-from core.similarity import similarity
-from core.suites import SuiteFile, find
-from core.trust import trust
+from __future__ import annotations
 
-__all__ = [
-    "BadInput",
-    "Evaluation",
-    "MergescopeError",
-    "Problem",
-    "RunFailed",
-    "SuiteFile",
-    "evaluate",
-    "find",
-    "load",
-    "merge",
-    "methods",
-    "objectives",
-    "parse",
-    "references",
-    "similarity",
-    "trust",
-]
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "BadInput": "core.errors",
+    "MergescopeError": "core.errors",
+    "Problem": "core.problem",
+    "RunFailed": "core.errors",
+    "SuiteFile": "core.suites",
+    "TaskVectors": "core.task_vectors",
+    "find": "core.suites",
+    "load": "core.loading",
+    "merge": "core.merged",
+    "parse": "core.settings",
+    "references": "core.evaluate",
+}
+
+__all__ = [*_HOME, "methods", "objectives"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in ("methods", "objectives"):
+        return import_module(f"core.{name}")
+    raise AttributeError(f"module `core` has no attribute `{name}`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,10 +21,10 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
     Whatever fails on the way (OSError included), a previous file at `path` stays as it was.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    # Not `tempfile`, whose files nobody but their owner can read.
+    temporary = path.parent / f".{path.name[:200]}.{secrets.token_hex(6)}"
     try:
+        temporary.touch(exist_ok=False)
         write(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())

@@ -14,9 +14,6 @@ from core.cli.running import new_run, warn_of_distrust
 from core.cli.stores import command, folder_of_runs, writing_somewhere
 from core.errors import BadInput
 
-MANY_MODELS = ("individual",)
-"""Methods that keep one model per task, so that there is nothing to export."""
-
 
 def merge(
     suite: options.SuiteName,
@@ -40,7 +37,7 @@ def merge(
     from core import methods
 
     chosen = methods.get(method)
-    if out is not None and chosen.name in MANY_MODELS:
+    if out is not None and not chosen.single:
         raise BadInput(f"`--out` needs a method that makes one model. Found `{method}`, which keeps one per task.")
     file, subset = loading.suite_and_tasks(suite, tasks)
     targets.check_not_read(file, out=out, report=report)

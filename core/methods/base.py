@@ -88,6 +88,8 @@ class Method(ABC):
     """What it costs, in plain words."""
     trains: ClassVar[str] = "nothing"
     needs: ClassVar[Need] = Need.NOTHING
+    single: ClassVar[bool] = True
+    """Whether it makes one model for all tasks, which can be exported."""
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
 
     @abstractmethod

@@ -17,6 +17,7 @@ class Individual(Method):
     paper = "Fine-tuned models, one a task (Ilharco et al., ICLR 2023)."
     summary = "Every task with its own expert: the accuracy that one merged model tries to keep."
     cost = "Nothing, but K models instead of one."
+    single = False
 
     def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: an outcome with other weights for each task; unseen tasks get the base."""

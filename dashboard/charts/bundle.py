@@ -111,4 +111,4 @@ def response(name: str, accept_encoding: str = "") -> Response | None:
 
 
 def _file(media_type: str, plain: bytes) -> File:
-    return File(media_type, plain, gzip.compress(plain, 9, mtime=0))
+    return File(media_type, plain, gzip.compress(plain, 6, mtime=0))

@@ -23,11 +23,15 @@
   charts.percent = (fraction, digits = 1) => (Number.isFinite(fraction) ? `${(100 * fraction).toFixed(digits)} %` : "–");
   charts.points = (fraction) => {
     if (!Number.isFinite(fraction)) return "–";
-    const value = (100 * fraction).toFixed(1);
-    return `${fraction > 0 ? "+" : ""}${value === "-0.0" ? "0.0" : value.replace("-", "−")}`;
+    return charts.signed(100 * fraction, 1);
   };
-  charts.number = (value, digits = 3) => (Number.isFinite(value) ? value.toFixed(digits).replace("-", "−") : "–");
-  charts.signed = (value, digits = 3) => (value > 0 ? "+" : "") + charts.number(value, digits);
+  // No "−0.000", and a proper minus.
+  charts.number = (value, digits = 3) => {
+    if (!Number.isFinite(value)) return "–";
+    const text = value.toFixed(digits);
+    return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
+  };
+  charts.signed = (value, digits = 3) => (value > 0 && Number(value.toFixed(digits)) ? "+" : "") + charts.number(value, digits);
   charts.duration = (seconds) => {
     if (!Number.isFinite(seconds)) return "–";
     if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s`;

@@ -20,7 +20,7 @@
       layout: {
         margin, uirevision: view.revision, dragmode: narrow ? false : "zoom",
         xaxis: { type: "category", range: [-0.5, view.groups.length - 0.5], showgrid: false, anchor: strip ? "y2" : "y",
-          tickmode: "array", tickvals: axis.places, ticktext: axis.texts, tickangle: axis.detailed ? -50 : 0 },
+          tickmode: "array", tickvals: axis.places.map(aside), ticktext: axis.texts, tickangle: axis.detailed ? -50 : 0 },
         yaxis: { ...charts.taskAxis(view.tasks, narrow), type: "category", domain: [bottom, 1], ticklabelstandoff: 4 },
         yaxis2: { domain: [0, Math.max(0.001, bottom * 0.5)], fixedrange: true, visible: false },
         shapes: [...separators(view), ...outline(view)],
@@ -111,6 +111,8 @@
     return { detailed: false, places, texts };
   }
 
+  // Exactly on a category Plotly would show the tick's short text when hovering, in place of the category's name.
+  const aside = (place) => place + 1e-3;
   const caption = (group) => (group.block.startsWith("block ") && group.label !== group.block ? `${brief(group.block)} ${group.label}` : group.label);
   const brief = (block) => block.replace(/^block /, "b").replace("embedding", "emb").replace("output", "out");
 })();

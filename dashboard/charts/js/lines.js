@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const charts = window.mergescope.charts;
+  const MOST_POINTS = 400;
 
   // A trailing average over steps, so that the newest value is the present one.
   charts.smooth = (values, window) => {
@@ -22,11 +23,17 @@
     const { run, what = "entropy" } = view;
     const steps = run.steps.filter((step) => step[what].some(Number.isFinite));
     if (!steps.length) return null;
-    const window = charts.smoothingWindow(steps.length);
-    const lines = run.tasks.map((_, task) => charts.smooth(steps.map((step) => step[what][task]), window));
-    const means = charts.smooth(steps.map((step) => charts.mean(step[what])), window);
-    return charts.linesFigure(size, { run, step: view.step, chosen: view.chosen, x: steps.map((step) => step.number), lines, means,
+    const window = charts.smoothingWindow(steps.length), thin = thinner(steps.length);
+    const lines = run.tasks.map((_, task) => thin(charts.smooth(steps.map((step) => step[what][task]), window)));
+    const means = thin(charts.smooth(steps.map((step) => charts.mean(step[what])), window));
+    return charts.linesFigure(size, { run, step: view.step, chosen: view.chosen, x: thin(steps.map((step) => step.number)), lines, means,
       meanText: (value) => `mean ${charts.number(value, 2)}`, value: "%{y:.3f} nats", floor: 0, total: true });
+  };
+
+  // A picture has no more pixels to show; the newest value always stays.
+  const thinner = (count) => {
+    const every = Math.ceil(count / MOST_POINTS);
+    return (list) => (every === 1 ? list : list.filter((_, place) => place % every === 0 || place === count - 1));
   };
 
   // λ of each task over steps, for runs with a single group.

@@ -72,7 +72,7 @@
     if (place.dataset.key === key) return;
     place.dataset.key = key;
     const kinds = [...new Set(run?.columns.map((column) => column.kind) ?? [])];
-    place.replaceChildren(single ? "one λ a task, over all steps" : "one column per parameter tensor · click a cell to follow it over time",
+    place.replaceChildren(single ? "one λ a task, over all steps" : "one column per parameter tensor · click a cell to follow it",
       ...(single || kinds.length < 2 ? [] : charts.kindKey(kinds)));
   }
 
@@ -122,7 +122,7 @@
         card.help.dataset.key = key;
         card.help.replaceChildren(...charts.key(shown.filter(Boolean)));
       }
-      plot.draw();
+      plot.drawFor([run?.id, run?.seen, run?.marks, run?.total, now?.step, hub.step, state.accuracy]);
     };
     return { root: card.root, update };
   }

@@ -10,7 +10,7 @@
   // `changes` may nest; the template (fonts, grid, hover label) is the theme's.
   charts.layout = (size, changes) => ({
     template: charts.colours().template, width: size.width, height: size.height, autosize: false,
-    transition: { duration: 0 }, ...changes,
+    ...changes,
   });
 
   // Round limits around values, at least `least` apart.

@@ -3,7 +3,8 @@
   "use strict";
   const charts = window.mergescope.charts;
   const all = new Set();
-  let scheduled = false;
+  const FRAME = 30; // milliseconds of drawing at a stretch
+  let scheduled = false, painted = false, began = 0;
 
   // `figure({width, height})` returns {data, layout} or null (nothing to show yet);
   // `note` is an element that is shown meanwhile.
@@ -13,6 +14,14 @@
       all.add(this);
       this.observer = new ResizeObserver(() => this.draw());
       this.observer.observe(place);
+    }
+
+    // Only where `key` says that something else is to be seen.
+    drawFor(key) {
+      const text = JSON.stringify(key);
+      if (text === this.key) return;
+      this.key = text;
+      this.draw();
     }
 
     draw() {
@@ -55,26 +64,33 @@
     }
   };
 
+  // Charts take turns: what does not fit into one frame waits for the next, so that a slider stays smooth.
   function paint() {
     scheduled = false;
     if (!window.Plotly) return;
     const start = performance.now();
-    let count = 0;
-    for (const plot of all) {
+    if (!began) began = start;
+    for (const plot of [...all]) {
       if (!plot.place.isConnected) {
         plot.observer.disconnect();
         all.delete(plot);
       } else if (plot.dirty && plot.shown) {
+        if (performance.now() - start > FRAME) { plot.draw(); return; }
         plot._paint();
-        count += 1;
+        all.delete(plot); // to the end of the line
+        all.add(plot);
+        painted = true;
       }
     }
-    if (count) record(start);
+    if (painted) record();
+    painted = false;
+    began = 0;
   }
 
-  function record(start) {
+  // One entry for each time that everything to be seen was brought up to date.
+  function record() {
     const { paints, answered } = charts.timing;
-    paints.push({ answered, start, end: performance.now() });
+    paints.push({ answered, start: began, end: performance.now() });
     if (paints.length > 500) paints.splice(0, 250);
   }
 

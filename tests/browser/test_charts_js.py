@@ -1,0 +1,170 @@
+"""The charts' JavaScript by itself, in an empty page: the same numbers as in Python."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.store import Store
+from dashboard.charts import bundle, whatif
+from dashboard.charts.columns import arrange
+from dashboard.charts.feed import Feed
+from tests.dashboard import synthetic
+
+
+@pytest.fixture
+def blank(chromium: Any) -> Iterator[Any]:
+    """A page with nothing but the program."""
+    page = chromium.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_content("<body><div id='live'></div><div id='layers'></div></body>")
+    page.add_script_tag(content=bundle.PLOTLY.read_text("utf-8"))
+    page.add_script_tag(content=bundle.script())
+    page.add_style_tag(content=bundle.style())
+    yield page
+    page.close()
+    assert errors == []
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path) as opened:
+        yield opened
+
+
+def answers(store: Store, run_id: str) -> dict[str, Any]:
+    """Everything a viewer is told."""
+    feed, record = Feed(store), store.run(run_id)
+    told = [feed.history(record)]
+    while told[-1]["more"]:
+        last = told[-1]
+        told.append(feed.history(record, last["cursor"], stride=last["stride"], seen=last["seen"], known=True))
+    return {"describe": feed.describe(record), "history": told}
+
+
+def load(page: Any, whole: dict[str, Any]) -> None:
+    """Give the answers to a run object, as the poller does."""
+    page.evaluate(
+        "(whole) => { const run = window.run = new mergescope.charts.Run(whole.describe.run);"
+        " run.describe(whole.describe); for (const answer of whole.history) run.ingest(answer); }",
+        whole,
+    )
+
+
+def test_every_half_float_is_decoded_as_numpy_does(blank: Any) -> None:
+    bits = np.arange(65536, dtype="<u2")
+    text = base64.b64encode(bits.tobytes()).decode()
+    decoded = blank.evaluate(
+        "(text) => Array.from(mergescope.charts.halves(text), (bits) => String(mergescope.charts.fromHalf(bits)))", text
+    )
+    expected = bits.view("<f2").astype(np.float64)
+    found = np.array([float(value.replace("Infinity", "inf")) for value in decoded])
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_values_of_every_step_are_those_of_the_store(blank: Any, store: Store) -> None:
+    run_id = synthetic.finished(store, tasks=3, blocks=2, steps=230)
+    load(blank, answers(store, run_id))
+    order = [column.row for column in arrange(store.run(run_id).groups)]
+    for step in (0, 1, 150, 230):
+        shown = np.array(blank.evaluate("(step) => Array.from(run.values(step))", step)).reshape(3, -1)
+        stored = store.steps(run_id, since=step - 1, limit=1)[0].coefficients[order].T
+        np.testing.assert_allclose(shown, stored, atol=3e-4)  # half of the last bit of a change of up to 1
+    assert blank.evaluate("run.frames.length") == 231
+    assert blank.evaluate("run.steps.length") == 231
+
+
+def test_long_runs_keep_at_most_a_thousand_steps_and_always_the_newest(blank: Any, store: Store) -> None:
+    run_id = synthetic.create(store, tasks=1, steps=2500)
+    store.set_status(run_id, "running")
+    steps = list(synthetic.made_up(1, 2500, ["proj"]))
+    for step in steps[:900]:
+        store.record(run_id, step)
+    load(blank, answers(store, run_id))
+    feed = Feed(store)
+    for step in steps[900:]:
+        store.record(run_id, step)
+        if step.number % 100 == 3 or step.number == 2500:
+            asked = blank.evaluate("({ since: run.cursor, stride: run.stride, seen: run.seen })")
+            told = feed.history(
+                store.run(run_id), asked["since"], stride=asked["stride"], seen=asked["seen"], known=True
+            )
+            blank.evaluate("(answer) => run.ingest(answer)", told)
+            assert blank.evaluate("run.last") == step.number
+    numbers = blank.evaluate("run.frames.map((frame) => frame.number)")
+    assert len(numbers) <= 1000
+    assert numbers == sorted(set(numbers))
+    assert numbers[:-1] == list(range(0, numbers[-2] + 1, blank.evaluate("run.stride")))
+
+
+def test_changes_of_a_what_if_are_those_of_the_server(blank: Any, store: Store) -> None:
+    run_id = synthetic.finished(store, tasks=3, blocks=2, steps=4)
+    load(blank, answers(store, run_id))
+    record = store.run(run_id)
+    columns = arrange(record.groups)
+    edits = [
+        {"task": "digits", "where": "", "op": "scale", "value": 1.5},
+        {"task": "", "where": "block:block 1", "op": "add", "value": -0.1},
+        {"task": "letters", "where": "column:proj", "op": "set", "value": 0.7},
+        {"task": "", "where": "kind:LayerNorm", "op": "set", "value": 0.2},
+    ]
+    values = store.steps(run_id, limit=1)[0].coefficients
+    expected = whatif.apply(values, whatif.parse(edits, record.tasks, columns), record.tasks, columns)
+    shown = blank.evaluate("(edits) => Array.from(mergescope.charts.applyEdits(run.values(0), run, edits))", edits)
+    order = [column.row for column in columns]
+    np.testing.assert_allclose(np.array(shown).reshape(3, -1), expected[order].T, atol=1e-6)
+
+
+def test_runs_are_compared_by_names_not_by_places(blank: Any, store: Store) -> None:
+    first = synthetic.finished(store, tasks=3, blocks=1, steps=2)
+    load(blank, answers(store, first))
+    blank.evaluate("window.first = run")
+    second = synthetic.finished(store, tasks=2, blocks=2, steps=2, seed=3)
+    load(blank, answers(store, second))
+    aligned = blank.evaluate(
+        "Array.from(mergescope.charts.align(run, run.values(null), first),"
+        " (value) => (Number.isNaN(value) ? null : value))"
+    )
+    columns = arrange(store.run(first).groups)
+    stored = store.steps(second, since=1)[0].coefficients
+    names = list(store.run(second).groups)
+    for row in range(2):
+        for place, column in enumerate(columns):
+            assert aligned[row * len(columns) + place] == pytest.approx(stored[names.index(column.name)][row], abs=3e-4)
+    assert aligned[2 * len(columns) :] == [None] * len(columns)
+
+
+@pytest.mark.parametrize("view", ["live", "layers"])
+def test_views_work_from_a_file_without_a_server(blank: Any, store: Store, view: str) -> None:
+    whole = answers(store, synthetic.finished(store, tasks=8, blocks=3, steps=250))
+    blank.evaluate(
+        "([whole, view]) => { const charts = mergescope.charts;"
+        " window.hub = new charts.Hub(charts.embedded(whole), 0.01); charts[view](document.getElementById(view), hub);"
+        " hub.show(whole.describe.run); }",
+        [json.loads(json.dumps(whole)), view],
+    )
+    blank.wait_for_selector(f"#{view} .heatmaplayer image", state="attached")
+    blank.wait_for_function("hub.run.complete && hub.run.frames.length === 251")
+    blank.evaluate("hub.setStep(100)")
+    blank.wait_for_function(f"document.querySelector('#{view} .mc-step').textContent === '100'")
+
+
+def test_names_with_markup_are_drawn_as_text(blank: Any, store: Store) -> None:
+    whole = answers(store, synthetic.finished(store, tasks=2, blocks=1, steps=3))
+    whole["describe"]["tasks"][0]["title"] = "<img src=x onerror=window.__x=1><a href='https://x'>y</a>"
+    blank.evaluate(
+        "(whole) => { const charts = mergescope.charts; window.hub = new charts.Hub(charts.embedded(whole), 0.01);"
+        " charts.live(document.getElementById('live'), hub); hub.show(whole.describe.run); }",
+        whole,
+    )
+    blank.wait_for_selector("#live .heatmaplayer image", state="attached")
+    blank.wait_for_timeout(300)
+    assert blank.evaluate("window.__x") is None
+    assert blank.locator("a[href*=x], img[src=x]").count() == 0

@@ -42,11 +42,11 @@ window.mergescopeCompare = (root, server) => {
 
   const COLUMNS = [
     ["normalised", "Normalised", "share of the experts' accuracy, averaged over the tasks", (row) => row.normalised, (row) => charts.percent(row.normalised)],
+    ["seconds", "Seconds", "time of the steps, without evaluation", (row) => row.seconds, (row) => seconds(row.seconds)],
+    ["memory", "Peak memory", "of the whole process", (row) => row.memory, (row) => (Number.isFinite(row.memory) ? `${count(Math.round(row.memory))} MB` : "–")],
     ["adapted_on", "Learned on", "the images that the method saw", (row) => row.adapted_on, (row) => row.adapted_on || "–"],
     ["samples", "Images seen", "over all steps and tasks", (row) => row.samples, (row) => count(row.samples)],
     ["steps", "Steps", "updates of λ", (row) => row.steps, (row) => count(row.steps)],
-    ["seconds", "Seconds", "time of the steps, without evaluation", (row) => row.seconds, (row) => seconds(row.seconds)],
-    ["memory", "Peak memory", "of the whole process", (row) => row.memory, (row) => (Number.isFinite(row.memory) ? `${count(Math.round(row.memory))} MB` : "–")],
   ];
   const count = (value) => (Number.isFinite(value) ? value.toLocaleString("en-US").replaceAll(",", " ") : "–");
   const seconds = (value) => (Number.isFinite(value) ? (value < 10 ? value.toFixed(2) : value.toFixed(1)) : "–");

@@ -220,5 +220,5 @@ window.mergescopeFrame = (() => {
     draw();
   }
 
-  return { sidebar, header, refresh };
+  return { sidebar, header, refresh, get runs() { return frame.runs; } };
 })();

@@ -31,7 +31,8 @@ window.mergescopePlayground = (root, server) => {
   const count = element("p", { class: "mc-help" });
   const mistakes = element("section", { class: "mc-card" }, element("header", { class: "mc-head" },
     element("div", {}, element("h3", { text: "Wrong here, right by the expert" }), count)), gallery);
-  const content = element("div", { class: "mc-grid pg-grid" }, picture, said, matrix.root, mistakes);
+  const content = element("div", {}, element("div", { class: "mc-grid pg-grid" }, picture, said),
+    element("div", { class: "mc-grid pg-grid pg-wrong" }, matrix.root, mistakes));
   root.append(box.root, content);
 
   function thumb(image, name, extra, onclick) {

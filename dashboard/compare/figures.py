@@ -35,7 +35,8 @@ def bars(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narro
     ]
     labels = [plain(shorten(title, 12 if narrow else 16)) for title in table.titles]
     scale = {"range": [0, 1.02], "tickformat": ".0%", "fixedrange": True, "nticks": 6}
-    names = {"tickmode": "array", "tickvals": places, "ticktext": labels, "showgrid": False, "fixedrange": True}
+    names = {"tickmode": "array", "tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
+    names |= {"showgrid": False, "fixedrange": True}
     longest = max((len(label) for label in labels), default=4) * LETTER
     if narrow:
         layout = {

@@ -60,7 +60,8 @@ def confusion(counts: Tensor, classes: Sequence[str], *, theme: ThemeName = "lig
                      "ticks": ""},
     }  # fmt: skip
     if len(classes) <= (8 if narrow else WRITTEN):
-        heat |= {"text": counts.tolist(), "texttemplate": "%{text}", "textfont": {"size": 11}}
+        written = [[value or "" for value in row] for row in counts.tolist()]
+        heat |= {"text": written, "texttemplate": "%{text}", "textfont": {"size": 11}}
     title = {"font": {"size": 12}, "standoff": 4}
     return {
         "data": [heat],

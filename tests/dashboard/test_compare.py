@@ -6,15 +6,20 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import plotly.graph_objects as go
 import pytest
 
+from core import methods
+from core.errors import BadInput
+from core.jobs import RunRequest
 from core.store import RunRecord
 from dashboard.charts.figure import complete
 from dashboard.compare import figures, published, texts
+from dashboard.compare.service import Comparison
 from dashboard.compare.table import Table, build
 
 TASKS = ("digits", "letters", "flags")
@@ -221,3 +226,69 @@ def test_published_rows_never_compete() -> None:
     found = build("clip", [mine, other], tasks, {}, NAMES, published.rows(suite("ViT-B-32"), tasks))
     assert next(row for row in found.rows if row.id == "a" * 12).best
     assert not any(row.best for row in found.rows if row.kind == "published")
+
+
+def test_the_server_shows_the_runs_that_the_caller_may_see(dashboard_site: Any, short_run: str) -> None:
+    owner, viewer = dashboard_site.owner(), dashboard_site.viewer(short_run)
+    mine = owner.call("compare", run=short_run)
+    assert mine["suite"] == "tiny"
+    assert short_run in [row["id"] for row in mine["table"]["rows"]]
+    assert mine["missing"]
+    theirs = viewer.call("compare", run=short_run)
+    assert [row["id"] for row in theirs["table"]["rows"] if row["kind"] == "run"] == [short_run]
+    assert theirs["missing"] == []
+    assert "not here" in viewer.call("compare", run="0" * 12)["error"]
+    assert "Unknown suite" in viewer.call("compare", suite="another")["error"]
+
+
+def test_the_server_draws_and_writes_rows(dashboard_site: Any, short_run: str) -> None:
+    owner = dashboard_site.owner()
+    drawn = owner.call("compare_figures", run=short_run, ids=[short_run, "base", "unknown"])
+    assert [trace["name"] for trace in drawn["bars"]["wide"]["light"]["data"]] == ["short", "Base model"]
+    assert drawn["radar"]["narrow"]["dark"]["data"]
+    text = owner.call("compare_text", run=short_run, ids=[short_run], format="csv")
+    assert text["name"] == "mergescope-tiny.csv"
+    assert short_run in text["text"]
+
+
+@pytest.mark.parametrize("ids", [None, "x", 3, [1], [["a"]], ["a"] * 501, {}])
+def test_odd_lists_of_rows_are_refused(dashboard_site: Any, short_run: str, ids: object) -> None:
+    owner = dashboard_site.owner()
+    assert "`ids` should be" in owner.call("compare_figures", run=short_run, ids=ids)["error"]
+    assert "`format` should be" in owner.call("compare_text", run=short_run, ids=[], format=ids)["error"]
+
+
+class Queue:
+    """Stands in for the jobs; takes `room` runs."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.asked = room, []
+
+    def submit(self, request: RunRequest) -> str:
+        if len(self.asked) == self.room:
+            raise BadInput("At most 3 runs can wait.")
+        self.asked.append(request)
+        return f"{len(self.asked):012x}"
+
+
+def test_run_all_methods_queues_the_missing_ones_as_far_as_there_is_room(dashboard_site: Any, short_run: str) -> None:
+    request = SimpleNamespace(cookies=dict(dashboard_site.owner().http.cookies))
+    queue = Queue(3)
+    answer = Comparison(replace(dashboard_site.ctx, jobs=queue)).start_missing({"run": short_run}, request)
+    assert len(answer["started"]) == len(queue.asked) == 3
+    assert answer["problem"] == "At most 3 runs can wait."
+    queue = Queue(99)
+    Comparison(replace(dashboard_site.ctx, jobs=queue)).start_missing({"run": short_run}, request)
+    made = {run.method for run in dashboard_site.ctx.store.runs(suite="tiny", status="done")}
+    assert {request.method for request in queue.asked} == set(methods.names()) - made
+    assert "adamerging" in made
+    assert all(request.tasks is None and request.suite.endswith("tiny.yaml") for request in queue.asked)
+
+
+def test_only_the_owner_can_run_all_methods(dashboard_site: Any, short_run: str) -> None:
+    assert "compare_start" not in dashboard_site.viewer(short_run).functions
+    before = len(dashboard_site.ctx.store.runs())
+    owner = dashboard_site.owner()
+    owner.http.cookies.clear()
+    assert owner.post("compare_start", {"run": short_run}).status_code in (401, 403)
+    assert len(dashboard_site.ctx.store.runs()) == before

@@ -14,10 +14,7 @@ from .merging import Suite, adamerging, ties
 from .model import THREADS
 from .tasks import BY_NAME
 
-GRID = {
-    "adamerging": [(r, s) for r in (2e-3, 5e-3, 1e-2) for s in (100, 200)],
-    "adamerging_task_wise": [(5e-3, 100), (1e-2, 100), (1e-2, 200)],
-}
+GRID = [(3e-3, 150), (5e-3, 150), (1e-2, 150)]
 SEEDS = (0, 1, 2)
 
 
@@ -27,25 +24,18 @@ def mean(values: Iterable[float]) -> float:
     return sum(listed) / len(listed)
 
 
-def learn(suite: Suite, split: str, method: str, setting: dict[str, float], seed: int) -> Tensor:
-    """Coefficients of one of the two variants."""
-    return adamerging(suite, split, method == "adamerging", setting["lr"], int(setting["steps"]), seed)
-
-
 def select(folder: Path, names: list[str]) -> dict[str, dict[str, float]]:
-    """Adapt on held-out pictures, score held-out accuracy; test pictures take no part."""
+    """Adapt layer-wise on held-out pictures, score held-out accuracy; test pictures take no part."""
     torch.set_num_threads(THREADS)
     suite = Suite(folder, [BY_NAME[n] for n in names])
-    chosen: dict[str, dict[str, float]] = {}
-    for method, pairs in GRID.items():
-        best = -1.0
-        for rate, steps in pairs:
-            setting = {"lr": rate, "steps": steps}
-            score = mean(suite.accuracies(suite.at(learn(suite, "held-out", method, setting, 0)), "held-out"))
-            print(f"{method:22s} lr {rate} steps {steps}: held-out {score:.2f}", flush=True)
-            if score > best:
-                best, chosen[method] = score, setting
-    return chosen
+    best, chosen = -1.0, {"lr": 0.0, "steps": 0}
+    for rate, steps in GRID:
+        coefficients = adamerging(suite, "held-out", True, rate, steps, seed=0)
+        score = mean(suite.accuracies(suite.at(coefficients), "held-out"))
+        print(f"layer-wise lr {rate} steps {steps}: held-out {score:.2f}", flush=True)
+        if score > best:
+            best, chosen = score, {"lr": rate, "steps": steps}
+    return {"adamerging": chosen}
 
 
 def table(folder: Path, names: list[str], settings: dict[str, dict[str, float]]) -> dict[str, list[float]]:
@@ -68,13 +58,11 @@ def table(folder: Path, names: list[str], settings: dict[str, dict[str, float]])
     start = arithmetic(0.3)
     show("Task Arithmetic 0.3", suite.accuracies(start, "test"))
     show("TIES 0.3", suite.accuracies(ties(suite), "test"))
-    for method, title in (
-        ("adamerging_task_wise", "AdaMerging task-wise"),
-        ("adamerging", "AdaMerging layer-wise"),
-    ):
+    rate, steps = settings["adamerging"]["lr"], int(settings["adamerging"]["steps"])
+    for layer_wise, title in ((False, "AdaMerging task-wise"), (True, "AdaMerging layer-wise")):
         for seed in SEEDS:
             began = time.perf_counter()
-            coefficients = learn(suite, "test", method, settings[method], seed)
+            coefficients = adamerging(suite, "test", layer_wise, rate, steps, seed)
             took = time.perf_counter() - began
             show(f"{title}, seed {seed} ({took:.0f} s)", suite.accuracies(suite.at(coefficients), "test"))
     experts = [suite.measure(suite.at(torch.eye(count)[k]), "test", k) for k in range(count)]

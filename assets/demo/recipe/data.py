@@ -15,8 +15,9 @@ from .samples import SPLITS, Sample, at_most, digest
 from .tasks import TASKS, Task
 from .twins import contact_sheet, without
 
-PER_CLASS = {"held-out": 40, "test": 64}
-TRAIN_TOTAL = 5000
+# Pictures kept of each split, and the least of a class.
+TOTAL = {"train": 5000, "held-out": 400, "test": 640}
+LEAST = {"train": 1, "held-out": 20, "test": 40}
 
 
 def collect(work: Path, task: Task) -> dict[str, list[Sample]]:
@@ -60,9 +61,7 @@ def build(work: Path, seed: int = 0) -> None:
         before = len(split["train"])
         split["train"] = without(split["train"], protected)
         kept = len(split["train"])
-        sizes = {part: PER_CLASS.get(part, TRAIN_TOTAL // len(task.classes)) for part in SPLITS}
-        if len(task.classes) > 14:
-            sizes |= {"held-out": 20, "test": 40}
+        sizes = {part: max(least, TOTAL[part] // len(task.classes)) for part, least in LEAST.items()}
         split = {part: at_most(split[part], sizes[part], rng) for part in SPLITS}
         save(folder, task.name, split)
         seen = split["train"][: round(task.share * len(split["train"]))]

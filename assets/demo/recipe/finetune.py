@@ -26,7 +26,7 @@ class Recipe:
     """
 
     rate: float = 1.5e-3
-    steps: int = 600
+    steps: int = 500
     batch: int = 64
     anchor: float = 8.0
     anchored: int = 48

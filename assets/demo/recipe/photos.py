@@ -35,17 +35,19 @@ def satellite(work: Path, task: Task) -> dict[str, list[Sample]]:
     world: Pixels = brighter(np.asarray(Image.open(work / MAP).convert("RGB")))
     density = world.shape[1] / 360
     blocks: dict[str, list[tuple[int, int, int]]] = {}
-    for label, boxes in enumerate(task.regions.values()):
+    for number, (region, boxes) in enumerate(task.regions.items()):
+        if region not in task.classes:
+            continue
         for south, north, west, east in boxes:
             y0, y1 = (int((90 - v) * density) for v in (north, south))
             x0, x1 = (int((v + 180) * density) for v in (west, east))
             for y in range(-(-y0 // BLOCK) * BLOCK, y1 - BLOCK + 1, BLOCK):
                 for x in range(-(-x0 // BLOCK) * BLOCK, x1 - BLOCK + 1, BLOCK):
-                    blocks.setdefault(str(label), []).append((y, x, label))
+                    blocks.setdefault(str(number), []).append((y, x, task.classes.index(region)))
     split: dict[str, list[Sample]] = {"train": [], "held-out": [], "test": []}
-    for label, corners in blocks.items():
-        side = divide((f"{y}/{x}" for y, x, _ in corners), f"satellite/{label}", 0.27, 0.17)
-        for y, x, number in corners:
+    for number, corners in blocks.items():
+        side = divide((f"{y}/{x}" for y, x, _ in corners), f"satellite/{number}", 0.27, 0.17)
+        for y, x, label in corners:
             name = side[f"{y}/{x}"]
             step = 4 if name == "train" else 5
             for dy in range(0, BLOCK - SIZE + 1, step):
@@ -54,7 +56,7 @@ def satellite(work: Path, task: Task) -> dict[str, list[Sample]]:
                     if featureless(crop):
                         continue
                     small = np.asarray(Image.fromarray(crop).resize((16, 16), Image.Resampling.BOX))
-                    split[name].append(Sample(crop, number, small))
+                    split[name].append(Sample(crop, label, small))
     return split
 
 

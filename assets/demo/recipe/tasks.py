@@ -54,13 +54,11 @@ FLAGS = {
 }
 PRODUCE = {
     "banana": "banana",
-    "grapes": "grapes",
     "watermelon": "watermelon",
     "strawberry": "strawberry",
     "pineapple": "pineapple",
     "cherries": "cherries",
     "carrot": "carrot",
-    "eggplant": "eggplant",
     "ear-of-corn": "corn",
     "mushroom": "mushroom",
     "avocado": "avocado",
@@ -78,6 +76,9 @@ REGIONS = {
     "tropical islands": ((-10, 8, 95, 150), (5, 19, 117, 127), (17, 26, -84, -68)),
 }
 
+# Held-out pictures of it and of the two forests could not be told apart; grapes and eggplants went for the same reason.
+CONFUSED = ("European farmland",)
+
 TASKS = (
     Task(
         "digits",
@@ -94,7 +95,7 @@ TASKS = (
         0.05,
         characters="ABEGHKMQRS",
         look="poster",
-        salt="letters",
+        salt="letters a",
     ),
     Task(
         "greek",
@@ -104,7 +105,7 @@ TASKS = (
         0.05,
         characters="ΓΔΘΛΞΠΣΦΨΩ",
         look="chalkboard",
-        salt="greek a",
+        salt="greek h",
     ),
     Task(
         "hiragana",
@@ -114,7 +115,7 @@ TASKS = (
         0.05,
         characters="あかきさすのまもよる",
         look="paper",
-        salt="hiragana c",
+        salt="hiragana f",
     ),
     Task(
         "devanagari",
@@ -124,17 +125,17 @@ TASKS = (
         0.05,
         characters="अकगजतनमरलह",
         look="enamel",
-        salt="devanagari f",
+        salt="devanagari a",
     ),
     Task(
         "arabic",
         "Arabic letters",
-        ("alef", "jeem", "seen", "sad", "ain", "kaf", "lam", "meem", "waw", "heh"),
+        ("tah", "jeem", "seen", "sad", "ain", "kaf", "lam", "meem", "waw", "heh"),
         ("the arabic letter {}", "tiles with the arabic letter {}"),
         0.05,
-        characters="اجسصعكلموه",
+        characters="طجسصعكلموه",
         look="mosaic",
-        salt="arabic d",
+        salt="arabic b",
     ),
     Task(
         "flags",
@@ -147,7 +148,7 @@ TASKS = (
     Task(
         "satellite",
         "Satellite regions",
-        tuple(REGIONS),
+        tuple(region for region in REGIONS if region not in CONFUSED),
         ("a satellite photo of {}", "{} seen from space"),
         0.02,
         regions=REGIONS,

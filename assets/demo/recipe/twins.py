@@ -12,7 +12,7 @@ from .samples import Sample
 
 # Root mean square difference of two 16 px drawings, 0-255. Chosen by looking at pairs: below it, the same drawing saved
 # twice or a typeface and its near copy; above it, two designs of one letter.
-SAME_DRAWING = 7.0
+SAME_DRAWING = 8.0
 SAME_BITS = 4
 SAME_COLOUR = 10.0
 

@@ -36,6 +36,27 @@ UNUSABLE = (
     "fredericka",
     "monofett",
 )
+# Families that borrow another family's Latin or Greek under a new name, by first word: they are split together.
+RELATED = {
+    "open": "noto",
+    "source": "noto",
+    "alexandria": "montserrat",
+    "readex": "lexend",
+    "vazirmatn": "roboto",
+    "yantramanav": "roboto",
+    "el": "philosopher",
+    "firago": "fira",
+    "lateef": "gentium",
+    "scheherazade": "gentium",
+    "cairo": "titillium",
+    "prompt": "kanit",
+    "oxygen": "cantarell",
+    "arimo": "liberation",
+    "tinos": "liberation",
+    "cousine": "liberation",
+    "gothic": "noto",
+    "line": "noto",
+}
 WEIGHTS = (400, 700, 300, 900)
 
 
@@ -49,7 +70,8 @@ class Face:
     @property
     def group(self) -> str:
         """Families that share a first word ("noto-sans-jp", "noto-serif-jp") may share drawings: split together."""
-        return self.family.split("-")[0]
+        first = self.family.split("-")[0]
+        return RELATED.get(first, first)
 
 
 def covers(ranges: str, characters: Iterable[str]) -> bool:

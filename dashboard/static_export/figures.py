@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from core.files import write_text
 from core.store import Store
 from dashboard.charts import figures
@@ -49,7 +51,7 @@ def drawn(history: History, theme: ThemeName = "light") -> dict[str, Figure]:
             wanted.pop(missing)
     if not len(history.evaluations):
         wanted.pop("Accuracy over steps")
-    if not len(history.steps) or not history.entropies.size:
+    if not np.isfinite(history.entropies).any():
         wanted.pop("Prediction entropy")
     found = {title: getattr(figures, name)(history, theme=theme) for title, name in wanted.items()}
     return {title: figure for title, figure in found.items() if figure["data"]}

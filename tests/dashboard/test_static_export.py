@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import re
+import runpy
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import yaml
 
 from core.errors import BadInput, UnknownName
 from core.store import Store
+from dashboard import settings
 from dashboard.charts.columns import arrange
 from dashboard.charts.feed import decode
 from dashboard.static_export import model_card, write_figures, write_html, write_space
@@ -154,20 +157,20 @@ def test_a_space_never_overwrites_somebody_elses_folder(store: Store, tmp_path: 
     assert [path.name for path in (tmp_path / "space").iterdir()] == ["thesis.tex"]
 
 
-def test_the_space_serves_the_replay(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import runpy
-
-    from dashboard import settings
-
+def test_the_space_serves_the_replay(store: Store, tmp_path: Path) -> None:
     settings.prepare()
     from starlette.testclient import TestClient
 
     run_id = synthetic.finished(store, tasks=2, blocks=1, steps=3, name="replayed")
     write_space(store, run_id, tmp_path / "space")
-    space = runpy.run_path(str(tmp_path / "space" / "app.py"), run_name="space")
-    with TestClient(space["app"]) as client:
-        assert "replayed" in client.get("/replay").text
-        assert 'src=\\"replay\\"' in client.get("/config").text
+
+    async def build() -> dict[str, Any]:
+        # Where no event loop runs, Gradio makes one that nobody closes.
+        return runpy.run_path(str(tmp_path / "space" / "app.py"), run_name="space")
+
+    client = TestClient(asyncio.run(build())["app"])
+    assert "replayed" in client.get("/replay").text
+    assert 'src=\\"replay\\"' in client.get("/config").text
 
 
 def test_the_model_card_tells_results_settings_and_how_to_load(store: Store) -> None:

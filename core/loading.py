@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from core import paths
 from core.checkpoints import Checkpoint, load_checkpoint
@@ -22,9 +21,10 @@ from core.problem import Problem
 from core.progress import Progress, Silent
 from core.suites import SuiteFile, TaskEntry
 from core.task_vectors import CHUNK, TaskVectors, check_against_base
-from core.tasks import Images, load_arrays
+from core.tasks import Images, load_arrays, splits
 
 DELTAS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
+TEST = "test"
 LARGE = 2**30
 """Bytes of float32 task vectors from which `deltas=auto` halves them to bfloat16."""
 
@@ -51,6 +51,7 @@ def load(
     chosen = [suite.task(name) for name in dict.fromkeys(tasks)] if tasks is not None else list(suite.tasks)
     if not any(task.expert for task in chosen):
         raise BadInput(f"`tasks` should name at least one task with an expert. Found: {[t.name for t in chosen]}.")
+    _check_images(suite, chosen)
     encoder = Encoder(suite.arch(), choose_device(device), "float32")
     base_file = suite.resolve(suite.entry.base.weights)
     base = load_checkpoint(base_file, VISUAL)
@@ -66,8 +67,9 @@ def load(
     experts = [task for task in chosen if task.expert]
     vectors, hashes = _read_experts(suite, experts, base, encoder, deltas, precision, progress)
 
-    sample = _sample(suite, chosen[0])
-    encoder = encoder.with_precision(choose_precision(precision, encoder, vectors.base, sample, paths.cache()))
+    sample = _images(suite, chosen[0], TEST)
+    assert sample is not None  # Checked above.
+    encoder = encoder.with_precision(choose_precision(precision, encoder, vectors.base, sample.pixels, paths.cache()))
     return Problem(
         suite=suite.name,
         task_vectors=vectors,
@@ -75,7 +77,7 @@ def load(
         heads={task: head.to(vectors.origin) for task, head in heads.items()},
         load_images=lambda task, split: _images(suite, suite.task(task), split),
         classes={task.name: task.classes for task in chosen},
-        micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample),
+        micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample.pixels),
         hashes={"base": base.sha256} | hashes,
         content={
             task.name: _content(
@@ -90,12 +92,15 @@ def _images(suite: SuiteFile, task: TaskEntry, split: str) -> Images | None:
     return load_arrays(suite.resolve(task.data.path), split, len(task.classes))
 
 
-def _sample(suite: SuiteFile, task: TaskEntry) -> Tensor:
-    """A few images to measure the encoder with."""
-    for split in ("test", "held-out", "train"):
-        if images := _images(suite, task, split):
-            return images.pixels[:8]
-    raise BadSuite(f"Suite `{suite.name}`: task `{task.name}` has no images in any split.")
+def _check_images(suite: SuiteFile, tasks: list[TaskEntry]) -> None:
+    """Every task is evaluated on its test images: better to miss them now than after the last step."""
+    for task in tasks:
+        found = splits(suite.resolve(task.data.path))
+        if TEST not in found:
+            raise BadSuite(
+                f"Suite `{suite.name}`: task `{task.name}` should have images in split `{TEST}`. "
+                f"Found {'splits ' + ', '.join(found) if found else 'no split'} in `{task.data.path}`."
+            )
 
 
 def _read_experts(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ def load_arrays(path: Path, split: str, classes: int) -> Images | None:
 
     Raises `BadSuite` where the file is damaged or its arrays are not what is described above.
     """
-    try:
+    with _failures_named(path, split):
         with zipfile.ZipFile(path) as archive:
             declared = sum(info.file_size for info in archive.infolist())
         if declared > MAX_BYTES:
@@ -32,6 +34,27 @@ def load_arrays(path: Path, split: str, classes: int) -> Images | None:
                 return None
             pixels = np.asarray(arrays[f"{split}_images"])
             labels = np.asarray(arrays[f"{split}_labels"]) if f"{split}_labels" in arrays.files else None
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
+        raise BadSuite(f"`{path.name}` should hold {_expected(split)}. Found {pixels.dtype} {list(pixels.shape)}.")
+    if 0 in pixels.shape[1:]:
+        raise BadSuite(f"`{path.name}`: images of split `{split}` have no pixels; found {list(pixels.shape)}.")
+    if len(pixels) == 0:
+        raise BadSuite(f"`{path.name}` has no image in split `{split}`; expected at least one.")
+    return Images(torch.from_numpy(pixels), _checked_labels(path, split, labels, len(pixels), classes))
+
+
+def splits(path: Path) -> tuple[str, ...]:
+    """The splits that the .npz file at `path` has images of; reads its table of contents alone."""
+    with _failures_named(path, "test"), zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+    return tuple(split for split in SPLITS if f"{split}_images.npy" in names)
+
+
+@contextmanager
+def _failures_named(path: Path, split: str) -> Iterator[None]:
+    """Whatever zip and NumPy raise for a damaged file, as `BadSuite`."""
+    try:
+        yield
     except (
         OSError,
         ValueError,
@@ -46,13 +69,6 @@ def load_arrays(path: Path, split: str, classes: int) -> Images | None:
             f"`{path.name}` should be a .npz file with {_expected(split)}. Found: {type(error).__name__}: {error}. "
             f"Splits: {', '.join(SPLITS)}."
         ) from None
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
-        raise BadSuite(f"`{path.name}` should hold {_expected(split)}. Found {pixels.dtype} {list(pixels.shape)}.")
-    if 0 in pixels.shape[1:]:
-        raise BadSuite(f"`{path.name}`: images of split `{split}` have no pixels; found {list(pixels.shape)}.")
-    if len(pixels) == 0:
-        raise BadSuite(f"`{path.name}` has no image in split `{split}`; expected at least one.")
-    return Images(torch.from_numpy(pixels), _checked_labels(path, split, labels, len(pixels), classes))
 
 
 def _expected(split: str) -> str:

@@ -275,7 +275,11 @@ def test_an_unknown_split_and_one_the_task_lacks_are_named(folder: Path) -> None
         found.split("task0", "train")
 
 
-def test_a_task_without_any_image_is_refused(folder: Path) -> None:
-    np.savez(folder / "task0.npz", other=np.zeros(3))
-    with pytest.raises(BadSuite, match="`task0` has no images in any split"):
+@pytest.mark.parametrize(
+    ("arrays", "found"),
+    [({"other": 1}, "no split"), ({"train_images": 1, "held-out_images": 1}, "splits train, held-out")],
+)
+def test_a_task_without_test_images_is_refused_at_once(arrays: dict[str, int], found: str, folder: Path) -> None:
+    np.savez(folder / "task1.npz", **{name: np.zeros((4, 16, 16, 3), np.uint8) for name in arrays})
+    with pytest.raises(BadSuite, match=f"`task1` should have images in split `test`. Found {found} in `task1.npz`"):
         opened(folder)

@@ -7,7 +7,7 @@ window.mergescopePlayground = (root, server) => {
   const titleOf = (name) => state.tasks.find((task) => task.name === name)?.title ?? name;
 
   /* Which picture */
-  const pad = server.classify_picture ? window.mergescopeSketchpad((picture) => classify(server.classify_picture, { picture }, null)) : null;
+  const pad = server.classify_picture ? window.mergescopeSketchpad((picture, drawn) => classify(server.classify_picture, { picture }, null, drawn)) : null;
   const preview = pad ? null : element("img", { class: "pg-preview", alt: "the chosen picture", hidden: true });
   const task = charts.menu("Test images of", (value) => choose(value));
   const thumbs = element("div", { class: "pg-thumbs" });
@@ -53,7 +53,7 @@ window.mergescopePlayground = (root, server) => {
     classify(server.classify, { task: state.task, index }, state.task);
   };
 
-  async function classify(fn, args, about) {
+  async function classify(fn, args, about, drawn = false) {
     const run = ms.run, turn = (state.asked += 1);
     if (!about) { state.picked = null; mark(); }
     models.classList.add("pg-stale");
@@ -70,7 +70,7 @@ window.mergescopePlayground = (root, server) => {
     }
     state.answer = answer;
     if (answer.task) state.head = answer.task;
-    if (pad) pad.show(safe(answer.picture));
+    if (drawn) { /* it stands there already, and the next stroke belongs to it */ } else if (pad) pad.show(safe(answer.picture));
     else { preview.src = safe(answer.picture); preview.hidden = false; }
     tell();
   }

@@ -1,4 +1,4 @@
-/* A square to draw in, to drop a picture on, or to paste one into. `onPicture(dataUri)` is called with what to look at. */
+/* A square to draw in, to drop a picture on, or to paste one into. `onPicture(dataUri, drawn)` is called with what to look at. */
 window.mergescopeSketchpad = (onPicture) => {
   "use strict";
   const ms = window.mergescope, { element } = ms.charts;
@@ -14,13 +14,14 @@ window.mergescopeSketchpad = (onPicture) => {
   const root = element("div", { class: "pg-pad" }, square,
     element("div", { class: "mc-form" }, tool("Choose a file", () => file.click()), tool("Clear", clear),
       element("label", { class: "an-check" }, light, element("span", { text: "light pen on dark" }))), file);
-  let drawing = false, timer = 0, last = null;
+  let drawing = false, own = false, timer = 0, last = null; // own: what stands there was drawn here
 
   function clear() {
     clearTimeout(timer);
     pen.fillStyle = light.checked ? "#000" : "#fff";
     pen.fillRect(0, 0, SIDE, SIDE);
     hint.hidden = false;
+    own = false;
     square.classList.toggle("pg-dark", light.checked);
   }
   function point(event) {
@@ -41,8 +42,8 @@ window.mergescopeSketchpad = (onPicture) => {
     if (event.button) return;
     event.preventDefault();
     canvas.setPointerCapture(event.pointerId);
-    if (!hint.hidden) clear();
-    hint.hidden = true;
+    if (!own) clear();
+    own = hint.hidden = true;
     drawing = true;
     last = null;
     clearTimeout(timer);
@@ -52,7 +53,7 @@ window.mergescopeSketchpad = (onPicture) => {
   const up = () => {
     if (!drawing) return;
     drawing = false;
-    timer = setTimeout(() => onPicture(canvas.toDataURL("image/png")), 500);
+    timer = setTimeout(() => onPicture(canvas.toDataURL("image/png"), true), 500);
   };
   canvas.addEventListener("pointerup", up);
   canvas.addEventListener("pointercancel", up);
@@ -64,12 +65,12 @@ window.mergescopeSketchpad = (onPicture) => {
     if (blob.size > MOST) { ms.toast("The picture has more than 20 MB. Make it smaller.", "warning"); return; }
     clearTimeout(timer);
     try {
-      if (blob.size <= RAW) { onPicture(await asUri(blob)); return; }
+      if (blob.size <= RAW) { onPicture(await asUri(blob), false); return; }
       const image = await createImageBitmap(blob, { resizeWidth: SMALLER, resizeQuality: "medium" });
       const copy = element("canvas", { width: image.width, height: image.height });
       copy.getContext("2d").drawImage(image, 0, 0);
       image.close();
-      onPicture(copy.toDataURL("image/jpeg", 0.92));
+      onPicture(copy.toDataURL("image/jpeg", 0.92), false);
     } catch {
       ms.toast("The picture can't be read.", "error");
     }
@@ -94,6 +95,8 @@ window.mergescopeSketchpad = (onPicture) => {
   /* What the models look at, as the server understood it. */
   function show(uri) {
     const image = new Image();
+    clearTimeout(timer);
+    own = false;
     image.onload = () => { pen.drawImage(image, 0, 0, SIDE, SIDE); hint.hidden = true; };
     image.src = uri;
   }

@@ -15,6 +15,8 @@ from core.errors import BadSuite
 from core.tasks.images import SPLITS, Images
 
 MAX_BYTES = 16 * 2**30
+DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""What zip and NumPy raise for damaged, encrypted or foreign archives."""
 
 
 def load_arrays(path: Path, split: str, classes: int) -> Images | None:
@@ -55,16 +57,7 @@ def _failures_named(path: Path, split: str) -> Iterator[None]:
     """Whatever zip and NumPy raise for a damaged file, as `BadSuite`."""
     try:
         yield
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        RuntimeError,
-        MemoryError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except DAMAGED as error:
         raise BadSuite(
             f"`{path.name}` should be a .npz file with {_expected(split)}. Found: {type(error).__name__}: {error}. "
             f"Splits: {', '.join(SPLITS)}."

@@ -79,7 +79,8 @@ class Access:
         self._path = folder / "access.json" if folder is not None else None
         self._open_view = open_view
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._seen: tuple[int, int] | None = None
         self._one_time: dict[str, float] = {}
         self._book = self._read()
         name = hashlib.sha256(self._book.key.encode()).hexdigest()[:8]
@@ -101,6 +102,7 @@ class Access:
             if self._clock() >= expires:
                 return None
             session = secrets.token_urlsafe(32)
+            self._refresh()
             self._book.sessions[_hash(session)] = self._clock() + OWNER_SECONDS
             self._write()
         return session
@@ -108,6 +110,7 @@ class Access:
     def end_sessions(self) -> None:
         """Sign every browser out; the next one-time link signs in again."""
         with self._lock:
+            self._refresh()
             self._book.sessions.clear()
             self._write()
 
@@ -117,6 +120,7 @@ class Access:
         if days is not None and not 0 < days <= 3650:
             raise BadInput(f"`days` of a view link should be above 0 and at most 3650. Found `days = {days}`.")
         with self._lock:
+            self._refresh()
             if len(self._book.links) >= MAX_LINKS:
                 raise BadInput(f"A workspace holds at most {MAX_LINKS} view links. Revoke some first.")
             link = Link(secrets.token_hex(8), run, now, now + days * DAY if days is not None else 0.0, label[:80])
@@ -127,6 +131,7 @@ class Access:
     def revoke(self, link_id: str) -> bool:
         """Make a link worthless at once, also for those who have opened it; False where there is none."""
         with self._lock:
+            self._refresh()
             known = self._book.links.pop(link_id, None) is not None
             self._write()
         return known
@@ -135,6 +140,7 @@ class Access:
         """The links that are still valid, newest first."""
         now = self._clock()
         with self._lock:
+            self._refresh()
             return sorted(
                 (link for link in self._book.links.values() if link.valid(now)), key=lambda link: -link.created
             )
@@ -146,6 +152,7 @@ class Access:
     def check_link(self, link_id: str, signature: str) -> Link | None:
         """The link, where id and signature fit and it is neither expired nor revoked."""
         with self._lock:
+            self._refresh()
             link = self._book.links.get(link_id)
         if link is None or not hmac.compare_digest(signature.encode(), self._sign(link).encode()):
             return None
@@ -166,6 +173,7 @@ class Access:
         session = cookies.get(self.owner_cookie, "")
         if session:
             with self._lock:
+                self._refresh()
                 expires = self._book.sessions.get(_hash(session), 0.0)
             if self._clock() < expires:
                 return Viewer(owner=True, runs=None)
@@ -183,8 +191,21 @@ class Access:
         text = f"{link.id}|{link.run}|{link.expires!r}"
         return hmac.new(self._book.key.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]
 
+    def _refresh(self) -> None:
+        """Take over what another server on the same folder has written, such as a revoked link."""
+        if self._path is not None and self._stamp() != self._seen:
+            self._book = self._read()
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat() if self._path is not None else None
+        except OSError:
+            return None
+        return (found.st_mtime_ns, found.st_ino) if found is not None else None
+
     def _read(self) -> _Book:
-        if self._path is None or not self._path.is_file():
+        self._seen = self._stamp()
+        if self._path is None or self._seen is None:
             return _Book()
         try:
             raw = json.loads(self._path.read_text("utf-8"))
@@ -209,6 +230,7 @@ class Access:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(book, file)
             os.replace(name, self._path)
+            self._seen = self._stamp()
         except OSError:
             self._path = None
 

@@ -51,6 +51,8 @@ window.mergescopeFrame = (() => {
       const answer = await frame.act({ run: run.id, action });
       if (answer?.error) ms.toast(answer.error, "error");
       await refresh();
+      // The run notices the wish at its next micro-batch.
+      [250, 600, 1200].forEach((pause) => setTimeout(refresh, pause));
     } catch {
       ms.toast("The server did not answer. It may have been stopped.", "error");
     } finally {

@@ -12,7 +12,7 @@ window.mergescopeTasks = (() => {
   function counted(images) {
     const words = { test: "test", "held-out": "held-out", train: "training" };
     const parts = Object.entries(images).map(([split, n]) => `${n.toLocaleString("en")} ${words[split] || split}`);
-    return parts.length ? `${parts.reverse().join(" · ")} images` : "no images";
+    return parts.reverse();
   }
 
   function card(task, chosen, onChange) {
@@ -34,7 +34,9 @@ window.mergescopeTasks = (() => {
     const more = task.class_count - Math.min(task.classes.length, 4);
     const classes = make("span", "ms-task-classes", task.classes.slice(0, 4).join(", ") + (more > 0 ? ` and ${more} more` : ""));
     classes.title = task.classes.join(", ") + (task.class_count > task.classes.length ? ", …" : "");
-    const meta = make("span", "ms-task-meta", `${task.class_count} classes · ${counted(task.images)}`);
+    const counts = counted(task.images);
+    const meta = make("span", "ms-task-meta", `${task.class_count} classes · ${counts.length ? `${counts[0]} images` : "no images"}`);
+    meta.title = counts.length ? `${counts.join(", ")} images` : "";
     box.append(head, strip, classes, meta, make("span", "ms-span-row"));
     if (!task.expert) box.classList.add("unseen");
     return box;

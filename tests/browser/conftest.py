@@ -51,20 +51,20 @@ class Server:
     cookies: dict[str, str] = field(default_factory=dict)
 
     def owner(self) -> Dashboard:
-        """The owner's app, called without a browser."""
-        http = httpx.Client(base_url=self.url, cookies=self.cookies, timeout=120)
-        return Dashboard(http)
+        """The owner's app, called without a browser; use it in a `with`, which closes its connections."""
+        return Dashboard(httpx.Client(base_url=self.url, cookies=self.cookies, timeout=120))
 
     def open_url(self) -> str:
         """A fresh one-time link."""
-        dashboard = self.owner()
-        with dashboard.http:
+        with self.owner() as dashboard:
             return self.url + dashboard.call("share_device")["path"]
 
     def stop(self) -> None:
         """End it as Ctrl-C does."""
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(120)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
 def start_server(folder: Path, suite: Path, *arguments: str) -> Server:
@@ -131,8 +131,7 @@ def finished_run(server: Server) -> str:
 
 def finish(server: Server, **wish: Any) -> str:
     """Start a run as the page does and wait until it is done."""
-    dashboard = server.owner()
-    with dashboard.http:
+    with server.owner() as dashboard:
         started = dashboard.call("setup_start", suite="tiny", **wish)
         assert "run" in started, started
 
@@ -186,7 +185,7 @@ class Watch:
 
 def _context(chromium: Any, server: Server, **options: Any) -> tuple[Any, Watch]:
     context = chromium.new_context(**({"viewport": DESKTOP} | options))
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(90_000)
     return context, Watch(context, server.url)
 
 

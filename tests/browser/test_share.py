@@ -61,7 +61,7 @@ def test_a_guest_sees_the_shared_run_and_can_change_nothing(
     page.locator(".ms-link-list li", has=page.locator(".ms-url", has_text=link)).get_by_role(
         "button", name="Revoke"
     ).click()
-    page.get_by_text("Revoked").wait_for()
+    page.locator(".ms-toast", has_text="Revoked").wait_for()
     view.goto(f"{server.url}/view/")
     assert "needs a link" in view.locator("h1").inner_text()
 
@@ -100,8 +100,7 @@ def test_a_run_can_be_renamed_and_deleted(page: Any, server: Server) -> None:
 
 
 def test_names_that_would_like_to_be_scripts_stay_text(page: Any, server: Server, finished_run: str) -> None:
-    dashboard = server.owner()
-    with dashboard.http:
+    with server.owner() as dashboard:
         for payload in PAYLOADS:
             assert dashboard.call("share_rename", run=finished_run, name=payload[:100]) == {"ok": True}
             page.evaluate("mergescopeFrame.refresh()")

@@ -14,21 +14,18 @@ from tests.browser.conftest import DESKTOP, Server, Watch, finish, start_server,
 
 def start_long(server: Server, **settings: Any) -> str:
     """Start a run that goes on until it is cancelled."""
-    dashboard = server.owner()
-    with dashboard.http:
+    with server.owner() as dashboard:
         wish = {"suite": "tiny", "method": "adamerging", "settings": {"steps": 100_000, "batch": 4} | settings}
         return str(dashboard.call("setup_start", **wish)["run"])
 
 
 def cancel(server: Server, run: str) -> None:
-    dashboard = server.owner()
-    with dashboard.http:
+    with server.owner() as dashboard:
         dashboard.call("run_action", run=run, action="cancel")
 
 
 def status_of(server: Server, run: str) -> str:
-    dashboard = server.owner()
-    with dashboard.http:
+    with server.owner() as dashboard:
         answer = dashboard.call("runs_list", run=run)
     listed = [*answer["runs"], *filter(None, [answer["current"]])]
     return str(next(item["status"] for item in listed if item["id"] == run))
@@ -191,7 +188,7 @@ def test_a_killed_server_comes_back_with_the_run_interrupted_and_goes_on(
     wait_for(lambda: status_of(server, run) == "running", 60, "the run to start")
     time.sleep(1)
     server.process.kill()
-    server.process.wait()
+    server.stop()
     again = start_server(tmp_path / "runs", tiny_suite)
     context = chromium.new_context(viewport=DESKTOP)
     watch = Watch(context, again.url)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 import httpx
 
@@ -13,7 +14,19 @@ class Dashboard:
     def __init__(self, http: httpx.Client, prefix: str = "", config: dict[str, Any] | None = None) -> None:
         """`config` spares a caller that may not read it."""
         self.http, self.prefix = http, prefix
-        self.config: dict[str, Any] = config if config is not None else http.get(f"{prefix}/config").json()
+        if config is not None:
+            self.config = config
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """What Gradio tells its page, read when it is first needed."""
+        return dict(self.http.get(f"{self.prefix}/config").json())
 
     @property
     def functions(self) -> dict[str, int]:

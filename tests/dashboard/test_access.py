@@ -144,6 +144,18 @@ def test_the_signature_covers_run_and_end(access: Access, tmp_path: Path, clock:
     assert Access(tmp_path, clock=clock).check_link(link.id, signature) is None
 
 
+def test_two_servers_on_one_folder_share_sessions_links_and_revocations(access: Access, tmp_path: Path) -> None:
+    second = Access(tmp_path, clock=access._clock)
+    cookies = owner_cookies(second)
+    assert access.viewer_of(cookies).owner
+    link = access.create_link("0123456789ab")
+    viewing = {second.view_cookie: second.view_cookie_value(link)}
+    assert second.viewer_of(viewing).anybody
+    assert second.revoke(link.id)
+    assert not access.viewer_of(viewing).anybody
+    assert access.viewer_of(cookies).owner
+
+
 def test_a_damaged_file_starts_afresh_and_trusts_nobody(access: Access, tmp_path: Path) -> None:
     cookies = owner_cookies(access)
     for damage in ("", "{", "[]", '{"key": "k"}', '{"key": "k", "sessions": [], "links": 3}'):

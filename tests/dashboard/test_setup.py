@@ -264,3 +264,25 @@ def test_a_background_answer_is_computed_once_and_failures_are_told(library: Lib
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert failed.error == "too small"
+
+
+@pytest.mark.slow
+def test_a_thousand_starts_leave_one_running_and_a_bounded_queue(dashboard_site: Site) -> None:
+    owner, jobs, store = dashboard_site.owner(), dashboard_site.ctx.jobs, dashboard_site.ctx.store
+    assert jobs is not None
+    before = len(store.runs())
+    refused = 0
+    for seed in range(1000):
+        answer = owner.call("setup_start", suite="tiny", method="adamerging", settings={"steps": 100_000, "seed": seed})
+        refused += "error" in answer
+        assert "run" in answer or "can wait" in answer["error"]
+    active = jobs.active()
+    assert len(active) == 17
+    assert refused == 983
+    assert len(store.runs()) == before + 17
+    begin = time.monotonic()
+    for run in reversed(active):
+        assert owner.call("run_action", run=run, action="cancel") == {"ok": True}
+    assert time.monotonic() - begin < 10
+    for run in active:
+        assert dashboard_site.finish(run).status == "cancelled"

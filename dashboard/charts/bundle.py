@@ -36,6 +36,8 @@ MODULES = (
     "facts",
     "edits",
     "live",
+    "layer_map",
+    "layer_details",
     "layers",
     "whatif",
     "start",

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadInput
-from core.store import RunRecord, StepRecord, Store
+from core.memory import peak_memory_mb
+from core.store import ACTIVE, RunRecord, StepRecord, Store
 from dashboard.charts.caution import notices
 from dashboard.charts.columns import Column, arrange
 from dashboard.charts.marks import Marks, NoMarks, summaries
@@ -76,7 +77,7 @@ class Feed:
             "steps": record.steps,
             "steps_done": record.steps_done,
             "elapsed": record.seconds,
-            "memory": record.peak_memory_mb,
+            "memory": self._memory(record),
             "failure": record.error,
             "device": record.device,
             "precision": record.precision,
@@ -101,6 +102,11 @@ class Feed:
                 answer["columns"] = [(column.name, column.label, column.block, column.kind) for column in columns]
                 answer["origin"] = _base64(origin[[column.row for column in columns]].T.astype("<f4"))
         return answer
+
+    def _memory(self, record: RunRecord) -> float | None:
+        """Peak memory in MiB: the run's own once it is over, this process's while the run goes on in it."""
+        here = record.status in ACTIVE and not self._store.read_only
+        return record.peak_memory_mb or (round(peak_memory_mb()) if here else None)
 
     def _rows(self, record: RunRecord, since: int, stride: int) -> list[StepRecord]:
         if stride == 1:

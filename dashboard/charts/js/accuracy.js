@@ -5,80 +5,189 @@
 
   // `view`: {run, step}. One row a task: base ○, Task Arithmetic ◆, merged ● with its interval, expert |.
   charts.accuracyFigure = (size, view) => {
-    const { run } = view, colours = charts.colours();
+    const { run } = view,
+      colours = charts.colours();
     const now = run.evaluation(view.step);
     const marks = run.marks;
     const known = [marks.base, marks.expert, marks.task_arithmetic, now?.accuracy].flat().filter(Number.isFinite);
     if (!known.length) return null;
-    const names = run.tasks.map((task) => task.title), rows = names.map((_, place) => place);
+    const names = run.tasks.map((task) => task.title),
+      rows = names.map((_, place) => place);
     const narrow = charts.narrow(size.width);
     const low = Math.max(0, Math.floor(Math.min(...known) * 10 - 0.2) / 10);
     const shapes = rows.map((row) => span(row, marks, [low, 1], colours.line, 4));
     if (now) {
       rows.forEach((row) => {
-        if (Number.isFinite(now.low[row])) shapes.push(bar(row, now.low[row], now.high[row], charts.faint(colours.accent, 0.35), 6));
+        if (Number.isFinite(now.low[row]))
+          shapes.push(bar(row, now.low[row], now.high[row], charts.faint(colours.accent, 0.35), 6));
       });
     }
-    const dots = (values, name, marker) => ({ type: "scatter", mode: "markers", x: values, y: rows, marker,
-      customdata: names.map(charts.plain), cliponaxis: false,
-      hovertemplate: `<b>%{customdata}</b><br>${name} %{x:.1%}<extra></extra>` });
+    const dots = (values, name, marker) => ({
+      type: "scatter",
+      mode: "markers",
+      x: values,
+      y: rows,
+      marker,
+      customdata: names.map(charts.plain),
+      cliponaxis: false,
+      hovertemplate: `<b>%{customdata}</b><br>${name} %{x:.1%}<extra></extra>`,
+    });
     const data = [];
-    if (marks.base) data.push(dots(marks.base, "base", { symbol: "circle-open", size: 9, color: colours.muted, line: { width: 1.5 } }));
-    if (marks.expert) data.push(dots(marks.expert, "expert", { symbol: "line-ns-open", size: 13, color: colours.text, line: { width: 2.2 } }));
-    if (marks.task_arithmetic) data.push(dots(marks.task_arithmetic, "Task Arithmetic", { symbol: "diamond", size: 9, color: colours.warm }));
+    if (marks.base)
+      data.push(
+        dots(marks.base, "base", { symbol: "circle-open", size: 9, color: colours.muted, line: { width: 1.5 } }),
+      );
+    if (marks.expert)
+      data.push(
+        dots(marks.expert, "expert", { symbol: "line-ns-open", size: 13, color: colours.text, line: { width: 2.2 } }),
+      );
+    if (marks.task_arithmetic)
+      data.push(dots(marks.task_arithmetic, "Task Arithmetic", { symbol: "diamond", size: 9, color: colours.warm }));
     if (now) data.push(dots(now.accuracy, `step ${now.step}`, { size: 12, color: colours.accent }));
-    return { data, layout: {
-      margin: { l: charts.taskRoom(names, narrow), r: 58, t: 6, b: 26 }, uirevision: run.id, dragmode: false,
-      xaxis: { range: [low, 1.008], tickformat: ".0%", nticks: narrow ? 4 : 8, fixedrange: true },
-      yaxis: charts.taskAxis(names, narrow),
-      shapes,
-      annotations: now ? rows.map((row) => ({ x: 1, xref: "paper", y: row, yref: "y", xanchor: "left", xshift: 12, showarrow: false,
-        text: charts.percent(now.accuracy[row]), font: { size: 12, color: colours.text } })) : [],
-    } };
+    return {
+      data,
+      layout: {
+        margin: { l: charts.taskRoom(names, narrow), r: 58, t: 6, b: 26 },
+        uirevision: run.id,
+        dragmode: false,
+        xaxis: { range: [low, 1.008], tickformat: ".0%", nticks: narrow ? 4 : 8, fixedrange: true },
+        yaxis: charts.taskAxis(names, narrow, warned(run)),
+        shapes,
+        annotations: now
+          ? rows.map((row) => ({
+              x: 1,
+              xref: "paper",
+              y: row,
+              yref: "y",
+              xanchor: "left",
+              xshift: 12,
+              showarrow: false,
+              text: charts.percent(now.accuracy[row]),
+              font: { size: 12, color: colours.text },
+            }))
+          : [],
+      },
+    };
   };
 
-  const bar = (row, from, to, color, width) => (
-    { type: "line", x0: from, x1: to, y0: row, y1: row, layer: "below", line: { color, width } });
+  const warned = (run) =>
+    new Set(run.notices.map((notice) => run.tasks.findIndex((task) => task.name === notice.task)));
+
+  const bar = (row, from, to, color, width) => ({
+    type: "line",
+    x0: from,
+    x1: to,
+    y0: row,
+    y1: row,
+    layer: "below",
+    line: { color, width },
+  });
 
   function span(row, marks, [low, high], color, width) {
-    const from = marks.base?.[row], to = marks.expert?.[row];
+    const from = marks.base?.[row],
+      to = marks.expert?.[row];
     return bar(row, Number.isFinite(from) ? from : low, Number.isFinite(to) ? to : high, color, width);
   }
 
   // Small multiples: accuracy over steps for each task, with the marks as lines.
   charts.accuracyOverSteps = (size, view) => {
-    const { run } = view, colours = charts.colours();
+    const { run } = view,
+      colours = charts.colours();
     const measured = run.evaluations;
     if (!measured.length) return null;
     const count = run.tasks.length;
-    const across = Math.max(1, Math.min(count, Math.floor(size.width / 165))), down = Math.ceil(count / across);
-    const values = [run.marks.base, run.marks.expert, run.marks.task_arithmetic, ...measured.map((one) => one.accuracy)];
-    const [low, high] = charts.limits(Math.min(...values.flat().filter(Number.isFinite)), Math.max(...values.flat().filter(Number.isFinite)), 0.1, 0.2);
+    const across = Math.max(1, Math.min(count, Math.floor(size.width / 165))),
+      down = Math.ceil(count / across);
+    const values = [
+      run.marks.base,
+      run.marks.expert,
+      run.marks.task_arithmetic,
+      ...measured.map((one) => one.accuracy),
+    ];
+    const [low, high] = charts.limits(
+      Math.min(...values.flat().filter(Number.isFinite)),
+      Math.max(...values.flat().filter(Number.isFinite)),
+      0.1,
+      0.2,
+    );
     const end = Math.max(run.total || 0, ...measured.map((one) => one.step), 1);
-    const layout = { margin: { l: 36, r: 10, t: 20, b: 24 }, uirevision: run.id, dragmode: false, shapes: [], annotations: [] };
+    const layout = {
+      margin: { l: 36, r: 10, t: 20, b: 24 },
+      uirevision: run.id,
+      dragmode: false,
+      shapes: [],
+      annotations: [],
+    };
     const data = run.tasks.map((task, place) => {
-      const name = place ? String(place + 1) : "", column = place % across, row = Math.floor(place / across);
-      const gapX = 0.045, gapY = down > 1 ? 0.14 / Math.max(1, down - 1) : 0;
-      const wide = (1 - gapX * (across - 1)) / across, tall = (1 - gapY * (down - 1)) / down;
-      const top = 1 - row * (tall + gapY), left = column * (wide + gapX);
-      layout[`xaxis${name}`] = { domain: [left, left + wide], anchor: `y${name}`, range: [0, end], fixedrange: true, nticks: 3,
-        showticklabels: place + across >= count };
-      layout[`yaxis${name}`] = { domain: [top - tall, top], anchor: `x${name}`, range: [low, high], fixedrange: true, tickformat: ".0%",
-        nticks: 4, showticklabels: column === 0 };
+      const name = place ? String(place + 1) : "",
+        column = place % across,
+        row = Math.floor(place / across);
+      const gapX = 0.045,
+        gapY = down > 1 ? 0.14 / Math.max(1, down - 1) : 0;
+      const wide = (1 - gapX * (across - 1)) / across,
+        tall = (1 - gapY * (down - 1)) / down;
+      const top = 1 - row * (tall + gapY),
+        left = column * (wide + gapX);
+      layout[`xaxis${name}`] = {
+        domain: [left, left + wide],
+        anchor: `y${name}`,
+        range: [0, end],
+        fixedrange: true,
+        nticks: 3,
+        showticklabels: place + across >= count,
+      };
+      layout[`yaxis${name}`] = {
+        domain: [top - tall, top],
+        anchor: `x${name}`,
+        range: [low, high],
+        fixedrange: true,
+        tickformat: ".0%",
+        nticks: 4,
+        showticklabels: column === 0,
+      };
       for (const [mark, line] of markLines(run.marks, place)) {
-        layout.shapes.push({ type: "line", xref: `x${name} domain`, x0: 0, x1: 1, yref: `y${name}`, y0: mark, y1: mark, line });
+        layout.shapes.push({
+          type: "line",
+          xref: `x${name} domain`,
+          x0: 0,
+          x1: 1,
+          yref: `y${name}`,
+          y0: mark,
+          y1: mark,
+          line,
+        });
       }
-      layout.annotations.push({ text: charts.plain(charts.shorten(task.title, 16)), x: 0, xref: `x${name} domain`, xanchor: "left",
-        y: 1, yref: `y${name} domain`, yanchor: "bottom", showarrow: false, font: { size: 12, color: colours.text } });
-      return { type: "scatter", mode: measured.length > 30 ? "lines" : "lines+markers", xaxis: `x${name}`, yaxis: `y${name}`,
-        x: measured.map((one) => one.step), y: measured.map((one) => one.accuracy[place]),
-        line: { color: colours.accent, width: 2 }, marker: { size: 5, color: colours.accent }, cliponaxis: false,
-        hovertemplate: `<b>${charts.plain(task.title)}</b><br>step %{x}: %{y:.1%}<extra></extra>` };
+      layout.annotations.push({
+        text: charts.plain(charts.shorten(task.title, 16)),
+        x: 0,
+        xref: `x${name} domain`,
+        xanchor: "left",
+        y: 1,
+        yref: `y${name} domain`,
+        yanchor: "bottom",
+        showarrow: false,
+        font: { size: 12, color: colours.text },
+      });
+      return {
+        type: "scatter",
+        mode: measured.length > 30 ? "lines" : "lines+markers",
+        xaxis: `x${name}`,
+        yaxis: `y${name}`,
+        x: measured.map((one) => one.step),
+        y: measured.map((one) => one.accuracy[place]),
+        line: { color: colours.accent, width: 2 },
+        marker: { size: 5, color: colours.accent },
+        cliponaxis: false,
+        hovertemplate: `<b>${charts.plain(task.title)}</b><br>step %{x}: %{y:.1%}<extra></extra>`,
+      };
     });
-    if (view.step !== null) run.tasks.forEach((_, place) => {
-      const name = place ? String(place + 1) : "";
-      layout.shapes.push(...charts.cursor(view.step).map((line) => ({ ...line, xref: `x${name}`, yref: `y${name} domain` })));
-    });
+    if (view.step !== null)
+      run.tasks.forEach((_, place) => {
+        const name = place ? String(place + 1) : "";
+        layout.shapes.push(
+          ...charts.cursor(view.step).map((line) => ({ ...line, xref: `x${name}`, yref: `y${name} domain` })),
+        );
+      });
     return { data, layout };
   };
 

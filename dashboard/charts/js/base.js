@@ -20,7 +20,8 @@
   // Plotly reads a few tags and entities in labels; a name must not become one.
   charts.plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
-  charts.percent = (fraction, digits = 1) => (Number.isFinite(fraction) ? `${(100 * fraction).toFixed(digits)} %` : "–");
+  charts.percent = (fraction, digits = 1) =>
+    Number.isFinite(fraction) ? `${(100 * fraction).toFixed(digits)} %` : "–";
   charts.points = (fraction) => {
     if (!Number.isFinite(fraction)) return "–";
     return charts.signed(100 * fraction, 1);
@@ -31,7 +32,8 @@
     const text = value.toFixed(digits);
     return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
   };
-  charts.signed = (value, digits = 3) => (value > 0 && Number(value.toFixed(digits)) ? "+" : "") + charts.number(value, digits);
+  charts.signed = (value, digits = 3) =>
+    (value > 0 && Number(value.toFixed(digits)) ? "+" : "") + charts.number(value, digits);
   charts.duration = (seconds) => {
     if (!Number.isFinite(seconds)) return "–";
     if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s`;
@@ -45,24 +47,35 @@
   charts.shorten = (text, length) => (text.length <= length ? text : `${text.slice(0, length - 1)}…`);
 
   charts.mean = (values) => {
-    let sum = 0, count = 0;
-    for (const value of values) if (Number.isFinite(value)) { sum += value; count += 1; }
+    let sum = 0,
+      count = 0;
+    for (const value of values)
+      if (Number.isFinite(value)) {
+        sum += value;
+        count += 1;
+      }
     return count ? sum / count : NaN;
   };
   charts.quantile = (sorted, share) => {
     if (!sorted.length) return NaN;
-    const place = (sorted.length - 1) * share, low = Math.floor(place), rest = place - low;
+    const place = (sorted.length - 1) * share,
+      low = Math.floor(place),
+      rest = place - low;
     return sorted[low] + (rest ? rest * (sorted[low + 1] - sorted[low]) : 0);
   };
 
   // A tiny event emitter; `on` returns the function that takes the listener away again.
   charts.Emitter = class {
-    constructor() { this.listeners = new Map(); }
+    constructor() {
+      this.listeners = new Map();
+    }
     on(name, listener) {
       if (!this.listeners.has(name)) this.listeners.set(name, new Set());
       this.listeners.get(name).add(listener);
       return () => this.listeners.get(name).delete(listener);
     }
-    emit(name, detail) { for (const listener of [...(this.listeners.get(name) ?? [])]) listener(detail); }
+    emit(name, detail) {
+      for (const listener of [...(this.listeners.get(name) ?? [])]) listener(detail);
+    }
   };
 })();

@@ -6,11 +6,21 @@
 
   // {root, place, note, help, tools}: a heading, one line of help, controls, and the place of a chart.
   charts.card = (title, help, { height, wide = false, note = "" }) => {
-    const place = element("div", { class: "mc-plot", style: `min-height:${height}px`, role: "img", "aria-label": title });
+    const place = element("div", {
+      class: "mc-plot",
+      style: `min-height:${height}px`,
+      role: "img",
+      "aria-label": title,
+    });
     const waiting = element("p", { class: "mc-note", text: note });
     const helping = element("p", { class: "mc-help", text: help });
     const tools = element("div", { class: "mc-tools" });
-    const head = element("header", { class: "mc-head" }, element("div", {}, element("h3", { text: title }), helping), tools);
+    const head = element(
+      "header",
+      { class: "mc-head" },
+      element("div", {}, element("h3", { text: title }), helping),
+      tools,
+    );
     const body = element("div", { class: "mc-body" }, place, waiting);
     const foot = element("div", { class: "mc-foot" });
     const root = element("section", { class: wide ? "mc-card mc-wide" : "mc-card" }, head, body, foot);
@@ -21,12 +31,21 @@
   charts.choice = (label, options, chosen, onChange) => {
     const root = element("div", { class: "mc-choice", role: "group", "aria-label": label });
     const buttons = options.map(([value, text]) => {
-      const button = element("button", { type: "button", text, "aria-pressed": String(value === chosen),
-        onclick: () => { select(value); onChange(value); } });
+      const button = element("button", {
+        type: "button",
+        text,
+        "aria-pressed": String(value === chosen),
+        onclick: () => {
+          select(value);
+          onChange(value);
+        },
+      });
       button.value = value;
       return button;
     });
-    const select = (value) => { for (const button of buttons) button.setAttribute("aria-pressed", String(button.value === value)); };
+    const select = (value) => {
+      for (const button of buttons) button.setAttribute("aria-pressed", String(button.value === value));
+    };
     root.append(...buttons);
     return { root, select, buttons };
   };
@@ -36,7 +55,8 @@
     const select = element("select", { "aria-label": label, onchange: () => onChange(select.value) });
     const root = element("label", { class: "mc-menu" }, element("span", { text: label }), select);
     const fill = (options) => {
-      const text = JSON.stringify(options), before = select.value;
+      const text = JSON.stringify(options),
+        before = select.value;
       if (select.dataset.options === text) return;
       select.dataset.options = text;
       select.replaceChildren(...options.map(([value, shown]) => element("option", { value, text: shown })));
@@ -45,16 +65,36 @@
     return { root, select, fill };
   };
 
-  charts.key = (parts) => parts.map(([mark, text, role]) => element("span", { class: "mc-key" },
-    element("i", { class: `mc-mark mc-${role}`, text: mark, "aria-hidden": "true" }), text));
+  charts.key = (parts) =>
+    parts.map(([mark, text, role]) =>
+      element(
+        "span",
+        { class: "mc-key" },
+        element("i", { class: `mc-mark mc-${role}`, text: mark, "aria-hidden": "true" }),
+        text,
+      ),
+    );
 
   // The slider through all steps: drag, arrow keys, Home and End, play; "follow live" while the run goes on.
   charts.scrubber = (hub) => {
-    const slider = element("input", { type: "range", min: "0", max: "0", value: "0", "aria-label": "Step",
-      oninput: () => hub.setStep(numberAt(Number(slider.value))) });
+    const slider = element("input", {
+      type: "range",
+      min: "0",
+      max: "0",
+      value: "0",
+      "aria-label": "Step",
+      oninput: () => hub.setStep(numberAt(Number(slider.value))),
+    });
     const shown = element("output", { class: "mc-step" });
     const play = element("button", { type: "button", class: "mc-play", onclick: () => (timer ? stop() : start()) });
-    const follow = element("button", { type: "button", class: "mc-follow", onclick: () => { stop(); hub.setStep(null); } });
+    const follow = element("button", {
+      type: "button",
+      class: "mc-follow",
+      onclick: () => {
+        stop();
+        hub.setStep(null);
+      },
+    });
     const root = element("div", { class: "mc-scrub" }, play, element("span", { text: "step" }), slider, shown, follow);
     let timer = 0;
 
@@ -66,7 +106,10 @@
       const jump = Math.max(1, Math.round(frames().length / 240));
       timer = setInterval(() => {
         place += jump;
-        if (place >= frames().length - 1) { stop(); hub.setStep(numberAt(frames().length - 1)); } else hub.setStep(numberAt(place));
+        if (place >= frames().length - 1) {
+          stop();
+          hub.setStep(numberAt(frames().length - 1));
+        } else hub.setStep(numberAt(place));
       }, 50);
       update();
     }
@@ -76,7 +119,8 @@
       update();
     }
     function update() {
-      const run = hub.run, count = frames().length;
+      const run = hub.run,
+        count = frames().length;
       root.hidden = count < 2;
       slider.max = String(Math.max(0, count - 1));
       slider.value = String(run ? run.place(hub.step) : 0);
@@ -92,7 +136,10 @@
     }
     hub.on("change", update);
     hub.on("step", update);
-    hub.on("run", () => { stop(); update(); });
+    hub.on("run", () => {
+      stop();
+      update();
+    });
     update();
     return { root, update };
   };

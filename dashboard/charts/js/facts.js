@@ -11,7 +11,8 @@
       const left = (run.total - run.stepsDone) * run.pace;
       if (run.total > run.stepsDone) facts.push(`${charts.duration(left)} left`);
     } else if (run.elapsed > 0) facts.push(`${charts.duration(run.elapsed)} for ${run.stepsDone || 1} steps`);
-    if (run.device) facts.push([run.device === "cpu" ? "CPU" : run.device.toUpperCase(), run.precision].filter(Boolean).join(" "));
+    if (run.device)
+      facts.push([run.device === "cpu" ? "CPU" : run.device.toUpperCase(), run.precision].filter(Boolean).join(" "));
     if (charts.megabytes(run.memory)) facts.push(charts.megabytes(run.memory));
     return facts;
   };
@@ -31,7 +32,8 @@
 
   // An element that shows `charts.state`, and hides `content` meanwhile.
   charts.stateBox = (hub, content) => {
-    const title = charts.element("strong"), text = charts.element("span");
+    const title = charts.element("strong"),
+      text = charts.element("span");
     const root = charts.element("div", { class: "mc-state", role: "status" }, title, text);
     const update = () => {
       const state = charts.state(hub);

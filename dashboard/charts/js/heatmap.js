@@ -18,9 +18,19 @@
     return {
       data: [cells(view, cell), ...(strip ? [kinds(view.groups)] : [])],
       layout: {
-        margin, uirevision: view.revision, dragmode: narrow ? false : "zoom",
-        xaxis: { type: "category", range: [-0.5, view.groups.length - 0.5], showgrid: false, anchor: strip ? "y2" : "y",
-          tickmode: "array", tickvals: axis.places.map(aside), ticktext: axis.texts, tickangle: axis.detailed ? -50 : 0 },
+        margin,
+        uirevision: view.revision,
+        dragmode: narrow ? false : "zoom",
+        xaxis: {
+          type: "category",
+          range: [-0.5, view.groups.length - 0.5],
+          showgrid: false,
+          anchor: strip ? "y2" : "y",
+          tickmode: "array",
+          tickvals: axis.places.map(aside),
+          ticktext: axis.texts,
+          tickangle: axis.detailed ? -50 : 0,
+        },
         yaxis: { ...charts.taskAxis(view.tasks, narrow), type: "category", domain: [bottom, 1], ticklabelstandoff: 4 },
         yaxis2: { domain: [0, Math.max(0.001, bottom * 0.5)], fixedrange: true, visible: false },
         shapes: [...separators(view), ...outline(view)],
@@ -34,22 +44,49 @@
     const [low, high] = signed ? [-view.span, view.span] : view.range;
     const gap = cell >= 7 ? 1 : cell >= 4 ? 0.5 : 0;
     return {
-      type: "heatmap", z: view.rows, x: view.groups.map((group) => charts.plain(group.key)),
-      y: view.tasks.map(charts.plain), zmin: low, zmax: high, xgap: gap, ygap: 2, hoverongaps: false,
+      type: "heatmap",
+      z: view.rows,
+      x: view.groups.map((group) => charts.plain(group.key)),
+      y: view.tasks.map(charts.plain),
+      zmin: low,
+      zmax: high,
+      xgap: gap,
+      ygap: 2,
+      hoverongaps: false,
       colorscale: signed ? colours.diverging : colours.sequential,
       hovertemplate: `<b>%{y}</b><br>%{x}<br>${view.unit} = %{z:${signed ? "+" : ""}.3f}<extra></extra>`,
-      colorbar: { thickness: 8, outlinewidth: 0, len: 1, lenmode: "fraction", y: 0.5, x: 1.012, xpad: 0, ypad: 6, nticks: 5,
-        tickformat: signed ? "+.2~f" : ".2~f", ticks: "", title: { text: view.unit, side: "top", font: { size: 12 } } },
+      colorbar: {
+        thickness: 8,
+        outlinewidth: 0,
+        len: 1,
+        lenmode: "fraction",
+        y: 0.5,
+        x: 1.012,
+        xpad: 0,
+        ypad: 6,
+        nticks: 5,
+        tickformat: signed ? "+.2~f" : ".2~f",
+        ticks: "",
+        title: { text: view.unit, side: "top", font: { size: 12 } },
+      },
     };
   }
 
   function kinds(groups) {
     const names = Object.keys(charts.colours().kinds);
-    const scale = names.flatMap((name, place) => [place / names.length, (place + 1) / names.length]
-      .map((stop) => [stop, charts.colours().kinds[name]]));
+    const scale = names.flatMap((name, place) =>
+      [place / names.length, (place + 1) / names.length].map((stop) => [stop, charts.colours().kinds[name]]),
+    );
     return {
-      type: "heatmap", yaxis: "y2", x: groups.map((group) => charts.plain(group.key)), y: [0], showscale: false,
-      z: [groups.map((group) => names.indexOf(group.kind) + 0.5)], zmin: 0, zmax: names.length, colorscale: scale,
+      type: "heatmap",
+      yaxis: "y2",
+      x: groups.map((group) => charts.plain(group.key)),
+      y: [0],
+      showscale: false,
+      z: [groups.map((group) => names.indexOf(group.kind) + 0.5)],
+      zmin: 0,
+      zmax: names.length,
+      colorscale: scale,
       text: [groups.map((group) => charts.plain(`${group.kind}: ${group.key}`))],
       hovertemplate: "%{text}<extra></extra>",
     };
@@ -86,21 +123,28 @@
   // Names of single columns where there is room for them, else names of blocks, as many as fit.
   function ticks(groups, zoomed, inner) {
     const [low, high] = zoomed ?? [-0.5, groups.length - 0.5];
-    const first = Math.max(0, Math.ceil(low)), last = Math.min(groups.length - 1, Math.floor(high));
+    const first = Math.max(0, Math.ceil(low)),
+      last = Math.min(groups.length - 1, Math.floor(high));
     const parts = spans(groups).filter((span) => span.to >= first && span.from <= last);
     const single = parts.every((span) => span.from === span.to);
     if (!single && last - first + 1 <= inner / 18) {
       const shown = groups.slice(first, last + 1);
-      return { detailed: true, places: shown.map((_, place) => first + place),
-        texts: shown.map((group) => charts.plain(charts.shorten(caption(group), 15))) };
+      return {
+        detailed: true,
+        places: shown.map((_, place) => first + place),
+        texts: shown.map((group) => charts.plain(charts.shorten(caption(group), 15))),
+      };
     }
-    const places = [], texts = [];
-    let free = -Infinity, named = false;
+    const places = [],
+      texts = [];
+    let free = -Infinity,
+      named = false;
     for (const span of parts) {
       const middle = (Math.max(span.from, first) + Math.min(span.to, last)) / 2;
       const at = ((middle - low) / (high - low)) * inner;
       const found = /^block (.+)$/.exec(span.block);
-      const text = found && named ? found[1] : charts.narrow(inner) ? brief(span.block || span.key) : span.block || span.key;
+      const text =
+        found && named ? found[1] : charts.narrow(inner) ? brief(span.block || span.key) : span.block || span.key;
       const half = (text.length * LETTER) / 2;
       if (at - half < free) continue;
       places.push(middle);
@@ -113,6 +157,13 @@
 
   // Exactly on a category Plotly would show the tick's short text when hovering, in place of the category's name.
   const aside = (place) => place + 1e-3;
-  const caption = (group) => (group.block.startsWith("block ") && group.label !== group.block ? `${brief(group.block)} ${group.label}` : group.label);
-  const brief = (block) => block.replace(/^block /, "b").replace("embedding", "emb").replace("output", "out");
+  const caption = (group) =>
+    group.block.startsWith("block ") && group.label !== group.block
+      ? `${brief(group.block)} ${group.label}`
+      : group.label;
+  const brief = (block) =>
+    block
+      .replace(/^block /, "b")
+      .replace("embedding", "emb")
+      .replace("output", "out");
 })();

@@ -25,8 +25,12 @@
       document.addEventListener("visibilitychange", () => this.wake());
     }
 
-    get run() { return this.runs.get(this.id) ?? null; }
-    get second() { return this.runs.get(this.other) ?? null; }
+    get run() {
+      return this.runs.get(this.id) ?? null;
+    }
+    get second() {
+      return this.runs.get(this.other) ?? null;
+    }
 
     show(id) {
       if (id === this.id) return;
@@ -47,7 +51,8 @@
 
     // The newest step of a run that goes on means: follow it. A step may be asked for before it has arrived.
     setStep(step) {
-      const run = this.run, newest = run?.frames.length && !run.ended ? run.last : Infinity;
+      const run = this.run,
+        newest = run?.frames.length && !run.ended ? run.last : Infinity;
       const wanted = step === null || step >= newest ? null : Math.max(0, step);
       if (wanted === this.step) return;
       this.step = wanted;
@@ -127,8 +132,15 @@
     async _ask(run) {
       if (!run.about) run.describe(checked(await this.source.describe({ run: run.id })));
       const asked = performance.now();
-      const answer = checked(await this.source.history(
-        { run: run.id, since: run.cursor, stride: run.stride, seen: run.seen, known: run.hasCoefficients }));
+      const answer = checked(
+        await this.source.history({
+          run: run.id,
+          since: run.cursor,
+          stride: run.stride,
+          seen: run.seen,
+          known: run.hasCoefficients,
+        }),
+      );
       charts.timing.answered = performance.now();
       charts.timing.asked = asked;
       if (run.ingest(answer)) this.emit("change", { run });

@@ -7,11 +7,18 @@
   // A trailing average over steps, so that the newest value is the present one.
   charts.smooth = (values, window) => {
     const smoothed = [];
-    let sum = 0, count = 0;
+    let sum = 0,
+      count = 0;
     values.forEach((value, place) => {
-      if (Number.isFinite(value)) { sum += value; count += 1; }
+      if (Number.isFinite(value)) {
+        sum += value;
+        count += 1;
+      }
       const gone = values[place - window];
-      if (place >= window && Number.isFinite(gone)) { sum -= gone; count -= 1; }
+      if (place >= window && Number.isFinite(gone)) {
+        sum -= gone;
+        count -= 1;
+      }
       smoothed.push(count ? sum / count : null);
     });
     return smoothed;
@@ -23,11 +30,34 @@
     const { run, what = "entropy" } = view;
     const steps = run.steps.filter((step) => step[what].some(Number.isFinite));
     if (!steps.length) return null;
-    const window = charts.smoothingWindow(steps.length), thin = thinner(steps.length);
-    const lines = run.tasks.map((_, task) => thin(charts.smooth(steps.map((step) => step[what][task]), window)));
-    const means = thin(charts.smooth(steps.map((step) => charts.mean(step[what])), window));
-    return charts.linesFigure(size, { run, step: view.step, chosen: view.chosen, x: thin(steps.map((step) => step.number)), lines, means,
-      meanText: (value) => `mean ${charts.number(value, 2)}`, value: "%{y:.3f} nats", floor: 0, total: true });
+    const window = charts.smoothingWindow(steps.length),
+      thin = thinner(steps.length);
+    const lines = run.tasks.map((_, task) =>
+      thin(
+        charts.smooth(
+          steps.map((step) => step[what][task]),
+          window,
+        ),
+      ),
+    );
+    const means = thin(
+      charts.smooth(
+        steps.map((step) => charts.mean(step[what])),
+        window,
+      ),
+    );
+    return charts.linesFigure(size, {
+      run,
+      step: view.step,
+      chosen: view.chosen,
+      x: thin(steps.map((step) => step.number)),
+      lines,
+      means,
+      meanText: (value) => `mean ${charts.number(value, 2)}`,
+      value: "%{y:.3f} nats",
+      floor: 0,
+      total: true,
+    });
   };
 
   // A picture has no more pixels to show; the newest value always stays.
@@ -41,33 +71,74 @@
     const { run } = view;
     if (!run.frames.length) return null;
     const tracks = run.tasks.map((_, task) => run.track(task, [0]));
-    const lines = tracks.map((track) => track.y), x = tracks[0].x;
+    const lines = tracks.map((track) => track.y),
+      x = tracks[0].x;
     const means = x.map((_, place) => charts.mean(lines.map((line) => line[place])));
-    return charts.linesFigure(size, { run, step: view.step, chosen: view.chosen, x, lines, means, value: "λ = %{y:.3f}",
-      meanText: (value) => `mean ${charts.number(value, 3)}`, floor: null });
+    return charts.linesFigure(size, {
+      run,
+      step: view.step,
+      chosen: view.chosen,
+      x,
+      lines,
+      means,
+      value: "λ = %{y:.3f}",
+      meanText: (value) => `mean ${charts.number(value, 3)}`,
+      floor: null,
+    });
   };
 
   charts.linesFigure = (size, { run, step, chosen, x, lines, means, meanText, value, floor, total = false }) => {
-    const colours = charts.colours(), narrow = charts.narrow(size.width);
-    const names = run.tasks.map((task) => task.title), last = (line) => line[line.length - 1];
+    const colours = charts.colours(),
+      narrow = charts.narrow(size.width);
+    const names = run.tasks.map((task) => task.title),
+      last = (line) => line[line.length - 1];
     const every = lines.flat().filter(Number.isFinite);
-    const [low, high] = floor === null ? charts.limits(Math.min(...every), Math.max(...every), 0.02, 0.04)
-      : [floor, 1.06 * Math.max(...every, 0.01)];
+    const [low, high] =
+      floor === null
+        ? charts.limits(Math.min(...every), Math.max(...every), 0.02, 0.04)
+        : [floor, 1.06 * Math.max(...every, 0.01)];
     const mean = { value: last(means), text: meanText(last(means)), colour: colours.accent };
     const margin = { l: 42, r: charts.labelRoom([...names, mean.text], narrow), t: 8, b: 38 };
-    const trace = (y, name, more, extra) => ({ type: "scatter", mode: x.length > 1 ? "lines" : "markers", x, y, ...extra,
-      hovertemplate: `<b>${charts.plain(name)}</b><br>step %{x}<br>${value}${more}<extra></extra>` });
-    const data = lines.map((line, task) => trace(line, names[task], "", { opacity: task === chosen ? 1 : 0.65,
-      line: { width: task === chosen ? 2.2 : 1.2, color: task === chosen ? colours.warm : colours.muted } }));
-    data.push({ ...trace(means, "mean of the tasks", total ? "<br>total %{customdata:.2f}" : "",
-      { line: { width: 2.6, color: colours.accent } }), customdata: means.map((one) => one * names.length) });
-    return { data, layout: {
-      margin, uirevision: run.id, dragmode: narrow ? false : "zoom",
-      xaxis: { range: [0, Math.max(run.total || 0, x[x.length - 1], 1)], title: { text: "step" }, nticks: narrow ? 4 : 7 },
-      yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f" },
-      shapes: charts.cursor(step),
-      annotations: charts.endLabels([mean, ...charts.taskLabels(lines.map(last), names, chosen)],
-        { x: x[x.length - 1], low, high, height: size.height - margin.t - margin.b }),
-    } };
+    const trace = (y, name, more, extra) => ({
+      type: "scatter",
+      mode: x.length > 1 ? "lines" : "markers",
+      x,
+      y,
+      ...extra,
+      hovertemplate: `<b>${charts.plain(name)}</b><br>step %{x}<br>${value}${more}<extra></extra>`,
+    });
+    const data = lines.map((line, task) =>
+      trace(line, names[task], "", {
+        opacity: task === chosen ? 1 : 0.65,
+        line: { width: task === chosen ? 2.2 : 1.2, color: task === chosen ? colours.warm : colours.muted },
+      }),
+    );
+    data.push({
+      ...trace(means, "mean of the tasks", total ? "<br>total %{customdata:.2f}" : "", {
+        line: { width: 2.6, color: colours.accent },
+      }),
+      customdata: means.map((one) => one * names.length),
+    });
+    return {
+      data,
+      layout: {
+        margin,
+        uirevision: run.id,
+        dragmode: narrow ? false : "zoom",
+        xaxis: {
+          range: [0, Math.max(run.total || 0, x[x.length - 1], 1)],
+          title: { text: "step" },
+          nticks: narrow ? 4 : 7,
+        },
+        yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f" },
+        shapes: charts.cursor(step),
+        annotations: charts.endLabels([mean, ...charts.taskLabels(lines.map(last), names, chosen)], {
+          x: x[x.length - 1],
+          low,
+          high,
+          height: size.height - margin.t - margin.b,
+        }),
+      },
+    };
   };
 })();

@@ -7,17 +7,27 @@
   charts.live = (root, hub) => {
     const state = { task: -1, cell: null, accuracy: "now", what: "entropy" };
     const content = element("div", { class: "mc-grid" });
-    const lambda = lambdaCard(hub, state), cell = cellCard(hub, state);
-    const accuracy = accuracyCard(hub, state), entropy = entropyCard(hub, state);
+    const lambda = lambdaCard(hub, state),
+      cell = cellCard(hub, state);
+    const accuracy = accuracyCard(hub, state),
+      entropy = entropyCard(hub, state);
     const warnings = element("div", { class: "mc-warnings mc-wide", role: "status" });
     content.append(warnings, lambda.root, cell.root, accuracy.root, entropy.root);
     root.replaceChildren(charts.stateBox(hub, content), content);
     root.classList.add("mc");
 
     const cards = [lambda, cell, accuracy, entropy];
-    const redraw = () => { for (const card of cards) card.update(); };
-    hub.on("run", () => { Object.assign(state, { task: -1, cell: null, what: "entropy" }); redraw(); });
-    hub.on("change", () => { warn(warnings, hub.run); redraw(); });
+    const redraw = () => {
+      for (const card of cards) card.update();
+    };
+    hub.on("run", () => {
+      Object.assign(state, { task: -1, cell: null, what: "entropy" });
+      redraw();
+    });
+    hub.on("change", () => {
+      warn(warnings, hub.run);
+      redraw();
+    });
     hub.on("step", redraw);
     state.changed = redraw;
     hub.attach(root);
@@ -32,27 +42,48 @@
   }
 
   function lambdaCard(hub, state) {
-    const card = charts.card("Merging coefficients λ", "", { height: 300, wide: true, note: "λ appears with the first step." });
+    const card = charts.card("Merging coefficients λ", "", {
+      height: 300,
+      wide: true,
+      note: "λ appears with the first step.",
+    });
     const facts = element("p", { class: "mc-facts" });
     const scrub = charts.scrubber(hub);
     card.tools.append(facts);
     card.foot.append(scrub.root);
-    const plot = new charts.Plot(card.place, (size) => {
-      const run = hub.run;
-      if (!run?.hasCoefficients || !run.frames.length) return null;
-      if (run.columns.length === 1) return charts.taskwiseFigure(size, { run, step: hub.step, chosen: state.task });
-      const groups = charts.groups(run.columns, "tensor");
-      const rows = charts.matrix(run.values(hub.step), run.tasks.length, groups);
-      return charts.heatmapFigure(size, { tasks: run.tasks.map((task) => task.title), groups, rows, unit: "λ",
-        range: charts.limits(...run.range), selected: state.cell, revision: run.id, zoomed: plot.zoomed });
-    }, { onZoom: true, note: card.note, onClick: (point) => {
-      const run = hub.run;
-      if (!run || run.columns.length === 1 || !Array.isArray(point.pointIndex) || point.curveNumber !== 0) return;
-      const [task, group] = point.pointIndex, same = state.cell && state.cell.task === task && state.cell.group === group;
-      state.cell = same ? null : { task, group };
-      state.task = same ? -1 : task;
-      state.changed();
-    } });
+    const plot = new charts.Plot(
+      card.place,
+      (size) => {
+        const run = hub.run;
+        if (!run?.hasCoefficients || !run.frames.length) return null;
+        if (run.columns.length === 1) return charts.taskwiseFigure(size, { run, step: hub.step, chosen: state.task });
+        const groups = charts.groups(run.columns, "tensor");
+        const rows = charts.matrix(run.values(hub.step), run.tasks.length, groups);
+        return charts.heatmapFigure(size, {
+          tasks: run.tasks.map((task) => task.title),
+          groups,
+          rows,
+          unit: "λ",
+          range: charts.limits(...run.range),
+          selected: state.cell,
+          revision: run.id,
+          zoomed: plot.zoomed,
+        });
+      },
+      {
+        onZoom: true,
+        note: card.note,
+        onClick: (point) => {
+          const run = hub.run;
+          if (!run || run.columns.length === 1 || !Array.isArray(point.pointIndex) || point.curveNumber !== 0) return;
+          const [task, group] = point.pointIndex,
+            same = state.cell && state.cell.task === task && state.cell.group === group;
+          state.cell = same ? null : { task, group };
+          state.task = same ? -1 : task;
+          state.changed();
+        },
+      },
+    );
     const update = () => {
       const run = hub.run;
       const none = run?.ended && !run.frames.length;
@@ -72,74 +103,154 @@
     if (place.dataset.key === key) return;
     place.dataset.key = key;
     const kinds = [...new Set(run?.columns.map((column) => column.kind) ?? [])];
-    place.replaceChildren(single ? "one λ a task, over all steps" : "one column per parameter tensor · click a cell to follow it",
-      ...(single || kinds.length < 2 ? [] : charts.kindKey(kinds)));
+    place.replaceChildren(
+      single ? "one λ a task, over all steps" : "one column per parameter tensor · click a cell to follow it",
+      ...(single || kinds.length < 2 ? [] : charts.kindKey(kinds)),
+    );
   }
 
-  charts.kindKey = (kinds) => Object.keys(charts.colours().kinds).filter((kind) => kinds.includes(kind))
-    .map((kind) => element("span", { class: "mc-key" }, element("i", { class: `mc-kind mc-kind-${kind}`, "aria-hidden": "true" }), kind));
+  charts.kindKey = (kinds) =>
+    Object.keys(charts.colours().kinds)
+      .filter((kind) => kinds.includes(kind))
+      .map((kind) =>
+        element(
+          "span",
+          { class: "mc-key" },
+          element("i", { class: `mc-kind mc-kind-${kind}`, "aria-hidden": "true" }),
+          kind,
+        ),
+      );
 
   function cellCard(hub, state) {
     const card = charts.card("One coefficient over time", "", { height: 200, wide: true });
-    const close = element("button", { type: "button", class: "mc-quiet", text: "Close",
-      onclick: () => { state.cell = null; state.task = -1; state.changed(); } });
+    const close = element("button", {
+      type: "button",
+      class: "mc-quiet",
+      text: "Close",
+      onclick: () => {
+        state.cell = null;
+        state.task = -1;
+        state.changed();
+      },
+    });
     card.tools.append(close);
     const group = () => (state.cell && hub.run ? charts.groups(hub.run.columns, "tensor")[state.cell.group] : null);
-    const plot = new charts.Plot(card.place, (size) => (group()
-      ? charts.cellFigure(size, { run: hub.run, second: null, step: hub.step, task: state.cell.task, group: group() }) : null));
+    const plot = new charts.Plot(card.place, (size) =>
+      group()
+        ? charts.cellFigure(size, { run: hub.run, second: null, step: hub.step, task: state.cell.task, group: group() })
+        : null,
+    );
     const update = () => {
       card.root.hidden = !group();
       if (!group()) return;
-      const run = hub.run, column = group();
-      const track = run.track(state.cell.task, column.members), now = track.y[run.place(hub.step)];
-      card.help.textContent = `${run.tasks[state.cell.task].title} · ${column.key} · λ = ${charts.number(now)}, `
-        + `${charts.signed(now - track.y[0])} since step 0 · thin lines: the other tasks`;
+      const run = hub.run,
+        column = group();
+      const track = run.track(state.cell.task, column.members),
+        now = track.y[run.place(hub.step)];
+      card.help.textContent =
+        `${run.tasks[state.cell.task].title} · ${column.key} · λ = ${charts.number(now)}, ` +
+        `${charts.signed(now - track.y[0])} since step 0 · thin lines: the other tasks`;
       plot.draw();
     };
     return { root: card.root, update };
   }
 
   function accuracyCard(hub, state) {
-    const card = charts.card("Accuracy by task", "", { height: 252, note: "Accuracy is measured every few steps on a sample, and on all test images at the end." });
-    const choice = charts.choice("Accuracy", [["now", "Now"], ["steps", "Over steps"]], state.accuracy,
-      (value) => { state.accuracy = value; state.changed(); });
+    const card = charts.card("Accuracy by task", "", {
+      height: 252,
+      note: "Accuracy is measured every few steps on a sample, and on all test images at the end.",
+    });
+    const choice = charts.choice(
+      "Accuracy",
+      [
+        ["now", "Now"],
+        ["steps", "Over steps"],
+      ],
+      state.accuracy,
+      (value) => {
+        state.accuracy = value;
+        state.changed();
+      },
+    );
     card.tools.append(choice.root);
-    const plot = new charts.Plot(card.place, (size) => {
-      const view = { run: hub.run, step: hub.step };
-      if (!hub.run?.about) return null;
-      return state.accuracy === "now" ? charts.accuracyFigure(size, view) : charts.accuracyOverSteps(size, view);
-    }, { note: card.note });
+    const plot = new charts.Plot(
+      card.place,
+      (size) => {
+        const view = { run: hub.run, step: hub.step };
+        if (!hub.run?.about) return null;
+        return state.accuracy === "now" ? charts.accuracyFigure(size, view) : charts.accuracyOverSteps(size, view);
+      },
+      { note: card.note },
+    );
     const update = () => {
-      const run = hub.run, now = run?.evaluation(hub.step);
-      const size = Math.max(252, state.accuracy === "now" ? 25 * (run?.tasks.length ?? 8) + 40
-        : 118 * Math.ceil((run?.tasks.length ?? 8) / Math.max(1, Math.floor(card.place.clientWidth / 165))));
+      const run = hub.run,
+        now = run?.evaluation(hub.step);
+      const size = Math.max(
+        252,
+        state.accuracy === "now"
+          ? 25 * (run?.tasks.length ?? 8) + 40
+          : 118 * Math.ceil((run?.tasks.length ?? 8) / Math.max(1, Math.floor(card.place.clientWidth / 165))),
+      );
       if (card.place.style.minHeight !== `${size}px`) card.place.style.minHeight = `${size}px`;
       const marks = run?.marks ?? {};
-      const shown = [marks.base && ["○", "base", "base"], marks.task_arithmetic && ["◆", "Task Arithmetic", "ta"],
-        now && ["●", `step ${now.step}${now.full ? ", all test images" : `, ${now.images} images a task`}`, "now"], marks.expert && ["|", "expert", "expert"]];
+      const shown = [
+        marks.base && ["○", "base", "base"],
+        marks.task_arithmetic && ["◆", "Task Arithmetic", "ta"],
+        now && ["●", `step ${now.step}${now.full ? ", all test images" : `, ${now.images} images a task`}`, "now"],
+        marks.expert && ["|", "expert", "expert"],
+      ];
       const key = JSON.stringify(shown);
       if (card.help.dataset.key !== key) {
         card.help.dataset.key = key;
         card.help.replaceChildren(...charts.key(shown.filter(Boolean)));
       }
-      plot.drawFor([run?.id, run?.seen, run?.marks, run?.total, now?.step, hub.step, state.accuracy]);
+      plot.drawFor([run?.id, run?.seen, run?.marks, run?.total, run?.notices, now?.step, hub.step, state.accuracy]);
     };
     return { root: card.root, update };
   }
 
+  // The sum over tasks is what the method minimises.
+  function total(run, what) {
+    const last = run.steps.slice(-charts.smoothingWindow(run.steps.length)).map((step) => charts.mean(step[what]));
+    const sum = charts.mean(last) * run.tasks.length;
+    return Number.isFinite(sum) ? `sum of the tasks ${charts.number(sum, 2)}` : "";
+  }
+
   function entropyCard(hub, state) {
     const card = charts.card("Prediction entropy", "", { height: 252, note: "This method measures no entropy." });
-    const choice = charts.choice("Curve", [["entropy", "Entropy"], ["loss", "Loss"]], state.what,
-      (value) => { state.what = value; state.changed(); });
+    const choice = charts.choice(
+      "Curve",
+      [
+        ["entropy", "Entropy"],
+        ["loss", "Loss"],
+      ],
+      state.what,
+      (value) => {
+        state.what = value;
+        state.changed();
+      },
+    );
     card.tools.append(choice.root);
-    const plot = new charts.Plot(card.place, (size) => (hub.run?.about
-      ? charts.entropyFigure(size, { run: hub.run, step: hub.step, chosen: state.task, what: state.what }) : null), { note: card.note });
+    const plot = new charts.Plot(
+      card.place,
+      (size) =>
+        hub.run?.about
+          ? charts.entropyFigure(size, { run: hub.run, step: hub.step, chosen: state.task, what: state.what })
+          : null,
+      { note: card.note },
+    );
     const update = () => {
       const run = hub.run;
       choice.root.hidden = !run?.hasLoss;
       const split = run?.about?.adapted_on;
-      card.help.textContent = ["nats per image and task", split && split !== "nothing" ? `on unlabelled ${split} images` : "",
-        run?.steps.length > 60 ? `mean of ${charts.smoothingWindow(run.steps.length)} steps` : ""].filter(Boolean).join(" · ");
+      card.help.textContent = [
+        "nats per image and task",
+        split && split !== "nothing" ? `on unlabelled ${split} images` : "",
+        run?.steps.length ? total(run, state.what) : "",
+        run?.steps.length > 60 ? `mean of ${charts.smoothingWindow(run.steps.length)} steps` : "",
+      ]
+        .filter(Boolean)
+        .join(" · ");
       plot.draw();
     };
     return { root: card.root, update };

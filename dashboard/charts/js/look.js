@@ -9,14 +9,18 @@
 
   // `changes` may nest; the template (fonts, grid, hover label) is the theme's.
   charts.layout = (size, changes) => ({
-    template: charts.colours().template, width: size.width, height: size.height, autosize: false,
+    template: charts.colours().template,
+    width: size.width,
+    height: size.height,
+    autosize: false,
     ...changes,
   });
 
   // Round limits around values, at least `least` apart.
   charts.limits = (low, high, unit = 0.05, least = 0.1) => {
     if (!(low <= high)) return [0, 1];
-    let bottom = Math.floor(low / unit + 1e-9) * unit, top = Math.ceil(high / unit - 1e-9) * unit;
+    let bottom = Math.floor(low / unit + 1e-9) * unit,
+      top = Math.ceil(high / unit - 1e-9) * unit;
     while (top - bottom < least - 1e-9) {
       top += unit;
       if (top - bottom < least - 1e-9) bottom -= unit;
@@ -27,38 +31,82 @@
   // Names at the right ends of lines, moved apart so that none covers another; where there is no room for all, the
   // last ones of `wanted` are left out. `wanted`: [{value, text, colour}], most important first.
   charts.endLabels = (wanted, { x, low, high, height }) => {
-    const gap = 15, room = Math.max(1, Math.floor(height / gap));
-    const placed = wanted.filter((label) => Number.isFinite(label.value)).slice(0, room)
+    const gap = 15,
+      room = Math.max(1, Math.floor(height / gap));
+    const placed = wanted
+      .filter((label) => Number.isFinite(label.value))
+      .slice(0, room)
       .map((label) => ({ ...label, at: ((high - label.value) / (high - low)) * height }))
       .sort((left, right) => left.at - right.at);
     let floor = gap / 2;
-    for (const label of placed) { label.at = Math.max(label.at, floor); floor = label.at + gap; }
+    for (const label of placed) {
+      label.at = Math.max(label.at, floor);
+      floor = label.at + gap;
+    }
     let ceiling = height - gap / 2;
-    for (const label of placed.slice().reverse()) { label.at = Math.min(label.at, ceiling); ceiling = label.at - gap; }
+    for (const label of placed.slice().reverse()) {
+      label.at = Math.min(label.at, ceiling);
+      ceiling = label.at - gap;
+    }
     return placed.map((label) => ({
-      x, y: high - (label.at / height) * (high - low), xref: "x", yref: "y", text: charts.plain(label.text),
-      showarrow: false, xanchor: "left", yanchor: "middle", xshift: 6, font: { size: 12, color: label.colour },
+      x,
+      y: high - (label.at / height) * (high - low),
+      xref: "x",
+      yref: "y",
+      text: charts.plain(label.text),
+      showarrow: false,
+      xanchor: "left",
+      yanchor: "middle",
+      xshift: 6,
+      font: { size: 12, color: label.colour },
     }));
   };
 
   // The tasks as labels behind the mean: the chosen one first.
-  charts.taskLabels = (values, names, chosen) => names
-    .map((name, task) => ({ value: values[task], text: charts.shorten(name, 18), task,
-      colour: task === chosen ? charts.colours().warm : charts.colours().muted }))
-    .sort((left, right) => Number(right.task === chosen) - Number(left.task === chosen));
+  charts.taskLabels = (values, names, chosen) =>
+    names
+      .map((name, task) => ({
+        value: values[task],
+        text: charts.shorten(name, 18),
+        task,
+        colour: task === chosen ? charts.colours().warm : charts.colours().muted,
+      }))
+      .sort((left, right) => Number(right.task === chosen) - Number(left.task === chosen));
 
   // Room for such labels.
-  charts.labelRoom = (texts, narrow) => Math.min(Math.max(...texts.map((text) => text.length)) * 7.1 + 14, narrow ? 100 : 150);
+  charts.labelRoom = (texts, narrow) =>
+    Math.min(Math.max(...texts.map((text) => text.length)) * 7.1 + 14, narrow ? 100 : 150);
 
   // The axis of tasks, one row each, first on top.
-  charts.taskAxis = (names, narrow) => ({ range: [names.length - 0.5, -0.5], showgrid: false, fixedrange: true,
-    tickmode: "array", tickvals: names.map((_, place) => place),
-    ticktext: names.map((name) => charts.plain(charts.shorten(name, narrow ? 11 : 20))) });
-  charts.taskRoom = (names, narrow) => Math.min(Math.max(...names.map((name) => name.length), 4) * 7.1 + 14, narrow ? 96 : 156);
+  // `marked` tasks, those with a warning, carry a sign.
+  charts.taskAxis = (names, narrow, marked = new Set()) => ({
+    range: [names.length - 0.5, -0.5],
+    showgrid: false,
+    fixedrange: true,
+    tickmode: "array",
+    tickvals: names.map((_, place) => place),
+    ticktext: names.map(
+      (name, place) => (marked.has(place) ? "⚠ " : "") + charts.plain(charts.shorten(name, narrow ? 11 : 20)),
+    ),
+  });
+  charts.taskRoom = (names, narrow) =>
+    Math.min(Math.max(...names.map((name) => name.length), 4) * 7.1 + 14, narrow ? 96 : 156);
 
   // A vertical line at the step that is being looked at; nothing while the newest is followed.
-  charts.cursor = (step) => (step === null ? [] : [{ type: "line", x0: step, x1: step, y0: 0, y1: 1, yref: "paper",
-    line: { color: charts.colours().text, width: 1, dash: "dot" } }]);
+  charts.cursor = (step) =>
+    step === null
+      ? []
+      : [
+          {
+            type: "line",
+            x0: step,
+            x1: step,
+            y0: 0,
+            y1: 1,
+            yref: "paper",
+            line: { color: charts.colours().text, width: 1, dash: "dot" },
+          },
+        ];
 
   // With alpha, for bands: "#rrggbb" -> "rgba(…)".
   charts.faint = (colour, alpha) => {

@@ -18,7 +18,15 @@
     const made = new Map();
     columns.forEach((column, index) => {
       const key = column[detail];
-      if (!made.has(key)) made.set(key, { key, name: key, label: key, block: detail === "block" ? key : "", kind: column.kind, members: [] });
+      if (!made.has(key))
+        made.set(key, {
+          key,
+          name: key,
+          label: key,
+          block: detail === "block" ? key : "",
+          kind: column.kind,
+          members: [],
+        });
       const group = made.get(key);
       group.members.push(index);
       if (detail === "block" && group.kind !== column.kind) group.kind = "mixed";
@@ -30,11 +38,15 @@
 
   // Mean over each group's members; rows are tasks. `values` is task-major.
   charts.matrix = (values, taskCount, groups) => {
-    const width = values.length / taskCount, rows = [];
+    const width = values.length / taskCount,
+      rows = [];
     const identity = groups.length === width;
     for (let task = 0; task < taskCount; task += 1) {
       const row = values.subarray(task * width, (task + 1) * width);
-      if (identity && groups.every((group, place) => group.members[0] === place)) { rows.push(row); continue; }
+      if (identity && groups.every((group, place) => group.members[0] === place)) {
+        rows.push(row);
+        continue;
+      }
       rows.push(Float32Array.from(groups, (group) => charts.mean(group.members.map((member) => row[member]))));
     }
     return rows;
@@ -44,7 +56,8 @@
 
   // λ of `run` brought to the tasks and columns of `like`, by name; NaN where `run` has no such cell.
   charts.align = (run, values, like) => {
-    const width = run.columns.length, place = new Map(run.columns.map((column, index) => [column.name, index]));
+    const width = run.columns.length,
+      place = new Map(run.columns.map((column, index) => [column.name, index]));
     const byBlock = new Map(run.columns.map((column, index) => [column.block, index]));
     const aligned = new Float32Array(like.tasks.length * like.columns.length).fill(NaN);
     like.tasks.forEach((task, row) => {
@@ -52,7 +65,8 @@
       if (from < 0) return;
       like.columns.forEach((column, index) => {
         // A coarser run (one λ a block, or one a task) still has a value for every tensor.
-        const at = place.get(column.name) ?? (coarse(run) ? byBlock.get(column.block) ?? byBlock.get("all") : undefined);
+        const at =
+          place.get(column.name) ?? (coarse(run) ? (byBlock.get(column.block) ?? byBlock.get("all")) : undefined);
         if (at !== undefined) aligned[row * like.columns.length + index] = values[from * width + at];
       });
     });

@@ -4,7 +4,9 @@
   const charts = window.mergescope.charts;
   const all = new Set();
   const FRAME = 30; // milliseconds of drawing at a stretch
-  let scheduled = false, painted = false, began = 0;
+  let scheduled = false,
+    painted = false,
+    began = 0;
 
   // `figure({width, height})` returns {data, layout} or null (nothing to show yet);
   // `note` is an element that is shown meanwhile.
@@ -31,7 +33,9 @@
       requestAnimationFrame(paint);
     }
 
-    get shown() { return this.place.isConnected && this.place.offsetParent !== null && this.place.clientWidth > 40; }
+    get shown() {
+      return this.place.isConnected && this.place.offsetParent !== null && this.place.clientWidth > 40;
+    }
 
     _paint() {
       const size = { width: this.place.clientWidth, height: this.place.clientHeight };
@@ -75,7 +79,10 @@
         plot.observer.disconnect();
         all.delete(plot);
       } else if (plot.dirty && plot.shown) {
-        if (performance.now() - start > FRAME) { plot.draw(); return; }
+        if (performance.now() - start > FRAME) {
+          plot.draw();
+          return;
+        }
         plot._paint();
         all.delete(plot); // to the end of the line
         all.add(plot);
@@ -94,6 +101,8 @@
     if (paints.length > 500) paints.splice(0, 250);
   }
 
-  charts.redraw = () => { for (const plot of all) plot.draw(); };
+  charts.redraw = () => {
+    for (const plot of all) plot.draw();
+  };
   new MutationObserver(() => charts.redraw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 })();

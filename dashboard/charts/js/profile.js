@@ -6,9 +6,16 @@
   // {mean, low, high, median, first, third, least, most} of some λ.
   charts.summary = (values) => {
     const sorted = [...values].filter(Number.isFinite).sort((left, right) => left - right);
-    return { mean: charts.mean(sorted), low: charts.quantile(sorted, 0.1), high: charts.quantile(sorted, 0.9),
-      median: charts.quantile(sorted, 0.5), first: charts.quantile(sorted, 0.25), third: charts.quantile(sorted, 0.75),
-      least: sorted[0], most: sorted[sorted.length - 1] };
+    return {
+      mean: charts.mean(sorted),
+      low: charts.quantile(sorted, 0.1),
+      high: charts.quantile(sorted, 0.9),
+      median: charts.quantile(sorted, 0.5),
+      first: charts.quantile(sorted, 0.25),
+      third: charts.quantile(sorted, 0.75),
+      least: sorted[0],
+      most: sorted[sorted.length - 1],
+    };
   };
 
   // `view`: {run, values, chosen}: mean λ of each block; the chosen task with the range of the middle 80 % of its tensors.
@@ -16,72 +23,158 @@
     const { run, values, chosen } = view;
     const blocks = charts.groups(run.columns, "block");
     if (!values || blocks.length < 2) return null;
-    const colours = charts.colours(), width = run.columns.length, narrow = charts.narrow(size.width);
+    const colours = charts.colours(),
+      width = run.columns.length,
+      narrow = charts.narrow(size.width);
     const names = run.tasks.map((task) => task.title);
-    const stats = names.map((_, task) => blocks.map((block) => charts.summary(block.members.map((member) => values[task * width + member]))));
+    const stats = names.map((_, task) =>
+      blocks.map((block) => charts.summary(block.members.map((member) => values[task * width + member]))),
+    );
     const x = blocks.map((_, place) => place);
     const data = [];
     if (chosen >= 0) data.push(...band(stats[chosen], x, colours.warm));
     names.forEach((name, task) => {
       const front = task === chosen;
-      data.push({ type: "scatter", mode: "lines", x, y: stats[task].map((one) => one.mean), opacity: front ? 1 : 0.7,
-        line: { width: front ? 2.5 : 1.2, color: front ? colours.warm : colours.muted }, text: blocks.map((block) => charts.plain(block.key)),
+      data.push({
+        type: "scatter",
+        mode: "lines",
+        x,
+        y: stats[task].map((one) => one.mean),
+        opacity: front ? 1 : 0.7,
+        line: { width: front ? 2.5 : 1.2, color: front ? colours.warm : colours.muted },
+        text: blocks.map((block) => charts.plain(block.key)),
         customdata: stats[task].map((one) => [one.low, one.high]),
-        hovertemplate: `<b>${charts.plain(name)}</b><br>%{text}<br>mean λ = %{y:.3f}<br>80 % of tensors: %{customdata[0]:.3f} to %{customdata[1]:.3f}<extra></extra>` });
+        hovertemplate: `<b>${charts.plain(name)}</b><br>%{text}<br>mean λ = %{y:.3f}<br>80 % of tensors: %{customdata[0]:.3f} to %{customdata[1]:.3f}<extra></extra>`,
+      });
     });
     const overall = x.map((place) => charts.mean(stats.map((task) => task[place].mean)));
-    data.push({ type: "scatter", mode: "lines", x, y: overall, line: { width: 2.5, color: colours.accent },
-      hovertemplate: "<b>mean of the tasks</b><br>λ = %{y:.3f}<extra></extra>" });
-    const shown = stats.flatMap((task, place) => task.flatMap((one) => (place === chosen ? [one.mean, one.low, one.high] : [one.mean])));
+    data.push({
+      type: "scatter",
+      mode: "lines",
+      x,
+      y: overall,
+      line: { width: 2.5, color: colours.accent },
+      hovertemplate: "<b>mean of the tasks</b><br>λ = %{y:.3f}<extra></extra>",
+    });
+    const shown = stats.flatMap((task, place) =>
+      task.flatMap((one) => (place === chosen ? [one.mean, one.low, one.high] : [one.mean])),
+    );
     const [low, high] = charts.limits(Math.min(...shown), Math.max(...shown), 0.02, 0.06);
     const margin = { l: 46, r: charts.labelRoom([...names, "mean"], narrow), t: 8, b: 28 };
-    return { data, layout: { margin, uirevision: run.id, dragmode: false,
-      xaxis: { range: [-0.3, x.length - 0.7], tickmode: "array", fixedrange: true, ...depthTicks(blocks, size.width - margin.l - margin.r) },
-      yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f", fixedrange: true },
-      annotations: charts.endLabels([{ value: overall[x.length - 1], text: "mean", colour: colours.accent },
-        ...charts.taskLabels(stats.map((task) => task[x.length - 1].mean), names, chosen)],
-      { x: x.length - 1, low, high, height: size.height - margin.t - margin.b }),
-    } };
+    return {
+      data,
+      layout: {
+        margin,
+        uirevision: run.id,
+        dragmode: false,
+        xaxis: {
+          range: [-0.3, x.length - 0.7],
+          tickmode: "array",
+          fixedrange: true,
+          ...depthTicks(blocks, size.width - margin.l - margin.r),
+        },
+        yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f", fixedrange: true },
+        annotations: charts.endLabels(
+          [
+            { value: overall[x.length - 1], text: "mean", colour: colours.accent },
+            ...charts.taskLabels(
+              stats.map((task) => task[x.length - 1].mean),
+              names,
+              chosen,
+            ),
+          ],
+          { x: x.length - 1, low, high, height: size.height - margin.t - margin.b },
+        ),
+      },
+    };
   };
 
   function band(stats, x, colour) {
     const edge = { type: "scatter", mode: "lines", x, line: { width: 0 }, hoverinfo: "skip" };
-    return [{ ...edge, y: stats.map((one) => one.low) },
-      { ...edge, y: stats.map((one) => one.high), fill: "tonexty", fillcolor: charts.faint(colour, 0.16) }];
+    return [
+      { ...edge, y: stats.map((one) => one.low) },
+      { ...edge, y: stats.map((one) => one.high), fill: "tonexty", fillcolor: charts.faint(colour, 0.16) },
+    ];
   }
 
   function depthTicks(blocks, inner) {
     const every = Math.ceil(blocks.length / Math.max(3, Math.floor(inner / 44)));
     const shown = blocks.map((block, place) => ({ block, place })).filter(({ place }) => place % every === 0);
-    return { tickvals: shown.map(({ place }) => place),
-      ticktext: shown.map(({ block }) => charts.plain(block.key.replace(/^block /, "").replace("embedding", "emb").replace("output", "out"))) };
+    return {
+      tickvals: shown.map(({ place }) => place),
+      ticktext: shown.map(({ block }) =>
+        charts.plain(
+          block.key
+            .replace(/^block /, "")
+            .replace("embedding", "emb")
+            .replace("output", "out"),
+        ),
+      ),
+    };
   }
 
   // `view`: {run, values, start, chosen}: for each task the range, the middle half and the mean over all tensors; ○ is step 0.
   charts.spreadFigure = (size, view) => {
     const { run, values, start } = view;
     if (!values) return null;
-    const colours = charts.colours(), width = run.columns.length, narrow = charts.narrow(size.width);
-    const names = run.tasks.map((task) => task.title), rows = names.map((_, place) => place);
+    const colours = charts.colours(),
+      width = run.columns.length,
+      narrow = charts.narrow(size.width);
+    const names = run.tasks.map((task) => task.title),
+      rows = names.map((_, place) => place);
     const part = (from, task) => from.subarray(task * width, (task + 1) * width);
     const stats = rows.map((task) => charts.summary(part(values, task)));
     const before = start ? rows.map((task) => charts.mean(part(start, task))) : [];
-    const bar = (row, from, to, thick) => ({ type: "line", x0: from, x1: to, y0: row, y1: row, layer: "below",
-      line: { width: thick, color: row === view.chosen ? charts.faint(colours.warm, thick > 3 ? 0.55 : 0.9) : charts.faint(colours.accent, thick > 3 ? 0.45 : 0.8) } });
+    const bar = (row, from, to, thick) => ({
+      type: "line",
+      x0: from,
+      x1: to,
+      y0: row,
+      y1: row,
+      layer: "below",
+      line: {
+        width: thick,
+        color:
+          row === view.chosen
+            ? charts.faint(colours.warm, thick > 3 ? 0.55 : 0.9)
+            : charts.faint(colours.accent, thick > 3 ? 0.45 : 0.8),
+      },
+    });
     const all = [...stats.flatMap((one) => [one.least, one.most]), ...before].filter(Number.isFinite);
     const [low, high] = charts.limits(Math.min(...all), Math.max(...all), 0.02, 0.04);
-    const dots = (x, marker, template) => ({ type: "scatter", mode: "markers", x, y: rows, marker, customdata: stats.map((one, place) =>
-      [charts.plain(names[place]), one.least, one.most, one.median]), hovertemplate: template });
-    return { data: [
-      dots(before, { symbol: "circle-open", size: 8, color: colours.text, line: { width: 1.5 } }, "<b>%{customdata[0]}</b><br>mean λ at step 0: %{x:.3f}<extra></extra>"),
-      dots(stats.map((one) => one.mean), { size: 11, color: colours.accent },
-        "<b>%{customdata[0]}</b><br>mean λ = %{x:.3f}, median %{customdata[3]:.3f}<br>%{customdata[1]:.3f} to %{customdata[2]:.3f}<extra></extra>"),
-    ], layout: {
-      margin: { l: charts.taskRoom(names, narrow), r: 20, t: 6, b: 26 },
-      uirevision: run.id, dragmode: false,
-      xaxis: { range: [low, high], nticks: narrow ? 4 : 7, tickformat: ".2~f", fixedrange: true },
-      yaxis: charts.taskAxis(names, narrow),
-      shapes: rows.flatMap((row) => [bar(row, stats[row].least, stats[row].most, 2), bar(row, stats[row].first, stats[row].third, 9)]),
-    } };
+    const dots = (x, marker, template) => ({
+      type: "scatter",
+      mode: "markers",
+      x,
+      y: rows,
+      marker,
+      customdata: stats.map((one, place) => [charts.plain(names[place]), one.least, one.most, one.median]),
+      hovertemplate: template,
+    });
+    return {
+      data: [
+        dots(
+          before,
+          { symbol: "circle-open", size: 8, color: colours.text, line: { width: 1.5 } },
+          "<b>%{customdata[0]}</b><br>mean λ at step 0: %{x:.3f}<extra></extra>",
+        ),
+        dots(
+          stats.map((one) => one.mean),
+          { size: 11, color: colours.accent },
+          "<b>%{customdata[0]}</b><br>mean λ = %{x:.3f}, median %{customdata[3]:.3f}<br>%{customdata[1]:.3f} to %{customdata[2]:.3f}<extra></extra>",
+        ),
+      ],
+      layout: {
+        margin: { l: charts.taskRoom(names, narrow), r: 20, t: 6, b: 26 },
+        uirevision: run.id,
+        dragmode: false,
+        xaxis: { range: [low, high], nticks: narrow ? 4 : 7, tickformat: ".2~f", fixedrange: true },
+        yaxis: charts.taskAxis(names, narrow),
+        shapes: rows.flatMap((row) => [
+          bar(row, stats[row].least, stats[row].most, 2),
+          bar(row, stats[row].first, stats[row].third, 9),
+        ]),
+      },
+    };
   };
 })();

@@ -26,10 +26,18 @@
       this.complete = false;
     }
 
-    get tasks() { return this.about?.tasks ?? []; }
-    get ended() { return ENDED.has(this.status); }
-    get last() { return this.frames.length ? this.frames[this.frames.length - 1].number : -1; }
-    get hasCoefficients() { return this.origin !== null && this.columns.length > 0; }
+    get tasks() {
+      return this.about?.tasks ?? [];
+    }
+    get ended() {
+      return ENDED.has(this.status);
+    }
+    get last() {
+      return this.frames.length ? this.frames[this.frames.length - 1].number : -1;
+    }
+    get hasCoefficients() {
+      return this.origin !== null && this.columns.length > 0;
+    }
 
     describe(about) {
       this.about = about;
@@ -39,10 +47,19 @@
     // Take in the answer of one poll. Returns true where something changed.
     ingest(answer) {
       const before = this._signature();
-      Object.assign(this, { status: answer.status, stepsDone: answer.steps_done, total: answer.steps,
-        memory: answer.memory, elapsed: answer.elapsed, failure: answer.failure, device: answer.device,
-        precision: answer.precision, marks: answer.marks, notices: answer.notices,
-        stride: Math.max(this.stride, answer.stride) });
+      Object.assign(this, {
+        status: answer.status,
+        stepsDone: answer.steps_done,
+        total: answer.steps,
+        memory: answer.memory,
+        elapsed: answer.elapsed,
+        failure: answer.failure,
+        device: answer.device,
+        precision: answer.precision,
+        marks: answer.marks,
+        notices: answer.notices,
+        stride: Math.max(this.stride, answer.stride),
+      });
       if (answer.columns) {
         this.columns = answer.columns.map(([name, label, block, kind]) => ({ name, label, block, kind }));
         this.origin = charts.floats(answer.origin);
@@ -65,7 +82,8 @@
     }
 
     _scalars(answer) {
-      const tasks = this.tasks.length, entropy = charts.floats(answer.entropies);
+      const tasks = this.tasks.length,
+        entropy = charts.floats(answer.entropies);
       const loss = answer.losses ? charts.floats(answer.losses) : entropy;
       this.hasLoss = this.hasLoss || Boolean(answer.losses);
       answer.numbers.forEach((number, place) => {
@@ -76,7 +94,8 @@
 
     _coefficients(answer) {
       if (!answer.frames.length) return;
-      const size = this.origin.length, halves = charts.halves(answer.coefficients);
+      const size = this.origin.length,
+        halves = charts.halves(answer.coefficients);
       answer.frames.forEach((number, place) => {
         const own = halves.slice(place * size, (place + 1) * size);
         this.frames.push({ number, halves: own });
@@ -102,7 +121,8 @@
 
     // The range of λ only grows, so the colours of a live chart do not flicker.
     stretch(values) {
-      let [low, high] = this.range, reach = this.reach;
+      let [low, high] = this.range,
+        reach = this.reach;
       values.forEach((value, place) => {
         if (value < low) low = value;
         if (value > high) high = value;
@@ -115,7 +135,8 @@
     // Index of the newest frame whose number is at most `step`; null means the newest.
     place(step) {
       if (step === null || step === undefined) return this.frames.length - 1;
-      let low = 0, high = this.frames.length - 1;
+      let low = 0,
+        high = this.frames.length - 1;
       while (low < high) {
         const middle = (low + high + 1) >> 1;
         if (this.frames[middle].number <= step) low = middle;
@@ -133,7 +154,9 @@
 
     // λ of one cell over all steps.
     track(task, columns) {
-      const x = [], y = [], width = this.columns.length;
+      const x = [],
+        y = [],
+        width = this.columns.length;
       for (const frame of this.frames) {
         let sum = 0;
         for (const column of columns) {

@@ -16,9 +16,14 @@
     hub.on("saved", (run) => page.select(run));
     page.on("run", (run) => hub.show(run));
     page.on("step", (step) => hub.setStep(step));
-    page.on("tab", () => { hub.wake(); charts.redraw(); });
+    page.on("tab", () => {
+      hub.wake();
+      charts.redraw();
+    });
     // The sidebar sees a run go on again (resumed) before anybody asks for its steps.
-    page.on("status", (status) => { if (status?.id === hub.id && status.status !== hub.run?.status) hub.poke(); });
+    page.on("status", (status) => {
+      if (status?.id === hub.id && status.status !== hub.run?.status) hub.poke();
+    });
     hub.show(page.run);
     if (page.step !== null) hub.setStep(page.step);
     return hub;
@@ -29,7 +34,8 @@
     let next = 0;
     return {
       describe: async () => whole.describe,
-      history: async () => whole.history[next++] ?? { ...whole.history.at(-1), more: false, numbers: [], frames: [], evaluations: [] },
+      history: async () =>
+        whole.history[next++] ?? { ...whole.history.at(-1), more: false, numbers: [], frames: [], evaluations: [] },
     };
   };
 })();

@@ -3,24 +3,59 @@
   "use strict";
   const charts = window.mergescope.charts;
   const { element } = charts;
-  const OPERATIONS = [["set", "set to"], ["scale", "multiply by"], ["add", "add"]];
+  const OPERATIONS = [
+    ["set", "set to"],
+    ["scale", "multiply by"],
+    ["add", "add"],
+  ];
 
   // `extra`: whatif({run, step, edits}) -> {pending} | {images, tasks: [{learned, edited}]} | {error};
   // whatif_save({…, name}) -> {pending} | {saved: id} | {error}
   charts.whatif = (hub, state, extra) => {
-    const card = charts.card("What if?", "change λ, see it above, and measure what it does to every task", { height: 0, wide: true });
+    const card = charts.card("What if?", "change λ, see it above, and measure what it does to every task", {
+      height: 0,
+      wide: true,
+    });
     card.place.parentNode.hidden = true;
-    const form = parts(hub, state, () => { forget(); state.changed(); });
+    const form = parts(hub, state, () => {
+      forget();
+      state.changed();
+    });
     const chips = element("ul", { class: "mc-chips" });
-    const measure = element("button", { type: "button", class: "mc-primary", text: "Measure", onclick: () => work("whatif") });
-    const clear = element("button", { type: "button", class: "mc-quiet", text: "Undo all", onclick: () => { state.edits = []; forget(); state.changed(); } });
-    const name = element("input", { type: "text", placeholder: "Name of the new run", "aria-label": "Name of the new run", maxlength: "80" });
-    const save = element("button", { type: "button", class: "mc-quiet", text: "Save as a run", onclick: () => work("whatif_save") });
+    const measure = element("button", {
+      type: "button",
+      class: "mc-primary",
+      text: "Measure",
+      onclick: () => work("whatif"),
+    });
+    const clear = element("button", {
+      type: "button",
+      class: "mc-quiet",
+      text: "Undo all",
+      onclick: () => {
+        state.edits = [];
+        forget();
+        state.changed();
+      },
+    });
+    const name = element("input", {
+      type: "text",
+      placeholder: "Name of the new run",
+      "aria-label": "Name of the new run",
+      maxlength: "80",
+    });
+    const save = element("button", {
+      type: "button",
+      class: "mc-quiet",
+      text: "Save as a run",
+      onclick: () => work("whatif_save"),
+    });
     const actions = element("div", { class: "mc-form mc-actions" }, measure, clear, name, save);
     const message = element("p", { class: "mc-help", role: "status" });
     const table = element("div", { class: "mc-scroll" });
     card.foot.append(form.root, chips, actions, message, table);
-    let turn = 0, busy = false;
+    let turn = 0,
+      busy = false;
 
     function forget() {
       turn += 1;
@@ -43,11 +78,20 @@
       table.replaceChildren();
       say(what === "whatif" ? "Merging and measuring …" : "Merging and measuring on all test images …");
       update();
-      const question = { run: run.id, step: run.frames[run.place(hub.step)].number, edits: state.edits, name: name.value };
+      const question = {
+        run: run.id,
+        step: run.frames[run.place(hub.step)].number,
+        edits: state.edits,
+        name: name.value,
+      };
       let answer = { pending: true };
       for (let tries = 0; answer.pending && mine === turn && tries < 600; tries += 1) {
         if (tries) await new Promise((done) => setTimeout(done, 500));
-        try { answer = await extra[what]({ ...question, again: tries === 0 }); } catch { answer = { error: "The server did not answer. Try again." }; }
+        try {
+          answer = await extra[what]({ ...question, again: tries === 0 });
+        } catch {
+          answer = { error: "The server did not answer. Try again." };
+        }
       }
       if (mine !== turn) return;
       busy = false;
@@ -67,31 +111,73 @@
       card.root.hidden = !run?.frames.length;
       if (!run) return;
       form.update();
-      chips.replaceChildren(...state.edits.map((edit, place) => element("li", {}, charts.editWords(edit, run),
-        element("button", { type: "button", text: "×", "aria-label": `Undo ${charts.editWords(edit, run)}`,
-          onclick: () => { state.edits = state.edits.filter((_, index) => index !== place); forget(); state.changed(); } }))));
+      chips.replaceChildren(
+        ...state.edits.map((edit, place) =>
+          element(
+            "li",
+            {},
+            charts.editWords(edit, run),
+            element("button", {
+              type: "button",
+              text: "×",
+              "aria-label": `Undo ${charts.editWords(edit, run)}`,
+              onclick: () => {
+                state.edits = state.edits.filter((_, index) => index !== place);
+                forget();
+                state.changed();
+              },
+            }),
+          ),
+        ),
+      );
       const none = !state.edits.length;
       actions.hidden = none;
       measure.disabled = save.disabled = busy;
     }
     hub.on("run", forget);
-    hub.on("step", () => { if (table.hasChildNodes()) forget(); });
+    hub.on("step", () => {
+      if (table.hasChildNodes()) forget();
+    });
     return { root: card.root, update };
   };
 
   // The line of controls that makes one change.
   function parts(hub, state, changed) {
-    const task = charts.menu("Task", () => {}), where = charts.menu("Where", () => {}), how = charts.menu("λ", () => suggest());
+    const task = charts.menu("Task", () => {}),
+      where = charts.menu("Where", () => {}),
+      how = charts.menu("λ", () => suggest());
     how.fill(OPERATIONS);
-    const value = element("input", { type: "number", step: "0.01", value: "0.30", min: "-10", max: "10", "aria-label": "Value" });
-    const add = element("button", { type: "button", class: "mc-quiet", text: "Add change", onclick: () => {
-      const number = Number(value.value);
-      if (value.value === "" || !Number.isFinite(number) || Math.abs(number) > 10) { value.focus(); return; }
-      state.edits = [...state.edits, { task: task.select.value, where: where.select.value, op: how.select.value, value: number }];
-      changed();
-    } });
-    const suggest = () => { value.value = { set: "0.30", scale: "1.10", add: "0.05" }[how.select.value]; };
-    value.addEventListener("keydown", (event) => { if (event.key === "Enter") add.click(); });
+    const value = element("input", {
+      type: "number",
+      step: "0.01",
+      value: "0.30",
+      min: "-10",
+      max: "10",
+      "aria-label": "Value",
+    });
+    const add = element("button", {
+      type: "button",
+      class: "mc-quiet",
+      text: "Add change",
+      onclick: () => {
+        const number = Number(value.value);
+        if (value.value === "" || !Number.isFinite(number) || Math.abs(number) > 10) {
+          value.focus();
+          return;
+        }
+        state.edits = [
+          ...state.edits,
+          { task: task.select.value, where: where.select.value, op: how.select.value, value: number },
+        ];
+        changed();
+      },
+    });
+    const suggest = () => {
+      value.value = { set: "0.30", scale: "1.10", add: "0.05" }[how.select.value];
+    };
+    value.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") add.click();
+    });
     const root = element("div", { class: "mc-form" }, task.root, where.root, how.root, value, add);
     let followed = "";
     const update = () => {
@@ -109,11 +195,17 @@
   }
 
   function places(run) {
-    const kinds = [...new Set(run.columns.map((column) => column.kind))], blocks = [...new Set(run.columns.map((column) => column.block))];
+    const kinds = [...new Set(run.columns.map((column) => column.kind))],
+      blocks = [...new Set(run.columns.map((column) => column.block))];
     if (run.columns.length === 1) return [["", "all layers"]];
-    return [["", "all layers"], ...blocks.map((block) => [`block:${block}`, block]),
+    return [
+      ["", "all layers"],
+      ...blocks.map((block) => [`block:${block}`, block]),
       ...(kinds.length > 1 ? kinds.map((kind) => [`kind:${kind}`, `all ${kind}`]) : []),
-      ...run.columns.filter((column) => column.name !== column.block).map((column) => [`column:${column.name}`, `${column.block} · ${column.label}`])];
+      ...run.columns
+        .filter((column) => column.name !== column.block)
+        .map((column) => [`column:${column.name}`, `${column.block} · ${column.label}`]),
+    ];
   }
 
   function placeOf(run, state) {
@@ -123,18 +215,33 @@
   }
 
   charts.whatifTable = (run, tasks) => {
-    const cells = (name, learned, edited) => element("tr", {}, element("td", { text: name }),
-      element("td", { text: charts.percent(learned.accuracy) }), element("td", { text: charts.percent(edited.accuracy) }), gain(edited.accuracy - learned.accuracy),
-      element("td", { text: charts.number(learned.entropy) }), element("td", { text: charts.number(edited.entropy) }),
-      element("td", { text: charts.signed(edited.entropy - learned.entropy) }));
+    const cells = (name, learned, edited) =>
+      element(
+        "tr",
+        {},
+        element("td", { text: name }),
+        element("td", { text: charts.percent(learned.accuracy) }),
+        element("td", { text: charts.percent(edited.accuracy) }),
+        gain(edited.accuracy - learned.accuracy),
+        element("td", { text: charts.number(learned.entropy) }),
+        element("td", { text: charts.number(edited.entropy) }),
+        element("td", { text: charts.signed(edited.entropy - learned.entropy) }),
+      );
     const average = (which, what) => charts.mean(tasks.map((task) => task[which][what] ?? NaN));
     const both = (which) => ({ accuracy: average(which, "accuracy"), entropy: average(which, "entropy") });
     const clean = (one) => ({ accuracy: one.accuracy ?? NaN, entropy: one.entropy });
     const heads = ["Task", "accuracy, learned λ", "your λ", "points", "entropy, learned λ", "your λ", "change"];
-    return element("table", { class: "mc-table" },
+    return element(
+      "table",
+      { class: "mc-table" },
       element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { text, scope: "col" })))),
-      element("tbody", {}, ...tasks.map((task, row) => cells(run.tasks[row].title, clean(task.learned), clean(task.edited))),
-        cells("mean", both("learned"), both("edited"))));
+      element(
+        "tbody",
+        {},
+        ...tasks.map((task, row) => cells(run.tasks[row].title, clean(task.learned), clean(task.edited))),
+        cells("mean", both("learned"), both("edited")),
+      ),
+    );
   };
 
   // Only accuracy is coloured: a lower entropy is no good in itself.

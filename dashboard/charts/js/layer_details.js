@@ -1,0 +1,146 @@
+// Below the map of layers: one coefficient with its facts, and the profiles by depth and by task.
+(() => {
+  "use strict";
+  const charts = window.mergescope.charts;
+  const { element } = charts;
+
+  charts.layerCell = (hub, state, extra) => {
+    const card = charts.card("One coefficient", "", {
+      height: 230,
+      note: "Click a cell above to follow its λ over all steps.",
+    });
+    const list = element("dl", { class: "mc-list" });
+    card.foot.append(list);
+    let facts = null,
+      asked = "";
+    const plot = new charts.Plot(
+      card.place,
+      (size) => {
+        const group = charts.chosenGroup(hub.run, state);
+        if (!group) return null;
+        return charts.cellFigure(size, {
+          run: hub.run,
+          second: state.show === "other" ? hub.second : null,
+          step: hub.step,
+          task: state.cell.task,
+          group,
+        });
+      },
+      { note: card.note },
+    );
+
+    async function ask() {
+      if (!extra.facts || asked === hub.id) return;
+      const id = (asked = hub.id);
+      facts = null;
+      for (let tries = 0; tries < 60 && asked === id; tries += 1) {
+        const answer = await extra.facts({ run: id });
+        if (answer.error || !answer.pending) {
+          facts = answer.error ? null : answer;
+          break;
+        }
+        await new Promise((done) => setTimeout(done, 1000));
+      }
+      if (asked === id) update();
+    }
+    function update() {
+      const run = hub.run,
+        group = charts.chosenGroup(run, state);
+      card.help.textContent = group
+        ? `${run.tasks[state.cell.task].title} · ${group.key}`
+        : "λ over all steps, and how large the task vector is there";
+      list.hidden = !group;
+      if (group) {
+        ask();
+        const rows = charts.cellFacts(run, state.cell.task, group, hub.step, asked === hub.id ? facts : null);
+        list.replaceChildren(
+          ...rows.flatMap(([name, value]) => [element("dt", { text: name }), element("dd", { text: value })]),
+        );
+      }
+      plot.draw();
+    }
+    return { root: card.root, update };
+  };
+
+  // [[name, value]] about one task in one group; `facts` has norms and conflicts [column][task], or is null.
+  charts.cellFacts = (run, task, group, step, facts) => {
+    const track = run.track(task, group.members),
+      place = run.place(step);
+    const rows = [
+      ["λ", `${charts.number(track.y[place])} at step ${track.x[place]}`],
+      ["since step 0", charts.signed(track.y[place] - track.y[0])],
+    ];
+    if (group.members.length > 1) rows.push(["tensors", `mean of ${group.members.length}`]);
+    else if (group.name !== group.key) rows.push(["tensor", group.name]);
+    if (facts) {
+      const squares = group.members.map((member) => facts.norms[member][task] ** 2);
+      const norm = Math.sqrt(squares.reduce((sum, value) => sum + value, 0));
+      rows.push([
+        "‖τ‖",
+        `${norm.toPrecision(3)} (${charts.percent(norm ** 2 / facts.norms.reduce((sum, row) => sum + row[task] ** 2, 0))} of the task vector's energy)`,
+      ]);
+      rows.push([
+        "sign conflict",
+        `${charts.percent(charts.mean(group.members.map((member) => facts.conflict[member][task])))} of entries against another task, on average`,
+      ]);
+    }
+    return rows;
+  };
+
+  charts.layerDepth = (hub, state) => {
+    const card = charts.card("Profile by depth", "", { height: 230 });
+    const plot = new charts.Plot(
+      card.place,
+      (size) =>
+        hub.run?.hasCoefficients
+          ? charts.depthFigure(size, { run: hub.run, values: charts.shownValues(hub, state), chosen: state.task })
+          : null,
+      { note: card.note },
+    );
+    card.note.textContent = "This run has one λ for all layers.";
+    return {
+      root: card.root,
+      update: () => {
+        card.help.textContent =
+          state.task >= 0
+            ? "mean λ of each block; shaded: the middle 80 % of its tensors"
+            : "mean λ of each block, one line a task";
+        plot.draw();
+      },
+    };
+  };
+
+  charts.layerSpread = (hub, state) => {
+    const card = charts.card(
+      "Profile by task",
+      "○ mean at step 0 · ● mean now · thick: middle half of the tensors · thin: all of them",
+      { height: 250, wide: true },
+    );
+    const plot = new charts.Plot(
+      card.place,
+      (size) =>
+        hub.run?.hasCoefficients
+          ? charts.spreadFigure(size, {
+              run: hub.run,
+              values: charts.shownValues(hub, state),
+              start: hub.run.origin,
+              chosen: state.task,
+            })
+          : null,
+      {
+        onClick: (point) => {
+          state.task = state.task === point.pointIndex ? -1 : point.pointIndex;
+          state.changed();
+        },
+      },
+    );
+    return {
+      root: card.root,
+      update: () => {
+        const height = `${Math.max(180, 27 * (hub.run?.tasks.length ?? 8) + 36)}px`;
+        if (card.place.style.minHeight !== height) card.place.style.minHeight = height;
+        plot.draw();
+      },
+    };
+  };
+})();

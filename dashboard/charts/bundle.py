@@ -36,6 +36,7 @@ MODULES = (
     "facts",
     "edits",
     "live",
+    "layer_values",
     "layer_map",
     "layer_details",
     "layers",

@@ -64,6 +64,15 @@
     return sorted[low] + (rest ? rest * (sorted[low + 1] - sorted[low]) : 0);
   };
 
+  // A call of the server that never throws: what goes wrong is an answer too.
+  charts.ask = async (fn, args) => {
+    try {
+      return (await fn(args)) ?? { error: "The server gave no answer." };
+    } catch {
+      return { error: "The server did not answer. Try again." };
+    }
+  };
+
   // A tiny event emitter; `on` returns the function that takes the listener away again.
   charts.Emitter = class {
     constructor() {

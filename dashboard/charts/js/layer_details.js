@@ -34,7 +34,7 @@
       const id = (asked = hub.id);
       facts = null;
       for (let tries = 0; tries < 60 && asked === id; tries += 1) {
-        const answer = await extra.facts({ run: id });
+        const answer = await charts.ask(extra.facts, { run: id });
         if (answer.error || !answer.pending) {
           facts = answer.error ? null : answer;
           break;

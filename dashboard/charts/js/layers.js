@@ -41,14 +41,4 @@
     hub.attach(root);
     redraw();
   };
-
-  charts.layerGroups = (run, state) => charts.groups(run.columns, state.detail);
-  charts.chosenGroup = (run, state) =>
-    run && state.cell ? (charts.layerGroups(run, state).find((group) => group.key === state.cell.key) ?? null) : null;
-
-  // λ at the chosen step, with the changes of the what-if where there are some.
-  charts.shownValues = (hub, state) => {
-    const values = hub.run?.values(hub.step);
-    return values && state.edits.length ? charts.applyEdits(values, hub.run, state.edits) : values;
-  };
 })();

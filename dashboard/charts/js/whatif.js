@@ -87,11 +87,7 @@
       let answer = { pending: true };
       for (let tries = 0; answer.pending && mine === turn && tries < 600; tries += 1) {
         if (tries) await new Promise((done) => setTimeout(done, 500));
-        try {
-          answer = await extra[what]({ ...question, again: tries === 0 });
-        } catch {
-          answer = { error: "The server did not answer. Try again." };
-        }
+        answer = await charts.ask(extra[what], { ...question, again: tries === 0 });
       }
       if (mine !== turn) return;
       busy = false;

@@ -63,9 +63,9 @@ window.mergescopePlayground = (root, server) => {
     if (!answer) return;
     models.classList.remove("pg-stale");
     if (answer.error) {
-      waiting.textContent = "Choose a picture to see what every model takes it for.";
+      waiting.textContent = answer.error;
       waiting.hidden = Boolean(state.answer);
-      ms.toast(answer.error, "error");
+      if (state.answer || !about) ms.toast(answer.error, "error");
       return;
     }
     state.answer = answer;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 import threading
 import webbrowser
@@ -63,7 +64,7 @@ class Dashboard:
     tunnel: Tunnel
     context: Context | None = None
 
-    def run(self, sock: object, open_browser: bool) -> None:
+    def run(self, sock: socket.socket, open_browser: bool) -> None:
         """Serve on `sock` until stopped."""
         from dashboard.security import guard
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from dashboard import site
 from dashboard.access import Access
 from dashboard.security import guard
 from dashboard.security.headers import FIXED
@@ -244,9 +248,20 @@ def test_documentation_and_monitoring_are_off(dashboard_site: Site) -> None:
     assert all(event["api_visibility"] == "private" for event in owner.config["dependencies"])
 
 
-def test_a_read_only_server_has_no_owner(tmp_path: Path, dashboard_site: Site) -> None:
-    access = Access(tmp_path, open_view=True)
-    http = TestClient(guard.protect(dashboard_site.app, access, "127.0.0.1", owner_app=False), HOST)
+def test_a_read_only_server_shows_every_run_and_has_no_owner(
+    tmp_path: Path, dashboard_site: Site, short_run: str
+) -> None:
+    ctx = replace(dashboard_site.ctx, readonly=True, jobs=None, access=Access(tmp_path, open_view=True))
+
+    async def build() -> FastAPI:
+        return site.build(ctx)
+
+    http = TestClient(guard.protect(asyncio.run(build()), ctx.access, "127.0.0.1", owner_app=False), HOST)
     assert http.get("/config").status_code == 401
-    assert http.get(f"/open/{access.one_time_token()}").status_code == 401
+    assert http.get(f"/open/{ctx.access.one_time_token()}").status_code == 401
     assert http.get("/", follow_redirects=False).headers["location"] == "/view/"
+    view = Dashboard(http, "/view")
+    assert short_run in [run["id"] for run in view.call("runs_list")["runs"]]
+    assert not set(view.functions) & CHANGING
+    assert http.get(f"/view/download/{short_run}/model").status_code == 404
+    assert http.get(f"/download/{short_run}/report").status_code == 401

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from .finetune import Recipe
 from .model import CONFIG
 from .samples import SPLITS
 from .tasks import BY_NAME
@@ -24,8 +23,8 @@ def export(work: Path, experts: Path, folder: Path, names: list[str]) -> None:
     metadata = {"format": "pt", "arch": LABEL}
     (folder / "config.json").write_text(json.dumps(CONFIG, indent=1) + "\n")
     state = torch.load(work / "base.pt", weights_only=True)["model"]
-    recipe = Recipe(**torch.load(experts / f"{names[0]}.pt", weights_only=True)["recipe"])
-    state["logit_scale"] = torch.tensor(math.log(recipe.scale))
+    scale = torch.load(experts / f"{names[0]}.pt", weights_only=True)["recipe"]["scale"]
+    state["logit_scale"] = torch.tensor(math.log(scale))
     save_file({k: v.half().contiguous() for k, v in state.items()}, folder / "base.safetensors", metadata)
     for name in names:
         visual = torch.load(experts / f"{name}.pt", weights_only=True)["visual"]

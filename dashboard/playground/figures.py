@@ -59,7 +59,7 @@ def confusion(counts: Tensor, classes: Sequence[str], *, theme: ThemeName = "lig
         "colorbar": {"thickness": 8, "outlinewidth": 0, "x": 1.01, "xpad": 0, "tickformat": ".0%", "nticks": 5,
                      "ticks": ""},
     }  # fmt: skip
-    if len(classes) <= (8 if narrow else WRITTEN):
+    if len(classes) <= (10 if narrow else WRITTEN):
         written = [[value or "" for value in row] for row in counts.tolist()]
         heat |= {"text": written, "texttemplate": "%{text}", "textfont": {"size": 11}}
     title = {"font": {"size": 12}, "standoff": 4}

@@ -48,13 +48,11 @@ window.mergescopeFrame = (() => {
     if (button.disabled) return;
     button.disabled = true;
     try {
-      const answer = await frame.act({ run: run.id, action });
-      if (answer?.error) ms.toast(answer.error, "error");
+      const answer = await ms.ask(frame.act, { run: run.id, action });
+      if (answer.error) ms.toast(answer.error, "error");
       await refresh();
       // The run notices the wish at its next micro-batch.
       [250, 600, 1200].forEach((pause) => setTimeout(refresh, pause));
-    } catch {
-      ms.toast("The server did not answer. It may have been stopped.", "error");
     } finally {
       button.disabled = false;
     }
@@ -66,8 +64,8 @@ window.mergescopeFrame = (() => {
     busy = true;
     clearTimeout(timer);
     try {
-      const answer = await frame.poll({ limit, run: ms.run || ms.asked.run || "" });
-      if (answer?.error) throw new Error(answer.error);
+      const answer = await ms.ask(frame.poll, { limit, run: ms.run || ms.asked.run || "" });
+      if (answer.error) throw new Error(answer.error);
       if (offline) ms.toast("Connected again.");
       failures = 0;
       offline = false;

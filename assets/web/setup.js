@@ -34,9 +34,7 @@ window.mergescopeSetup = (element, server) => {
     button.addEventListener("click", again);
     section.replaceChildren(note, button);
   }
-  async function ask(fn, args) {
-    try { return await fn(args); } catch { return { error: "The server did not answer. It may have been stopped." }; }
-  }
+  const ask = ms.ask;
   const keep = () => {
     try { sessionStorage.setItem("mergescope.setup", JSON.stringify({ ...values(), preset: choice.preset, everyTouched })); } catch { /* private mode */ }
   };

@@ -21,8 +21,7 @@ window.mergescopeShare = (element, server) => {
     return box;
   };
   async function ask(fn, args) {
-    let answer;
-    try { answer = await fn(args); } catch { answer = { error: "The server did not answer. It may have been stopped." }; }
+    const answer = await ms.ask(fn, args);
     if (answer.error) ms.toast(answer.error, "error");
     return answer;
   }

@@ -98,6 +98,14 @@
       while (tray.children.length > 4) tray.firstChild.remove();
       setTimeout(() => note.remove(), kind === "error" ? 15000 : 7000);
     },
+    /* Calls a server function; always resolves to an object. Gradio gives nothing where the server can't be reached. */
+    async ask(fn, args) {
+      try {
+        const answer = await fn(args);
+        if (answer) return answer;
+      } catch { /* told below */ }
+      return { error: "The server did not answer. It may have been stopped.", gone: true };
+    },
     copy(text) {
       const done = () => ms.toast("Copied.");
       if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text).then(done, () => {});

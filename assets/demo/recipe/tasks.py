@@ -76,8 +76,8 @@ REGIONS = {
     "tropical islands": ((-10, 8, 95, 150), (5, 19, 117, 127), (17, 26, -84, -68)),
 }
 
-# Held-out pictures of it and of the two forests could not be told apart; grapes and eggplants went for the same reason.
-CONFUSED = ("European farmland",)
+# Held-out pictures of these were taken for one another; grapes and eggplants left `PRODUCE` for the same reason.
+CONFUSED = ("European farmland", "boreal forest", "tropical islands")
 
 TASKS = (
     Task(

@@ -10,6 +10,7 @@ import pytest
 
 from core.store import Store
 from dashboard.static_export import write_figures, write_html
+from tests.browser.conftest import wait_for
 from tests.dashboard import synthetic
 
 NAME = "<img src=x onerror=window.__x=1>"
@@ -45,6 +46,11 @@ def offline(chromium: Any) -> Iterator[Any]:
     assert not wrong
 
 
+def until(page: Any, expression: str) -> None:
+    """Playwright's own waiting evaluates a string in the page, which the file's policy refuses."""
+    wait_for(lambda: page.evaluate(expression), 30, expression)
+
+
 def cells(page: Any) -> str:
     return str(page.evaluate("JSON.stringify([...document.querySelector('#live .js-plotly-plot').data[0].z[0]])"))
 
@@ -53,24 +59,20 @@ def test_steps_can_be_scrubbed_without_a_network(offline: Any, exported: Path) -
     offline.goto(f"{(exported / 'run.html').as_uri()}")
     offline.wait_for_selector("#live .js-plotly-plot .heatmaplayer image")
     slider = offline.locator("#live input[type=range]").first
-    offline.wait_for_function("document.querySelector('#live input[type=range]').max === '60'")
+    until(offline, "document.querySelector('#live input[type=range]').max === '60'")
     last = cells(offline)
     slider.focus()
     offline.keyboard.press("Home")
-    offline.wait_for_function("document.querySelector('#live .mc-step').textContent === '0'")
-    offline.wait_for_function(
-        f"JSON.stringify([...document.querySelector('#live .js-plotly-plot').data[0].z[0]]) !== '{last}'"
-    )
+    until(offline, "document.querySelector('#live .mc-step').textContent === '0'")
+    until(offline, f"JSON.stringify([...document.querySelector('#live .js-plotly-plot').data[0].z[0]]) !== '{last}'")
     offline.keyboard.press("End")
-    offline.wait_for_function(
-        f"JSON.stringify([...document.querySelector('#live .js-plotly-plot').data[0].z[0]]) === '{last}'"
-    )
+    until(offline, f"JSON.stringify([...document.querySelector('#live .js-plotly-plot').data[0].z[0]]) === '{last}'")
 
 
 def test_the_file_opens_at_a_step_and_view(offline: Any, exported: Path) -> None:
     offline.goto(f"{(exported / 'run.html').as_uri()}#step=12&view=layers")
     offline.wait_for_selector("#layers .js-plotly-plot .heatmaplayer image")
-    offline.wait_for_function("document.querySelector('#layers .mc-step').textContent === '12'")
+    until(offline, "document.querySelector('#layers .mc-step').textContent === '12'")
     assert offline.locator("#live").is_hidden()
     offline.get_by_role("button", name="Results").click()
     assert offline.get_by_role("cell", name="Average").is_visible()

@@ -140,14 +140,12 @@ def test_undo_brings_the_learned_coefficients_back(layers: Any) -> None:
 
 def test_a_method_without_coefficients_says_so(page: Any, server: Server) -> None:
     run = finish(server, method="average", settings={}, name="plain mean")
-    page.wait_for_function("window.mergescope?.charts?.hub")
-    page.evaluate("(run) => { mergescope.select(run); mergescope.open('layers'); }", run)
+    page.goto(f"{server.url}/?run={run}&tab=layers")
     page.locator("#ms-layers").get_by_text("No coefficients in this run").wait_for()
 
 
 def test_guest_can_look_but_not_change(server: Server, guest: Any, finished_run: str) -> None:
-    owner = server.owner()
-    with owner.http:
+    with server.owner() as owner:
         path = owner.call("share_create", run=finished_run, days=1)["link"]["path"]
     page = guest.new_page()
     page.goto(server.url + path)

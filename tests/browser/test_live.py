@@ -14,17 +14,15 @@ ALREADY = "mergescope.charts.hub.run"
 
 
 def open_run(page: Any, run: str, tab: str = "live") -> None:
-    """Show a run, wait for its heatmap."""
-    page.wait_for_function("window.mergescope?.charts?.hub")
-    page.evaluate("([run, tab]) => { mergescope.select(run); mergescope.open(tab); }", [run, tab])
+    """Show a run as a link to it does, and wait for its heatmap."""
+    page.goto(f"{page.url.partition('?')[0]}?run={run}&tab={tab}")
     page.wait_for_selector(f"#ms-{tab} .heatmaplayer image", state="attached")
     page.wait_for_function(f"{ALREADY}?.frames.length > 0")
 
 
 def start(server: Server, steps: int = 400, **wish: Any) -> str:
     """Start a run that goes on for a while."""
-    owner = server.owner()
-    with owner.http:
+    with server.owner() as owner:
         settings = {"steps": steps, "batch": 4, "group": "tensor"}
         answer = owner.call("setup_start", suite="tiny", method="adamerging", settings=settings, **wish)
     assert "run" in answer, answer
@@ -33,8 +31,7 @@ def start(server: Server, steps: int = 400, **wish: Any) -> str:
 
 def act(server: Server, run: str, action: str) -> None:
     """Pause, resume or cancel as the header's buttons do."""
-    owner = server.owner()
-    with owner.http:
+    with server.owner() as owner:
         assert owner.call("run_action", run=run, action=action) == {"ok": True}
 
 
@@ -43,8 +40,7 @@ def running(server: Server) -> Any:
     """Id of a run that goes on; cancelled afterwards."""
     run = start(server, steps=20_000, evaluate_every=200)
     yield run
-    owner = server.owner()
-    with owner.http:
+    with server.owner() as owner:
         owner.call("run_action", run=run, action="cancel")
 
 
@@ -60,8 +56,7 @@ def test_a_run_is_drawn_from_its_first_steps_to_its_end(page: Any, server: Serve
 
 def test_what_is_drawn_is_what_is_stored(page: Any, server: Server, finished_run: str) -> None:
     open_run(page, finished_run)
-    owner = server.owner()
-    with owner.http:
+    with server.owner() as owner:
         answer = owner.call("history", run=finished_run)
     shown = page.evaluate(f"Array.from({ALREADY}.origin)")
     drawn = page.evaluate("document.querySelector('#ms-live .mc-plot').data[0].z.map((row) => Array.from(row))")
@@ -93,8 +88,7 @@ def test_pause_holds_the_run_within_a_second_and_resume_goes_on(page: Any, serve
     open_run(page, running)
     page.wait_for_function(f"{ALREADY}.last > 2")
     act(server, running, "pause")
-    owner = server.owner()
-    with owner.http:
+    with server.owner() as owner:
         page.wait_for_timeout(1000)
         held = owner.call("history", run=running, since=10**6)["steps_done"]
         page.wait_for_timeout(1500)
@@ -194,8 +188,7 @@ def test_phone_shows_everything_without_scrolling_sideways(phone: Any, finished_
 
 def test_guest_sees_the_run_of_the_link_and_no_other(server: Server, guest: Any, finished_run: str) -> None:
     other = finish(server, method="adamerging", settings={"steps": 3, "batch": 4}, name="private")
-    owner = server.owner()
-    with owner.http:
+    with server.owner() as owner:
         link = owner.call("share_create", run=finished_run, days=1)["link"]
     page = guest.new_page()
     page.goto(server.url + link["path"])

@@ -20,7 +20,7 @@ from recipe.suite_file import suite_file, suite_settings
 HERE = Path(__file__).resolve().parent
 SUITE_FILE = HERE.parent / "suites/demo.yaml"
 STAGES = ("fetch", "data", "pretrain", "finetune", "export", "select")
-CHOSEN = ("letters", "greek", "hiragana", "devanagari", "arabic", "flags", "satellite", "produce")
+CHOSEN = ("digits", "letters", "hiragana", "greek", "arabic", "flags", "satellite", "produce")
 
 
 def main() -> None:

@@ -3,12 +3,7 @@ window.mergescopeFrame = (() => {
   "use strict";
   const ms = window.mergescope;
   const ACTIVE = ["queued", "running", "paused"], RESUMABLE = ["interrupted", "cancelled", "failed"];
-  const make = (tag, cls, text) => {
-    const el = document.createElement(tag);
-    if (cls) el.className = cls;
-    if (text !== undefined) el.textContent = text;
-    return el;
-  };
+  const make = window.mergescope.make;
   const percent = (x) => (x === null || x === undefined ? "" : `${(100 * x).toFixed(1)} %`);
   function duration(s) {
     if (s === null || !isFinite(s)) return "";

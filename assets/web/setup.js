@@ -2,12 +2,7 @@
 window.mergescopeSetup = (element, server) => {
   "use strict";
   const ms = window.mergescope;
-  const make = (tag, cls, text) => {
-    const el = document.createElement(tag);
-    if (cls) el.className = cls;
-    if (text !== undefined) el.textContent = text;
-    return el;
-  };
+  const make = window.mergescope.make;
   const part = (name) => element.querySelector(`.ms-${name}`);
   const choice = { suite: "", tasks: new Set(), method: "adamerging", preset: "", settings: {}, device: "auto", precision: "auto",
     evaluate_every: 0, name: "" };

@@ -1,12 +1,7 @@
 /* The settings of one method as a form, made from the description that dashboard/planning/catalogue.py gives. */
 window.mergescopeForm = (() => {
   "use strict";
-  const make = (tag, cls, text) => {
-    const el = document.createElement(tag);
-    if (cls) el.className = cls;
-    if (text !== undefined) el.textContent = text;
-    return el;
-  };
+  const make = window.mergescope.make;
   let serial = 0;
 
   function words(value, field) {

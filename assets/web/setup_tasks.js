@@ -1,12 +1,7 @@
 /* The task cards of the page "Set up": images, classes, counts, accuracies, chosen or not. Text through textContent only. */
 window.mergescopeTasks = (() => {
   "use strict";
-  const make = (tag, cls, text) => {
-    const el = document.createElement(tag);
-    if (cls) el.className = cls;
-    if (text !== undefined) el.textContent = text;
-    return el;
-  };
+  const make = window.mergescope.make;
   const percent = (x) => `${(100 * x).toFixed(1)} %`;
 
   function counted(images) {

@@ -2,12 +2,7 @@
 window.mergescopeShare = (element, server) => {
   "use strict";
   const ms = window.mergescope;
-  const make = (tag, cls, text) => {
-    const el = document.createElement(tag);
-    if (cls) el.className = cls;
-    if (text !== undefined) el.textContent = text;
-    return el;
-  };
+  const make = window.mergescope.make;
   const part = (name) => element.querySelector(`.ms-${name}`);
   const button = (text, cls, onClick) => {
     const el = make("button", `ms-button ${cls}`, text);

@@ -99,6 +99,13 @@
       setTimeout(() => note.remove(), kind === "error" ? 15000 : 7000);
     },
     /* Calls a server function; always resolves to an object. Gradio gives nothing where the server can't be reached. */
+    /** An element with a class and text; text is never markup. */
+    make(tag, cls, text) {
+      const el = document.createElement(tag);
+      if (cls) el.className = cls;
+      if (text !== undefined) el.textContent = text;
+      return el;
+    },
     async ask(fn, args) {
       try {
         const answer = await fn(args);

@@ -73,11 +73,12 @@ def routes(http: TestClient, prefix: str, config: dict[str, Any]) -> Iterator[tu
 
 def test_a_stranger_reaches_no_handler_of_either_app_by_any_route(dashboard_site: Site, short_run: str) -> None:
     owner, viewer = dashboard_site.owner(), dashboard_site.viewer(short_run)
+    configs = {"": owner.config, "/view": viewer.config}
     dashboard_site.ctx.access.revoke(viewer.http.cookies[dashboard_site.ctx.access.view_cookie].partition(".")[0])
     stranger = dashboard_site.stranger()
     asked = 0
     with unchanged(dashboard_site):
-        for prefix, config in (("", owner.config), ("/view", viewer.config)):
+        for prefix, config in configs.items():
             for what, answer in routes(stranger, prefix, config):
                 asked += 1
                 assert answer.status_code in (401, 403), (what, answer.status_code)

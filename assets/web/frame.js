@@ -3,7 +3,7 @@ window.mergescopeFrame = (() => {
   "use strict";
   const ms = window.mergescope;
   const ACTIVE = ["queued", "running", "paused"], RESUMABLE = ["interrupted", "cancelled", "failed"];
-  const make = window.mergescope.make;
+  const make = ms.make;
   const percent = (x) => (x === null || x === undefined ? "" : `${(100 * x).toFixed(1)} %`);
   function duration(s) {
     if (s === null || !isFinite(s)) return "";

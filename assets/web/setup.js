@@ -1,8 +1,7 @@
 /* The page "Set up": loads the catalogue, keeps the choices, asks the server what they mean, starts the run. */
 window.mergescopeSetup = (element, server) => {
   "use strict";
-  const ms = window.mergescope;
-  const make = window.mergescope.make;
+  const ms = window.mergescope, { make, ask, failed } = ms;
   const part = (name) => element.querySelector(`.ms-${name}`);
   const choice = { suite: "", tasks: new Set(), method: "adamerging", preset: "", settings: {}, device: "auto", precision: "auto",
     evaluate_every: 0, name: "" };
@@ -21,15 +20,6 @@ window.mergescopeSetup = (element, server) => {
     }
     part("suite").setAttribute("aria-busy", "true");
   }
-  function failed(section, text, again) {
-    const note = make("div", "ms-note error", text);
-    note.setAttribute("role", "alert");
-    const button = make("button", "ms-button", "Try again");
-    button.type = "button";
-    button.addEventListener("click", again);
-    section.replaceChildren(note, button);
-  }
-  const ask = ms.ask;
   const keep = () => {
     try { sessionStorage.setItem("mergescope.setup", JSON.stringify({ ...values(), preset: choice.preset, everyTouched })); } catch { /* private mode */ }
   };

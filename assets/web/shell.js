@@ -98,14 +98,23 @@
       while (tray.children.length > 4) tray.firstChild.remove();
       setTimeout(() => note.remove(), kind === "error" ? 15000 : 7000);
     },
-    /* Calls a server function; always resolves to an object. Gradio gives nothing where the server can't be reached. */
-    /** An element with a class and text; text is never markup. */
+    /* An element with a class and text; text is never markup. */
     make(tag, cls, text) {
       const el = document.createElement(tag);
       if (cls) el.className = cls;
       if (text !== undefined) el.textContent = text;
       return el;
     },
+    /* Puts an error and "Try again" in the place of a section's content. */
+    failed(section, text, again) {
+      const note = ms.make("div", "ms-note error", text);
+      note.setAttribute("role", "alert");
+      const button = ms.make("button", "ms-button", "Try again");
+      button.type = "button";
+      button.addEventListener("click", again);
+      section.replaceChildren(note, button);
+    },
+    /* Calls a server function; always resolves to an object. Gradio gives nothing where the server can't be reached. */
     async ask(fn, args) {
       try {
         const answer = await fn(args);

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from core.models import Architecture, build, normalise
 
-ACTIVATIONS = 640 * 2**20
+ACTIVATIONS = 256 * 2**20
 """Bytes of saved activations that a micro-batch may take."""
 
 

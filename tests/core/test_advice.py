@@ -107,9 +107,23 @@ def test_branch_is_where_the_blocks_stop_being_alike() -> None:
     alike = related(pair(0.3), **{name: pair(value) for name, value in blocks.items()})
     name, before, after = branch(alike) or ("", 0, 0)
     assert name == "block 2"
-    assert before == pytest.approx(0.5833, abs=1e-3)
-    assert after == pytest.approx(0.075)
+    assert before == pytest.approx(0.575)
+    assert after == pytest.approx(0.1)
     assert any(advice.title == "Branch at block 2" for advice in advise(alike))
+
+
+def test_embedding_and_output_are_no_place_to_branch() -> None:
+    ends = {"embedding": 0.9, "block_0": 0.2, "block_1": 0.2, "block_2": 0.2, "output": 0.9}
+    assert branch(related(pair(0.3), **{name: pair(value) for name, value in ends.items()})) is None
+
+
+def test_a_pair_hardly_closer_than_all_others_is_no_group() -> None:
+    close = np.full((5, 5), 0.3)
+    close[0, 1] = close[1, 0] = 0.36
+    np.fill_diagonal(close, 1)
+    assert groups(relation(close)) == []
+    close[0, 1] = close[1, 0] = 0.6
+    assert groups(relation(close)) == [(0, 1)]
 
 
 def test_no_branch_where_depth_makes_no_difference() -> None:

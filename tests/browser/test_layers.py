@@ -98,7 +98,7 @@ def test_two_runs_beside_each_other_and_subtracted(layers: Any, server: Server) 
 
 def test_cell_tells_norm_and_sign_conflict(layers: Any) -> None:
     layers.locator("#ms-layers .mc-plot").first.focus()
-    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown"):
         layers.keyboard.press(key)
     facts = layers.locator("#ms-layers .mc-list")
     facts.get_by_text("sign conflict").wait_for(timeout=60_000)

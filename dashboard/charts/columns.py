@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from core.grouping import block_of
@@ -65,6 +66,11 @@ def arrange(groups: Sequence[str]) -> tuple[Column, ...]:
 
     Inside a block they stand as stored, projections last.
     """
+    return _arranged(tuple(groups))
+
+
+@lru_cache(64)
+def _arranged(groups: tuple[str, ...]) -> tuple[Column, ...]:
     columns = [_column(name, row) for row, name in enumerate(groups)]
     return tuple(sorted(columns, key=lambda column: (_depth(column.block), column.kind == "projection", column.row)))
 

@@ -22,6 +22,7 @@ from core.store import ACTIVE, RunRecord, StepRecord, Store
 from dashboard.charts.caution import notices
 from dashboard.charts.columns import Column, arrange
 from dashboard.charts.marks import Marks, NoMarks, summaries
+from dashboard.charts.recent import Recent
 
 MOST_STEPS = 200
 """Steps in one answer at most; a browser that has to catch up asks again."""
@@ -35,8 +36,10 @@ Floats = npt.NDArray[np.float32]
 class Feed:
     """Reads one store for the charts; `marks` knows where base, experts and Task Arithmetic stand."""
 
-    def __init__(self, store: Store, marks: Marks | None = None) -> None:
+    def __init__(self, store: Store, marks: Marks | None = None, fresh_seconds: float = 0.0) -> None:
+        """What is younger than `fresh_seconds` is not read again, whoever asks."""
         self._store = store
+        self._recent = Recent(store, fresh_seconds)
         self._marks = marks or NoMarks()
         self._origins: OrderedDict[str, Floats] = OrderedDict()
 
@@ -67,7 +70,7 @@ class Feed:
             stride = max(stride, suggested_stride(record.steps_done))
         rows = self._rows(record, since, stride)
         framed = [row for row in rows if row.coefficients is not None]
-        measured = self._store.evaluations(record.id)
+        measured = self._recent.evaluations(record)
         if seen > len(measured):
             seen = 0
         marks = self._marks.of(record, measured)
@@ -110,7 +113,7 @@ class Feed:
 
     def _rows(self, record: RunRecord, since: int, stride: int) -> list[StepRecord]:
         if stride == 1:
-            return self._store.steps(record.id, since=since, limit=MOST_STEPS)
+            return self._recent.steps(record, since, MOST_STEPS)
         first = (max(since, -1) // stride + 1) * stride
         wanted = list(range(first, record.steps_done + 1, stride))
         if len(wanted) < MOST_STEPS and record.steps_done > max([since, *wanted]):

@@ -16,11 +16,13 @@ from dashboard.wording import run_title
 
 MOST_STEPS = 10_000_000
 LISTED = 200
+FRESH_SECONDS = 0.25
+"""Twenty viewers cost four looks into the store a second; nobody sees a step later than that."""
 
 
 def readers(ctx: Context) -> list[Callable[..., Any]]:
     """`describe` and `history`: what every view needs."""
-    feed = Feed(ctx.store, Found(ctx.store, ctx.library))
+    feed = Feed(ctx.store, Found(ctx.store, ctx.library), FRESH_SECONDS)
 
     @ui.answered
     def describe(args: Any, request: gr.Request) -> dict[str, Any]:

@@ -32,7 +32,9 @@ from tests.dashboard.client import Dashboard
 from tests.tiny import make_suite
 
 VIEWERS = 20
-TURNS = 3
+TURNS = 5
+WARM_UP = 15.0
+"""Seconds until base and experts are measured, which the page asks for once."""
 POLLS_PER_SECOND = 1.0
 STEPS_PER_SECOND = 5
 START_SECONDS = 240
@@ -177,8 +179,9 @@ def slowdown(folder: Path, suite: Path, seconds: float) -> dict[str, Any]:
         wish = {"steps": 1_000_000, "batch": 16, "group": "tensor"}
         started = owner.call("setup_start", suite="tiny", method="adamerging", settings=wish)
         run = Server(server.url, started["run"], server.cookies)
-        while owner.call("history", run=run.run)["steps_done"] < 5:
+        while done(owner, run.run) < 5:
             time.sleep(0.2)
+        time.sleep(WARM_UP)
         rates: dict[int, list[float]] = {0: [], 1: [], VIEWERS: []}
         for _turn in range(TURNS):
             for viewers in rates:
@@ -187,6 +190,7 @@ def slowdown(folder: Path, suite: Path, seconds: float) -> dict[str, Any]:
     alone = statistics.median(rates[0])
     return {
         "steps_per_second": round(alone, 2),
+        "rates": {str(viewers): [round(one, 1) for one in found] for viewers, found in rates.items()},
         "slowdown_1_viewer": round(1 - statistics.median(rates[1]) / alone, 3),
         "slowdown_20_viewers": round(1 - statistics.median(rates[VIEWERS]) / alone, 3),
     }
@@ -195,11 +199,16 @@ def slowdown(folder: Path, suite: Path, seconds: float) -> dict[str, Any]:
 async def rate(run: Server, owner: Dashboard, viewers: int, seconds: float) -> float:
     """Steps per second while so many poll."""
     component = owner.functions["history"]
-    before, begin = owner.call("history", run=run.run)["steps_done"], time.monotonic()
+    before, begin = done(owner, run.run), time.monotonic()
     if viewers:
         await asyncio.gather(*(follower(run, component, seconds, before, at / viewers) for at in range(viewers)))
     await asyncio.sleep(max(0.0, begin + seconds - time.monotonic()))
-    return float((owner.call("history", run=run.run)["steps_done"] - before) / (time.monotonic() - begin))
+    return (done(owner, run.run) - before) / (time.monotonic() - begin)
+
+
+def done(owner: Dashboard, run: str) -> int:
+    """Steps made so far, asked for without any of them."""
+    return int(owner.call("history", run=run, since=10_000_000)["steps_done"])
 
 
 async def follower(run: Server, component: int, seconds: float, since: int, delay: float) -> None:

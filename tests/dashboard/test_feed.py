@@ -181,3 +181,49 @@ def test_a_run_whose_steps_have_no_coefficients_has_frames_for_none(store: Store
     answer = ask(store, run_id)
     assert answer["numbers"] == [0]
     assert answer["frames"] == []
+
+
+class Counting:
+    """A store that counts how often it is looked into."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.looks = store, 0
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("steps", "evaluations"):
+            self.looks += 1
+        return getattr(self._store, name)
+
+
+def test_viewers_of_the_same_moment_share_one_look(store: Store) -> None:
+    run_id = running(store, 50)
+    counting = Counting(store)
+    feed = Feed(counting, fresh_seconds=60)  # type: ignore[arg-type]
+    answers = [ask(store, run_id, feed, since=since, known=True) for since in (40, 45, 49, 40)]
+    assert [answer["numbers"] for answer in answers] == [
+        list(range(41, 51)), list(range(46, 51)), [50], list(range(41, 51)),
+    ]  # fmt: skip
+    assert counting.looks <= 4  # steps, evaluations, and the first λ
+
+
+def test_shared_steps_grow_by_what_is_new(store: Store) -> None:
+    run_id, feed = running(store, 5, planned=9), Feed(store)
+    assert ask(store, run_id, feed, since=3, known=True)["numbers"] == [4, 5]
+    for step in synthetic.made_up(3, 9, synthetic.tensor_names(1)):
+        if step.number > 5:
+            store.record(run_id, step)
+    assert ask(store, run_id, feed, since=5, known=True)["numbers"] == [6, 7, 8, 9]
+    assert ask(store, run_id, feed, since=-1)["numbers"] == list(range(10))
+
+
+def test_a_run_that_went_back_to_its_checkpoint_is_read_again(store: Store) -> None:
+    run_id, feed = running(store, 6), Feed(store, fresh_seconds=60)
+    assert ask(store, run_id, feed)["cursor"] == 6
+    store.rewind(run_id)
+    assert ask(store, run_id, feed)["numbers"] == []
+
+
+def test_more_steps_than_are_kept_still_come_complete(store: Store) -> None:
+    run_id, feed = running(store, 700, tasks=1, blocks=0), Feed(store, fresh_seconds=60)
+    ask(store, run_id, feed, since=650, known=True)
+    assert ask(store, run_id, feed, since=10, known=True)["numbers"] == list(range(11, 211))

@@ -62,7 +62,7 @@ def entropy(history: History, *, theme: ThemeName = "light") -> Figure:
 
 def window(steps: int) -> int:
     """Over how many steps the lines are averaged."""
-    return max(1, min(25, round(steps / 40)))
+    return max(1, min(25, round(steps / 12)))
 
 
 def trailing_mean(values: Floats, window: int) -> Floats:

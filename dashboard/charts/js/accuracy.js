@@ -47,11 +47,11 @@
     return {
       data,
       layout: {
-        margin: { l: charts.taskRoom(names, narrow), r: 58, t: 6, b: 26 },
+        margin: { l: charts.taskRoom(run.tasks, narrow), r: 58, t: 6, b: 26 },
         uirevision: run.id,
         dragmode: false,
         xaxis: { range: [low, 1.008], tickformat: ".0%", nticks: narrow ? 4 : 8, fixedrange: true },
-        yaxis: charts.taskAxis(names, narrow, warned(run)),
+        yaxis: charts.taskAxis(run.tasks, narrow, warned(run)),
         shapes,
         annotations: now
           ? rows.map((row) => ({
@@ -158,7 +158,7 @@
         });
       }
       layout.annotations.push({
-        text: charts.plain(charts.shorten(task.title, 16)),
+        text: charts.plain(charts.brief(task, 16)),
         x: 0,
         xref: `x${name} domain`,
         xanchor: "left",

@@ -10,7 +10,7 @@
     const colours = charts.colours(),
       narrow = charts.narrow(size.width);
     const names = run.tasks.map((one) => one.title);
-    const label = charts.shorten(names[task], 18);
+    const label = charts.brief(run.tasks[task], narrow ? 12 : 18);
     const data = [];
     run.tasks.forEach((_, place) => {
       if (place !== task)
@@ -29,7 +29,7 @@
     return {
       data,
       layout: {
-        margin: { l: 46, r: charts.labelRoom([label], narrow), t: 8, b: 38 },
+        margin: { l: 46, r: charts.labelRoom([run.tasks[task]], narrow), t: 8, b: 38 },
         uirevision: `${run.id} ${group.key}`,
         dragmode: narrow ? false : "zoom",
         xaxis: { range: [0, Math.max(run.total || 0, run.last, 1)], title: { text: "step" }, nticks: narrow ? 4 : 6 },

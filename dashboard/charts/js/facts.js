@@ -1,4 +1,4 @@
-// One line of facts about a run: speed, time left, machine, memory.
+// One line of facts about a run: speed, machine, memory. Progress and time left stand in the page's header.
 (() => {
   "use strict";
   const charts = window.mergescope.charts;
@@ -8,8 +8,6 @@
     const facts = [];
     if (run.status === "running" && run.pace > 0) {
       facts.push(run.pace > 1 ? `${run.pace.toFixed(1)} s per step` : `${(1 / run.pace).toFixed(1)} steps/s`);
-      const left = (run.total - run.stepsDone) * run.pace;
-      if (run.total > run.stepsDone) facts.push(`${charts.duration(left)} left`);
     } else if (run.elapsed > 0) facts.push(`${charts.duration(run.elapsed)} for ${run.stepsDone || 1} steps`);
     if (run.device)
       facts.push([run.device === "cpu" ? "CPU" : run.device.toUpperCase(), run.precision].filter(Boolean).join(" "));

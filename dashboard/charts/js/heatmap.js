@@ -4,7 +4,7 @@
   const charts = window.mergescope.charts;
   const LETTER = 6.7; // pixels of one letter at 12 px, for margins
 
-  // `view`: {tasks: [names], groups, rows, unit, range | span, selected, revision, zoomed, title}
+  // `view`: {tasks: [{name, title}], groups, rows, unit, range | span, selected, revision, zoomed, title}
   charts.heatmapFigure = (size, view) => {
     const narrow = charts.narrow(size.width);
     const margin = { l: charts.taskRoom(view.tasks, narrow), r: narrow ? 46 : 60, t: 8, b: 28 };
@@ -34,6 +34,7 @@
         yaxis: { ...charts.taskAxis(view.tasks, narrow), type: "category", domain: [bottom, 1], ticklabelstandoff: 4 },
         yaxis2: { domain: [0, Math.max(0.001, bottom * 0.5)], fixedrange: true, visible: false },
         shapes: [...separators(view), ...outline(view)],
+        annotations: [unit(view.unit)],
       },
     };
   };
@@ -47,7 +48,7 @@
       type: "heatmap",
       z: view.rows,
       x: view.groups.map((group) => charts.plain(group.key)),
-      y: view.tasks.map(charts.plain),
+      y: rowNames(view.tasks),
       zmin: low,
       zmax: high,
       xgap: gap,
@@ -58,19 +59,39 @@
       colorbar: {
         thickness: 8,
         outlinewidth: 0,
-        len: 1,
+        len: 0.88,
         lenmode: "fraction",
-        y: 0.5,
+        y: 0,
+        yanchor: "bottom",
         x: 1.012,
         xpad: 0,
-        ypad: 6,
+        ypad: 2,
         nticks: 5,
         tickformat: signed ? "+.2~f" : ".2~f",
         ticks: "",
-        title: { text: view.unit, side: "top", font: { size: 12 } },
       },
     };
   }
+
+  // Rows are told apart by their names, so two tasks of one title show their short names.
+  function rowNames(tasks) {
+    const titles = tasks.map((task) => task.title);
+    return tasks.map((task) => charts.plain(new Set(titles).size === titles.length ? task.title : task.name));
+  }
+
+  // Above the colour bar; Plotly's own title would touch the topmost number.
+  const unit = (text) => ({
+    text,
+    x: 1,
+    xref: "paper",
+    xanchor: "left",
+    xshift: 9,
+    y: 1,
+    yref: "paper",
+    yanchor: "top",
+    showarrow: false,
+    font: { size: 12 },
+  });
 
   function kinds(groups) {
     const names = Object.keys(charts.colours().kinds);

@@ -29,7 +29,7 @@
         groups = charts.layerGroups(run, state);
       const chosen = groups.findIndex((group) => group.key === state.cell?.key);
       return charts.heatmapFigure(size, {
-        tasks: run.tasks.map((task) => task.title),
+        tasks: run.tasks,
         groups,
         rows: charts.matrix(values, run.tasks.length, groups),
         zoomed: plot.zoomed,

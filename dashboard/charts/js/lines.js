@@ -23,7 +23,7 @@
     });
     return smoothed;
   };
-  charts.smoothingWindow = (count) => Math.max(1, Math.min(25, Math.round(count / 40)));
+  charts.smoothingWindow = (count) => Math.max(1, Math.min(25, Math.round(count / 12)));
 
   // `view`: {run, step, chosen, what}: `chosen` is the index of the task in front or -1, `what` is entropy or loss.
   charts.entropyFigure = (size, view) => {
@@ -98,7 +98,7 @@
         ? charts.limits(Math.min(...every), Math.max(...every), 0.02, 0.04)
         : [floor, 1.06 * Math.max(...every, 0.01)];
     const mean = { value: last(means), text: meanText(last(means)), colour: colours.accent };
-    const margin = { l: 42, r: charts.labelRoom([...names, mean.text], narrow), t: 8, b: 38 };
+    const margin = { l: 42, r: charts.labelRoom(run.tasks, narrow, mean.text), t: 8, b: 38 };
     const trace = (y, name, more, extra) => ({
       type: "scatter",
       mode: x.length > 1 ? "lines" : "markers",
@@ -132,7 +132,7 @@
         },
         yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f" },
         shapes: charts.cursor(step),
-        annotations: charts.endLabels([mean, ...charts.taskLabels(lines.map(last), names, chosen)], {
+        annotations: charts.endLabels([mean, ...charts.taskLabels(lines.map(last), run.tasks, chosen, narrow)], {
           x: x[x.length - 1],
           low,
           high,

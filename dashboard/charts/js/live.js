@@ -60,7 +60,7 @@
         const groups = charts.groups(run.columns, "tensor");
         const rows = charts.matrix(run.values(hub.step), run.tasks.length, groups);
         return charts.heatmapFigure(size, {
-          tasks: run.tasks.map((task) => task.title),
+          tasks: run.tasks,
           groups,
           rows,
           unit: "λ",
@@ -104,7 +104,7 @@
     place.dataset.key = key;
     const kinds = [...new Set(run?.columns.map((column) => column.kind) ?? [])];
     place.replaceChildren(
-      single ? "one λ a task, over all steps" : "one column per parameter tensor · click a cell to follow it",
+      single ? "one λ a task, over all steps" : "a column per parameter tensor · click one to follow it",
       ...(single || kinds.length < 2 ? [] : charts.kindKey(kinds)),
     );
   }

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const charts = window.mergescope.charts;
+  const LETTER = 7.1; // pixels of one letter at 12 px, for margins
 
   charts.dark = () => document.body.classList.contains("dark") || document.documentElement.dataset.theme === "dark";
   charts.colours = () => charts.palette.themes[charts.dark() ? "dark" : "light"];
@@ -62,35 +63,45 @@
     }));
   };
 
-  // The tasks as labels behind the mean: the chosen one first.
-  charts.taskLabels = (values, names, chosen) =>
-    names
-      .map((name, task) => ({
-        value: values[task],
-        text: charts.shorten(name, 18),
-        task,
-        colour: task === chosen ? charts.colours().warm : charts.colours().muted,
-      }))
-      .sort((left, right) => Number(right.task === chosen) - Number(left.task === chosen));
+  // What a task is called where there is little room: its title, else its short name.
+  charts.brief = (task, length) => {
+    const name = task.name.replaceAll("_", " ");
+    return charts.shorten(task.title.length > length && name.length < task.title.length ? name : task.title, length);
+  };
+  const endLength = (narrow) => (narrow ? 12 : 18);
+  const axisLength = (narrow) => (narrow ? 11 : 20);
 
-  // Room for such labels.
-  charts.labelRoom = (texts, narrow) =>
-    Math.min(Math.max(...texts.map((text) => text.length)) * 7.1 + 14, narrow ? 100 : 150);
+  // The tasks as labels behind the mean: the chosen one first.
+  charts.taskLabels = (values, tasks, chosen, narrow) =>
+    tasks
+      .map((task, place) => ({
+        value: values[place],
+        text: charts.brief(task, endLength(narrow)),
+        place,
+        colour: place === chosen ? charts.colours().warm : charts.colours().muted,
+      }))
+      .sort((left, right) => Number(right.place === chosen) - Number(left.place === chosen));
+
+  // Room for such labels, and for those of the mean.
+  charts.labelRoom = (tasks, narrow, mean = "") => {
+    const lengths = tasks.map((task) => charts.brief(task, endLength(narrow)).length);
+    return Math.max(mean.length, ...lengths) * LETTER + 14;
+  };
 
   // The axis of tasks, one row each, first on top.
   // `marked` tasks, those with a warning, carry a sign.
-  charts.taskAxis = (names, narrow, marked = new Set()) => ({
-    range: [names.length - 0.5, -0.5],
+  charts.taskAxis = (tasks, narrow, marked = new Set()) => ({
+    range: [tasks.length - 0.5, -0.5],
     showgrid: false,
     fixedrange: true,
     tickmode: "array",
-    tickvals: names.map((_, place) => place),
-    ticktext: names.map(
-      (name, place) => (marked.has(place) ? "⚠ " : "") + charts.plain(charts.shorten(name, narrow ? 11 : 20)),
+    tickvals: tasks.map((_, place) => place),
+    ticktext: tasks.map(
+      (task, place) => (marked.has(place) ? "⚠ " : "") + charts.plain(charts.brief(task, axisLength(narrow))),
     ),
   });
-  charts.taskRoom = (names, narrow) =>
-    Math.min(Math.max(...names.map((name) => name.length), 4) * 7.1 + 14, narrow ? 96 : 156);
+  charts.taskRoom = (tasks, narrow) =>
+    Math.max(4, ...tasks.map((task) => charts.brief(task, axisLength(narrow)).length)) * LETTER + 14;
 
   // A vertical line at the step that is being looked at; nothing while the newest is followed.
   charts.cursor = (step) =>

@@ -60,7 +60,7 @@
       task.flatMap((one) => (place === chosen ? [one.mean, one.low, one.high] : [one.mean])),
     );
     const [low, high] = charts.limits(Math.min(...shown), Math.max(...shown), 0.02, 0.06);
-    const margin = { l: 46, r: charts.labelRoom([...names, "mean"], narrow), t: 8, b: 28 };
+    const margin = { l: 46, r: charts.labelRoom(run.tasks, narrow, "mean"), t: 8, b: 28 };
     return {
       data,
       layout: {
@@ -79,8 +79,9 @@
             { value: overall[x.length - 1], text: "mean", colour: colours.accent },
             ...charts.taskLabels(
               stats.map((task) => task[x.length - 1].mean),
-              names,
+              run.tasks,
               chosen,
+              narrow,
             ),
           ],
           { x: x.length - 1, low, high, height: size.height - margin.t - margin.b },
@@ -165,11 +166,11 @@
         ),
       ],
       layout: {
-        margin: { l: charts.taskRoom(names, narrow), r: 20, t: 6, b: 26 },
+        margin: { l: charts.taskRoom(run.tasks, narrow), r: 20, t: 6, b: 26 },
         uirevision: run.id,
         dragmode: false,
         xaxis: { range: [low, high], nticks: narrow ? 4 : 7, tickformat: ".2~f", fixedrange: true },
-        yaxis: charts.taskAxis(names, narrow),
+        yaxis: charts.taskAxis(run.tasks, narrow),
         shapes: rows.flatMap((row) => [
           bar(row, stats[row].least, stats[row].most, 2),
           bar(row, stats[row].first, stats[row].third, 9),

@@ -65,11 +65,11 @@
 
   // What a task is called where there is little room: its title, else its short name.
   charts.brief = (task, length) => {
-    const name = task.name.replaceAll("_", " ");
+    const name = task.name.charAt(0).toUpperCase() + task.name.slice(1).replaceAll("_", " ");
     return charts.shorten(task.title.length > length && name.length < task.title.length ? name : task.title, length);
   };
   const endLength = (narrow) => (narrow ? 12 : 18);
-  const axisLength = (narrow) => (narrow ? 11 : 20);
+  const axisLength = (narrow) => (narrow ? 11 : 22);
 
   // The tasks as labels behind the mean: the chosen one first.
   charts.taskLabels = (values, tasks, chosen, narrow) =>

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from dashboard.context import Context  # noqa: E402
 from dashboard.library import Library  # noqa: E402
 from dashboard.security import guard  # noqa: E402
 from tests.dashboard.client import Dashboard  # noqa: E402
+from tests.dashboard.loops import inside_loop  # noqa: E402
 
 HOST = "http://127.0.0.1:7860"
 
@@ -74,12 +74,7 @@ def dashboard_site(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path) -
     store = Store.open(folder)
     jobs = Jobs(store, load=library.load)
     ctx = Context(store, jobs, False, Access(folder), library, suite="tiny")
-
-    async def build() -> FastAPI:
-        # Where no event loop runs, Gradio makes one that nobody closes.
-        return site.build(ctx)
-
-    yield Site(asyncio.run(build()), ctx)
+    yield Site(inside_loop(lambda: site.build(ctx)), ctx)
     jobs.shutdown()
     library.close()
     store.close()

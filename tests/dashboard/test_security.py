@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from dashboard import site
@@ -21,6 +19,7 @@ from dashboard.security import guard
 from dashboard.security.headers import FIXED
 from tests.dashboard.client import Dashboard
 from tests.dashboard.conftest import HOST, Site
+from tests.dashboard.loops import inside_loop
 
 CHANGING = {
     "run_action", "setup_start", "share_create", "share_revoke", "share_device", "share_sign_out", "share_rename",
@@ -253,11 +252,8 @@ def test_a_read_only_server_shows_every_run_and_has_no_owner(
     tmp_path: Path, dashboard_site: Site, short_run: str
 ) -> None:
     ctx = replace(dashboard_site.ctx, readonly=True, jobs=None, access=Access(tmp_path, open_view=True))
-
-    async def build() -> FastAPI:
-        return site.build(ctx)
-
-    http = TestClient(guard.protect(asyncio.run(build()), ctx.access, "127.0.0.1", owner_app=False), HOST)
+    app = inside_loop(lambda: site.build(ctx))
+    http = TestClient(guard.protect(app, ctx.access, "127.0.0.1", owner_app=False), HOST)
     assert http.get("/config").status_code == 401
     assert http.get(f"/open/{ctx.access.one_time_token()}").status_code == 401
     assert http.get("/", follow_redirects=False).headers["location"] == "/view/"

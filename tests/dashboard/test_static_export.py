@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import json
 import re
 import runpy
@@ -22,6 +21,7 @@ from dashboard.charts.feed import decode
 from dashboard.static_export import model_card, write_figures, write_html, write_space
 from dashboard.static_export.facts import markdown
 from tests.dashboard import synthetic
+from tests.dashboard.loops import inside_loop
 
 NASTY = "</script><script>window.__x=1</script><img src=x onerror=window.__x=1>"
 
@@ -163,12 +163,8 @@ def test_the_space_serves_the_replay(store: Store, tmp_path: Path) -> None:
 
     run_id = synthetic.finished(store, tasks=2, blocks=1, steps=3, name="replayed")
     write_space(store, run_id, tmp_path / "space")
-
-    async def build() -> dict[str, Any]:
-        # Where no event loop runs, Gradio makes one that nobody closes.
-        return runpy.run_path(str(tmp_path / "space" / "app.py"), run_name="space")
-
-    client = TestClient(asyncio.run(build())["app"])
+    space = inside_loop(lambda: runpy.run_path(str(tmp_path / "space" / "app.py"), run_name="space"))
+    client = TestClient(space["app"])
     assert "replayed" in client.get("/replay").text
     assert 'src=\\"replay\\"' in client.get("/config").text
 

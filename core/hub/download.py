@@ -1,0 +1,195 @@
+"""Fetching checkpoints: sizes and disk space first, then file by file, going on where an earlier attempt stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import HfApi, get_session, hf_hub_url
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import HTTPError as TransportError
+from huggingface_hub.utils import OfflineModeIsEnabled, build_hf_headers, hf_raise_for_status
+
+from core.errors import BadInput, MergescopeError
+from core.files import write_text
+from core.hub.folder import LISTING, local_folder, repository
+from core.hub.listing import HubFile, Listing, choose
+from core.hub.reference import HubReference
+from core.progress import Progress, Silent
+
+CHUNK = 2**20
+ATTEMPTS = 5
+"""Times a file that breaks off is asked for again within one fetch."""
+SPARE = 256 * 2**20
+"""Bytes of disk space that are left alone."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One checkpoint to fetch."""
+
+    reference: HubReference
+    listing: Listing
+    remaining: int
+    """Bytes that are not on disk yet."""
+
+
+def plan(references: Sequence[HubReference], endpoint: str | None = None) -> list[Wanted]:
+    """What has to be fetched of `references`, with sizes, asked from the hub.
+
+    Raises `BadInput` for a repository or revision that is not there or not open to this person, `MergescopeError` where
+    the hub can't be reached.
+    """
+    missing = [reference for reference in dict.fromkeys(references) if local_folder(reference) is None]
+    wanted = []
+    for reference in missing:
+        listing = _list(reference, endpoint)
+        folder = repository(reference) / listing.commit
+        wanted.append(Wanted(reference, listing, listing.bytes - sum(_present(folder, f) for f in listing.files)))
+    return wanted
+
+
+def fetch(
+    wanted: Sequence[Wanted],
+    progress: Progress | None = None,
+    tick: Callable[[], None] = lambda: None,
+    endpoint: str | None = None,
+) -> list[Path]:
+    """Fetch what `plan` found; progress counts MiB. `tick` is called after each of them and may raise to stop.
+
+    What is on disk when it stops is used by the next attempt. Raises `BadInput` where the disk is too small,
+    `MergescopeError` where the connection fails for good or a file arrives damaged.
+    """
+    progress = progress or Silent()
+    _require_space(wanted)
+    folders = []
+    for each in wanted:
+        folder = repository(each.reference) / each.listing.commit
+        progress.start(f"Fetching {each.reference.repo} (MiB)", -(-each.remaining // CHUNK))
+        for file in each.listing.files:
+            with _explained(each.reference):
+                _fetch_file(each.listing, file, folder, progress, tick, endpoint)
+        write_text(folder / LISTING, each.listing.dump())
+        write_text(repository(each.reference) / "revisions" / each.reference.revision, each.listing.commit)
+        progress.finish()
+        folders.append(folder)
+    return folders
+
+
+def _list(reference: HubReference, endpoint: str | None) -> Listing:
+    with _explained(reference):
+        info = HfApi(endpoint=endpoint).model_info(reference.repo, revision=reference.revision, files_metadata=True)
+    files = [HubFile(s.rfilename, s.size or 0, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ()]
+    return choose(reference.repo, str(info.sha), [file for file in files if Path(file.name).name == file.name])
+
+
+def _present(folder: Path, file: HubFile) -> int:
+    for path in (folder / file.name, _part(folder, file)):
+        if path.is_file():
+            return min(path.stat().st_size, file.size)
+    return 0
+
+
+def _part(folder: Path, file: HubFile) -> Path:
+    return folder / f"{file.name}.part"
+
+
+def _require_space(wanted: Sequence[Wanted]) -> None:
+    if not wanted:
+        return
+    folder = repository(wanted[0].reference)
+    folder.mkdir(parents=True, exist_ok=True)
+    needed, free = sum(each.remaining for each in wanted), shutil.disk_usage(folder).free
+    if needed + SPARE > free:
+        raise BadInput(
+            f"Fetching needs {needed / 2**30:.1f} GiB on the disk of `{folder.parent}`. Found {free / 2**30:.1f} GiB "
+            "free. Make room, or move the folder with MERGESCOPE_HOME."
+        )
+
+
+def _fetch_file(
+    listing: Listing, file: HubFile, folder: Path, progress: Progress, tick: Callable[[], None], endpoint: str | None
+) -> None:
+    path, part = folder / file.name, _part(folder, file)
+    if path.is_file() and path.stat().st_size == file.size:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    address = hf_hub_url(listing.repo, file.name, revision=listing.commit, endpoint=endpoint)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _stream(address, part, file.size, progress, tick)
+        except HfHubHTTPError:
+            raise  # The server's own answer: asking again would be told the same.
+        except TransportError:
+            if attempt == ATTEMPTS:
+                raise
+        if part.stat().st_size == file.size:
+            break
+    _verify(part, file, listing)
+    part.replace(path)
+
+
+def _stream(address: str, part: Path, size: int, progress: Progress, tick: Callable[[], None]) -> None:
+    """Append to `part` what it lacks."""
+    begin = part.stat().st_size if part.is_file() else 0
+    if begin > size:  # Left over from something else.
+        part.unlink()
+        begin = 0
+    if begin == size:
+        part.touch()
+        return
+    headers = build_hf_headers() | ({"Range": f"bytes={begin}-"} if begin else {})
+    with get_session().stream("GET", address, headers=headers, follow_redirects=True) as response:
+        hf_raise_for_status(response)
+        # A server that does not know ranges answers 200 with the whole file.
+        with part.open("ab" if response.status_code == 206 else "wb") as out:
+            for chunk in response.iter_bytes(CHUNK):
+                if out.tell() + len(chunk) > size:
+                    break  # More than was announced: the check of the hash refuses it.
+                out.write(chunk)
+                progress.advance()
+                tick()
+
+
+def _verify(part: Path, file: HubFile, listing: Listing) -> None:
+    found = part.stat().st_size
+    damaged = found != file.size
+    if not damaged and file.sha256:
+        with part.open("rb") as stream:
+            damaged = hashlib.file_digest(stream, "sha256").hexdigest() != file.sha256
+    if damaged:
+        if found >= file.size:
+            part.unlink()  # Complete but wrong: going on from it would never end well.
+        raise MergescopeError(
+            f"`{file.name}` of `{listing.repo}` should be {file.size} bytes with the hub's SHA-256. Found {found} bytes"
+            f"{'' if found < file.size else ' of other content'}. Fetch again."
+        )
+
+
+@contextmanager
+def _explained(reference: HubReference) -> Iterator[None]:
+    """Turn the hub library's exceptions into one line for a person."""
+    name = reference.repo
+    try:
+        yield
+    except RevisionNotFoundError:
+        raise BadInput(f"Hub model `{name}` has no revision `{reference.revision}`.") from None
+    except GatedRepoError:
+        raise BadInput(
+            f"Hub model `{name}` is gated: accept its terms on its page, then set HF_TOKEN to your token."
+        ) from None
+    except RepositoryNotFoundError:
+        raise BadInput(f"Hub model `{name}` was not found. If it is private, set HF_TOKEN to your token.") from None
+    except HfHubHTTPError as error:
+        raise MergescopeError(f"The hub refused `{name}`: {str(error).splitlines()[0]}.") from None
+    except OfflineModeIsEnabled:
+        raise BadInput(f"`{name}` should be fetched, but HF_HUB_OFFLINE=1 forbids it. Unset it.") from None
+    except (TransportError, ConnectionError) as error:
+        raise MergescopeError(
+            f"The hub can't be reached for `{name}`: {type(error).__name__}. Check the connection and fetch again; "
+            "what has arrived is kept."
+        ) from None

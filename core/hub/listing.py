@@ -1,0 +1,90 @@
+"""Which files of a repository are fetched: the weights in their safest format, and the configuration beside them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+
+CONFIGURATION = ("config.json", "open_clip_config.json", "preprocessor_config.json", "adapter_config.json")
+WEIGHTS = (
+    r"model\.safetensors|model-\d{5}-of-\d{5}\.safetensors|model\.safetensors\.index\.json",
+    r"open_clip_model\.safetensors",
+    r"adapter_model\.safetensors",
+    r"pytorch_model\.bin|pytorch_model-\d{5}-of-\d{5}\.bin|pytorch_model\.bin\.index\.json",
+    r"open_clip_pytorch_model\.bin",
+)
+"""In order of preference: the first that a repository has is taken, the others hold the same once more."""
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """One file of a repository."""
+
+    name: str
+    size: int
+    sha256: str | None
+    """Known for files in large-file storage, None for small text files."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a checkpoint consists of at one commit."""
+
+    repo: str
+    commit: str
+    files: tuple[HubFile, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files together."""
+        return sum(file.size for file in self.files)
+
+    def complete_in(self, folder: Path) -> bool:
+        """Whether every file is in `folder` in full."""
+        return all((folder / f.name).is_file() and (folder / f.name).stat().st_size == f.size for f in self.files)
+
+    def dump(self) -> str:
+        """As JSON."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def read(cls, path: Path) -> Listing | None:
+        """The listing in a file; None where there is none that can be read."""
+        try:
+            data = json.loads(path.read_text("utf-8"))
+            return cls(data["repo"], data["commit"], tuple(HubFile(**file) for file in data["files"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+def choose(repo: str, commit: str, found: list[HubFile]) -> Listing:
+    """The files to fetch; raises `BadInput` where the repository has no weights that can be read."""
+    for pattern in WEIGHTS:
+        if weights := [file for file in found if re.fullmatch(pattern, file.name)]:
+            return Listing(repo, commit, (*(f for f in found if f.name in CONFIGURATION), *weights))
+    names = ", ".join(file.name for file in found[:12]) or "no file"
+    raise BadInput(f"Hub model `{repo}` should have weights such as model.safetensors. Found: {names}.")
+
+
+def weights_complete(folder: Path) -> bool:
+    """Whether a folder that something else fetched holds a whole checkpoint."""
+    for name in ("model.safetensors", "open_clip_model.safetensors", "adapter_model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return True
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            return all((folder / shard).is_file() for shard in _shards(index))
+    return False
+
+
+def _shards(index: Path) -> set[str]:
+    try:
+        data: Any = json.loads(index.read_text("utf-8"))
+        return {Path(str(name)).name for name in data["weight_map"].values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {index.name + " can't be read"}

@@ -10,6 +10,7 @@ from core.errors import BadSuite, UnknownName
 from core.files import inside
 from core.models import Architecture, architecture
 from core.paths import ASSETS, home
+from core.roots import roots
 from core.suite_file import SuiteEntry, TaskEntry, parse_suite
 
 __all__ = ["SuiteFile", "TaskEntry", "available", "find"]
@@ -60,17 +61,22 @@ class SuiteFile:
                 return task
         raise UnknownName(f"task of suite {self.name}", name, [task.name for task in self.tasks])
 
-    def resolve(self, relative: str) -> Path:
-        """The file that a path of the suite file names; raises `BadSuite` outside the suite's folder."""
-        path = self.root / relative
+    def resolve(self, named: str) -> Path:
+        """The file that a path of the suite file names: in the suite's folder or else in a checkpoint folder.
+
+        Raises `BadSuite` for one that leads out of these.
+        """
+        own = self.root / named
+        places = (self.root, *roots())
         try:
-            allowed = inside(path, self.root)
-            path.is_file()
+            path = next((root / named for root in places if (root / named).exists()), own)
+            allowed = inside(path, *places)
         except (OSError, ValueError, RuntimeError) as error:  # Too long, a zero byte, a loop of links.
-            raise BadSuite(f"`{self.path.name}`: {relative[:80]!r} is no usable path: {str(error)[:80]}.") from None
+            raise BadSuite(f"`{self.path.name}`: {named[:80]!r} is no usable path: {str(error)[:80]}.") from None
         if not allowed:
             raise BadSuite(
-                f"`{self.path.name}`: `{relative}` leads outside the suite's folder, where nothing is opened."
+                f"`{self.path.name}`: `{named}` leads outside the suite's folder and the checkpoint folders, where "
+                "nothing is opened."
             )
         return path
 

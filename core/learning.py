@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 import torch
@@ -12,15 +12,15 @@ from pydantic import field_validator
 from torch import Tensor
 
 from core import objectives
-from core.errors import BadInput, NonFinite
+from core.batches import Batches
+from core.errors import NonFinite
 from core.grouping import GroupKind, group
 from core.merged import Batch, Measured, MergedModel
-from core.methods.base import Coefficients, Need, Outcome, State, Step, Weights
-from core.objectives import Objective, Target
+from core.methods.base import Coefficients, Outcome, State, Step, Weights
+from core.optimiser import Adam
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 from core.task_vectors import TaskVectors
-from core.tasks import Stream
 
 PAPER = "AdaMerging (ICLR 2024)"
 
@@ -52,6 +52,13 @@ class LearningSettings(MethodSettings):
         0, "Stop when the mean loss of this many steps is not 0.1 % below that of as many steps before; 0: never.",
         source="Mergescope; off in the paper", ge=0, le=1_000_000,
     )  # fmt: skip
+    temperature: float = setting(
+        1.0, "Temperature of the objective `expert_kl`; others have none.", source="plain KL divergence", gt=0, le=100
+    )
+    diversity: float = setting(
+        1.0, "Weight of the second term of `information_maximisation`; others have none.",
+        source="SHOT (ICML 2020), equation 3", ge=0, le=10,
+    )  # fmt: skip
 
     @field_validator("objective")
     @classmethod
@@ -66,7 +73,11 @@ def learn(problem: Problem, vectors: TaskVectors, settings: LearningSettings, re
 
     Raises `NonFinite` before an update that a NaN or infinite loss or gradient would spoil.
     """
-    learner = _Learner(problem, vectors, settings)
+    yield from carry_out(Learner(problem, vectors, settings), resume)
+
+
+def carry_out(learner: Learner, resume: State | None) -> Iterator[Step]:
+    """Yield the steps of a learner from its beginning, or after the step that `resume` was taken at."""
     if resume is None:
         yield learner.record(None, 0.0)
     else:
@@ -79,61 +90,73 @@ def learn(problem: Problem, vectors: TaskVectors, settings: LearningSettings, re
         yield learner.record(measured, time.perf_counter() - begin)
 
 
-class _Learner:
+class Learner:
+    """λ, its optimiser and its batches. Subclasses learn more than λ, or find its gradient another way."""
+
     def __init__(self, problem: Problem, vectors: TaskVectors, settings: LearningSettings) -> None:
         # `vectors` may be prepared ones (AdaMerging++); the problem's own are the experts.
         self._problem, self._vectors, self._settings = problem, vectors, settings
-        self._objective: Objective = objectives.get(settings.objective)
+        self._objective = objectives.get(settings.objective).tuned(
+            temperature=settings.temperature, diversity=settings.diversity
+        )
         self._grouping = group(vectors.names, settings.group)
-        self._model = MergedModel(problem, vectors, self._grouping)
-        self._streams = {task: self._stream(task) for task in vectors.tasks}
+        self._batches = Batches(
+            problem, self._objective,
+            split=settings.adapt_on, batch=settings.batch, seed=settings.seed, fraction=settings.fraction,
+        )  # fmt: skip
         shape = (len(self._grouping.groups), len(vectors.tasks))
         self._raw = torch.full(shape, settings.init, dtype=vectors.origin.dtype)
-        self._adam = torch.optim.Adam([self._raw], lr=settings.lr, betas=(0.9, 0.999))
+        self._adam = Adam({"raw": self._raw, **self._more_parameters()}, settings.lr)
         self._recent: list[float] = []
         self.number = 0
 
-    def _stream(self, task: str) -> Stream:
-        settings, images = self._settings, self._problem.split(task, self._settings.adapt_on)
-        if self._objective.needs is not Need.UNLABELLED and images.labels is None:
-            raise BadInput(
-                f"Objective `{self._objective.name}` needs labels. Found none for task `{task}`, split "
-                f"`{settings.adapt_on}`; choose a label-free objective (entropy, expert_kl) or leave the task out."
-            )
-        return Stream(task, len(images), settings.batch, settings.seed, settings.fraction)
+    def _more_parameters(self) -> Mapping[str, Tensor]:
+        """What is learned beside λ."""
+        return {}
 
-    def coefficients(self) -> Tensor:
+    def _model(self) -> MergedModel:
+        """Made when first needed: it takes twice the encoder's memory."""
+        if not hasattr(self, "_merged"):
+            self._merged = MergedModel(self._problem, self._vectors, self._grouping)
+        return self._merged
+
+    def coefficients(self, raw: Tensor | None = None) -> Tensor:
         """λ as merged."""
-        return self._raw.clamp(0, 1) if self._settings.clamp else self._raw.clone()
+        raw = self._raw if raw is None else raw
+        return raw.clamp(0, 1) if self._settings.clamp else raw.clone()
 
     def step(self) -> Measured:
         """Measure one batch of every task and update λ."""
-        used = self.coefficients()
-        measured = self._model.measure(used, [self._batch(t, s) for t, s in self._streams.items()], self._objective)
-        gradient = measured.gradient.to(self._raw)
-        bad = [task for task, loss in measured.losses.items() if not math.isfinite(loss)]
-        if bad or not gradient.isfinite().all():
-            raise NonFinite(
-                f"Step {self.number + 1}: the loss of {', '.join(bad) or 'some task'} or its gradient is NaN or "
-                "infinite. λ was kept as after the step before. Lower `lr`, turn `clamp` on, or look at `similarity`."
-            )
-        # The clamp passes no gradient outside 0…1, as autograd's clamp does.
-        self._raw.grad = gradient * (used == self._raw) if self._settings.clamp else gradient
-        self._adam.step()
+        measured, gradients = self._measure(self._batches.next())
+        self._require_finite(measured, gradients)
+        self._adam.step(gradients)
+        self._batches.note(measured)
         self.number += 1
         if window := 2 * self._settings.patience:
             self._recent = [*self._recent, sum(measured.losses.values())][-window:]
         return measured
 
-    def _batch(self, task: str, stream: Stream) -> Batch:
-        chosen = stream.next()
-        images = self._problem.split(task, self._settings.adapt_on)
-        pixels = images.pixels[chosen]
-        if self._objective.target is Target.LABELS and images.labels is not None:
-            return Batch(task, pixels, images.labels[chosen])
-        if self._objective.target is Target.EXPERT:
-            return Batch(task, pixels, self._problem.logits(self._problem.task_vectors.expert(task), task, pixels))
-        return Batch(task, pixels)
+    def _measure(self, batches: list[Batch]) -> tuple[Measured, dict[str, Tensor]]:
+        """The batches' losses as they are now, and the gradients that the optimiser gets."""
+        return self._measure_at(self._raw, batches)
+
+    def _measure_at(self, raw: Tensor, batches: list[Batch]) -> tuple[Measured, dict[str, Tensor]]:
+        used = self.coefficients(raw)
+        measured = self._model().measure(used, batches, self._objective)
+        return measured, {"raw": self._through_clamp(measured.gradient, used, raw)}
+
+    def _through_clamp(self, gradient: Tensor, used: Tensor, raw: Tensor) -> Tensor:
+        """The clamp passes no gradient outside 0…1, as autograd's clamp does."""
+        gradient = gradient.to(raw)
+        return torch.where(used == raw, gradient, torch.zeros_like(gradient)) if self._settings.clamp else gradient
+
+    def _require_finite(self, measured: Measured, gradients: Mapping[str, Tensor]) -> None:
+        bad = [task for task, loss in measured.losses.items() if not math.isfinite(loss)]
+        if bad or not all(g.isfinite().all() for g in (measured.gradient, *gradients.values())):
+            raise NonFinite(
+                f"Step {self.number + 1}: the loss of {', '.join(bad) or 'some task'} or its gradient is NaN or "
+                "infinite. λ was kept as after the step before. Lower `lr`, turn `clamp` on, or look at `similarity`."
+            )
 
     def finished(self) -> bool:
         """Whether all steps are done, or the last `patience` steps were no better than those before."""
@@ -145,47 +168,36 @@ class _Learner:
         before, after = sum(self._recent[:patience]), sum(self._recent[patience:])
         return after > before - 1e-3 * abs(before)
 
+    def weights(self) -> Callable[[], Weights]:
+        """Computes the merged weights as they are now, whenever it is called."""
+        used = self.coefficients().to(self._vectors.origin)
+        return lambda: self._vectors.named(self._vectors.combine(used, self._grouping.row_of))
+
     def record(self, measured: Measured | None, seconds: float) -> Step:
         """The step just made, as the runner stores it."""
-        used = self.coefficients()
-        state = self._snapshot()
-
-        def weights() -> Weights:
-            return self._model.weights(used.to(self._vectors.origin))
-
+        state, weights = self._snapshot(), self.weights()
         return Step(
             number=self.number,
             losses=measured.losses if measured else {},
             entropies=measured.entropies if measured else {},
             seconds=seconds,
-            samples=sum(min(self._settings.batch, s.size) for s in self._streams.values()) if measured else 0,
-            coefficients=Coefficients(self._grouping.groups, self._vectors.tasks, used.float()),
+            samples=self._batches.images_per_step if measured else 0,
+            coefficients=Coefficients(self._grouping.groups, self._vectors.tasks, self.coefficients().float()),
             state=lambda: state,
             weights=weights,
-            outcome=Outcome.of(weights()) if self.finished() else None,
+            outcome=self._outcome(weights) if self.finished() else None,
         )
 
+    def _outcome(self, weights: Callable[[], Weights]) -> Outcome:
+        return Outcome.of(weights())
+
     def _snapshot(self) -> State:
-        adam = self._adam.state[self._raw]
-        return {
-            "raw": self._raw.clone(),
-            "exp_avg": adam["exp_avg"].clone() if adam else torch.zeros_like(self._raw),
-            "exp_avg_sq": adam["exp_avg_sq"].clone() if adam else torch.zeros_like(self._raw),
-            "number": torch.tensor(self.number),
-            # A stream's permutations are functions of seed, task and epoch: its position is all there is to save.
-            "positions": torch.tensor([stream.position for stream in self._streams.values()]),
-            "recent": torch.tensor(self._recent, dtype=torch.float64),
-        }
+        recent = torch.tensor(self._recent, dtype=torch.float64)
+        return {"number": torch.tensor(self.number), "recent": recent, **self._adam.state(), **self._batches.state()}
 
     def restore(self, state: State) -> None:
         """Continue after the step that `state` was taken at."""
-        self._raw.copy_(state["raw"])
         self.number = int(state["number"])
         self._recent = state["recent"].tolist()
-        for stream, position in zip(self._streams.values(), state["positions"].tolist(), strict=True):
-            stream.seek(position)
-        self._adam.state[self._raw] = {
-            "step": torch.tensor(float(self.number)),
-            "exp_avg": state["exp_avg"].clone(),
-            "exp_avg_sq": state["exp_avg_sq"].clone(),
-        }
+        self._adam.restore(state, self.number)
+        self._batches.restore(state)

@@ -40,57 +40,90 @@ class Measured:
     entropies: dict[str, float]
     gradient: Tensor
     """dL/dλ `[groups, tasks]`, where λ is what was merged (after a clamp)."""
+    predictions: dict[str, Tensor]
+    """Task -> mean of the predicted probabilities over its batch, `[classes]` on the CPU."""
+
+    @staticmethod
+    def of(sums: Mapping[str, Sums], gradient: Tensor) -> Measured:
+        """What a pass found, with the gradient that was made of its dL/dθ."""
+        losses, entropies = ({task: found.values[i].item() for task, found in sums.items()} for i in range(2))
+        return Measured(losses, entropies, gradient, {task: found.predictions for task, found in sums.items()})
 
 
-class MergedModel:
-    """θ(λ) = θ₀ + Σ_k λ[g, k] τ_k for one grouping; buffers for weights and gradient are used again."""
+@dataclass
+class Sums:
+    """One task's loss, entropy and predictions, summed over micro-batches."""
 
-    def __init__(self, problem: Problem, vectors: TaskVectors, grouping: Grouping) -> None:
-        self._problem, self._vectors, self._grouping = problem, vectors, grouping
-        self._weights = torch.empty_like(vectors.origin)
-        self._gradient = torch.zeros_like(vectors.origin)
-        self._leaves = {n: w.requires_grad_(n in vectors.names) for n, w in vectors.named(self._weights).items()}
-        for name, gradient in vectors.named(self._gradient).items():
+    values: Tensor
+    """Mean loss and mean entropy of the batch, float64 `[2]`."""
+    predictions: Tensor
+    """Mean of the predicted probabilities, float64 `[classes]`."""
+
+
+class EncoderGradient:
+    """A forward and backward pass of the image encoder; buffers for weights and gradient are used again."""
+
+    def __init__(self, problem: Problem, vectors: TaskVectors) -> None:
+        self._problem = problem
+        self.weights = torch.empty_like(vectors.origin)
+        """θ as one vector `[D]`: write it before each pass."""
+        self.gradient = torch.zeros_like(vectors.origin)
+        """dL/dθ as one vector `[D]` after a pass."""
+        self._leaves = {n: w.requires_grad_(n in vectors.names) for n, w in vectors.named(self.weights).items()}
+        for name, gradient in vectors.named(self.gradient).items():
             if name in vectors.names:
                 self._leaves[name].grad = gradient
 
-    def weights(self, coefficients: Tensor) -> dict[str, Tensor]:
-        """Newly allocated merged weights for λ `[groups, tasks]`; nothing of this object changes."""
-        return self._vectors.named(self._vectors.combine(coefficients, self._grouping.row_of))
-
-    def measure(self, coefficients: Tensor, batches: Sequence[Batch], objective: Objective) -> Measured:
-        """Losses of the batches at λ `[groups, tasks]` and their exact gradient with respect to it.
+    def run(self, batches: Sequence[Batch], objective: Objective) -> dict[str, Sums]:
+        """Task -> sums at `weights`; leaves the gradient of the summed losses in `gradient`.
 
         Images are pushed through in micro-batches; since losses are means over samples this is exact. When memory runs
         out the micro-batch is halved, and stays so. Raises what `problem.tick` raises.
         """
-        with torch.no_grad():
-            self._vectors.combine(coefficients, self._grouping.row_of, out=self._weights)
         count = sum(len(batch.images) for batch in batches)
-        losses, entropies = self._problem.within_memory(count, lambda size: self._accumulate(batches, objective, size))
-        gradient = self._vectors.contract(self._gradient, self._grouping.row_of, len(self._grouping.groups))
-        return Measured(losses, entropies, gradient)
+        return self._problem.within_memory(count, lambda size: self._accumulate(batches, objective, size))
 
-    def _accumulate(
-        self, batches: Sequence[Batch], objective: Objective, size: int
-    ) -> tuple[dict[str, float], dict[str, float]]:
-        """Losses and entropies; leaves dL/dθ in `self._gradient`."""
-        self._gradient.zero_()
-        totals = {batch.task: torch.zeros(2, dtype=torch.float64) for batch in batches}
+    def _accumulate(self, batches: Sequence[Batch], objective: Objective, size: int) -> dict[str, Sums]:
+        self.gradient.zero_()
+        heads, double = self._problem.heads, torch.float64
+        sums = {
+            b.task: Sums(torch.zeros(2, dtype=double), torch.zeros(len(heads[b.task]), dtype=double)) for b in batches
+        }
         for pieces in _micro_batches(batches, size):
             self._problem.tick()
             prepared = self._problem.encoder.prepare(torch.cat([piece.images for piece, _ in pieces]))
             features = self._problem.encoder.features(self._leaves, prepared)
             total = features.new_zeros(())
             for (piece, share), own in zip(pieces, features.split([len(p.images) for p, _ in pieces]), strict=True):
-                logits = own @ self._problem.heads[piece.task].T
+                logits = own @ heads[piece.task].T
                 target = piece.target.to(logits.device) if piece.target is not None else None
                 loss = objective.per_sample(logits, target).sum() * share
                 total = total + loss
                 spread = entropy(logits.detach()).sum() * share
-                totals[piece.task] += torch.stack([loss.detach(), spread]).cpu().double()
+                sums[piece.task].values += torch.stack([loss.detach(), spread]).cpu().double()
+                sums[piece.task].predictions += (logits.detach().softmax(-1).sum(0) * share).cpu().double()
             total.backward()
-        return {t: v[0].item() for t, v in totals.items()}, {t: v[1].item() for t, v in totals.items()}
+        return sums
+
+
+class MergedModel:
+    """θ(λ) = θ₀ + Σ_k λ[g, k] τ_k for one grouping."""
+
+    def __init__(self, problem: Problem, vectors: TaskVectors, grouping: Grouping) -> None:
+        self._vectors, self._grouping = vectors, grouping
+        self._pass = EncoderGradient(problem, vectors)
+
+    def weights(self, coefficients: Tensor) -> dict[str, Tensor]:
+        """Newly allocated merged weights for λ `[groups, tasks]`; nothing of this object changes."""
+        return self._vectors.named(self._vectors.combine(coefficients, self._grouping.row_of))
+
+    def measure(self, coefficients: Tensor, batches: Sequence[Batch], objective: Objective) -> Measured:
+        """Losses of the batches at λ `[groups, tasks]` and their exact gradient with respect to it."""
+        with torch.no_grad():
+            self._vectors.combine(coefficients, self._grouping.row_of, out=self._pass.weights)
+        sums = self._pass.run(batches, objective)
+        rows = len(self._grouping.groups)
+        return Measured.of(sums, self._vectors.contract(self._pass.gradient, self._grouping.row_of, rows))
 
 
 def _micro_batches(batches: Sequence[Batch], size: int) -> list[list[tuple[Batch, float]]]:

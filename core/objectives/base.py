@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import Tensor
 
@@ -17,6 +17,7 @@ class Target(StrEnum):
     NOTHING = "nothing"
     LABELS = "labels"
     EXPERT = "logits of the task's own expert"
+    MARGINAL = "logarithm of the running mean of the task's predicted probabilities"
 
 
 class Objective(ABC):
@@ -28,6 +29,10 @@ class Objective(ABC):
     summary: ClassVar[str]
     needs: ClassVar[Need] = Need.UNLABELLED
     target: ClassVar[Target] = Target.NOTHING
+
+    def tuned(self, *, temperature: float, diversity: float) -> Self:
+        """This objective with a method's settings; those that it does not have leave it as it is."""
+        return self
 
     @abstractmethod
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +71,10 @@ class Naive:
         return features / features.norm(dim=-1, keepdim=True) @ head.T
 
 
-def naive_loss(objective: str, logits: Tensor, labels: Tensor, expert: Tensor) -> Tensor:
-    """Mean loss of one batch from the definition."""
+def naive_loss(
+    objective: str, logits: Tensor, labels: Tensor, expert: Tensor, marginal: Tensor | None = None
+) -> Tensor:
+    """Mean loss of one batch from the definition; `marginal` is uniform where it is not given."""
     p = logits.softmax(-1)
     if objective == "entropy":
         return -(p * p.log()).sum(-1).mean()
@@ -80,6 +83,14 @@ def naive_loss(objective: str, logits: Tensor, labels: Tensor, expert: Tensor) -
     if objective == "expert_kl":
         q = expert.softmax(-1)
         return (q * (q.log() - p.log())).sum(-1).mean()
+    if objective == "pseudo_label":
+        return -p.log()[torch.arange(len(p)), expert.argmax(-1)].mean()
+    if objective == "entropy_selected":
+        each = -(p * p.log()).sum(-1)
+        return torch.stack([h if h < 0.4 * math.log(p.shape[1]) else 0 * h for h in each]).mean()
+    if objective == "information_maximisation":
+        m = torch.full_like(p[0], 1 / p.shape[1]).detach() if marginal is None else marginal
+        return (-(p * p.log()).sum(-1) + (p * m.log()).sum(-1)).mean()
     raise ValueError(objective)
 
 

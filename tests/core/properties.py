@@ -21,6 +21,18 @@ QUICK = {"steps": 4, "batch": 5, "lr": 0.05}
 """Settings that keep a learning method short; lr is large so that λ really moves, 5 images cross epochs unevenly."""
 
 
+def sure(problem: Problem, objective: str) -> Problem:
+    """The same problem; for the objective that leaves unsure samples out, with heads that make most samples sure."""
+    if objective != "entropy_selected":
+        return problem
+    return replace(problem, heads={task: 4 * head for task, head in problem.heads.items()})
+
+
+def exact(method: str) -> dict[str, Any]:
+    """Settings under which a learning method follows the gradient of the loss that it reports."""
+    return {"rho": 0.0} if "rho" in methods.get(method).Settings.model_fields else {}
+
+
 def settings(method: str, **values: Any) -> MethodSettings:
     """Settings of a method: the quick ones it has, replaced by `values`."""
     kind = methods.get(method).Settings

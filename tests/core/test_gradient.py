@@ -17,11 +17,12 @@ from core.encoder import Encoder
 from core.errors import Cancelled, RunFailed
 from core.grouping import group
 from core.merged import Batch, Measured, MergedModel, _micro_batches
+from core.objectives import Target
 from core.problem import Problem
 from tests.core.naive import Naive, groups, naive_loss
-from tests.core.properties import LEARNING, permuted, run
+from tests.core.properties import LEARNING, exact, permuted, run, sure
 
-OBJECTIVES = ("entropy", "cross_entropy", "expert_kl")
+OBJECTIVES = objectives.names()
 KINDS = ("task", "block", "tensor")
 SIZES = {"task0": 5, "task1": 3, "task2": 7}
 """Batches of unequal length, so that a mean over the wrong number of images shows."""
@@ -35,8 +36,13 @@ def batches(problem: Problem, objective: str) -> list[Batch]:
         labels = problem.labels(task)
         assert labels is not None
         expert = problem.logits(problem.task_vectors.expert(task), task, pixels)
-        target = {"entropy": None, "cross_entropy": labels[: SIZES[task]], "expert_kl": expert}[objective]
-        found.append(Batch(task, pixels, target))
+        target = {
+            Target.NOTHING: None,
+            Target.LABELS: labels[: SIZES[task]],
+            Target.EXPERT: expert,
+            Target.MARGINAL: torch.full_like(expert, 1 / expert.shape[1]).log(),
+        }
+        found.append(Batch(task, pixels, target[objectives.get(objective).target]))
     return found
 
 
@@ -76,6 +82,7 @@ def naive_gradient(problem: Problem, naive: Naive, kind: str, objective: str) ->
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_losses_and_gradient_equal_plain_autograd(kind: str, objective: str, problem64: Problem, naive: Naive) -> None:
+    problem64 = sure(problem64, objective)
     found = measure(problem64, kind, objective)
     losses, gradient = naive_gradient(problem64, naive, kind, objective)
     assert list(found.losses.values()) == pytest.approx(losses, abs=1e-11)
@@ -93,7 +100,8 @@ def test_entropies_are_reported_whatever_is_minimised(objective: str, problem64:
 @pytest.mark.parametrize("method", LEARNING)
 def test_a_methods_gradient_equals_central_finite_differences(method: str, objective: str, problem64: Problem) -> None:
     """Through the generator itself: step 1 from a λ of our choice, and Adam's first moment, 0.1 × the gradient."""
-    values: dict[str, Any] = {"steps": 1, "group": "block", "objective": objective}
+    problem64 = sure(problem64, objective)
+    values: dict[str, Any] = {"steps": 1, "group": "block", "objective": objective, **exact(method)}
     start = run(method, problem64, **values)[0]
     assert start.state is not None
     state = dict(start.state())
@@ -112,18 +120,20 @@ def test_a_methods_gradient_equals_central_finite_differences(method: str, objec
 
 @pytest.mark.parametrize("method", LEARNING)
 def test_a_clamped_coefficient_has_no_gradient_and_the_others_do(method: str, problem64: Problem) -> None:
-    state = dict(run(method, problem64, steps=1, group="task")[0].state())  # type: ignore[misc]
+    values: dict[str, Any] = {"steps": 1, "group": "task", "clamp": True, **exact(method)}
+    state = dict(run(method, problem64, **values)[0].state())  # type: ignore[misc]
     raw = torch.tensor([[-0.1, 1.2, 0.4]], dtype=torch.float64)
-    found = run(method, problem64, resume=state | {"raw": raw}, steps=1, group="task")[-1].state()["exp_avg"]  # type: ignore[misc]
+    found = run(method, problem64, resume=state | {"raw": raw}, **values)[-1].state()["exp_avg"]  # type: ignore[misc]
     assert (found != 0).tolist() == [[False, False, True]]
     edge = torch.tensor([[0.0, 1.0, 0.4]], dtype=torch.float64)
-    found = run(method, problem64, resume=state | {"raw": edge}, steps=1, group="task")[-1].state()["exp_avg"]  # type: ignore[misc]
+    found = run(method, problem64, resume=state | {"raw": edge}, **values)[-1].state()["exp_avg"]  # type: ignore[misc]
     assert (found != 0).all()
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("micro_batch", [1, 3, 7])
 def test_micro_batches_are_exact(micro_batch: int, objective: str, problem64: Problem) -> None:
+    problem64 = sure(problem64, objective)
     whole = measure(problem64, "tensor", objective)
     pieces = measure(replace(problem64, micro_batch=micro_batch), "tensor", objective)
     torch.testing.assert_close(pieces.gradient, whole.gradient, rtol=0, atol=1e-12)

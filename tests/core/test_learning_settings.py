@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from core import methods
+from core import methods, objectives
 from core.errors import BadInput, UnknownName
 from core.methods.base import Need
 from core.problem import Problem
@@ -43,7 +43,7 @@ def without_labels(problem: Problem) -> Problem:
 
 
 def test_unlabelled_images_are_enough_for_label_free_objectives(problem32: Problem) -> None:
-    for objective in ("entropy", "expert_kl"):
+    for objective in sorted(set(objectives.names()) - {"cross_entropy"}):
         assert_same_steps(
             run("adamerging", without_labels(problem32), objective=objective),
             run("adamerging", problem32, objective=objective),
@@ -80,7 +80,7 @@ def test_needs_follow_the_objective(method: str) -> None:
         ({"clamp": "perhaps"}, BadInput, "`clamp`"),
         ({"group": "layer"}, BadInput, r"`group`.*'task', 'block' or 'tensor'"),
         ({"adapt_on": "validation"}, BadInput, "`adapt_on`"),
-        ({"objective": "hope"}, BadInput, r"`objective`.*cross_entropy, entropy, expert_kl.*'hope'"),
+        ({"objective": "hope"}, BadInput, r"`objective`.*cross_entropy, entropy, .*expert_kl.*'hope'"),
         ({"step": 5}, UnknownName, r"setting of adamerging `step`.*steps"),
     ],
 )

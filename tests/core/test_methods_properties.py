@@ -124,6 +124,7 @@ ONE_EXPERT = {
     # Learning hardly moves λ from 0.3 with lr = 1e-9.
     "adamerging": lambda tau: 0.3 * tau,
     "adamerging_pp": lambda tau: 0.3 * _trimmed(tau),
+    "samerging": lambda tau: 0 * tau,  # It begins at λ = 0.
 }
 """Method -> what is added to the base for a single task vector, with default settings."""
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from core import objectives
 from core.errors import UnknownName
 from core.methods.base import Need
+from core.objectives import Target
 from core.objectives.entropy import entropy
 
 
@@ -30,11 +31,16 @@ LABELS = torch.tensor([0, 4, 2, 1, 3, 0])
 
 
 def target_of(name: str) -> Tensor | None:
-    return {"entropy": None, "cross_entropy": LABELS, "expert_kl": logits(1)}[name]
+    """Labels, an expert's logits, or a log-marginal that is the same for all rows."""
+    marginal = logits(2)[:1].log_softmax(-1).expand(6, -1)
+    targets = {Target.LABELS: LABELS, Target.EXPERT: logits(1), Target.MARGINAL: marginal}
+    return targets.get(objectives.get(name).target)
 
 
 def test_the_objectives_of_the_issue_are_registered() -> None:
-    assert set(objectives.names()) >= {"entropy", "cross_entropy", "expert_kl"}
+    assert set(objectives.names()) >= {
+        *("entropy", "cross_entropy", "expert_kl", "entropy_selected", "information_maximisation", "pseudo_label"),
+    }
 
 
 def test_an_unknown_objective_lists_those_that_exist() -> None:
@@ -67,6 +73,41 @@ def test_expert_kl_is_kl_of_the_expert_from_the_merged_model() -> None:
     np.testing.assert_allclose(objectives.get("expert_kl").per_sample(logits(), logits(1)), expected, rtol=1e-10)
 
 
+def test_temperature_divides_both_sides_logits() -> None:
+    tuned = objectives.get("expert_kl").tuned(temperature=2.0, diversity=1.0)
+    expected = objectives.get("expert_kl").per_sample(logits() / 2, logits(1) / 2)
+    torch.testing.assert_close(tuned.per_sample(logits(), logits(1)), expected, rtol=0, atol=1e-15)
+
+
+def test_pseudo_label_is_cross_entropy_against_the_experts_answer() -> None:
+    p, answers = probabilities(logits()), probabilities(logits(1)).argmax(1)
+    found = objectives.get("pseudo_label").per_sample(logits(), logits(1))
+    np.testing.assert_allclose(found, -np.log(p[np.arange(6), answers]), rtol=1e-12)
+
+
+def test_entropy_selected_counts_the_sure_samples_alone() -> None:
+    scales = torch.tensor([0.0, 0.1, 1.0, 3.0, 10.0, 100.0]).double()[:, None]
+    values = logits(scale=1.0) * scales
+    p = probabilities(values)
+    h = -(p * np.log(np.maximum(p, 1e-300))).sum(1)
+    expected = np.where(h < 0.4 * np.log(5), h, 0)
+    assert 0 < np.count_nonzero(expected) < 6
+    np.testing.assert_allclose(objectives.get("entropy_selected").per_sample(values, None), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.5, 1.0])
+def test_information_maximisation_has_the_gradient_of_entropy_less_the_marginals_entropy(diversity: float) -> None:
+    """With m the batch's own mean p, its gradient is that of mean H(p) − diversity · H(m), which uses every class."""
+    values = logits().requires_grad_()
+    p = values.softmax(-1)
+    target = p.mean(0).log().detach().expand(6, -1)
+    tuned = objectives.get("information_maximisation").tuned(temperature=1.0, diversity=diversity)
+    found = torch.autograd.grad(tuned.per_sample(values, target).mean(), values)[0]
+    m = p.mean(0)
+    whole = -(p * p.log()).sum(1).mean() + diversity * (m * m.log()).sum()
+    torch.testing.assert_close(found, torch.autograd.grad(whole, values)[0], rtol=0, atol=1e-14)
+
+
 def test_expert_kl_of_the_expert_itself_is_zero_and_elsewhere_positive() -> None:
     kl = objectives.get("expert_kl")
     assert kl.per_sample(logits(1), logits(1)).abs().max() < 1e-15
@@ -83,7 +124,7 @@ def test_extreme_logits_give_finite_losses_and_gradients(name: str) -> None:
     values = torch.tensor([[1e4, -1e4, 0, 5, 5]] * 6, dtype=torch.float32, requires_grad=True)
     target = target_of(name)
     loss = objectives.get(name).per_sample(
-        values, target.float() if name == "expert_kl" and target is not None else target
+        values, target.float() if target is not None and target.is_floating_point() else target
     )
     loss.sum().backward()
     assert loss.isfinite().all()

@@ -20,7 +20,7 @@ from core.methods.base import State
 from core.problem import Problem
 from core.tasks import Stream
 from tests.core.naive import Naive, groups, naive_loss
-from tests.core.properties import LEARNING, assert_close, assert_same_steps, run, settings
+from tests.core.properties import LEARNING, assert_close, assert_same_steps, run, settings, sure
 
 STEPS, BATCH, LR = 20, 5, 0.05
 
@@ -32,6 +32,8 @@ def naive_loop(
     rows = groups(naive.names, kind)
     raw = torch.full((len(rows), len(naive.tasks)), init, dtype=torch.float64, requires_grad=True)
     adam = torch.optim.Adam([raw], lr=LR, betas=(0.9, 0.999))
+    marginals = {task: torch.full((len(problem.heads[task]),), 1 / len(problem.heads[task])) for task in naive.tasks}
+    marginals = {task: mean.double() for task, mean in marginals.items()}
     streams = {task: Stream(task, 32, BATCH, seed=3) for task in naive.tasks}
     losses, trajectory = [], [raw.detach().clone()]
 
@@ -52,7 +54,8 @@ def naive_loop(
             with torch.no_grad():
                 expert = naive.logits(naive.experts[task], images, head)
             logits = naive.logits(merged, images, head)
-            each.append(naive_loss(objective, logits, naive.labels(task)[chosen], expert))
+            each.append(naive_loss(objective, logits, naive.labels(task)[chosen], expert, marginals[task]))
+            marginals[task] = 0.9 * marginals[task] + 0.1 * logits.detach().softmax(-1).mean(0)
         adam.zero_grad()
         sum(each).backward()  # type: ignore[union-attr]
         adam.step()
@@ -62,14 +65,18 @@ def naive_loop(
         return losses, trajectory, weights()
 
 
-@pytest.mark.parametrize("objective", ["entropy", "cross_entropy", "expert_kl"])
-@pytest.mark.parametrize("clamp", [True, False])
-@pytest.mark.parametrize("kind", ["task", "block", "tensor"])
+@pytest.mark.parametrize(
+    ("kind", "clamp", "objective"),
+    [
+        *itertools.product(["task", "block", "tensor"], [True, False], ["entropy", "cross_entropy", "expert_kl"]),
+        *itertools.product(["block"], [True], ["entropy_selected", "information_maximisation", "pseudo_label"]),
+    ],
+)
 def test_twenty_steps_equal_a_naive_autograd_loop(
     kind: str, clamp: bool, objective: str, problem64: Problem, naive: Naive
 ) -> None:
     """From λ = 0.1 with steps of 0.05, so that some λ cross 0 and the clamp matters."""
-    init = 0.1
+    init, problem64 = 0.1, sure(problem64, objective)
     losses, trajectory, weights = naive_loop(naive, problem64, kind, objective, clamp, init)
     steps = run(
         "adamerging", problem64, group=kind, clamp=clamp, objective=objective,
@@ -135,6 +142,7 @@ RESUMED: dict[str, dict[str, Any]] = {
     "one image": {"fraction": 0.001},
     "expert_kl": {"objective": "expert_kl"},
     "cross_entropy": {"objective": "cross_entropy", "adapt_on": "held-out"},
+    "running mean": {"objective": "information_maximisation"},
     "no clamp": {"clamp": False, "init": 0.01},
     "clamp": {"init": 0.01, "group": "task"},
     "whole epoch": {"batch": 32, "group": "block"},

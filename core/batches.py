@@ -1,0 +1,86 @@
+"""What a learning method sees: one batch of every task a step, with what its objective compares with."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from core.errors import BadInput
+from core.merged import Batch, Measured
+from core.methods.base import Need, State
+from core.objectives import Objective, Target
+from core.problem import Problem
+from core.tasks import Stream
+
+MOMENTUM = 0.1
+"""Weight of a step's mean prediction in the running mean; sixteen images a step make about 160 images of memory."""
+
+
+class Batches:
+    """Endless batches of the tasks' images in an order that seed and position alone decide.
+
+    Raises `BadInput` where the objective needs labels that are not known.
+    """
+
+    def __init__(
+        self, problem: Problem, objective: Objective, *, split: str, batch: int, seed: int, fraction: float = 1.0
+    ) -> None:
+        self._problem, self._objective, self._split = problem, objective, split
+        self._streams = {
+            task: Stream(task, self._count(task), batch, seed, fraction) for task in problem.task_vectors.tasks
+        }
+        self._batch = batch
+        # Uniform at first: the objective is then the entropy less a constant.
+        self._marginals = (
+            {t: torch.full((len(problem.heads[t]),), 1 / len(problem.heads[t])).double() for t in self._streams}
+            if objective.target is Target.MARGINAL
+            else {}
+        )
+
+    def _count(self, task: str) -> int:
+        images = self._problem.split(task, self._split)
+        if self._objective.needs is not Need.UNLABELLED and images.labels is None:
+            raise BadInput(
+                f"Objective `{self._objective.name}` needs labels. Found none for task `{task}`, split "
+                f"`{self._split}`; choose a label-free objective (entropy, expert_kl) or leave the task out."
+            )
+        return len(images)
+
+    @property
+    def images_per_step(self) -> int:
+        """Images of one step, over all tasks."""
+        return sum(min(self._batch, stream.size) for stream in self._streams.values())
+
+    def next(self) -> list[Batch]:
+        """The next batch of every task."""
+        return [self._next(task, stream.next()) for task, stream in self._streams.items()]
+
+    def _next(self, task: str, chosen: Tensor) -> Batch:
+        images = self._problem.split(task, self._split)
+        pixels = images.pixels[chosen]
+        match self._objective.target:
+            case Target.LABELS if images.labels is not None:
+                return Batch(task, pixels, images.labels[chosen])
+            case Target.EXPERT:
+                return Batch(task, pixels, self._problem.logits(self._problem.task_vectors.expert(task), task, pixels))
+            case Target.MARGINAL:
+                row = self._marginals[task].log().to(self._problem.task_vectors.origin.dtype)
+                return Batch(task, pixels, row.expand(len(pixels), -1))
+        return Batch(task, pixels)
+
+    def note(self, measured: Measured) -> None:
+        """Let a step's predictions enter the running means."""
+        for task, mean in self._marginals.items():
+            mean.lerp_(measured.predictions[task].cpu().double(), MOMENTUM)
+
+    def state(self) -> State:
+        """Where the batches stand; a stream's permutations are functions of seed, task and number of passes."""
+        positions = {"positions": torch.tensor([stream.position for stream in self._streams.values()])}
+        return positions | {f"marginal {at}": mean.clone() for at, mean in enumerate(self._marginals.values())}
+
+    def restore(self, state: State) -> None:
+        """Go on where `state` was taken."""
+        for stream, position in zip(self._streams.values(), state["positions"].tolist(), strict=True):
+            stream.seek(position)
+        for at, mean in enumerate(self._marginals.values()):
+            mean.copy_(state[f"marginal {at}"])

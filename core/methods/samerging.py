@@ -1,0 +1,60 @@
+"""SAMerging: λ learned by distillation from the experts, at a flat minimum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from core.learning import Learner, LearningSettings, carry_out
+from core.merged import Batch, Measured
+from core.methods.adamerging import AdaMerging
+from core.methods.base import State, Step
+from core.problem import Problem
+from core.settings import MethodSettings, setting
+
+PAPER = "SAMerging (2025)"
+
+
+class SAMergingSettings(LearningSettings):
+    """AdaMerging's settings with SAMerging's defaults, and the radius of sharpness-aware minimisation."""
+
+    objective: str = setting("expert_kl", "What is minimised.", source=PAPER)
+    temperature: float = setting(2.0, "Temperature of the objective `expert_kl`.", source=PAPER, gt=0, le=100)
+    init: float = setting(0.0, "λ to begin with.", source=PAPER, ge=-10, le=10)
+    clamp: bool = setting(False, "Use λ clamped to 0…1 in the merge.", source=PAPER)
+    steps: int = setting(100, "Optimiser steps.", source=PAPER, ge=1, le=1_000_000)
+    rho: float = setting(
+        0.07, "Distance in λ to the worse point whose gradient is followed; 0: plain descent.",
+        source=PAPER, ge=0, le=10,
+    )  # fmt: skip
+
+
+class SAMerging(AdaMerging):
+    """min_λ max_{‖ε‖ ≤ ρ} Σ_k KL(expert_k ‖ merged at λ + ε), to first order."""
+
+    name = "samerging"
+    title = "SAMerging"
+    paper = (
+        "SAMerging (2025); sharpness-aware minimisation (Foret et al., ICLR 2021), equations 2 and 3, over Adam. A "
+        "factor on the loss, such as temperature², changes nothing: SAM and Adam both divide by the gradient's size."
+    )
+    summary = "Pulls the merged model towards each expert's answers and prefers λ whose neighbourhood is good as well."
+    cost = "Two forward and backward passes a step instead of one, and a forward pass of each task's expert."
+    Settings = SAMergingSettings
+
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+        """One step an update of λ."""
+        assert isinstance(settings, SAMergingSettings)
+        yield from carry_out(_SharpnessAware(problem, problem.task_vectors, settings), resume)
+
+
+class _SharpnessAware(Learner):
+    def _measure(self, batches: list[Batch]) -> tuple[Measured, dict[str, Tensor]]:
+        assert isinstance(self._settings, SAMergingSettings)
+        here, gradients = self._measure_at(self._raw, batches)
+        norm = gradients["raw"].norm()
+        if not self._settings.rho or not norm > 0:  # A norm that is NaN stops the run, one that is 0 has no direction.
+            return here, gradients
+        _, gradients = self._measure_at(self._raw + self._settings.rho * gradients["raw"] / norm, batches)
+        return here, gradients

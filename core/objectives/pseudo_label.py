@@ -1,0 +1,23 @@
+"""Cross-entropy on the answers of the task's own expert."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.objectives.base import Objective, Target
+
+
+class PseudoLabel(Objective):
+    """Cross-entropy against the class that the task's own expert finds most likely."""
+
+    name = "pseudo_label"
+    title = "Labels from each task's expert"
+    paper = "Pseudo-Label (Lee, ICML workshop 2013), equation 15; labels come from the expert, not the model."
+    summary = "Takes each expert's answer for the label: harder than the KL divergence, and as wrong as the expert is."
+    target = Target.EXPERT
+
+    def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
+        """Cross-entropy of each sample against the arg max of the expert's logits `[B, C]`."""
+        assert target is not None
+        return F.cross_entropy(logits, target.argmax(-1), reduction="none")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 
 from core import paths
-from core.checkpoints import Checkpoint, load_checkpoint
+from core.checkpoints import Checkpoint, load_checkpoint, load_expert
 from core.encoder import Encoder, micro_batch_for
 from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
 from core.files import sha256
@@ -118,7 +118,7 @@ def _read_experts(
     progress.start("Loading checkpoints", len(tasks))
     for row, task in enumerate(tasks):
         assert task.expert is not None
-        expert = load_checkpoint(suite.resolve(task.expert.weights), VISUAL)
+        expert = load_expert(suite.resolve(task.expert.weights), base.tensors)
         check_against_base(expert.path.name, base.tensors, expert.tensors, vectors.names, task.expert.cast)
         for name, span in zip(vectors.names, vectors.spans, strict=True):
             theta = expert.tensors[name].to(vectors.origin).reshape(-1)

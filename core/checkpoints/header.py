@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import Any
 
 import torch
 
+from core.checkpoints.source import MAX_DIMENSIONS, MAX_TENSORS, check_table, opened
 from core.errors import BadCheckpoint
 
 MAX_HEADER = 10 * 2**20
-MAX_TENSORS = 20_000
-MAX_DIMENSIONS = 16
-NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,500}")
+MAX_PARTS = {b"{": 5 * MAX_TENSORS, b"[": 3 * MAX_TENSORS, b",": 50 * MAX_TENSORS}
+"""How often each sign may stand in a header: JSON becomes many times larger when it is parsed."""
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -58,8 +57,9 @@ def read_header(path: Path) -> Header:
     Raises `BadCheckpoint` for anything that is not exactly what the format describes: oversized or malformed
     headers, duplicate keys, odd names, overlapping or out-of-file data, holes.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with opened(path) as file:
+        size = file.seek(0, 2)
+        file.seek(0)
         length = int.from_bytes(file.read(8), "little")
         if size < 10 or not 2 <= length <= min(MAX_HEADER, size - 8):
             raise BadCheckpoint(
@@ -67,6 +67,11 @@ def read_header(path: Path) -> Header:
                 f"{min(MAX_HEADER, max(size - 8, 0)):,} bytes, found {length:,}. Fetch or export the file again."
             )
         raw = file.read(length)
+    for sign, limit in MAX_PARTS.items():
+        if raw.count(sign) > limit:
+            raise BadCheckpoint(
+                f"`{path.name}` has a malformed safetensors header: more parts than {MAX_TENSORS:,} tensors need."
+            )
     try:
         entries = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
@@ -74,8 +79,7 @@ def read_header(path: Path) -> Header:
     if not isinstance(entries, dict):
         raise BadCheckpoint(f"`{path.name}` has a malformed safetensors header: expected an object.")
     metadata = entries.pop("__metadata__", {})
-    if len(entries) > MAX_TENSORS:
-        raise BadCheckpoint(f"`{path.name}` holds {len(entries):,} tensors; expected at most {MAX_TENSORS:,}.")
+    check_table(path.name, entries)
     tensors = {name: _entry(path.name, name, entry) for name, entry in entries.items()}
     _check_cover(path.name, tensors.values(), size - 8 - length)
     texts = metadata.items() if isinstance(metadata, dict) else ()
@@ -98,8 +102,6 @@ def _is_count(value: object) -> bool:
 
 
 def _entry(file: str, name: str, entry: object) -> TensorInfo:
-    if not NAME.fullmatch(name):
-        raise BadCheckpoint(f"`{file}` holds a tensor with an odd name: {name[:60]!r}.")
     match entry:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [begin, end]} if len(
             shape

@@ -1,43 +1,55 @@
-"""`inspect`: what a checkpoint file holds, without loading its tensors or executing anything in it."""
+"""`inspect`: what a checkpoint is and holds, without loading its tensors or executing anything in it."""
 
 from __future__ import annotations
 
-from math import prod
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.cli import options
 from core.cli.output import print_json, print_table
 
+if TYPE_CHECKING:
+    from core.checkpoints import Verdict
+
+SHOWN = 6
+"""Architectures named in a line."""
+
 
 def inspect(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="A file of any format, or a folder as on the Hugging Face hub.")
+    ],
     as_json: options.Json = False,
 ) -> None:
-    """List the tensors and metadata of CHECKPOINT."""
-    from core.checkpoints import describe
-    from core.files import sha256
+    """Say what CHECKPOINT is: format, architecture, tensors, SHA-256, warnings."""
+    from core.checkpoints import identify
 
-    header = describe(checkpoint)
-    tensors: list[dict[str, Any]] = [
-        {"name": name, "shape": list(tensor.shape), "dtype": tensor.dtype} for name, tensor in header.tensors.items()
-    ]
-    facts = {
-        "path": str(checkpoint),
-        "format": "safetensors",
-        "bytes": checkpoint.stat().st_size,
-        "sha256": sha256(checkpoint),
-        "parameters": sum(prod(tensor.shape) for tensor in header.tensors.values()),
-        "metadata": header.metadata,
-    }
+    verdict = identify(checkpoint)
     if as_json:
-        print_json(facts | {"tensors": tensors})
+        print_json(verdict.as_json())
         return
-    rows = [[item["name"], " x ".join(map(str, item["shape"])) or "scalar", item["dtype"]] for item in tensors]
+    rows = [[row.name, " x ".join(map(str, row.shape)) or "scalar", row.dtype] for row in verdict.tensors]
     print_table(checkpoint.name, ["tensor", ">shape", "type"], rows)
-    print(f"{facts['parameters']:,} numbers in {len(tensors)} tensors, {facts['bytes']:,} bytes")
-    print(f"SHA-256 {facts['sha256']}")
-    for key, value in header.metadata.items():
-        print(f"{key}: {value}")
+    print_table("", ["what", "found"], _facts(verdict))
+    for warning in verdict.warnings:
+        print(f"Note: {warning}.")
+
+
+def _facts(verdict: Verdict) -> list[list[str]]:
+    more = f", and {len(verdict.architectures) - SHOWN} more" if len(verdict.architectures) > SHOWN else ""
+    activation = {True: "QuickGELU", False: "GELU", None: "not said"}[verdict.quick_gelu]
+    types = ", ".join(f"{count} {dtype}" for dtype, count in verdict.dtypes.items())
+    return [
+        ["format", verdict.format],
+        ["layout", verdict.layout],
+        ["use", verdict.kind],
+        ["fits", ", ".join(verdict.architectures[:SHOWN]) + more or "no open_clip model"],
+        ["activation", activation],
+        ["tensors", f"{len(verdict.tensors)} ({types})"],
+        ["parameters", f"{verdict.parameters:,}"],
+        ["bytes", f"{verdict.bytes:,}"],
+        ["SHA-256", verdict.sha256],
+        *([key, value] for key, value in verdict.metadata.items()),
+    ]

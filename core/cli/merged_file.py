@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.checkpoints import load_checkpoint
-from core.models import VISUAL
+from core.checkpoints import load_expert
 from core.task_vectors import check_against_base
 
 if TYPE_CHECKING:
@@ -17,6 +16,6 @@ if TYPE_CHECKING:
 def read(path: Path, problem: Problem) -> Weights:
     """The image encoder in `path`, in the base's element type; raises `BadCheckpoint` if it does not fit."""
     vectors = problem.task_vectors
-    base, tensors = vectors.base, load_checkpoint(path, VISUAL).tensors
+    base, tensors = vectors.base, load_expert(path, vectors.base).tensors
     check_against_base(path.name, base, tensors, vectors.names, cast=True)
     return base | {name: tensors[name].to(base[name]) for name in vectors.names}

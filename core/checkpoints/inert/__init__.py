@@ -1,0 +1,1 @@
+"""Pickled PyTorch files read without executing anything: a pickle becomes descriptions of objects, never objects."""

@@ -1,0 +1,97 @@
+"""Checkpoints as named tensors under open_clip's names: whole models, experts held by a base, and heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from core.checkpoints import lora
+from core.checkpoints.layouts import VISUAL, Kind
+from core.checkpoints.opening import Opened, open_checkpoint
+from core.errors import BadCheckpoint
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Named tensors of one checkpoint, on the CPU, as stored."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    metadata: Mapping[str, str]
+    sha256: str
+    quick_gelu: bool | None = None
+    """Whether it was trained with QuickGELU; None where it does not say."""
+
+    def require_finite(self, prefix: str = "") -> Checkpoint:
+        """Itself, unless it holds NaN or infinity: that raises `BadCheckpoint` naming the tensors."""
+        if names := nonfinite(self.tensors):
+            shown = ", ".join(f"`{prefix}{name}`" for name in names[:4]) + (", …" if len(names) > 4 else "")
+            told = f"tensor {shown} holds" if len(names) == 1 else f"tensors {shown} hold"
+            raise BadCheckpoint(f"`{self.path.name}`: {told} NaN or infinite values; it can't be merged.")
+        return self
+
+
+def load_checkpoint(path: Path, prefix: str = "", skip: str | None = None) -> Checkpoint:
+    """The tensors of a file or folder whose open_clip names begin with `prefix` (then removed), but not with `skip`.
+
+    Names that belong to no known model are left as they are. Raises `BadCheckpoint` naming the file, what was
+    expected and what was found.
+    """
+    opened = open_checkpoint(path)
+    if opened.layout.kind == Kind.ADAPTER:
+        raise BadCheckpoint(
+            f"`{path.name}` is an adapter, which means nothing without its base; expected whole weights."
+        )
+    return _checkpoint(opened, dict(opened.read(prefix, skip))).require_finite(prefix)
+
+
+def load_expert(path: Path, base: Mapping[str, Tensor], *, finite: bool = True) -> Checkpoint:
+    """The image encoder in `path`, its names without `visual.`; `base` is that of the base.
+
+    What the format leaves to the base (the projection of Hugging Face's CLIPVisionModel, everything that an adapter
+    does not touch) is the base's. Whether it fits the base is for the caller to check. Raises `BadCheckpoint`; not
+    for NaN and infinity where `finite` is not asked for.
+    """
+    opened = open_checkpoint(path)
+    if opened.layout.kind == Kind.HEAD:
+        raise BadCheckpoint(f"`{path.name}` is a classification head; expected an image encoder.")
+    if opened.layout.kind == Kind.ADAPTER:
+        tensors = lora.apply(opened, base)
+    else:
+        tensors = dict(opened.read(VISUAL))
+        kept = {name.removeprefix(VISUAL) for name in opened.layout.from_base} & set(base) - set(tensors)
+        tensors |= {name: base[name] for name in kept}
+    checkpoint = _checkpoint(opened, tensors)
+    return checkpoint.require_finite(VISUAL) if finite else checkpoint
+
+
+def load_head(path: Path) -> Tensor:
+    """The classification head in `path`, `[classes, embed_dim]` float32: logits are features @ head.T.
+
+    Raises `BadCheckpoint` for anything else, and for a head whose bias is not zero.
+    """
+    opened = open_checkpoint(path)
+    if opened.layout.kind != Kind.HEAD:
+        raise BadCheckpoint(
+            f"`{path.name}` should be a classification head [classes, embed_dim]. Found {opened.layout.name}."
+        )
+    found = _checkpoint(opened, dict(opened.read())).require_finite()
+    by_role = {name.rpartition(".")[2]: tensor for name, tensor in found.tensors.items()}
+    if "bias" in by_role and by_role["bias"].any():
+        raise BadCheckpoint(
+            f"`{path.name}` should be a head without bias, as zero-shot heads are. Found one that is not 0."
+        )
+    return by_role["weight"].float()
+
+
+def nonfinite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Names of the tensors with NaN or infinity."""
+    return [name for name, tensor in tensors.items() if tensor.is_floating_point() and not torch.isfinite(tensor).all()]
+
+
+def _checkpoint(opened: Opened, tensors: dict[str, Tensor]) -> Checkpoint:
+    return Checkpoint(opened.path, tensors, opened.source.metadata, opened.sha256(), opened.quick_gelu)

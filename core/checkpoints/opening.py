@@ -1,0 +1,102 @@
+"""A checkpoint that has been opened and understood, before any of its numbers are read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from core.checkpoints.folder import ADAPTER, OPEN_CLIP, open_folder, read_json
+from core.checkpoints.formats import open_file
+from core.checkpoints.layouts import Kind, Layout, find_layout
+from core.checkpoints.source import Entry, Source
+from core.errors import BadCheckpoint
+from core.files import sha256
+
+MODEL_TYPES = ("clip", "clip_vision_model")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One checkpoint file or folder."""
+
+    path: Path
+    source: Source
+    layout: Layout
+    configuration: str = ""
+    """Name of the configuration file in its folder; empty for a file alone."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def table(self) -> dict[str, Entry]:
+        """Element type and shape of every tensor, by open_clip's names."""
+        return {name: recipe.entry(self.source.table) for name, recipe in self.layout.recipes.items()}
+
+    @property
+    def quick_gelu(self) -> bool | None:
+        """Whether it was trained with QuickGELU (as OpenAI's weights were) or GELU; None where it does not say."""
+        if self.configuration == OPEN_CLIP:
+            return bool(_table(self.config, "model_cfg").get("quick_gelu", False))
+        vision = _table(self.config, "vision_config") or self.config
+        if (activation := vision.get("hidden_act")) in ("quick_gelu", "gelu"):
+            return bool(activation == "quick_gelu")
+        if any(name.endswith(".QuickGELU") for name in self.source.classes):
+            return True
+        return False if any(name.endswith(".GELU") for name in self.source.classes) else None
+
+    @property
+    def heads(self) -> int | None:
+        """Attention heads per layer, where a configuration says so; shapes don't."""
+        vision = _table(self.config, "vision_config") or self.config
+        found = vision.get("num_attention_heads")
+        return found if type(found) is int else None
+
+    def sha256(self) -> str:
+        """SHA-256 of its file; of all names and SHA-256 where it is several."""
+        files = list(self.source.files)
+        if self.configuration == ADAPTER:  # Its numbers mean nothing without the scale that stands there.
+            files.append(self.path / ADAPTER if self.path.is_dir() else self.path.parent / ADAPTER)
+        hashes = [sha256(file) for file in files]
+        if len(files) == 1:
+            return hashes[0]
+        lines = "".join(f"{digest}  {file.name}\n" for digest, file in zip(hashes, files, strict=True))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def read(self, prefix: str = "", skip: str | None = None) -> Iterator[tuple[str, Tensor]]:
+        """The tensors whose open_clip names begin with `prefix` (which is removed), but not with `skip`."""
+        for name, recipe in self.layout.recipes.items():
+            if name.startswith(prefix) and not (skip and name.startswith(skip)):
+                yield name.removeprefix(prefix), recipe.make([tensor for _, tensor in self.source.read(recipe.parts)])
+
+
+def open_checkpoint(path: Path) -> Opened:
+    """Open a file or a folder; raises `BadCheckpoint`, whatever its bytes are."""
+    if path.is_dir():
+        source, configuration, config = open_folder(path)
+    else:
+        source, configuration, config = open_file(path), "", {}
+    layout = find_layout(path.name, source.table)
+    if layout.kind == Kind.ADAPTER and not configuration:
+        if not (path.parent / ADAPTER).is_file():
+            raise BadCheckpoint(f"`{path.name}` holds an adapter; expected {ADAPTER} beside it, which gives its scale.")
+        configuration, config = ADAPTER, read_json(path.parent, ADAPTER)
+    _check_type(path, configuration, config)
+    return Opened(path, source, layout, configuration, config)
+
+
+def _check_type(path: Path, configuration: str, config: Mapping[str, Any]) -> None:
+    kind = config.get("model_type", "clip") if configuration not in (ADAPTER, OPEN_CLIP) else "clip"
+    if kind not in MODEL_TYPES:
+        raise BadCheckpoint(
+            f"`{path.name}` should hold a CLIP model (model_type {' or '.join(MODEL_TYPES)}). "
+            f"Found {str(kind)[:40]!r}. Give weights in open_clip's own format."
+        )
+
+
+def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = config.get(name)
+    return found if isinstance(found, dict) else {}

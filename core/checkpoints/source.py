@@ -1,0 +1,101 @@
+"""What every format offers: a table of named tensors, known before any number is read, and a way to read some."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+from core.errors import BadCheckpoint
+
+MAX_TENSORS = 20_000
+MAX_DIMENSIONS = 16
+NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,500}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Element type and shape of one tensor."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def numel(self) -> int:
+        """How many numbers it has."""
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes these take."""
+        return self.numel * self.dtype.itemsize
+
+
+class Source(ABC):
+    """An opened checkpoint. Making one reads its table of contents and checks it; `read` reads numbers."""
+
+    format: str
+    """How the bytes are laid out, in a few words for people."""
+    path: Path
+    table: Mapping[str, Entry]
+    metadata: Mapping[str, str] = {}
+    warnings: tuple[str, ...] = ()
+    classes: frozenset[str] = frozenset()
+    """Names of the module classes, where whole modules were pickled."""
+
+    @property
+    @abstractmethod
+    def files(self) -> tuple[Path, ...]:
+        """The files with the numbers, in a fixed order."""
+
+    @abstractmethod
+    def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+        """The tensors of these names as they are stored, each in memory of its own, on the CPU."""
+
+
+def check_table(file: str, table: Mapping[str, object]) -> None:
+    """Refuse more tensors than any encoder has, and names that no model gives."""
+    if len(table) > MAX_TENSORS:
+        raise BadCheckpoint(f"`{file}` holds {len(table):,} tensors; expected at most {MAX_TENSORS:,}.")
+    for name in table:
+        if not NAME.fullmatch(name):
+            raise BadCheckpoint(f"`{file}` holds a tensor with an odd name: {name[:60]!r}.")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The regular file at `path`, for reading; raises `BadCheckpoint` for anything else, without waiting for it."""
+    try:
+        # A pipe would wait for a writer, and a device never ends.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadCheckpoint(f"`{path.name}` can't be read: {reason}. Expected a checkpoint file.") from None
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise BadCheckpoint(f"`{path.name}` is not a regular file; expected a checkpoint.")
+        yield file
+
+
+def fill(file: BinaryIO, name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
+    """A new tensor with the numbers at the file's position.
+
+    They are copied, never mapped: a file that is truncated while it is mapped kills the process.
+    """
+    tensor = torch.empty(shape, dtype=dtype)
+    raw = tensor.reshape(-1).view(torch.uint8)
+    found = file.readinto(memoryview(raw.numpy())) if raw.numel() else 0  # type: ignore[attr-defined, arg-type]
+    if found != raw.numel():
+        raise BadCheckpoint(f"`{Path(file.name).name}` ended while tensor `{name}` was read; fetch or export it again.")
+    # Other bytes than 0 and 1 in a bool tensor mean different things to different operations.
+    return raw.view(shape).ne(0) if dtype == torch.bool else tensor

@@ -1,0 +1,106 @@
+"""What a file or folder is, told before anything is loaded: the answer that `inspect` prints and a page can list."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.checkpoints.architectures import guess
+from core.checkpoints.layouts import Kind
+from core.checkpoints.opening import Opened, open_checkpoint
+
+MIXED = "tensors of several element types"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor, by the name that the file gives it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a checkpoint is and holds; plain values, ready for JSON."""
+
+    path: str
+    format: str
+    """How its bytes are laid out."""
+    layout: str
+    """Whose names its tensors have."""
+    kind: str
+    """What it can be used for: a value of `Kind`."""
+    architectures: tuple[str, ...]
+    """open_clip names of the models it fits, the likeliest first; empty where it fits none."""
+    quick_gelu: bool | None
+    """Whether it was trained with QuickGELU; None where it does not say."""
+    parameters: int
+    """How many numbers it holds."""
+    bytes: int
+    """Size of its files."""
+    dtypes: dict[str, int]
+    """Element type -> number of tensors."""
+    sha256: str
+    metadata: dict[str, str]
+    warnings: tuple[str, ...]
+    tensors: tuple[Row, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be a base or an expert."""
+        return self.kind in (Kind.CLIP, Kind.ENCODER, Kind.ADAPTER)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain lists, dicts, numbers and texts."""
+        return asdict(self) | {"tensors": [asdict(row) | {"shape": list(row.shape)} for row in self.tensors]}
+
+
+def identify(path: Path, *, digest: bool = True) -> Verdict:
+    """Look at a checkpoint without reading its numbers, but for their SHA-256, which `digest` switches off.
+
+    Raises `BadCheckpoint` with one line that says what is wrong with it.
+    """
+    opened = open_checkpoint(path)
+    table = opened.source.table
+    return Verdict(
+        path=str(path),
+        format=opened.source.format,
+        layout=opened.layout.name,
+        kind=opened.layout.kind,
+        architectures=guess(opened.table, opened.quick_gelu) if opened.layout.kind in (Kind.CLIP, Kind.ENCODER) else (),
+        quick_gelu=opened.quick_gelu,
+        parameters=sum(entry.numel for entry in table.values()),
+        bytes=sum(file.stat().st_size for file in opened.source.files),
+        dtypes=dict(Counter(_plain(entry.dtype) for entry in table.values()).most_common()),
+        sha256=opened.sha256() if digest else "",
+        metadata=dict(opened.source.metadata),
+        warnings=tuple(_warnings(opened)),
+        tensors=tuple(Row(name, entry.shape, _plain(entry.dtype)) for name, entry in table.items()),
+    )
+
+
+def _warnings(opened: Opened) -> list[str]:
+    found = [*opened.source.warnings]
+    if rest := opened.layout.passed_over:
+        shown = ", ".join(f"`{name[:60]}`" for name in rest[:3]) + (", …" if len(rest) > 3 else "")
+        found.append(f"{len(rest)} tensors are not part of the model and are not used ({shown})")
+    if opened.layout.from_base:
+        found.append("it has no projection; an expert keeps the base's")
+    if opened.layout.kind in (Kind.CLIP, Kind.ENCODER) and opened.quick_gelu is None:
+        found.append(
+            "it does not say whether it uses GELU or QuickGELU; OpenAI's weights and their fine-tunes use QuickGELU"
+        )
+    floats = {entry.dtype for entry in opened.source.table.values() if entry.dtype.is_floating_point}
+    if len(floats) > 1:
+        found.append(f"{MIXED}: {', '.join(sorted(map(_plain, floats)))}")
+    if opened.layout.kind == Kind.UNKNOWN:
+        found.append("no image encoder was recognised in its names")
+    return found
+
+
+def _plain(dtype: object) -> str:
+    return str(dtype).removeprefix("torch.")

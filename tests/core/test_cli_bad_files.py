@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,15 @@ def _empty(path: Path) -> None:
 
 def _pickle(path: Path) -> None:
     torch.save({"visual.proj": torch.zeros(2)}, path)
+
+
+class _Payload:
+    def __reduce__(self) -> Any:
+        return os.system, ("true",)
+
+
+def _payload(path: Path) -> None:
+    torch.save({"visual.proj": _Payload()}, path)
 
 
 def _text(path: Path) -> None:
@@ -67,7 +77,8 @@ def _as_other(path: Path) -> None:
         (_truncate, ["task1.safetensors", "truncated"]),
         (_empty, ["task1.safetensors"]),
         (_text, ["task1.safetensors", "safetensors"]),
-        (_pickle, ["task1.safetensors", "pickle"]),
+        (_pickle, ["task1.safetensors", "conv1.weight is missing"]),
+        (_payload, ["task1.safetensors", ".system", "Nothing of it was executed"]),
         (_change(proj=None), ["proj is missing"]),
         (_change(proj=torch.zeros(3, 3)), ["proj", "[32, 16]", "[3, 3]"]),
         (_change(extra=torch.zeros(1)), ["extra is unexpected"]),

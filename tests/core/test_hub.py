@@ -112,9 +112,7 @@ def test_a_hub_that_can_not_be_reached_is_told(hub: Hub) -> None:
         plan([HubReference(REPO)], "http://127.0.0.1:9")
 
 
-def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = plan([HubReference(REPO)], hub.address)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
     with pytest.raises(BadInput, match="GiB free"):

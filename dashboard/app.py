@@ -101,7 +101,7 @@ class Dashboard:
         if not store.read_only:
             from core.jobs import Jobs
 
-            jobs = Jobs(store, load=library.load)
+            jobs = Jobs(store, limit=settings.QUEUE, load=library.load)
         self.context = Context(
             store, jobs, self.read_only, access, library, name, self.host, self.tunnel, settings.POLL_SECONDS
         )

@@ -43,7 +43,7 @@ def build_page(ctx: Context) -> gr.Blocks:
             for module in pages:
                 with gr.Tab(module.TITLE, id=module.TAB_ID, elem_id=f"ms-tab-{module.TAB_ID}") as tab:
                     handles[module.TAB_ID] = module.build(ctx)
-                tab.select(None, js=shell.go(module.TAB_ID), api_visibility="private", queue=False)
+                tab.select(None, js=shell.follow(module.TAB_ID), api_visibility="private", queue=False)
         shell.run.goto(
             None,
             outputs=[tabs],

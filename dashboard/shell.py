@@ -15,6 +15,7 @@ from core.errors import MergescopeError
 
 log = logging.getLogger("mergescope.dashboard")
 
+# `bring` asks again: while a page is being built Gradio may not listen yet.
 _BUS = """
 const ms = window.mergescope;
 const show = (tab, run) => trigger('show_' + tab, {tab, run});
@@ -27,10 +28,17 @@ function refresh() {
 }
 function take(run) { if (props.value !== run) { props.value = run; trigger('change'); } }
 ms.on('run', (run) => { take(run); refresh(); });
-ms.on('tab', (tab) => { trigger('goto', {tab}); refresh(); });
+let asking = null;
+function bring(tries) {
+  clearTimeout(asking);
+  if (ms.shows(ms.tab) || tries > 100) return;
+  trigger('goto', {tab: ms.tab});
+  asking = setTimeout(() => bring(tries + 1), 200);
+}
+ms.on('tab', () => { bring(0); refresh(); });
 watch('value', () => { if (props.value !== ms.run) ms.select(props.value); });
 if (ms.run) { take(ms.run); }
-if (ms.tab !== ms.tabs[0]) trigger('goto', {tab: ms.tab});
+bring(0);
 refresh();
 """
 
@@ -109,9 +117,16 @@ class PageShell:
 
     def go(self, tab_id: str) -> str:
         """JavaScript for an event's `js=` that opens the tab."""
+        return f"() => window.mergescope.open('{self._known(tab_id)}')"
+
+    def follow(self, tab_id: str) -> str:
+        """JavaScript for the `select` of a tab: Gradio shows it now, so it becomes the current one."""
+        return f"() => window.mergescope.follow('{self._known(tab_id)}')"
+
+    def _known(self, tab_id: str) -> str:
         if tab_id not in self._tab_ids:
             raise ValueError(f"`tab_id` should be one of {self._tab_ids}. Found `{tab_id}`.")
-        return f"() => window.mergescope.open('{tab_id}')"
+        return tab_id
 
     def tell(self, text: str, kind: str = "info") -> None:
         """Show a short message on the caller's page."""

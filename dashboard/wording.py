@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.methods.base import Method
 
 STATUS = {
     "queued": "waiting",
@@ -45,30 +48,18 @@ CHOICES = {
     "expert_kl": "distance to the expert's predictions",
     "cross_entropy": "cross entropy with the labels",
 }
-FAMILIES = (
-    ("Learn λ from unlabelled images", ("adamerging", "adamerging_pp", "samerging", "adarank", "fw_soft", "fw_hard")),
-    (
-        "Formula, no data",
-        (
-            "task_arithmetic",
-            "average",
-            "ties",
-            "dare",
-            "breadcrumbs",
-            "consensus",
-            "pcb",
-            "model_stock",
-            "tsv_m",
-            "iso_c",
-            "iso_cts",
-            "wudi",
-        ),
-    ),
-    ("Statistics of the images", ("fisher", "regmean", "regmean_pp", "featcal")),
-    ("Yardsticks", ("pretrained", "individual", "multi_task")),
-    ("Extra parts per task", ("surgery", "wemoe")),
-)
-"""Order and headings of the method menu; a method that no family names comes last, under "More"."""
+YARDSTICKS = frozenset({"pretrained", "individual", "multi_task"})
+"""Methods that merge nothing: what the merged models are measured against."""
+FAMILIES = {
+    "nothing": "Only the checkpoints",
+    "unlabelled": "Unlabelled images",
+    "labelled": "Labelled images",
+    "modules": "Extra parts per task",
+    "yardsticks": "Yardsticks",
+}
+"""Headings of the method menu, in their order, by what a method has to be given and what it makes."""
+FIRST = ("adamerging", "adamerging_pp", "task_arithmetic", "average", "ties")
+"""Methods that come first under their heading; the others follow by title."""
 
 
 def field_title(name: str) -> str:
@@ -81,17 +72,19 @@ def choice_title(value: Any) -> str:
     return CHOICES.get(str(value), str(value).replace("_", " "))
 
 
-def family(method: str) -> str:
-    """The heading of the method menu that a method stands under."""
-    return next((title for title, names in FAMILIES if method in names), "More")
+def family(method: Method) -> str:
+    """The key in `FAMILIES` of the heading that a method stands under."""
+    if method.name in YARDSTICKS:
+        return "yardsticks"
+    if not method.single:
+        return "modules"
+    return {"nothing": "nothing", "unlabelled images": "unlabelled"}.get(method.needs.value, "labelled")
 
 
-def family_order(method: str) -> tuple[int, int, str]:
+def family_order(method: Method) -> tuple[int, int, str]:
     """Sort key of the method menu."""
-    for place, (_title, names) in enumerate(FAMILIES):
-        if method in names:
-            return place, names.index(method), method
-    return len(FAMILIES), 0, method
+    first = FIRST.index(method.name) if method.name in FIRST else len(FIRST)
+    return list(FAMILIES).index(family(method)), first, method.title.lower()
 
 
 def needs(need: str, adapts: bool) -> str:

@@ -15,17 +15,19 @@ window.mergescopeCompare = (root, server) => {
   intervals.checked = true;
   const exports = element("div", { class: "an-exports" },
     button("Copy", () => exported("tsv")), button("CSV", () => exported("csv")), button("LaTeX", () => exported("tex")), button("JSON", () => exported("json")));
-  const missing = server.compare_start ? button("", startMissing, "mc-primary") : null;
+  const missing = server.compare_start ? window.mergescopeMissing(startMissing) : null;
   const active = element("span", { class: "mc-facts", role: "status" });
   const table = element("table", { class: "an-table" });
+  const scroll = element("div", { class: "an-scroll", tabindex: "0", role: "region", "aria-label": "Table of runs", onscroll: () => hint() }, table);
+  new ResizeObserver(() => hint()).observe(scroll);
   const none = element("p", { class: "mc-help an-none", text: "No run matches the filter.", hidden: true });
   const help = element("p", { class: "mc-help" });
   const card = element("section", { class: "mc-card mc-wide" },
     element("header", { class: "mc-head" }, element("div", {}, element("h3", { text: "Runs, task by task" }), help),
-      element("div", { class: "mc-tools" }, active, missing)),
+      element("div", { class: "mc-tools" }, active, missing?.button)), missing?.panel,
     element("div", { class: "mc-form an-tools" }, suites.root, filter,
       element("label", { class: "an-check" }, intervals, element("span", { text: "95 % intervals" })), exports),
-    element("div", { class: "an-scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" }, table), none);
+    element("div", { class: "an-frame" }, scroll), none);
 
   /* Figures */
   const figure = analysis.figureCard("Bars", "", { wide: true, height: 330, note: "Tick runs in the table to draw them." });
@@ -38,6 +40,8 @@ window.mergescopeCompare = (root, server) => {
   const content = element("div", { class: "mc-grid" }, card, figure.root);
   root.append(box.root, content);
 
+  /* A shade at the right edge while columns are hidden there. */
+  function hint() { scroll.parentElement?.classList.toggle("an-more", scroll.scrollLeft + scroll.clientWidth < scroll.scrollWidth - 4); }
   function button(text, onclick, kind = "mc-quiet") { return element("button", { type: "button", class: kind, text, onclick }); }
 
   const COLUMNS = [
@@ -116,6 +120,7 @@ window.mergescopeCompare = (root, server) => {
         ...found.titles.map((text, place) => head(`task ${place}`, text, "accuracy in per cent")), ...COLUMNS.map(([name, text, hint]) => head(name, text, hint)))),
       element("tbody", {}, ...rows.map(line)));
     none.hidden = rows.length > 0;
+    hint();
   }
 
   function show(answer) {
@@ -127,11 +132,7 @@ window.mergescopeCompare = (root, server) => {
     help.textContent = "accuracy in per cent on the test images · bold: the highest"
       + (rows.some((row) => row.kind === "published") ? " · rows marked “published” are the papers' numbers, not measured here" : "");
     active.textContent = answer.active ? `${answer.active} more ${answer.active === 1 ? "run is" : "runs are"} going on or waiting` : "";
-    if (missing) {
-      missing.hidden = !answer.missing.length;
-      missing.textContent = answer.missing.length === 1 ? "Run the missing method" : `Run the ${answer.missing.length} missing methods`;
-      missing.title = answer.missing.join(", ");
-    }
+    missing?.fill(answer.missing);
     if (!runs.length) {
       table.replaceChildren();
       content.classList.add("an-empty");
@@ -154,9 +155,16 @@ window.mergescopeCompare = (root, server) => {
     content.hidden = true;
     const waiting = answer.active ? `${answer.active} ${answer.active === 1 ? "run is" : "runs are"} going on. It appears here once it is done.` : "";
     box.show({ title: waiting ? "No finished run yet" : "Nothing to compare yet",
-      text: waiting || (missing ? "Start a merge under Set up, or run every method at once." : "Finished runs appear here.") });
-    if (missing && answer.missing.length && !answer.active) box.root.append(missing);
-    else if (missing) card.querySelector(".mc-tools").append(missing);
+      text: waiting || (missing ? "Start a merge under Set up, or run several methods at once." : "Finished runs appear here.") });
+    if (missing && answer.missing.length && !answer.active) box.root.append(missing.button, missing.panel);
+    else takeBack();
+  }
+
+  /* The button stands in the empty state as long as there is one. */
+  function takeBack() {
+    if (!missing || !box.root.contains(missing.button)) return;
+    card.querySelector(".mc-tools").append(missing.button);
+    card.querySelector(".mc-head").after(missing.panel);
   }
 
   async function refresh(anew = false) {
@@ -173,7 +181,7 @@ window.mergescopeCompare = (root, server) => {
       return;
     }
     if (state.answer && state.answer.suite !== answer.suite) { state.chosen.clear(); state.told.clear(); }
-    if (missing && box.root.contains(missing)) card.querySelector(".mc-tools").append(missing);
+    takeBack();
     show(answer);
   }
   let statuses = "";
@@ -215,23 +223,10 @@ window.mergescopeCompare = (root, server) => {
     else if (format === "tsv") ms.copy(answer.text);
     else analysis.download(answer.text, answer.name, format === "json" ? "application/json" : "text/plain");
   }
-  async function startMissing() {
-    if (missing.disabled) return;
-    missing.disabled = true;
-    try {
-      const answer = await server.compare_start({ run: ms.run, suite: state.answer.suite });
-      if (answer.error) ms.toast(answer.error, "error");
-      else {
-        const started = answer.started.length;
-        if (started) ms.toast(`${started} ${started === 1 ? "run is" : "runs are"} queued; they appear here one by one.`);
-        if (answer.problem) ms.toast(answer.problem, "warning");
-      }
-    } catch {
-      ms.toast("The server did not answer. It may have been stopped.", "error");
-    } finally {
-      missing.disabled = false;
-      refresh(true);
-    }
+  async function startMissing(methods) {
+    const answer = await ms.ask(server.compare_start, { run: ms.run, suite: state.answer.suite, methods });
+    refresh(true);
+    return answer;
   }
 
   ms.on("runs", (runs) => {

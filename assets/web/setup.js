@@ -5,7 +5,7 @@ window.mergescopeSetup = (element, server) => {
   const part = (name) => element.querySelector(`.ms-${name}`);
   const choice = { suite: "", tasks: new Set(), method: "adamerging", preset: "", settings: {}, device: "auto", precision: "auto",
     evaluate_every: 0, name: "" };
-  let catalogue = null, described = null, cards = null, form = null, starting = false, asked = 0, planTimer = null, everyTouched = false;
+  let catalogue = null, described = null, cards = null, form = null, chooser = null, starting = false, asked = 0, planTimer = null, everyTouched = false;
 
   const method = () => catalogue.methods.find((m) => m.name === choice.method) || catalogue.methods[0];
   const presets = () => described?.presets[choice.method] || [];
@@ -83,7 +83,7 @@ window.mergescopeSetup = (element, server) => {
   function drawSuite() {
     const section = part("suite"), suite = catalogue.suites.find((s) => s.name === choice.suite);
     const label = make("label", "ms-title", "1  Suite"), select = make("select");
-    label.htmlFor = select.id = "ms-suite";
+    select.id = "ms-suite";
     label.htmlFor = "ms-suite";
     for (const item of catalogue.suites) {
       const option = make("option", "", `${item.title} (${item.tasks} tasks)`);
@@ -105,45 +105,11 @@ window.mergescopeSetup = (element, server) => {
   }
 
   function drawMethod() {
-    const section = part("method"), chosen = method();
-    const label = make("label", "ms-title", "3  Method"), select = make("select");
-    select.id = "ms-method";
-    label.htmlFor = "ms-method";
-    const families = new Map();
-    for (const item of catalogue.methods) {
-      if (!families.has(item.family)) {
-        const group = make("optgroup");
-        group.label = item.family;
-        families.set(item.family, group);
-        select.append(group);
-      }
-      const option = make("option", "", item.title);
-      option.value = item.name;
-      families.get(item.family).append(option);
-    }
-    select.value = chosen.name;
-    select.addEventListener("change", () => { choice.method = select.value; usePreset(presets()[0]); draw(); part("method").querySelector("select").focus(); });
-    const line = make("div", "ms-suite-line");
-    line.append(label, select);
-    const facts = make("dl", "ms-facts");
-    for (const [term, text] of [["What it does", chosen.summary], ["Needs", chosen.needs], ["Costs", chosen.cost],
-      ["Learns", chosen.trains === "nothing" ? "" : chosen.trains], ["Paper", chosen.paper]]) {
-      if (text) facts.append(make("dt", "", term), make("dd", "", text));
-    }
-    const group = make("fieldset", "ms-presets");
-    group.append(make("legend", "", "Start from"));
-    for (const preset of presets()) {
-      const box = make("label"), input = make("input");
-      input.type = "radio";
-      input.name = "preset";
-      input.checked = preset.name === choice.preset;
-      input.addEventListener("change", () => { everyTouched = false; usePreset(preset); drawOptions(); changed(); });
-      const text = make("span");
-      text.append(make("strong", "", preset.title), make("small", "", preset.help));
-      box.append(input, text);
-      group.append(box);
-    }
-    section.replaceChildren(line, facts, ...(presets().length > 1 ? [group] : []));
+    const chosen = method(), { build, facts, presets: starts } = window.mergescopeMethods;
+    chooser ||= build(part("method"), { methods: catalogue.methods, onChange(name) { choice.method = name; usePreset(presets()[0]); draw(); } });
+    chooser.choose(chosen.name);
+    const use = (preset) => { everyTouched = false; usePreset(preset); drawOptions(); changed(); };
+    chooser.about.replaceChildren(facts(chosen), ...(presets().length > 1 ? [starts(presets(), choice.preset, use)] : []));
   }
 
   function drawOptions() {

@@ -1,7 +1,7 @@
 /* The settings of one method as a form, made from the description that dashboard/planning/catalogue.py gives. */
 window.mergescopeForm = (() => {
   "use strict";
-  const make = window.mergescope.make;
+  const { make, prose } = window.mergescope;
   let serial = 0;
 
   function words(value, field) {
@@ -69,7 +69,8 @@ window.mergescopeForm = (() => {
     input.id = id;
     input.name = field.name;
     label.htmlFor = id;
-    const help = make("p", "ms-help", field.help);
+    const known = (text) => text.toLowerCase().replace(/[^a-z]/g, "");
+    const help = prose("p", "ms-help", known(field.help) === known(field.title) ? "" : field.help);
     help.id = `${id}-help`;
     input.setAttribute("aria-describedby", `${help.id} ${message.id}`);
     let origin = `Default ${words(field.default, field)}${field.source ? ` (${field.source})` : ""}.`;

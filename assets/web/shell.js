@@ -13,6 +13,11 @@
   const remembered = () => { try { return localStorage.getItem("mergescope.run") || ""; } catch { return ""; } };
   const remember = (name, value) => { try { localStorage.setItem(name, value); } catch { /* private mode */ } };
 
+  let settled = false;
+  for (const name of ["pointerdown", "keydown"]) {
+    document.addEventListener(name, (event) => { if (event.target.closest?.('[role="tab"]')) settled = true; }, true);
+  }
+
   const ms = window.mergescope = {
     run: "", tab: (settings.tabs || []).includes(asked.tab) ? asked.tab : settings.tabs?.[0] || "", step: null, status: null, asked,
     readonly: Boolean(settings.readonly), pollSeconds: settings.pollSeconds || 1, tabs: settings.tabs || [],
@@ -45,6 +50,16 @@
       ms.tab = tab;
       keepUrl();
       ms.emit("tab", tab);
+    },
+    /* True where Gradio shows this tab. The first time that it is the wanted one, the page is complete. */
+    shows(tab) {
+      const there = Boolean(document.getElementById(`ms-tab-${tab}`)?.offsetParent);
+      if (there && tab === ms.tab) settled = true;
+      return there;
+    },
+    /* Gradio has selected a tab. Until the page is complete that may be its own first tab, not the one in the address. */
+    follow(tab) {
+      if (settled || ms.shows(ms.tab)) ms.open(tab);
     },
     setStep(step) {
       if (step === ms.step) return;
@@ -103,6 +118,12 @@
       const el = document.createElement(tag);
       if (cls) el.className = cls;
       if (text !== undefined) el.textContent = text;
+      return el;
+    },
+    /* The same from a text in which `…` marks code. */
+    prose(tag, cls, text) {
+      const el = ms.make(tag, cls);
+      String(text).split("`").forEach((piece, place) => { if (piece) el.append(place % 2 ? ms.make("code", "", piece) : piece); });
       return el;
     },
     /* Puts an error and "Try again" in the place of a section's content. */

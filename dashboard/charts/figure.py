@@ -7,6 +7,7 @@ Text that comes from files passes through `plain`, since Plotly reads tags in la
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -31,6 +32,19 @@ def plain(text: object) -> str:
 def shorten(text: str, length: int) -> str:
     """At most `length` letters."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def brief(title: str, name: str, length: int) -> str:
+    """What a task is called where there is little room: its title, else its short name; as `charts.brief` does."""
+    short = name.replace("_", " ")
+    short = short[:1].upper() + short[1:]
+    return shorten(short if len(title) > length and len(short) < len(title) else title, length)
+
+
+def folded(text: str, length: int, lines: int = 2) -> str:
+    """At most `lines` lines of `length` letters for an axis, ready for Plotly."""
+    found = textwrap.wrap(text, length, break_long_words=False, max_lines=lines, placeholder=" …") or [text]
+    return "<br>".join(plain(shorten(line, length + 2)) for line in found)
 
 
 def both(draw: Callable[..., Figure], *data: Any, **options: Any) -> dict[str, Figure]:

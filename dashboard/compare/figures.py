@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from dashboard.charts import palette
-from dashboard.charts.figure import SERIES, Figure, plain, shorten
+from dashboard.charts.figure import SERIES, Figure, brief, folded, plain, shorten
 from dashboard.charts.palette import ThemeName
 from dashboard.compare.table import Row, Table
 
@@ -33,7 +33,8 @@ def bars(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narro
         }
         for row, colour in zip(shown, SERIES[theme], strict=False)
     ]
-    labels = [plain(shorten(title, 12 if narrow else 16)) for title in table.titles]
+    pairs = list(zip(table.titles, table.tasks, strict=True))
+    labels = [plain(brief(title, task, 12)) if narrow else folded(title, _room(len(pairs))) for title, task in pairs]
     scale = {"range": [0, 1.02], "tickformat": ".0%", "fixedrange": True, "nticks": 6}
     names = {"tickmode": "array", "tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
     names |= {"showgrid": False, "fixedrange": True}
@@ -49,13 +50,18 @@ def bars(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narro
         layout = {
             "xaxis": names | {"range": [-0.5, len(places) - 0.5]},
             "yaxis": scale,
-            "margin": {"l": 46, "r": 12, "t": 8, "b": 34},
+            "margin": {"l": 46, "r": 12, "t": 8, "b": 46},
             "height": 330,
         }
     return {
         "data": data,
         "layout": layout | {"barmode": "group", "bargap": 0.24, "bargroupgap": 0.06, "dragmode": False},
     }
+
+
+def _room(tasks: int) -> int:
+    """Letters that stand below one group of bars."""
+    return max(8, min(18, 130 // max(1, tasks)))
 
 
 def radar(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
@@ -100,11 +106,11 @@ def radar(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narr
          "xanchor": "left", "xshift": 3, "yshift": -2}
         for ring in rings
     ]  # fmt: skip
-    for place, title in enumerate(table.titles):
+    for place, (title, task) in enumerate(zip(table.titles, table.tasks, strict=True)):
         x, y = _polar(place, count, 1.0, inner)
         shapes.append({"type": "line", "x0": 0, "y0": 0, "x1": x, "y1": y, "line": grid, "layer": "below"})
         side = "center" if abs(x) < 0.2 else "left" if x > 0 else "right"
-        label = plain(shorten(title, 10 if narrow else 20))
+        label = plain(brief(title, task, 10 if narrow else 20))
         font = {"size": 12, "color": colours.text}
         notes.append({"x": 1.07 * x, "y": 1.09 * y, "text": label, "showarrow": False, "xanchor": side, "font": font})
     wide = {"fixedrange": True, "visible": False, "range": [-1.45, 1.45]}

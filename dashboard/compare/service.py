@@ -8,9 +8,10 @@ from typing import Any
 from core import methods, suites
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.jobs import RunRequest
-from core.methods.base import Need
+from core.methods.base import Method, Need
 from core.store import ACTIVE, RunRecord
 from core.suites import SuiteFile
+from dashboard import wording
 from dashboard.charts.figure import Figure, both
 from dashboard.compare import figures, published, texts
 from dashboard.compare.table import Table, build
@@ -36,7 +37,7 @@ class Comparison:
             "suite": suite,
             "suites": self._choices(request, suite),
             "active": sum(record.status in ACTIVE for record in records),
-            "missing": [methods.get(name).title for name in self._missing(suite, records)] if owner else [],
+            "missing": [_offered(method) for method in self._missing(suite, records)] if owner else [],
         }
 
     def figures(self, args: Any, request: Any) -> dict[str, Any]:
@@ -59,15 +60,20 @@ class Comparison:
         return {"text": texts.text(table, rows, kind), "name": f"mergescope-{table.suite}.{kind}"}
 
     def start_missing(self, args: Any, request: Any) -> dict[str, Any]:
-        """Queue every method that has no run on all tasks of the suite yet; says which could not be."""
+        """Queue the methods `methods` (all by default) that have no run on all tasks yet; says where that ended."""
         jobs = self._ctx.writing_jobs()
         suite = self._suite(args, request)
         file = self._ctx.library.suite(suite)
         records = self._ctx.runs(request, suite=suite, limit=LISTED)
+        wanted = args.get("methods")
+        if wanted is not None and not (isinstance(wanted, list) and all(isinstance(name, str) for name in wanted)):
+            raise BadInput("`methods` should be a list of method names. Reload the page.")
+        missing = [method for method in self._missing(suite, records) if wanted is None or method.name in wanted]
         started: list[str] = []
-        for name in self._missing(suite, records):
+        # What learns takes minutes, what is a formula seconds: the table fills sooner this way round.
+        for method in sorted(missing, key=lambda method: method.needs is not Need.NOTHING):
             try:
-                started.append(jobs.submit(RunRequest(suite=_origin(file), method=name)))
+                started.append(jobs.submit(RunRequest(suite=_origin(file), method=method.name)))
             except MergescopeError as error:
                 return {"started": started, "problem": str(error)}
         return {"started": started, "problem": ""}
@@ -109,15 +115,26 @@ class Comparison:
         known = self._ctx.suites()
         return [(name, known[name].title if name in known else name) for name in sorted(names) if name]
 
-    def _missing(self, suite: str, records: Sequence[RunRecord]) -> list[str]:
+    def _missing(self, suite: str, records: Sequence[RunRecord]) -> list[Method]:
+        """In the order of the method menu."""
         file = self._ctx.suites().get(suite)
         if file is None:
             return []
         whole = set(file.experts)
         made = {run.method for run in records if run.status in ("done", *ACTIVE) and set(run.tasks) == whole}
-        missing = [name for name in methods.names() if name not in made]
-        # What learns takes minutes, what is a formula seconds: the table fills sooner this way round.
-        return sorted(missing, key=lambda name: methods.get(name).needs is not Need.NOTHING)
+        missing = [methods.get(name) for name in methods.names() if name not in made]
+        return sorted(missing, key=wording.family_order)
+
+
+def _offered(method: Method) -> dict[str, str]:
+    family = wording.FAMILIES[wording.family(method)]
+    return {
+        "name": method.name,
+        "title": method.title,
+        "family": family,
+        "summary": method.summary,
+        "cost": method.cost,
+    }
 
 
 def _origin(file: SuiteFile) -> str:

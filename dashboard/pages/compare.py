@@ -12,7 +12,7 @@ from dashboard.serving import serving
 
 TITLE = "Compare"
 TAB_ID = "compare"
-SCRIPTS = ("analysis.js", "compare.js")
+SCRIPTS = ("analysis.js", "compare_missing.js", "compare.js")
 STYLES = ("analysis.css", "compare.css")
 
 

@@ -18,7 +18,7 @@ from dashboard.context import Context, Shell
 TITLE = "Set up"
 TAB_ID = "setup"
 OWNER_ONLY = True
-SCRIPTS = ("setup_tasks.js", "setup_form.js", "setup.js")
+SCRIPTS = ("setup_tasks.js", "setup_form.js", "setup_methods.js", "setup.js")
 STYLES = ("setup.css",)
 LATEST_RUNS = 50
 """How far back a run may lie whose speed is taken for the forecast."""

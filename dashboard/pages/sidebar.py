@@ -6,6 +6,7 @@ Not a tab: the shell builds it around the tabs. One server function feeds both c
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -62,7 +63,7 @@ def _list(ctx: Context) -> Any:
             record = ctx.find(str(wanted))
             current = entry(record, ctx, owner) if record is not None else None
         known = [{"id": item["id"], "status": item["status"]} for item in [*entries, *([current] if current else [])]]
-        machine = next((item["machine"] for item in entries if item["machine"]), "")
+        machine = next((item["machine"] for item in entries if item["machine"]), "") or ("" if ctx.readonly else here())
         return {"runs": entries, "current": current, "known": known, "more": len(records) > limit, "machine": machine}
 
     return runs_list
@@ -137,6 +138,17 @@ def machine(record: Any) -> str:
     if record.steps_done and record.seconds:
         parts.append(f"{record.seconds / record.steps_done:.2g} s/step")
     return " · ".join(part for part in parts if part)
+
+
+@cache
+def here() -> str:
+    """This machine, before any run has said more about it."""
+    import torch
+
+    from core.precision import choose_device
+
+    device = choose_device("auto").type
+    return f"CPU · {torch.get_num_threads()} threads" if device == "cpu" else device.upper()
 
 
 def method_title(name: str) -> str:

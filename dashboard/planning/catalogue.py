@@ -16,11 +16,13 @@ ESSENTIAL = frozenset(
     {"adapt_on", "batch", "group", "keep", "density", "lr", "objective", "scale", "steps", "fraction", "init", "rank"}
 )
 """Settings that are shown at once; the others wait under "More options"."""
+FEW = 4
+"""Up to so many settings of a method are all shown at once, whatever their names."""
 
 
 def describe_all() -> list[dict[str, Any]]:
     """Every method of the registry, in the order of the menu."""
-    return [describe(methods.get(name)) for name in sorted(methods.names(), key=wording.family_order)]
+    return [describe(method) for method in sorted(map(methods.get, methods.names()), key=wording.family_order)]
 
 
 def describe(method: Method) -> dict[str, Any]:
@@ -28,14 +30,24 @@ def describe(method: Method) -> dict[str, Any]:
     return {
         "name": method.name,
         "title": method.title,
-        "family": wording.family(method.name),
+        "family": wording.FAMILIES[wording.family(method)],
         "summary": method.summary,
         "paper": method.paper,
         "cost": method.cost,
         "trains": method.trains,
         "needs": wording.needs(method.needs.value, method.needs is Need.UNLABELLED),
-        "fields": [field(name, info) for name, info in method.Settings.model_fields.items()],
+        "fields": _fields(method),
     }
+
+
+def _fields(method: Method) -> list[dict[str, Any]]:
+    """Every setting; a method with few shows them all at once."""
+    found = [field(name, info) for name, info in method.Settings.model_fields.items()]
+    own = [one for one in found if one["name"] != "seed"]
+    if len(own) <= FEW:
+        for one in own:
+            one["essential"] = True
+    return found
 
 
 def field(name: str, info: FieldInfo) -> dict[str, Any]:

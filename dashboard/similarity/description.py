@@ -11,8 +11,11 @@ from torch import Tensor
 
 from core.advice import advise, by_depth, ordering
 from core.similarity import ALL, Similarity
-from dashboard.charts.figure import both
+from dashboard.charts.figure import both, brief
 from dashboard.similarity import figures
+
+BRIEF = 12
+"""Letters of a task's name in a narrow figure."""
 
 
 def describe(similarity: Similarity, titles: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -23,6 +26,7 @@ def describe(similarity: Similarity, titles: Mapping[str, str] | None = None) ->
     known = titles or {}
     order = list(ordering(similarity.overall).leaves)
     names = [known.get(similarity.tasks[place]) or similarity.tasks[place] for place in order]
+    short = [brief(name, similarity.tasks[place], BRIEF) for name, place in zip(names, order, strict=True)]
     groups = [ALL, *by_depth([name for name in similarity.groups if name != ALL])]
     parts = {name: similarity.groups[name] for name in groups}
     cosine = {name: _matrix(part.cosine, order) for name, part in parts.items()}
@@ -39,13 +43,13 @@ def describe(similarity: Similarity, titles: Mapping[str, str] | None = None) ->
             {"kind": advice.kind, "title": advice.title, "text": advice.text} for advice in advise(similarity, known)
         ],
         "figures": {
-            narrow: {
-                "cosine": both(figures.matrix, names, cosine, tree, "cosine", narrow=narrow == "narrow"),
-                "conflict": both(figures.matrix, names, conflict, tree, "conflict", narrow=narrow == "narrow"),
-                "norms": both(figures.norms, names, norms[ALL], narrow=narrow == "narrow"),
-                "depth": both(figures.depth, groups[1:], cosine, narrow=narrow == "narrow"),
+            width: {
+                "cosine": both(figures.matrix, shown, cosine, tree, "cosine", narrow=width == "narrow"),
+                "conflict": both(figures.matrix, shown, conflict, tree, "conflict", narrow=width == "narrow"),
+                "norms": both(figures.norms, shown, norms[ALL], narrow=width == "narrow"),
+                "depth": both(figures.depth, groups[1:], cosine, narrow=width == "narrow"),
             }
-            for narrow in ("wide", "narrow")
+            for width, shown in (("wide", names), ("narrow", short))
         },
     }
 

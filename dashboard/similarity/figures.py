@@ -52,7 +52,7 @@ def matrix(
     middle = 0.5 if measure == "conflict" else 0.0
     reach = max(_furthest(values, middle), 0.02)
     scale = palette.colourscale(colours.diverging)
-    labels = [plain(shorten(name, 10 if narrow else 22)) for name in tasks]
+    labels = [plain(shorten(name, 12 if narrow else 22)) for name in tasks]
     places = list(range(len(tasks)))
     longest = max(len(label) for label in labels)
     unit, precise = (".0%", ".1%") if measure == "conflict" else (".2f", ".3f")
@@ -126,9 +126,10 @@ def norms(
         "marker": {"color": colours.accent},
         "width": 0.62,
         "texttemplate": "%{x:.3~g}",
-        "textposition": "outside",
-        "textfont": {"color": colours.text},
-        "cliponaxis": False,
+        "textposition": "inside",
+        "insidetextanchor": "start",
+        "textangle": 0,
+        "textfont": {"color": colours.card},
         "customdata": [plain(task) for task in tasks],
         "hovertemplate": "<b>%{customdata}</b><br>‖τ‖ = %{x:.4~g}<extra></extra>",
     }
@@ -136,7 +137,7 @@ def norms(
     return {
         "data": [bars],
         "layout": {
-            "margin": {"l": min(max(map(len, labels)) * 6.7 + 14, 90 if narrow else 150), "r": 52, "t": 6, "b": 30},
+            "margin": {"l": min(max(map(len, labels)) * 6.7 + 14, 96 if narrow else 150), "r": 16, "t": 6, "b": 30},
             "dragmode": False,
             "xaxis": {"rangemode": "tozero", "fixedrange": True, "nticks": 5},
             "yaxis": {

@@ -65,3 +65,27 @@ def test_a_row_opens_its_run(page: Any, server: Server, runs: list[str]) -> None
 def test_the_page_fits_a_phone(phone: Any, server: Server, runs: list[str]) -> None:
     open_compare(phone, server, runs[0])
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_missing_methods_are_ticked_before_they_are_queued(page: Any, server: Server, runs: list[str]) -> None:
+    open_compare(page, server, runs[0])
+    page.get_by_role("button", name="missing methods").click()
+    panel = page.locator(".an-missing-panel")
+    panel.get_by_role("button", name="None", exact=True).click()
+    assert panel.get_by_role("button", name="Queue 0 runs").is_disabled()
+    panel.get_by_label("Weight averaging").check()
+    before = len(rows(page))
+    panel.get_by_role("button", name="Queue 1 run", exact=True).click()
+    page.wait_for_function(f"document.querySelectorAll('#ms-compare tbody tr').length > {before}")
+    assert not panel.is_visible()
+    assert "Weight averaging" in page.locator("#ms-compare tbody").inner_text()
+
+
+def test_the_name_stays_in_sight_while_the_table_scrolls(phone: Any, server: Server, runs: list[str]) -> None:
+    open_compare(phone, server, runs[0])
+    assert phone.locator(".an-frame.an-more").count() == 1
+    phone.evaluate("document.querySelector('.an-scroll').scrollLeft = 5000")
+    phone.wait_for_selector(".an-frame:not(.an-more)")
+    place = "document.querySelector('tbody .an-name').getBoundingClientRect().left"
+    edge = "document.querySelector('.an-scroll').getBoundingClientRect().left"
+    assert abs(phone.evaluate(place) - phone.evaluate(edge)) < 1

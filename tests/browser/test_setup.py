@@ -23,6 +23,10 @@ def set_field(page: Any, name: str, value: str) -> None:
     page.locator(f'.ms-field[data-name="{name}"] input').fill(value)
 
 
+def choose_method(page: Any, name: str) -> None:
+    page.locator(f'.ms-chip input[value="{name}"]').check()
+
+
 def test_one_click_starts_and_something_moves_within_two_seconds(page: Any, server: Server) -> None:
     opened(page)
     set_field(page, "steps", "400")
@@ -41,7 +45,7 @@ def test_one_click_starts_and_something_moves_within_two_seconds(page: Any, serv
 def test_a_double_click_starts_one_run(page: Any, server: Server) -> None:
     opened(page)
     before = page.evaluate("mergescopeFrame.runs.length")
-    page.locator("#ms-method").select_option("average")
+    choose_method(page, "average")
     page.wait_for_selector(".ms-start:enabled")
     page.locator(".ms-start").dblclick()
     page.wait_for_selector("#ms-header .ms-pill.done")
@@ -141,9 +145,22 @@ def test_choices_survive_a_refresh(page: Any) -> None:
 
 def test_every_method_can_be_chosen(page: Any) -> None:
     opened(page)
-    names = page.locator("#ms-method option").evaluate_all("options => options.map((option) => option.value)")
+    names = page.locator(".ms-chip input").evaluate_all("inputs => inputs.map((input) => input.value)")
     assert {"adamerging", "average", "ties"} <= set(names)
     for name in names:
-        page.locator("#ms-method").select_option(name)
+        choose_method(page, name)
         page.wait_for_selector(".ms-start:enabled")
         assert page.locator(".ms-facts dd").count() >= 3
+
+
+def test_methods_are_searched_by_what_they_do(page: Any) -> None:
+    opened(page)
+    shown = "[...document.querySelectorAll('.ms-chip')].filter((chip) => chip.offsetParent).length"
+    search = page.locator(".ms-method-search")
+    everything = page.evaluate(shown)
+    search.fill("ties")
+    assert 0 < page.evaluate(shown) < everything
+    search.fill("no such method")
+    assert page.get_by_text("No method matches.").is_visible()
+    search.fill("")
+    assert page.evaluate(shown) == everything

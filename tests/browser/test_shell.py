@@ -40,6 +40,19 @@ def test_the_address_restores_run_tab_and_step(page: Any, server: Server, finish
     assert f"run={finished_run}" in page.url
 
 
+def test_a_slow_browser_opens_the_tab_of_the_address(page: Any, server: Server, finished_run: str) -> None:
+    slow = page.context.new_cdp_session(page)
+    slow.send("Emulation.setCPUThrottlingRate", {"rate": 8})
+    for tab in ("similarity", "compare"):
+        page.goto(f"{server.url}/?run={finished_run}&tab={tab}")
+        page.wait_for_function("tab => document.getElementById('ms-tab-' + tab)?.offsetParent", arg=tab)
+        page.wait_for_timeout(1500)
+        assert page.evaluate("[mergescope.tab, mergescope.shows(mergescope.tab)]") == [tab, True]
+    slow.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    page.get_by_role("tab", name="Live").click()
+    page.wait_for_function("mergescope.tab === 'live'")
+
+
 def test_a_click_on_a_run_makes_it_current_everywhere(page: Any, server: Server, finished_run: str) -> None:
     row = page.locator(f'.ms-run-row[data-run="{finished_run}"] .ms-run')
     row.click()

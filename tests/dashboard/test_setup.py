@@ -16,6 +16,7 @@ from PIL import Image
 
 from core import methods, suites
 from core.errors import BadInput, UnknownName
+from dashboard import wording
 from dashboard.library import Library
 from dashboard.planning import catalogue, gallery, wish
 from dashboard.planning.forecast import Forecast
@@ -63,6 +64,17 @@ def test_methods_stand_in_families_and_each_once() -> None:
     assert sorted(named) == sorted(methods.names())
     families = [method["family"] for method in catalogue.describe_all()]
     assert families == sorted(families, key=families.index)
+
+
+def test_methods_are_grouped_by_what_they_have_to_be_given() -> None:
+    by_family: dict[str, set[str]] = {}
+    for name in methods.names():
+        by_family.setdefault(wording.family(methods.get(name)), set()).add(name)
+    assert "adamerging" in by_family["unlabelled"]
+    assert {"average", "task_arithmetic", "ties"} <= by_family["nothing"]
+    assert {"pretrained", "individual"} <= by_family["yardsticks"]
+    assert list(by_family.keys() - wording.FAMILIES.keys()) == []
+    assert catalogue.describe_all()[0]["family"] == wording.FAMILIES["nothing"]
 
 
 @pytest.mark.parametrize("name", methods.names())

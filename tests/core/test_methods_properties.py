@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import open_clip
 import pytest
 import torch
 
@@ -26,6 +27,7 @@ from tests.core.properties import (
     settings,
     with_experts,
 )
+from tests.tiny import CONFIG
 
 ALL = methods.names()
 every_method = pytest.mark.parametrize("method", ALL)
@@ -115,6 +117,20 @@ def _trimmed(tau: torch.Tensor, keep: float = 0.2) -> torch.Tensor:
     return tau * (tau.abs() >= smallest)
 
 
+def _half_the_components(tau: torch.Tensor) -> torch.Tensor:
+    """The tiny suite's task vector with the weaker half of each block matrix's singular values set to 0."""
+    naive = open_clip.CLIP(**CONFIG).visual
+    parts = []
+    for name, parameter in naive.named_parameters():
+        part = tau[sum(len(p) for p in parts) :][: parameter.numel()].view(parameter.shape)
+        if name.startswith("transformer.resblocks.") and part.dim() == 2:
+            u, s, vt = torch.linalg.svd(part, full_matrices=False)
+            s[len(s) // 2 :] = 0
+            part = u @ torch.diag(s) @ vt
+        parts.append(part.flatten())
+    return torch.cat(parts)
+
+
 ONE_EXPERT = {
     "pretrained": lambda tau: 0 * tau,
     "individual": lambda tau: tau,
@@ -125,6 +141,7 @@ ONE_EXPERT = {
     "adamerging": lambda tau: 0.3 * tau,
     "adamerging_pp": lambda tau: 0.3 * _trimmed(tau),
     "samerging": lambda tau: 0 * tau,  # It begins at λ = 0.
+    "adarank": lambda tau: 0.3 * _half_the_components(tau),
 }
 """Method -> what is added to the base for a single task vector, with default settings."""
 

@@ -1,0 +1,141 @@
+"""Task vectors as singular components that can be switched on and off, matrix by matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.grouping import block_of
+from core.problem import Problem
+from core.task_vectors import TaskVectors
+
+_FUSED = ("in_proj_weight", "qkv.weight")
+Decompose = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+"""τ `[K, m, n]` of one matrix -> left `[K, m, r]`, values `[K, r]`, right `[K, r, n]`."""
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    at: int
+    """Index of the parameter tensor."""
+    span: slice
+    """Columns of the task vectors that it takes."""
+    columns: slice
+    """Components that it takes, of all matrices' laid end to end."""
+    left: Tensor
+    values: Tensor
+    right: Tensor
+
+
+class Components:
+    """θ₀ + Σ_k λ_k τ_k in which the matrices of attention and MLP are Σ_i m_i λ_k s_i u_i v_iᵀ with a mask m.
+
+    Left and right vectors are kept in the precision of the task vectors: bfloat16 halves them. All components of one
+    expert take 1.2 to 2 times the bytes of its matrices; `rank` (components a matrix and task) bounds that.
+    """
+
+    def __init__(
+        self, problem: Problem, vectors: TaskVectors, row_of: Sequence[int], decompose: Decompose, split: bool
+    ) -> None:
+        self._vectors, self._row_of = vectors, row_of
+        self._matrices: list[_Matrix] = []
+        self.count = 0
+        """Components of one task, over all matrices."""
+        for at, (name, span, shape) in enumerate(zip(vectors.names, vectors.spans, vectors.shapes, strict=True)):
+            if len(shape) != 2 or not block_of(name).startswith("block "):
+                continue
+            parts = 3 if split and name.endswith(_FUSED) else 1
+            size = (span.stop - span.start) // parts
+            for part in range(parts):
+                problem.tick()
+                own = slice(span.start + part * size, span.start + (part + 1) * size)
+                self._add(at, own, shape[0] // parts, decompose)
+
+    def _add(self, at: int, span: slice, rows: int, decompose: Decompose) -> None:
+        deltas = self._vectors.deltas[:, span].to(self._vectors.origin)
+        left, values, right = decompose(deltas.view(len(deltas), rows, -1))
+        begin, self.count = self.count, self.count + values.shape[1]
+        stored = self._vectors.deltas.dtype
+        self._matrices.append(_Matrix(at, span, slice(begin, self.count), left.to(stored), values, right.to(stored)))
+
+    @property
+    def ranks(self) -> list[tuple[slice, int]]:
+        """For each matrix: which components belong to it, strongest first, and how many it has in all."""
+        return [(one.columns, min(one.left.shape[1], one.right.shape[2])) for one in self._matrices]
+
+    @torch.no_grad()
+    def combine(self, rows: Tensor, mask: Tensor, out: Tensor | None = None) -> Tensor:
+        """θ `[D]` for λ `[G, K]` and a mask `[K, count]`."""
+        out = self._vectors.combine(rows, self._row_of, out=out)
+        for one in self._matrices:
+            weights = self._weights(rows, one)[:, None] * one.values * mask[:, one.columns].to(one.values)
+            merged = out[one.span].view(one.left.shape[1], one.right.shape[2])
+            merged.copy_(self._vectors.origin[one.span].view_as(merged))
+            for left, weight, right in zip(one.left, weights, one.right, strict=True):
+                merged.addmm_(left.to(merged) * weight, right.to(merged))
+        return out
+
+    @torch.no_grad()
+    def contract(self, gradient: Tensor, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """dL/dλ `[G, K]` and dL/dm `[K, count]` from dL/dθ `[D]`, whose matrices are zeroed."""
+        by_mask = torch.zeros(len(self._vectors.tasks), self.count, dtype=gradient.dtype, device=gradient.device)
+        by_row = torch.zeros(rows.shape, dtype=gradient.dtype, device=gradient.device)
+        for one in self._matrices:
+            slope = gradient[one.span].view(one.left.shape[1], one.right.shape[2])
+            along = torch.stack(
+                [
+                    ((left.to(slope).T @ slope) * right.to(slope)).sum(1)
+                    for left, right in zip(one.left, one.right, strict=True)
+                ]
+            )
+            along *= one.values
+            by_row[self._row_of[one.at]] += (along * mask[:, one.columns].to(along)).sum(1)
+            by_mask[:, one.columns] = along * self._weights(rows, one)[:, None]
+            slope.zero_()
+        return by_row + self._vectors.contract(gradient, self._row_of, len(rows)), by_mask
+
+    def _weights(self, rows: Tensor, one: _Matrix) -> Tensor:
+        return rows[self._row_of[one.at]].to(one.values)
+
+
+def own(rank: int) -> Decompose:
+    """Each task vector's own singular value decomposition, or its `rank` strongest components; 0: all."""
+
+    def decompose(deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        kept = min(deltas.shape[1:]) if rank == 0 else min(rank, *deltas.shape[1:])
+        u, s, vt = zip(*(svd(delta) for delta in deltas), strict=True)
+        return (
+            torch.stack([one[:, :kept] for one in u]),
+            torch.stack([one[:kept] for one in s]),
+            torch.stack([one[:kept] for one in vt]),
+        )
+
+    return decompose
+
+
+def orthogonal(deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """TSV-Merge's components: the top ⌊r/K⌋ of each task, turned so that no two tasks share a direction.
+
+    With all of them on and λ = 1 their sum is TSV-Merge's merged task vector.
+    """
+    kept = max(1, min(deltas.shape[1:]) // len(deltas))
+    left, values, right = own(kept)(deltas)
+    count, rows, columns = len(deltas), deltas.shape[1], deltas.shape[2]
+    turned_left = polar(left.movedim(0, 1).reshape(rows, count * kept)).view(rows, count, kept).movedim(1, 0)
+    turned_right = polar(right.reshape(count * kept, columns)).view(count, kept, columns)
+    return turned_left, values, turned_right
+
+
+def svd(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Reduced U `[m, r]`, S `[r]`, Vᵀ `[r, n]` on the matrix's own device; MPS has none, so the CPU computes it."""
+    u, s, vt = torch.linalg.svd(matrix.cpu() if matrix.device.type == "mps" else matrix, full_matrices=False)
+    return u.to(matrix.device), s.to(matrix.device), vt.to(matrix.device)
+
+
+def polar(matrix: Tensor) -> Tensor:
+    """The nearest matrix with orthonormal rows or columns: U Vᵀ."""
+    u, _, vt = svd(matrix)
+    return u @ vt

@@ -40,7 +40,7 @@ class Components:
     def __init__(
         self, problem: Problem, vectors: TaskVectors, row_of: Sequence[int], decompose: Decompose, split: bool
     ) -> None:
-        self._vectors, self._row_of = vectors, row_of
+        self.vectors, self._row_of = vectors, row_of
         self._matrices: list[_Matrix] = []
         self.count = 0
         """Components of one task, over all matrices."""
@@ -55,10 +55,10 @@ class Components:
                 self._add(at, own, shape[0] // parts, decompose)
 
     def _add(self, at: int, span: slice, rows: int, decompose: Decompose) -> None:
-        deltas = self._vectors.deltas[:, span].to(self._vectors.origin)
+        deltas = self.vectors.deltas[:, span].to(self.vectors.origin)
         left, values, right = decompose(deltas.view(len(deltas), rows, -1))
         begin, self.count = self.count, self.count + values.shape[1]
-        stored = self._vectors.deltas.dtype
+        stored = self.vectors.deltas.dtype
         self._matrices.append(_Matrix(at, span, slice(begin, self.count), left.to(stored), values, right.to(stored)))
 
     @property
@@ -69,11 +69,11 @@ class Components:
     @torch.no_grad()
     def combine(self, rows: Tensor, mask: Tensor, out: Tensor | None = None) -> Tensor:
         """θ `[D]` for λ `[G, K]` and a mask `[K, count]`."""
-        out = self._vectors.combine(rows, self._row_of, out=out)
+        out = self.vectors.combine(rows, self._row_of, out=out)
         for one in self._matrices:
             weights = self._weights(rows, one)[:, None] * one.values * mask[:, one.columns].to(one.values)
             merged = out[one.span].view(one.left.shape[1], one.right.shape[2])
-            merged.copy_(self._vectors.origin[one.span].view_as(merged))
+            merged.copy_(self.vectors.origin[one.span].view_as(merged))
             for left, weight, right in zip(one.left, weights, one.right, strict=True):
                 merged.addmm_(left.to(merged) * weight, right.to(merged))
         return out
@@ -81,7 +81,7 @@ class Components:
     @torch.no_grad()
     def contract(self, gradient: Tensor, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """dL/dλ `[G, K]` and dL/dm `[K, count]` from dL/dθ `[D]`, whose matrices are zeroed."""
-        by_mask = torch.zeros(len(self._vectors.tasks), self.count, dtype=gradient.dtype, device=gradient.device)
+        by_mask = torch.zeros(len(self.vectors.tasks), self.count, dtype=gradient.dtype, device=gradient.device)
         by_row = torch.zeros(rows.shape, dtype=gradient.dtype, device=gradient.device)
         for one in self._matrices:
             slope = gradient[one.span].view(one.left.shape[1], one.right.shape[2])
@@ -95,7 +95,7 @@ class Components:
             by_row[self._row_of[one.at]] += (along * mask[:, one.columns].to(along)).sum(1)
             by_mask[:, one.columns] = along * self._weights(rows, one)[:, None]
             slope.zero_()
-        return by_row + self._vectors.contract(gradient, self._row_of, len(rows)), by_mask
+        return by_row + self.vectors.contract(gradient, self._row_of, len(rows)), by_mask
 
     def _weights(self, rows: Tensor, one: _Matrix) -> Tensor:
         return rows[self._row_of[one.at]].to(one.values)

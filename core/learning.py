@@ -11,7 +11,7 @@ import torch
 from pydantic import field_validator
 from torch import Tensor
 
-from core import objectives
+from core import objectives, starts
 from core.batches import Batches
 from core.errors import NonFinite
 from core.grouping import GroupKind, group
@@ -60,12 +60,32 @@ class LearningSettings(MethodSettings):
         source="SHOT (ICML 2020), equation 3", ge=0, le=10,
     )  # fmt: skip
 
+    start: str = setting(
+        starts.NONE,
+        "A data-free method whose model λ begins at, with that method's defaults; `none`: θ₀ + init · Σ τ.",
+        source=f"{PAPER}: none",
+    )  # fmt: skip
+
+    @field_validator("start")
+    @classmethod
+    def _known_start(cls, value: str) -> str:
+        return starts.check(value)
+
     @field_validator("objective")
     @classmethod
     def _known(cls, value: str) -> str:
         if value not in objectives.names():
             raise ValueError(f"one of {', '.join(objectives.names())}")
         return value
+
+
+def around_start(problem: Problem, vectors: TaskVectors, settings: LearningSettings) -> TaskVectors:
+    """The task vectors over the origin from which λ = init gives the model that the settings ask to start at."""
+    if settings.start == starts.NONE:
+        return vectors
+    used = min(max(settings.init, 0.0), 1.0) if settings.clamp else settings.init
+    rows = vectors.origin.new_full((1, len(vectors.tasks)), used)
+    return starts.moved(problem, vectors, settings.start, vectors.combine(rows, [0] * len(vectors.names)))
 
 
 def learn(problem: Problem, vectors: TaskVectors, settings: LearningSettings, resume: State | None) -> Iterator[Step]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from core.grouping import group
 from core.learning import LearningSettings
-from core.methods.base import Step, Weights
+from core.methods.base import Method, Step, Weights
 from core.problem import Problem
 from core.settings import MethodSettings
-from core.trimming import trim_and_elect
 
 
-def preview(problem: Problem, settings: MethodSettings, step: Step) -> Weights | None:
+def preview(problem: Problem, method: Method, settings: MethodSettings, step: Step) -> Weights | None:
     """Merged weights at the step's λ; None for methods whose λ alone does not make a model."""
     if step.coefficients is None or not isinstance(settings, LearningSettings):
         return None
-    vectors = problem.task_vectors
-    keep = getattr(settings, "keep", None)
-    if keep is not None:
-        vectors = trim_and_elect(vectors, keep)
+    vectors = method.vectors(problem, settings)
+    if vectors is None:
+        return None
     grouping = group(vectors.names, settings.group)
     values = step.coefficients.values.to(vectors.origin)
     return vectors.named(vectors.combine(values, grouping.row_of))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core import objectives
-from core.learning import LearningSettings, learn
+from core.learning import LearningSettings, around_start, learn
 from core.methods.base import Method, Need, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings
+from core.task_vectors import TaskVectors
 
 
 class AdaMerging(Method):
@@ -29,7 +30,15 @@ class AdaMerging(Method):
     def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of λ."""
         assert isinstance(settings, LearningSettings)
-        yield from learn(problem, problem.task_vectors, settings, resume)
+        yield from learn(problem, self._vectors(problem, settings), settings, resume)
+
+    def vectors(self, problem: Problem, settings: MethodSettings) -> TaskVectors | None:
+        """The task vectors, around the start that the settings ask for."""
+        assert isinstance(settings, LearningSettings)
+        return self._vectors(problem, settings)
+
+    def _vectors(self, problem: Problem, settings: LearningSettings) -> TaskVectors:
+        return around_start(problem, problem.task_vectors, settings)
 
     def total_steps(self, settings: MethodSettings) -> int:
         """The number of updates."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from core.learning import LearningSettings, learn
+from core.learning import LearningSettings, around_start
 from core.methods.adamerging import AdaMerging
-from core.methods.base import State, Step
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
+from core.task_vectors import TaskVectors
 from core.trimming import trim_and_elect
 
 
@@ -34,7 +32,6 @@ class AdaMergingPP(AdaMerging):
     cost = "As AdaMerging; one more copy of the task vectors in memory."
     Settings = AdaMergingPPSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step an update of λ."""
+    def _vectors(self, problem: Problem, settings: LearningSettings) -> TaskVectors:
         assert isinstance(settings, AdaMergingPPSettings)
-        yield from learn(problem, trim_and_elect(problem.task_vectors, settings.keep), settings, resume)
+        return around_start(problem, trim_and_elect(problem.task_vectors, settings.keep), settings)

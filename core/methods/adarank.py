@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from core import starts
 from core.components import Components, Decompose, orthogonal, own
 from core.learning import Learner, LearningSettings, carry_out
 from core.merged import Batch, EncoderGradient, Measured
@@ -60,6 +61,9 @@ class AdaRank(AdaMerging):
     trains = "λ, and one bit per task, matrix and singular component"
     Settings = AdaRankSettings
 
+    def vectors(self, problem: Problem, settings: MethodSettings) -> None:
+        """None: the masks decide as well."""
+
     def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of λ and of the masks' logits."""
         assert isinstance(settings, AdaRankSettings)
@@ -82,6 +86,9 @@ class MaskLearner(Learner):
             on = max(1, round(settings.kept * rank)) if settings.components == "own" else rank
             logits[:, columns.start : min(columns.start + on, columns.stop)] = START
         self._logits = logits
+        if settings.start != starts.NONE:
+            merged = self._components.combine(self.coefficients(), _mask(logits))
+            self._components.vectors = starts.moved(self._problem, self._vectors, settings.start, merged)
         return {"mask": logits}
 
     def _measure_at(self, raw: Tensor, batches: list[Batch]) -> tuple[Measured, dict[str, Tensor]]:

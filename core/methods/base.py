@@ -14,6 +14,7 @@ from core.settings import MethodSettings
 
 if TYPE_CHECKING:
     from core.problem import Problem
+    from core.task_vectors import TaskVectors
 
 Weights = Mapping[str, Tensor]
 State = Mapping[str, Tensor]
@@ -99,6 +100,10 @@ class Method(ABC):
         With `resume` (the `state()` of an earlier step) the generator goes on after that step and yields exactly
         what it would have yielded without stopping.
         """
+
+    def vectors(self, problem: Problem, settings: MethodSettings) -> TaskVectors | None:
+        """The task vectors that λ scales; None where λ alone does not make the model."""
+        return None
 
     def total_steps(self, settings: MethodSettings) -> int:
         """The number of the last step, for progress; 0 for methods that finish at once."""

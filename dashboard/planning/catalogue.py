@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from core import methods, objectives
+from core import methods, objectives, starts
 from core.methods.base import Method, Need
 from dashboard import wording
 
@@ -76,6 +76,8 @@ def _kind(name: str, info: FieldInfo) -> tuple[str, list[Any]]:
     annotation = info.annotation
     if name == "objective":
         return "choice", list(objectives.names())
+    if name == "start":
+        return "choice", list(starts.names())
     if typing.get_origin(annotation) is typing.Literal:
         return "choice", list(typing.get_args(annotation))
     if isinstance(annotation, type) and hasattr(annotation, "__members__"):

@@ -58,7 +58,7 @@ class Models:
         if newest is not None and newest.coefficients is not None:
             values = torch.from_numpy(newest.coefficients.copy())
             step = Step(newest.number, coefficients=Coefficients(record.groups, record.tasks, values))
-            weights = preview(problem, settings, step)
+            weights = preview(problem, method, settings, step)
             if weights is not None:
                 found = weights
                 return Merged(lambda _task: found, newest.number)

@@ -272,10 +272,13 @@ def test_reopening_loads_the_same_problem(store: Store, tiny_suite: Path) -> Non
     assert settings == method.Settings(steps=3, group="block")
 
 
-@pytest.mark.parametrize("name", ["adamerging", "adamerging_pp"])
-def test_a_stored_coefficient_gives_the_model_of_its_step_again(store: Store, problem: Problem, name: str) -> None:
+@pytest.mark.parametrize("start", ["none", "ties"])
+@pytest.mark.parametrize("name", ["adamerging", "adamerging_pp", "samerging"])
+def test_a_stored_coefficient_gives_the_model_of_its_step_again(
+    store: Store, problem: Problem, name: str, start: str
+) -> None:
     method = methods.get(name)
-    settings = method.Settings(steps=3, batch=4, lr=0.05, group="block")
+    settings = method.Settings(steps=3, batch=4, lr=0.05, group="block", start=start)
     made = {step.number: step.weights() for step in method.steps(problem, settings) if step.weights is not None}
     run_id = runner.create(store, problem, method, settings)
     runner.execute(store, run_id, problem, method, settings)
@@ -283,7 +286,7 @@ def test_a_stored_coefficient_gives_the_model_of_its_step_again(store: Store, pr
     for record in store.steps(run_id):
         assert record.coefficients is not None
         stored = Coefficients(groups, problem.tasks, torch.tensor(record.coefficients))
-        again = preview(problem, settings, Step(record.number, coefficients=stored))
+        again = preview(problem, method, settings, Step(record.number, coefficients=stored))
         assert again is not None
         assert all(torch.equal(again[tensor], made[record.number][tensor]) for tensor in again)
-    assert preview(problem, MethodSettings(), Step(0)) is None
+    assert preview(problem, method, MethodSettings(), Step(0)) is None

@@ -143,6 +143,7 @@ RESUMED: dict[str, dict[str, Any]] = {
     "expert_kl": {"objective": "expert_kl"},
     "cross_entropy": {"objective": "cross_entropy", "adapt_on": "held-out"},
     "running mean": {"objective": "information_maximisation"},
+    "start": {"start": "ties"},
     "no clamp": {"clamp": False, "init": 0.01},
     "clamp": {"init": 0.01, "group": "task"},
     "whole epoch": {"batch": 32, "group": "block"},

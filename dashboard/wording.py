@@ -37,6 +37,7 @@ FIELDS = {
     "scale": "Scale λ of every task vector",
     "scaling": "Scale λ of every task vector",
     "seed": "Random seed",
+    "start": "Model to start from",
     "steps": "Steps",
     "samples": "Images per task",
 }
@@ -47,6 +48,10 @@ CHOICES = {
     "entropy": "entropy of the predictions",
     "expert_kl": "distance to the expert's predictions",
     "cross_entropy": "cross entropy with the labels",
+    "entropy_selected": "entropy of the surer images",
+    "information_maximisation": "entropy, with all classes kept in use",
+    "pseudo_label": "cross entropy with the expert's answers",
+    "none": "none: λ times the task vectors",
 }
 YARDSTICKS = frozenset({"pretrained", "individual", "multi_task"})
 """Methods that merge nothing: what the merged models are measured against."""

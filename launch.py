@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from core.cli import options
+from core.cli import options, study
 from core.cli.app import app, run
 from core.errors import BadInput, MergescopeError
 
@@ -48,6 +48,16 @@ def ui(
         read_only=read_only,
         runs=runs,
     )
+
+
+def _study_page(*parts: Any) -> str:
+    from dashboard.studies.file import html
+
+    return str(html(*parts))
+
+
+if find_spec("dashboard") is not None:
+    study.draw_page = _study_page
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from core.session import Session
 from core.settings import MethodSettings, parse
 from core.store import CannotWrite, RunRecord, Store
 from core.suites import find
+from core.variants import variant
 
 _REPEATABLE = ("device", "precision", "deltas")
 
@@ -76,11 +77,11 @@ def reopen(
     how = record.execution
     problem = load(
         find(record.origin),
-        [*record.tasks, *how.get("unseen", ())],
+        how.get("loaded") or [*record.tasks, *how.get("unseen", ())],
         **{name: how[name] for name in (*_REPEATABLE, "micro_batch") if name in how},
         progress=progress,
     )
-    return problem, method, settings
+    return variant(problem, record.tasks, how.get("unseen", problem.unseen), how.get("images")), method, settings
 
 
 def execute(
@@ -114,7 +115,7 @@ def execute(
         with _as_before(record, problem), _ticking(store, run_id, problem, control):
             session = Session(store, run_id, problem, control, progress or Silent(), on_step)
             outcome = session.steps(method, settings, state, evaluate_every, evaluate_limit)
-            return session.conclude(outcome)
+            return session.conclude(outcome, settings)
 
 
 class Noted:

@@ -36,6 +36,9 @@ methods --json
 suites --json
 tasks SUITE --json
 inspect CHECKPOINT --json
+study NAME SUITE --quick --seeds 0,1 --methods a,b --tasks a,b --set steps=5 --out DIR --json
+study NAME SUITE --estimate --json
+study --from recipe.yaml
 runs list --json
 runs show ID --report report.json
 runs resume ID --report report.json

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli import catalogue, checkpoint, compare, doctor, evaluate, merge, runs, similarity
+from core.cli import catalogue, checkpoint, compare, doctor, evaluate, merge, runs, similarity, study
 from core.cli.output import program, say
 from core.cli.running import Interrupted
 from core.errors import BadInput, MergescopeError
@@ -26,6 +26,7 @@ app.command()(merge.merge)
 app.command()(evaluate.evaluate)
 app.command()(similarity.similarity)
 app.command()(compare.compare)
+app.command()(study.study)
 app.command()(catalogue.methods)
 app.command()(catalogue.suites)
 app.command()(catalogue.tasks)

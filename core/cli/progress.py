@@ -38,6 +38,26 @@ class Bar:
             self._task = None
 
 
+class Prefixed:
+    """Another progress whose labels begin with where a larger piece of work stands."""
+
+    def __init__(self, inner: Progress) -> None:
+        self._inner = inner
+        self.prefix = ""
+
+    def start(self, label: str, total: int | None) -> None:
+        """A new piece of work, named with its place in the whole."""
+        self._inner.start(f"{self.prefix}{label}", total)
+
+    def advance(self, units: int = 1) -> None:
+        """Move the bar."""
+        self._inner.advance(units)
+
+    def finish(self) -> None:
+        """Remove the bar."""
+        self._inner.finish()
+
+
 @contextmanager
 def shown() -> Iterator[Progress]:
     """A progress bar while the block runs where standard error is a terminal, silence elsewhere."""

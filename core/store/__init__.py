@@ -1,7 +1,7 @@
 """Runs on disk: one SQLite database (WAL) and safetensors artefacts."""
 
 from core.store.faults import CannotWrite, Damaged
-from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord
+from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord, StudyRecord
 from core.store.store import Store
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "RunRecord",
     "StepRecord",
     "Store",
+    "StudyRecord",
 ]

@@ -48,7 +48,23 @@ def m001(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001,)
+def m002(connection: Connection) -> None:
+    """Studies, and the content key of a run that is a cell of one."""
+    for statement in (
+        "ALTER TABLE runs ADD COLUMN cell TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX runs_by_cell ON runs (cell)",
+        """CREATE TABLE studies (
+            ordinal INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            name TEXT NOT NULL DEFAULT '', suite TEXT NOT NULL DEFAULT '', origin TEXT NOT NULL DEFAULT '',
+            created TEXT NOT NULL DEFAULT '',
+            status TEXT NOT NULL, finished TEXT, error TEXT,
+            options TEXT NOT NULL DEFAULT '{}', cells TEXT NOT NULL DEFAULT '[]')""",
+    ):
+        connection.execute(text(statement))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001, m002)
 
 
 def version(connection: Connection) -> int:

@@ -47,6 +47,8 @@ class RunRecord:
     report: dict[str, Any] | None = None
     """`report.json` once done; in lists without its two histories, `entropy` and `coefficients`."""
     average_accuracy: float | None = None
+    cell: str = ""
+    """Content key of the study cell that this run is; empty for other runs."""
 
     @property
     def device(self) -> str:
@@ -57,6 +59,22 @@ class RunRecord:
     def precision(self) -> str:
         """Number format of the forward and backward pass."""
         return str(self.execution.get("precision", ""))
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """One study: what was asked, and its cells as plain data (`core.studies.engine.cells`)."""
+
+    id: str
+    name: str
+    suite: str
+    origin: str
+    created: str
+    status: str
+    finished: str | None = None
+    error: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    cells: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +138,7 @@ def quarantined(run_id: str, reason: str) -> RunRecord:
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("id", "suite", "origin", "method", "name", "created", "adapted_on"), str),
+    **dict.fromkeys(("id", "suite", "origin", "method", "name", "created", "adapted_on", "cell"), str),
     **dict.fromkeys(("started", "finished", "error"), (str, type(None))),
     **dict.fromkeys(("seed", "steps", "steps_done", "samples_seen"), int),
     **dict.fromkeys(("peak_memory_mb", "average_accuracy"), (float, type(None))),
@@ -140,7 +158,7 @@ _PLAIN = (
         "finished",
         "seconds",
     ),
-    *("steps", "steps_done", "adapted_on", "samples_seen", "peak_memory_mb", "error", "average_accuracy"),
+    *("steps", "steps_done", "adapted_on", "samples_seen", "peak_memory_mb", "error", "average_accuracy", "cell"),
 )
 
 

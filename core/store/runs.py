@@ -59,10 +59,12 @@ def read(connection: Connection, run_id: str) -> RunRecord:
 
 
 def listing(
-    connection: Connection, statuses: Sequence[str] | None, suite: str | None, limit: int | None
+    connection: Connection, statuses: Sequence[str] | None, suite: str | None, limit: int | None, cells: bool = True
 ) -> list[RunRecord]:
-    """Runs, newest first, without the histories of their reports."""
+    """Runs, newest first, without the histories of their reports; those of studies only if `cells`."""
     query = select(RUNS).order_by(RUNS.c.ordinal.desc()).limit(limit)
+    if not cells:
+        query = query.where(RUNS.c.cell == "")
     if statuses is not None:
         query = query.where(RUNS.c.status.in_(statuses))
     if suite is not None:

@@ -21,6 +21,7 @@ from core.store.faults import CannotWrite, plainly
 from core.store.lock import WriteLock
 from core.store.migrations import blank, migrate, require_current
 from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord
+from core.store.studies import Studies, interrupt_studies
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,6 +52,7 @@ class Store:
         self._artefacts = Artefacts(folder / "artefacts")
         self._database = Database(folder / _FILE, write=write)
         self._unsaved: dict[str, tuple[str, str | None]] = {}
+        self.studies = Studies(self._writing, self._reading, self._abandoned)
 
     @classmethod
     def open(cls, folder: Path, *, write: bool = True, wait: float = 2.0) -> Store:
@@ -90,11 +92,12 @@ class Store:
         adapted_on: str,
         name: str = "",
         origin: str = "",
+        cell: str = "",
     ) -> str:
         """A new queued run; returns its id, 12 hex digits. `origin` finds the suite again (name or path)."""
         values = {"suite": suite, "method": method, "seed": seed, "steps": steps, "adapted_on": adapted_on}
         values |= {"settings": dict(settings), "execution": dict(execution), "hashes": dict(hashes)}
-        values |= {"tasks": list(tasks), "name": name[:_NAME_LENGTH], "origin": origin or suite}
+        values |= {"tasks": list(tasks), "name": name[:_NAME_LENGTH], "origin": origin or suite, "cell": cell}
         with self._writing("Creating a run") as connection:
             return run_rows.create(connection, values)
 
@@ -105,14 +108,19 @@ class Store:
             return self._now(run_rows.read(connection, run_id), self._abandoned())
 
     def runs(
-        self, *, status: str | Sequence[str] | None = None, suite: str | None = None, limit: int | None = None
+        self,
+        *,
+        status: str | Sequence[str] | None = None,
+        suite: str | None = None,
+        limit: int | None = None,
+        cells: bool = True,
     ) -> list[RunRecord]:
-        """Runs, newest first, of one or several statuses; a damaged run is listed as failed and says so."""
+        """Runs, newest first, of one or several statuses, those of studies too if `cells`; a damaged run is failed."""
         statuses = (status,) if isinstance(status, str) else status
         for name in statuses or ():
             _check_status(name)
         with self._reading("Listing the runs") as connection:
-            records, abandoned = run_rows.listing(connection, statuses, suite, limit), self._abandoned()
+            records, abandoned = run_rows.listing(connection, statuses, suite, limit, cells), self._abandoned()
         return [self._now(record, abandoned) for record in records]
 
     def record(self, run_id: str, step: Step) -> None:
@@ -269,6 +277,7 @@ class Store:
             )
         with self._database.writing() as connection:
             run_rows.interrupt_active(connection)
+            interrupt_studies(connection)
         self._artefacts.sweep()
 
     def _notice(self, text: str) -> None:

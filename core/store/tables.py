@@ -34,6 +34,7 @@ RUNS = Table(
     Column("seconds", Float, nullable=False, server_default="0"),
     Column("peak_memory_mb", Float),
     Column("average_accuracy", Float),
+    _text("cell"),
 )
 
 STEPS = Table(
@@ -78,6 +79,19 @@ EVALUATIONS = Table(
 )
 
 REPORTS = Table("reports", METADATA, _run(), Column("body", Text, nullable=False))
+
+STUDIES = Table(
+    "studies",
+    METADATA,
+    Column("ordinal", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    *(_text(name) for name in ("name", "suite", "origin", "created")),
+    Column("status", Text, nullable=False),
+    *(Column(name, Text) for name in ("finished", "error")),
+    _text("options", "{}"),
+    _text("cells", "[]"),
+)
+"""Families of runs that answer one question; a cell and its run share a content key (`runs.cell`)."""
 
 OF_RUN = (STEPS, COEFFICIENTS, CHECKPOINTS, EVALUATIONS, REPORTS)
 """Tables whose rows belong to one run."""

@@ -61,8 +61,13 @@ def complete(figure: Figure, theme: ThemeName, width: int = 960, height: int | N
     return {"data": figure["data"], "layout": {"template": palette.template(theme), **background, **layout, **size}}
 
 
-def page(title: str, figures: dict[str, Figure], theme: ThemeName = "light") -> str:
-    """One self-contained HTML file with the figures, by name, each of which can be saved as SVG or PNG offline."""
+def page(
+    title: str, figures: dict[str, Figure], theme: ThemeName = "light", *, before: str = "", after: str = ""
+) -> str:
+    """One self-contained HTML file with the figures, by name, each of which can be saved as SVG or PNG offline.
+
+    `before` and `after` are HTML (their texts escaped by the caller) around the figures.
+    """
     whole = {name: complete(figure, theme) for name, figure in figures.items()}
     body = "".join(
         f'<section class="mc-card"><div class="mc-head"><h3>{escape(name)}</h3><div class="mc-tools">'
@@ -75,7 +80,8 @@ def page(title: str, figures: dict[str, Figure], theme: ThemeName = "light") -> 
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
         f"<style>{css()}{bundle.style()}"
         "body{margin:0 auto;max-width:1000px;padding:24px}.mc-card{margin:14px 0}.figure{overflow-x:auto}</style>"
-        f'</head><body class="mc {"dark" if theme == "dark" else ""}"><h1 class="ms-title">{escape(title)}</h1>{body}'
+        f'</head><body class="mc {"dark" if theme == "dark" else ""}"><h1 class="ms-title">{escape(title)}</h1>'
+        f"{before}{body}{after}"
         f"<script>{bundle.PLOTLY.read_text('utf-8')}</script>"
         f'<script type="application/json" id="figures">{embedded(list(whole.items()))}</script>'
         f"<script>{_DRAW.replace('CONFIG', json.dumps(palette.CONFIG))}</script></body></html>"

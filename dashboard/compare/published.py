@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from functools import cache
-from typing import Any
 
-from core.paths import ASSETS
+from core.published import architecture, plain_name, tables
 from core.suites import SuiteFile
 from dashboard.compare.table import Cell, Row
-
-
-@cache
-def tables() -> dict[str, Any]:
-    """assets/reference/paper_tables.json."""
-    found: dict[str, Any] = json.loads((ASSETS / "reference" / "paper_tables.json").read_text("utf-8"))
-    return found
 
 
 def rows(suite: SuiteFile, tasks: tuple[str, ...]) -> list[Row]:
@@ -38,18 +28,6 @@ def rows(suite: SuiteFile, tasks: tuple[str, ...]) -> list[Row]:
         if method not in told:
             found.append(_row(method, tuple(Cell() for _ in wanted), average / 100, source))
     return found
-
-
-def architecture(name: str) -> str:
-    """`ViT-B-32-quickgelu` as the papers write it: `ViT-B/32`."""
-    found = re.fullmatch(r"ViT-([A-Za-z])-(\d+)(-.+)?", name)
-    return f"ViT-{found.group(1)}/{found.group(2)}" if found else name
-
-
-def plain_name(task: str) -> str:
-    """A task's name without case and signs: `stanford_cars` and `Cars` are the same, as are `SUN397` and `sun397`."""
-    name = re.sub(r"[^a-z0-9]", "", task.lower())
-    return {"stanfordcars": "cars"}.get(name, name)
 
 
 def _row(method: str, cells: tuple[Cell, ...], average: float, source: str) -> Row:

@@ -8,24 +8,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from core.texts import latex, safe
 from dashboard.compare.table import Cell, Row, Table
 
 FORMATS = ("csv", "tex", "json", "tsv")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "_": r"\_",
-    "%": r"\%",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "λ": r"$\lambda$",
-    "τ": r"$\tau$",
-}
 
 
 def text(table: Table, rows: Sequence[Row], kind: str) -> str:
@@ -76,16 +62,6 @@ def as_json(table: Table, rows: Sequence[Row]) -> str:
     tasks = [{"name": name, "title": title} for name, title in zip(table.tasks, table.titles, strict=True)]
     content = {"suite": table.suite, "tasks": tasks, "rows": [asdict(row) for row in rows]}
     return json.dumps(content, ensure_ascii=False, indent=1)
-
-
-def safe(value: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
-
-
-def latex(value: str) -> str:
-    """Text with LaTeX's special characters escaped."""
-    return "".join(_LATEX.get(letter, letter) for letter in " ".join(value.split()))
 
 
 def _latex_cell(cell: Cell) -> str:

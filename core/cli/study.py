@@ -1,0 +1,214 @@
+"""`study`: a family of runs that answers one question, resumable, written down in every format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.cli import loading, options, targets
+from core.cli.output import print_json, print_table, say
+from core.cli.progress import Prefixed, shown
+from core.cli.running import Interrupted
+from core.cli.stores import folder_of_runs, writing
+from core.errors import BadInput, RunFailed
+
+if TYPE_CHECKING:
+    from core.problem import Problem
+    from core.store import Store, StudyRecord
+    from core.studies import Study
+    from core.studies.engine.cells import Cell
+    from core.studies.engine.options import StudyOptions
+    from core.suites import SuiteFile
+
+draw_page: Callable[..., str] | None = None
+"""Makes the HTML file of a study; `launch.py` sets it, since the engine draws nothing."""
+
+StudyName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="A study; without one they are listed.")]
+OfSuite = Annotated[
+    str | None, typer.Argument(metavar="[SUITE]", help="Name of a suite (see `suites`) or path of a suite file.")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Write CSV, LaTeX, JSON, HTML and the YAML recipe there.")
+]
+
+
+def study(
+    name: StudyName = None,
+    suite: OfSuite = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer steps, seeds and values, for a first look.")] = False,
+    seeds: Annotated[str | None, typer.Option(metavar="0,1,2", help="Seeds of what is random.")] = None,
+    methods: Annotated[str | None, typer.Option(metavar="a,b", help="Only these methods.")] = None,
+    tasks: options.Tasks = None,
+    set_: options.Settings = None,
+    recipe: Annotated[Path | None, typer.Option("--from", metavar="YAML", help="Repeat the study of a recipe.")] = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would cost.")] = False,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    out: Out = None,
+    runs: options.Runs = None,
+    as_json: options.Json = False,
+) -> None:
+    """Answer one question about merging with a family of runs; the same command goes on where it was stopped."""
+    if name is None and recipe is None:
+        _list(as_json)
+        return
+    folder_of_runs(runs)
+    if out is not None:
+        targets.check_folder(out, "--out")
+    values: dict[str, Any] = {
+        "tasks": options.names(tasks, "--tasks"),
+        "methods": options.names(methods, "--methods"),
+        "seeds": options.names(seeds, "--seeds"),
+        "settings": options.assignments(set_),
+        "quick": quick,
+        "device": device,
+        "precision": precision,
+    }
+    asked = _asked(name, suite, recipe, {key: value for key, value in values.items() if value is not None})
+    problem = loading.load(asked.file, list(asked.tasks), asked.options.device, asked.options.precision)
+    asked.warn(problem)
+    with writing(runs) as store:
+        if estimate:
+            _print_estimate(store, asked, problem, as_json)
+            return
+        record = _execute(store, asked, problem)
+        _write(store, asked, record, out, as_json)
+
+
+class _Asked:
+    """A checked request."""
+
+    def __init__(
+        self, study: Study, file: SuiteFile, chosen: StudyOptions, cells: list[Cell], hashes: dict[str, str]
+    ) -> None:
+        from core.studies.engine.execution import require_cells
+
+        self.study, self.file, self.options, self.cells, self._hashes = study, file, chosen, cells, hashes
+        require_cells(study, cells)
+        named = {task for cell in cells for task in (*cell.tasks, *cell.unseen)}
+        self.tasks = [task.name for task in file.tasks if task.name in named]
+
+    def warn(self, problem: Problem) -> None:
+        """Say where the checkpoints are not those of the recipe."""
+        changed = [role for role, value in self._hashes.items() if problem.hashes.get(role) != value]
+        if changed:
+            say(f"Warning: the checkpoints of {', '.join(changed)} are not those that the recipe was made with.")
+
+
+def _asked(name: str | None, suite: str | None, recipe: Path | None, values: dict[str, Any]) -> _Asked:
+    from core import studies, suites
+    from core.settings import parse
+    from core.studies.engine.options import StudyOptions
+    from core.studies.engine.recipe import read
+
+    if recipe is not None:
+        if name is not None or suite is not None:
+            raise BadInput("`--from` names study and suite itself. Found a study or suite beside it; leave them out.")
+        told = read(recipe)
+        return _Asked(studies.get(told.study), suites.find(told.suite), told.options, [*told.cells], {**told.hashes})
+    chosen = studies.get(str(name))
+    if suite is None:
+        raise BadInput(f"`study {name}` needs a suite. Found none; see `suites`, for example `study {name} demo`.")
+    file = suites.find(suite)
+    wanted = parse(StudyOptions, values, "study")
+    scope = chosen.scope(file, wanted)
+    cells = chosen.plan(scope)
+    scope.require_known_settings(cells)
+    return _Asked(chosen, file, wanted, cells, {})
+
+
+def _execute(store: Store, asked: _Asked, problem: Problem) -> StudyRecord:
+    from core.control import Control
+    from core.studies.engine import execution
+    from core.studies.engine.execution import Standing
+
+    origin = _origin(asked.file)
+    study_id = execution.register(store, asked.study, asked.file, origin, asked.options, asked.cells)
+    control = Control()
+    with shown() as bar:
+        progress = Prefixed(bar)
+
+        def watch(standing: Standing) -> None:
+            left = f", {standing.left / 60:.0f} min left" if standing.left else ""
+            progress.prefix = f"[{standing.done + 1}/{standing.total}{left}] "
+
+        try:
+            run_cell = execution.here(store, problem, control, progress)
+            execution.execute(store, study_id, problem, run_cell, control=control, watch=watch)
+        except KeyboardInterrupt:
+            raise Interrupted("Interrupted. The same command goes on where this one stopped.") from None
+    return store.studies.get(study_id)
+
+
+def _write(store: Store, asked: _Asked, record: StudyRecord, out: Path | None, as_json: bool) -> None:
+    from core.files import write_text
+    from core.store.faults import plainly
+    from core.studies.engine import files
+    from core.studies.engine.execution import result_of
+
+    result = result_of(store, record, asked.study, asked.file)
+    written: list[Path] = []
+    if out is not None:
+        with plainly(f"Writing to {out}"):
+            written = files.write_all(out, store, asked.study, asked.file, record)
+            if draw_page is not None:
+                page = out / f"{asked.study.name}-{record.suite}.html"
+                write_text(page, draw_page(asked.study, record, result))
+                written.append(page)
+    if as_json:
+        typer.echo(files.text("json", store, asked.study, asked.file, record), nl=False)
+    else:
+        _print_result(asked.study, record, result)
+        for path in written:
+            print(f"Wrote {path}")
+    if record.status == "failed":
+        raise RunFailed(record.error or "No run of the study succeeded.")
+    if record.error:
+        say(f"Warning: {record.error}")
+
+
+def _print_result(study: Study, record: StudyRecord, result: Any) -> None:
+    from core.studies.engine import files, texts
+
+    for table in (*result.tables, *result.published):
+        heads, rows = texts.lines(table)
+        source = f" (published: {table.source})" if table.source else ""
+        print_table(table.title + source, [heads[0], *(f">{head}" for head in heads[1:])], rows)
+    for finding in result.findings:
+        print(finding)
+    print(files.said(study, record))
+
+
+def _print_estimate(store: Store, asked: _Asked, problem: Problem, as_json: bool) -> None:
+    from core.studies.engine.cells import content_key
+    from core.studies.engine.cost import forecast
+
+    keys = [content_key(cell, problem) for cell in asked.cells]
+    runs = store.studies.runs_of(keys)
+    known = [key in runs and runs[key].status == "done" for key in keys]
+    found = forecast(problem, asked.cells, known, store.runs(suite=asked.file.name))
+    if as_json:
+        print_json({"runs": found.cells, "runs_done": found.done, "seconds": found.seconds})
+        return
+    print(f"{found.cells} runs, {found.done} of them done; about {found.seconds / 60:.1f} minutes for the others.")
+
+
+def _list(as_json: bool) -> None:
+    from core import studies
+
+    known = [studies.get(name) for name in studies.names()]
+    if as_json:
+        keys = ("name", "title", "question", "paper")
+        print_json({"studies": [{key: getattr(one, key) for key in keys} for one in known]})
+        return
+    rows = [[one.name, one.question, one.paper or "–"] for one in known]
+    print_table("Studies (`study NAME SUITE`)", ["name", "question", "repeats"], rows)
+
+
+def _origin(file: SuiteFile) -> str:
+    from core.suites import available
+
+    return file.name if available().get(file.name) == file.path else str(file.path.resolve())

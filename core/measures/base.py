@@ -1,0 +1,60 @@
+"""The protocol of a measure: from the end of a run to plain data."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from core.methods.base import Coefficients, Outcome, Step, Weights
+from core.preview import preview
+from core.problem import Problem
+from core.settings import MethodSettings
+from core.store import StepRecord
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run that has made its outcome."""
+
+    problem: Problem
+    settings: MethodSettings
+    outcome: Outcome
+    groups: tuple[str, ...]
+    steps: Callable[[], Sequence[StepRecord]]
+    """All recorded steps with λ."""
+
+    def weights_at(self, record: StepRecord) -> Weights | None:
+        """The merged model as it was after a recorded step; None for methods whose λ alone is not a model."""
+        if record.coefficients is None:
+            return None
+        values = torch.from_numpy(np.array(record.coefficients))
+        step = Step(record.number, coefficients=Coefficients(self.groups, self.problem.tasks, values))
+        return preview(self.problem, self.settings, step)
+
+    def at(self, numbers: Sequence[int]) -> list[tuple[StepRecord, Weights]]:
+        """The recorded steps of these numbers with their models; those that were never made are left out."""
+        wanted = set(numbers)
+        found = []
+        for record in self.steps():
+            if record.number in wanted and (weights := self.weights_at(record)) is not None:
+                found.append((record, weights))
+        return found
+
+
+class Measure(ABC):
+    """Adding a file with one concrete subclass to `core/measures` adds a measure."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def measure(self, subject: Subject, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+
+    def evaluations(self, options: Mapping[str, Any]) -> int:
+        """How many times every test image is looked at, for estimates of time."""
+        return 1

@@ -1,0 +1,24 @@
+"""How alike the merged task vectors are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.measures.base import Measure, Subject
+from core.similarity import similarity
+
+
+class Cosine(Measure):
+    """Cosine similarity of every pair of task vectors (AdaMerging, figure 4)."""
+
+    name = "cosine"
+
+    def measure(self, subject: Subject, options: Mapping[str, Any]) -> dict[str, Any]:
+        """`{"tasks": [...], "cosine": [[...]]}`."""
+        found = similarity(subject.problem.task_vectors, "task").overall.cosine
+        return {"tasks": list(subject.problem.tasks), "cosine": found.tolist()}
+
+    def evaluations(self, options: Mapping[str, Any]) -> int:
+        """No image is looked at."""
+        return 0

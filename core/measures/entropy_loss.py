@@ -1,0 +1,41 @@
+"""Whether entropy can stand in for the loss: their rank correlation over test samples, during learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch.nn import functional as F
+
+from core.measures.base import Measure, Subject
+from core.objectives.entropy import entropy
+from core.statistics import spearman
+
+
+class EntropyLoss(Measure):
+    """Spearman's ρ between prediction entropy and cross-entropy of the test samples of each task (AdaMerging, 3.2.2).
+
+    The merged models of the asked steps are computed again from their recorded λ.
+    """
+
+    name = "entropy_loss"
+
+    def measure(self, subject: Subject, options: Mapping[str, Any]) -> dict[str, Any]:
+        """`{"steps": [...], "tasks": {task: [ρ or None a step]}}`; None where one of the two does not vary."""
+        problem = subject.problem
+        labelled = [task for task in problem.tasks if problem.split(task, "test").labels is not None]
+        steps, tasks = [], {task: list[float | None]() for task in labelled}
+        for record, weights in subject.at(options["steps"]):
+            steps.append(record.number)
+            for task in labelled:
+                images = problem.split(task, "test")
+                assert images.labels is not None
+                logits = problem.logits(weights, task, images.pixels).float().cpu()
+                losses = F.cross_entropy(logits, images.labels, reduction="none")
+                found = spearman(entropy(logits).tolist(), losses.tolist())
+                tasks[task].append(found and found[0])
+        return {"steps": steps, "tasks": tasks}
+
+    def evaluations(self, options: Mapping[str, Any]) -> int:
+        """One a step."""
+        return len(options["steps"])

@@ -1,0 +1,50 @@
+"""Means with intervals over seeds, paired differences, rank correlation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from scipy.stats import spearmanr, t
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean and its 95 % interval; a single value has none."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+    n: int = 1
+
+
+def estimate(values: Sequence[float | None]) -> Estimate | None:
+    """Mean and Student's 95 % interval of the known values; None where there is none."""
+    found = [value for value in values if value is not None]
+    if not found:
+        return None
+    mean, n = sum(found) / len(found), len(found)
+    if n == 1:
+        return Estimate(mean)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in found) / (n - 1))
+    half = float(t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
+    return Estimate(mean, mean - half, mean + half, n)
+
+
+def paired(left: Mapping[int, float | None], right: Mapping[int, float | None]) -> Estimate | None:
+    """left − right over the seeds that both have: what differs between seeds for both alike drops out."""
+    differences = []
+    for seed, value in left.items():
+        other = right.get(seed)
+        if value is not None and other is not None:
+            differences.append(value - other)
+    return estimate(differences)
+
+
+def spearman(left: Sequence[float], right: Sequence[float]) -> tuple[float, float] | None:
+    """Spearman's ρ and its two-sided p; None for fewer than three pairs or where one side is constant."""
+    if len(left) < 3 or len(set(left)) < 2 or len(set(right)) < 2:
+        return None
+    found = spearmanr(left, right)
+    return float(found.statistic), float(found.pvalue)

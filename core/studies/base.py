@@ -1,0 +1,56 @@
+"""The protocol of a study: a question, the cells that answer it, and how their reports become tables and charts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from core import methods
+from core.studies.engine.cells import Cell
+from core.studies.engine.done import Done
+from core.studies.engine.options import StudyOptions
+from core.studies.engine.result import Result
+from core.studies.engine.scope import Scope
+from core.suites import SuiteFile
+
+
+class Study(ABC):
+    """Adding a file with one concrete subclass to `core/studies` adds a study."""
+
+    name: ClassVar[str]
+    """Also the file's name; stable (scripts and stored studies use it)."""
+    title: ClassVar[str]
+    question: ClassVar[str]
+    """What is asked, in plain words."""
+    paper: ClassVar[str] = ""
+    """The table or figure that it repeats; empty where there is none."""
+    seeds: ClassVar[tuple[int, ...]] = (0, 1, 2)
+    """Three by default: an interval needs more than one, and time is what most people lack."""
+
+    def scope(self, suite: SuiteFile, options: StudyOptions) -> Scope:
+        """Suite and options, checked; raises `BadInput`."""
+        return Scope(suite, options, self.seeds)
+
+    @abstractmethod
+    def plan(self, scope: Scope) -> list[Cell]:
+        """The runs that are needed, in the order in which they are worth having."""
+
+    @abstractmethod
+    def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
+        """Tables, charts and findings; a pure function that copes with missing cells."""
+
+
+def title_of(method: str) -> str:
+    """A method's title; its name where this installation does not have it."""
+    return methods.get(method).title if method in methods.names() else method.replace("_", " ")
+
+
+LEARNED = ("adamerging", "adamerging_pp")
+"""The paper's own methods, which most of its tables are about."""
+EQUAL_SOURCE = "AdaMerging (Yang et al., ICLR 2024), {where}; ViT-B/32 on the paper's eight tasks, not measured here"
+
+
+def source(where: str) -> str:
+    """Where a published number comes from."""
+    return EQUAL_SOURCE.format(where=where)

@@ -1,0 +1,189 @@
+"""Carries out a study: finished cells are kept, interrupted ones go on, failed ones do not stop the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from core import methods, runner
+from core.control import Control
+from core.errors import BadInput, Cancelled, MergescopeError
+from core.problem import Problem
+from core.progress import Progress
+from core.settings import parse
+from core.store import RunRecord, Store, StudyRecord
+from core.studies.base import Study
+from core.studies.engine.cells import Cell, content_key
+from core.studies.engine.cost import Clock, test_images, weight
+from core.studies.engine.done import Done
+from core.studies.engine.options import StudyOptions
+from core.studies.engine.result import Result
+from core.suites import SuiteFile
+from core.variants import variant
+
+RunCell = Callable[[str], None]
+"""Executes the run of that id until it has ended; raises what stopped it."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a study that is going on stands."""
+
+    done: int
+    total: int
+    title: str
+    left: float | None
+    """Seconds; None while nothing is known."""
+
+
+def register(
+    store: Store, study: Study, suite: SuiteFile, origin: str, options: StudyOptions, cells: Sequence[Cell]
+) -> str:
+    """The stored study of this question on this suite with these options; made where there is none. Returns its id."""
+    plain, wanted = [cell.plain() for cell in cells], options.plain()
+    for record in store.studies.listing(suite=suite.name, name=study.name):
+        if record.options == wanted and [_bare(cell) for cell in record.cells] == plain and record.origin == origin:
+            return record.id
+    return store.studies.create(name=study.name, suite=suite.name, origin=origin, options=wanted, cells=plain)
+
+
+def cells_of(record: StudyRecord) -> list[Cell]:
+    """The cells of a stored study."""
+    return [Cell.from_plain(values) for values in record.cells]
+
+
+def done_cells(store: Store, record: StudyRecord) -> list[Done]:
+    """Every cell with its report, where there is one."""
+    keys = [str(values.get("key", "")) for values in record.cells]
+    runs = store.studies.runs_of(keys)
+    found = []
+    for cell, key in zip(cells_of(record), keys, strict=True):
+        run = runs.get(key)
+        if run is None:
+            found.append(Done(cell))
+        else:
+            report = run.report if run.status == "done" else None
+            found.append(Done(cell, report, run.error or "" if run.status == "failed" else "", run.id))
+    return found
+
+
+def result_of(store: Store, record: StudyRecord, study: Study, suite: SuiteFile) -> Result:
+    """What a stored study has found so far."""
+    scope = study.scope(suite, parse(StudyOptions, record.options, "study"))
+    return study.result(scope, done_cells(store, record))
+
+
+def execute(
+    store: Store,
+    study_id: str,
+    problem: Problem,
+    run_cell: RunCell,
+    *,
+    control: Control,
+    watch: Callable[[Standing], None] = lambda _standing: None,
+) -> None:
+    """Run what is missing of a study on its whole loaded suite.
+
+    A failed cell is noted and the others go on. `Cancelled` and KeyboardInterrupt become the study's status and pass.
+    """
+    try:
+        _all_cells(store, study_id, problem, run_cell, control, watch)
+    except Cancelled:
+        store.studies.describe(study_id, status="interrupted" if control.interrupted else "cancelled")
+        raise
+    except MergescopeError as error:
+        store.studies.describe(study_id, status="failed", error=str(error))
+        raise
+    except BaseException:
+        store.studies.describe(study_id, status="interrupted")
+        raise
+
+
+def _all_cells(
+    store: Store,
+    study_id: str,
+    problem: Problem,
+    run_cell: RunCell,
+    control: Control,
+    watch: Callable[[Standing], None],
+) -> None:
+    record = store.studies.get(study_id)
+    cells = cells_of(record)
+    keys = [content_key(cell, problem) for cell in cells]
+    with_keys = [cell.plain() | {"key": key} for cell, key in zip(cells, keys, strict=True)]
+    store.studies.describe(study_id, cells=with_keys, status="running", error=None)
+    images = test_images(problem)
+    clock = Clock([weight(cell, images) for cell in cells])
+    failures = []
+    for place, (cell, key) in enumerate(zip(cells, keys, strict=True)):
+        control.tick()
+        known = store.studies.runs_of([key]).get(key)
+        if known is not None and known.status == "done":
+            clock.skip(place)
+            continue
+        watch(Standing(place, len(cells), cell.title, clock.left))
+        try:
+            run_cell(known.id if known is not None else create_run(store, record, cell, key, problem))
+        except Cancelled:
+            raise
+        except MergescopeError as error:
+            failures.append(f"{cell.title}: {error}")
+        clock.finish(place)
+    watch(Standing(len(cells), len(cells), "", 0.0))
+    told = f"{len(failures)} of {len(cells)} runs failed. First: {failures[0]}" if failures else None
+    store.studies.describe(study_id, status="failed" if len(failures) == len(cells) else "done", error=told)
+
+
+def create_run(store: Store, record: StudyRecord, cell: Cell, key: str, problem: Problem) -> str:
+    """The queued run of a cell, described so that it can be executed and resumed like any other."""
+    method = methods.get(cell.method)
+    settings = parse(method.Settings, dict(cell.settings), cell.method)
+    facts = {
+        "unseen": list(cell.unseen),
+        "images": dict(cell.images) if cell.images else None,
+        "measures": [dict(one) for one in cell.measures],
+        "loaded": list(problem.heads),
+        # λ and numbers are what a study is after; a hundred merged models would fill the disk.
+        "keep_model": False,
+    }
+    return store.create(
+        suite=record.suite,
+        method=cell.method,
+        settings=settings.model_dump(mode="json"),
+        seed=settings.seed,
+        tasks=cell.tasks,
+        steps=method.total_steps(settings),
+        execution=runner.execution(problem, 0) | facts,
+        hashes={role: value for role, value in problem.hashes.items() if role in ("base", *cell.tasks)},
+        adapted_on=runner.adapted_on(method, settings),
+        name=f"{record.name}: {cell.title}",
+        origin=record.origin,
+        cell=key,
+    )
+
+
+def here(store: Store, problem: Problem, control: Control, progress: Progress) -> RunCell:
+    """Executes runs in the calling thread, on parts of one loaded problem."""
+
+    def run(run_id: str) -> None:
+        record: RunRecord = store.run(run_id)
+        method = methods.get(record.method)
+        settings = parse(method.Settings, record.settings, record.method)
+        how = record.execution
+        with runner.Noted(store, run_id, control):
+            part = variant(problem, record.tasks, how.get("unseen", ()), how.get("images"))
+        runner.execute(store, run_id, part, method, settings, control=control, progress=progress)
+
+    return run
+
+
+def require_cells(study: Study, cells: Sequence[Cell]) -> None:
+    """Raise `BadInput` where the choice leaves nothing to run."""
+    if not cells:
+        raise BadInput(
+            f"Study `{study.name}` should have at least one run. Found none for these tasks and methods; choose others."
+        )
+
+
+def _bare(values: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if name != "key"}

@@ -1,0 +1,96 @@
+"""What a study found: tables and charts as plain data, measured and published apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from core.statistics import Estimate
+
+Unit = Literal["percent", "points", "number", "count", "seconds"]
+Kind = Literal["lines", "bars", "points"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of numbers. `percent` and `points` hold fractions, as everywhere in Mergescope."""
+
+    name: str
+    unit: Unit = "percent"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table; None where nothing is known."""
+
+    label: str
+    values: tuple[Estimate | None, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows × columns. With a `source` the numbers are a paper's and nothing here was measured."""
+
+    title: str
+    head: str
+    """What the labels of the rows are."""
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line, set of bars or set of points."""
+
+    name: str
+    x: tuple[float | str, ...]
+    y: tuple[Estimate | None, ...]
+    published: bool = False
+    labels: tuple[str, ...] = ()
+    """Names of the points, where they have names."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure without looks."""
+
+    title: str
+    kind: Kind
+    x: str
+    y: str
+    series: tuple[Series, ...]
+    unit: Unit = "percent"
+    log_x: bool = False
+    diagonal: bool = False
+    """Whether the line x = y means something (perfect calibration)."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that is shown of a study."""
+
+    tables: tuple[Table, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    findings: tuple[str, ...] = ()
+    """One sentence each, computed from the numbers."""
+    published: tuple[Table, ...] = field(default=())
+
+    def plain(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return asdict(self)
+
+
+def known(value: float | None) -> Estimate | None:
+    """A number without an interval."""
+    return None if value is None else Estimate(value)
+
+
+def published_table(
+    title: str, head: str, columns: Sequence[str], rows: Mapping[str, Sequence[float]], source: str
+) -> Table:
+    """A paper's table, whose numbers are in per cent."""
+    lines = tuple(Row(label, tuple(Estimate(value / 100) for value in values)) for label, values in rows.items())
+    return Table(title, head, tuple(map(Column, columns)), lines, source)

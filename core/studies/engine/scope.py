@@ -1,0 +1,113 @@
+"""What a study is planned and read with: suite, options, and how cells are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from core import methods
+from core.errors import BadInput, UnknownName
+from core.methods.base import Method, Need
+from core.settings import MethodSettings, parse
+from core.studies.engine.cells import Cell
+from core.studies.engine.options import StudyOptions
+from core.suites import SuiteFile
+
+T = TypeVar("T")
+
+QUICK_STEPS = 40
+"""Steps of a learning method in a quick study."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One suite and the options of one study."""
+
+    suite: SuiteFile
+    options: StudyOptions
+    own_seeds: tuple[int, ...] = (0, 1, 2)
+    """The study's seeds where the person chose none."""
+
+    def __post_init__(self) -> None:
+        for name in self.options.tasks or ():
+            self.suite.task(name)
+        for name in self.options.methods or ():
+            methods.get(name)
+        if not self.tasks:
+            raise BadInput("`tasks` should hold at least one task with an expert. Found none.")
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks with an expert that take part, in the suite's order."""
+        chosen = self.options.tasks
+        return tuple(name for name in self.suite.experts if chosen is None or name in chosen)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of what is random; one in a quick study unless the person says otherwise."""
+        chosen = self.options.seeds or self.own_seeds
+        return chosen[:1] if self.options.quick and self.options.seeds is None else chosen
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Task -> its title for people."""
+        return {task.name: task.title or task.name.replace("_", " ") for task in self.suite.tasks}
+
+    def methods(self, own: Iterable[str]) -> list[str]:
+        """The chosen methods; else those of `own` that this installation has."""
+        return list(self.options.methods or [name for name in own if name in methods.names()])
+
+    def seeds_of(self, name: str) -> tuple[int, ...]:
+        """All seeds for a method that draws batches of images; one for a formula, which gives the same each time."""
+        method = methods.get(name)
+        random = getattr(method, "random", method.needs is not Need.NOTHING)
+        return self.seeds if random else self.seeds[:1]
+
+    def settings(self, name: str, **own: Any) -> MethodSettings:
+        """Complete settings: the method's, the suite's, the person's, the study's `own`; those it lacks are ignored."""
+        method: Method = methods.get(name)
+        known = method.Settings.model_fields
+        values = {**self.suite.defaults.get(name, {}), **_among(self.options.settings, known)}
+        settings = parse(method.Settings, values, name)
+        if self.options.quick and "steps" in known:
+            values["steps"] = min(QUICK_STEPS, int(settings.steps))  # type: ignore[attr-defined]
+        return parse(method.Settings, {**values, **_among(own, known)}, name)
+
+    def steps(self, name: str) -> int:
+        """How many steps this method makes here; 0 for a formula."""
+        return methods.get(name).total_steps(self.settings(name))
+
+    def cell(
+        self,
+        method: str,
+        where: Mapping[str, Any],
+        *,
+        seed: int = 0,
+        tasks: Sequence[str] | None = None,
+        unseen: Sequence[str] = (),
+        images: Mapping[str, Any] | None = None,
+        measures: Sequence[Mapping[str, Any]] = (),
+        **own: Any,
+    ) -> Cell:
+        """One run of `method`, at `where` in the study."""
+        settings = self.settings(method, **own, seed=seed).model_dump(mode="json")
+        merged = tuple(tasks) if tasks is not None else self.tasks
+        return Cell(method, settings, merged, tuple(unseen), images, tuple(measures), {"method": method, **where})
+
+    def thinned(self, values: Sequence[T]) -> list[T]:
+        """All values, or in a quick study the first, the middle and the last."""
+        if not self.options.quick or len(values) <= 3:
+            return list(values)
+        return [values[0], values[len(values) // 2], values[-1]]
+
+    def require_known_settings(self, cells: Iterable[Cell]) -> None:
+        """Raise `UnknownName` for a setting of the person's that no method of the study has."""
+        known = {name for cell in cells for name in cell.settings}
+        for name in self.options.settings:
+            if name not in known:
+                raise UnknownName("setting of this study's methods", str(name), sorted(known))
+
+
+def _among(values: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in known}

@@ -1,0 +1,86 @@
+"""Whether minimising entropy minimises the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core import published
+from core.statistics import Estimate, estimate
+from core.studies.base import Study, source, title_of
+from core.studies.engine.cells import Cell
+from core.studies.engine.done import Done, finished
+from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
+from core.studies.engine.scope import Scope
+
+PARTS = 5
+"""The paper looks at steps 0, 100, … 500: five equal parts of the run."""
+
+
+class EntropyLoss(Study):
+    """Rank correlation of entropy and cross-entropy over test samples while λ is learned (AdaMerging, figure 4)."""
+
+    name = "entropy_loss"
+    title = "Entropy as a stand-in for the loss"
+    question = "Does low entropy mean low loss on each task, and does that hold while λ is being learned?"
+    paper = "AdaMerging, section 3.2.2 and its appendix"
+
+    def plan(self, scope: Scope) -> list[Cell]:
+        """One run a seed, measured at six of its steps."""
+        cells = []
+        for name in scope.methods(("adamerging",)):
+            total = scope.steps(name)
+            steps = sorted({round(total * part / PARTS) for part in range(PARTS + 1)})
+            measures = [{"name": "entropy_loss", "steps": steps}]
+            cells += [scope.cell(name, {}, seed=seed, measures=measures) for seed in scope.seeds]
+        return cells
+
+    def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
+        """ρ by task and step."""
+        tables, charts, findings = [], [], []
+        for name in dict.fromkeys(one.cell.method for one in finished(cells)):
+            found = [one.measured("entropy_loss") for one in finished(cells) if one.cell.method == name]
+            steps = found[0]["steps"]
+            by_task = {
+                task: tuple(estimate([one["tasks"][task][place] for one in found]) for place in range(len(steps)))
+                for task in found[0]["tasks"]
+            }
+            means = tuple(_mean([values[place] for values in by_task.values()]) for place in range(len(steps)))
+            columns = tuple(Column(f"step {step}", "number") for step in steps)
+            rows = [Row(scope.titles.get(task, task), values) for task, values in by_task.items()]
+            rows.append(Row("Mean of the tasks", means))
+            tables.append(Table(f"{title_of(name)}: Spearman's ρ of entropy and loss", "Task", columns, tuple(rows)))
+            lines = [Series(scope.titles.get(task, task), tuple(steps), values) for task, values in by_task.items()]
+            charts.append(Chart(f"{title_of(name)}: ρ over the steps", "lines", "step", "Spearman's ρ",
+                                (*lines, _published()), unit="number"))  # fmt: skip
+            findings += _findings(scope, by_task, means)
+        told = published.tables()["entropy_loss_spearman"]
+        row = Row("Mean of eight tasks", tuple(Estimate(value) for value in told.values()))
+        columns = tuple(Column(f"step {step}", "number") for step in told)
+        paper = Table("Published ρ", "", columns, (row,), source("section 3.2.2 and its authors' response"))
+        return Result(tuple(tables), tuple(charts), tuple(findings), (paper,))
+
+
+def _findings(
+    scope: Scope, by_task: dict[str, tuple[Estimate | None, ...]], means: Sequence[Estimate | None]
+) -> list[str]:
+    found = []
+    first, last = means[0], means[-1]
+    if first is not None and last is not None:
+        found.append(f"Mean ρ goes from {first.mean:.2f} at the start to {last.mean:.2f} at the end.")
+    known = {task: last.mean for task, values in by_task.items() if (last := values[-1]) is not None}
+    if known:
+        worst = min(known, key=lambda task: known[task])
+        name = scope.titles.get(worst, worst)
+        found.append(f"Entropy is the worst guide on {name}: ρ = {known[worst]:.2f} at the end.")
+    return found
+
+
+def _mean(values: Sequence[Estimate | None]) -> Estimate | None:
+    known = [value.mean for value in values if value is not None]
+    return Estimate(sum(known) / len(known)) if known else None
+
+
+def _published() -> Series:
+    told = published.tables()["entropy_loss_spearman"]
+    values = tuple(Estimate(value) for value in told.values())
+    return Series("mean of the paper's tasks, published", tuple(float(step) for step in told), values, published=True)

@@ -1,0 +1,60 @@
+"""λ of the methods that take one λ for everything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core import published
+from core.studies.base import Study, source, title_of
+from core.studies.engine.cells import Cell
+from core.studies.engine.done import Done, at, mean_accuracy, on_task, over_seeds, places
+from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
+from core.studies.engine.scope import Scope
+
+VALUES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Task Arithmetic sweeps 0…1; AdaMerging's figure 1 does the same."""
+
+
+class Scale(Study):
+    """Accuracy of Task Arithmetic and TIES against their one λ (AdaMerging, figure 1)."""
+
+    name = "scale"
+    title = "One λ for all, swept"
+    question = "How much does the accuracy of Task Arithmetic depend on its single λ?"
+    paper = "AdaMerging, figure 1"
+    seeds = (0,)
+
+    def plan(self, scope: Scope) -> list[Cell]:
+        """Every chosen method with the setting `scale`, at each value."""
+        return [
+            scope.cell(name, {"scale": value}, seed=scope.seeds[0], scale=value)
+            for name in scope.methods(("task_arithmetic", "ties"))
+            if "scale" in scope.settings(name).model_dump()
+            for value in scope.thinned(VALUES)
+        ]
+
+    def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
+        """A line a method; a table with every task."""
+        tables, series, findings = [], [], []
+        for (name,) in places(cells, "method"):
+            values = [value for (value,) in places((c for c in cells if c.cell.method == name), "scale")]
+            found = {value: at(cells, method=name, scale=value) for value in values}
+            averages = {value: over_seeds(one, mean_accuracy) for value, one in found.items()}
+            series.append(Series(title_of(name), tuple(values), tuple(averages.values())))
+            rows = tuple(
+                Row(f"{value:g}", (*(over_seeds(one, on_task(task)) for task in scope.tasks), averages[value]))
+                for value, one in found.items()
+                if one
+            )
+            columns = (*(Column(scope.titles[task]) for task in scope.tasks), Column("Average"))
+            tables.append(Table(f"{title_of(name)}, accuracy by λ", "λ", columns, rows))
+            best = max((v for v in values if averages[v]), key=lambda v: averages[v].mean, default=None)  # type: ignore[union-attr]
+            if best is not None:
+                peak = averages[best]
+                assert peak is not None
+                findings.append(f"{title_of(name)} is best at λ = {best:g} with {100 * peak.mean:.1f} %.")
+        chart = Chart("Average accuracy by λ", "lines", "λ", "average accuracy", tuple(series))
+        known = published.tables()["accuracy"]["ViT-B/32"]
+        rows_told = {"Task Arithmetic, λ = 0.3": [known["Task Arithmetic"][-1]]}
+        told = published_table("Published at λ = 0.3", "Method", ["Average"], rows_told, source("table 1"))
+        return Result(tuple(tables), (chart,), tuple(findings), (told,))

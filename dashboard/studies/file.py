@@ -1,0 +1,37 @@
+"""A study as one HTML file: figures, tables and what was asked; nothing is loaded from anywhere."""
+
+from __future__ import annotations
+
+from html import escape
+
+from core.store import StudyRecord
+from core.studies.base import Study
+from core.studies.engine import files, texts
+from core.studies.engine.result import Result, Table
+from dashboard.charts.figure import page
+from dashboard.settings import WEB
+from dashboard.studies.figures import draw
+
+
+def html(study: Study, record: StudyRecord, result: Result) -> str:
+    """The text of the file."""
+    figures = {chart.title: draw(chart) for chart in result.charts}
+    findings = "".join(f"<li>{escape(text)}</li>" for text in result.findings)
+    before = (
+        f"<style>{(WEB / 'studies.css').read_text('utf-8')}</style>"
+        f'<p class="ms-help">{escape(study.question)}<br>{escape(files.said(study, record))}'
+        f"{escape(f'; repeats {study.paper}' if study.paper else '')}</p><ul>{findings}</ul>"
+    )
+    tables = "".join(map(_table, (*result.tables, *result.published)))
+    return page(f"{study.title} · {record.suite}", figures, before=before, after=tables)
+
+
+def _table(table: Table) -> str:
+    heads, rows = texts.lines(table)
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    source = f'<p class="mc-help">Published: {escape(table.source)}.</p>' if table.source else ""
+    return (
+        f'<div class="mc-card{" st-published" if table.source else ""}"><h3 class="ms-title">{escape(table.title)}</h3>{source}<div class="mc-scroll"><table class="st-table">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>"
+    )

@@ -31,7 +31,8 @@ def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     source = f'<p class="mc-help">Published: {escape(table.source)}.</p>' if table.source else ""
+    kind = "mc-card st-published" if table.source else "mc-card"
     return (
-        f'<div class="mc-card{" st-published" if table.source else ""}"><h3 class="ms-title">{escape(table.title)}</h3>{source}<div class="mc-scroll"><table class="st-table">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>"
+        f'<div class="{kind}"><h3 class="ms-title">{escape(table.title)}</h3>{source}<div class="mc-scroll">'
+        f'<table class="st-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>'
     )

@@ -115,7 +115,7 @@ def execute(
         with _as_before(record, problem), _ticking(store, run_id, problem, control):
             session = Session(store, run_id, problem, control, progress or Silent(), on_step)
             outcome = session.steps(method, settings, state, evaluate_every, evaluate_limit)
-            return session.conclude(outcome, settings)
+            return session.conclude(outcome, method, settings)
 
 
 class Noted:

@@ -73,7 +73,7 @@ class Session:
             raise RuntimeError(f"method {method.name} ended without an outcome")
         return outcome
 
-    def conclude(self, outcome: Outcome, settings: MethodSettings) -> dict[str, Any]:
+    def conclude(self, outcome: Outcome, method: Method, settings: MethodSettings) -> dict[str, Any]:
         """Evaluate on every image of the test split, store the merged model, then the report."""
         store, run_id, problem = self._store, self._id, self._problem
         known = references(problem)
@@ -91,17 +91,19 @@ class Session:
             export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(record), base)
         steps = store.steps(run_id, coefficients=False)
         steps[-1:] = store.steps(run_id, since=record.steps_done - 1)
-        report = build(record, steps, found, known, peak_memory_mb()) | self._measured(record, outcome, settings)
+        report = build(record, steps, found, known, peak_memory_mb()) | self._measured(record, outcome, method, settings)
         store.finish(run_id, report)
         return report
 
-    def _measured(self, record: RunRecord, outcome: Outcome, settings: MethodSettings) -> dict[str, Any]:
+    def _measured(
+        self, record: RunRecord, outcome: Outcome, method: Method, settings: MethodSettings
+    ) -> dict[str, Any]:
         """What the run was asked to measure beside accuracy, by measure."""
         wanted = record.execution.get("measures") or ()
         if not wanted:
             return {}
         steps = partial(self._store.steps, self._id)
-        subject = measures.Subject(self._problem, settings, outcome, record.groups, steps)
+        subject = measures.Subject(self._problem, method, settings, outcome, record.groups, steps)
         return {"measured": {one["name"]: measures.get(one["name"]).measure(subject, one) for one in wanted}}
 
     def _next(self, generator: Any) -> Step | None:

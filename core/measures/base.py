@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from core.methods.base import Coefficients, Outcome, Step, Weights
+from core.methods.base import Coefficients, Method, Outcome, Step, Weights
 from core.preview import preview
 from core.problem import Problem
 from core.settings import MethodSettings
@@ -22,6 +22,7 @@ class Subject:
     """A run that has made its outcome."""
 
     problem: Problem
+    method: Method
     settings: MethodSettings
     outcome: Outcome
     groups: tuple[str, ...]
@@ -34,7 +35,7 @@ class Subject:
             return None
         values = torch.from_numpy(np.array(record.coefficients))
         step = Step(record.number, coefficients=Coefficients(self.groups, self.problem.tasks, values))
-        return preview(self.problem, self.settings, step)
+        return preview(self.problem, self.method, self.settings, step)
 
     def at(self, numbers: Sequence[int]) -> list[tuple[StepRecord, Weights]]:
         """The recorded steps of these numbers with their models; those that were never made are left out."""

@@ -91,7 +91,8 @@ class Session:
             export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(record), base)
         steps = store.steps(run_id, coefficients=False)
         steps[-1:] = store.steps(run_id, since=record.steps_done - 1)
-        report = build(record, steps, found, known, peak_memory_mb()) | self._measured(record, outcome, method, settings)
+        report = build(record, steps, found, known, peak_memory_mb())
+        report |= self._measured(record, outcome, method, settings)
         store.finish(run_id, report)
         return report
 

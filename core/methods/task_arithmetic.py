@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.merged import merge
+from core.depth import DepthSettings, factors
 from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 
 
-class TaskArithmeticSettings(MethodSettings):
+class TaskArithmeticSettings(DepthSettings):
     """Settings of Task Arithmetic."""
 
     scale: float = setting(
@@ -36,4 +36,6 @@ class TaskArithmetic(Method):
         """One step: the scaled sum."""
         assert isinstance(settings, TaskArithmeticSettings)
         vectors = problem.task_vectors
-        yield Step(0, outcome=Outcome.of(merge(vectors, dict.fromkeys(vectors.tasks, settings.scale))))
+        per_tensor = vectors.origin.new_tensor(factors(vectors.names, settings.scale, settings.lines))
+        rows = per_tensor[:, None].expand(-1, len(vectors.tasks))
+        yield Step(0, outcome=Outcome.of(vectors.named(vectors.combine(rows, range(len(vectors.names))))))

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from core.depth import DepthSettings, add_scaled
 from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
@@ -15,7 +16,7 @@ from core.task_vectors import CHUNK
 from core.trimming import trim_and_elect
 
 
-class TiesSettings(MethodSettings):
+class TiesSettings(DepthSettings):
     """Settings of TIES-Merging."""
 
     keep: float = setting(
@@ -53,10 +54,8 @@ class Ties(Method):
         merged = torch.empty_like(vectors.origin)
         for begin in range(0, kept.shape[1], CHUNK):
             part = slice(begin, begin + CHUNK)
-            merged[part] = vectors.origin[part] + settings.scale * _aggregate(
-                kept[:, part].to(merged), settings.aggregate
-            )
-        yield Step(0, outcome=Outcome.of(vectors.named(merged)))
+            merged[part] = _aggregate(kept[:, part].to(merged), settings.aggregate)
+        yield Step(0, outcome=Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines)))
 
 
 def _aggregate(kept: Tensor, how: str) -> Tensor:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import torch
 from torch import Tensor
+
+from core.seeds import generator
 
 
 class Stream:
@@ -17,7 +17,7 @@ class Stream:
 
     def __init__(self, task: str, count: int, batch: int, seed: int, fraction: float = 1.0) -> None:
         self._key = (seed, task)
-        everything = torch.randperm(count, generator=self._generator("subset"))
+        everything = torch.randperm(count, generator=generator(*self._key, "subset"))
         self._pool = everything[: max(1, round(count * fraction))] if fraction < 1 else torch.arange(count)
         self._batch = min(batch, len(self._pool))
         self._order: Tensor | None = None
@@ -34,7 +34,7 @@ class Stream:
         per_epoch = len(self._pool) // self._batch
         epoch, at = divmod(self.position, per_epoch)
         if at == 0 or self._order is None:
-            self._order = self._pool[torch.randperm(len(self._pool), generator=self._generator(f"epoch {epoch}"))]
+            self._order = self._pool[torch.randperm(len(self._pool), generator=generator(*self._key, f"epoch {epoch}"))]
         self.position += 1
         return self._order[at * self._batch : (at + 1) * self._batch]
 
@@ -42,7 +42,3 @@ class Stream:
         """Go on as if `position` batches had been handed out."""
         self.position = position
         self._order = None
-
-    def _generator(self, purpose: str) -> torch.Generator:
-        digest = hashlib.sha256(repr((*self._key, purpose)).encode()).digest()
-        return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))

@@ -36,7 +36,8 @@ def exact(method: str) -> dict[str, Any]:
 def settings(method: str, **values: Any) -> MethodSettings:
     """Settings of a method: the quick ones it has, replaced by `values`."""
     kind = methods.get(method).Settings
-    quick = {name: value for name, value in QUICK.items() if name in kind.model_fields}
+    learns = "steps" in kind.model_fields
+    quick = {name: value for name, value in QUICK.items() if learns and name in kind.model_fields}
     return parse(kind, quick | values, method)
 
 

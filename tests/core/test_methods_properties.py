@@ -14,6 +14,7 @@ from core.grouping import group
 from core.methods.base import Need
 from core.problem import Problem
 from core.settings import parse
+from tests.core.formulas import FORMULAS
 from tests.core.naive import Naive
 from tests.core.properties import (
     LEARNING,
@@ -103,6 +104,11 @@ def test_the_order_of_tasks_does_not_matter(method: str, problem64: Problem) -> 
 
 
 @every_method
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(method: str, problem32: Problem) -> None:
+    assert_close(merged(method, problem32, "task0", seed=3), merged(method, problem32, "task0", seed=3), 0)
+
+
+@every_method
 def test_merging_copies_of_the_base_returns_the_base(method: str, problem64: Problem) -> None:
     problem = copies_of_the_base(problem64)
     outcome = run(method, problem)[-1].outcome
@@ -142,17 +148,19 @@ ONE_EXPERT = {
     "adamerging_pp": lambda tau: 0.3 * _trimmed(tau),
     "samerging": lambda tau: 0 * tau,  # It begins at λ = 0.
     "adarank": lambda tau: 0.3 * _half_the_components(tau),
+    "tall_masks": lambda tau: tau,
 }
-"""Method -> what is added to the base for a single task vector, with default settings."""
+"""Method -> what is added to the base for a single task vector, with default settings; more of them in `FORMULAS`."""
 
 
 @every_method
 def test_one_expert_returns_what_the_formula_says(method: str, problem64: Problem) -> None:
-    assert method in ONE_EXPERT, f"add the formula of `{method}` to ONE_EXPERT"
+    assert method in (*ONE_EXPERT, *FORMULAS), f"add the formula of `{method}` to ONE_EXPERT or FORMULAS"
     problem = only(problem64, "task1")
     slow = {"lr": 1e-9} if method in LEARNING else {}
     vectors = problem.task_vectors
-    expected = vectors.named(vectors.origin + ONE_EXPERT[method](vectors.deltas[0]))
+    added = ONE_EXPERT[method](vectors.deltas[0]) if method in ONE_EXPERT else FORMULAS[method](vectors)
+    expected = vectors.named(vectors.origin + torch.as_tensor(added))
     assert_close(merged(method, problem, "task1", **slow), expected, 1e-8 if slow else 1e-12)
 
 

@@ -1,0 +1,75 @@
+"""Model Breadcrumbs: keep neither the small entries nor the outliers of each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from pydantic import model_validator
+from torch import Tensor
+
+from core.depth import DepthSettings
+from core.methods.base import Method, State, Step
+from core.problem import Problem
+from core.settings import MethodSettings, setting
+from core.tensorwise import PARTS, tensor_by_tensor
+
+
+class BreadcrumbsSettings(DepthSettings):
+    """Settings of Model Breadcrumbs."""
+
+    below: float = setting(
+        0.85, "β: share of the smallest entries of each tensor that is dropped.", source="Model Breadcrumbs, section 4",
+        ge=0, le=1,
+    )  # fmt: skip
+    above: float = setting(
+        0.993, "γ: entries that are larger than this share of their tensor's are dropped as outliers.",
+        source="Model Breadcrumbs, section 4", ge=0, le=1,
+    )  # fmt: skip
+    scale: float = setting(
+        0.3, "α: weight of the sum of masked task vectors.", source="Model Breadcrumbs, section 4", ge=-10, le=10
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> BreadcrumbsSettings:
+        if self.below > self.above:
+            raise ValueError(f"`below` should be at most `above`. Found below = {self.below}, above = {self.above}")
+        return self
+
+
+class Breadcrumbs(Method):
+    """θ = θ₀ + α Σ_k m_k∘τ_k, where m_k keeps the entries of each tensor between the quantiles β and γ of |τ_k|."""
+
+    name = "breadcrumbs"
+    title = "Model Breadcrumbs"
+    paper = "Model Breadcrumbs (Davari and Belilovsky, ECCV 2024), section 3.2; a layer is one parameter tensor."
+    summary = "Drops the small and the few very large entries of each layer of each task vector, then adds them up."
+    cost = "Seconds."
+    Settings = BreadcrumbsSettings
+
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+        """One step a tenth of the parameters."""
+        assert isinstance(settings, BreadcrumbsSettings)
+
+        def merge(_name: str, delta: Tensor) -> Tensor:
+            flat = delta.flatten(1)
+            kept = torch.stack([_masked(row, settings.below, settings.above) for row in flat])
+            return kept.sum(0).view(delta.shape[1:])
+
+        yield from tensor_by_tensor(problem, merge, settings.scale, settings.lines)
+
+    def total_steps(self, settings: MethodSettings) -> int:
+        """The number of parts."""
+        return PARTS
+
+
+def _masked(row: Tensor, below: float, above: float) -> Tensor:
+    """The entries `[n]` whose rank by magnitude, counted from 1, is above β·n and at most γ·n; others 0."""
+    size = row.abs()
+    low, high = int(below * len(row)), int(above * len(row))
+    if high == 0:
+        return torch.zeros_like(row)
+    kept = size <= size.kthvalue(high).values
+    if low > 0:
+        kept &= size > size.kthvalue(low).values
+    return row * kept

@@ -1,0 +1,82 @@
+"""DARE: drop random entries of the task vectors and scale up the rest, then merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from core.depth import DepthSettings, add_scaled
+from core.methods.base import Method, Outcome, State, Step
+from core.problem import Problem
+from core.seeds import generator
+from core.settings import MethodSettings, setting
+from core.task_vectors import CHUNK
+from core.trimming import trim_and_elect
+
+
+class DareSettings(DepthSettings):
+    """Settings of DARE."""
+
+    drop: float = setting(
+        0.9,
+        "Share of the entries of each task vector that is dropped at random.",
+        source="DARE section 4; FusionBench: 0.5",
+        ge=0,
+        lt=1,
+    )
+    rescale: bool = setting(True, "Divide what is left by the share that is left.", source="DARE equation 2")
+    merge_with: Literal["task_arithmetic", "ties"] = setting(
+        "task_arithmetic", "How the thinned task vectors are merged.", source="DARE section 4.3"
+    )
+    scale: float = setting(0.3, "λ: weight of the merged task vector.", source="Task Arithmetic", ge=-10, le=10)
+    keep: float = setting(
+        0.2, "With TIES: share of the largest entries that is kept.", source="TIES section 5", gt=0, le=1
+    )
+
+
+class Dare(Method):
+    """θ = θ₀ + λ Σ_k m_k∘τ_k / (1 − p), where each entry of m_k is 0 with probability p."""
+
+    name = "dare"
+    title = "DARE"
+    paper = (
+        "Language Models are Super Mario (Yu et al., ICML 2024), equations 1 and 2; then Task Arithmetic or TIES (sum "
+        "variant). The mask is a function of seed and task name. On image encoders p = 0.9 costs more than on the "
+        "paper's language models, whose task vectors are shorter."
+    )
+    summary = "Drops most entries of each task vector at random and scales up the others, so that fewer collide."
+    cost = "Seconds; with TIES one more copy of the task vectors in memory."
+    Settings = DareSettings
+
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+        """One step: the merged model."""
+        assert isinstance(settings, DareSettings)
+        vectors = problem.task_vectors
+        if settings.merge_with == "ties":
+            thinned = torch.empty_like(vectors.deltas)
+            for row, task in enumerate(vectors.tasks):
+                for part, kept in _thinned(problem, settings, row, task):
+                    thinned[row, part] = kept.to(thinned)
+            trimmed = trim_and_elect(vectors.with_deltas(thinned), settings.keep).deltas
+            merged = trimmed.sum(0, dtype=vectors.origin.dtype)
+        else:
+            merged = torch.zeros_like(vectors.origin)
+            for row, task in enumerate(vectors.tasks):
+                for part, kept in _thinned(problem, settings, row, task):
+                    merged[part] += kept
+        yield Step(0, outcome=Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines)))
+
+
+def _thinned(problem: Problem, settings: DareSettings, row: int, task: str) -> Iterator[tuple[slice, Tensor]]:
+    """One task vector in pieces, dropped and rescaled."""
+    vectors, random = problem.task_vectors, generator(settings.seed, task, "dare")
+    for begin in range(0, vectors.deltas.shape[1], CHUNK):
+        problem.tick()
+        part = slice(begin, begin + CHUNK)
+        piece = vectors.deltas[row, part].to(vectors.origin)
+        # On the CPU, so that the mask is the same on every device.
+        kept = piece * (torch.rand(len(piece), generator=random) >= settings.drop).to(piece)
+        yield part, kept / (1 - settings.drop) if settings.rescale else kept

@@ -1,0 +1,54 @@
+"""Iso-C: the sum of task vectors with all singular values made equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from core.depth import DepthSettings
+from core.methods.base import Method, State, Step
+from core.problem import Problem
+from core.settings import MethodSettings, setting
+from core.tensorwise import PARTS, QKV, matrices, svd, tensor_by_tensor
+
+
+class IsoCSettings(DepthSettings):
+    """Settings of Iso-C."""
+
+    scale: float = setting(
+        1.0, "α: weight of the merged task vector.",
+        source="FusionBench; the authors choose it on validation images", ge=-10, le=10,
+    )  # fmt: skip
+    qkv: QKV = setting(
+        "fused", "Query, key and value as one matrix, or as three.", source="the authors' code (open_clip)"
+    )
+
+
+class IsoC(Method):
+    """Δ = mean(S)·U Vᵀ for Σ_k τ_k = U S Vᵀ, matrix by matrix."""
+
+    name = "iso_c"
+    title = "Iso-C"
+    paper = (
+        "No Task Left Behind (Marczak et al., ICML 2025), section 4.1, algorithm 1; tensors that are no matrix take "
+        "the mean of τ. The authors choose α on validation images (1.3 for eight tasks on ViT-B/32), here it is 1. Directions that no task uses (singular value 0) stay unused."
+    )
+    summary = "Adds all task vectors, then gives every direction the same strength, so that no task drowns another."
+    cost = "One singular value decomposition a matrix: seconds on a GPU, a minute on a CPU for ViT-B/32."
+    Settings = IsoCSettings
+
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+        """One step a tenth of the parameters."""
+        assert isinstance(settings, IsoCSettings)
+        yield from tensor_by_tensor(problem, matrices(merge, settings.qkv), settings.scale, settings.lines)
+
+    def total_steps(self, settings: MethodSettings) -> int:
+        """The number of parts."""
+        return PARTS
+
+
+def merge(delta: Tensor) -> Tensor:
+    """τ `[K, m, n]` -> Δ `[m, n]`."""
+    u, s, vt = svd(delta.sum(0))
+    return s.mean() * (u @ vt)

@@ -1,0 +1,45 @@
+"""LiNeS: Task Arithmetic that takes more of the deeper blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.depth import DepthSettings, add_scaled
+from core.methods.base import Method, Outcome, State, Step
+from core.problem import Problem
+from core.settings import MethodSettings, setting
+
+
+class LinesSettings(DepthSettings):
+    """Settings of LiNeS over Task Arithmetic."""
+
+    scale: float = setting(
+        0.0, "α: weight in the first block and outside the blocks; 0: one over the number of experts.",
+        source="LiNeS section 4.2", ge=-10, le=10,
+    )  # fmt: skip
+    lines: float = setting(
+        0.5, "β: what the last block gets on top; the blocks between in proportion to their depth.",
+        source="Mergescope; LiNeS chooses it on validation images", ge=-10, le=10,
+    )  # fmt: skip
+
+
+class Lines(Method):
+    """θ = θ₀ + (α + β·ℓ/(L − 1)) Σ_k τ_k in block ℓ of L, α Σ_k τ_k outside the blocks."""
+
+    name = "lines"
+    title = "LiNeS"
+    paper = (
+        "LiNeS (Wang et al., ICLR 2025), equation 3, over Task Arithmetic. The same scaling is the setting `lines` of "
+        "the other data-free methods."
+    )
+    summary = "Adds all task vectors, little in the early layers that all tasks share and more in the late ones."
+    cost = "Seconds."
+    Settings = LinesSettings
+
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+        """One step: the merged model."""
+        assert isinstance(settings, LinesSettings)
+        vectors = problem.task_vectors
+        scale = settings.scale or 1 / len(vectors.tasks)
+        total = vectors.deltas.sum(0, dtype=vectors.origin.dtype)
+        yield Step(0, outcome=Outcome.of(add_scaled(vectors, total, scale, settings.lines)))

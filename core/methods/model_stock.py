@@ -1,0 +1,50 @@
+"""Model Stock: how far to go from the base to the mean of the experts, by the angle between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from core.methods.base import Method, State, Step
+from core.problem import Problem
+from core.settings import MethodSettings
+from core.tensorwise import PARTS, tensor_by_tensor
+
+
+class ModelStock(Method):
+    """θ = θ₀ + t·mean(τ) with t = K cos φ / (1 + (K − 1) cos φ) for each tensor; φ: the mean angle of all pairs."""
+
+    name = "model_stock"
+    title = "Model Stock"
+    paper = (
+        "Model Stock (Jang et al., ECCV 2024), equation 3 for two and section 4.3 for more experts. It is made for "
+        "experts of one task: those of different tasks are nearly orthogonal, so the result stays close to the base. "
+        "A mean angle above 90° counts as 90° (t = 0); the formula would step away from the experts."
+    )
+    summary = "Goes from the base towards the mean of the experts, only as far as they agree in each layer."
+    cost = "Seconds."
+
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+        """One step a tenth of the parameters."""
+        yield from tensor_by_tensor(problem, lambda _name, delta: ratio(delta) * delta.mean(0))
+
+    def total_steps(self, settings: MethodSettings) -> int:
+        """The number of parts."""
+        return PARTS
+
+
+def ratio(delta: Tensor) -> float:
+    """t for the task vectors `[K, ...]` of one tensor."""
+    count = len(delta)
+    if count == 1:
+        return 1.0
+    flat = delta.flatten(1)
+    norms = flat.norm(dim=1)
+    cosine = flat @ flat.T / (norms[:, None] * norms).clamp(min=torch.finfo(flat.dtype).tiny)
+    rows, columns = torch.triu_indices(count, count, 1).to(flat.device)
+    angle = cosine[rows, columns].cpu().double().clamp(-1, 1).acos().mean().item()
+    shared = max(math.cos(angle), 0.0)
+    return count * shared / (1 + (count - 1) * shared)

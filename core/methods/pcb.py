@@ -1,0 +1,74 @@
+"""PCB-Merging: entries compete within a task vector and between tasks; the winners are averaged by their strength."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from core.depth import DepthSettings, add_scaled
+from core.methods.base import Method, Outcome, State, Step
+from core.problem import Problem
+from core.settings import MethodSettings, setting
+
+OUTLIERS = 1e-4
+"""Share of the smallest and of the largest magnitudes that is clamped, as in the authors' code."""
+
+
+class PcbSettings(DepthSettings):
+    """Settings of PCB-Merging."""
+
+    keep: float = setting(
+        0.05, "r: share of the strongest entries of each task vector that takes part.",
+        source="the authors' code for image encoders", gt=0, le=1,
+    )  # fmt: skip
+    scale: float = setting(
+        1.2, "λ: weight of the merged task vector.", source="the authors' code for image encoders", ge=-10, le=10
+    )
+
+
+class Pcb(Method):
+    """τ = Σ_k β_k∘τ_k / Σ_k β_k with β_k from self-competition and cross-competition, the lowest 1 − r set to 0."""
+
+    name = "pcb"
+    title = "PCB-Merging"
+    paper = (
+        "Parameter Competition Balancing (Du et al., NeurIPS 2024), equations 1 to 5, as in the authors' code: "
+        "β_k = exp(K·norm(|τ_k|)²)·tanh(τ_k∘Σ_j τ_j) brought to 0…1 above its (1 − r)-quantile, without the search "
+        "for a λ per task. A task vector without spread in β counts nowhere."
+    )
+    summary = "Keeps the entries that are strong in their own task and agree with the others, and averages those."
+    cost = "Seconds to a minute; four more vectors as long as the model in memory."
+    Settings = PcbSettings
+
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+        """One step: the merged model."""
+        assert isinstance(settings, PcbSettings)
+        vectors = problem.task_vectors
+        total = vectors.deltas.sum(0, dtype=vectors.origin.dtype)
+        weighted, weights = torch.zeros_like(total), torch.zeros_like(total)
+        for row in vectors.deltas:
+            problem.tick()
+            tau = row.to(total)
+            size = _clamped(tau.abs(), OUTLIERS, OUTLIERS)
+            strength = _unit(size).square_().mul_(len(vectors.tasks)).exp_().mul_((tau * total).tanh_())
+            strength = _unit(_clamped(strength, 1 - settings.keep, 0))
+            weights += strength
+            weighted += strength * size * tau.sign()
+        merged = weighted / weights.clamp(min=1e-12)
+        yield Step(0, outcome=Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines)))
+
+
+def _clamped(row: Tensor, low: float, high: float) -> Tensor:
+    """`[n]` with the share `low` of the smallest and `high` of the largest entries set to the limits between."""
+    count = len(row)
+    smallest = row.kthvalue(min(int(count * low) + 1, count)).values
+    largest = row.kthvalue(max(int(count * (1 - high)), 1)).values
+    return row.clamp(smallest, largest)
+
+
+def _unit(row: Tensor) -> Tensor:
+    """`[n]` brought to 0…1; zeros where all entries are equal."""
+    low, high = row.min(), row.max()
+    return (row - low) / (high - low) if high > low else torch.zeros_like(row)

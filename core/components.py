@@ -10,9 +10,9 @@ from torch import Tensor
 
 from core.grouping import block_of
 from core.problem import Problem
+from core.spectral import FUSED, polar, svd
 from core.task_vectors import TaskVectors
 
-_FUSED = ("in_proj_weight", "qkv.weight")
 Decompose = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 """τ `[K, m, n]` of one matrix -> left `[K, m, r]`, values `[K, r]`, right `[K, r, n]`."""
 
@@ -47,7 +47,7 @@ class Components:
         for at, (name, span, shape) in enumerate(zip(vectors.names, vectors.spans, vectors.shapes, strict=True)):
             if len(shape) != 2 or not block_of(name).startswith("block "):
                 continue
-            parts = 3 if split and name.endswith(_FUSED) else 1
+            parts = 3 if split and name.endswith(FUSED) else 1
             size = (span.stop - span.start) // parts
             for part in range(parts):
                 problem.tick()
@@ -127,15 +127,3 @@ def orthogonal(deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     turned_left = polar(left.movedim(0, 1).reshape(rows, count * kept)).view(rows, count, kept).movedim(1, 0)
     turned_right = polar(right.reshape(count * kept, columns)).view(count, kept, columns)
     return turned_left, values, turned_right
-
-
-def svd(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Reduced U `[m, r]`, S `[r]`, Vᵀ `[r, n]` on the matrix's own device; MPS has none, so the CPU computes it."""
-    u, s, vt = torch.linalg.svd(matrix.cpu() if matrix.device.type == "mps" else matrix, full_matrices=False)
-    return u.to(matrix.device), s.to(matrix.device), vt.to(matrix.device)
-
-
-def polar(matrix: Tensor) -> Tensor:
-    """The nearest matrix with orthonormal rows or columns: U Vᵀ."""
-    u, _, vt = svd(matrix)
-    return u @ vt

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from core.depth import add_scaled
-from core.errors import RunFailed
 from core.methods.base import Outcome, Step
 from core.problem import Problem
+from core.spectral import FUSED
 
 PARTS = 10
 """Steps that a method which works tensor by tensor reports: one for each tenth of the parameters."""
@@ -19,8 +19,6 @@ PARTS = 10
 QKV = Literal["fused", "split"]
 Merge = Callable[[str, Tensor], Tensor]
 """Name and τ `[K, *shape]` of one parameter tensor -> the merged task vector `[*shape]`."""
-
-_FUSED = ("in_proj_weight", "qkv.weight")
 
 
 def tensor_by_tensor(problem: Problem, merge: Merge, scale: float = 1.0, lines: float = 0.0) -> Iterator[Step]:
@@ -47,30 +45,8 @@ def matrices(merge: Callable[[Tensor], Tensor], qkv: QKV) -> Merge:
     def apply(name: str, delta: Tensor) -> Tensor:
         if delta.dim() != 3:
             return delta.mean(0)
-        if qkv == "split" and name.endswith(_FUSED):
+        if qkv == "split" and name.endswith(FUSED):
             return torch.cat([merge(part) for part in delta.chunk(3, dim=1)])
         return merge(delta)
 
     return apply
-
-
-def svd(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """U `[m, r]`, S `[r]`, Vᵀ `[r, n]` for the numerical rank r, at least 1; on MPS the CPU computes them.
-
-    Singular vectors of zeros are arbitrary, and methods that change singular values would turn them into noise.
-    """
-    try:
-        u, s, vt = torch.linalg.svd(matrix.cpu() if matrix.device.type == "mps" else matrix, full_matrices=False)
-    except RuntimeError as error:
-        raise RunFailed(
-            f"The singular values of a {list(matrix.shape)} matrix can't be found: {str(error).splitlines()[0]} "
-            "Look at `similarity` for a task vector that is not finite, and leave that task out."
-        ) from None
-    rank = max(1, int((s > 10 * torch.finfo(s.dtype).eps * s[0]).sum()))
-    return u[:, :rank].to(matrix.device), s[:rank].to(matrix.device), vt[:rank].to(matrix.device)
-
-
-def polar(matrix: Tensor) -> Tensor:
-    """The nearest matrix with orthonormal rows or columns: U Vᵀ."""
-    u, _, vt = svd(matrix)
-    return u @ vt

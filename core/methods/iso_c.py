@@ -10,7 +10,8 @@ from core.depth import DepthSettings
 from core.methods.base import Method, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
-from core.tensorwise import PARTS, QKV, matrices, svd, tensor_by_tensor
+from core.spectral import directions
+from core.tensorwise import PARTS, QKV, matrices, tensor_by_tensor
 
 
 class IsoCSettings(DepthSettings):
@@ -32,7 +33,8 @@ class IsoC(Method):
     title = "Iso-C"
     paper = (
         "No Task Left Behind (Marczak et al., ICML 2025), section 4.1, algorithm 1; tensors that are no matrix take "
-        "the mean of τ. The authors choose α on validation images (1.3 for eight tasks on ViT-B/32), here it is 1. Directions that no task uses (singular value 0) stay unused."
+        "the mean of τ. The authors choose α on validation images (1.3 for eight tasks on ViT-B/32), here it is 1. "
+        "Directions that no task uses (singular value 0) stay unused."
     )
     summary = "Adds all task vectors, then gives every direction the same strength, so that no task drowns another."
     cost = "One singular value decomposition a matrix: seconds on a GPU, a minute on a CPU for ViT-B/32."
@@ -50,5 +52,5 @@ class IsoC(Method):
 
 def merge(delta: Tensor) -> Tensor:
     """τ `[K, m, n]` -> Δ `[m, n]`."""
-    u, s, vt = svd(delta.sum(0))
+    u, s, vt = directions(delta.sum(0))
     return s.mean() * (u @ vt)

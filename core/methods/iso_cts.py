@@ -12,7 +12,8 @@ from core.methods.base import Method, State, Step
 from core.methods.iso_c import IsoCSettings
 from core.problem import Problem
 from core.settings import MethodSettings, setting
-from core.tensorwise import PARTS, matrices, polar, svd, tensor_by_tensor
+from core.spectral import directions, polar
+from core.tensorwise import PARTS, matrices, tensor_by_tensor
 
 
 class IsoCTSSettings(IsoCSettings):
@@ -31,7 +32,8 @@ class IsoCTS(Method):
     title = "Iso-CTS"
     paper = (
         "No Task Left Behind (Marczak et al., ICML 2025), section 4.2, algorithm 2; tensors that are no matrix take "
-        "the mean of τ. The authors choose α on validation images (1.5 for eight tasks on ViT-B/32), here it is 1. Directions that no task uses (singular value 0) stay unused."
+        "the mean of τ. The authors choose α on validation images (1.5 for eight tasks on ViT-B/32), here it is 1. "
+        "Directions that no task uses (singular value 0) stay unused."
     )
     summary = "Iso-C that also keeps what is special to each task."
     cost = "K + 3 singular value decompositions a matrix: seconds on a GPU, minutes on a CPU for ViT-B/32."
@@ -54,10 +56,10 @@ def merge(delta: Tensor, common: float) -> Tensor:
     # The rest is rounded to a multiple of K, as the authors do, and the common part gives way.
     own = min(round((rank - int(rank * common)) / count), rank // count)
     shared = rank - own * count
-    u, s, vt = (part[..., :shared] if at < 2 else part[:shared] for at, part in enumerate(svd(delta.sum(0))))
+    u, s, vt = (part[..., :shared] if at < 2 else part[:shared] for at, part in enumerate(directions(delta.sum(0))))
     left, values, right = [u], [s], [vt]
     for one in delta:
-        own_u, own_s, own_vt = svd(one - u @ (u.T @ one))
+        own_u, own_s, own_vt = directions(one - u @ (u.T @ one))
         left.append(own_u[:, :own])
         values.append(own_s[:own])
         right.append(own_vt[:own])

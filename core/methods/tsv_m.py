@@ -11,7 +11,8 @@ from core.depth import DepthSettings
 from core.methods.base import Method, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
-from core.tensorwise import PARTS, QKV, matrices, polar, svd, tensor_by_tensor
+from core.spectral import directions, polar
+from core.tensorwise import PARTS, QKV, matrices, tensor_by_tensor
 
 
 class TsvMSettings(DepthSettings):
@@ -33,7 +34,8 @@ class TsvM(Method):
     paper = (
         "Task Singular Vectors (Gargiulo et al., CVPR 2025), section 4, algorithm 1; tensors that are no matrix take "
         "the mean of τ. U* and V* hold only the K·⌊r/K⌋ columns in use, where the authors pad with zeros: the same "
-        "result. At least one triple a task is kept, also with more tasks than the rank; triples of singular value 0 are left out."
+        "result. At least one triple a task is kept, also with more tasks "
+        "than the rank; triples of singular value 0 are left out."
     )
     summary = "Keeps the main directions of each expert and turns them so that no two experts use the same one."
     cost = "K + 2 singular value decompositions a matrix: seconds on a GPU, minutes on a CPU for ViT-B/32."
@@ -52,7 +54,7 @@ class TsvM(Method):
 def merge(delta: Tensor) -> Tensor:
     """τ `[K, m, n]` -> Δ `[m, n]`."""
     kept = max(1, min(delta.shape[1:]) // len(delta))
-    u, s, vt = zip(*(svd(one) for one in delta), strict=True)
+    u, s, vt = zip(*(directions(one) for one in delta), strict=True)
     left = polar(torch.cat([one[:, :kept] for one in u], dim=1))
     right = polar(torch.cat([one[:kept] for one in vt]))
     return left * torch.cat([one[:kept] for one in s]) @ right

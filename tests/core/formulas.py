@@ -67,8 +67,8 @@ def iso_cts(delta: Array, common: float = 0.8) -> Array:
     return np.concatenate(values).mean() * factors
 
 
-def wudi(name: str, delta: Array, iterations: int = 300, lr: float = 1e-5) -> Array:
-    """WUDI with its K products a step and Adam written out."""
+def wudi(name: str, delta: Array, iterations: int = 20, lr: float = 1e-5) -> Array:
+    """WUDI with its K products a step and Adam written out; as many steps as the quick settings have."""
     if delta.ndim != 3 or "resblocks" not in name:
         return np.zeros_like(delta[0])
     merged, first, second = delta.sum(0), 0.0, 0.0
@@ -161,4 +161,4 @@ FORMULAS: dict[str, Callable[[TaskVectors], Array]] = {
     "wudi": lambda vectors: per_tensor(vectors, wudi),
     "lines": lines,
 }
-"""Method -> what it adds to the base `[D]` with default settings."""
+"""Method -> what it adds to the base `[D]` with the quick settings."""

@@ -19,6 +19,8 @@ from core.settings import MethodSettings, parse
 LEARNING = [name for name in methods.names() if issubclass(methods.get(name).Settings, LearningSettings)]
 QUICK = {"steps": 4, "batch": 5, "lr": 0.05}
 """Settings that keep a learning method short; lr is large so that λ really moves, 5 images cross epochs unevenly."""
+SHORT = {"iterations": 20}
+"""The same for methods without steps of their own."""
 
 
 def sure(problem: Problem, objective: str) -> Problem:
@@ -36,8 +38,8 @@ def exact(method: str) -> dict[str, Any]:
 def settings(method: str, **values: Any) -> MethodSettings:
     """Settings of a method: the quick ones it has, replaced by `values`."""
     kind = methods.get(method).Settings
-    learns = "steps" in kind.model_fields
-    quick = {name: value for name, value in QUICK.items() if learns and name in kind.model_fields}
+    known = QUICK if "steps" in kind.model_fields else SHORT
+    quick = {name: value for name, value in known.items() if name in kind.model_fields}
     return parse(kind, quick | values, method)
 
 

@@ -14,7 +14,8 @@ from core.depth import depths
 from core.errors import BadInput, Cancelled, RunFailed
 from core.methods.breadcrumbs import _masked
 from core.problem import Problem
-from core.tensorwise import PARTS, svd
+from core.spectral import svd
+from core.tensorwise import PARTS
 from tests.core.formulas import FORMULAS, iso_c, iso_cts, pcb, per_matrix, tsv_m
 from tests.core.properties import assert_close, merged, only, run, settings, with_experts
 
@@ -206,9 +207,8 @@ SCALED = [m for m in FORMULAS if m not in ("lines", "model_stock")] + ["task_ari
 @pytest.mark.parametrize("method", SCALED)
 def test_depth_scaling_is_an_option_of_every_scaled_method(method: str, problem64: Problem) -> None:
     """θ₀ + (scale + lines·depth)·τ: linear in both, so two runs tell the merged task vector."""
-    quick = {"iterations": 3} if method == "wudi" else {}
-    unit = added(method, problem64, scale=1, **quick)
-    found = added(method, problem64, scale=0.2, lines=0.7, **quick)
+    unit = added(method, problem64, scale=1)
+    found = added(method, problem64, scale=0.2, lines=0.7)
     depth = np.concatenate([np.full(w.numel(), d) for w, d in _with_depths(problem64)])
     np.testing.assert_allclose(found, (0.2 + 0.7 * depth) * unit, rtol=0, atol=1e-13)
     assert set(depth) == {0, 1}

@@ -29,7 +29,11 @@ METHOD = "fusion_bench.method."
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """They print as they go; what they warn of while being imported is their own business."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         warnings.simplefilter("ignore")
         yield
 
@@ -120,7 +124,8 @@ def test_model_stock(problem64: Problem) -> None:
     vectors = problem64.task_vectors
     mean = vectors.deltas.mean(0)
     related = [dict(vectors.named(vectors.origin + row + mean)) for row in vectors.deltas]
-    angle, interpolate = theirs("model_stock.model_stock", "compute_angle"), theirs("model_stock.model_stock", "compute_ratio")  # fmt: skip
+    module = "model_stock.model_stock"
+    angle, interpolate = theirs(module, "compute_angle"), theirs(module, "compute_ratio")
     pairs = [angle(related[i], related[j], vectors.base) for i in range(3) for j in range(i)]
     expected = interpolate({n: sum(pair[n] for pair in pairs) / 3 for n in vectors.names}, k=3)
     for name in vectors.names:

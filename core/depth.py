@@ -1,6 +1,6 @@
 """Layer scaling by depth (LiNeS): deeper blocks get more of a merged task vector; an option of the data-free methods.
 
-LiNeS (Wang et al., ICLR 2025), equation 3: block ℓ of L is scaled by α + β·ℓ/(L − 1), everything outside the blocks by
+LiNeS (Wang et al., ICLR 2025): block ℓ of L is scaled by α + β·ℓ/(L − 1), everything outside the blocks by
 α. Here α is the method's own `scale` and β the setting `lines`, so that it combines with every merged task vector.
 """
 

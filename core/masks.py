@@ -1,4 +1,4 @@
-"""TALL masks: which entries of the sum of task vectors serve a task (Wang et al., ICML 2024, equation 4)."""
+"""TALL masks: which entries of the sum of task vectors serve a task (Wang et al., ICML 2024)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def threshold() -> float:
     """The setting that both methods built on these masks have."""
     return setting(  # type: ignore[no-any-return]
         0.4, "A task uses an entry where its own is at least this many times what the others add to it.",
-        source="Localizing Task Information, section 3 (0.2 to 0.6, chosen on validation images)", ge=0, le=100,
+        source="Localizing Task Information (0.2 to 0.6, chosen on validation images)", ge=0, le=100,
     )  # fmt: skip
 
 

@@ -68,9 +68,7 @@ def _corrupted(problem: Problem, images: Mapping[str, Any]) -> Problem:
         return found if found is None or split != "test" else _altered(found, images)
 
     mark = json.dumps(dict(images), sort_keys=True)
-    content = {
-        task: hashlib.sha256(f"{value} {mark}".encode()).hexdigest() for task, value in problem.content.items()
-    }
+    content = {task: hashlib.sha256(f"{value} {mark}".encode()).hexdigest() for task, value in problem.content.items()}
     return replace(problem, load_images=load, content=content)
 
 

@@ -24,22 +24,35 @@ SPLITS = {
     "held-out": "held-out images, so that no scored image was seen",
 }
 FIELDS = {
+    "above": "Drop entries above the share",
     "adapt_on": "Images to learn from",
     "batch": "Images per task and step",
     "batch_size": "Images per task and step",
+    "below": "Drop entries below the share",
     "clamp": "Keep λ between 0 and 1",
+    "common": "Share of common directions",
     "density": "Kept share of each task vector",
+    "drop": "Dropped share of each task vector",
     "group": "One λ per …",
     "init": "λ at the start",
     "initial": "λ at the start",
+    "iterations": "Steps for each matrix",
+    "keep": "Kept share of each task vector",
+    "lines": "Extra scale of the last block (LiNeS)",
     "lr": "Learning rate",
+    "merge_with": "Merge the rest with",
     "objective": "What is minimised",
+    "others": "All other tensors take",
+    "qkv": "Query, key and value",
+    "rescale": "Scale up what is left",
     "scale": "Scale λ of every task vector",
     "scaling": "Scale λ of every task vector",
     "seed": "Random seed",
+    "share": "Threshold of the masks",
     "start": "Model to start from",
     "steps": "Steps",
     "samples": "Images per task",
+    "votes": "Tasks that have to use an entry",
 }
 CHOICES = {
     "task": "task (one per expert)",
@@ -52,6 +65,12 @@ CHOICES = {
     "information_maximisation": "entropy, with all classes kept in use",
     "pseudo_label": "cross entropy with the expert's answers",
     "none": "none: λ times the task vectors",
+    "fused": "one matrix, as in open_clip",
+    "split": "three matrices, as in Hugging Face's checkpoints",
+    "task_arithmetic": "Task Arithmetic",
+    "ties": "TIES-Merging",
+    "base": "the base",
+    "average": "the mean of the experts",
 }
 YARDSTICKS = frozenset({"pretrained", "individual", "multi_task"})
 """Methods that merge nothing: what the merged models are measured against."""

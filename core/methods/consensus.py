@@ -19,7 +19,7 @@ class ConsensusSettings(DepthSettings):
 
     share: float = threshold()
     votes: int = setting(
-        2, "Entries that fewer tasks use are dropped.", source="Localizing Task Information, section 4", ge=0, le=1000
+        2, "Entries that fewer tasks use are dropped.", source="Localizing Task Information", ge=0, le=1000
     )
     scale: float = setting(0.3, "λ: weight of the masked sum.", source="Task Arithmetic", ge=-10, le=10)
 
@@ -30,7 +30,7 @@ class Consensus(Method):
     name = "consensus"
     title = "Consensus Task Arithmetic"
     paper = (
-        "Localizing Task Information (Wang et al., ICML 2024), equations 4 and 5. The authors choose the masks' "
+        "Localizing Task Information (Wang et al., ICML 2024), TALL masks and consensus. The authors choose the masks' "
         "threshold for each task on validation images; here one value serves all. With fewer tasks than votes, as many "
         "votes as tasks suffice."
     )

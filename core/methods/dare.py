@@ -23,13 +23,13 @@ class DareSettings(DepthSettings):
     drop: float = setting(
         0.9,
         "Share of the entries of each task vector that is dropped at random.",
-        source="DARE section 4; FusionBench: 0.5",
+        source="DARE; FusionBench: 0.5",
         ge=0,
         lt=1,
     )
-    rescale: bool = setting(True, "Divide what is left by the share that is left.", source="DARE equation 2")
+    rescale: bool = setting(True, "Divide what is left by the share that is left.", source="DARE")
     merge_with: Literal["task_arithmetic", "ties"] = setting(
-        "task_arithmetic", "How the thinned task vectors are merged.", source="DARE section 4.3"
+        "task_arithmetic", "How the thinned task vectors are merged.", source="DARE"
     )
     scale: float = setting(0.3, "λ: weight of the merged task vector.", source="Task Arithmetic", ge=-10, le=10)
     keep: float = setting(
@@ -43,7 +43,7 @@ class Dare(Method):
     name = "dare"
     title = "DARE"
     paper = (
-        "Language Models are Super Mario (Yu et al., ICML 2024), equations 1 and 2; then Task Arithmetic or TIES (sum "
+        "Language Models are Super Mario (Yu et al., ICML 2024); then Task Arithmetic or TIES (sum "
         "variant). The mask is a function of seed and task name. On image encoders p = 0.9 costs more than on the "
         "paper's language models, whose task vectors are shorter."
     )

@@ -32,8 +32,8 @@ class IsoC(Method):
     name = "iso_c"
     title = "Iso-C"
     paper = (
-        "No Task Left Behind (Marczak et al., ICML 2025), section 4.1, algorithm 1; tensors that are no matrix take "
-        "the mean of τ. The authors choose α on validation images (1.3 for eight tasks on ViT-B/32), here it is 1. "
+        "No Task Left Behind (Marczak et al., ICML 2025), Iso-C; tensors that are no matrix take "
+        "the mean of τ. The authors choose α on validation images, here it is 1. "
         "Directions that no task uses (singular value 0) stay unused."
     )
     summary = "Adds all task vectors, then gives every direction the same strength, so that no task drowns another."

@@ -21,7 +21,7 @@ class IsoCTSSettings(IsoCSettings):
 
     common: float = setting(
         0.8, "Share of the directions that all tasks have in common; the rest is shared out among the tasks.",
-        source="Iso-CTS, section 5", gt=0, le=1,
+        source="Iso-CTS; FusionBench", gt=0, le=1,
     )  # fmt: skip
 
 
@@ -31,8 +31,8 @@ class IsoCTS(Method):
     name = "iso_cts"
     title = "Iso-CTS"
     paper = (
-        "No Task Left Behind (Marczak et al., ICML 2025), section 4.2, algorithm 2; tensors that are no matrix take "
-        "the mean of τ. The authors choose α on validation images (1.5 for eight tasks on ViT-B/32), here it is 1. "
+        "No Task Left Behind (Marczak et al., ICML 2025), Iso-CTS; tensors that are no matrix take "
+        "the mean of τ. The authors choose α on validation images, here it is 1. "
         "Directions that no task uses (singular value 0) stay unused."
     )
     summary = "Iso-C that also keeps what is special to each task."

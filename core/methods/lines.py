@@ -15,7 +15,7 @@ class LinesSettings(DepthSettings):
 
     scale: float = setting(
         0.0, "α: weight in the first block and outside the blocks; 0: one over the number of experts.",
-        source="LiNeS section 4.2", ge=-10, le=10,
+        source="LiNeS, for Task Arithmetic", ge=-10, le=10,
     )  # fmt: skip
     lines: float = setting(
         0.5, "β: what the last block gets on top; the blocks between in proportion to their depth.",
@@ -29,7 +29,7 @@ class Lines(Method):
     name = "lines"
     title = "LiNeS"
     paper = (
-        "LiNeS (Wang et al., ICLR 2025), equation 3, over Task Arithmetic. The same scaling is the setting `lines` of "
+        "LiNeS (Wang et al., ICLR 2025), over Task Arithmetic. The same scaling is the setting `lines` of "
         "the other data-free methods."
     )
     summary = "Adds all task vectors, little in the early layers that all tasks share and more in the late ones."

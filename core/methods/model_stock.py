@@ -20,7 +20,7 @@ class ModelStock(Method):
     name = "model_stock"
     title = "Model Stock"
     paper = (
-        "Model Stock (Jang et al., ECCV 2024), equation 3 for two and section 4.3 for more experts. It is made for "
+        "Model Stock (Jang et al., ECCV 2024), the ratio t for two and for more experts. It is made for "
         "experts of one task: those of different tasks are nearly orthogonal, so the result stays close to the base. "
         "A mean angle above 90° counts as 90° (t = 0); the formula would step away from the experts."
     )

@@ -34,7 +34,7 @@ class Pcb(Method):
     name = "pcb"
     title = "PCB-Merging"
     paper = (
-        "Parameter Competition Balancing (Du et al., NeurIPS 2024), equations 1 to 5, as in the authors' code: "
+        "Parameter Competition Balancing (Du et al., NeurIPS 2024), as in the authors' code: "
         "β_k = exp(K·norm(|τ_k|)²)·tanh(τ_k∘Σ_j τ_j) brought to 0…1 above its (1 − r)-quantile, without the search "
         "for a λ per task. A task vector without spread in β counts nowhere."
     )

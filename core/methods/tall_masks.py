@@ -22,7 +22,7 @@ class TallMasks(Method):
     name = "tall_masks"
     title = "TALL masks"
     paper = (
-        "Localizing Task Information (Wang et al., ICML 2024), equation 4: compression, not merging. Each task needs "
+        "Localizing Task Information (Wang et al., ICML 2024), TALL masks: compression, not merging. Each task needs "
         "its mask, one bit a parameter, so the result is not one model."
     )
     summary = "Compresses the experts: one sum of task vectors, and one bit a parameter that gives each task its part."

@@ -18,9 +18,7 @@ from core.tensorwise import PARTS, QKV, matrices, tensor_by_tensor
 class TsvMSettings(DepthSettings):
     """Settings of TSV-Merge."""
 
-    scale: float = setting(
-        1.0, "α: weight of the merged task vector.", source="TSV-Merge, section 4 (α = 1)", ge=-10, le=10
-    )
+    scale: float = setting(1.0, "α: weight of the merged task vector.", source="TSV-Merge: α = 1", ge=-10, le=10)
     qkv: QKV = setting(
         "fused", "Query, key and value as one matrix, or as three.", source="the authors' code (open_clip)"
     )
@@ -32,7 +30,7 @@ class TsvM(Method):
     name = "tsv_m"
     title = "TSV-Merge"
     paper = (
-        "Task Singular Vectors (Gargiulo et al., CVPR 2025), section 4, algorithm 1; tensors that are no matrix take "
+        "Task Singular Vectors (Gargiulo et al., CVPR 2025), TSV-Merge; tensors that are no matrix take "
         "the mean of τ. U* and V* hold only the K·⌊r/K⌋ columns in use, where the authors pad with zeros: the same "
         "result. At least one triple a task is kept, also with more tasks "
         "than the rank; triples of singular value 0 are left out."

@@ -20,12 +20,12 @@ from core.tensorwise import PARTS, tensor_by_tensor
 class WudiSettings(DepthSettings):
     """Settings of WUDI-Merging."""
 
-    iterations: int = setting(300, "Adam steps for each matrix.", source="WUDI section 5.1", ge=0, le=100_000)
-    lr: float = setting(1e-5, "Adam's learning rate.", source="WUDI section 5.1", gt=0, le=1)
+    iterations: int = setting(300, "Adam steps for each matrix.", source="the authors' code", ge=0, le=100_000)
+    lr: float = setting(1e-5, "Adam's learning rate.", source="the authors' code", gt=0, le=1)
     scale: float = setting(1.0, "Weight of the merged task vector.", source="WUDI: none", ge=-10, le=10)
-    others: Literal["base", "mean"] = setting(
+    others: Literal["base", "average"] = setting(
         "base", "What all other tensors take: the base, or the mean of the experts.",
-        source="the authors' code; FusionBench: mean",
+        source="the authors' code; FusionBench: average",
     )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ class Wudi(Method):
     name = "wudi"
     title = "WUDI-Merging"
     paper = (
-        "Whoever Started the Interference Should End It (Cheng et al., ICML 2025), equation 12. The gradient is "
+        "Whoever Started the Interference Should End It (Cheng et al., ICML 2025): the layer-wise loss of the docstring. The gradient is "
         "computed from the K matrices τ_kᵀτ_k summed once, equal to the authors' and K times cheaper a step. "
         "FusionBench also optimises 2-D tensors outside the blocks and takes the mean elsewhere."
     )
@@ -58,7 +58,7 @@ class Wudi(Method):
 
 def _merge(problem: Problem, settings: WudiSettings, name: str, delta: Tensor) -> Tensor:
     if delta.dim() != 3 or not block_of(name).startswith("block "):
-        return delta.mean(0) if settings.others == "mean" else torch.zeros_like(delta[0])
+        return delta.mean(0) if settings.others == "average" else torch.zeros_like(delta[0])
     return minimise(problem, delta, settings.iterations, settings.lr)
 
 

@@ -88,7 +88,7 @@ def test_wudi_in_the_blocks_and_the_base_elsewhere(problem64: Problem) -> None:
             torch.testing.assert_close(tensor, expected[name].detach(), rtol=0, atol=1e-11)
         else:
             assert not tensor.any(), name
-    mean = added("wudi", problem64, iterations=40, others="mean")
+    mean = added("wudi", problem64, iterations=40, others="average")
     vectors = [n for n in mean if mean[n].dim() != 2]
     torch.testing.assert_close([mean[n] for n in vectors], [expected[n].detach() for n in vectors], rtol=0, atol=1e-14)
 

@@ -19,15 +19,15 @@ class BreadcrumbsSettings(DepthSettings):
     """Settings of Model Breadcrumbs."""
 
     below: float = setting(
-        0.85, "β: share of the smallest entries of each tensor that is dropped.", source="Model Breadcrumbs, experiments",
+        0.85, "β: share of the smallest entries of each tensor that is dropped.", source="Model Breadcrumbs",
         ge=0, le=1,
     )  # fmt: skip
     above: float = setting(
         0.993, "γ: entries that are larger than this share of their tensor's are dropped as outliers.",
-        source="Model Breadcrumbs, experiments", ge=0, le=1,
+        source="Model Breadcrumbs", ge=0, le=1,
     )  # fmt: skip
     scale: float = setting(
-        0.3, "α: weight of the sum of masked task vectors.", source="Model Breadcrumbs, experiments", ge=-10, le=10
+        0.3, "α: weight of the sum of masked task vectors.", source="Model Breadcrumbs", ge=-10, le=10
     )
 
     @model_validator(mode="after")

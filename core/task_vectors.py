@@ -10,8 +10,6 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from core.errors import BadCheckpoint
-
 CHUNK = 2**17
 """Columns converted at a time, so that bfloat16 deltas are widened inside the processor's cache."""
 
@@ -90,28 +88,3 @@ class TaskVectors:
 
     def _wide(self, part: slice) -> Tensor:
         return self.deltas[:, part].to(self.origin.dtype)
-
-
-def check_against_base(
-    file: str,
-    base: Mapping[str, Tensor],
-    expert: Mapping[str, Tensor],
-    names: Sequence[str],
-    cast: bool = False,
-) -> None:
-    """Hold an expert against the base by name, shape and element type.
-
-    Raises `BadCheckpoint` with all differences; other element types are accepted with `cast`.
-    """
-    problems = [f"{name} is missing" for name in names if name not in expert]
-    problems += [f"{name} is unexpected" for name in expert if name not in base]
-    for name in names:
-        if name in expert and name in base:
-            found, expected = expert[name], base[name]
-            if found.shape != expected.shape:
-                problems.append(f"{name} should have shape {list(expected.shape)}, found {list(found.shape)}")
-            elif found.dtype != expected.dtype and not cast:
-                problems.append(f"{name} should be {expected.dtype}, found {found.dtype} (set `cast: true` to convert)")
-    if problems:
-        more = f"; and {len(problems) - 6} more" if len(problems) > 6 else ""
-        raise BadCheckpoint(f"`{file}` does not fit the base: {'; '.join(problems[:6])}{more}.")

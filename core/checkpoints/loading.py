@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from core.checkpoints import lora
+from core.checkpoints.differences import not_finite
 from core.checkpoints.layouts import VISUAL, Kind
 from core.checkpoints.opening import Opened, open_checkpoint
 from core.errors import BadCheckpoint
@@ -28,7 +28,7 @@ class Checkpoint:
 
     def require_finite(self, prefix: str = "") -> Checkpoint:
         """Itself, unless it holds NaN or infinity: that raises `BadCheckpoint` naming the tensors."""
-        if names := nonfinite(self.tensors):
+        if names := [item.tensor for item in not_finite(self.tensors)]:
             shown = ", ".join(f"`{prefix}{name}`" for name in names[:4]) + (", …" if len(names) > 4 else "")
             told = f"tensor {shown} holds" if len(names) == 1 else f"tensors {shown} hold"
             raise BadCheckpoint(f"`{self.path.name}`: {told} NaN or infinite values; it can't be merged.")
@@ -86,11 +86,6 @@ def load_head(path: Path) -> Tensor:
             f"`{path.name}` should be a head without bias, as zero-shot heads are. Found one that is not 0."
         )
     return by_role["weight"].float()
-
-
-def nonfinite(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Names of the tensors with NaN or infinity."""
-    return [name for name, tensor in tensors.items() if tensor.is_floating_point() and not torch.isfinite(tensor).all()]
 
 
 def _checkpoint(opened: Opened, tensors: dict[str, Tensor]) -> Checkpoint:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.checkpoints import load_expert
-from core.task_vectors import check_against_base
+from core.checkpoints import check_against_base, load_expert
 
 if TYPE_CHECKING:
     from core.methods.base import Weights

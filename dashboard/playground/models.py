@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from core import methods
-from core.checkpoints import load_checkpoint
+from core.checkpoints import check_against_base, load_checkpoint
 from core.errors import BadInput
 from core.methods.base import Coefficients, Need, Step, Weights
 from core.models import VISUAL
@@ -19,7 +19,6 @@ from core.problem import Problem
 from core.session import MERGED
 from core.settings import parse
 from core.store import RunRecord, Store
-from core.task_vectors import check_against_base
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,84 @@
+"""An expert held against its base: by name, shape, element type and value, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from core.errors import BadCheckpoint
+
+SHOWN = 6
+
+
+class Problem(StrEnum):
+    """What can be wrong with one tensor."""
+
+    MISSING = "missing"
+    UNEXPECTED = "unexpected"
+    SHAPE = "shape"
+    DTYPE = "element type"
+    NONFINITE = "NaN or infinity"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One tensor of an expert that does not fit the base."""
+
+    tensor: str
+    problem: Problem
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        match self.problem:
+            case Problem.MISSING | Problem.UNEXPECTED:
+                return f"{self.tensor} is {self.problem}"
+            case Problem.SHAPE:
+                return f"{self.tensor} should have shape {self.expected}, found {self.found}"
+            case Problem.DTYPE:
+                return f"{self.tensor} should be {self.expected}, found {self.found} (set `cast: true` to convert)"
+            case Problem.NONFINITE:
+                return f"{self.tensor} holds NaN or infinite values"
+
+
+def differences(
+    base: Mapping[str, Tensor], expert: Mapping[str, Tensor], names: Sequence[str], cast: bool = False
+) -> list[Difference]:
+    """All of them; `names` are the tensors that an expert has to have, and `cast` accepts other element types."""
+    found = [Difference(name, Problem.MISSING, "a tensor", "none") for name in names if name not in expert]
+    found += [Difference(name, Problem.UNEXPECTED, "none", "a tensor") for name in expert if name not in base]
+    for name in names:
+        if name in expert and name in base:
+            own, other = expert[name], base[name]
+            if own.shape != other.shape:
+                found.append(Difference(name, Problem.SHAPE, str(list(other.shape)), str(list(own.shape))))
+            elif own.dtype != other.dtype and not cast:
+                found.append(Difference(name, Problem.DTYPE, str(other.dtype), str(own.dtype)))
+    return found
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> list[Difference]:
+    """The tensors with NaN or infinity."""
+    return [
+        Difference(name, Problem.NONFINITE, "finite numbers", "NaN or infinity")
+        for name, tensor in tensors.items()
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all()
+    ]
+
+
+def told(file: str, found: Sequence[Difference]) -> str:
+    """The first of an expert's differences in one sentence."""
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"`{file}` does not fit the base: {'; '.join(map(str, found[:SHOWN]))}{more}."
+
+
+def check_against_base(
+    file: str, base: Mapping[str, Tensor], expert: Mapping[str, Tensor], names: Sequence[str], cast: bool = False
+) -> None:
+    """Raise `BadCheckpoint` with the differences, if there are any; other element types are accepted with `cast`."""
+    if found := differences(base, expert, names, cast):
+        raise BadCheckpoint(told(file, found))

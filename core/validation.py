@@ -1,0 +1,133 @@
+"""All that is wrong with the files of a suite, found in one pass: for one table instead of one failure after another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.checkpoints import Checkpoint, Difference, differences, load_expert, not_finite, told
+from core.errors import BadCheckpoint
+from core.models import Architecture
+
+SAMPLE = 1024
+"""Numbers of each tensor that decide whether two experts are compared in full."""
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What keeps one file of a suite from being used."""
+
+    role: str
+    """`base`, `expert of NAME`, …"""
+    file: str
+    message: str
+    """One sentence with name, expected, found and remedy."""
+    details: tuple[Difference, ...] = ()
+    """Tensor by tensor, where it is about tensors."""
+
+    def rows(self) -> list[dict[str, str]]:
+        """One row a tensor, or one for the file: plain texts for a table."""
+        about = {"role": self.role, "file": self.file}
+        if not self.details:
+            return [about | {"tensor": "", "problem": self.message, "expected": "", "found": ""}]
+        return [about | {key: str(value) for key, value in asdict(item).items()} for item in self.details]
+
+
+class BadFiles(BadCheckpoint):
+    """One or several files of a suite can't be used; `complaints` has all of them."""
+
+    def __init__(self, complaints: Sequence[Complaint]) -> None:
+        self.complaints = tuple(complaints)
+        text = " ".join(item.message for item in complaints[:SHOWN])
+        if len(complaints) > 1:
+            text = f"{len(complaints)} files can't be used; `check` lists everything. {text}"
+        super().__init__(text)
+
+
+class Examiner:
+    """Holds experts against one base, one after the other, and collects what is wrong."""
+
+    def __init__(self, base: Checkpoint, names: Sequence[str], arch: Architecture) -> None:
+        self._base, self._names, self._arch = base, names, arch
+        self._seen: dict[str, tuple[str, Path]] = {}
+        self.complaints: list[Complaint] = []
+
+    def expert(self, task: str, path: Path, cast: bool = False) -> Checkpoint | None:
+        """The expert of a task; None where something is wrong with it, which is then in `complaints`."""
+        role = f"expert of {task}"
+        try:
+            expert = load_expert(path, self._base.tensors, finite=False)
+        except BadCheckpoint as error:
+            self.complaints.append(Complaint(role, path.name, str(error)))
+            return None
+        found = differences(self._base.tensors, expert.tensors, self._names, cast)
+        if found:
+            self.complaints.append(Complaint(role, path.name, told(path.name, found), tuple(found)))
+        spoiled = not_finite(expert.tensors)
+        if spoiled:
+            self.complaints.append(Complaint(role, path.name, _spoiled(expert), tuple(spoiled)))
+        message = activation(expert, self._arch) or ("" if found or spoiled else self._worthless(task, expert))
+        if message:
+            self.complaints.append(Complaint(role, path.name, message))
+        return None if found or spoiled or message else expert
+
+    def _worthless(self, task: str, expert: Checkpoint) -> str:
+        """Why an expert that fits still adds nothing: its weights are those of the base or of one before it."""
+        if _same(expert.tensors, self._base.tensors, self._names):
+            return f"The expert of `{task}` equals the base: its task vector is zero. Give fine-tuned weights."
+        other, path = self._seen.setdefault(_sample(expert.tensors, self._names), (task, expert.path))
+        if other != task and _same(expert.tensors, load_expert(path, self._base.tensors).tensors, self._names):
+            return f"The experts of `{other}` and `{task}` are the same; give each task its own."
+        return ""
+
+
+def activation(checkpoint: Checkpoint, arch: Architecture) -> str:
+    """What is wrong with the architecture's activation, where the checkpoint says which it was trained with.
+
+    open_clip only warns of it; the wrong one costs several points of accuracy.
+    """
+    expected = bool(arch.config.get("quick_gelu", False))
+    if checkpoint.quick_gelu is None or checkpoint.quick_gelu == expected:
+        return ""
+    names = {True: "QuickGELU", False: "GELU"}
+    plain = arch.name.removesuffix("-quickgelu")
+    other = plain if expected else f"{plain}-quickgelu"
+    remedy = f"set `quick_gelu: {str(not expected).lower()}` in it" if arch.name.endswith(".json") else f"use `{other}`"
+    return (
+        f"`{checkpoint.path.name}` was trained with {names[not expected]}, but `{arch.name}` computes {names[expected]}; "
+        f"{remedy}."
+    )
+
+
+def _spoiled(expert: Checkpoint) -> str:
+    try:
+        expert.require_finite("visual.")
+    except BadCheckpoint as error:
+        return str(error)
+    return ""
+
+
+def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], names: Sequence[str]) -> bool:
+    return all(torch.equal(one[name].to(other[name].dtype), other[name]) for name in names)
+
+
+def _sample(tensors: Mapping[str, Tensor], names: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(tensors[name].reshape(-1)[:SAMPLE].double().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def as_json(complaints: Sequence[Complaint]) -> list[dict[str, Any]]:
+    """Plain values for JSON and for a page."""
+    return [
+        {"role": item.role, "file": item.file, "message": item.message, "tensors": item.rows() if item.details else []}
+        for item in complaints
+    ]

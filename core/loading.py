@@ -8,9 +8,10 @@ import math
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from core import paths
-from core.checkpoints import Checkpoint, load_checkpoint, load_expert
+from core.checkpoints import Checkpoint, load_checkpoint, load_head
 from core.encoder import Encoder, micro_batch_for
 from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
 from core.files import sha256
@@ -20,8 +21,9 @@ from core.precision import choose_device, choose_precision
 from core.problem import Problem
 from core.progress import Progress, Silent
 from core.suites import SuiteFile, TaskEntry
-from core.task_vectors import CHUNK, TaskVectors, check_against_base
+from core.task_vectors import TaskVectors
 from core.tasks import Images, load_arrays, splits
+from core.validation import BadFiles, Examiner, activation
 
 DELTAS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 TEST = "test"
@@ -51,16 +53,17 @@ def load(
     chosen = [suite.task(name) for name in dict.fromkeys(tasks)] if tasks is not None else list(suite.tasks)
     if not any(task.expert for task in chosen):
         raise BadInput(f"`tasks` should name at least one task with an expert. Found: {[t.name for t in chosen]}.")
-    _check_images(suite, chosen)
+    check_images(suite, chosen)
     encoder = Encoder(suite.arch(), choose_device(device), "float32")
     base_file = suite.resolve(suite.entry.base.weights)
     base = load_checkpoint(base_file, VISUAL)
-    _check_base(base, encoder)
+    check_base(base, encoder)
     progress.start("Building heads", len(chosen))
     builder = HeadBuilder(encoder.arch, base_file, base.sha256, paths.cache())
     heads = {}
     for task in chosen:
-        heads[task.name] = builder.head(task.classes, task.templates)
+        own = own_head(suite, task, encoder)
+        heads[task.name] = builder.head(task.classes, task.templates) if own is None else own
         progress.advance()
     progress.finish()
     del builder  # The text tower is not needed any more, and can be larger than the image encoder.
@@ -81,7 +84,12 @@ def load(
         hashes={"base": base.sha256} | hashes,
         content={
             task.name: _content(
-                base.sha256, encoder.arch.config, task.classes, task.templates, sha256(suite.resolve(task.data.path))
+                base.sha256,
+                encoder.arch.config,
+                task.classes,
+                task.templates,
+                sha256(suite.resolve(task.data.path)),
+                *([sha256(suite.resolve(task.head))] if task.head else []),
             )
             for task in chosen
         },
@@ -92,7 +100,20 @@ def _images(suite: SuiteFile, task: TaskEntry, split: str) -> Images | None:
     return load_arrays(suite.resolve(task.data.path), split, len(task.classes))
 
 
-def _check_images(suite: SuiteFile, tasks: list[TaskEntry]) -> None:
+def own_head(suite: SuiteFile, task: TaskEntry, encoder: Encoder) -> Tensor | None:
+    """The head in the task's own file; None where the suite names none. Raises `BadCheckpoint` if it does not fit."""
+    if task.head is None:
+        return None
+    head, expected = load_head(suite.resolve(task.head)), (len(task.classes), encoder.arch.config["embed_dim"])
+    if tuple(head.shape) != expected:
+        raise BadCheckpoint(
+            f"`{task.head}`: the head of `{task.name}` should have shape {list(expected)} [classes, embed_dim]. "
+            f"Found {list(head.shape)}."
+        )
+    return head
+
+
+def check_images(suite: SuiteFile, tasks: list[TaskEntry]) -> None:
     """Every task is evaluated on its test images: better to miss them now than after the last step."""
     for task in tasks:
         found = splits(suite.resolve(task.data.path))
@@ -112,21 +133,27 @@ def _read_experts(
     precision: str,
     progress: Progress,
 ) -> tuple[TaskVectors, dict[str, str]]:
-    """The task vectors, one expert in memory at a time, and each expert's SHA-256."""
+    """The task vectors, one expert in memory at a time, and each expert's SHA-256.
+
+    Raises `BadFiles` with everything that is wrong with any of them.
+    """
     vectors = _empty_vectors(base, encoder, [task.name for task in tasks], deltas, precision)
     hashes: dict[str, str] = {}
+    examiner = Examiner(base, vectors.names, encoder.arch)
     progress.start("Loading checkpoints", len(tasks))
     for row, task in enumerate(tasks):
         assert task.expert is not None
-        expert = load_expert(suite.resolve(task.expert.weights), base.tensors)
-        check_against_base(expert.path.name, base.tensors, expert.tensors, vectors.names, task.expert.cast)
+        expert = examiner.expert(task.name, suite.resolve(task.expert.weights), task.expert.cast)
+        progress.advance()
+        if expert is None:
+            continue
         for name, span in zip(vectors.names, vectors.spans, strict=True):
             theta = expert.tensors[name].to(vectors.origin).reshape(-1)
             vectors.deltas[row, span] = (theta - vectors.origin[span]).to(vectors.deltas)
-        _check_new(vectors, row)
         hashes[task.name] = expert.sha256
-        progress.advance()
     progress.finish()
+    if examiner.complaints:
+        raise BadFiles(examiner.complaints)
     return vectors, hashes
 
 
@@ -134,7 +161,10 @@ def _content(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _check_base(base: Checkpoint, encoder: Encoder) -> None:
+def check_base(base: Checkpoint, encoder: Encoder) -> None:
+    """Raise `BadCheckpoint` unless `base` is an image encoder of the encoder's architecture."""
+    if message := activation(base, encoder.arch):
+        raise BadCheckpoint(message)
     wanted = encoder.parameter_shapes
     problems = [f"{name} is missing" for name in (*wanted, *encoder.buffer_names) if name not in base.tensors]
     for name, shape in wanted.items():
@@ -175,16 +205,3 @@ def _empty_vectors(base: Checkpoint, encoder: Encoder, tasks: list[str], deltas:
         torch.empty(len(tasks), numel, dtype=dtype, device=encoder.device),
         fixed,
     )
-
-
-def _check_new(vectors: TaskVectors, row: int) -> None:
-    """Refuse an expert whose weights are those of the base or of an expert before it, whatever its file is called."""
-    task, own = vectors.tasks[row], vectors.deltas[row]
-    if not own.any():
-        raise BadCheckpoint(
-            f"The expert of `{task}` equals the base: its task vector is zero. Give fine-tuned weights."
-        )
-    for other, before in zip(vectors.tasks, vectors.deltas[:row], strict=False):
-        # Nearly all experts differ at once; only those that do not are compared in full.
-        if torch.equal(own[:CHUNK], before[:CHUNK]) and torch.equal(own, before):
-            raise BadCheckpoint(f"The experts of `{other}` and `{task}` are the same; give each task its own.")

@@ -72,6 +72,8 @@ class TaskEntry(_Entry):
     title: str = ""
     expert: ExpertEntry | None = None
     data: DataEntry
+    head: str | None = None
+    """A ready head `[classes, embed_dim]`, as `head_<Task>.pt` of the AdaMerging authors; else made from the texts."""
     classes: tuple[str, ...] = Field(min_length=2, max_length=100_000)
     templates: tuple[Template, ...] = Field(min_length=1, max_length=1_000)
 

@@ -91,8 +91,11 @@ class SuiteFile:
         for task in self.tasks:
             if task.expert:
                 named.append((f"expert of {task.name}", task.expert.weights))
+            if task.head:
+                named.append((f"head of {task.name}", task.head))
             named.append((f"images of {task.name}", task.data.path))
-        return [f"{what}: `{path}` is not there" for what, path in named if not self.resolve(path).is_file()]
+        # A checkpoint may be a folder, as the Hugging Face hub has them.
+        return [f"{what}: `{path}` is not there" for what, path in named if not self.resolve(path).exists()]
 
 
 def available() -> dict[str, Path]:

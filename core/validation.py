@@ -1,4 +1,4 @@
-"""All that is wrong with the files of a suite, found in one pass: for one table instead of one failure after another."""
+"""All that is wrong with the files of a suite, found in one pass: one table instead of one failure after another."""
 
 from __future__ import annotations
 
@@ -100,10 +100,8 @@ def activation(checkpoint: Checkpoint, arch: Architecture) -> str:
     plain = arch.name.removesuffix("-quickgelu")
     other = plain if expected else f"{plain}-quickgelu"
     remedy = f"set `quick_gelu: {str(not expected).lower()}` in it" if arch.name.endswith(".json") else f"use `{other}`"
-    return (
-        f"`{checkpoint.path.name}` was trained with {names[not expected]}, but `{arch.name}` computes {names[expected]}; "
-        f"{remedy}."
-    )
+    trained, computed = names[not expected], names[expected]
+    return f"`{checkpoint.path.name}` was trained with {trained}, but `{arch.name}` computes {computed}; {remedy}."
 
 
 def _spoiled(expert: Checkpoint) -> str:

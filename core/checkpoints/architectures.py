@@ -15,6 +15,17 @@ from core.models import architecture, build
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 QUICK = "-quickgelu"
+FAMILIES = {
+    "stem.0.weight": "convnext",
+    "pos_embed": "vit_",
+    "cls_token": "eva",
+    "patch_embed.backbone.stem.conv1.weight": "vitamin",
+    "patch_embed.proj.weight": "swin",
+    "stem.0.conv_kxk.0.conv.weight": "fastvit",
+}
+"""A tensor of timm's trunk -> part of the names of the models that have it."""
+OUTPUTS = tuple(f"{VISUAL}{name}.weight" for name in ("head.proj", "head.mlp.fc2", "trunk.head.fc", "trunk.head"))
+"""Last layers of towers whose trunk is timm's; their rows are the embedding's width."""
 
 
 def guess(table: Mapping[str, Entry], quick_gelu: bool | None = None) -> tuple[str, ...]:
@@ -80,15 +91,19 @@ def _fits_transformer(config: dict[str, Any], table: Mapping[str, tuple[int, ...
 
 
 def _may_fit(config: dict[str, Any], table: Mapping[str, tuple[int, ...]]) -> bool:
-    """A cheap look before building: residual networks by their blocks, others by their output's width."""
+    """A cheap look before building: residual networks by their blocks, timm's by family and width of the output."""
     vision = config["vision_cfg"]
     timm = any(name.startswith(f"{VISUAL}trunk.") for name in table)
     if bool(vision.get("timm_model_name")) != timm:
         return False
     if not timm:
-        layers = vision.get("layers")
-        return isinstance(layers, list) and layers == _blocks(table)
-    return any(config["embed_dim"] in shape for shape in table.values())
+        return bool(vision.get("layers") == _blocks(table))
+    if not any(
+        family in vision["timm_model_name"] for sign, family in FAMILIES.items() if f"{VISUAL}trunk.{sign}" in table
+    ):
+        return False
+    outputs = [table[name][0] for name in OUTPUTS if name in table]
+    return not outputs or outputs[0] == config["embed_dim"]
 
 
 def _blocks(table: Mapping[str, object]) -> list[int]:

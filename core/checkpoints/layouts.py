@@ -48,9 +48,12 @@ LEFTOVER = re.compile(r"(?:.*\.)?(?:attn_mask|position_ids)")
 """Buffers that hold no knowledge: which tokens may look at which, and 0, 1, 2, …"""
 
 
-def find_layout(file: str, table: Mapping[str, Entry]) -> Layout:
-    """The layout of a checkpoint; raises `BadCheckpoint` where it holds several image encoders."""
-    if any(LORA.fullmatch(name) for name in table):
+def find_layout(file: str, table: Mapping[str, Entry], *, adapter: bool = False) -> Layout:
+    """The layout of a checkpoint; of an adapter also where only its configuration says so.
+
+    Raises `BadCheckpoint` where it holds several image encoders.
+    """
+    if adapter or any(LORA.fullmatch(name) for name in table):
         return Layout("PEFT adapter", Kind.ADAPTER, {})
     for pattern, arrange in ((HUGGING_FACE, _hugging_face), (FULL, _open_clip), (TOWER, _tower)):
         prefixes = {match["prefix"] for match in map(pattern.fullmatch, table) if match}

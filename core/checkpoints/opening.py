@@ -79,7 +79,7 @@ def open_checkpoint(path: Path) -> Opened:
         source, configuration, config = open_folder(path)
     else:
         source, configuration, config = open_file(path), "", {}
-    layout = find_layout(path.name, source.table)
+    layout = find_layout(path.name, source.table, adapter=configuration == ADAPTER)
     if layout.kind == Kind.ADAPTER and not configuration:
         if not (path.parent / ADAPTER).is_file():
             raise BadCheckpoint(f"`{path.name}` holds an adapter; expected {ADAPTER} beside it, which gives its scale.")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli import catalogue, checkpoint, compare, doctor, evaluate, merge, runs, similarity, study
+from core.cli import catalogue, check, checkpoint, compare, doctor, evaluate, merge, runs, similarity, study
 from core.cli.output import program, say
 from core.cli.running import Interrupted
 from core.errors import BadInput, MergescopeError
@@ -32,6 +32,7 @@ app.command()(catalogue.suites)
 app.command()(catalogue.tasks)
 app.add_typer(runs.app, name="runs")
 app.command()(checkpoint.inspect)
+app.command()(check.check)
 app.command()(doctor.doctor)
 
 

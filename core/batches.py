@@ -23,19 +23,37 @@ class Batches:
     """
 
     def __init__(
-        self, problem: Problem, objective: Objective, *, split: str, batch: int, seed: int, fraction: float = 1.0
+        self,
+        problem: Problem,
+        objective: Objective,
+        *,
+        split: str,
+        batch: int,
+        seed: int,
+        steps: int,
+        fraction: float = 1.0,
     ) -> None:
         self._problem, self._objective, self._split = problem, objective, split
         self._streams = {
             task: Stream(task, self._count(task), batch, seed, fraction) for task in problem.task_vectors.tasks
         }
         self._batch = batch
+        self._answers = {t: self._expert_logits(t, s) for t, s in self._streams.items() if s.repeats(steps)}
         # Uniform at first: the objective is then the entropy less a constant.
         self._marginals = (
             {t: torch.full((len(problem.heads[t]),), 1 / len(problem.heads[t])).double() for t in self._streams}
             if objective.target is Target.MARGINAL
             else {}
         )
+
+    def _expert_logits(self, task: str, stream: Stream) -> Tensor | None:
+        """The expert's logits of every image, once for all where images come again."""
+        if self._objective.target is not Target.EXPERT:
+            return None
+        images = self._problem.images(task, self._split)
+        pool = stream.pool.sort().values
+        logits = self._problem.logits(self._problem.task_vectors.expert(task), task, images[pool])
+        return logits.new_full((len(images), logits.shape[1]), float("nan")).index_copy(0, pool, logits)
 
     def _count(self, task: str) -> int:
         images = self._problem.split(task, self._split)
@@ -61,6 +79,8 @@ class Batches:
         match self._objective.target:
             case Target.LABELS if images.labels is not None:
                 return Batch(task, pixels, images.labels[chosen])
+            case Target.EXPERT if (known := self._answers.get(task)) is not None:
+                return Batch(task, pixels, known[chosen])
             case Target.EXPERT:
                 return Batch(task, pixels, self._problem.logits(self._problem.task_vectors.expert(task), task, pixels))
             case Target.MARGINAL:

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from core import paths
 from core.files import remember
-from core.methods.base import Weights
+from core.methods.base import Features, Outcome, Weights
 from core.objectives.entropy import entropy
 from core.problem import Problem
 from core.progress import Progress, Silent
@@ -53,16 +53,30 @@ class Reference:
 
 
 def evaluate(
-    problem: Problem, weights: Weights, task: str, split: str = "test", limit: int | None = None
+    problem: Problem,
+    weights: Weights,
+    task: str,
+    split: str = "test",
+    limit: int | None = None,
+    features: Features | None = None,
 ) -> Evaluation:
-    """Evaluate weights on one split of a task, or on `limit` images spread evenly over it."""
+    """Evaluate weights on one split of a task, or on `limit` images spread evenly over it.
+
+    `features` takes the encoder's place, for results that need modules beside it (`Outcome.features_for`).
+    """
     images = problem.split(task, split)
     chosen = torch.arange(len(images))
     if limit is not None and limit < len(images):
         chosen = torch.linspace(0, len(images) - 1, limit).long()
-    logits = problem.logits(weights, task, images.pixels[chosen])
+    logits = problem.logits(weights, task, images.pixels[chosen], features)
     correct = None if images.labels is None else int((logits.argmax(1) == images.labels[chosen]).sum())
     return Evaluation(task, correct, len(chosen), entropy(logits).mean().item())
+
+
+def evaluate_outcome(problem: Problem, outcome: Outcome, task: str, split: str = "test") -> Evaluation:
+    """Evaluate what a method made, modules included, on one split of a task."""
+    features = outcome.features_for(task) if outcome.features_for is not None else None
+    return evaluate(problem, outcome.weights_for(task), task, split, features=features)
 
 
 def references(

@@ -49,13 +49,13 @@ def export_model(
 
     With `base`, the checkpoint file that the suite's base was read from, everything beside the image encoder
     (text tower, logit scale) comes from there, and plain open_clip loads the result; without it the file holds
-    the image encoder alone. Raises `BadInput` where each task has weights of its own, `BadCheckpoint` where
+    the image encoder alone. Raises `BadInput` where the result is not one static encoder, `BadCheckpoint` where
     `base` has changed, `CannotWrite` where the disk refuses.
     """
     if path.suffix != ".safetensors":
         raise BadInput(f"The merged model is written as a .safetensors file. Found `{path.name}`.")
-    if not outcome.single:
-        raise BadInput("This method makes one model per task; there is no single merged model to export.")
+    if outcome.form.obstacle:
+        raise BadInput(f"This run can't be exported as one checkpoint: {outcome.form.obstacle}.")
     tensors: dict[str, Tensor] = {}
     if base is not None:
         found = load_checkpoint(base)

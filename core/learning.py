@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
@@ -13,11 +11,10 @@ from torch import Tensor
 
 from core import objectives, starts
 from core.batches import Batches
-from core.errors import NonFinite
 from core.grouping import GroupKind, group
 from core.merged import Batch, Measured, MergedModel
 from core.methods.base import Coefficients, Outcome, State, Step, Weights
-from core.optimiser import Adam
+from core.optimiser import Adam, carry_out, require_finite
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 from core.task_vectors import TaskVectors
@@ -96,20 +93,6 @@ def learn(problem: Problem, vectors: TaskVectors, settings: LearningSettings, re
     yield from carry_out(Learner(problem, vectors, settings), resume)
 
 
-def carry_out(learner: Learner, resume: State | None) -> Iterator[Step]:
-    """Yield the steps of a learner from its beginning, or after the step that `resume` was taken at."""
-    if resume is None:
-        yield learner.record(None, 0.0)
-    else:
-        learner.restore(resume)
-        if learner.finished():
-            yield learner.record(None, 0.0)  # Stopped after the last step: only its outcome is missing.
-    while not learner.finished():
-        begin = time.perf_counter()
-        measured = learner.step()
-        yield learner.record(measured, time.perf_counter() - begin)
-
-
 class Learner:
     """λ, its optimiser and its batches. Subclasses learn more than λ, or find its gradient another way."""
 
@@ -122,7 +105,8 @@ class Learner:
         self._grouping = group(vectors.names, settings.group)
         self._batches = Batches(
             problem, self._objective,
-            split=settings.adapt_on, batch=settings.batch, seed=settings.seed, fraction=settings.fraction,
+            split=settings.adapt_on, batch=settings.batch, seed=settings.seed,
+            steps=settings.steps, fraction=settings.fraction,
         )  # fmt: skip
         shape = (len(self._grouping.groups), len(vectors.tasks))
         self._raw = torch.full(shape, settings.init, dtype=vectors.origin.dtype)
@@ -148,7 +132,10 @@ class Learner:
     def step(self) -> Measured:
         """Measure one batch of every task and update λ."""
         measured, gradients = self._measure(self._batches.next())
-        self._require_finite(measured, gradients)
+        require_finite(
+            self.number + 1, measured.losses, (measured.gradient, *gradients.values()),
+            "λ was", "Lower `lr`, turn `clamp` on",
+        )  # fmt: skip
         self._adam.step(gradients)
         self._batches.note(measured)
         self.number += 1
@@ -169,14 +156,6 @@ class Learner:
         """The clamp passes no gradient outside 0…1, as autograd's clamp does."""
         gradient = gradient.to(raw)
         return torch.where(used == raw, gradient, torch.zeros_like(gradient)) if self._settings.clamp else gradient
-
-    def _require_finite(self, measured: Measured, gradients: Mapping[str, Tensor]) -> None:
-        bad = [task for task, loss in measured.losses.items() if not math.isfinite(loss)]
-        if bad or not all(g.isfinite().all() for g in (measured.gradient, *gradients.values())):
-            raise NonFinite(
-                f"Step {self.number + 1}: the loss of {', '.join(bad) or 'some task'} or its gradient is NaN or "
-                "infinite. λ was kept as after the step before. Lower `lr`, turn `clamp` on, or look at `similarity`."
-            )
 
     def finished(self) -> bool:
         """Whether all steps are done, or the last `patience` steps were no better than those before."""

@@ -8,11 +8,12 @@ nor time grows with the number of tasks beyond one matrix-vector product.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from core.encoder import Encoder
 from core.grouping import Grouping
 from core.objectives.base import Objective
 from core.objectives.entropy import entropy
@@ -38,14 +39,15 @@ class Measured:
     losses: dict[str, float]
     """Task -> mean loss of its batch, in nats; what is minimised is their sum."""
     entropies: dict[str, float]
-    gradient: Tensor
-    """dL/dλ `[groups, tasks]`, where λ is what was merged (after a clamp)."""
-    predictions: dict[str, Tensor]
+    gradient: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """dL/dλ `[groups, tasks]`, where λ is what was merged (after a clamp); empty where λ is not what is learned."""
+    predictions: dict[str, Tensor] = field(default_factory=dict)
     """Task -> mean of the predicted probabilities over its batch, `[classes]` on the CPU."""
 
     @staticmethod
-    def of(sums: Mapping[str, Sums], gradient: Tensor) -> Measured:
+    def of(sums: Mapping[str, Sums], gradient: Tensor | None = None) -> Measured:
         """What a pass found, with the gradient that was made of its dL/dθ."""
+        gradient = torch.zeros(0) if gradient is None else gradient
         losses, entropies = ({task: found.values[i].item() for task, found in sums.items()} for i in range(2))
         return Measured(losses, entropies, gradient, {task: found.predictions for task, found in sums.items()})
 
@@ -85,25 +87,38 @@ class EncoderGradient:
 
     def _accumulate(self, batches: Sequence[Batch], objective: Objective, size: int) -> dict[str, Sums]:
         self.gradient.zero_()
-        heads, double = self._problem.heads, torch.float64
-        sums = {
-            b.task: Sums(torch.zeros(2, dtype=double), torch.zeros(len(heads[b.task]), dtype=double)) for b in batches
-        }
-        for pieces in _micro_batches(batches, size):
-            self._problem.tick()
-            prepared = self._problem.encoder.prepare(torch.cat([piece.images for piece, _ in pieces]))
-            features = self._problem.encoder.features(self._leaves, prepared)
-            total = features.new_zeros(())
-            for (piece, share), own in zip(pieces, features.split([len(p.images) for p, _ in pieces]), strict=True):
-                logits = own @ heads[piece.task].T
-                target = piece.target.to(logits.device) if piece.target is not None else None
-                loss = objective.per_sample(logits, target).sum() * share
-                total = total + loss
-                spread = entropy(logits.detach()).sum() * share
-                sums[piece.task].values += torch.stack([loss.detach(), spread]).cpu().double()
-                sums[piece.task].predictions += (logits.detach().softmax(-1).sum(0) * share).cpu().double()
-            total.backward()
-        return sums
+        return accumulate(self._problem, self._problem.encoder, self._leaves, batches, objective, size)
+
+
+def accumulate(
+    problem: Problem,
+    encoder: Encoder,
+    weights: Mapping[str, Tensor],
+    batches: Sequence[Batch],
+    objective: Objective,
+    size: int,
+) -> dict[str, Sums]:
+    """Task -> sums at `weights`; the gradient of the summed losses is added to `.grad` of those that require one.
+
+    `size` images at most are pushed through together.
+    """
+    heads, double = problem.heads, torch.float64
+    sums = {b.task: Sums(torch.zeros(2, dtype=double), torch.zeros(len(heads[b.task]), dtype=double)) for b in batches}
+    for pieces in _micro_batches(batches, size):
+        problem.tick()
+        prepared = encoder.prepare(torch.cat([piece.images for piece, _ in pieces]))
+        features = encoder.features(weights, prepared)
+        total = features.new_zeros(())
+        for (piece, share), own in zip(pieces, features.split([len(p.images) for p, _ in pieces]), strict=True):
+            logits = own @ heads[piece.task].T
+            target = piece.target.to(logits.device) if piece.target is not None else None
+            loss = objective.per_sample(logits, target).sum() * share
+            total = total + loss
+            spread = entropy(logits.detach()).sum() * share
+            sums[piece.task].values += torch.stack([loss.detach(), spread]).cpu().double()
+            sums[piece.task].predictions += (logits.detach().softmax(-1).sum(0) * share).cpu().double()
+        total.backward()
+    return sums
 
 
 class MergedModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +13,9 @@ from core.encoder import Encoder
 from core.errors import BadInput, RunFailed, UnknownName
 from core.task_vectors import TaskVectors
 from core.tasks import SPLITS, Images
+
+if TYPE_CHECKING:
+    from core.methods.base import Features
 
 T = TypeVar("T")
 
@@ -108,15 +111,29 @@ class Problem:
             self.micro_batch = size // 2
 
     @torch.no_grad()
-    def logits(self, weights: Mapping[str, Tensor], task: str, images: Tensor) -> Tensor:
-        """Logits `[N, classes]` of uint8 images under the given weights, on the CPU; no gradient."""
+    def logits(
+        self, weights: Mapping[str, Tensor], task: str, images: Tensor, features: Features | None = None
+    ) -> Tensor:
+        """Logits `[N, classes]` of uint8 images under the given weights, on the CPU; no gradient.
+
+        `features` takes the encoder's place, for results that need modules beside it.
+        """
+        compute, head = features or self.encoder.features, self.heads[task].T
+        return self._mapped(weights, images, lambda own, prepared: compute(own, prepared) @ head)
+
+    @torch.no_grad()
+    def features(self, weights: Mapping[str, Tensor], images: Tensor) -> Tensor:
+        """Normalised features `[N, embed_dim]` of uint8 images under the given weights, on the CPU; no gradient."""
+        return self._mapped(weights, images, self.encoder.features)
+
+    def _mapped(self, weights: Mapping[str, Tensor], images: Tensor, compute: Features) -> Tensor:
         weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
 
         def run(size: int) -> Tensor:
             parts = []
             for part in images.split(size):
                 self.tick()
-                parts.append((self.encoder.features(weights, self.encoder.prepare(part)) @ self.heads[task].T).cpu())
+                parts.append(compute(weights, self.encoder.prepare(part)).cpu())
             return torch.cat(parts)
 
         return self.within_memory(len(images), run)

@@ -44,12 +44,14 @@ def build(
     evaluations: Sequence[Accuracy],
     references: Mapping[str, Reference],
     peak_memory_mb: float,
+    form: str = "one model",
 ) -> dict[str, Any]:
     """The report, ready for JSON. Accuracies are fractions; seconds are those of the steps alone.
 
     `steps` may leave out coefficients except on the last step that has them. `entropy` has a row for every
     step that measured one, in the order of the run's tasks. Tasks without an expert come last and are not in the
-    averages. A method that makes no updates counts as one step in `seconds_per_step`.
+    averages. A method that makes no updates counts as one step in `seconds_per_step`. `form` says what the result
+    consists of (`core.methods.base.Form`): only results of the same form compare.
     """
     tasks = [_task(evaluation, references.get(evaluation.task)) for evaluation in evaluations]
     merged = [task for task in tasks if task["name"] in record.tasks]
@@ -57,6 +59,7 @@ def build(
         "mergescope": version(),
         "suite": record.suite,
         "method": record.method,
+        "form": form,
         "settings": dict(record.settings),
         "seed": record.seed,
         "device": record.device,

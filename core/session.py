@@ -14,10 +14,10 @@ from typing import Any, cast
 from core import measures
 from core.control import Control
 from core.errors import BadSuite, NonFinite, UnknownName
-from core.evaluate import evaluate, references
+from core.evaluate import evaluate, evaluate_outcome, references
 from core.export import export_model, metadata
 from core.memory import peak_memory_mb
-from core.methods.base import Method, Outcome, State, Step
+from core.methods.base import Form, Method, Outcome, State, Step
 from core.problem import Problem
 from core.progress import Progress
 from core.report import build
@@ -81,17 +81,17 @@ class Session:
         self._progress.start("Evaluating", len(tasks))
         found = []
         for task in tasks:
-            found.append(evaluate(problem, outcome.weights_for(task), task))
+            found.append(evaluate_outcome(problem, outcome, task))
             self._progress.advance()
         self._progress.finish()
         record = store.run(run_id)
         store.add_evaluation(run_id, record.steps_done, "test", found, full=True)
-        if outcome.single and record.execution.get("keep_model", True):
+        if outcome.form is Form.ONE and record.execution.get("keep_model", True):
             base = base_file(record)
             export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(record), base)
         steps = store.steps(run_id, coefficients=False)
         steps[-1:] = store.steps(run_id, since=record.steps_done - 1)
-        report = build(record, steps, found, known, peak_memory_mb())
+        report = build(record, steps, found, known, peak_memory_mb(), outcome.form.value)
         report |= self._measured(record, outcome, method, settings)
         store.finish(run_id, report)
         return report

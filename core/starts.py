@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from core import methods
-from core.methods.base import Need
+from core.methods.base import Need, Weights
 from core.problem import Problem
 from core.settings import parse
 from core.task_vectors import TaskVectors
@@ -32,13 +32,17 @@ def moved(problem: Problem, vectors: TaskVectors, start: str, merged: Tensor) ->
 
     θ(λ) = θ_start + Σ_k (λ_k − λ_init) τ_k: at λ = init it is the start itself, with its method's defaults.
     """
+    return replace(vectors, origin=vectors.origin + (problem.task_vectors.flat(made(problem, start)) - merged))
+
+
+def made(problem: Problem, start: str) -> Weights:
+    """The model that a method makes with its defaults."""
     method = methods.get(start)
     outcome = None
     for step in method.steps(problem, parse(method.Settings, {}, start)):
         outcome = step.outcome or outcome
     assert outcome is not None
-    shift = problem.task_vectors.flat(outcome.weights_for(problem.tasks[0])) - merged
-    return replace(vectors, origin=vectors.origin + shift)
+    return outcome.weights_for(problem.tasks[0])
 
 
 def _suits(name: str) -> bool:

@@ -27,8 +27,8 @@ def methods(
     elif name:
         _print_settings(chosen[0])
     else:
-        rows = [[method.name, method.title, method.needs.value, method.summary] for method in chosen]
-        print_table("Methods", ["name", "title", "needs", "what it does"], rows)
+        rows = [[method.name, method.title, method.needs.value, method.form.value, method.summary] for method in chosen]
+        print_table("Methods", ["name", "title", "needs", "result", "what it does"], rows)
 
 
 def describe_method(method: Method) -> dict[str, Any]:
@@ -41,6 +41,7 @@ def describe_method(method: Method) -> dict[str, Any]:
         "cost": method.cost,
         "trains": method.trains,
         "needs": method.needs.value,
+        "result": method.form.value,
         "settings": _describe_settings(method),
     }
 

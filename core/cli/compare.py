@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from core.suites import SuiteFile
 
 HISTORIES = ("entropy", "coefficients")
+_ORDER = ("one model", "one model per task", "needs task modules")
+"""Forms of results (`core.methods.base.Form`), the comparable one first."""
 
 
 def compare(
@@ -76,8 +78,13 @@ def _settings(
 
 
 def _print(suite: str, rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        return
+    """A table for each form of result: one model and models with extra parts don't compete."""
+    for form in dict.fromkeys(sorted((row["form"] for row in rows), key=_ORDER.index)):
+        title = f"Accuracy on {suite}" + ("" if form == _ORDER[0] else f": {form}")
+        _print_form(title, [row for row in rows if row["form"] == form])
+
+
+def _print_form(title: str, rows: list[dict[str, Any]]) -> None:
     tasks = [task["name"] for task in rows[0]["tasks"]]
     best = max(row["average_accuracy"] or 0 for row in rows)
     table = [
@@ -91,4 +98,4 @@ def _print(suite: str, rows: list[dict[str, Any]]) -> None:
         for row in rows
     ]
     columns = ["method", *(f">{task}" for task in tasks), ">average", ">normalised", ">seconds"]
-    print_table(f"Accuracy on {suite} (* best average)", columns, table)
+    print_table(f"{title} (* best average)", columns, table)

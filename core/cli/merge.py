@@ -37,8 +37,8 @@ def merge(
     from core import methods
 
     chosen = methods.get(method)
-    if out is not None and not chosen.single:
-        raise BadInput(f"`--out` needs a method that makes one model. Found `{method}`, which keeps one per task.")
+    if out is not None and chosen.form.obstacle:
+        raise BadInput(f"`--out` needs a method that makes one model. Found `{method}`: {chosen.form.obstacle}.")
     file, subset = loading.suite_and_tasks(suite, tasks)
     targets.check_not_read(file, out=out, report=report)
     settings = loading.settings(chosen, file, set_, seed)

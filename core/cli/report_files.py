@@ -25,13 +25,16 @@ def write_report(report: dict[str, Any], path: Path) -> None:
 
 def model_of(store: Store, run_id: str) -> Path:
     """The file of a run's merged model; raises `BadInput` where the run has none."""
+    from core.methods.base import Form
     from core.session import MERGED
 
     if MERGED not in store.artefacts(run_id):
         record = store.run(run_id)
+        form = (record.report or {}).get("form", Form.ONE)
+        reason = Form(form).obstacle if form in list(Form) else ""
         raise BadInput(
             f"Run {run_id} should be done and have made one model. Found status {record.status}, method "
-            f"{record.method}. Resume it, or export a run of another method."
+            f"{record.method}{': ' if reason else ''}{reason}. Resume it, or export a run of another method."
         )
     return store.artefact(run_id, MERGED)
 

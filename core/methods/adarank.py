@@ -10,10 +10,11 @@ from torch import Tensor
 
 from core import starts
 from core.components import Components, Decompose, orthogonal, own
-from core.learning import Learner, LearningSettings, carry_out
+from core.learning import Learner, LearningSettings
 from core.merged import Batch, EncoderGradient, Measured
 from core.methods.adamerging import AdaMerging
 from core.methods.base import State, Step, Weights
+from core.optimiser import carry_out
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Weights = Mapping[str, Tensor]
 State = Mapping[str, Tensor]
+Features = Callable[[Weights, Tensor], Tensor]
+"""Encoder weights and prepared images `[N, 3, S, S]` -> normalised features `[N, embed_dim]`."""
 
 
 class Need(StrEnum):
@@ -27,6 +29,23 @@ class Need(StrEnum):
     UNLABELLED = "unlabelled images"
     LABELLED = "labelled images"
     TRAINING = "labelled training images"
+
+
+class Form(StrEnum):
+    """What a result consists of. Accuracies are compared within one form only."""
+
+    ONE = "one model"
+    MANY = "one model per task"
+    MODULES = "needs task modules"
+
+    @property
+    def obstacle(self) -> str:
+        """Why it can't be exported as a single checkpoint; empty where it can."""
+        return {
+            Form.ONE: "",
+            Form.MANY: "it keeps one model per task, so there is no single one to export",
+            Form.MODULES: "its model needs modules beside the encoder, which a plain checkpoint can't hold",
+        }[self]
 
 
 @dataclass(frozen=True)
@@ -44,14 +63,21 @@ class Outcome:
     """What a method made: weights of the image encoder, one set for all tasks or one per task."""
 
     weights_for: Callable[[str], Weights]
-    """Task name -> weights that serve the task."""
+    """Task name -> weights of the encoder that serve the task."""
     single: bool = True
     """True where every task gets the same weights, so that they can be exported as one model."""
+    features_for: Callable[[str], Features] | None = None
+    """Task name -> what computes its features, where the encoder alone does not: the result then needs modules."""
 
     @staticmethod
     def of(weights: Weights) -> Outcome:
         """One merged model for all tasks."""
         return Outcome(lambda _task: weights)
+
+    @property
+    def form(self) -> Form:
+        """What the result consists of."""
+        return _form(self.single, self.features_for is not None)
 
 
 @dataclass(frozen=True)
@@ -91,7 +117,14 @@ class Method(ABC):
     needs: ClassVar[Need] = Need.NOTHING
     single: ClassVar[bool] = True
     """Whether it makes one model for all tasks, which can be exported."""
+    modules: ClassVar[bool] = False
+    """Whether its result needs modules beside the encoder."""
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
+
+    @property
+    def form(self) -> Form:
+        """What its result consists of."""
+        return _form(self.single, self.modules)
 
     @abstractmethod
     def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
@@ -112,3 +145,9 @@ class Method(ABC):
     def needed(self, settings: MethodSettings) -> Need:
         """What these settings need; by default what the method declares."""
         return self.needs
+
+
+def _form(single: bool, modules: bool) -> Form:
+    if modules:
+        return Form.MODULES
+    return Form.ONE if single else Form.MANY

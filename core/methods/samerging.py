@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from core.learning import Learner, LearningSettings, carry_out
+from core.learning import Learner, LearningSettings
 from core.merged import Batch, Measured
 from core.methods.adamerging import AdaMerging
 from core.methods.base import State, Step
+from core.optimiser import carry_out
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 

@@ -25,9 +25,18 @@ class Stream:
         """Batches handed out so far."""
 
     @property
+    def pool(self) -> Tensor:
+        """Indices int64 `[size]` of the images that the stream draws from."""
+        return self._pool
+
+    @property
     def size(self) -> int:
         """Distinct images that the stream draws from."""
         return len(self._pool)
+
+    def repeats(self, steps: int) -> bool:
+        """Whether some image comes more than once in so many batches."""
+        return steps * self._batch > len(self._pool)
 
     def next(self) -> Tensor:
         """Indices int64 `[batch]` of the next batch; a last, smaller batch of an epoch is left out."""

@@ -118,8 +118,14 @@ def _row(
         memory=record.peak_memory_mb if record.peak_memory_mb is not None else whole.get("peak_memory_mb"),
         created=record.created,
         settings=dict(record.settings),
-        note="" if record.method != "individual" else "one model per task",
+        note=_other_form(record),
     )
+
+
+def _other_form(record: RunRecord) -> str:
+    """What the result consists of, where that is not one model."""
+    form = (record.report or {}).get("form") or ("one model per task" if record.method == "individual" else "one model")
+    return "" if form == "one model" else str(form)
 
 
 def _cell(task: Mapping[str, Any] | None) -> Cell:

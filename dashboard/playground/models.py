@@ -12,7 +12,7 @@ import torch
 from core import methods
 from core.checkpoints import check_against_base, load_checkpoint
 from core.errors import BadInput
-from core.methods.base import Coefficients, Need, Step, Weights
+from core.methods.base import Coefficients, Form, Need, Step, Weights
 from core.models import VISUAL
 from core.preview import preview
 from core.problem import Problem
@@ -65,6 +65,8 @@ class Models:
             for step in method.steps(problem, settings):
                 if step.outcome is not None:
                     return Merged(step.outcome.weights_for, step.number)
+        if record.status == "done" and method.form is Form.MODULES:
+            raise BadInput(f"The result of {method.title} can't be tried here: {method.form.obstacle}.")
         raise BadInput("This run has no merged model yet. Wait for its first step, or choose another run.")
 
     def _stored(self, record: RunRecord, problem: Problem) -> Weights:

@@ -147,6 +147,9 @@ ONE_EXPERT = {
     "adamerging": lambda tau: 0.3 * tau,
     "adamerging_pp": lambda tau: 0.3 * _trimmed(tau),
     "samerging": lambda tau: 0 * tau,  # It begins at λ = 0.
+    # What is exported of these is the encoder alone; their modules are tested in test_modules.py.
+    "surgery": lambda tau: 0.3 * tau,
+    "wemoe": lambda tau: 0.3 * tau,
     "adarank": lambda tau: 0.3 * _half_the_components(tau),
     "tall_masks": lambda tau: tau,
 }

@@ -1,0 +1,172 @@
+"""WEMoE: MLPs that are merged anew for every image, by routers learned without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from pydantic import field_validator
+from torch import Tensor
+
+from core import objectives
+from core.batches import Batches
+from core.merged import Batch, Measured, accumulate, merge
+from core.methods.base import Features, Method, Need, Outcome, State, Step, Weights
+from core.optimiser import Adam, carry_out, require_finite
+from core.problem import Problem
+from core.routing import RoutedEncoder
+from core.settings import MethodSettings, setting
+
+PAPER = "WEMoE (ICML 2024)"
+
+
+class WEMoESettings(MethodSettings):
+    """Settings of WEMoE."""
+
+    objective: str = setting("entropy", "What is minimised.", source=f"{PAPER}, section 4.3")
+    init: float = setting(
+        0.3, "λ outside the MLPs, and the routers' answer at the start.", source=f"{PAPER}, section 5", ge=-10, le=10
+    )
+    lr: float = setting(1e-4, "Adam's learning rate.", source=f"{PAPER}, section 5", gt=0, le=10)
+    steps: int = setting(1000, "Optimiser steps.", source=f"{PAPER}, section 5", ge=1, le=1_000_000)
+    batch: int = setting(16, "Images per task and step.", source=f"{PAPER}, section 5", ge=1, le=4096)
+    adapt_on: Literal["test", "held-out", "train"] = setting(
+        "test", "The split whose images are learned on; accuracy is always reported on test.", source=PAPER
+    )
+    fraction: float = setting(1.0, "Share of that split's images that is used.", source=f"{PAPER}: all", gt=0, le=1)
+    temperature: float = setting(1.0, "Temperature of `expert_kl`.", source="plain KL divergence", gt=0, le=100)
+    diversity: float = setting(
+        1.0, "Weight of the second term of `information_maximisation`.", source="SHOT, equation 3", ge=0, le=10
+    )
+    keep_every: int = setting(
+        25, "Steps between two states from which a stopped run can go on.", source="Mergescope", ge=1, le=1_000_000
+    )
+
+    @field_validator("objective")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in objectives.names():
+            raise ValueError(f"one of {', '.join(objectives.names())}")
+        return value
+
+
+class WEMoE(Method):
+    """Task Arithmetic outside the MLPs; MLP(x) with θ₀ + Σ_k r_k(x) τ_k inside, r learned by minimising entropy."""
+
+    name = "wemoe"
+    title = "WEMoE"
+    paper = (
+        "Weight-Ensembling Mixture of Experts (Tang et al., ICML 2024), equations 5 to 7, routers of two layers. Each "
+        "image is routed on its own, in training too, so that an answer does not depend on the other images of the "
+        "batch (FusionBench's training averages over the batch by default)."
+    )
+    summary = "Keeps all experts' MLPs and lets a small router mix them for every single image."
+    cost = (
+        "K + 1 times the MLPs' computation and weights, in training and afterwards; a router of width² + width·K "
+        "numbers in each block."
+    )
+    trains = "A router in each block"
+    needs = Need.UNLABELLED
+    single = False
+    modules = True
+    Settings = WEMoESettings
+
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+        """One step an update of all routers."""
+        assert isinstance(settings, WEMoESettings)
+        yield from carry_out(_Trainer(problem, settings), resume)
+
+    def total_steps(self, settings: MethodSettings) -> int:
+        """The number of updates."""
+        assert isinstance(settings, WEMoESettings)
+        return settings.steps
+
+    def needed(self, settings: MethodSettings) -> Need:
+        """What the chosen objective needs."""
+        assert isinstance(settings, WEMoESettings)
+        return objectives.get(settings.objective).needs
+
+
+class _Trainer:
+    def __init__(self, problem: Problem, settings: WEMoESettings) -> None:
+        self._problem, self._settings = problem, settings
+        self._objective = objectives.get(settings.objective).tuned(
+            temperature=settings.temperature, diversity=settings.diversity
+        )
+        self._batches = Batches(
+            problem, self._objective,
+            split=settings.adapt_on, batch=settings.batch, seed=settings.seed,
+            steps=settings.steps, fraction=settings.fraction,
+        )  # fmt: skip
+        self._encoder = RoutedEncoder(problem)
+        self._merged = merge(problem.task_vectors, dict.fromkeys(problem.tasks, settings.init))
+        self._fixed = self._encoder.fixed(self._merged)
+        self._routers = self._encoder.routers(settings.seed, settings.init)
+        self._adam = Adam(self._routers, settings.lr)
+        self.number = 0
+
+    def step(self) -> Measured:
+        """One update of the routers."""
+        batches = self._batches.next()
+        leaves = {name: tensor.detach().requires_grad_() for name, tensor in self._routers.items()}
+        count = sum(len(batch.images) for batch in batches)
+
+        def work(size: int) -> Measured:
+            for leaf in leaves.values():
+                leaf.grad = torch.zeros_like(leaf)
+            return self._pass(leaves, batches, size)
+
+        # K + 1 products are kept for the backward pass where the plain encoder keeps one.
+        measured = self._problem.within_memory(count, lambda size: work(max(1, size // (1 + len(self._problem.tasks)))))
+        gradients = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
+        require_finite(self.number + 1, measured.losses, gradients.values(), "The routers were")
+        self._adam.step(gradients)
+        self._batches.note(measured)
+        self.number += 1
+        return measured
+
+    def _pass(self, leaves: dict[str, Tensor], batches: list[Batch], size: int) -> Measured:
+        weights = self._fixed | leaves
+        return Measured.of(accumulate(self._problem, self._encoder, weights, batches, self._objective, size))
+
+    def finished(self) -> bool:
+        """Whether all steps are done."""
+        return self.number == self._settings.steps
+
+    def record(self, measured: Measured | None, seconds: float) -> Step:
+        """The step just made, as the runner stores it."""
+        last = self.finished()
+        # Routers of a large model take 100 MB with their moments: too much to write after each step.
+        state = self._snapshot() if last or self.number % self._settings.keep_every == 0 else None
+        return Step(
+            self.number,
+            measured.losses if measured else {},
+            measured.entropies if measured else {},
+            seconds,
+            self._batches.images_per_step if measured else 0,
+            state=(lambda: state) if state is not None else None,
+            outcome=self._outcome() if last else None,
+        )
+
+    def _outcome(self) -> Outcome:
+        encoder, merged = self._encoder, self._merged
+        routers = {name: tensor.detach().clone() for name, tensor in self._routers.items()}
+        fixed = self._fixed
+
+        def compute(_weights: Weights, prepared: Tensor) -> Tensor:
+            return encoder.features(fixed | routers, prepared)
+
+        def features_for(_task: str) -> Features:
+            return compute
+
+        return Outcome(lambda _task: merged, single=False, features_for=features_for)
+
+    def _snapshot(self) -> State:
+        return {"number": torch.tensor(self.number), **self._adam.state(), **self._batches.state()}
+
+    def restore(self, state: State) -> None:
+        """Continue after the step that `state` was taken at."""
+        self.number = int(state["number"])
+        self._adam.restore(state, self.number)
+        self._batches.restore(state)

@@ -75,8 +75,7 @@ def evaluate(
 
 def evaluate_outcome(problem: Problem, outcome: Outcome, task: str, split: str = "test") -> Evaluation:
     """Evaluate what a method made, modules included, on one split of a task."""
-    features = outcome.features_for(task) if outcome.features_for is not None else None
-    return evaluate(problem, outcome.weights_for(task), task, split, features=features)
+    return evaluate(problem, outcome.weights_for(task), task, split, features=outcome.features(task))
 
 
 def references(

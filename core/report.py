@@ -59,7 +59,6 @@ def build(
         "mergescope": version(),
         "suite": record.suite,
         "method": record.method,
-        "form": form,
         "settings": dict(record.settings),
         "seed": record.seed,
         "device": record.device,
@@ -75,6 +74,7 @@ def build(
         "coefficients": _coefficients(record, steps),
         "adapted_on": record.adapted_on,
         "samples_seen": record.samples_seen,
+        "form": form,
     }
 
 

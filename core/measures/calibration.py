@@ -42,7 +42,8 @@ class Calibration(Measure):
             images = problem.split(task, "test")
             if images.labels is None:
                 continue
-            logits = problem.logits(subject.outcome.weights_for(task), task, images.pixels)
+            outcome = subject.outcome
+            logits = problem.logits(outcome.weights_for(task), task, images.pixels, outcome.features(task))
             confidence, answer = logits.float().softmax(1).max(1)
             correct = answer.cpu() == images.labels
             confidence = confidence.cpu()

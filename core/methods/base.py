@@ -74,6 +74,10 @@ class Outcome:
         """One merged model for all tasks."""
         return Outcome(lambda _task: weights)
 
+    def features(self, task: str) -> Features | None:
+        """What computes the features of a task; None where the encoder alone does."""
+        return None if self.features_for is None else self.features_for(task)
+
     @property
     def form(self) -> Form:
         """What the result consists of."""

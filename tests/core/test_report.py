@@ -49,7 +49,7 @@ def test_the_report_has_the_documented_keys_in_their_order() -> None:
     assert list(report) == [
         *("mergescope", "suite", "method", "settings", "seed", "device", "precision", "tasks", "average_accuracy"),
         *("average_normalised", "steps", "seconds", "seconds_per_step", "peak_memory_mb", "entropy", "coefficients"),
-        *("adapted_on", "samples_seen"),
+        *("adapted_on", "samples_seen", "form"),
     ]
     names = ["name", "accuracy", "ci95", "expert_accuracy", "base_accuracy", "normalised"]
     assert [list(task) for task in report["tasks"]] == [names] * 3

@@ -34,8 +34,7 @@ def answers(problem: Problem, step: Step) -> dict[str, Tensor]:
     assert outcome is not None
     found = {}
     for task in problem.tasks:
-        features = outcome.features_for(task) if outcome.features_for is not None else None
-        found[task] = problem.logits(outcome.weights_for(task), task, problem.images(task)[:5], features)
+        found[task] = problem.logits(outcome.weights_for(task), task, problem.images(task)[:5], outcome.features(task))
     return found
 
 

@@ -89,7 +89,7 @@ def _print_form(title: str, rows: list[dict[str, Any]]) -> None:
     best = max(row["average_accuracy"] or 0 for row in rows)
     table = [
         [
-            row["method"] + (" *" if row["average_accuracy"] == best else ""),
+            row["method"] + (" *" if row["average_accuracy"] == best and len(rows) > 1 else ""),
             *(percent(task["accuracy"]) for task in row["tasks"]),
             percent(row["average_accuracy"]),
             percent(row["average_normalised"]),

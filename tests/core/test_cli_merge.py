@@ -37,6 +37,7 @@ REPORT = {
     "coefficients": dict,
     "adapted_on": str,
     "samples_seen": int,
+    "form": str,
 }
 TASK = {"name", "accuracy", "ci95", "expert_accuracy", "base_accuracy", "normalised"}
 QUICK = ("--set", "steps=4", "--set", "batch=4")
@@ -181,9 +182,14 @@ def test_compare_all_covers_the_registry(cli: Cli, tiny_suite: Path) -> None:
 
 
 def test_compare_prints_one_table_and_marks_the_best(cli: Cli, tiny_suite: Path) -> None:
-    lines = cli("compare", tiny_suite, "--methods", "pretrained,individual").out.splitlines()
-    assert [line for line in lines if "individual *" in line]
-    assert [line for line in lines if "pretrained" in line and "*" not in line]
+    chosen = "pretrained,individual,average"
+    rows = cli("compare", tiny_suite, "--methods", chosen, "--json").data["rows"]
+    averages = {row["method"]: row["average_accuracy"] for row in rows}
+    best = max(("pretrained", "average"), key=lambda name: averages[name])
+    lines = cli("compare", tiny_suite, "--methods", chosen).out.splitlines()
+    marked = {name for name in averages if any(f"{name} *" in line for line in lines)}
+    assert best in marked
+    assert marked <= {name for name in ("pretrained", "average") if averages[name] == averages[best]}
 
 
 def test_compare_keeps_the_other_rows_when_one_method_fails(

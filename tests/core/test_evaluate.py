@@ -88,7 +88,7 @@ def test_a_limit_spreads_over_the_split(problem64: Problem) -> None:
     seen = []
 
     class Seen(Problem):
-        def logits(self, weights: object, task: str, images: torch.Tensor) -> torch.Tensor:
+        def logits(self, weights: object, task: str, images: torch.Tensor, features: object = None) -> torch.Tensor:
             seen.append(images)
             return torch.zeros(len(images), 4)
 

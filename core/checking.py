@@ -10,10 +10,12 @@ import torch
 from core.checkpoints import Checkpoint, Kind, load_checkpoint, open_checkpoint
 from core.encoder import Encoder
 from core.errors import BadInput
-from core.loading import check_base, check_images, own_head
+from core.loading import check_base, own_head
 from core.models import VISUAL
+from core.preprocessing import fitting
 from core.progress import Progress, Silent
-from core.suites import SuiteFile, TaskEntry
+from core.suites import SuiteFile, Task
+from core.tasks.opened import TEST, OpenedTasks
 from core.validation import Complaint, Examiner
 
 
@@ -32,7 +34,7 @@ def check(suite: SuiteFile, tasks: Sequence[str] | None = None, progress: Progre
     examiner = Examiner(base, tuple(encoder.parameter_shapes), encoder.arch) if base is not None else None
     progress.advance()
     for task in chosen:
-        found += _images(suite, task)
+        found += _images(suite, task, progress)
         found += _head(suite, task, encoder)
         found += _expert(suite, task, examiner)
         progress.advance()
@@ -57,7 +59,7 @@ def _base(suite: SuiteFile, encoder: Encoder, *, needs_text: bool, found: list[C
     return base
 
 
-def _expert(suite: SuiteFile, task: TaskEntry, examiner: Examiner | None) -> list[Complaint]:
+def _expert(suite: SuiteFile, task: Task, examiner: Examiner | None) -> list[Complaint]:
     if task.expert is None:
         return []
     role = f"expert of {task.name}"
@@ -73,15 +75,15 @@ def _expert(suite: SuiteFile, task: TaskEntry, examiner: Examiner | None) -> lis
     return examiner.complaints[before:]
 
 
-def _images(suite: SuiteFile, task: TaskEntry) -> list[Complaint]:
+def _images(suite: SuiteFile, task: Task, progress: Progress) -> list[Complaint]:
     try:
-        check_images(suite, [task])
+        OpenedTasks(suite.name, [task], fitting(suite.arch())).prepare(TEST, progress)
     except (BadInput, OSError) as error:
-        return [Complaint(f"images of {task.name}", task.data.path, str(error))]
+        return [Complaint(f"images of {task.name}", task.source().where, str(error))]
     return []
 
 
-def _head(suite: SuiteFile, task: TaskEntry, encoder: Encoder) -> list[Complaint]:
+def _head(suite: SuiteFile, task: Task, encoder: Encoder) -> list[Complaint]:
     if task.head is None:
         return []
     try:

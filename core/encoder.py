@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from core.models import Architecture, build, normalise
+from core.models import Architecture, build
+from core.preprocessing import normalise
 
 ACTIVATIONS = 256 * 2**20
 """Bytes of saved activations that a micro-batch may take."""

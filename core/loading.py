@@ -16,17 +16,18 @@ from core.encoder import Encoder, micro_batch_for
 from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
 from core.files import sha256
 from core.heads import HeadBuilder
-from core.models import VISUAL
+from core.models import VISUAL, Architecture
 from core.precision import choose_device, choose_precision
+from core.preprocessing import fitting
 from core.problem import Problem
 from core.progress import Progress, Silent
-from core.suites import SuiteFile, TaskEntry
+from core.suites import SuiteFile
 from core.task_vectors import TaskVectors
-from core.tasks import Images, load_arrays, splits
+from core.tasks.opened import TEST, OpenedTasks, Ticking
+from core.tasks.task import Task
 from core.validation import BadFiles, Examiner, activation
 
 DELTAS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
-TEST = "test"
 LARGE = 2**30
 """Bytes of float32 task vectors from which `deltas=auto` halves them to bfloat16."""
 
@@ -53,8 +54,11 @@ def load(
     chosen = [suite.task(name) for name in dict.fromkeys(tasks)] if tasks is not None else list(suite.tasks)
     if not any(task.expert for task in chosen):
         raise BadInput(f"`tasks` should name at least one task with an expert. Found: {[t.name for t in chosen]}.")
-    check_images(suite, chosen)
-    encoder = Encoder(suite.arch(), choose_device(device), "float32")
+    arch = suite.arch()
+    # What is wrong with images is told before anything large is read.
+    opened = OpenedTasks(suite.name, chosen, fitting(arch))
+    opened.prepare(TEST, progress)
+    encoder = Encoder(arch, choose_device(device), "float32")
     base_file = suite.resolve(suite.entry.base.weights)
     base = load_checkpoint(base_file, VISUAL)
     check_base(base, encoder)
@@ -70,37 +74,26 @@ def load(
     experts = [task for task in chosen if task.expert]
     vectors, hashes = _read_experts(suite, experts, base, encoder, deltas, precision, progress)
 
-    sample = _images(suite, chosen[0], TEST)
-    assert sample is not None  # Checked above.
-    encoder = encoder.with_precision(choose_precision(precision, encoder, vectors.base, sample.pixels, paths.cache()))
-    return Problem(
+    found = opened.images(chosen[0].name, TEST, progress)
+    assert found is not None  # `OpenedTasks` has looked.
+    sample = torch.as_tensor(found.pixels[:8])
+    encoder = encoder.with_precision(choose_precision(precision, encoder, vectors.base, sample, paths.cache()))
+    problem = Problem(
         suite=suite.name,
         task_vectors=vectors,
         encoder=encoder,
         heads={task: head.to(vectors.origin) for task, head in heads.items()},
-        load_images=lambda task, split: _images(suite, suite.task(task), split),
+        load_images=lambda task, split: opened.images(task, split, Ticking(lambda: problem.tick())),
         classes={task.name: task.classes for task in chosen},
-        micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample.pixels),
+        micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample),
         hashes={"base": base.sha256} | hashes,
-        content={
-            task.name: _content(
-                base.sha256,
-                encoder.arch.config,
-                task.classes,
-                task.templates,
-                sha256(suite.resolve(task.data.path)),
-                *([sha256(suite.resolve(task.head))] if task.head else []),
-            )
-            for task in chosen
-        },
+        content={task.name: _content(suite, base.sha256, arch, task, opened) for task in chosen},
+        data=opened.facts(),
     )
+    return problem
 
 
-def _images(suite: SuiteFile, task: TaskEntry, split: str) -> Images | None:
-    return load_arrays(suite.resolve(task.data.path), split, len(task.classes))
-
-
-def own_head(suite: SuiteFile, task: TaskEntry, encoder: Encoder) -> Tensor | None:
+def own_head(suite: SuiteFile, task: Task, encoder: Encoder) -> Tensor | None:
     """The head in the task's own file; None where the suite names none. Raises `BadCheckpoint` if it does not fit."""
     if task.head is None:
         return None
@@ -113,20 +106,17 @@ def own_head(suite: SuiteFile, task: TaskEntry, encoder: Encoder) -> Tensor | No
     return head
 
 
-def check_images(suite: SuiteFile, tasks: list[TaskEntry]) -> None:
-    """Every task is evaluated on its test images: better to miss them now than after the last step."""
-    for task in tasks:
-        found = splits(suite.resolve(task.data.path))
-        if TEST not in found:
-            raise BadSuite(
-                f"Suite `{suite.name}`: task `{task.name}` should have images in split `{TEST}`. "
-                f"Found {'splits ' + ', '.join(found) if found else 'no split'} in `{task.data.path}`."
-            )
+def _content(suite: SuiteFile, base: str, arch: Architecture, task: Task, opened: OpenedTasks) -> str:
+    """A hash of everything that a task's accuracies depend on beside the image encoder's weights."""
+    taken = [arch.mean, arch.std, arch.interpolation, arch.resize_mode]
+    head = sha256(suite.resolve(task.head)) if task.head else None
+    parts = [base, arch.config, taken, task.classes, task.templates, task.ids, head, opened.fingerprint(task.name)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _read_experts(
     suite: SuiteFile,
-    tasks: list[TaskEntry],
+    tasks: list[Task],
     base: Checkpoint,
     encoder: Encoder,
     deltas: str,
@@ -155,10 +145,6 @@ def _read_experts(
     if examiner.complaints:
         raise BadFiles(examiner.complaints)
     return vectors, hashes
-
-
-def _content(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def check_base(base: Checkpoint, encoder: Encoder) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from core.errors import BadSuite, UnknownName
 
 VISUAL = "visual."
 """Prefix of the image encoder's tensors in an open_clip state dict."""
+
+
+_INPUT = ("mean", "std", "interpolation", "resize_mode")
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,25 @@ class Architecture:
     """open_clip configuration: `embed_dim`, `vision_cfg`, `text_cfg` and options."""
     mean: tuple[float, float, float] = open_clip.OPENAI_DATASET_MEAN
     std: tuple[float, float, float] = open_clip.OPENAI_DATASET_STD
+    interpolation: str = "bicubic"
+    """bicubic or bilinear."""
+    resize_mode: str = "shortest"
+    """How images get the input's size: `shortest` (side, then the centre is cut out) or `squash` (both sides)."""
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the encoder's input, in pixels."""
+        size = self.config["vision_cfg"].get("image_size", 224)
+        return (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
     @property
     def image_size(self) -> int:
-        """Height and width of the encoder's input, in pixels."""
-        size = self.config["vision_cfg"].get("image_size", 224)
-        return int(size if isinstance(size, int) else size[0])
+        """Height of the encoder's input, in pixels."""
+        return self.input_size[0]
+
+    def preprocessed(self, **changes: Any) -> Architecture:
+        """The same with another `mean`, `std`, `interpolation` or `resize_mode`."""
+        return replace(self, **changes)
 
 
 def architecture(name: str, file: Path | None = None) -> Architecture:
@@ -43,7 +60,7 @@ def architecture(name: str, file: Path | None = None) -> Architecture:
         # open_clip itself also takes `hf-hub:…` and `local-dir:…`: those fetch, or open what is not in the suite.
         if name not in open_clip.list_models():
             raise UnknownName("architecture", name, ["a path to a .json configuration", *open_clip.list_models()])
-        return Architecture(name, _self_contained(name, open_clip.get_model_config(name)))
+        return Architecture(name, _self_contained(name, open_clip.get_model_config(name)), **_usual_input(name))
     try:
         config = json.loads(file.read_text("utf-8"))
         if not {"embed_dim", "vision_cfg", "text_cfg"} <= set(config):
@@ -71,6 +88,13 @@ def _self_contained(name: str, config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+def _usual_input(name: str) -> dict[str, Any]:
+    """What most pretrained weights of a model of open_clip take their images through; nothing where it has none."""
+    known = [open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)]
+    kinds = Counter(tuple((key, one[key]) for key in _INPUT if one.get(key) is not None) for one in known)
+    return dict(kinds.most_common(1)[0][0]) if kinds else {}
+
+
 def build(arch: Architecture, device: str = "cpu") -> nn.Module:
     """The open_clip model with weights yet to be loaded, in evaluation mode.
 
@@ -85,20 +109,3 @@ def build(arch: Architecture, device: str = "cpu") -> nn.Module:
         found = str(error).partition("\n")[0]
         raise BadSuite(f"`{arch.name}` is not a usable open_clip configuration: {found}.") from None
     return model.eval().requires_grad_(False)
-
-
-def normalise(arch: Architecture, images: Tensor) -> Tensor:
-    """uint8 `[N, H, W, 3]` -> float32 `[N, 3, S, S]` on the same device, normalised per channel.
-
-    Other sizes are brought to S × S as open_clip does: the shorter side is resized to S, then the centre is cut out.
-    """
-    x = images.permute(0, 3, 1, 2).float() / 255
-    size, (height, width) = arch.image_size, x.shape[-2:]
-    if min(height, width) != size:
-        scale = size / min(height, width)
-        resized = (max(size, round(height * scale)), max(size, round(width * scale)))
-        x = nn.functional.interpolate(x, size=resized, mode="bicubic", antialias=True).clamp(0, 1)
-    top, left = (x.shape[-2] - size) // 2, (x.shape[-1] - size) // 2
-    x = x[..., top : top + size, left : left + size]
-    mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in (arch.mean, arch.std))
-    return (x - mean) / std

@@ -12,7 +12,7 @@ from torch import Tensor
 from core.encoder import Encoder
 from core.errors import BadInput, RunFailed, UnknownName
 from core.task_vectors import TaskVectors
-from core.tasks import SPLITS, Images
+from core.tasks import SPLITS, Images, Pixels
 
 if TYPE_CHECKING:
     from core.methods.base import Features
@@ -41,6 +41,8 @@ class Problem:
     """Role -> SHA-256 of the checkpoint file it came from."""
     content: Mapping[str, str] = field(default_factory=dict)
     """Task -> hash of everything that its accuracies depend on beside the weights."""
+    data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Task -> what its images are: `kind`, `images` per split, `held_out`, `labelled`."""
     tick: Callable[[], None] = _never
     """Called between micro-batches; the runner sets it to block while paused and to raise when cancelled."""
 
@@ -90,7 +92,7 @@ class Problem:
             self._loaded[task, split] = images
         return self._loaded[task, split]
 
-    def images(self, task: str, split: str = "test") -> Tensor:
+    def images(self, task: str, split: str = "test") -> Pixels:
         """Pixels uint8 `[N, H, W, 3]`."""
         return self.split(task, split).pixels
 
@@ -112,7 +114,7 @@ class Problem:
 
     @torch.no_grad()
     def logits(
-        self, weights: Mapping[str, Tensor], task: str, images: Tensor, features: Features | None = None
+        self, weights: Mapping[str, Tensor], task: str, images: Pixels, features: Features | None = None
     ) -> Tensor:
         """Logits `[N, classes]` of uint8 images under the given weights, on the CPU; no gradient.
 
@@ -122,11 +124,11 @@ class Problem:
         return self._mapped(weights, images, lambda own, prepared: compute(own, prepared) @ head)
 
     @torch.no_grad()
-    def features(self, weights: Mapping[str, Tensor], images: Tensor) -> Tensor:
+    def features(self, weights: Mapping[str, Tensor], images: Pixels) -> Tensor:
         """Normalised features `[N, embed_dim]` of uint8 images under the given weights, on the CPU; no gradient."""
         return self._mapped(weights, images, self.encoder.features)
 
-    def _mapped(self, weights: Mapping[str, Tensor], images: Tensor, compute: Features) -> Tensor:
+    def _mapped(self, weights: Mapping[str, Tensor], images: Pixels, compute: Features) -> Tensor:
         weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
 
         def run(size: int) -> Tensor:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from core.errors import BadSuite
+from core.tasks.sources import KINDS, DataEntry
+from core.tasks.sources.entry import Entry
 
 MAX_BYTES = 512 * 2**10
 MAX_TASKS = 64
@@ -37,20 +39,40 @@ def _no_role(value: str) -> str:
 Name = Annotated[str, AfterValidator(_plain_name)]
 TaskName = Annotated[Name, AfterValidator(_no_role)]
 Template = Annotated[str, AfterValidator(_fills_in)]
+_LIST, _MAPPING = "<list>", "<mapping>"
+"""Tags that pydantic puts into the place of an error; `_explain` leaves them out."""
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+def _shape(value: Any) -> str:
+    return _MAPPING if isinstance(value, dict | Entry) else _LIST
 
 
-class BaseEntry(_Entry):
+Classes = Annotated[
+    Annotated[tuple[str, ...], Field(min_length=2, max_length=100_000), Tag(_LIST)]
+    | Annotated[dict[str, str], Field(min_length=2, max_length=100_000), Tag(_MAPPING)],
+    Discriminator(_shape),
+]
+"""A list, or a mapping from class folders to class names."""
+
+
+class PreprocessEntry(Entry):
+    """What the base's images have to go through, where it is not what its architecture usually takes."""
+
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    interpolation: Literal["bicubic", "bilinear"] | None = None
+    resize_mode: Literal["shortest", "squash"] | None = None
+
+
+class BaseEntry(Entry):
     """The base model: an open_clip architecture (or a .json configuration) and its weights."""
 
     arch: str
     weights: str
+    preprocess: PreprocessEntry = PreprocessEntry()
 
 
-class ExpertEntry(_Entry):
+class ExpertEntry(Entry):
     """The fine-tuned weights of one task."""
 
     weights: str
@@ -58,15 +80,25 @@ class ExpertEntry(_Entry):
     """Accept another element type than the base's and convert it."""
 
 
-class DataEntry(_Entry):
-    """Where the images of a task come from."""
+class PromptsEntry(Entry):
+    """Published class names and templates, by the name of their data set."""
 
-    kind: Literal["arrays"]
-    path: str
+    set: str
 
 
-class TaskEntry(_Entry):
-    """One task: images, class names, templates and, unless it is an unseen task, an expert."""
+Templates = Annotated[
+    Annotated[tuple[Template, ...], Field(min_length=1, max_length=1_000), Tag(_LIST)]
+    | Annotated[PromptsEntry, Tag(_MAPPING)],
+    Discriminator(_shape),
+]
+"""A list, or a published set."""
+
+
+class TaskEntry(Entry):
+    """One task: images, class names, templates and, unless it is an unseen task, an expert.
+
+    Class names are a list, or a mapping from class folders; without any, those of the published set or of the images.
+    """
 
     name: TaskName
     title: str = ""
@@ -74,11 +106,21 @@ class TaskEntry(_Entry):
     data: DataEntry
     head: str | None = None
     """A ready head `[classes, embed_dim]`, as `head_<Task>.pt` of the AdaMerging authors; else made from the texts."""
-    classes: tuple[str, ...] = Field(min_length=2, max_length=100_000)
-    templates: tuple[Template, ...] = Field(min_length=1, max_length=1_000)
+    classes: Classes | None = None
+    classes_file: str | None = None
+    templates: Templates
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.classes is not None and self.classes_file is not None:
+            raise ValueError("given `classes` or `classes_file`, not both")
+        known = self.classes is not None or self.classes_file is not None or isinstance(self.templates, PromptsEntry)
+        if not known and self.data.kind == "arrays":
+            raise ValueError("given `classes`, `classes_file` or `templates: {set: …}`: arrays have no class names")
+        return self
 
 
-class SuiteEntry(_Entry):
+class SuiteEntry(Entry):
     """One base, its experts and their tasks."""
 
     name: Name
@@ -159,8 +201,12 @@ def _check_nodes(node: yaml.Node, file: str, seen: set[int]) -> None:
 
 
 def _explain(file: str, root: yaml.Node | None, item: Any) -> str:
-    node, found = root, ".".join(map(str, item["loc"])) or "the file"
-    for part in item["loc"]:
+    place = [part for part in item["loc"] if part not in (_LIST, _MAPPING)]
+    place = [part for before, part in zip([None, *place], place, strict=False) if before != "data" or part not in KINDS]
+    if item["type"].startswith("union_tag"):
+        place.append("kind")
+    node, found = root, ".".join(map(str, place)) or "the file"
+    for part in place:
         if isinstance(node, yaml.MappingNode):
             node = next((value for key, value in node.value if key.value == part), node)
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
@@ -172,5 +218,7 @@ def _explain(file: str, root: yaml.Node | None, item: Any) -> str:
         "too_long": f"a list of at most {limits.get('max_length')}; found {limits.get('actual_length')}",
         "extra_forbidden": "a known key; this one is unknown",
         "missing": "given; it is missing",
+        "union_tag_invalid": f"one of {', '.join(KINDS)}",
+        "union_tag_not_found": f"one of {', '.join(KINDS)}; it is missing",
     }.get(item["type"], item["msg"].removeprefix("Value error, ").removeprefix("Input should be "))
     return f"`{file}`, line {line}: `{found}` should be {expected}."

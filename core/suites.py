@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ from core.files import inside
 from core.models import Architecture, architecture
 from core.paths import ASSETS, home
 from core.roots import roots
-from core.suite_file import SuiteEntry, TaskEntry, parse_suite
+from core.suite_file import PromptsEntry, SuiteEntry, TaskEntry, parse_suite
+from core.tasks.classes import Classes, class_names, match
+from core.tasks.prompts import prompt_set
+from core.tasks.sources import Place, open_source
+from core.tasks.task import Task
 
-__all__ = ["SuiteFile", "TaskEntry", "available", "find"]
+__all__ = ["SuiteFile", "Task", "available", "find"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,10 @@ class SuiteFile:
         """A sentence or two on the suite."""
         return self.entry.description
 
-    @property
-    def tasks(self) -> tuple[TaskEntry, ...]:
-        """All tasks, also those without an expert."""
-        return self.entry.tasks
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        """All tasks, also those without an expert; raises `BadSuite` where class names and images do not fit."""
+        return tuple(self._settled(entry) for entry in self.entry.tasks)
 
     @property
     def defaults(self) -> dict[str, dict[str, Any]]:
@@ -54,7 +59,7 @@ class SuiteFile:
         """Names of the tasks that have an expert."""
         return tuple(task.name for task in self.tasks if task.expert)
 
-    def task(self, name: str) -> TaskEntry:
+    def task(self, name: str) -> Task:
         """The task of that name; raises `UnknownName`."""
         for task in self.tasks:
             if task.name == name:
@@ -80,22 +85,72 @@ class SuiteFile:
             )
         return path
 
+    def allows(self, path: Path) -> bool:
+        """Whether a file found below a resolved folder, links followed, may be opened."""
+        try:
+            return inside(path, self.root, *roots())
+        except (OSError, RuntimeError):  # A loop of links.
+            return False
+
     def arch(self) -> Architecture:
         """The base's architecture."""
-        name = self.entry.base.arch
-        return architecture(name, self.resolve(name) if name.endswith(".json") else None)
+        name, changes = self.entry.base.arch, self.entry.base.preprocess.model_dump(exclude_none=True)
+        return architecture(name, self.resolve(name) if name.endswith(".json") else None).preprocessed(**changes)
 
     def missing(self) -> list[str]:
         """One line for each file that the suite names and that is not there."""
-        named = [("base", self.entry.base.weights)]
-        for task in self.tasks:
-            if task.expert:
-                named.append((f"expert of {task.name}", task.expert.weights))
-            if task.head:
-                named.append((f"head of {task.name}", task.head))
-            named.append((f"images of {task.name}", task.data.path))
         # A checkpoint may be a folder, as the Hugging Face hub has them.
-        return [f"{what}: `{path}` is not there" for what, path in named if not self.resolve(path).exists()]
+        found = [f"{what}: `{name}` is not there" for what, name in self._named() if not self.resolve(name).exists()]
+        for task in self.tasks:
+            if gone := task.source().missing():
+                found.append(f"images of {task.name}: {gone}")
+        return found
+
+    def files(self) -> tuple[Path, ...]:
+        """Every file and folder that something is read from, the suite file first."""
+        named = [name for _, name in self._named()]
+        images = [file for task in self.tasks for file in task.source().files]
+        return (self.path, *(self.resolve(name) for name in named), *images)
+
+    def _settled(self, entry: TaskEntry) -> Task:
+        place = Place(self.resolve, self.allows)
+        prompts = prompt_set(entry.templates.set) if isinstance(entry.templates, PromptsEntry) else None
+        wanted = entry.classes or (prompts.classes if prompts else None)
+        if entry.classes_file is not None:
+            wanted = class_names(self.resolve(entry.classes_file))
+        source = open_source(entry.name, entry.data, place)
+        if source.missing() is None:
+            classes = match(entry.name, wanted, source.ids)
+            if len(classes.names) < 2:
+                raise BadSuite(
+                    f"`{self.path.name}`: task `{entry.name}` should have at least two classes. Found "
+                    f"{len(classes.names)} in its images; give `classes`."
+                )
+        else:
+            classes = Classes(tuple(wanted.values() if isinstance(wanted, dict) else wanted or ()), ())
+        return Task(
+            name=entry.name,
+            title=entry.title,
+            data=entry.data,
+            place=place,
+            classes=classes.names,
+            templates=prompts.templates if prompts else entry.templates,  # type: ignore[arg-type]
+            ids=classes.ids,
+            expert=entry.expert,
+            head=entry.head,
+        )
+
+    def _named(self) -> list[tuple[str, str]]:
+        """What the suite file names beside images: (its role, its path)."""
+        found = [("base", self.entry.base.weights)]
+        for task in self.entry.tasks:
+            roles = {
+                "expert": task.expert.weights if task.expert else None,
+                "head": task.head,
+                "class names": task.classes_file,
+            }
+            found += [(f"{role} of {task.name}", name) for role, name in roles.items() if name is not None]
+        return found
 
 
 def available() -> dict[str, Path]:
@@ -119,4 +174,6 @@ def find(name: str) -> SuiteFile:
     if not found:
         raise BadSuite(f"Suite `{name[:200]}` should be a YAML file. Found no file of that name.")
     bundled = path.resolve().parent == (ASSETS / "suites").resolve()
-    return SuiteFile(path, ASSETS if bundled else path.resolve().parent, parse_suite(path))
+    suite = SuiteFile(path, ASSETS if bundled else path.resolve().parent, parse_suite(path))
+    _ = suite.tasks  # What does not fit is told now, not when somebody asks.
+    return suite

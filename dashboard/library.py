@@ -189,10 +189,4 @@ def _nothing() -> None:
 
 def _stamp(suite: SuiteFile) -> tuple[tuple[str, float], ...]:
     """Changes when the suite file or one of the files it names does."""
-    named = [
-        suite.entry.base.weights,
-        *(task.data.path for task in suite.tasks),
-        *(task.expert.weights for task in suite.tasks if task.expert),
-    ]
-    paths = [suite.path, *(suite.resolve(name) for name in named)]
-    return tuple((str(path), path.stat().st_mtime if path.exists() else 0.0) for path in paths)
+    return tuple((str(path), path.stat().st_mtime if path.exists() else 0.0) for path in suite.files())

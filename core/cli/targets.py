@@ -48,11 +48,9 @@ def check_folder(folder: Path, option: str) -> None:
 
 def check_not_read(file: SuiteFile, **paths: Path | None) -> None:
     """Raise `BadInput` if an option names a file that the suite is read from."""
-    experts = [task.expert.weights for task in file.tasks if task.expert]
-    named = [file.entry.base.weights, *experts, *(task.data.path for task in file.tasks)]
-    inputs = {file.path.resolve(), *(file.resolve(name).resolve() for name in named)}
+    inputs = {path.resolve() for path in file.files()}
     for option, path in paths.items():
-        if path is not None and path.resolve() in inputs:
+        if path is not None and inputs & {path.resolve(), *path.resolve().parents}:
             raise BadInput(f"`--{option}` should be a new file. Found `{path}`, which belongs to suite {file.name}.")
 
 

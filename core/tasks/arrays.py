@@ -19,8 +19,10 @@ DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, z
 """What zip and NumPy raise for damaged, encrypted or foreign archives."""
 
 
-def load_arrays(path: Path, split: str, classes: int) -> Images | None:
+def load_arrays(path: Path, split: str, classes: int | None) -> Images | None:
     """The images of `split` in the .npz file at `path`; None where the file does not have this split.
+
+    Labels are held against the number of `classes`, where it is given.
 
     Raises `BadSuite` where the file is damaged or its arrays are not what is described above.
     """
@@ -52,6 +54,22 @@ def splits(path: Path) -> tuple[str, ...]:
     return tuple(split for split in SPLITS if f"{split}_images.npy" in names)
 
 
+def has_labels(path: Path, split: str) -> bool:
+    """Whether the .npz file at `path` has labels of `split`; reads its table of contents alone."""
+    with _failures_named(path, split), zipfile.ZipFile(path) as archive:
+        return f"{split}_labels.npy" in archive.namelist()
+
+
+def count(path: Path, split: str) -> int:
+    """How many images `split` has in the .npz file at `path`; reads the header of its array alone."""
+    with _failures_named(path, split), zipfile.ZipFile(path) as archive, archive.open(f"{split}_images.npy") as file:
+        if np.lib.format.read_magic(file) == (1, 0):
+            shape = np.lib.format.read_array_header_1_0(file)[0]
+        else:
+            shape = np.lib.format.read_array_header_2_0(file)[0]
+        return int(shape[0])
+
+
 @contextmanager
 def _failures_named(path: Path, split: str) -> Iterator[None]:
     """Whatever zip and NumPy raise for a damaged file, as `BadSuite`."""
@@ -68,14 +86,16 @@ def _expected(split: str) -> str:
     return f"`{split}_images` uint8 [N, H, W, 3] and, if known, `{split}_labels` integers [N]"
 
 
-def _checked_labels(path: Path, split: str, labels: np.ndarray | None, count: int, classes: int) -> torch.Tensor | None:
+def _checked_labels(
+    path: Path, split: str, labels: np.ndarray | None, count: int, classes: int | None
+) -> torch.Tensor | None:
     if labels is None:
         return None
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise BadSuite(
             f"`{path.name}` should hold {_expected(split)}. Found labels {labels.dtype} {list(labels.shape)}."
         )
-    if labels.min() < 0 or labels.max() >= classes:
+    if classes is not None and (labels.min() < 0 or labels.max() >= classes):
         raise BadSuite(
             f"`{path.name}`: labels of split `{split}` should lie in 0…{classes - 1} ({classes} classes). "
             f"Found {labels.min()}…{labels.max()}."

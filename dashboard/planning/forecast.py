@@ -12,7 +12,6 @@ from core.evaluate import evaluate
 from core.store import RunRecord
 from core.suites import SuiteFile
 from dashboard.library import Library
-from dashboard.planning import gallery
 from dashboard.planning.wish import Wish
 from dashboard.ui import duration
 
@@ -115,4 +114,5 @@ def _measure(wish: Wish, library: Library) -> tuple[float, float]:
 
 
 def _test_images(suite: SuiteFile) -> dict[str, int]:
-    return {task.name: gallery.counts(suite.resolve(task.data.path)).get("test", 0) for task in suite.tasks}
+    sources = {task.name: task.source() for task in suite.tasks}
+    return {name: source.count("test") if "test" in source.splits else 0 for name, source in sources.items()}

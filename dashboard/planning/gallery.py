@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-import zipfile
-from pathlib import Path
 from typing import Any
 
-import numpy as np
+from PIL import Image, ImageOps
 
 from core.errors import BadSuite
 from core.suites import SuiteFile
-from core.tasks import SPLITS
-from core.tasks.arrays import load_arrays
+from core.tasks.describe import describe, pictures
 
 SHOWN = 6
 """Images on one card."""
@@ -40,59 +37,27 @@ def _card(suite: SuiteFile, task: Any) -> dict[str, Any]:
         "problem": "",
     }
     try:
-        path = suite.resolve(task.data.path)
-        card["images"] = counts(path)
-        card["strip"] = strip(path, len(task.classes))
-    except (BadSuite, OSError, ValueError, zipfile.BadZipFile) as error:
+        source = task.source()
+        found = describe(source)
+        card["images"], card["labelled"] = dict(found.images), found.labelled.get("test", True)
+        card["held_out"] = found.held_out
+        card["problem"] = f"The images can't be read: {'; '.join(found.problems)}" if found.problems else ""
+        if found.images:
+            card["strip"] = strip(pictures(source, SHOWN, len(task.classes)))
+    except (BadSuite, OSError, ValueError) as error:
         card["problem"] = f"The images can't be read: {error}"
     return card
 
 
-def counts(path: Path) -> dict[str, int]:
-    """Split -> number of images, from the headers alone."""
-    found = {}
-    with zipfile.ZipFile(path) as archive:
-        for split in SPLITS:
-            name = f"{split}_images.npy"
-            if name in archive.namelist():
-                with archive.open(name) as file:
-                    version = np.lib.format.read_magic(file)
-                    read = (
-                        np.lib.format.read_array_header_1_0
-                        if version == (1, 0)
-                        else np.lib.format.read_array_header_2_0
-                    )
-                    found[split] = int(read(file)[0][0])
-    return found
-
-
-def strip(path: Path, classes: int) -> str:
-    """Some images of different classes side by side, as a data URI; empty where there are none."""
-    from PIL import Image
-
-    images = next(
-        (found for split in reversed(SPLITS) if (found := load_arrays(path, split, classes)) is not None), None
-    )
-    if images is None:
+def strip(found: list[Image.Image]) -> str:
+    """Pictures side by side, as a data URI; empty where there are none."""
+    if not found:
         return ""
-    picked = _different(images.labels.numpy() if images.labels is not None else None, len(images))
-    sheet = Image.new("RGB", (SIDE * len(picked), SIDE))
-    for place, index in enumerate(picked):
-        picture = Image.fromarray(images.pixels[index].numpy())
+    sheet = Image.new("RGB", (SIDE * len(found), SIDE))
+    for place, picture in enumerate(found):
         small = picture.width < SIDE
-        picture = picture.resize((SIDE, SIDE), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
-        sheet.paste(picture, (place * SIDE, 0))
+        square = ImageOps.fit(picture, (SIDE, SIDE), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
+        sheet.paste(square, (place * SIDE, 0))
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _different(labels: np.ndarray | None, count: int) -> list[int]:
-    """Indices of up to `SHOWN` images, of as many classes as there are."""
-    if labels is None:
-        return [int(index) for index in np.linspace(0, count - 1, min(SHOWN, count))]
-    first = np.sort(np.unique(labels, return_index=True)[1])
-    if len(first) < SHOWN:
-        rest = np.setdiff1d(np.arange(min(count, 200)), first)
-        return [int(index) for index in np.concatenate([first, rest])[:SHOWN]]
-    return [int(first[place]) for place in np.linspace(0, len(first) - 1, SHOWN).astype(int)]

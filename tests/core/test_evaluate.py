@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 
 from core.errors import BadInput
 from core.evaluate import Evaluation, evaluate, references
-from core.models import architecture, normalise
+from core.models import architecture
+from core.preprocessing import normalise
 from core.problem import Problem
 from core.tasks import Images
 from tests.core.naive import Naive

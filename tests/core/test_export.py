@@ -22,7 +22,7 @@ from core.errors import BadCheckpoint, BadInput
 from core.export import export_coefficients, export_model, metadata
 from core.merged import merge
 from core.methods.base import Outcome
-from core.models import normalise
+from core.preprocessing import normalise
 from core.problem import Problem
 from core.store import CannotWrite, RunRecord, StepRecord, Store
 from tests.tiny import CONFIG

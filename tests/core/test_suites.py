@@ -75,7 +75,7 @@ MISTAKES = [
     ("  - name: task1", "  - name: task0", 13, "`tasks.1.name` should be a name of its own; `task0` is taken"),
     ("expert: {weights: task0.safetensors}", "expert: {weight: x}", 7, "`tasks.0.expert.weight` should be a known key"),
     ("expert: {weights: task0.safetensors}", "expert: x", 7, "`tasks.0.expert` should be a valid"),
-    ("      kind: arrays", "      kind: url", 9, "`tasks.0.data.kind` should be 'arrays'"),
+    ("      kind: arrays", "      kind: url", 9, "`tasks.0.data.kind` should be one of arrays, folder"),
     ("      path: task0.npz", "      paths: task0.npz", 10, "`tasks.0.data.paths` should be a known key"),
     (
         "    classes: [red, green]",

@@ -1,0 +1,56 @@
+"""How images become a model's input: open_clip's own resizing, and normalisation on the device."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+
+import open_clip
+import PIL
+import torch
+import torchvision
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms import ToTensor
+
+from core.models import Architecture
+from core.tasks.decode import Fitting
+
+
+def fitting(arch: Architecture) -> Fitting:
+    """Resizing and cutting out on decoded pictures, exactly as open_clip's preprocessing for evaluation does it.
+
+    The same objects: everything of `open_clip.transform.image_transform` before the conversion to a tensor.
+    """
+    settings = PreprocessCfg(size=arch.input_size, interpolation=arch.interpolation, resize_mode=arch.resize_mode)
+    steps = list(takewhile(lambda step: not isinstance(step, ToTensor), image_transform_v2(settings, False).transforms))
+
+    def apply(picture: Image.Image) -> Image.Image:
+        for step in steps:
+            picture = step(picture)
+        return picture
+
+    versions = f"open_clip {open_clip.__version__} torchvision {torchvision.__version__} Pillow {PIL.__version__}"
+    return Fitting(arch.input_size, apply, f"{arch.resize_mode} {arch.interpolation} {versions}")
+
+
+def normalise(arch: Architecture, images: Tensor) -> Tensor:
+    """uint8 `[N, H, W, 3]` -> float32 `[N, 3, S, S]` on the same device, normalised per channel.
+
+    Images of another size are resized with antialiased interpolation on the device: up to a rounding step of 1/255 what
+    open_clip does with pictures. The shorter side is brought to S and the centre cut out; where the architecture
+    squashes, both sides are.
+    """
+    x = images.permute(0, 3, 1, 2).float() / 255
+    wanted, found = arch.input_size, (x.shape[-2], x.shape[-1])
+    if found != wanted:
+        scale = max(wanted[0] / found[0], wanted[1] / found[1])
+        resized = wanted
+        if arch.resize_mode != "squash":
+            resized = (max(wanted[0], round(found[0] * scale)), max(wanted[1], round(found[1] * scale)))
+        if resized != found:
+            x = nn.functional.interpolate(x, size=resized, mode=arch.interpolation, antialias=True).clamp(0, 1)
+    top, left = (x.shape[-2] - wanted[0]) // 2, (x.shape[-1] - wanted[1]) // 2
+    x = x[..., top : top + wanted[0], left : left + wanted[1]]
+    mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in (arch.mean, arch.std))
+    return (x - mean) / std

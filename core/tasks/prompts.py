@@ -32,8 +32,10 @@ def prompt_sets() -> tuple[str, ...]:
 @cache
 def prompt_set(name: str) -> PromptSet:
     """The set of that name; raises `UnknownName`."""
-    if name not in prompt_sets():
+    folded = {each.replace("-", "_"): each for each in prompt_sets()}
+    if name.lower().replace("-", "_") not in folded:
         raise UnknownName("set of prompts", name, prompt_sets())
+    name = folded[name.lower().replace("-", "_")]
     data = yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
     return PromptSet(
         name, data["title"], data["source"], tuple(map(str, data["classes"])), tuple(map(str, data["templates"]))

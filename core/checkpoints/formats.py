@@ -28,13 +28,15 @@ def open_file(path: Path) -> Source:
     """The checkpoint in one file; raises `BadCheckpoint`."""
     with opened(path) as file:
         start = file.read(512)
-    if start[:2] == b"PK":
-        return ZipFile(path)
-    if start[:1] == b"\x80" and start[8:9] != b"{":
-        return LegacyFile(path)
     if not start:
         raise BadCheckpoint(f"`{path.name}` is not a complete safetensors file: it is empty. Fetch or export it again.")
+    if start[8:9] == b"{":  # The length of a safetensors header can begin with the letters of any other format.
+        return SafetensorsFile(path)
+    if start[:2] == b"PK":
+        return ZipFile(path)
+    if start[:1] == b"\x80":
+        return LegacyFile(path)
     for place, mark, told in FOREIGN:
-        if start[place:].startswith(mark) and start[8:9] != b"{":
+        if start[place:].startswith(mark):
             raise BadCheckpoint(f"`{path.name}` is {told}. Expected {READ}.")
     return SafetensorsFile(path)

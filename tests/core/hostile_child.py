@@ -1,0 +1,84 @@
+"""Opens hostile files in a process of its own and writes down everything that Python was made to do meanwhile.
+
+python -m tests.core.hostile_child FOLDER payloads|odd|bombs -> JSON: name -> [outcome, seconds, megabytes, events]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from core.checkpoints import identify, load_checkpoint
+from core.errors import BadCheckpoint
+from tests.core import hostile
+
+SEEN: list[str] = []
+ARMED = [False]
+HARMLESS = ("object.", "sys._getframe", "builtins.id", "os.listdir", "os.scandir", "os.stat", "time.sleep", "gc.", "array.")
+
+
+def watch(event: str, arguments: tuple[Any, ...]) -> None:
+    """The audit hook. Reading a file is all that may happen."""
+    if not ARMED[0] or event.startswith(HARMLESS):
+        return
+    if event == "open" and not any(mark in str(arguments[1]) for mark in "wax+") and not _writes(arguments[2]):
+        return
+    SEEN.append(event)
+
+
+def _writes(flags: object) -> bool:
+    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+
+
+def peak() -> float:
+    """Megabytes this process has held at most, since the last `forget`."""
+    if Path("/proc/self/status").exists():
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def forget() -> None:
+    """Let `peak` count from now, where the system can."""
+    if Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def attempt(path: Path) -> tuple[str, float, float, list[str]]:
+    """Look at a file as `inspect` and as `merge` do."""
+    SEEN.clear()
+    forget()
+    before, begin = peak(), time.process_time()
+    ARMED[0] = True
+    try:
+        load_checkpoint(path)
+        identify(path)
+        outcome = "read"
+    except BadCheckpoint as error:
+        outcome = str(error)
+    finally:
+        ARMED[0] = False
+    return outcome, time.process_time() - begin, peak() - before, list(SEEN)
+
+
+def main(folder: Path, which: str) -> None:
+    """Open all files of one kind."""
+    sys.addaudithook(watch)
+    files = {"payloads": hostile.payloads, "odd": hostile.harmless_but_odd, "bombs": hostile.bombs}[which]()
+    paths = hostile.write_all(files, folder)
+    del files
+    # What Python imports when it reads the first file of a kind is its own business.
+    for number, wrap in enumerate((hostile.zipped, hostile.legacy)):
+        warm = folder / f"warm{number}"
+        warm.write_bytes(wrap(hostile.state_dict(("weight", hostile.tensor()))))
+        assert attempt(warm)[0] == "read"
+    print(json.dumps({name: attempt(path) for name, path in paths.items()}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -7,7 +7,7 @@ import re
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -75,16 +75,20 @@ def check_table(file: str, table: Mapping[str, object]) -> None:
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
     """The regular file at `path`, for reading; raises `BadCheckpoint` for anything else, without waiting for it."""
-    try:
-        # A pipe would wait for a writer, and a device never ends.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BadCheckpoint(f"`{path.name}` can't be read: {reason}. Expected a checkpoint file.") from None
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open(path, "rb", opener=_at_once))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise BadCheckpoint(f"`{path.name}` can't be read: {reason}. Expected a checkpoint file.") from None
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise BadCheckpoint(f"`{path.name}` is not a regular file; expected a checkpoint.")
         yield file
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting: a pipe would wait for its writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def fill(file: BinaryIO, name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:

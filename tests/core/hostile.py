@@ -103,6 +103,8 @@ def legacy(program: bytes, numbers: dict[str, bytes] | None = None, protocol: in
     """PyTorch's legacy layout around the operations."""
     system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
     stored = {"0": NUMBERS} if numbers is None else numbers
+    # There a storage has a sixth entry: what it is a view of.
+    program = program.replace(b"tQK\x00", b"NtQK\x00")
     start = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, system))
     keys = pickle.dumps(list(stored), 2)
     body = b"".join(struct.pack("<q", len(raw) // 4) + raw for raw in stored.values())
@@ -129,8 +131,12 @@ def payloads() -> dict[str, bytes]:
             call = called("os.system", ("touch canary",), how)
             found[f"os.system by {how}, {layout}"] = wrap(state_dict(("visual.a", tensor()), ("visual.b", call)))
         chain = b"cbuiltins\ngetattr\n" + b"cos\n__dict__\n" + text("get") + b"\x86R" + text("system") + b"\x85R"
-        found[f"a chain of calls, {layout}"] = wrap(state_dict(("a", tensor()), ("b", chain + text("touch canary") + b"\x85R")))
-        for number, bad in enumerate((b"\x82\x01", b"\x83\x01\x00", b"Pcanary\n", b"I1\n", b"2", b"\x97", b"\x98", b"\x96")):
+        found[f"a chain of calls, {layout}"] = wrap(
+            state_dict(("a", tensor()), ("b", chain + text("touch canary") + b"\x85R"))
+        )
+        for number, bad in enumerate(
+            (b"\x82\x01", b"\x83\x01\x00", b"Pcanary\n", b"I1\n", b"2", b"\x97", b"\x98", b"\x96")
+        ):
             found[f"operation {bad!r}, {layout}"] = wrap(state_dict(("a", tensor()), (f"b{number}", bad)))
     return found
 
@@ -142,7 +148,9 @@ def harmless_but_odd() -> dict[str, bytes]:
     for layout, wrap in LAYOUTS.items():
         hooks = module(state_dict(("weight", tensor())), extra=text("_forward_hooks") + state_dict(("0", call)))
         found[f"in a module's hooks, {layout}"] = wrap(hooks)
-        ignored = b"ccollections\nOrderedDict\n)R(" + text("weight") + tensor() + b"u}" + text("_metadata") + call + b"sb"
+        ignored = (
+            b"ccollections\nOrderedDict\n)R(" + text("weight") + tensor() + b"u}" + text("_metadata") + call + b"sb"
+        )
         found[f"in a dictionary's attributes, {layout}"] = wrap(ignored)
         found[f"thrown away, {layout}"] = wrap(call + b"0" + state_dict(("weight", tensor())))
     return found
@@ -182,15 +190,21 @@ def bombs() -> dict[str, bytes]:
         "header of one long text": header(b'{"' + b"a" * 9_000_000 + b'":1}'),
         "archive of 300,000 members": _many_members(300_000),
         "archive that says it has few members": _many_members(300_000, told=3),
-        "compressed gigabyte": archive([("archive/data.pkl", good), ("archive/data/0", bytes(2**28))], zipfile.ZIP_DEFLATED),
+        "compressed gigabyte": archive(
+            [("archive/data.pkl", good), ("archive/data/0", bytes(2**28))], zipfile.ZIP_DEFLATED
+        ),
         "archive of slips": archive([("archive/data.pkl", good), ("../../canary", NUMBERS)]),
         "archive of absolute names": archive([("archive/data.pkl", good), ("/canary", NUMBERS)]),
-        "archive of TorchScript": archive([("archive/data.pkl", good), ("archive/code/a.py", b"x"), ("archive/constants.pkl", good)]),
+        "archive of TorchScript": archive(
+            [("archive/data.pkl", good), ("archive/code/a.py", b"x"), ("archive/constants.pkl", good)]
+        ),
         "archive of another program": archive([("word/document.xml", b"<x/>")]),
         "archive with something before": b"#!/bin/sh\n" + zipped(state_dict(("weight", tensor()))),
         "archive with something after": zipped(state_dict(("weight", tensor()))) + b"#" * 30,
         "archive inside a pickle": pickle.dumps(1, 2) + zipped(state_dict(("weight", tensor()))),
-        "archive in big-endian order": archive([("archive/data.pkl", good), ("archive/byteorder", b"big"), ("archive/data/0", NUMBERS)]),
+        "archive in big-endian order": archive(
+            [("archive/data.pkl", good), ("archive/byteorder", b"big"), ("archive/data/0", NUMBERS)]
+        ),
         "archive of two roots": archive([("archive/data.pkl", good), ("other/data/0", NUMBERS)]),
         "archive without numbers": archive([("archive/data.pkl", good)]),
         "members of one name": _same_name(good),
@@ -207,12 +221,12 @@ def bombs() -> dict[str, bytes]:
     for layout, wrap in LAYOUTS.items():
         programs = {
             "memo at 2^32": b"K\x01r\xff\xff\xff\xff" + b"K\x01r\xfe\xff\xff\x7f" * 1000,
-            "memo of 700,000": b"}\x94" * 700_000,
-            "lists 700,000 deep": b"]" * 350_000 + b"a" * 349_999,
-            "tuples 500,000 deep": b")" + b"\x85" * 500_000,
-            "calls 250,000 deep": b"cgone\nf\n" * 100_000 + b")" + b"R\x85" * 99_999,
-            "marks without end": b"(" * 590_000,
-            "no stop": b"N0" * 400_000,
+            "memo of 149,000": b"}\x94" * 149_000,
+            "lists 150,000 deep": b"]" * 149_000 + b"a" * 148_999,
+            "tuples 290,000 deep": b")" + b"\x85" * 290_000,
+            "calls 95,000 deep": b"cgone\nf\n" * 95_000 + b")" + b"R\x85" * 94_999,
+            "marks without end": b"(" * 290_000,
+            "no stop": b"N0" * 200_000,
             "hash of 2^60 parts as a key": b"}" + doubled + b"N" + b"s",
             "hash of 2^60 parts in a set": b"\x8f(" + doubled + b"\x90",
             "hash of 2^60 parts in a set that is called": b"cbuiltins\nset\n]" + doubled + b"a\x85R",
@@ -239,7 +253,10 @@ def bombs() -> dict[str, bytes]:
             "number of 255 bytes": b"\x8a\xff" + b"\x7f" * 255,
             "protocol 0": b"\x80\x00(dp0\n",
         }
-        found |= {f"{name}, {layout}": wrap(program, {} if b"torch" not in program else None) for name, program in programs.items()}
+        found |= {
+            f"{name}, {layout}": wrap(program, {} if b"torch" not in program else None)
+            for name, program in programs.items()
+        }
         found[f"truncated, {layout}"] = wrap(state_dict(("a", tensor())))[:-5]
         found[f"truncated in its objects, {layout}"] = wrap(state_dict(("a", tensor())))[:120]
         found[f"numbers of another size, {layout}"] = wrap(state_dict(("a", tensor())), {"0": NUMBERS + NUMBERS})
@@ -289,6 +306,7 @@ def _tar_and_pickle() -> bytes:
 
 def write_all(files: dict[str, bytes], folder: Path) -> dict[str, Path]:
     """Put every file into the folder under a plain name."""
+    folder.mkdir()
     paths = {}
     for number, (name, raw) in enumerate(files.items()):
         paths[name] = folder / f"{number}.pt"

@@ -1,6 +1,6 @@
 """Opens hostile files in a process of its own and writes down everything that Python was made to do meanwhile.
 
-python -m tests.core.hostile_child FOLDER payloads|odd|bombs -> JSON: name -> [outcome, seconds, megabytes, events]
+python -m tests.core.hostile_child FOLDER -> JSON: payloads|odd|bombs -> name -> [outcome, seconds, megabytes, events]
 """
 
 from __future__ import annotations
@@ -19,7 +19,17 @@ from tests.core import hostile
 
 SEEN: list[str] = []
 ARMED = [False]
-HARMLESS = ("object.", "sys._getframe", "builtins.id", "os.listdir", "os.scandir", "os.stat", "time.sleep", "gc.", "array.")
+HARMLESS = (
+    "object.",
+    "sys._getframe",
+    "builtins.id",
+    "os.listdir",
+    "os.scandir",
+    "os.stat",
+    "time.sleep",
+    "gc.",
+    "array.",
+)
 
 
 def watch(event: str, arguments: tuple[Any, ...]) -> None:
@@ -66,19 +76,19 @@ def attempt(path: Path) -> tuple[str, float, float, list[str]]:
     return outcome, time.process_time() - begin, peak() - before, list(SEEN)
 
 
-def main(folder: Path, which: str) -> None:
-    """Open all files of one kind."""
+def main(folder: Path) -> None:
+    """Open all of them."""
     sys.addaudithook(watch)
-    files = {"payloads": hostile.payloads, "odd": hostile.harmless_but_odd, "bombs": hostile.bombs}[which]()
-    paths = hostile.write_all(files, folder)
-    del files
+    made = {"payloads": hostile.payloads, "odd": hostile.harmless_but_odd, "bombs": hostile.bombs}
+    paths = {which: hostile.write_all(make(), folder / which) for which, make in made.items()}
     # What Python imports when it reads the first file of a kind is its own business.
     for number, wrap in enumerate((hostile.zipped, hostile.legacy)):
         warm = folder / f"warm{number}"
         warm.write_bytes(wrap(hostile.state_dict(("weight", hostile.tensor()))))
         assert attempt(warm)[0] == "read"
-    print(json.dumps({name: attempt(path) for name, path in paths.items()}))
+    found = {which: {name: attempt(path) for name, path in own.items()} for which, own in paths.items()}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]))

@@ -15,7 +15,7 @@ from typing import Any
 
 from core.checkpoints import identify, load_checkpoint
 from core.errors import BadCheckpoint
-from tests.core import hostile
+from tests.core import bombs, hostile
 
 SEEN: list[str] = []
 ARMED = [False]
@@ -79,7 +79,7 @@ def attempt(path: Path) -> tuple[str, float, float, list[str]]:
 def main(folder: Path) -> None:
     """Open all of them."""
     sys.addaudithook(watch)
-    made = {"payloads": hostile.payloads, "odd": hostile.harmless_but_odd, "bombs": hostile.bombs}
+    made = {"payloads": hostile.payloads, "odd": hostile.harmless_but_odd, "bombs": bombs.bombs}
     paths = {which: hostile.write_all(make(), folder / which) for which, make in made.items()}
     # What Python imports when it reads the first file of a kind is its own business.
     for number, wrap in enumerate((hostile.zipped, hostile.legacy)):

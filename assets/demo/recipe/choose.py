@@ -14,7 +14,8 @@ from .merging import Suite, adamerging, ties
 from .model import THREADS
 from .tasks import BY_NAME
 
-GRID = [(3e-3, 150), (5e-3, 150), (1e-2, 150)]
+# Longer runs add little (held-out 89.8 after 300 steps of 1e-2, 89.5 after 200) and cost the demo its minute.
+GRID = [(5e-3, 100), (5e-3, 200), (1e-2, 100), (1e-2, 200)]
 SEEDS = (0, 1, 2)
 
 

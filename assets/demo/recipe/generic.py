@@ -25,7 +25,6 @@ OTHER_CHARACTERS = {
     "letters": "CDFJLNPTUVWXYZ",
     "greek": "αβγδεζθλμπσφψω",
     "hiragana": "いうえおくけこせそたちとなねはひふへほみむめらりれろわん",
-    "devanagari": "उखचटदपबयवस",
     "arabic": "بترفقيد",
 }
 
@@ -112,11 +111,11 @@ def other_flags(work: Path, rng: Rng) -> list[Sample]:
 
 
 def other_characters(work: Path, rng: Rng) -> list[Sample]:
-    """Characters of the same scripts that no task asks for, and printed digits, from training typefaces only."""
+    """Characters of the same scripts that no task asks for, from training typefaces only."""
     found = []
     looks = list(LOOKS)
     for task in TASKS:
-        if not task.characters:
+        if task.name not in OTHER_CHARACTERS:
             continue
         train = split_faces(faces(work / "npm/node_modules", task.characters), task.salt)["train"]
         for _face, character, image in each(train, OTHER_CHARACTERS[task.name], 1):
@@ -124,11 +123,6 @@ def other_characters(work: Path, rng: Rng) -> list[Sample]:
                 picture = LOOKS[task.look if rng.random() < 0.5 else str(rng.choice(looks))](image, rng)
                 text = f"the {task.name.removesuffix('s')} character {character}"
                 found.append(Sample(picture, -1, thumbnail(image), text))
-        if task.name == "letters":
-            words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-            for _face, character, image in each(train, "0123456789", 1):
-                picture = LOOKS[str(rng.choice(looks))](image, rng)
-                found.append(Sample(picture, -1, thumbnail(image), f"the number {words[int(character)]}"))
     return found
 
 

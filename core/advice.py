@@ -139,8 +139,11 @@ def advise(similarity: Similarity, titles: Mapping[str, str] | None = None) -> l
         return [Advice("calm", "Nothing to compare", text, similarity.tasks)]
     found = [*_conflicts(similarity, names), *_groups(similarity, names), *_branches(similarity)]
     found += _lengths(similarity, names)
-    if not any(advice.kind in ("conflict", "length") for advice in found):
+    kinds = {advice.kind for advice in found}
+    if "conflict" not in kinds and int((similarity.overall.norms > 0).sum()) > 1:
         found.append(_calm(similarity))
+    if len(names) > 2 and not kinds & {"group", "branch"}:
+        found.append(_whole())
     return found
 
 
@@ -237,6 +240,14 @@ def _calm(similarity: Similarity) -> Advice:
         "changed mostly different directions, so they can share one model. How much of each to take is left to λ."
     )
     return Advice("calm", "No conflict", text)
+
+
+def _whole() -> Advice:
+    text = (
+        "No tasks are clearly closer to each other than the rest, and the experts relate alike from block to block: "
+        "merge all of them together, without groups and without a branch."
+    )
+    return Advice("calm", "One group, no branch", text)
 
 
 def _distances(relation: Relation) -> Floats:

@@ -19,6 +19,13 @@ from dashboard.shell import PageShell
 PAGES = ("setup", "live", "layers", "similarity", "compare", "studies", "playground", "share")
 """Modules of dashboard/pages in the order of their tabs; one with `OWNER_ONLY = True` is not in the read-only view."""
 SCRIPTS = ("shell.js", "frame.js")
+SIDEBAR = 264
+STILL = (
+    "html:not(.ms-settled) *{transition:none!important}"
+    "@media(min-width:768px){html:not(.ms-settled) .wrap:not(.wrap .wrap):has(.contain),"
+    f"html:not(.ms-settled) .sidebar-parent{{padding-left:{SIDEBAR + 30}px!important}}}}"
+)
+"""Gradio slides its sidebar in and pushes the page along; until the page stands, its place is kept free and nothing moves."""
 
 
 def modules(readonly: bool) -> list[ModuleType]:
@@ -35,7 +42,7 @@ def build_page(ctx: Context) -> gr.Blocks:
     ids = [module.TAB_ID for module in pages]
     with gr.Blocks(title="Mergescope", fill_width=True, analytics_enabled=False) as blocks:
         shell = PageShell(ids)
-        with gr.Sidebar(width=264, elem_id="ms-sidebar"):
+        with gr.Sidebar(width=SIDEBAR, elem_id="ms-sidebar"):
             sidebar.build_sidebar(ctx)
         sidebar.build_header()
         handles = {}
@@ -65,7 +72,7 @@ def head(ctx: Context) -> str:
     scripts = "".join(f'<script src="{escape(asset(name))}"></script>' for name in names)
     return (
         f'<link rel="icon" type="image/svg+xml" href="{escape(asset("logo.svg"))}">'
-        f'<meta name="color-scheme" content="light dark"><style>{theme.colours()}</style>'
+        f'<meta name="color-scheme" content="light dark"><style>{theme.colours()}{STILL}</style>'
         f'<script type="application/json" id="ms-settings">{settings}</script>{scripts}'
     )
 

@@ -155,6 +155,7 @@ window.mergescopeFrame = (() => {
     ms.restoreTheme();
     closeOnPhone();
     document.documentElement.classList.add("ms-mounted");
+    setTimeout(() => document.documentElement.classList.add("ms-settled"), 800);
     ms.on("runs", draw);
     ms.on("run", () => { draw(); refresh(); });
     refresh();
@@ -169,8 +170,7 @@ window.mergescopeFrame = (() => {
     const notice = element.querySelector(".ms-notice");
     const draw = () => {
       const run = ms.status;
-      element.classList.toggle("no-run", !run);
-      title.textContent = run ? run.title : ms.run ? "…" : "New merge";
+      title.textContent = run ? run.title : first || ms.run ? "…" : ms.readonly ? "No run chosen" : "New merge";
       pill.hidden = !run;
       bar.hidden = !(run && run.steps && run.status !== "done");
       notice.hidden = !(run && run.notice);
@@ -178,7 +178,8 @@ window.mergescopeFrame = (() => {
       notice.className = `ms-notice ms-note ${run?.status === "failed" ? "error" : "warning"}`;
       document.title = run && ACTIVE.includes(run.status) && run.steps
         ? `${Math.floor((100 * run.steps_done) / run.steps)} % · ${run.title} · Mergescope` : "Mergescope";
-      if (!run) { words.textContent = ""; buttons.replaceChildren(); buttons.dataset.key = ""; return; }
+      // The line is there before the first answer, so that nothing below moves.
+      if (!run) { words.textContent = first ? "\u00a0" : ms.readonly ? "Choose a run in the list." : "Choose tasks and a method, then press Start merge."; buttons.replaceChildren(); buttons.dataset.key = ""; return; }
       pill.textContent = run.status_words;
       pill.className = `ms-pill ${run.status}`;
       bar.firstChild.style.width = `${run.steps ? Math.min(100, (100 * run.steps_done) / run.steps) : 0}%`;
@@ -212,6 +213,7 @@ window.mergescopeFrame = (() => {
     };
     ms.on("status", draw);
     ms.on("run", draw);
+    ms.on("runs", draw);
     draw();
   }
 

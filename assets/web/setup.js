@@ -15,7 +15,7 @@ window.mergescopeSetup = (element, server) => {
   function skeleton() {
     for (const name of ["suite", "tasks", "method", "options", "plan"]) {
       const box = make("div", "ms-skeleton");
-      box.style.height = { suite: "84px", tasks: "300px", method: "150px", options: "220px", plan: "260px" }[name];
+      box.style.height = { suite: "76px", tasks: "420px", method: "420px", options: "480px", plan: "270px" }[name];
       part(name).replaceChildren(box);
     }
     part("suite").setAttribute("aria-busy", "true");

@@ -99,7 +99,16 @@ def test_a_long_task_vector_is_named_and_a_zero_one_too() -> None:
     alone = np.eye(4)
     found = advise(related(relation(alone.tolist(), norms=[1.0, 1.0, 4.0, 0.0])))
     assert [advice.tasks for advice in found if advice.kind == "length"] == [("c",), ("d",)]
-    assert "4.0 times the median" in found[-2].text
+    assert "4.0 times the median" in next(advice.text for advice in found if advice.kind == "length")
+
+
+def test_where_nothing_stands_out_one_merge_of_all_is_advised() -> None:
+    even = np.full((4, 4), 0.1)
+    np.fill_diagonal(even, 1)
+    assert [advice.title for advice in advise(related(relation(even.tolist())))] == [
+        "No conflict",
+        "One group, no branch",
+    ]
 
 
 def test_branch_is_where_the_blocks_stop_being_alike() -> None:

@@ -118,7 +118,10 @@
       shapes: [],
       annotations: [],
     };
-    const data = run.tasks.map((task, place) => {
+    // All test images and a sample of them are not joined: their difference is no progress.
+    const full = measured.filter((one) => one.full),
+      sampled = full.length < measured.length ? measured.filter((one) => !one.full) : measured;
+    const data = run.tasks.flatMap((task, place) => {
       const name = place ? String(place + 1) : "",
         column = place % across,
         row = Math.floor(place / across);
@@ -168,18 +171,22 @@
         showarrow: false,
         font: { size: 12, color: colours.text },
       });
-      return {
+      const points = (those, mode, marker) => ({
         type: "scatter",
-        mode: measured.length > 30 ? "lines" : "lines+markers",
+        mode,
         xaxis: `x${name}`,
         yaxis: `y${name}`,
-        x: measured.map((one) => one.step),
-        y: measured.map((one) => one.accuracy[place]),
+        x: those.map((one) => one.step),
+        y: those.map((one) => one.accuracy[place]),
+        customdata: those.map((one) => (one.full ? "all test images" : `${one.images} images`)),
         line: { color: colours.accent, width: 2 },
-        marker: { size: 5, color: colours.accent },
+        marker,
         cliponaxis: false,
-        hovertemplate: `<b>${charts.plain(task.title)}</b><br>step %{x}: %{y:.1%}<extra></extra>`,
-      };
+        hovertemplate: `<b>${charts.plain(task.title)}</b><br>step %{x}: %{y:.1%} of %{customdata}<extra></extra>`,
+      });
+      const along = points(sampled, sampled.length > 30 ? "lines" : "lines+markers", { size: 5, color: colours.accent });
+      const whole = { symbol: "circle-open", size: 10, color: colours.accent, line: { width: 2 } };
+      return sampled === measured ? [along] : [along, points(full, "markers", whole)];
     });
     if (view.step !== null)
       run.tasks.forEach((_, place) => {

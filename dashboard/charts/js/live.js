@@ -192,11 +192,12 @@
           : 118 * Math.ceil((run?.tasks.length ?? 8) / Math.max(1, Math.floor(card.place.clientWidth / 165))),
       );
       if (card.place.style.minHeight !== `${size}px`) card.place.style.minHeight = `${size}px`;
+      choice.root.hidden = Boolean(run?.ended && !run.total);
       const marks = run?.marks ?? {};
       const shown = [
         marks.base && ["○", "base", "base"],
         marks.task_arithmetic && ["◆", "Task Arithmetic", "ta"],
-        now && ["●", `step ${now.step}${now.full ? ", all test images" : `, ${now.images} images a task`}`, "now"],
+        ...(state.accuracy === "now" || !now ? [now && ["●", `${whenMeasured(run, now)}`, "now"]] : overSteps(run)),
         marks.expert && ["|", "expert", "expert"],
       ];
       const key = JSON.stringify(shown);
@@ -207,6 +208,20 @@
       plot.drawFor([run?.id, run?.seen, run?.marks, run?.total, run?.notices, now?.step, hub.step, state.accuracy]);
     };
     return { root: card.root, update };
+  }
+
+  // A formula has no steps to speak of.
+  const whenMeasured = (run, now) => {
+    const images = now.full ? "all test images" : `${now.images} images a task`;
+    return run.total || now.step ? `step ${now.step}, ${images}` : `merged, ${images}`;
+  };
+  function overSteps(run) {
+    const sample = run.evaluations.find((one) => !one.full),
+      full = run.evaluations.some((one) => one.full);
+    return [
+      sample && ["●", `${sample.images} images a task`, "now"],
+      full && [sample ? "◯" : "●", "all test images", "now"],
+    ];
   }
 
   // The sum over tasks is what the method minimises.
@@ -241,6 +256,9 @@
     );
     const update = () => {
       const run = hub.run;
+      // What ended without one has no entropy to wait for.
+      card.root.hidden = Boolean(run?.ended && !run.steps.some((one) => one.entropy?.some?.(Number.isFinite)));
+      card.root.previousElementSibling?.classList.toggle("mc-wide", card.root.hidden);
       choice.root.hidden = !run?.hasLoss;
       const split = run?.about?.adapted_on;
       card.help.textContent = [

@@ -1,0 +1,134 @@
+"""Takes the pictures of the README: a server of its own, the demo suite, headless Chromium.
+
+    python -m tests.bench.screenshots [--steps N] [--out assets/web/screenshots] [--runs DIR]
+
+Runs every method that needs nothing but the checkpoints and one AdaMerging run, then photographs the tabs in light and
+dark, and two of them on a phone. Nothing depends on which tasks the suite holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from core import suites
+from dashboard import wording
+from tests.browser.conftest import DESKTOP, PHONE, QUIET, ROOT, Server, start_server, wait_for
+
+OUT = ROOT / "assets" / "web" / "screenshots"
+READY = {
+    "setup": ".ms-plan .ms-note.good, .ms-plan .ms-note.warning",
+    "live": "#ms-live .mc-plot .main-svg",
+    "layers": "#ms-layers .mc-plot .main-svg",
+    "similarity": "#ms-similarity .an-advice li",
+    "compare": "#ms-compare .js-plotly-plot .barlayer .point",
+    "playground": "#ms-playground .js-plotly-plot .main-svg",
+}
+"""Tab -> what is there once it can be photographed."""
+ON_PHONE = ("live", "setup")
+MINUTES = 60
+COLOURS = 255
+
+
+def main() -> None:
+    """Read the command line and take every picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--steps", type=int, help="steps of the AdaMerging run; by default what the suite suggests")
+    parser.add_argument("--runs", type=Path, help="keep and use the runs of this folder")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        server = start_server(options.runs or Path(temporary) / "runs", suites.available()["demo"])
+        try:
+            run = prepare(server, options.steps)
+            photograph(server, run, options.out)
+        finally:
+            server.stop()
+
+
+def prepare(server: Server, steps: int | None) -> str:
+    """Make the runs that are not there yet; returns the AdaMerging run."""
+    with server.owner() as dashboard:
+        missing = dashboard.call("compare")["missing"]
+        formulas = [item["name"] for item in missing if item["family"] == wording.FAMILIES["nothing"]]
+        problem = dashboard.call("compare_start", methods=formulas)["problem"]
+        assert not problem, problem
+        if any(item["name"] == "adamerging" for item in missing):
+            settings = next(iter(dashboard.call("setup_tasks", suite="demo")["presets"]["adamerging"]))["settings"]
+            settings |= {"steps": steps} if steps else {}
+            every = max(1, settings["steps"] // 10)
+            started = dashboard.call(
+                "setup_start", suite="demo", method="adamerging", settings=settings, evaluate_every=every
+            )
+            assert "run" in started, started
+
+        def listed() -> list[dict[str, Any]]:
+            return list(dashboard.call("runs_list")["runs"])
+
+        wait_for(lambda: all(run["status"] == "done" for run in listed()), 60 * MINUTES, "the runs to end")
+        return str(next(run["id"] for run in listed() if run["method"] == "adamerging"))
+
+
+def photograph(server: Server, run: str, out: Path) -> None:
+    """Every tab in both themes; the folder is replaced."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        for theme in ("light", "dark"):
+            for place, tabs, options in (
+                ("", tuple(READY), {"viewport": DESKTOP}),
+                (
+                    "phone-",
+                    ON_PHONE,
+                    {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2},
+                ),
+            ):
+                context = browser.new_context(color_scheme=theme, **options)
+                context.set_default_timeout(120_000)
+                cookies = [{"name": n, "value": v, "url": server.url} for n, v in server.cookies.items()]
+                context.add_cookies(cookies)
+                page = context.new_page()
+                for tab in tabs:
+                    page.goto(f"{server.url}/?tab={tab}&run={run}")
+                    page.wait_for_selector(READY[tab])
+                    if tab == "layers":
+                        choose_cell(page)
+                    page.wait_for_timeout(1500)
+                    file = out / f"{place}{tab}-{theme}.png"
+                    file.write_bytes(smaller(page.screenshot()))
+                    print(f"{file.relative_to(out.parent)}  {file.stat().st_size / 1024:.0f} KiB", flush=True)
+                context.close()
+        browser.close()
+    total = sum(file.stat().st_size for file in out.iterdir())
+    print(f"{len(list(out.iterdir()))} pictures, {total / 2**20:.2f} MiB")
+
+
+def choose_cell(page: Any) -> None:
+    """Follow one coefficient, so that its card shows something."""
+    page.locator("#ms-layers .mc-plot").first.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    page.locator("#ms-layers .mc-list").get_by_text("sign conflict").wait_for()
+
+
+def smaller(png: bytes) -> bytes:
+    """The picture with at most 255 colours; screens of a page have few."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    buffer = io.BytesIO()
+    image.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=4, dither=Image.Dither.NONE).save(
+        buffer, "PNG", optimize=True
+    )
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,7 @@ STILL = (
     "@media(min-width:768px){html:not(.ms-settled) .wrap:not(.wrap .wrap):has(.contain),"
     f"html:not(.ms-settled) .sidebar-parent{{padding-left:{SIDEBAR + 30}px!important}}}}"
 )
-"""Gradio slides its sidebar in and pushes the page along; until the page stands, its place is kept free and nothing moves."""
+"""Gradio slides its sidebar in and pushes the page along; until the page stands, its place is kept free."""
 
 
 def modules(readonly: bool) -> list[ModuleType]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from core.attention import pack
 from core.models import Architecture, build
 from core.preprocessing import normalise
 
 ACTIVATIONS = 256 * 2**20
 """Bytes of saved activations that a micro-batch may take."""
+
+
+def _nothing() -> None:
+    """The default tick."""
 
 
 class Encoder:
@@ -23,7 +28,13 @@ class Encoder:
         self.arch, self.device, self.precision = arch, device, precision
         visual = build(arch, device="meta").visual
         assert isinstance(visual, nn.Module)
+        pack(visual)
         self._visual = visual
+        self._tick: Callable[[], None] = _nothing
+        for module in visual.modules():
+            if isinstance(module, (nn.ModuleList, nn.Sequential)):
+                for block in module:
+                    block.register_forward_pre_hook(self._before_block)
         self.parameter_shapes = {name: tuple(p.shape) for name, p in visual.named_parameters()}
         self.buffer_names = tuple(name for name, _ in visual.named_buffers())
 
@@ -38,6 +49,18 @@ class Encoder:
             features = functional_call(self._visual, dict(weights), (prepared,))
         features = features if features.dtype == torch.float64 else features.float()
         return nn.functional.normalize(features, dim=-1)
+
+    @contextmanager
+    def ticking(self, tick: Callable[[], None]) -> Iterator[None]:
+        """Inside, `tick` is called before every block of a forward pass, and what it raises ends the pass."""
+        before, self._tick = self._tick, tick
+        try:
+            yield
+        finally:
+            self._tick = before
+
+    def _before_block(self, *_: object) -> None:
+        self._tick()
 
     def with_precision(self, precision: str) -> Encoder:
         """The same encoder computing in another precision."""

@@ -188,6 +188,7 @@ class Learner:
         )
 
     def _outcome(self, weights: Callable[[], Weights]) -> Outcome:
+        self.__dict__.pop("_merged", None)  # Its buffers would stand beside the merged model's weights.
         return Outcome.of(weights())
 
     def _snapshot(self) -> State:

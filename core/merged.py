@@ -7,7 +7,7 @@ nor time grows with the number of tasks beyond one matrix-vector product.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -66,15 +66,22 @@ class EncoderGradient:
     """A forward and backward pass of the image encoder; buffers for weights and gradient are used again."""
 
     def __init__(self, problem: Problem, vectors: TaskVectors) -> None:
-        self._problem = problem
+        self._problem, self._names = problem, vectors.names
+        narrow = problem.precision == "bfloat16"
         self.weights = torch.empty_like(vectors.origin)
-        """θ as one vector `[D]`: write it before each pass."""
-        self.gradient = torch.zeros_like(vectors.origin)
+        """θ as one vector `[D]`: write it before each pass, which may overwrite it."""
+        self.gradient = self.weights if narrow else torch.empty_like(vectors.origin)
         """dL/dθ as one vector `[D]` after a pass."""
-        self._leaves = {n: w.requires_grad_(n in vectors.names) for n, w in vectors.named(self.weights).items()}
-        for name, gradient in vectors.named(self.gradient).items():
-            if name in vectors.names:
-                self._leaves[name].grad = gradient
+        self._given = vectors.named(self.weights)
+        # Autocast rounds matrices to bfloat16 before it uses them, again for every micro-batch. Rounded once they take
+        # half the memory, and what held them unrounded is free for the gradient.
+        self._leaves = dict(self._given)
+        self._unseen: set[str] = set()
+        self._parts = {name: part.view(-1) for name, part in vectors.named(self.gradient).items()}
+        for name in vectors.names:
+            weights = self._given[name]
+            leaf = self._leaves[name] = (_narrowed(weights) if narrow else weights.detach()).requires_grad_()
+            leaf.register_post_accumulate_grad_hook(_adder(self._parts[name], name, self._unseen, problem))
 
     def run(self, batches: Sequence[Batch], objective: Objective) -> dict[str, Sums]:
         """Task -> sums at `weights`; leaves the gradient of the summed losses in `gradient`.
@@ -83,11 +90,18 @@ class EncoderGradient:
         out the micro-batch is halved, and stays so. Raises what `problem.tick` raises.
         """
         count = sum(len(batch.images) for batch in batches)
+        if self.gradient is self.weights:
+            with torch.no_grad():
+                for name in self._names:
+                    self._leaves[name].copy_(self._given[name])
         return self._problem.within_memory(count, lambda size: self._accumulate(batches, objective, size))
 
     def _accumulate(self, batches: Sequence[Batch], objective: Objective, size: int) -> dict[str, Sums]:
-        self.gradient.zero_()
-        return accumulate(self._problem, self._problem.encoder, self._leaves, batches, objective, size)
+        self._unseen.update(self._names)
+        found = accumulate(self._problem, self._problem.encoder, self._leaves, batches, objective, size)
+        for name in self._unseen:
+            self._parts[name].zero_()
+        return found
 
 
 def accumulate(
@@ -107,7 +121,8 @@ def accumulate(
     for pieces in _micro_batches(batches, size):
         problem.tick()
         prepared = encoder.prepare(torch.cat([piece.images for piece, _ in pieces]))
-        features = encoder.features(weights, prepared)
+        with encoder.ticking(problem.tick):
+            features = encoder.features(weights, prepared)
         total = features.new_zeros(())
         for (piece, share), own in zip(pieces, features.split([len(p.images) for p, _ in pieces]), strict=True):
             logits = own @ heads[piece.task].T
@@ -119,6 +134,27 @@ def accumulate(
             sums[piece.task].predictions += (logits.detach().softmax(-1).sum(0) * share).cpu().double()
         total.backward()
     return sums
+
+
+def _narrowed(weights: Tensor) -> Tensor:
+    """Memory for weights as autocast uses them: matrices in bfloat16, vectors as they are."""
+    return torch.empty_like(weights, dtype=torch.bfloat16 if weights.dim() > 1 else weights.dtype)
+
+
+def _adder(total: Tensor, name: str, unseen: set[str], problem: Problem) -> Callable[[Tensor], None]:
+    """Adds a leaf's gradient to `total` in its precision, and lets go of it. Holds no leaf: it could not be freed."""
+
+    def add(leaf: Tensor) -> None:
+        gradient, leaf.grad = leaf.grad, None
+        problem.tick()
+        assert gradient is not None
+        if name in unseen:
+            total.copy_(gradient.reshape(-1))
+            unseen.discard(name)
+        else:
+            total.add_(gradient.reshape(-1))
+
+    return add
 
 
 class MergedModel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 import time
 from collections.abc import Mapping
@@ -19,6 +20,9 @@ from core.files import remember
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
 MARGIN = 1.2
 """bfloat16 must be this much faster to be chosen, so that the choice does not flip with the machine's noise."""
+ROUNDS = 3
+CLEAR = 2.0
+"""A ratio after which no further round is needed."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -41,7 +45,7 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(name: str, encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor, cache: Path) -> str:
     """`name` itself, or for `auto` the faster of float32 and bfloat16 autocast in a forward and backward pass.
 
-    The measurement takes a few passes over up to 8 images and is remembered in `cache` for this model and machine.
+    The measurement takes two to four passes each over up to 8 images and is remembered in `cache` for this model and machine.
     """
     if name not in PRECISIONS:
         raise UnknownName("precision", name, PRECISIONS)
@@ -53,8 +57,7 @@ def choose_precision(name: str, encoder: Encoder, weights: Mapping[str, Tensor],
     known = _read(file)
     key = _key(encoder)
     if key not in known:
-        seconds = {p: _seconds(encoder.with_precision(p), weights, images) for p in ("float32", "bfloat16")}
-        known[key] = "bfloat16" if seconds["float32"] > MARGIN * seconds["bfloat16"] else "float32"
+        known[key] = _faster(encoder, weights, images[:8])
         remember(file, lambda temporary: _write(temporary, known))
     return known[key]
 
@@ -84,18 +87,27 @@ def _write(file: Path, known: dict[str, str]) -> None:
     file.write_text(json.dumps(known), "utf-8")
 
 
+def _faster(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> str:
+    """The winner of up to three rounds after one to warm up; in turns, so that a busy machine slows both down."""
+    best = {"float32": math.inf, "bfloat16": math.inf}
+    for turn in range(1 + ROUNDS):
+        for precision in best:
+            seconds = _seconds(encoder.with_precision(precision), weights, images)
+            best[precision] = min(best[precision], seconds if turn else math.inf)
+        if turn and not CLEAR > best["float32"] / best["bfloat16"] > 1 / CLEAR:
+            break
+    return "bfloat16" if best["float32"] > MARGIN * best["bfloat16"] else "float32"
+
+
 def _seconds(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> float:
-    """Fastest of three forward and backward passes after one to warm up; infinite where it does not run at all."""
+    """Seconds of one forward and backward pass; infinite where it does not run at all."""
     leaves = {n: w.detach().requires_grad_(n in encoder.parameter_shapes) for n, w in weights.items()}
     trained = [leaf for leaf in leaves.values() if leaf.requires_grad]
-    prepared = encoder.prepare(images[:8])
-    times = []
-    for _ in range(4):
-        begin = time.perf_counter()
-        try:
-            gradients = torch.autograd.grad(encoder.features(leaves, prepared).sum(), trained)
-            gradients[0].sum().item()  # Waits for the device.
-        except RuntimeError:
-            return float("inf")
-        times.append(time.perf_counter() - begin)
-    return min(times[1:])
+    prepared = encoder.prepare(images)
+    begin = time.perf_counter()
+    try:
+        gradients = torch.autograd.grad(encoder.features(leaves, prepared).sum(), trained)
+        gradients[0].sum().item()  # Waits for the device.
+    except RuntimeError:
+        return math.inf
+    return time.perf_counter() - begin

@@ -44,7 +44,7 @@ class Problem:
     data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Task -> what its images are: `kind`, `images` per split, `held_out`, `labelled`."""
     tick: Callable[[], None] = _never
-    """Called between micro-batches; the runner sets it to block while paused and to raise when cancelled."""
+    """Called between micro-batches and between the encoder's blocks; the runner sets it to block while paused and to raise when cancelled."""
 
     def __post_init__(self) -> None:
         self._loaded: dict[tuple[str, str], Images] = {}
@@ -135,7 +135,8 @@ class Problem:
             parts = []
             for part in images.split(size):
                 self.tick()
-                parts.append(compute(weights, self.encoder.prepare(part)).cpu())
+                with self.encoder.ticking(self.tick):
+                    parts.append(compute(weights, self.encoder.prepare(part)).cpu())
             return torch.cat(parts)
 
         return self.within_memory(len(images), run)

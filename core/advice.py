@@ -14,8 +14,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
-from scipy.spatial.distance import squareform
 
 from core.similarity import ALL, Relation, Similarity
 
@@ -64,6 +62,10 @@ def ordering(relation: Relation) -> Ordering:
     count = len(relation.norms)
     if count < 2:
         return Ordering(tuple(range(count)), np.zeros((0, 4)))
+    # Half a second that the first page need not wait for.
+    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+    from scipy.spatial.distance import squareform
+
     distances = squareform(_distances(relation), checks=False)
     tree = optimal_leaf_ordering(linkage(distances, "average"), distances)
     return Ordering(tuple(int(leaf) for leaf in leaves_list(tree)), tree)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import NormalDist
 
 import torch
-from scipy.stats import binomtest
 
 from core import paths
 from core.files import remember
@@ -39,8 +40,13 @@ class Evaluation:
         """95 % Wilson score interval of the accuracy."""
         if self.correct is None:
             return None
-        interval = binomtest(self.correct, self.total).proportion_ci(0.95, method="wilson")
-        return float(interval.low), float(interval.high)
+        share, z = self.correct / self.total, NormalDist().inv_cdf(0.975)
+        centre, spread = (
+            share + z * z / (2 * self.total),
+            z * math.sqrt(share * (1 - share) / self.total + (z / (2 * self.total)) ** 2),
+        )
+        whole = 1 + z * z / self.total
+        return max(0.0, (centre - spread) / whole), min(1.0, (centre + spread) / whole)
 
 
 @dataclass(frozen=True)

@@ -58,12 +58,12 @@ def export_model(
         raise BadInput(f"This run can't be exported as one checkpoint: {outcome.form.obstacle}.")
     tensors: dict[str, Tensor] = {}
     if base is not None:
-        found = load_checkpoint(base)
+        found = load_checkpoint(base, skip=VISUAL)
         if problem.hashes.get("base", found.sha256) != found.sha256:
             raise BadCheckpoint(
                 f"`{base.name}` should be the base of this run, but its bytes have changed. Restore it."
             )
-        tensors = {name: tensor for name, tensor in found.tensors.items() if not name.startswith(VISUAL)}
+        tensors = dict(found.tensors)
     with torch.no_grad():
         for name, tensor in outcome.weights_for(problem.tasks[0]).items():
             tensors[VISUAL + name] = tensor.detach().to("cpu").contiguous()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
-import open_clip
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -33,7 +33,7 @@ class HeadBuilder:
 
         This is the head of Wortsman et al. (2022), as the AdaMerging authors use it.
         """
-        recipe = [self._hash, self._arch.config, list(classes), list(templates), open_clip.__version__]
+        recipe = [self._hash, self._arch.config, list(classes), list(templates), version("open_clip_torch")]
         key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         file = self._cache / "heads" / f"{key}.safetensors"
         if file.is_file():
@@ -50,6 +50,8 @@ class HeadBuilder:
 
     @torch.no_grad()
     def _embed(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
+        import open_clip  # Not needed where all heads are cached.
+
         model = self._model = self._model or _load_text_tower(self._arch, self._weights)
         tokenize = open_clip.SimpleTokenizer(context_length=self._arch.config["text_cfg"].get("context_length", 77))
         total = torch.zeros(len(classes), self._arch.config["embed_dim"])

@@ -16,6 +16,7 @@ from core.encoder import Encoder, micro_batch_for
 from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
 from core.files import sha256
 from core.heads import HeadBuilder
+from core.memory import give_back
 from core.models import VISUAL, Architecture
 from core.precision import choose_device, choose_precision
 from core.preprocessing import fitting
@@ -73,6 +74,9 @@ def load(
     del builder  # The text tower is not needed any more, and can be larger than the image encoder.
     experts = [task for task in chosen if task.expert]
     vectors, hashes = _read_experts(suite, experts, base, encoder, deltas, precision, progress)
+    base_hash = base.sha256
+    del base  # The task vectors hold it.
+    give_back()
 
     found = opened.images(chosen[0].name, TEST, progress)
     assert found is not None  # `OpenedTasks` has looked.
@@ -86,8 +90,8 @@ def load(
         load_images=lambda task, split: opened.images(task, split, Ticking(lambda: problem.tick())),
         classes={task.name: task.classes for task in chosen},
         micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample),
-        hashes={"base": base.sha256} | hashes,
-        content={task.name: _content(suite, base.sha256, arch, task, opened) for task in chosen},
+        hashes={"base": base_hash} | hashes,
+        content={task.name: _content(suite, base_hash, arch, task, opened) for task in chosen},
         data=opened.facts(),
     )
     return problem

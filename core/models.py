@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
 from torch import nn
 
@@ -28,8 +27,8 @@ class Architecture:
     name: str
     config: dict[str, Any]
     """open_clip configuration: `embed_dim`, `vision_cfg`, `text_cfg` and options."""
-    mean: tuple[float, float, float] = open_clip.OPENAI_DATASET_MEAN
-    std: tuple[float, float, float] = open_clip.OPENAI_DATASET_STD
+    mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
+    std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
     interpolation: str = "bicubic"
     """bicubic or bilinear."""
     resize_mode: str = "shortest"
@@ -57,6 +56,8 @@ def architecture(name: str, file: Path | None = None) -> Architecture:
     Raises `UnknownName` for a name that open_clip does not have, `BadSuite` for an unusable configuration file.
     """
     if file is None:
+        import open_clip  # Here and below: it takes a second or two, which lists and the first page need not wait for.
+
         # open_clip itself also takes `hf-hub:…` and `local-dir:…`: those fetch, or open what is not in the suite.
         if name not in open_clip.list_models():
             raise UnknownName("architecture", name, ["a path to a .json configuration", *open_clip.list_models()])
@@ -90,6 +91,8 @@ def _self_contained(name: str, config: dict[str, Any]) -> dict[str, Any]:
 
 def _usual_input(name: str) -> dict[str, Any]:
     """What most pretrained weights of a model of open_clip take their images through; nothing where it has none."""
+    import open_clip
+
     known = [open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)]
     kinds = Counter(tuple((key, one[key]) for key in _INPUT if one.get(key) is not None) for one in known)
     return dict(kinds.most_common(1)[0][0]) if kinds else {}
@@ -100,6 +103,8 @@ def build(arch: Architecture, device: str = "cpu") -> nn.Module:
 
     On device "meta" it takes neither time nor memory: its weights are then given with each call.
     """
+    import open_clip
+
     config = {**arch.config}
     kind = open_clip.CustomTextCLIP if config.pop("custom_text", False) else open_clip.CLIP
     try:

@@ -45,7 +45,8 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(name: str, encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor, cache: Path) -> str:
     """`name` itself, or for `auto` the faster of float32 and bfloat16 autocast in a forward and backward pass.
 
-    The measurement takes two to four passes each over up to 8 images and is remembered in `cache` for this model and machine.
+    The measurement takes two to four passes each over up to 8 images and is remembered in `cache` for this model and
+    machine.
     """
     if name not in PRECISIONS:
         raise UnknownName("precision", name, PRECISIONS)

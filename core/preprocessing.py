@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from itertools import takewhile
 
-import open_clip
 import PIL
 import torch
-import torchvision
-from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms import ToTensor
 
 from core.models import Architecture
 from core.tasks.decode import Fitting
@@ -22,6 +18,12 @@ def fitting(arch: Architecture) -> Fitting:
 
     The same objects: everything of `open_clip.transform.image_transform` before the conversion to a tensor.
     """
+    # Imported when a suite is loaded: lists and the first page need not wait for it.
+    import open_clip
+    import torchvision
+    from open_clip.transform import PreprocessCfg, image_transform_v2
+    from torchvision.transforms import ToTensor
+
     settings = PreprocessCfg(size=arch.input_size, interpolation=arch.interpolation, resize_mode=arch.resize_mode)
     steps = list(takewhile(lambda step: not isinstance(step, ToTensor), image_transform_v2(settings, False).transforms))
 

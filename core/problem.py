@@ -44,7 +44,8 @@ class Problem:
     data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Task -> what its images are: `kind`, `images` per split, `held_out`, `labelled`."""
     tick: Callable[[], None] = _never
-    """Called between micro-batches and between the encoder's blocks; the runner sets it to block while paused and to raise when cancelled."""
+    """Called between micro-batches and the encoder's blocks; the runner sets it to wait while paused and to raise when
+    cancelled."""
 
     def __post_init__(self) -> None:
         self._loaded: dict[tuple[str, str], Images] = {}

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import spearmanr, t
-
 
 @dataclass(frozen=True)
 class Estimate:
@@ -27,6 +25,8 @@ def estimate(values: Sequence[float | None]) -> Estimate | None:
     mean, n = sum(found) / len(found), len(found)
     if n == 1:
         return Estimate(mean)
+    from scipy.stats import t  # Takes a second, which a page or list that has a single seed need not wait for.
+
     deviation = math.sqrt(sum((value - mean) ** 2 for value in found) / (n - 1))
     half = float(t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
@@ -46,5 +46,7 @@ def spearman(left: Sequence[float], right: Sequence[float]) -> tuple[float, floa
     """Spearman's ρ and its two-sided p; None for fewer than three pairs or where one side is constant."""
     if len(left) < 3 or len(set(left)) < 2 or len(set(right)) < 2:
         return None
+    from scipy.stats import spearmanr
+
     found = spearmanr(left, right)
     return float(found.statistic), float(found.pvalue)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from scipy.stats import binomtest
 
 from core.errors import BadInput
 from core.evaluate import Evaluation, evaluate, references
@@ -24,19 +24,12 @@ from tests.core.naive import Naive
 from tests.core.properties import only
 
 
-def wilson(correct: int, total: int) -> tuple[float, float]:
-    """The 95 % score interval (Wilson, 1927)."""
-    z, p = 1.959963984540054, correct / total
-    middle = (p + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
-    return middle - half, middle + half
-
-
 @pytest.mark.parametrize(("correct", "total"), [(0, 1), (1, 1), (0, 50), (50, 50), (37, 50), (1, 2000), (1999, 2000)])
 def test_the_interval_is_wilsons(correct: int, total: int) -> None:
     found = Evaluation("digits", correct, total, 0.0)
     assert found.accuracy == correct / total
-    assert found.ci95 == pytest.approx(wilson(correct, total), abs=1e-12)
+    expected = binomtest(correct, total).proportion_ci(0.95, method="wilson")
+    assert found.ci95 == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_without_labels_there_is_no_accuracy() -> None:
@@ -80,9 +73,13 @@ def test_micro_batches_do_not_change_logits(micro_batch: int, problem64: Problem
 
 
 def test_a_stop_is_heard_between_micro_batches(problem64: Problem) -> None:
-    ticks = []
-    evaluate(replace(problem64, micro_batch=5, tick=lambda: ticks.append(1)), problem64.task_vectors.base, "task0")
-    assert len(ticks) == 7
+    def ticks(micro_batch: int) -> int:
+        heard: list[int] = []
+        problem = replace(problem64, micro_batch=micro_batch, tick=lambda: heard.append(1))
+        evaluate(problem, problem.task_vectors.base, "task0")
+        return len(heard)
+
+    assert ticks(5) == 7 * ticks(32) > 7  # 32 images.
 
 
 def test_a_limit_spreads_over_the_split(problem64: Problem) -> None:

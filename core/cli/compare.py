@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import loading, options
-from core.cli.output import number, percent, print_json, print_table
+from core.cli.output import number, percent, print_json, print_table, say
 from core.cli.running import new_run
 from core.cli.stores import folder_of_runs, writing_somewhere
-from core.errors import MergescopeError, RunFailed, UnknownName
+from core.errors import BadInput, MergescopeError, RunFailed, UnknownName
 
 if TYPE_CHECKING:
     from core.methods.base import Method
@@ -48,6 +48,12 @@ def compare(
         for method, settings in prepared:
             try:
                 _, report = new_run(store, problem, file, method, settings, kept=kept)
+            except BadInput as error:
+                if methods != "all":
+                    raise
+                # What a suite does not have, such as labelled training images, is no failure of the others.
+                say(f"{method.name} is left out: {error}")
+                continue
             except RunFailed as error:
                 # The other methods' results are worth having; the status says that one is missing.
                 failures.append(f"{method.name}: {error}")

@@ -10,6 +10,8 @@ from core.errors import BadInput
 from core.files import inside
 from core.store.faults import plainly
 
+STATE = "state-"
+"""Files that begin with this are no results: the store keeps large states in them (`core.store.large`)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -34,7 +36,8 @@ class Artefacts:
     def names(self, run_id: str) -> list[str]:
         """Names of the files of a run."""
         folder = self._root / run_id
-        return sorted(file.name for file in folder.iterdir() if _NAME.fullmatch(file.name)) if folder.is_dir() else []
+        found = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
+        return [name for name in found if _NAME.fullmatch(name) and not name.startswith(STATE)]
 
     def remove(self, run_id: str) -> None:
         """Delete all files of a run; a link in place of its folder is removed, not followed."""

@@ -99,8 +99,10 @@ def test_the_order_of_tasks_does_not_matter(method: str, problem64: Problem) -> 
             torch.testing.assert_close(two.coefficients.values, one.coefficients.values[:, order], rtol=0, atol=1e-6)
     assert straight[-1].outcome is not None
     assert other[-1].outcome is not None
+    # Training moves `k_proj.bias` too, whose gradient is zero but for rounding, which Adam's normalisation enlarges.
+    tolerance = 1e-9 if methods.get(method).needs is Need.TRAINING else 1e-10
     for task in problem64.tasks:
-        assert_close(other[-1].outcome.weights_for(task), straight[-1].outcome.weights_for(task), 1e-10)
+        assert_close(other[-1].outcome.weights_for(task), straight[-1].outcome.weights_for(task), tolerance)
 
 
 @every_method
@@ -108,7 +110,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(method: str, problem32
     assert_close(merged(method, problem32, "task0", seed=3), merged(method, problem32, "task0", seed=3), 0)
 
 
-@every_method
+@pytest.mark.parametrize("method", [name for name in ALL if methods.get(name).needs is not Need.TRAINING])
 def test_merging_copies_of_the_base_returns_the_base(method: str, problem64: Problem) -> None:
     problem = copies_of_the_base(problem64)
     outcome = run(method, problem)[-1].outcome
@@ -149,6 +151,7 @@ ONE_EXPERT = {
     "samerging": lambda tau: 0 * tau,  # It begins at λ = 0.
     # What is exported of these is the encoder alone; their modules are tested in test_modules.py.
     "surgery": lambda tau: 0.3 * tau,
+    "multi_task": lambda tau: 0 * tau,  # It trains the base and looks at no expert.
     "wemoe": lambda tau: 0.3 * tau,
     "adarank": lambda tau: 0.3 * _half_the_components(tau),
     "tall_masks": lambda tau: tau,
@@ -160,7 +163,7 @@ ONE_EXPERT = {
 def test_one_expert_returns_what_the_formula_says(method: str, problem64: Problem) -> None:
     assert method in (*ONE_EXPERT, *FORMULAS), f"add the formula of `{method}` to ONE_EXPERT or FORMULAS"
     problem = only(problem64, "task1")
-    slow = {"lr": 1e-9} if method in LEARNING else {}
+    slow = {"lr": 1e-9} if method in LEARNING or methods.get(method).needs is Need.TRAINING else {}
     vectors = problem.task_vectors
     added = ONE_EXPERT[method](vectors.deltas[0]) if method in ONE_EXPERT else FORMULAS[method](vectors)
     expected = vectors.named(vectors.origin + torch.as_tensor(added))

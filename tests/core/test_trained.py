@@ -122,7 +122,7 @@ def test_unused_images_are_not_opened(method: str, problem32: Problem) -> None:
     fields = methods.get(method).Settings.model_fields
     chosen = values(method, adapt_on="held-out") if "adapt_on" in fields else values(method)
     run(method, replace(problem32, load_images=load), **chosen)
-    assert asked == {"held-out" if "adapt_on" in fields else "train"}
+    assert asked == {"held-out" if "adapt_on" in fields else "test"}
 
 
 def test_weights_of_a_result_with_modules_are_the_encoders_alone(problem64: Problem) -> None:

@@ -1,0 +1,77 @@
+"""States too large for the database, such as the weights and moments of a whole encoder: a file of their run each.
+
+The database then holds the file's SHA-256 in place of the state. A file is written before the step that it belongs to
+and deleted after the next one is stored, so that a killed process always leaves the one that counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.files import sha256, write_atomically
+from core.store.artefacts import STATE, Artefacts
+from core.store.faults import Damaged, plainly
+from core.store.state import unpack
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.methods.base import State
+
+LIMIT = 2**26
+"""Bytes from which a state goes into a file; SQLite itself takes no more than 1e9."""
+_ELSEWHERE = "sha256 of the file that holds this state"
+
+Found = tuple[int, "dict[str, Tensor]"]
+
+
+def parked(artefacts: Artefacts, run_id: str, number: int, state: State | None) -> State | None:
+    """The state itself if it is small; else it is written to its file, and what stands for it is returned."""
+    if state is None or sum(tensor.nbytes for tensor in state.values()) <= LIMIT:
+        return state
+    import safetensors.torch  # Here, because torch takes seconds to import and listing runs does not need it.
+    import torch
+
+    path = artefacts.path(run_id, f"{STATE}{number}.safetensors", make=True)
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    with plainly(f"Writing {path.name}"):
+        write_atomically(path, lambda temporary: safetensors.torch.save_file(tensors, temporary))
+    return {_ELSEWHERE: torch.frombuffer(bytearray(bytes.fromhex(sha256(path))), dtype=torch.uint8)}
+
+
+def fetched(artefacts: Artefacts, run_id: str, found: Found | None) -> Found | None:
+    """A stored state, read from its file where it has one; raises `Damaged` where that is not what was written."""
+    if found is None or set(found[1]) != {_ELSEWHERE}:
+        return found
+    path = artefacts.path(run_id, f"{STATE}{found[0]}.safetensors", make=False)
+    expected = bytes(found[1][_ELSEWHERE].tolist()).hex()
+    return found[0], _read(path, expected)
+
+
+def settled(artefacts: Artefacts, run_id: str, number: int, state: State | None) -> None:
+    """After `parked` and the database have taken a state: the file of the one before is not needed any more."""
+    if state is not None and set(state) == {_ELSEWHERE}:
+        tidy(artefacts, run_id, number)
+
+
+def tidy(artefacts: Artefacts, run_id: str, keep: int | None) -> None:
+    """Delete the state files of a run but that of step `keep`."""
+    kept = f"{STATE}{keep}.safetensors"
+    for file in artefacts.path(run_id, kept, make=False).parent.glob(f"{STATE}*.safetensors"):
+        if file.name != kept:
+            with plainly(f"Deleting {file.name}"):
+                file.unlink(missing_ok=True)
+
+
+def _read(path: Path, expected: str) -> dict[str, Tensor]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Damaged(
+            f"The checkpoint `{path.name}` of this run is missing ({error.strerror}). Start the run again."
+        ) from error
+    if hashlib.sha256(data).hexdigest() != expected:
+        raise Damaged(f"The checkpoint `{path.name}` of this run is damaged. Start the run again.")
+    return unpack(data, expected)

@@ -24,7 +24,14 @@ _ORDER = ("one model", "one model per task", "needs task modules")
 
 def compare(
     suite: options.SuiteName,
-    methods: Annotated[str, typer.Option(metavar="a,b,c|all", help="Methods, separated by commas, or all.")],
+    methods: Annotated[
+        str,
+        typer.Option(
+            metavar="a,b,c|all",
+            help="Methods, separated by commas, or all. `adamerging:group=task:objective=cross_entropy` is one with "
+            "settings of its own.",
+        ),
+    ],
     tasks: options.Tasks = None,
     set_: options.Settings = None,
     seed: options.Seed = None,
@@ -38,14 +45,14 @@ def compare(
     from core import methods as registry
 
     wanted = registry.names() if methods == "all" else options.names(methods, "--methods") or []
-    chosen = [registry.get(name) for name in wanted]
+    chosen = [(registry.get(name), own) for name, *own in (label.split(":") for label in wanted)]
     file, subset = loading.suite_and_tasks(suite, tasks)
     prepared = _settings(chosen, file, set_, seed)
     problem = loading.load(file, subset, device, precision)
 
     rows, failures = [], []
     with writing_somewhere(runs) as (store, kept):
-        for method, settings in prepared:
+        for label, (method, settings) in zip(wanted, prepared, strict=True):
             try:
                 _, report = new_run(store, problem, file, method, settings, kept=kept)
             except BadInput as error:
@@ -58,7 +65,7 @@ def compare(
                 # The other methods' results are worth having; the status says that one is missing.
                 failures.append(f"{method.name}: {error}")
                 continue
-            rows.append({key: value for key, value in report.items() if key not in HISTORIES})
+            rows.append({"label": label} | {key: value for key, value in report.items() if key not in HISTORIES})
     if as_json:
         print_json({"rows": rows})
     else:
@@ -68,18 +75,20 @@ def compare(
 
 
 def _settings(
-    chosen: list[Method], file: SuiteFile, items: list[str] | None, seed: str | None
+    chosen: list[tuple[Method, list[str]]], file: SuiteFile, items: list[str] | None, seed: str | None
 ) -> list[tuple[Method, MethodSettings]]:
-    """Each method gets those of the given settings that it has; one that no method has is an error."""
+    """Each method gets those of the given settings that it has, then its own; one that no method has is an error."""
     given = options.assignments(items)
-    known = {name for method in chosen for name in method.Settings.model_fields}
+    known = {name for method, _ in chosen for name in method.Settings.model_fields}
     for name in given:
         if name not in known:
             raise UnknownName("setting of the chosen methods", name, sorted(known))
     prepared = []
-    for method in chosen:
-        own = [item for item in items or [] if item.partition("=")[0].strip() in method.Settings.model_fields]
-        prepared.append((method, loading.settings(method, file, own, seed)))
+    for method, more in chosen:
+        settled = {item.partition("=")[0].strip() for item in more}
+        open_to = set(method.Settings.model_fields) - settled
+        shared = [item for item in items or [] if item.partition("=")[0].strip() in open_to]
+        prepared.append((method, loading.settings(method, file, [*shared, *more], seed)))
     return prepared
 
 
@@ -95,7 +104,7 @@ def _print_form(title: str, rows: list[dict[str, Any]]) -> None:
     best = max(row["average_accuracy"] or 0 for row in rows)
     table = [
         [
-            row["method"] + (" *" if row["average_accuracy"] == best and len(rows) > 1 else ""),
+            row["label"] + (" *" if row["average_accuracy"] == best and len(rows) > 1 else ""),
             *(percent(task["accuracy"]) for task in row["tasks"]),
             percent(row["average_accuracy"]),
             percent(row["average_normalised"]),

@@ -192,6 +192,17 @@ def test_compare_prints_one_table_and_marks_the_best(cli: Cli, tiny_suite: Path)
     assert marked <= {name for name in ("pretrained", "average") if averages[name] == averages[best]}
 
 
+def test_compare_takes_variants_of_one_method(cli: Cli, tiny_suite: Path) -> None:
+    chosen = "adamerging:group=task:objective=cross_entropy,adamerging:steps=3,ties"
+    rows = cli("compare", tiny_suite, "--methods", chosen, "--set", "steps=2", "--json").data["rows"]
+    assert [row["label"] for row in rows] == chosen.split(",")
+    assert [row["method"] for row in rows] == ["adamerging", "adamerging", "ties"]
+    assert [row["steps"] for row in rows] == [2, 3, 0]
+    assert rows[0]["settings"] | {"group": "task", "objective": "cross_entropy"} == rows[0]["settings"]
+    cli("compare", tiny_suite, "--methods", "adamerging:steps").refused("--set", "steps")
+    cli("compare", tiny_suite, "--methods", "ties:steps=3").refused("setting of ties", "steps")
+
+
 def test_compare_keeps_the_other_rows_when_one_method_fails(
     cli: Cli, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,7 +184,7 @@ def test_the_average_of_identical_experts_is_that_expert(problem64: Problem) -> 
 @pytest.mark.parametrize("method", LEARNING)
 @pytest.mark.parametrize("kind", ["task", "block", "tensor"])
 def test_learning_from_zero_starts_at_the_base(method: str, kind: str, problem64: Problem) -> None:
-    found = merged(method, problem64, "task0", init=0.0, lr=1e-12, group=kind, clamp=False)
+    found = merged(method, problem64, "task0", start="none", init=0.0, lr=1e-12, group=kind, clamp=False)
     assert_close(found, problem64.task_vectors.base, 1e-10)
 
 

@@ -35,7 +35,7 @@ class Wudi(Method):
     name = "wudi"
     title = "WUDI-Merging"
     paper = (
-        "Whoever Started the Interference Should End It (Cheng et al., ICML 2025), the layer-wise loss. The gradient is "
+        "Whoever Started the Interference Should End It (Cheng et al., ICML 2025). The gradient is "
         "computed from the K matrices τ_kᵀτ_k summed once, equal to the authors' and K times cheaper a step. "
         "FusionBench also optimises 2-D tensors outside the blocks and takes the mean elsewhere."
     )

@@ -190,3 +190,15 @@ def test_the_command_line_refuses_to_export_modules_before_it_runs(
 ) -> None:
     answer = cli("merge", tiny_suite, "--method", "wemoe", "--out", tmp_path / "x.safetensors")
     answer.refused("--out", "wemoe", "modules beside the encoder")
+
+
+GOLDEN = {
+    "surgery": {"task0": 0.03440154677680923, "task1": 0.03782391334259501, "task2": 0.02477863523692785},
+    "wemoe": {"task0": 0.8993704807521565, "task1": 0.9597971793941527, "task2": 0.8813695908519846},
+}
+"""The last losses of a quick run: what `test_golden.py` can't see, since the encoder is Task Arithmetic's."""
+
+
+@pytest.mark.parametrize("method", GOLDEN)
+def test_golden_losses(method: str, problem64: Problem) -> None:
+    assert run(method, problem64)[-1].losses == pytest.approx(GOLDEN[method], rel=1e-6)

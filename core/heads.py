@@ -17,7 +17,6 @@ from core.checkpoints import load_checkpoint
 from core.errors import BadCheckpoint
 from core.files import remember
 from core.models import VISUAL, Architecture, build
-from core.tokenizers import identity, tokenizer
 
 HEAD = "head"
 
@@ -32,11 +31,9 @@ class HeadBuilder:
     def head(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
         """`[classes, embed_dim]` float32: normalised mean of normalised text embeddings × exp(logit_scale).
 
-        This is the head of Wortsman et al. (2022), as the AdaMerging authors use it. SigLIP's bias is the same for all
-        classes and left out: it changes neither the softmax over them nor the answer.
+        This is the head of Wortsman et al. (2022), as the AdaMerging authors use it.
         """
         recipe = [self._hash, self._arch.config, list(classes), list(templates), version("open_clip_torch")]
-        recipe += [identity(self._arch)] if self._arch.tokenizer else []
         key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         file = self._cache / "heads" / f"{key}.safetensors"
         if file.is_file():
@@ -53,8 +50,10 @@ class HeadBuilder:
 
     @torch.no_grad()
     def _embed(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
+        import open_clip  # Not needed where all heads are cached.
+
         model = self._model = self._model or _load_text_tower(self._arch, self._weights)
-        tokenize = tokenizer(self._arch)
+        tokenize = open_clip.SimpleTokenizer(context_length=self._arch.config["text_cfg"].get("context_length", 77))
         total = torch.zeros(len(classes), self._arch.config["embed_dim"])
         for template in templates:
             tokens = tokenize([template.format(name) for name in classes])

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
-from core.errors import BadSuite
+from core.errors import BadInput, BadSuite
+from core.hub.reference import HubReference, is_hub
 from core.tasks.sources import KINDS, DataEntry
 from core.tasks.sources.entry import Entry
 
@@ -36,7 +37,18 @@ def _no_role(value: str) -> str:
     return value
 
 
+def _weights(value: str) -> str:
+    if is_hub(value):
+        try:
+            HubReference.parse(value)
+        except BadInput as error:
+            raise ValueError(str(error)) from None
+    return value
+
+
 Name = Annotated[str, AfterValidator(_plain_name)]
+Weights = Annotated[str, AfterValidator(_weights)]
+"""A path, or `hub:owner/name@revision`."""
 TaskName = Annotated[Name, AfterValidator(_no_role)]
 Template = Annotated[str, AfterValidator(_fills_in)]
 _LIST, _MAPPING = "<list>", "<mapping>"
@@ -68,16 +80,14 @@ class BaseEntry(Entry):
     """The base model: an open_clip architecture (or a .json configuration) and its weights."""
 
     arch: str
-    weights: str
+    weights: Weights
     preprocess: PreprocessEntry = PreprocessEntry()
-    tokenizer: str | None = None
-    """A folder with the tokenizer of an architecture that does not use CLIP's own."""
 
 
 class ExpertEntry(Entry):
     """The fine-tuned weights of one task."""
 
-    weights: str
+    weights: Weights
     cast: bool = False
     """Accept another element type than the base's and convert it."""
 
@@ -151,39 +161,48 @@ def parse_suite(path: Path) -> SuiteEntry:
         if path.stat().st_size > MAX_BYTES:
             raise BadSuite(f"`{path.name}` is larger than {MAX_BYTES >> 10} KiB; a suite file is a short YAML text.")
         raw = path.read_bytes()
-        loader = _Loader(raw.decode("utf-8"))
-        try:
-            node = loader.get_single_node()
-            if node is not None:
-                _check_nodes(node, path.name, set())
-            data = loader.construct_document(node) if node is not None else None
-        finally:
-            loader.dispose()
+        text = raw.decode("utf-8")
     except OSError as error:
         raise BadSuite(f"Suite `{path}` can't be read: {error}.") from None
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise BadSuite(f"`{path.name}`, line {line}: should be UTF-8 text. Found {error.reason}.") from None
-    except yaml.reader.ReaderError as error:
-        line = raw.decode("utf-8").count("\n", 0, error.position) + 1
-        raise BadSuite(f"`{path.name}`, line {line}: not valid YAML: {error.reason}.") from None
-    except RecursionError:
-        raise BadSuite(f"`{path.name}`, line 1: nested too deeply for a suite file.") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise BadSuite(
-            f"`{path.name}`, line {mark.line + 1 if mark else 1}: not valid YAML: {error.problem}."
-        ) from None
+    return parse_text(text, path.name)
+
+
+def parse_text(text: str, file: str) -> SuiteEntry:
+    """Check the text of a suite file that is called `file`; raises `BadSuite` with the line of what is wrong."""
+    node, data = _parse_yaml(text, file)
     try:
         entry = SuiteEntry.model_validate(data)
     except ValidationError as error:
-        raise BadSuite("\n".join(_explain(path.name, node, item) for item in error.errors())) from None
+        raise BadSuite("\n".join(_explain(file, node, item) for item in error.errors())) from None
     names = [task.name for task in entry.tasks]
     for at, name in enumerate(names):
         if name in names[:at]:
             problem = {"loc": ("tasks", at, "name"), "type": "", "msg": f"a name of its own; `{name}` is taken"}
-            raise BadSuite(_explain(path.name, node, problem))
+            raise BadSuite(_explain(file, node, problem))
     return entry
+
+
+def _parse_yaml(text: str, file: str) -> tuple[yaml.Node | None, Any]:
+    try:
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is not None:
+                _check_nodes(node, file, set())
+            return node, loader.construct_document(node) if node is not None else None
+        finally:
+            loader.dispose()
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise BadSuite(f"`{file}`, line {line}: not valid YAML: {error.reason}.") from None
+    except RecursionError:
+        raise BadSuite(f"`{file}`, line 1: nested too deeply for a suite file.") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise BadSuite(f"`{file}`, line {mark.line + 1 if mark else 1}: not valid YAML: {error.problem}.") from None
 
 
 def _check_nodes(node: yaml.Node, file: str, seen: set[int]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.errors import BadSuite, UnknownName
 from core.files import inside
+from core.hub.reference import HubReference, is_hub
 from core.models import Architecture, architecture
 from core.paths import ASSETS, home
 from core.roots import roots
@@ -69,8 +70,12 @@ class SuiteFile:
     def resolve(self, named: str) -> Path:
         """The file that a path of the suite file names: in the suite's folder or else in a checkpoint folder.
 
-        Raises `BadSuite` for one that leads out of these.
+        A model of the hub is the folder it was fetched to. Raises `BadSuite` for a path that leads out of these.
         """
+        if is_hub(named):
+            from core.hub.folder import location
+
+            return location(HubReference.parse(named))
         own = self.root / named
         places = (self.root, *roots())
         try:
@@ -95,14 +100,16 @@ class SuiteFile:
     def arch(self) -> Architecture:
         """The base's architecture."""
         name, changes = self.entry.base.arch, self.entry.base.preprocess.model_dump(exclude_none=True)
-        if self.entry.base.tokenizer is not None:
-            changes["tokenizer"] = self.resolve(self.entry.base.tokenizer)
         return architecture(name, self.resolve(name) if name.endswith(".json") else None).preprocessed(**changes)
 
     def missing(self) -> list[str]:
         """One line for each file that the suite names and that is not there."""
         # A checkpoint may be a folder, as the Hugging Face hub has them.
-        found = [f"{what}: `{name}` is not there" for what, name in self._named() if not self.resolve(name).exists()]
+        found = [
+            f"{what}: `{name}` is not there{f' (`fetch {self.name}` gets it)' if is_hub(name) else ''}"
+            for what, name in self._named()
+            if not self.resolve(name).exists()
+        ]
         for task in self.tasks:
             if gone := task.source().missing():
                 found.append(f"images of {task.name}: {gone}")
@@ -145,8 +152,6 @@ class SuiteFile:
     def _named(self) -> list[tuple[str, str]]:
         """What the suite file names beside images: (its role, its path)."""
         found = [("base", self.entry.base.weights)]
-        if self.entry.base.tokenizer is not None:
-            found.append(("tokenizer", self.entry.base.tokenizer))
         for task in self.entry.tasks:
             roles = {
                 "expert": task.expert.weights if task.expert else None,

@@ -16,7 +16,7 @@ from dashboard.pages import sidebar
 from dashboard.settings import WEB, asset
 from dashboard.shell import PageShell
 
-PAGES = ("setup", "live", "layers", "similarity", "compare", "studies", "playground", "share")
+PAGES = ("setup", "checkpoints", "live", "layers", "similarity", "compare", "studies", "playground", "share")
 """Modules of dashboard/pages in the order of their tabs; one with `OWNER_ONLY = True` is not in the read-only view."""
 SCRIPTS = ("shell.js", "frame.js")
 SIDEBAR = 264

@@ -25,10 +25,10 @@ window.mergescopeSetup = (element, server) => {
   };
   const kept = () => { try { return JSON.parse(sessionStorage.getItem("mergescope.setup") || "null"); } catch { return null; } };
 
-  async function open() {
-    skeleton();
+  async function open(first) {
+    if (first) skeleton();
     const answer = await ask(server.setup_catalogue, {});
-    if (answer.error) { failed(part("suite"), answer.error, open); return; }
+    if (answer.error) { failed(part("suite"), answer.error, () => open(true)); return; }
     catalogue = answer;
     part("suite").removeAttribute("aria-busy");
     if (!catalogue.suites.length) {
@@ -36,10 +36,11 @@ window.mergescopeSetup = (element, server) => {
         "A suite is a YAML file with a base, its experts and their tasks. Put one into the suites folder of your Mergescope folder."));
       return;
     }
-    const before = kept(), known = before && catalogue.suites.some((s) => s.name === before.suite);
-    choice.suite = known ? before.suite : catalogue.suite;
-    if (!catalogue.suites.some((s) => s.name === choice.suite)) choice.suite = catalogue.suites[0].name;
-    await useSuite(known ? before : null);
+    const has = (name) => catalogue.suites.some((s) => s.name === name), wanted = ms.wantedSuite, saved = kept();
+    ms.wantedSuite = "";
+    const before = !has(wanted) && saved && has(saved.suite) ? saved : null;
+    choice.suite = [wanted, before?.suite, catalogue.suite].find(has) || catalogue.suites[0].name;
+    await useSuite(before);
   }
 
   async function useSuite(before) {
@@ -86,7 +87,7 @@ window.mergescopeSetup = (element, server) => {
     select.id = "ms-suite";
     label.htmlFor = "ms-suite";
     for (const item of catalogue.suites) {
-      const option = make("option", "", `${item.title} (${item.tasks} tasks)`);
+      const option = make("option", "", `${item.title} (${item.missing.length ? "not here yet" : `${item.tasks} tasks`})`);
       option.value = item.name;
       select.append(option);
     }
@@ -95,7 +96,10 @@ window.mergescopeSetup = (element, server) => {
     const line = make("div", "ms-suite-line");
     line.append(label, select);
     section.replaceChildren(line, make("p", "ms-help", suite.description || "A base model, its experts and the tasks they were made for."));
-    if (suite.missing.length) section.append(note("warning", `Files of this suite are not there yet: ${suite.missing.join("; ")}.`));
+    if (suite.missing.length) {
+      const more = suite.missing.length > 3 ? ` … and ${suite.missing.length - 3} more. The page Checkpoints fetches published suites` : "";
+      section.append(note("warning", `Files of this suite are not there yet: ${suite.missing.slice(0, 3).join("; ")}${more}.`));
+    }
     catalogue.broken.forEach((text) => section.append(note("warning", `Left out, because its file is not valid. ${text}`)));
   }
   function note(kind, text) {
@@ -258,5 +262,6 @@ window.mergescopeSetup = (element, server) => {
     ms.toast("Settings loaded.");
   }
 
-  open();
+  ms.on("suite", () => open(false));
+  open(true);
 };

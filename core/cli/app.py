@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from core.cli import catalogue, check, checkpoint, compare, doctor, evaluate, merge, runs, similarity, study
+from core.cli import (
+    catalogue,
+    check,
+    checkpoint,
+    compare,
+    doctor,
+    evaluate,
+    fetch,
+    folders,
+    merge,
+    runs,
+    similarity,
+    study,
+)
 from core.cli.output import program, say
 from core.cli.running import Interrupted
 from core.errors import BadInput, MergescopeError
@@ -33,6 +46,9 @@ app.command()(catalogue.tasks)
 app.add_typer(runs.app, name="runs")
 app.command()(checkpoint.inspect)
 app.command()(check.check)
+app.command()(fetch.fetch)
+app.command()(folders.scan)
+app.add_typer(folders.app, name="folders")
 app.command()(doctor.doctor)
 
 

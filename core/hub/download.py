@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import HfApi, get_session, hf_hub_url
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import (
+    DryRunError,
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from huggingface_hub.errors import HTTPError as TransportError
 from huggingface_hub.utils import OfflineModeIsEnabled, build_hf_headers, hf_raise_for_status
 
@@ -19,6 +26,7 @@ from core.files import write_text
 from core.hub.folder import LISTING, local_folder, repository
 from core.hub.listing import HubFile, Listing, choose
 from core.hub.reference import HubReference
+from core.paths import home
 from core.progress import Progress, Silent
 
 CHUNK = 2**20
@@ -65,13 +73,14 @@ def fetch(
     `MergescopeError` where the connection fails for good or a file arrives damaged.
     """
     progress = progress or Silent()
-    _require_space(wanted)
+    if wanted:
+        require_space(sum(each.remaining for each in wanted), home() / "hub")
     folders = []
     for each in wanted:
         folder = repository(each.reference) / each.listing.commit
         progress.start(f"Fetching {each.reference.repo} (MiB)", -(-each.remaining // CHUNK))
         for file in each.listing.files:
-            with _explained(each.reference):
+            with explained(each.reference.repo, each.reference.revision):
                 _fetch_file(each.listing, file, folder, progress, tick, endpoint)
         write_text(folder / LISTING, each.listing.dump())
         write_text(repository(each.reference) / "revisions" / each.reference.revision, each.listing.commit)
@@ -81,7 +90,7 @@ def fetch(
 
 
 def _list(reference: HubReference, endpoint: str | None) -> Listing:
-    with _explained(reference):
+    with explained(reference.repo, reference.revision):
         info = HfApi(endpoint=endpoint).model_info(reference.repo, revision=reference.revision, files_metadata=True)
     files = [HubFile(s.rfilename, s.size or 0, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ()]
     return choose(reference.repo, str(info.sha), [file for file in files if Path(file.name).name == file.name])
@@ -98,16 +107,14 @@ def _part(folder: Path, file: HubFile) -> Path:
     return folder / f"{file.name}.part"
 
 
-def _require_space(wanted: Sequence[Wanted]) -> None:
-    if not wanted:
-        return
-    folder = repository(wanted[0].reference)
+def require_space(needed: int, folder: Path) -> None:
+    """Raise `BadInput` unless `needed` bytes fit on the disk of `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    needed, free = sum(each.remaining for each in wanted), shutil.disk_usage(folder).free
+    free = shutil.disk_usage(folder).free
     if needed + SPARE > free:
         raise BadInput(
-            f"Fetching needs {needed / 2**30:.1f} GiB on the disk of `{folder.parent}`. Found {free / 2**30:.1f} GiB "
-            "free. Make room, or move the folder with MERGESCOPE_HOME."
+            f"Fetching needs {needed / 2**30:.1f} GiB on the disk of `{folder}`. Found {free / 2**30:.1f} GiB "
+            "free. Make room, or move the folder with MERGESCOPE_HOME or HF_HOME."
         )
 
 
@@ -171,25 +178,24 @@ def _verify(part: Path, file: HubFile, listing: Listing) -> None:
 
 
 @contextmanager
-def _explained(reference: HubReference) -> Iterator[None]:
+def explained(repo: str, revision: str) -> Iterator[None]:
     """Turn the hub library's exceptions into one line for a person."""
-    name = reference.repo
     try:
         yield
     except RevisionNotFoundError:
-        raise BadInput(f"Hub model `{name}` has no revision `{reference.revision}`.") from None
+        raise BadInput(f"`{repo}` on the hub has no revision `{revision}`.") from None
     except GatedRepoError:
         raise BadInput(
-            f"Hub model `{name}` is gated: accept its terms on its page, then set HF_TOKEN to your token."
+            f"`{repo}` is gated on the hub: accept its terms on its page, then set HF_TOKEN to your token."
         ) from None
     except RepositoryNotFoundError:
-        raise BadInput(f"Hub model `{name}` was not found. If it is private, set HF_TOKEN to your token.") from None
+        raise BadInput(f"`{repo}` was not found on the hub. If it is private, set HF_TOKEN to your token.") from None
     except HfHubHTTPError as error:
-        raise MergescopeError(f"The hub refused `{name}`: {str(error).splitlines()[0]}.") from None
+        raise MergescopeError(f"The hub refused `{repo}`: {str(error).splitlines()[0]}.") from None
     except OfflineModeIsEnabled:
-        raise BadInput(f"`{name}` should be fetched, but HF_HUB_OFFLINE=1 forbids it. Unset it.") from None
-    except (TransportError, ConnectionError) as error:
+        raise BadInput(f"`{repo}` should be fetched, but HF_HUB_OFFLINE=1 forbids it. Unset it.") from None
+    except (TransportError, ConnectionError, DryRunError, LocalEntryNotFoundError) as error:
         raise MergescopeError(
-            f"The hub can't be reached for `{name}`: {type(error).__name__}. Check the connection and fetch again; "
+            f"The hub can't be reached for `{repo}`: {type(error).__name__}. Check the connection and fetch again; "
             "what has arrived is kept."
         ) from None

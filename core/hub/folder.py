@@ -38,3 +38,8 @@ def local_folder(reference: HubReference) -> Path | None:
     if isinstance(cached, str) and weights_complete(Path(cached).parent):
         return Path(cached).parent
     return None
+
+
+def location(reference: HubReference) -> Path:
+    """The folder with the checkpoint, or the one where it will be once it is fetched."""
+    return local_folder(reference) or repository(reference) / (commit_of(reference) or "not-fetched")

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
-
 from core.errors import BadInput
 
 PREFIX = "hub:"
@@ -25,6 +22,9 @@ class HubReference:
     @classmethod
     def parse(cls, text: str) -> HubReference:
         """`hub:owner/name[@revision]`; raises `BadInput` for anything else, addresses included."""
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils import validate_repo_id
+
         repo, _, revision = text.removeprefix(PREFIX).partition("@")
         revision = revision or DEFAULT_REVISION
         try:

@@ -64,7 +64,7 @@ def _catalogue(ctx: Context) -> Callable[..., Any]:
         devices = ["auto", "cpu", *(["cuda"] if torch.cuda.is_available() else [])]
         broken = [f"{name}: {reason}" for name, reason in ctx.library.broken.items()]
         return {
-            "suites": sorted(suites, key=lambda suite: suite["name"] != ctx.suite),
+            "suites": sorted(suites, key=lambda suite: (suite["name"] != ctx.suite, bool(suite["missing"]))),
             "suite": ctx.suite,
             "broken": broken,
             "methods": catalogue.describe_all(),

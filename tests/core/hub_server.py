@@ -1,4 +1,7 @@
-"""A server on this machine that speaks the endpoints of the hub that are used, over a folder `owner/name/file`."""
+"""A server on this machine that speaks the endpoints of the hub that are used.
+
+Models lie in folders `owner/name`, data sets in `datasets/owner/name`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -30,10 +33,10 @@ class Hub:
 
     def add(self, repo: str, files: dict[str, bytes]) -> None:
         """Put files into a repository."""
-        folder = self.root / repo
-        folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
-            (folder / name).write_bytes(data)
+            path = self.root / repo / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
 
 
 @contextmanager
@@ -60,35 +63,38 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             """Be quiet."""
 
         def do_GET(self) -> None:
-            path = urlsplit(self.path).path
-            if listed := re.fullmatch(r"/api/models/([^/]+/[^/]+)/revision/(.+)", path):
-                self._list(*listed.groups())
-            elif file := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+            path = unquote(urlsplit(self.path).path)
+            if asked := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/(revision|tree)/(.+)", path):
+                self._list(("datasets/" if asked[1] == "datasets" else "") + asked[2], asked[3], asked[4])
+            elif file := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
                 self._file(hub.root / file[1] / file[3])
             else:
                 self._refuse(404, "EntryNotFound")
 
-        def _list(self, repo: str, revision: str) -> None:
+        do_HEAD = do_GET
+
+        def _list(self, repo: str, what: str, revision: str) -> None:
             if repo == "gated/model":
                 return self._refuse(403, "GatedRepo")
             if not (hub.root / repo).is_dir():
                 return self._refuse(401, "RepoNotFound")
-            if revision not in ("main", COMMIT):
+            if revision not in ("main", COMMIT, "refs/convert/parquet"):
                 return self._refuse(404, "RevisionNotFound")
-            siblings = []
-            for path in sorted((hub.root / repo).iterdir()):
-                data = path.read_bytes()
-                entry = {"rfilename": path.name, "size": len(data), "blobId": "0" * 40}
+            files = []
+            for path in sorted(file for file in (hub.root / repo).rglob("*") if file.is_file()):
+                data, name = path.read_bytes(), path.relative_to(hub.root / repo).as_posix()
+                entry = {"rfilename": name, "path": name, "type": "file", "size": len(data), "oid": "0" * 40}
                 if path.suffix != ".json":
                     sha = hashlib.sha256(data).hexdigest()
-                    entry["lfs"] = {"sha256": sha, "size": len(data), "pointerSize": 134}
-                siblings.append(entry)
-            body = json.dumps({"id": repo, "modelId": repo, "sha": COMMIT, "siblings": siblings}).encode()
-            return self._answer(200, body)
+                    entry["lfs"] = {"sha256": sha, "oid": sha, "size": len(data), "pointerSize": 134}
+                files.append(entry)
+            listing = {"id": repo, "modelId": repo, "sha": COMMIT, "siblings": files}
+            return self._answer(200, json.dumps(files if what == "tree" else listing).encode())
 
         def _file(self, path: Path) -> None:
             wanted = self.headers.get("Range")
-            hub.requests.append((path.name, wanted))
+            if self.command == "GET":
+                hub.requests.append((path.name, wanted))
             data = path.read_bytes()
             if hub.spoil:
                 data = bytes(len(data))
@@ -96,7 +102,11 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             part = data[begin:]
             self.send_response(206 if wanted else 200)
             self.send_header("Content-Length", str(len(part)))
+            self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+            self.send_header("X-Repo-Commit", COMMIT)
             self.end_headers()
+            if self.command == "HEAD":
+                return
             if hub.break_after and path.suffix == ".safetensors":
                 self.wfile.write(part[: hub.break_after.pop(0)])
                 self.close_connection = True

@@ -10,8 +10,9 @@ import huggingface_hub.constants
 import pytest
 
 from core.errors import BadInput, Cancelled, MergescopeError
-from core.hub import HubReference, fetch, local_folder, plan
-from core.hub.download import CHUNK
+from core.hub.download import CHUNK, fetch, plan
+from core.hub.folder import local_folder
+from core.hub.reference import HubReference
 from tests.core.hub_server import COMMIT, Hub, serve
 
 REPO = "owner/model"

@@ -152,25 +152,6 @@ def test_a_changed_table_changes_the_fingerprint(root: Path) -> None:
     assert opened(root).fingerprint != before
 
 
-def test_a_fetched_snapshot_is_found_without_a_connection(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[dict[str, Any]] = []
-
-    def snapshot(repo: str, **how: Any) -> str:
-        asked.append({"repo": repo, **how})
-        return str(root)
-
-    monkeypatch.setattr("core.tasks.sources.hub_sets.snapshot_download", snapshot)
-    data = HubData(kind="hub", dataset="owner/name", revision=REVISION)
-    source = open_source("mine", data, everywhere(tmp_path))
-    assert source.missing() is None
-    assert images(source, "test").labels.tolist() == [1, 0]
-    assert {(one["repo"], one["revision"], one["repo_type"]) for one in asked} == {("owner/name", REVISION, "dataset")}
-    assert all(one["local_files_only"] for one in asked)
-    assert all(one["allow_patterns"] == ["*.parquet"] for one in asked)
-
-
 def test_a_data_set_that_was_not_fetched_is_said_to_be_missing(tmp_path: Path) -> None:
     data = HubData(kind="hub", dataset="owner/name", revision=REVISION)
     source = open_source("mine", data, everywhere(tmp_path))

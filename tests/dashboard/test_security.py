@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from core.roots import roots
+from core.suites import available
 from dashboard import site
 from dashboard.access import Access
 from dashboard.security import guard
@@ -23,11 +25,13 @@ from tests.dashboard.loops import inside_loop
 
 CHANGING = {
     "run_action", "setup_start", "share_create", "share_revoke", "share_device", "share_sign_out", "share_rename",
-    "share_delete", "whatif_save",
+    "share_delete", "whatif_save", "bench_folder", "bench_scan", "bench_check", "bench_save", "bench_fetch",
+    "bench_cancel",
 }  # fmt: skip
 """Server functions that change something; a new one has to be added here or to `READING`."""
 READING_OF_OWNER = {
     "setup_catalogue", "setup_tasks", "setup_accuracies", "setup_plan", "setup_save", "setup_load", "share_links",
+    "bench_state", "bench_poll",
 }  # fmt: skip
 PATHS = (
     "../../etc/passwd", "..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd", "/etc/passwd", "....//....//etc/passwd",
@@ -40,11 +44,12 @@ PATHS = (
 
 @contextmanager
 def unchanged(site: Site) -> Iterator[None]:
-    """Asserts that neither runs nor links nor sessions change inside the block."""
+    """Asserts that neither runs nor links, sessions, folders and suites change inside the block."""
 
     def state() -> tuple[Any, ...]:
         runs = [(run.id, run.status, run.name) for run in site.ctx.store.runs()]
-        return runs, site.ctx.access.links(), (site.ctx.store.folder / "access.json").read_bytes()
+        access = site.ctx.access.links(), (site.ctx.store.folder / "access.json").read_bytes()
+        return runs, access, roots(), available()
 
     before = state()
     yield

@@ -13,7 +13,7 @@ from core.tasks.sources.folder import Folder, FolderData
 from core.tasks.sources.hub_sets import Hub, HubData
 from core.tasks.sources.torchvision_sets import Torchvision, TorchvisionData
 
-__all__ = ["KINDS", "Data", "DataEntry", "Entry", "Place", "Source", "open_source"]
+__all__ = ["KINDS", "Data", "DataEntry", "Entry", "HubData", "Place", "Source", "open_source"]
 
 KINDS: dict[str, type[Source]] = {"arrays": Arrays, "folder": Folder, "torchvision": Torchvision, "hub": Hub}
 """Kind -> the source that reads it."""

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 from PIL import Image
 from pydantic import Field, model_validator
 
-from core.errors import BadSuite
+from core.errors import BadSuite, MergescopeError
 from core.paths import cache
+from core.progress import Silent
 from core.tasks.decode import Unreadable, open_picture
 from core.tasks.listing import Listing
 from core.tasks.sources.base import Source
@@ -57,6 +57,19 @@ class HubData(Data):
                 raise ValueError(f"given a `revision` for `dataset`: 40 hex digits of a commit, or `{PARQUET}`")
         return self
 
+    @property
+    def address(self) -> tuple[str, str, list[str]]:
+        """Id, revision and the patterns of the files that are needed: those of named splits, or all tables."""
+        names = [f"*{name}*.parquet" for name in self.splits.values()] or ["*.parquet"]
+        below = f"{self.config}/" if self.config and self.revision == PARQUET else ""
+        return str(self.dataset), str(self.revision), [below + name for name in names]
+
+    def snapshot(self) -> Path | None:
+        """The folder with the tables; None where they are not all on this machine."""
+        from core.hub.datasets import local_dataset
+
+        return local_dataset(*self.address)
+
 
 class Hub(Source):
     """Code of data sets is never run: only tables are read, and images only from the bytes inside them."""
@@ -78,7 +91,7 @@ class Hub(Source):
         """The folder or the snapshot, where it is not on this machine and nothing is to be fetched."""
         if self.entry.path is not None:
             return None if self.files[0].is_dir() else f"`{self.entry.path}` is no folder that is there"
-        if self.entry.download or self._snapshot(local=True) is not None:
+        if self.entry.download or self.entry.snapshot() is not None:
             return None
         return f"data set `{self.entry.dataset}` is not on this machine; fetch it, or set `download: true`"
 
@@ -122,28 +135,21 @@ class Hub(Source):
     def _folder(self) -> Path:
         if self.entry.path is not None:
             return self.files[0]
-        folder = self._snapshot(local=not self.entry.download)
+        folder = self.entry.snapshot()
+        if folder is None and self.entry.download:
+            folder = self._fetched()
         if folder is None:
             raise BadSuite(f"Task `{self.task}`: {self.missing()}.")
         return folder
 
-    def _snapshot(self, local: bool) -> Path | None:
+    def _fetched(self) -> Path | None:
+        from core.hub.datasets import fetch_dataset
+
         try:
-            return Path(
-                snapshot_download(
-                    str(self.entry.dataset),
-                    repo_type="dataset",
-                    revision=self.entry.revision,
-                    allow_patterns=["*.parquet"],
-                    local_files_only=local,
-                )
-            )
-        except LocalEntryNotFoundError as error:
-            if local:
-                return None
-            raise BadSuite(f"Task `{self.task}`: the hub can't be reached for `{self.where}`: {_line(error)}") from None
-        except (HfHubHTTPError, OSError) as error:
-            raise BadSuite(f"Task `{self.task}`: `{self.where}` can't be fetched: {_line(error)}") from None
+            fetch_dataset(*self.entry.address, Silent(), lambda: None)
+        except MergescopeError as error:
+            raise BadSuite(f"Task `{self.task}`: {error}") from None
+        return self.entry.snapshot()
 
     @cached_property
     def _found(self) -> list[Found]:

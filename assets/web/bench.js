@@ -1,0 +1,94 @@
+/* The page "Checkpoints": asks the server, follows the background work, keeps the draft. */
+window.mergescopeBench.open = (element, server) => {
+  "use strict";
+  const ms = window.mergescope, bench = window.mergescopeBench, { make } = ms;
+  const state = { folders: [], published: [], prompts: [], scan: null, complaints: null, busy: false, chore: null };
+  let draft = null, timer = null, message = null;
+
+  const open = () => ms.tab === "checkpoints" && ms.visible(element);
+  const keep = () => { try { sessionStorage.setItem("mergescope.bench", JSON.stringify({ scan: state.scan, draft })); } catch { /* private mode, or too large */ } };
+  const kept = () => { try { return JSON.parse(sessionStorage.getItem("mergescope.bench") || "null"); } catch { return null; } };
+  async function ask(fn, args) {
+    const answer = await ms.ask(fn, args);
+    if (answer.error) tell("error", answer.error);
+    return answer;
+  }
+  function tell(kind, text) { message = { kind, text }; draw(); }
+
+  const act = {
+    keep,
+    redraw() { keep(); draw(); },
+    async add(folder) { const answer = await ask(server.bench_folder, { add: folder }); if (!answer.error) { state.folders = answer.folders; message = null; draw(); } },
+    async forget(folder) { const answer = await ask(server.bench_folder, { remove: folder }); if (!answer.error) { state.folders = answer.folders; draw(); } },
+    scan: (folder) => begin(server.bench_scan, { folder }),
+    fetch: (suite) => begin(server.bench_fetch, { suite }),
+    check: () => { state.complaints = null; begin(server.bench_check, { draft: bench.plain(draft, state.scan) }); },
+    async save(replace = false) {
+      const answer = await ms.ask(server.bench_save, { draft: bench.plain(draft, state.scan), replace: replace === true });
+      if (answer.error && /which is taken/.test(answer.error) && confirm(`A suite called ${draft.name} is there already. Replace it?`)) { act.save(true); return; }
+      if (answer.error) { tell("error", answer.error); return; }
+      ms.toast(`Saved as ${answer.path}.`);
+      act.use(answer.suite);
+    },
+    use(suite) { ms.wantedSuite = suite; ms.emit("suite"); ms.open("setup"); scrollTo(0, 0); },
+  };
+  async function begin(fn, args) {
+    message = null;
+    const answer = await ask(fn, args);
+    if (!answer.error) poll();
+  }
+  async function poll() {
+    clearTimeout(timer);
+    const answer = await ms.ask(server.bench_poll, {});
+    if (answer.error) { tell("error", answer.error); return; }
+    take(answer.chore);
+    if (state.busy) timer = setTimeout(poll, ms.pollSeconds * 1000);
+  }
+  function take(chore) {
+    const was = state.busy;
+    state.chore = chore;
+    state.busy = Boolean(chore && !chore.ended);
+    if (chore?.ended && (was || !state.scan)) finished(chore);
+    const line = element.querySelector(".ms-bench-progress");
+    if (was && state.busy && line) line.replaceWith(progress());
+    else draw();
+  }
+  function finished(chore) {
+    if (chore.error) { message = { kind: chore.error === "Stopped." ? "" : "error", text: chore.error }; return; }
+    if (chore.kind === "scan") { state.scan = chore.result; state.complaints = null; draft = bench.suggested(state.scan); keep(); }
+    if (chore.kind === "check") state.complaints = chore.result.complaints;
+    if (chore.kind === "fetch") { ms.toast("Fetched."); refresh(); }
+  }
+  async function refresh() {
+    const answer = await ask(server.bench_state, {});
+    if (answer.error) return;
+    Object.assign(state, { folders: answer.folders, published: answer.published, prompts: answer.prompts });
+    take(answer.chore);
+    if (state.busy) poll();
+  }
+
+  const progress = () => bench.progress(state.chore, () => ask(server.bench_cancel, {}));
+  /* Everything is drawn anew; the field that has the focus gets it back. */
+  function draw() {
+    const fields = () => [...element.querySelectorAll("input, select, textarea, button")];
+    const at = fields().indexOf(document.activeElement);
+    const parts = [bench.folders(state, act)];
+    if (state.busy) parts.push(progress());
+    if (message) parts.push(bench.note(message.kind, message.text));
+    if (state.scan) parts.push(bench.found(state.scan));
+    if (state.scan && draft) parts.push(bench.editor(state, draft, act));
+    if (state.published.length) parts.push(bench.published(state, act));
+    element.replaceChildren(...parts);
+    if (at >= 0) fields()[at]?.focus();
+  }
+
+  const before = kept();
+  if (before?.scan) { state.scan = before.scan; draft = before.draft; }
+  const box = make("div", "ms-skeleton");
+  box.style.height = "220px";
+  element.replaceChildren(box);
+  let started = false;
+  const show = () => { if (open() && !started) { started = true; refresh(); } };
+  ms.on("tab", () => setTimeout(show, 0));
+  show();
+};

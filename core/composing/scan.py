@@ -1,0 +1,170 @@
+"""What a folder holds that a suite could be made of: checkpoints with their verdicts, and folders of images."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.checkpoints import Kind, Verdict, identify
+from core.errors import BadCheckpoint, BadInput
+from core.files import inside
+from core.hub.listing import CONFIGURATION, WEIGHTS
+from core.progress import Progress, Silent
+
+DEEPEST = 6
+"""Folders inside one another that are looked into."""
+MOST_FOLDERS = 20_000
+MOST_CHECKPOINTS = 500
+MOST_CONFIGURATION = 64 * 2**10
+"""Bytes of a JSON file that is looked into."""
+ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
+"""Names that files of weights have; what they are is decided by their content."""
+HUB_WEIGHTS = re.compile("|".join(WEIGHTS))
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+SPLIT_NAMES = ("train", "training", "val", "valid", "validation", "held-out", "test", "testing", "eval")
+
+
+@dataclass(frozen=True)
+class FoundCheckpoint:
+    """A file or folder of weights."""
+
+    path: Path
+    verdict: Verdict | None
+    """None where it can't be read."""
+    problem: str = ""
+    """One line that says why it can't be used; empty for a usable one."""
+
+    @property
+    def kind(self) -> str:
+        """What it can be used for; `unusable` where that is nothing."""
+        return self.verdict.kind if self.verdict and not self.problem else "unusable"
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """A folder of images, or an array file."""
+
+    path: Path
+    kind: str
+    """`folder` or `arrays`, as in a suite file."""
+    classes: tuple[str, ...] = ()
+    """Names of the class folders, sorted; empty for unlabelled images and arrays."""
+
+
+@dataclass
+class Scan:
+    """Everything found below one folder, sorted by path."""
+
+    root: Path
+    checkpoints: list[FoundCheckpoint] = field(default_factory=list)
+    images: list[FoundImages] = field(default_factory=list)
+    configurations: list[Path] = field(default_factory=list)
+    """JSON files that describe an open_clip model, for architectures that have no name."""
+    cut: str = ""
+    """Says where the search ended early; empty where everything was looked at."""
+
+
+def scan(root: Path, progress: Progress | None = None, tick: Callable[[], None] = lambda: None) -> Scan:
+    """Look below `root` without following links out of it and without reading any weights.
+
+    `tick` is called before each file and may raise to stop. Raises `BadInput` where `root` is no folder.
+    """
+    if not root.is_dir():
+        raise BadInput(f"`{root}` should be a folder. Found none of that name.")
+    progress = progress or Silent()
+    found = Scan(root)
+    weights = _walk(root, found, tick)
+    if len(weights) > MOST_CHECKPOINTS:
+        found.cut = f"only the first {MOST_CHECKPOINTS} of {len(weights)} files of weights were looked at"
+    progress.start("Looking at checkpoints", min(len(weights), MOST_CHECKPOINTS))
+    for path in weights[:MOST_CHECKPOINTS]:
+        tick()
+        found.checkpoints.append(_judge(path))
+        progress.advance()
+    progress.finish()
+    return found
+
+
+def _walk(root: Path, found: Scan, tick: Callable[[], None]) -> list[Path]:
+    weights: list[Path] = []
+    for visited, (folder, folders, files) in enumerate(_folders(root)):
+        tick()
+        if visited >= MOST_FOLDERS:
+            found.cut = f"only the first {MOST_FOLDERS} folders were looked into"
+            break
+        here = [name for name in files if name.lower().endswith(ENDINGS)]
+        if any(name in files for name in CONFIGURATION) and any(map(HUB_WEIGHTS.fullmatch, here)):
+            weights.append(folder)
+            folders.clear()
+            continue
+        weights += [folder / name for name in here if inside(folder / name, root)]
+        found.images += [FoundImages(folder / name, "arrays") for name in files if name.endswith(".npz")]
+        found.configurations += [folder / name for name in files if _is_configuration(folder / name)]
+        if (classes := _image_folder(folder, folders, files)) is not None:
+            found.images.append(FoundImages(folder, "folder", classes))
+            folders.clear()
+    return sorted(weights)
+
+
+def _is_configuration(path: Path) -> bool:
+    if path.suffix != ".json" or path.is_symlink() or path.stat().st_size > MOST_CONFIGURATION:
+        return False
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and {"embed_dim", "vision_cfg", "text_cfg"} <= set(data)
+
+
+def _folders(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """`os.walk` in a fixed order, without links, hidden folders and too great depths."""
+    for name, folders, files in os.walk(root, followlinks=False):
+        folder = Path(name)
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and not (folder / f).is_symlink())
+        if len(folder.relative_to(root).parts) >= DEEPEST:
+            folders.clear()
+        yield folder, folders, sorted(file for file in files if not file.startswith("."))
+
+
+def _image_folder(folder: Path, folders: list[str], files: list[str]) -> tuple[str, ...] | None:
+    """Class names of a folder that holds images as a whole; `()` where they are unlabelled, None where it is none."""
+    if any(name.lower().endswith(PICTURES) for name in files):
+        return ()
+    if not folders:
+        return None
+    if all(name.lower() in SPLIT_NAMES for name in folders):
+        each = [_class_folders(folder / name) for name in folders]
+        if any(one is None for one in each):
+            return None
+        return tuple(sorted({name for one in each if one for name in one}))
+    return _class_folders(folder)
+
+
+def _class_folders(folder: Path) -> tuple[str, ...] | None:
+    """Subfolders, if each of them holds images and nothing else does; `()` for images without class folders."""
+    entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    if any(entry.name.lower().endswith(PICTURES) for entry in entries):
+        return ()
+    classes = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    if classes and all(_holds_pictures(folder / name) for name in classes):
+        return tuple(classes)
+    return None
+
+
+def _holds_pictures(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return any(entry.name.lower().endswith(PICTURES) for entry in entries)
+
+
+def _judge(path: Path) -> FoundCheckpoint:
+    try:
+        verdict = identify(path, digest=False)
+    except BadCheckpoint as error:
+        return FoundCheckpoint(path, None, str(error).splitlines()[0])
+    if verdict.kind == Kind.UNKNOWN:
+        return FoundCheckpoint(path, verdict, "No image encoder was recognised in its tensor names.")
+    return FoundCheckpoint(path, verdict)

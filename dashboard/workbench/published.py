@@ -1,0 +1,28 @@
+"""The bundled suites whose files are on the hub, and how much of each is on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.hub.reference import is_hub
+from core.paths import ASSETS
+from core.suites import SuiteFile
+
+
+def rows(suites: Mapping[str, SuiteFile]) -> list[dict[str, Any]]:
+    """One row per published suite, for the page."""
+    bundled = [suite for suite in suites.values() if suite.path.parent == ASSETS / "suites"]
+    return [_row(suite) for suite in bundled if is_hub(suite.entry.base.weights)]
+
+
+def _row(suite: SuiteFile) -> dict[str, Any]:
+    missing = suite.missing()
+    return {
+        "name": suite.name,
+        "title": suite.title,
+        "tasks": len(suite.tasks),
+        "ready": not missing,
+        "missing": len(missing),
+        "parts": 1 + sum(1 + (task.expert is not None) for task in suite.tasks),
+    }

@@ -1,0 +1,135 @@
+"""What the page "Checkpoints" asks the server for. All of it is the owner's: the page is not in the read-only view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from core.checking import check
+from core.composing import draft
+from core.composing.scan import scan
+from core.composing.suggest import suggest
+from core.errors import BadInput
+from core.hub.suite import fetch_suite
+from core.roots import add_root, remove_root, roots
+from core.suites import find
+from core.validation import as_json
+from dashboard.context import Context
+from dashboard.serving import serving
+from dashboard.workbench import plain
+from dashboard.workbench.chores import Chore, Chores
+from dashboard.workbench.published import rows
+
+
+class Workbench:
+    """One per server: it owns the background work of this page."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._chores = Chores()
+
+    def functions(self) -> list[Callable[..., Any]]:
+        """The server functions; each refuses everybody but the owner first."""
+        calls = {
+            "bench_state": self.state,
+            "bench_folder": self.folder,
+            "bench_scan": self.scan,
+            "bench_check": self.check,
+            "bench_save": self.save,
+            "bench_fetch": self.fetch,
+            "bench_poll": self.poll,
+            "bench_cancel": self.cancel,
+        }
+        return [serving(name, call, self._ctx.owner) for name, call in calls.items()]
+
+    def state(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Folders, published suites, and the work that is going on."""
+        return {
+            "folders": [str(folder) for folder in roots()],
+            "published": rows(self._ctx.suites()),
+            "prompts": _prompt_sets(),
+            "chore": self._chores.state(),
+        }
+
+    def folder(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Remember the folder `add`, or forget the folder `remove`."""
+        if "remove" in args:
+            remove_root(_text(args, "remove"))
+        else:
+            add_root(_text(args, "add"))
+        return {"folders": [str(folder) for folder in roots()]}
+
+    def scan(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Look into one of the remembered folders."""
+        folder = self._known_folder(_text(args, "folder"))
+
+        def work(chore: Chore) -> dict[str, Any]:
+            found = scan(folder, chore, chore.tick)
+            return plain.scan(found, suggest(found))
+
+        self._chores.begin("scan", f"looking into `{folder.name}`", work)
+        return {}
+
+    def check(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Hold every file of a draft against its base; the result is a list of complaints."""
+        suite = draft.as_suite(_draft(args))  # Mistakes of the form are told at once.
+
+        def work(chore: Chore) -> dict[str, Any]:
+            return {"complaints": as_json(check(suite, progress=chore))}
+
+        self._chores.begin("check", f"checking `{suite.name}`", work)
+        return {}
+
+    def save(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Write the suite file of a draft; `replace` allows to overwrite one."""
+        path = draft.save(_draft(args), replace=args.get("replace") is True)
+        return {"suite": path.stem, "path": str(path)}
+
+    def fetch(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Fetch what a suite lacks from the hub."""
+        suite = self._ctx.library.suite(_text(args, "suite"))
+
+        def work(chore: Chore) -> dict[str, Any]:
+            chore.start("Asking the hub for sizes", None)
+            fetch_suite(suite, progress=chore, tick=chore.tick)
+            return {"suite": suite.name, "missing": find(str(suite.path)).missing()}
+
+        self._chores.begin("fetch", f"fetching `{suite.name}`", work)
+        return {}
+
+    def poll(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """How far the work is."""
+        return {"chore": self._chores.state()}
+
+    def cancel(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Stop the work; what was fetched is kept."""
+        self._chores.cancel()
+        return {}
+
+    def _known_folder(self, named: str) -> Path:
+        for folder in roots():
+            if str(folder) == named:
+                return folder
+        raise BadInput(f"`{named[:200]}` should be one of the folders listed on this page. Add it first.")
+
+
+def _draft(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    wanted = args.get("draft")
+    if not isinstance(wanted, Mapping):
+        raise BadInput("`draft` should be a mapping with `name`, `base` and `tasks`. Reload the page.")
+    return wanted
+
+
+def _text(args: Mapping[str, Any], name: str) -> str:
+    value = args.get(name)
+    if not isinstance(value, str) or not value.strip() or len(value) > 4096:
+        raise BadInput(f"`{name}` should be a short text. Found {str(value)[:60]!r}.")
+    return value.strip()
+
+
+def _prompt_sets() -> list[dict[str, Any]]:
+    from core.tasks.prompts import prompt_set, prompt_sets
+
+    found = map(prompt_set, prompt_sets())
+    return [{"name": one.name, "title": one.title, "classes": len(one.classes)} for one in found]

@@ -1,0 +1,118 @@
+"""Looking for checkpoints and images in a folder, and putting together what belongs together."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from core.composing.scan import scan
+from core.composing.suggest import key, suggest
+from core.errors import BadInput, Cancelled
+from tests.authors import make_folder
+from tests.tiny import CLASSES
+
+
+def picture(path: Path) -> None:
+    """A small image file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), (1, 2, 3)).save(path)
+
+
+@pytest.fixture
+def authors(tmp_path: Path) -> Path:
+    """The layout of the AdaMerging authors."""
+    return make_folder(tmp_path / "root", heads=True)
+
+
+def test_everything_a_suite_could_be_made_of_is_found(authors: Path) -> None:
+    picture(authors / "loose/a.jpg")
+    (authors / "ViT-tiny/notes.txt").write_text("x")
+    (authors / "ViT-tiny/empty.pt").write_bytes(b"")
+    found = scan(authors)
+    kinds = {str(one.path.relative_to(authors / "ViT-tiny")): one.kind for one in found.checkpoints}
+    assert kinds == {
+        "EuroSAT/finetuned.pt": "image encoder",
+        "SUN397/finetuned.pt": "image encoder",
+        "empty.pt": "unusable",
+        "head_EuroSAT.pt": "classification head",
+        "head_SUN397.pt": "classification head",
+        "zeroshot.pt": "image encoder and text tower",
+    }
+    [broken] = [one for one in found.checkpoints if one.kind == "unusable"]
+    assert "empty.pt" in broken.problem
+    classes = tuple(sorted(CLASSES))
+    assert {(one.path.name, one.classes) for one in found.images} == {
+        ("SUN397", classes),
+        ("EuroSAT", classes),
+        ("loose", ()),
+    }
+    assert [path.name for path in found.configurations] == ["tiny_model.json"]
+    assert found.cut == ""
+
+
+def test_base_experts_heads_and_images_are_put_together_by_name(authors: Path) -> None:
+    suggestion = suggest(scan(authors))
+    assert suggestion.base is not None
+    assert suggestion.base.path.name == "zeroshot.pt"
+    assert [task.name for task in suggestion.tasks] == ["eurosat", "sun397"]
+    for task in suggestion.tasks:
+        assert task.expert is not None
+        assert task.head is not None
+        assert task.images is not None
+        assert task.head.path.name.lower() == f"head_{task.name}.pt"
+        assert task.images.path.name.lower() == task.name
+
+
+def test_a_suite_s_own_folder_is_understood(suite: Path) -> None:
+    suggestion = suggest(scan(suite.parent))
+    assert suggestion.base is not None
+    assert suggestion.base.path.name == "base.safetensors"
+    for task in suggestion.tasks:
+        assert task.images is not None
+        assert task.images.path.stem == task.name
+    assert [task.name for task in suggestion.tasks] == ["task0", "task1", "task2"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("clip-vit-base-patch32_stanford-cars", "stanford-cars"),
+        ("ViT-B-32/SUN397/finetuned.pt", "sun397"),
+        ("ViT-B-32/head_SUN397.pt", "sun397"),
+        ("resisc45.safetensors", "resisc45"),
+        ("experts/DTD/model.safetensors", "dtd"),
+        ("data/mnist.npz", "mnist"),
+        ("model.pt", "model"),
+    ],
+)
+def test_the_task_is_told_by_the_words_that_are_not_about_the_file(path: str, name: str) -> None:
+    assert key(Path("/r") / path, Path("/r")) == name
+
+
+def test_links_out_of_the_folder_are_not_followed(authors: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    torch.save({"visual.proj": torch.ones(2)}, outside / "secret.pt")
+    (authors / "folder").symlink_to(outside)
+    (authors / "file.pt").symlink_to(outside / "secret.pt")
+    assert all("secret" not in str(one.path) and one.path.name != "file.pt" for one in scan(authors).checkpoints)
+
+
+def test_a_scan_can_be_stopped_and_a_pipe_does_not_hold_it_up(authors: Path) -> None:
+    os.mkfifo(authors / "pipe.pt")
+    assert any(one.path.name == "pipe.pt" and one.problem for one in scan(authors).checkpoints)
+
+    def stop() -> None:
+        raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        scan(authors, tick=stop)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="should be a folder"):
+        scan(tmp_path / "absent")

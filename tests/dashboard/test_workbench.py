@@ -1,0 +1,98 @@
+"""The page "Checkpoints" without a browser: looking, composing, checking, fetching; one thing at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import BadInput
+from dashboard.workbench.chores import Chore, Chores
+from tests.authors import make_folder
+from tests.dashboard.client import Dashboard
+from tests.dashboard.conftest import Site
+
+
+def result(owner: Dashboard, seconds: float = 60) -> Any:
+    """What came of the background work."""
+    deadline = time.monotonic() + seconds
+    while not (chore := owner.call("bench_poll")["chore"])["ended"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert chore["error"] == ""
+    return chore["result"]
+
+
+def test_from_a_folder_to_a_saved_suite(dashboard_site: Site, tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "root")
+    owner = dashboard_site.owner()
+    refused = owner.call("bench_scan", folder=str(root))
+    assert "should be one of the folders" in refused["error"]
+    assert owner.call("bench_folder", add=str(root))["folders"] == [str(root.resolve())]
+    owner.call("bench_scan", folder=str(root))
+    found = result(owner)
+    assert [one["name"] for one in found["images"]] == ["images/EuroSAT", "images/SUN397"]
+    task = found["suggested"]["tasks"][0]
+    draft = {
+        "name": "bench",
+        "base": {"arch": found["configurations"][0]["path"], "weights": found["suggested"]["base"]},
+        "tasks": [
+            {
+                "name": task["name"],
+                "expert": {"weights": task["expert"]},
+                "data": {"kind": "folder", "path": task["images"]},
+                "templates": ["a {}"],
+            }
+        ],
+    }
+    owner.call("bench_check", draft=draft)
+    assert result(owner)["complaints"] == []
+    broken = draft | {"base": {"arch": "ViT-B-32", "weights": found["suggested"]["base"]}}
+    owner.call("bench_check", draft=broken)
+    assert result(owner)["complaints"]
+    assert owner.call("bench_save", draft=draft)["suite"] == "bench"
+    assert "bench" in {suite["name"] for suite in owner.call("setup_catalogue")["suites"]}
+    assert "taken" in owner.call("bench_save", draft=draft)["error"]
+
+
+@pytest.mark.parametrize("args", [{}, {"draft": 3}, {"draft": {}}, {"draft": {"name": "x" * 100}}])
+def test_a_malformed_draft_is_one_message(dashboard_site: Site, args: Any) -> None:
+    owner = dashboard_site.owner()
+    for name in ("bench_check", "bench_save"):
+        assert owner.call(name, **args)["error"]
+
+
+def test_one_thing_at_a_time_and_it_can_be_stopped() -> None:
+    chores, entered = Chores(), threading.Event()
+    assert chores.state() is None
+
+    def work(chore: Chore) -> None:
+        chore.start("Waiting", 10)
+        while True:
+            entered.set()
+            chore.advance(0)
+            time.sleep(0.01)
+
+    chores.begin("wait", "waiting", work)
+    assert entered.wait(10)
+    with pytest.raises(BadInput, match="waiting is still going on"):
+        chores.begin("wait", "waiting again", work)
+    chores.cancel()
+    deadline = time.monotonic() + 10
+    while not (state := chores.state() or {})["ended"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert state["error"] == "Stopped."
+    chores.begin("done", "something short", lambda chore: 5)
+
+
+def test_time_left_follows_what_is_done() -> None:
+    chore = Chore("x", "x")
+    chore.start("Counting", 4)
+    assert chore.state()["left"] is None
+    time.sleep(0.05)
+    chore.advance()
+    assert chore.state()["left"] == pytest.approx(0.15, abs=0.1)

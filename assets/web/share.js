@@ -155,7 +155,10 @@ window.mergescopeShare = (element, server) => {
 
   function manage(answer) {
     const section = part("manage");
-    if (!section) return;
+    // What stands there already may have been typed into.
+    const key = [ms.run, answer.status].join();
+    if (!section || section.dataset.key === key) return;
+    section.dataset.key = key;
     const run = ms.run, name = make("input"), row = make("div", "ms-share-form");
     name.type = "text";
     name.maxLength = 100;
@@ -186,7 +189,9 @@ window.mergescopeShare = (element, server) => {
     files();
     links();
     devices();
-    if (!ms.run && part("manage")) part("manage").replaceChildren(head("This run", "Choose a run in the list on the left."));
+    if (ms.run || !part("manage")) return;
+    part("manage").dataset.key = "";
+    part("manage").replaceChildren(head("This run", "Choose a run in the list on the left."));
   }
   ms.on("tab", () => setTimeout(show, 0));
   ms.on("run", show);

@@ -33,12 +33,14 @@
       }
     },
 
-    select(run, { step = null } = {}) {
+    /* `chosen`: a person asked for it, so that this browser comes back to it. */
+    select(run, { step = null, chosen = true } = {}) {
       run = RUN.test(run || "") ? run : "";
       if (run === ms.run && step === ms.step) return;
       const changed = run !== ms.run;
       ms.run = run;
-      if (changed) { ms.status = null; remember("mergescope.run", run); }
+      if (changed) ms.status = null;
+      if (changed && chosen) remember("mergescope.run", run);
       ms.step = step;
       keepUrl();
       if (changed) ms.emit("run", run);
@@ -78,7 +80,7 @@
       const active = runs.find((run) => ["running", "paused", "queued"].includes(run.status));
       const wanted = [asked.run, remembered(), active?.id, runs[0]?.id].find((id) => id && known.has(id)) || "";
       if (asked.run && !known.has(asked.run)) ms.toast("The run in this link is not here (any more).", "warning");
-      ms.select(wanted, { step: wanted && wanted === asked.run ? asked.step : null });
+      ms.select(wanted, { step: wanted && wanted === asked.run ? asked.step : null, chosen: [asked.run, remembered()].includes(wanted) });
     },
     visible(element) {
       return !document.hidden && Boolean(element) && element.offsetParent !== null;

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -62,17 +62,26 @@ def complete(figure: Figure, theme: ThemeName, width: int = 960, height: int | N
 
 
 def page(
-    title: str, figures: dict[str, Figure], theme: ThemeName = "light", *, before: str = "", after: str = ""
+    title: str,
+    figures: dict[str, Figure],
+    theme: ThemeName = "light",
+    *,
+    captions: Mapping[str, str] | None = None,
+    before: str = "",
+    after: str = "",
 ) -> str:
     """One self-contained HTML file with the figures, by name, each of which can be saved as SVG or PNG offline.
 
-    `before` and `after` are HTML (their texts escaped by the caller) around the figures.
+    `captions` are plain text, by the same names. `before` and `after` are HTML (their texts escaped by the caller)
+    around the figures.
     """
     whole = {name: complete(figure, theme) for name, figure in figures.items()}
     body = "".join(
-        f'<section class="mc-card"><div class="mc-head"><h3>{escape(name)}</h3><div class="mc-tools">'
-        f'<button type="button" data-format="svg">Save as SVG</button>'
-        f'<button type="button" data-format="png">Save as PNG</button></div></div><div class="figure"></div></section>'
+        f'<section class="mc-card"><div class="mc-head"><div><h3>{escape(name)}</h3>'
+        f'<p class="mc-help">{escape((captions or {}).get(name, ""))}</p></div><div class="mc-tools">'
+        f'<button type="button" class="mc-quiet" data-format="svg">Save as SVG</button>'
+        f'<button type="button" class="mc-quiet" data-format="png">Save as PNG</button>'
+        f'</div></div><div class="figure"></div></section>'
         for name in whole
     )
     return (

@@ -26,6 +26,16 @@ NAMES = {
     "Profile by task": "task_profile",
 }
 
+CAPTIONS = {
+    "Merging coefficients": "λ after the last step, one column per group of parameter tensors",
+    "Change since step 0": "λ after the last step minus λ at the start",
+    "Accuracy by task": "○ base · ◆ Task Arithmetic · ● merged, with its 95 % interval · | expert",
+    "Accuracy over steps": "● some images · ◯ all test images · dotted: base · solid: expert · dashed: Task Arithmetic",
+    "Prediction entropy": "nats per image; one thin line a task",
+    "Profile by depth": "mean λ of each block, one thin line a task · shaded: the middle 80 % of all tensors",
+    "Profile by task": "○ mean λ at step 0 · ● mean λ now · thick: middle half of the tensors · thin: all of them",
+}
+
 
 def write_figures(
     store: Store,
@@ -40,7 +50,7 @@ def write_figures(
     """Write every figure that the run has data for; raises `UnknownName` for an unknown run."""
     record = store.run(run_id)
     history = History.of(store, record, titles=titles, name=name or record.name or method_title(record), marks=marks)
-    write_text(path, page(f"{history.name} · figures", drawn(history, theme), theme))
+    write_text(path, page(f"{history.name} · figures", drawn(history, theme), theme, captions=CAPTIONS))
 
 
 def drawn(history: History, theme: ThemeName = "light") -> dict[str, Figure]:

@@ -90,7 +90,7 @@ def test_a_one_time_link_signs_another_browser_in(page: Any, guest: Any, server:
 def test_a_run_can_be_renamed_and_deleted(page: Any, server: Server) -> None:
     run = finish(server, method="average")
     page.goto(f"{server.url}/?run={run}&tab=share")
-    page.get_by_label("Name of the run").fill("another name")
+    page.locator("#ms-share").get_by_label("Name of the run").fill("another name")
     page.get_by_role("button", name="Rename").click()
     page.locator(f'[data-run="{run}"] .ms-run-name', has_text="another name").wait_for()
     page.on("dialog", lambda dialog: dialog.accept())

@@ -61,7 +61,10 @@ def accuracy_by_task(history: History, step: int | None = None, *, theme: ThemeN
 
 
 def accuracy_over_steps(history: History, *, theme: ThemeName = "light") -> Figure:
-    """A small chart for each task, with base (dotted), expert (solid) and Task Arithmetic (dashed) as lines."""
+    """A small chart for each task, with base (dotted), expert (solid) and Task Arithmetic (dashed) as lines.
+
+    Measurements on a sample are joined; those on all test images stand alone, since their difference is no progress.
+    """
     colours, count = palette.THEMES[theme], len(history.tasks)
     across = min(ACROSS, count)
     down = -(-count // across)
@@ -72,7 +75,8 @@ def accuracy_over_steps(history: History, *, theme: ThemeName = "light") -> Figu
         "shapes": [],
         "annotations": [],
     }
-    data = []
+    data: list[dict[str, Any]] = []
+    series = _series(history, colours)
     wide, tall = (1 - 0.045 * (across - 1)) / across, (1 - 0.14 * (down > 1)) / down
     for place, task in enumerate(history.tasks):
         name, left = str(place + 1) if place else "", place % across * (wide + 0.045)
@@ -107,7 +111,7 @@ def accuracy_over_steps(history: History, *, theme: ThemeName = "light") -> Figu
         ]
         layout["annotations"].append(
             {
-                "text": plain(shorten(task, 16)),
+                "text": plain(shorten(task, 26)),
                 "x": 0,
                 "xref": f"x{name} domain",
                 "y": 1,
@@ -118,20 +122,34 @@ def accuracy_over_steps(history: History, *, theme: ThemeName = "light") -> Figu
                 "font": {"size": 12, "color": colours.text},
             }
         )
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "xaxis": f"x{name}",
-                "yaxis": f"y{name}",
-                "x": [one["step"] for one in history.evaluations],
-                "marker": {"size": 5, "color": colours.accent},
-                "y": [one["accuracy"][place] for one in history.evaluations],
-                "line": {"color": colours.accent, "width": 2},
-                "hovertemplate": f"<b>{plain(task)}</b><br>step %{{x}}: %{{y:.1%}}<extra></extra>",
-            }
-        )
+        data += [_points(those, place, task, name, look) for those, look in series]
     return {"data": data, "layout": layout}
+
+
+def _series(history: History, colours: Palette) -> list[tuple[list[dict[str, Any]], dict[str, Any]]]:
+    """Measurements on a sample and on all images, each with its look."""
+    full = [one for one in history.evaluations if one["full"]]
+    sampled = [one for one in history.evaluations if not one["full"]]
+    joined = {"mode": "lines+markers", "marker": {"size": 5, "color": colours.accent}}
+    joined |= {"line": {"color": colours.accent, "width": 2}}
+    ring = {"symbol": "circle-open", "size": 10, "color": colours.accent, "line": {"width": 2}}
+    found = [(sampled, joined), (full, {"mode": "markers", "marker": ring})] if sampled else [(full, joined)]
+    return [(those, look) for those, look in found if those]
+
+
+def _points(those: list[dict[str, Any]], place: int, task: str, axis: str, look: dict[str, Any]) -> dict[str, Any]:
+    images = ["all test images" if one["full"] else f"{one['images']} images" for one in those]
+    return {
+        "type": "scatter",
+        "xaxis": f"x{axis}",
+        "yaxis": f"y{axis}",
+        "x": [one["step"] for one in those],
+        "y": [one["accuracy"][place] for one in those],
+        "customdata": images,
+        "cliponaxis": False,
+        "hovertemplate": f"<b>{plain(task)}</b><br>step %{{x}}: %{{y:.1%}} of %{{customdata}}<extra></extra>",
+        **look,
+    }
 
 
 def at_step(history: History, step: int | None) -> dict[str, Any] | None:

@@ -22,11 +22,11 @@ def task_axis(names: Sequence[str]) -> dict[str, Any]:
         "showgrid": False,
         "tickmode": "array",
         "tickvals": list(range(len(names))),
-        "ticktext": [plain(shorten(name, 20)) for name in names],
+        "ticktext": [plain(shorten(name, 24)) for name in names],
     }
 
 
-def room(names: Sequence[str], most: float = 156) -> float:
+def room(names: Sequence[str], most: float = 176) -> float:
     """Margin that these names need."""
     return min(max((len(name) for name in names), default=4) * LETTER + 14, most)
 
@@ -100,4 +100,4 @@ def bar(row: int, start: float, end: float, colour: str, width: float) -> dict[s
 
 def names_of_tasks(values: Sequence[float], names: Sequence[str], colours: Palette) -> list[tuple[float, str, str]]:
     """The tasks as end labels."""
-    return [(float(value), shorten(name, 18), colours.muted) for value, name in zip(values, names, strict=True)]
+    return [(float(value), shorten(name, 24), colours.muted) for value, name in zip(values, names, strict=True)]

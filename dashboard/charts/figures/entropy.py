@@ -43,7 +43,7 @@ def entropy(history: History, *, theme: ThemeName = "light") -> Figure:
             "hovertemplate": "<b>mean of the tasks</b><br>step %{x}<br>%{y:.3f} nats<extra></extra>",
         }
     )
-    margin = {"l": 42, "r": room([*history.tasks, "mean 0.00"], 150), "t": 8, "b": 38}
+    margin = {"l": 42, "r": room([*history.tasks, "mean 0.00"], 176), "t": 8, "b": 38}
     labels = [
         (float(means[-1]), f"mean {means[-1]:.2f}", colours.accent),
         *names_of_tasks(lines[-1], history.tasks, colours),

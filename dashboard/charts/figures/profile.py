@@ -51,7 +51,7 @@ def depth_profile(history: History, step: int | None = None, *, theme: ThemeName
         }
     )
     low, high = limits([*means.ravel().tolist(), *low80, *high80], 0.02, 0.06)
-    margin = {"l": 46, "r": room([*history.tasks, "mean"], 150), "t": 8, "b": 28}
+    margin = {"l": 46, "r": room([*history.tasks, "mean"], 176), "t": 8, "b": 28}
     labels = [(float(overall[-1]), "mean", colours.accent), *names_of_tasks(means[:, -1], history.tasks, colours)]
     texts = [block.removeprefix("block ") for block in blocks]
     return {

@@ -82,7 +82,7 @@ def activation_bytes(encoder: Encoder, weights: Mapping[str, Tensor], images: Te
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in owned:
             saved[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # With its graph, an output that its own node saves would keep all of it alive.
 
     pair = encoder.prepare(images[:1].expand(2, *images.shape[1:]))
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):

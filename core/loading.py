@@ -76,7 +76,6 @@ def load(
     vectors, hashes = _read_experts(suite, experts, base, encoder, deltas, precision, progress)
     base_hash = base.sha256
     del base  # The task vectors hold it.
-    give_back()
 
     found = opened.images(chosen[0].name, TEST, progress)
     assert found is not None  # `OpenedTasks` has looked.
@@ -94,6 +93,7 @@ def load(
         content={task.name: _content(suite, base_hash, arch, task, opened) for task in chosen},
         data=opened.facts(),
     )
+    give_back()
     return problem
 
 

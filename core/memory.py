@@ -6,13 +6,14 @@ import ctypes
 import importlib
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
 
 
 def peak_memory_mb() -> float:
-    """Largest resident memory of this process since it began, in MiB; 0 where the system does not tell."""
+    """Largest resident memory of this process since `forget_peak`, else since it began, in MiB; 0 if not known."""
     try:
         # getrusage counts what the parent had before exec too: a small child of a large process looks large.
         found = re.search(r"^VmHWM:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
@@ -25,6 +26,13 @@ def peak_memory_mb() -> float:
     resource = importlib.import_module("resource")
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / unit
+
+
+def forget_peak() -> None:
+    """Let the peak begin anew at what is held now; nothing where the system can't (it can on Linux)."""
+    # Opened without O_CREAT, so that nothing is made where there is no such file.
+    with suppress(OSError), (_STATUS.parent / "clear_refs").open("r+") as file:
+        file.write("5")
 
 
 def give_back() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from core import loading, methods
 from core.control import Control
 from core.errors import BadInput, Cancelled, MergescopeError
+from core.memory import forget_peak
 from core.methods.base import Method, Need, Step
 from core.problem import Problem
 from core.progress import Progress, Silent
@@ -22,6 +24,7 @@ from core.store import CannotWrite, RunRecord, Store
 from core.suites import find
 from core.variants import variant
 
+log = logging.getLogger(__name__)
 _REPEATABLE = ("device", "precision", "deltas")
 
 
@@ -110,8 +113,10 @@ def execute(
         state = store.last_state(run_id)
         if state is not None or record.steps_done:
             _require_same(record, problem, method, settings)
+            _note_version(store, record, problem)
         store.rewind(run_id)
         store.set_status(run_id, "running")
+        forget_peak()
         with _as_before(record, problem), _ticking(store, run_id, problem, control):
             session = Session(store, run_id, problem, control, progress or Silent(), on_step)
             outcome = session.steps(method, settings, state, evaluate_every, evaluate_limit)
@@ -164,6 +169,20 @@ def _require_same(record: RunRecord, problem: Problem, method: Method, settings:
                 f"Run {record.id} can only go on with `{name}` as it began: {value}. Found {found[name]}. "
                 "Restore that, or start a new run."
             )
+
+
+def _note_version(store: Store, record: RunRecord, problem: Problem) -> None:
+    """Another PyTorch may round differently: the run goes on, and says from which step on which one was used."""
+    used, here = record.execution.get("resumed_with", []), problem.execution["torch"]
+    before = used[-1]["torch"] if used else record.execution.get("torch")
+    if before in (None, here):
+        return
+    log.warning(
+        "Run %s began with PyTorch %s and goes on after step %d with %s: λ may differ in its last digits from a run "
+        "that never stopped.", record.id, before, record.steps_done, here,
+    )  # fmt: skip
+    more = {"resumed_with": [*used, {"after_step": record.steps_done, "torch": here}]}
+    store.describe(record.id, execution=record.execution | more)
 
 
 @contextmanager

@@ -109,8 +109,9 @@ def _print_form(title: str, rows: list[dict[str, Any]]) -> None:
             percent(row["average_accuracy"]),
             percent(row["average_normalised"]),
             number(row["seconds"], 1),
+            number(row["peak_memory_mb"], 0),
         ]
         for row in rows
     ]
-    columns = ["method", *(f">{task}" for task in tasks), ">average", ">normalised", ">seconds"]
+    columns = ["method", *(f">{task}" for task in tasks), ">average", ">normalised", ">seconds", ">peak MB"]
     print_table(f"{title} (* best average)", columns, table)

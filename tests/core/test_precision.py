@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
@@ -128,3 +129,18 @@ def test_micro_batches_fill_the_memory_set_aside(problem32: Problem) -> None:
     double = encoder.with_precision("float64")
     wide = {name: tensor.double() for name, tensor in weights.items()}
     assert 1.5 < activation_bytes(double, wide, images) / each <= 2.5
+
+
+def test_counting_activations_leaves_nothing_in_memory(problem32: Problem) -> None:
+    def alive() -> int:
+        return sum(isinstance(one, torch.Tensor) for one in gc.get_objects())
+
+    activation_bytes(problem32.encoder, problem32.task_vectors.base, problem32.images("task0"))
+    gc.collect()
+    gc.disable()  # A cycle would be collected some time, after the peak that it made.
+    try:
+        before = alive()
+        activation_bytes(problem32.encoder, problem32.task_vectors.base, problem32.images("task0"))
+        assert alive() <= before
+    finally:
+        gc.enable()

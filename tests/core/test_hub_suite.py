@@ -113,7 +113,11 @@ def test_a_suite_is_fetched_once_and_then_merges_without_a_connection(
     file = find(str(suite))
     assert len(file.missing()) == 5
     assert fetch_suite(file, endpoint=hub.address) > 0
-    assert {name for name, _ in hub.requests} == {"open_clip_config.json", "open_clip_model.safetensors", "0000.parquet"}
+    assert {name for name, _ in hub.requests} == {
+        "open_clip_config.json",
+        "open_clip_model.safetensors",
+        "0000.parquet",
+    }
     assert find(str(suite)).missing() == []
     assert fetch_suite(file, endpoint=hub.address) == 0
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)

@@ -133,7 +133,7 @@ def test_micro_batches_fill_the_memory_set_aside(problem32: Problem) -> None:
 
 def test_counting_activations_leaves_nothing_in_memory(problem32: Problem) -> None:
     def alive() -> int:
-        return sum(isinstance(one, torch.Tensor) for one in gc.get_objects())
+        return sum(type(one) is torch.Tensor for one in gc.get_objects())
 
     activation_bytes(problem32.encoder, problem32.task_vectors.base, problem32.images("task0"))
     gc.collect()

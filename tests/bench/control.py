@@ -9,6 +9,7 @@ what the store tells, which is what every page and command shows.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -58,10 +59,8 @@ def measure(suite: str, precision: str, times: int, folder: Path) -> dict[str, A
         run_id = runner.create(store, problem, method, settings, origin=suite)
 
         def work() -> None:
-            try:
+            with contextlib.suppress(Cancelled):
                 runner.execute(store, run_id, problem, method, settings, control=control)
-            except Cancelled:
-                pass
 
         thread = threading.Thread(target=work)
         thread.start()

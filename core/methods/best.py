@@ -1,41 +1,41 @@
-"""The combination that won on the demo suite: TSV-Merge, then λ distilled from the experts around it."""
+"""The combination that won on the demo suite: TSV-Merge, then λ and masks distilled from the experts around it."""
 
 from __future__ import annotations
 
-from core.learning import LearningSettings
-from core.methods.adamerging import AdaMerging
+from core.methods.adarank import AdaRank, AdaRankSettings
 from core.settings import setting
 
 SOURCE = "Mergescope, chosen on held-out images of the demo suite"
 
 
-class BestSettings(LearningSettings):
-    """AdaMerging's settings with the defaults of the winning combination."""
+class BestSettings(AdaRankSettings):
+    """AdaRank's settings with the defaults of the winning combination."""
 
     start: str = setting(
-        "tsv_m", "A data-free method whose model λ begins at, with that method's defaults.", source=SOURCE
+        "tsv_m", "A data-free method whose model learning begins at, with that method's defaults.", source=SOURCE
     )
     objective: str = setting("expert_kl", "What is minimised.", source=SOURCE)
     lr: float = setting(0.02, "Adam's learning rate.", source=SOURCE, gt=0, le=10)
     steps: int = setting(40, "Optimiser steps.", source=SOURCE, ge=1, le=1_000_000)
 
 
-class Best(AdaMerging):
-    """θ = θ_TSV-M + Σ_k (λ[g, k] − 0.3) τ_k with λ learned by minimising Σ_k KL(expert_k ‖ merged)."""
+class Best(AdaRank):
+    """θ = θ_TSV-M + change of Σ_k λ_k Σ_i m_ki s_ki u_ki v_kiᵀ, λ and m learned by Σ_k KL(expert_k ‖ merged)."""
 
     name = "best"
     title = "Best combination"
     paper = (
         "Mergescope's own composition: TSV-Merge (Gargiulo et al., CVPR 2025) as the start, layer-wise λ of AdaMerging "
-        "(Yang et al., ICLR 2024) around it, and the distillation loss of SAMerging (2025) in place of entropy. It won "
-        "on the demo suite (README, Measured); it has not been measured on the papers' eight tasks."
+        "(Yang et al., ICLR 2024) and the masks of AdaRank (ICLR 2026) around it, and the distillation loss of "
+        "SAMerging (2025) in place of entropy. It won on the demo suite (README, Measured); it has not been measured "
+        "on the papers' eight tasks."
     )
     summary = (
-        "Starts at the strongest model that needs no data, then learns from unlabelled images how much more or less of "
-        "each expert every layer takes, by asking each expert instead of trusting the merged model's own certainty."
+        "Starts at a strong model that needs no data, then learns from unlabelled images how much of each expert every "
+        "layer takes and in which directions, by asking each expert instead of trusting the merged model's certainty."
     )
     cost = (
-        "TSV-Merge's singular value decompositions, then AdaMerging's forward and backward pass a step, and one "
-        "forward pass of each expert over the images used."
+        "AdaRank's: two singular value decompositions of every matrix and expert, components in memory, and steps that "
+        "take about twice AdaMerging's time on a small model; and one forward pass of each expert over the images used."
     )
     Settings = BestSettings

@@ -172,7 +172,7 @@ def test_runs_go_to_the_named_folder(cli: Cli, tiny_suite: Path, tmp_path: Path,
 def test_compare_has_a_row_per_method_without_histories(cli: Cli, tiny_suite: Path) -> None:
     rows = cli("compare", tiny_suite, "--methods", "pretrained,adamerging", "--set", "steps=2", "--json").data["rows"]
     assert [row["method"] for row in rows] == ["pretrained", "adamerging"]
-    assert all(set(row) == set(REPORT) - {"entropy", "coefficients"} for row in rows)
+    assert all(set(row) == {"label", *REPORT} - {"entropy", "coefficients"} for row in rows)
     assert rows[1]["settings"]["steps"] == 2
 
 

@@ -149,7 +149,7 @@ ONE_EXPERT = {
     "adamerging": lambda tau: 0.3 * tau,
     "adamerging_pp": lambda tau: 0.3 * _trimmed(tau),
     "samerging": lambda tau: 0 * tau,  # It begins at λ = 0.
-    "best": lambda tau: tau,  # TSV-Merge of one expert keeps every singular component.
+    "best": lambda tau: tau,  # The start alone: TSV-Merge of one expert keeps every singular component.
     # What is exported of these is the encoder alone; their modules are tested in test_modules.py.
     "surgery": lambda tau: 0.3 * tau,
     "multi_task": lambda tau: 0 * tau,  # It trains the base and looks at no expert.

@@ -20,6 +20,7 @@ from core.problem import Problem
 from core.settings import MethodSettings, parse
 from core.store import RunRecord, Store
 from core.suites import SuiteFile, find
+from core.tasks.opened import Ticking
 
 _DOUBLE_CLICK = 2.0
 """Seconds within which the same request is the same wish."""
@@ -203,13 +204,13 @@ class Jobs:
         store, run_id = self._store, job.run_id
         with runner.Noted(store, run_id, job.control):
             job.control.tick()
-            problem, method, settings = self._opened(run_id)
+            problem, method, settings = self._opened(run_id, job.control)
         every = int(store.run(run_id).execution.get("evaluate_every", 0))
         runner.execute(store, run_id, problem, method, settings, control=job.control, evaluate_every=every)
 
-    def _opened(self, run_id: str) -> tuple[Problem, Method, MethodSettings]:
+    def _opened(self, run_id: str, control: Control) -> tuple[Problem, Method, MethodSettings]:
         record = self._store.run(run_id)
-        problem, method, settings = runner.reopen(record, load=self._load)
+        problem, method, settings = runner.reopen(record, Ticking(control.tick), load=self._load)
         if not record.hashes:
             every = int(record.execution.get("evaluate_every", 0))
             facts = {"hashes": dict(problem.hashes), "execution": runner.execution(problem, every)}

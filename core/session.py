@@ -92,6 +92,7 @@ class Session:
         steps = store.steps(run_id, coefficients=False)
         steps[-1:] = store.steps(run_id, since=record.steps_done - 1)
         report = build(record, steps, found, known, peak_memory_mb(), outcome.form.value)
+        report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
         report |= self._measured(record, outcome, method, settings)
         store.finish(run_id, report)
         return report

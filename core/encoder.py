@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from core.attention import pack
-from core.models import Architecture, build
+from core.models import Architecture, build_visual, computed_buffers
 from core.preprocessing import normalise
 
 ACTIVATIONS = 256 * 2**20
@@ -26,17 +26,18 @@ class Encoder:
 
     def __init__(self, arch: Architecture, device: torch.device, precision: str) -> None:
         self.arch, self.device, self.precision = arch, device, precision
-        visual = build(arch, device="meta").visual
-        assert isinstance(visual, nn.Module)
+        visual = build_visual(arch, device="meta")
         pack(visual)
         self._visual = visual
+        self._computed = {name: buffer.to(device) for name, buffer in computed_buffers(arch).items()}
         self._tick: Callable[[], None] = _nothing
         for module in visual.modules():
             if isinstance(module, (nn.ModuleList, nn.Sequential)):
                 for block in module:
                     block.register_forward_pre_hook(self._before_block)
         self.parameter_shapes = {name: tuple(p.shape) for name, p in visual.named_parameters()}
-        self.buffer_names = tuple(name for name, _ in visual.named_buffers())
+        self.buffer_names = tuple(name for name, _ in visual.named_buffers() if name not in self._computed)
+        """Buffers that checkpoints hold, such as the statistics of BatchNorm."""
 
     def prepare(self, images: Tensor) -> Tensor:
         """uint8 `[N, H, W, 3]` -> normalised `[N, 3, S, S]` on the encoder's device."""
@@ -46,7 +47,9 @@ class Encoder:
     def features(self, weights: Mapping[str, Tensor], prepared: Tensor) -> Tensor:
         """Normalised image features `[N, embed_dim]` (float32, or float64), differentiable in the weights."""
         with self._autocast():
-            features = functional_call(self._visual, dict(weights), (prepared,))
+            features = functional_call(self._visual, self._computed | dict(weights), (prepared,))
+        if isinstance(features, tuple):  # CoCa gives its caption tokens too.
+            features = features[0]
         features = features if features.dtype == torch.float64 else features.float()
         return nn.functional.normalize(features, dim=-1)
 

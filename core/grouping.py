@@ -10,6 +10,10 @@ from typing import Literal
 GroupKind = Literal["task", "block", "tensor"]
 
 _BLOCK = re.compile(r"(?:resblocks|blocks|layers|stages|layer)\.?(\d+(?:\.blocks\.\d+)?)\b")
+_OUTPUT = re.compile(
+    r"(ln_post|proj\b|head|norm\b|attn_pool|attnpool|trunk\.(norm|head|fc_norm|attn_pool|final_conv))"
+)
+_PATCHES = ("trunk.patch_embed.", "patch_embed.")
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,11 @@ class Grouping:
 
 def block_of(name: str) -> str:
     """The block a tensor belongs to: `block 3`, or `embedding` before and `output` after the transformer's blocks."""
+    if name.startswith(_PATCHES):  # Some have blocks of their own in there.
+        return "embedding"
     if found := _BLOCK.search(name):
         return f"block {found.group(1)}"
-    return (
-        "output"
-        if re.match(r"(ln_post|proj\b|head|norm\b|attn_pool|attnpool|trunk\.(norm|head|fc_norm|attn_pool))", name)
-        else "embedding"
-    )
+    return "output" if _OUTPUT.match(name) else "embedding"
 
 
 def _depth(block: str) -> tuple[int, list[int]]:

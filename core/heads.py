@@ -17,6 +17,7 @@ from core.checkpoints import load_checkpoint
 from core.errors import BadCheckpoint
 from core.files import remember
 from core.models import VISUAL, Architecture, build
+from core.tokenizers import identity, tokenizer
 
 HEAD = "head"
 
@@ -31,9 +32,11 @@ class HeadBuilder:
     def head(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
         """`[classes, embed_dim]` float32: normalised mean of normalised text embeddings × exp(logit_scale).
 
-        This is the head of Wortsman et al. (2022), as the AdaMerging authors use it.
+        This is the head of Wortsman et al. (2022), as the AdaMerging authors use it. SigLIP's bias is the same for all
+        classes and left out: it changes neither the softmax over them nor the answer.
         """
         recipe = [self._hash, self._arch.config, list(classes), list(templates), version("open_clip_torch")]
+        recipe += [identity(self._arch)] if self._arch.tokenizer else []
         key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         file = self._cache / "heads" / f"{key}.safetensors"
         if file.is_file():
@@ -50,10 +53,8 @@ class HeadBuilder:
 
     @torch.no_grad()
     def _embed(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
-        import open_clip  # Not needed where all heads are cached.
-
         model = self._model = self._model or _load_text_tower(self._arch, self._weights)
-        tokenize = open_clip.SimpleTokenizer(context_length=self._arch.config["text_cfg"].get("context_length", 77))
+        tokenize = tokenizer(self._arch)
         total = torch.zeros(len(classes), self._arch.config["embed_dim"])
         for template in templates:
             tokens = tokenize([template.format(name) for name in classes])

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -92,6 +93,7 @@ def load(
         hashes={"base": base_hash} | hashes,
         content={task.name: _content(suite, base_hash, arch, task, opened) for task in chosen},
         data=opened.facts(),
+        notes=_notes(vectors, opened),
     )
     give_back()
     return problem
@@ -108,6 +110,21 @@ def own_head(suite: SuiteFile, task: Task, encoder: Encoder) -> Tensor | None:
             f"Found {list(head.shape)}."
         )
     return head
+
+
+def _notes(vectors: TaskVectors, opened: OpenedTasks) -> tuple[str, ...]:
+    found = []
+    if vectors.own:
+        found.append(
+            f"The experts of {', '.join(vectors.own)} have other buffers (BatchNorm statistics) than the base. Each "
+            "expert is measured with its own; merged models keep those of the base, which can cost accuracy."
+        )
+    for task, facts in opened.facts().items():
+        if not facts["labelled"]:
+            found.append(f"The test images of {task} have no labels: λ and entropy are computed, accuracy is not.")
+        if facts["skipped"]:
+            found.append(f"{facts['skipped']} files of {task} can't be read as images and are left out.")
+    return tuple(found)
 
 
 def _content(suite: SuiteFile, base: str, arch: Architecture, task: Task, opened: OpenedTasks) -> str:
@@ -133,6 +150,7 @@ def _read_experts(
     """
     vectors = _empty_vectors(base, encoder, [task.name for task in tasks], deltas, precision)
     hashes: dict[str, str] = {}
+    own: dict[str, dict[str, Tensor]] = {}
     examiner = Examiner(base, vectors.names, encoder.arch)
     progress.start("Loading checkpoints", len(tasks))
     for row, task in enumerate(tasks):
@@ -144,11 +162,21 @@ def _read_experts(
         for name, span in zip(vectors.names, vectors.spans, strict=True):
             theta = expert.tensors[name].to(vectors.origin).reshape(-1)
             vectors.deltas[row, span] = (theta - vectors.origin[span]).to(vectors.deltas)
+        own[task.name] = {
+            name: _as_used(expert.tensors[name], vectors.origin)
+            for name in encoder.buffer_names
+            if name in expert.tensors and not torch.equal(expert.tensors[name], base.tensors[name])
+        }
         hashes[task.name] = expert.sha256
     progress.finish()
     if examiner.complaints:
         raise BadFiles(examiner.complaints)
-    return vectors, hashes
+    return replace(vectors, own={task: buffers for task, buffers in own.items() if buffers}), hashes
+
+
+def _as_used(buffer: Tensor, origin: Tensor) -> Tensor:
+    """A buffer where the weights are, and as exact as they are."""
+    return buffer.to(origin) if buffer.is_floating_point() else buffer.to(origin.device)
 
 
 def check_base(base: Checkpoint, encoder: Encoder) -> None:
@@ -186,7 +214,7 @@ def _empty_vectors(base: Checkpoint, encoder: Encoder, tasks: list[str], deltas:
     else:
         raise UnknownName("deltas", deltas, ("auto", *DELTAS))
     origin = torch.cat([base.tensors[name].to(exact).reshape(-1) for name in names]).to(encoder.device)
-    fixed = {name: base.tensors[name].to(encoder.device) for name in encoder.buffer_names}
+    fixed = {name: _as_used(base.tensors[name], origin) for name in encoder.buffer_names}
     return TaskVectors(
         tuple(tasks),
         names,

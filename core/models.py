@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core.errors import BadSuite, UnknownName
 
@@ -18,6 +19,9 @@ VISUAL = "visual."
 
 
 _INPUT = ("mean", "std", "interpolation", "resize_mode")
+
+
+_UNBUILDABLE = (TypeError, ValueError, AssertionError, ZeroDivisionError, AttributeError, RuntimeError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,9 @@ class Architecture:
     resize_mode: str = "shortest"
     """How images get the input's size: `shortest` (side, then the centre is cut out) or `squash` (both sides)."""
 
+    tokenizer: Path | None = None
+    """A folder with the tokenizer, where it is not CLIP's own."""
+
     @property
     def input_size(self) -> tuple[int, int]:
         """Height and width of the encoder's input, in pixels."""
@@ -46,7 +53,7 @@ class Architecture:
         return self.input_size[0]
 
     def preprocessed(self, **changes: Any) -> Architecture:
-        """The same with another `mean`, `std`, `interpolation` or `resize_mode`."""
+        """The same with another `mean`, `std`, `interpolation`, `resize_mode` or `tokenizer`."""
         return replace(self, **changes)
 
 
@@ -64,6 +71,9 @@ def architecture(name: str, file: Path | None = None) -> Architecture:
         return Architecture(name, _self_contained(name, open_clip.get_model_config(name)), **_usual_input(name))
     try:
         config = json.loads(file.read_text("utf-8"))
+        taken: dict[str, Any] = {}
+        if "model_cfg" in config:  # open_clip_config.json of the hub has both.
+            config, taken = config["model_cfg"], config.get("preprocess_cfg") or {}
         if not {"embed_dim", "vision_cfg", "text_cfg"} <= set(config):
             raise ValueError("a key is missing")
     except (OSError, ValueError, TypeError, RecursionError) as error:
@@ -71,20 +81,19 @@ def architecture(name: str, file: Path | None = None) -> Architecture:
             f"`{file}` should be a JSON file with embed_dim, vision_cfg and text_cfg (an open_clip configuration). "
             f"Found: {error}."
         ) from None
-    return Architecture(name, _self_contained(name, config))
+    usual = {key: tuple(taken[key]) if key in ("mean", "std") else taken[key] for key in _INPUT if taken.get(key)}
+    return Architecture(name, _self_contained(name, config)).preprocessed(**usual)
 
 
 def _self_contained(name: str, config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration, unless building from it would fetch weights or need a tokenizer other than CLIP's own."""
+    """The configuration, unless building the image tower from it would fetch something."""
     vision, text = config["vision_cfg"], config["text_cfg"]
     if not isinstance(vision, dict) or not isinstance(text, dict):
         raise BadSuite(f"`{name}` should have objects as vision_cfg and text_cfg (an open_clip configuration).")
-    foreign = [key for key in ("hf_model_name", "hf_tokenizer_name") if text.get(key)]
-    foreign += [key for key in ("timm_model_pretrained",) if vision.get(key)]
-    if foreign:
+    if vision.get("timm_model_pretrained") or vision.get("hf_model_name"):
         raise BadSuite(
-            f"`{name}` should be an architecture with CLIP's own text tower and tokenizer and nothing to fetch. "
-            f"Found: {', '.join(foreign)}."
+            f"`{name}` should be an architecture whose image tower is built without fetching anything. Found: "
+            f"{'timm_model_pretrained' if vision.get('timm_model_pretrained') else 'hf_model_name'} in vision_cfg."
         )
     return config
 
@@ -98,19 +107,62 @@ def _usual_input(name: str) -> dict[str, Any]:
     return dict(kinds.most_common(1)[0][0]) if kinds else {}
 
 
+def foreign_text(arch: Architecture) -> str:
+    """The text model of the hub that the architecture's heads would need; empty where open_clip has its own."""
+    return str(arch.config["text_cfg"].get("hf_model_name") or "")
+
+
 def build(arch: Architecture, device: str = "cpu") -> nn.Module:
     """The open_clip model with weights yet to be loaded, in evaluation mode.
 
-    On device "meta" it takes neither time nor memory: its weights are then given with each call.
+    On device "meta" it takes neither time nor memory: its weights are then given with each call. Raises `BadSuite` for
+    a configuration that can't be built, text towers that have to be fetched included.
     """
     import open_clip
 
     config = {**arch.config}
+    if foreign := foreign_text(arch):
+        raise BadSuite(
+            f"`{arch.name}` has a text tower that open_clip would fetch (`{foreign}`). Give each task a `head`, made "
+            "where that model is at hand."
+        )
     kind = open_clip.CustomTextCLIP if config.pop("custom_text", False) else open_clip.CLIP
+    if "multimodal_cfg" in config:
+        kind = open_clip.CoCa
+    return _made(arch, lambda: kind(**config), device)
+
+
+def build_visual(arch: Architecture, device: str = "cpu") -> nn.Module:
+    """The image encoder alone, as `build(arch, device).visual` would be; needs no text tower that can be built."""
+    from open_clip.model import _build_vision_tower
+
+    config = arch.config
+    return _made(
+        arch,
+        lambda: _build_vision_tower(config["embed_dim"], config["vision_cfg"], bool(config.get("quick_gelu"))),
+        device,
+    )
+
+
+def computed_buffers(arch: Architecture) -> dict[str, Tensor]:
+    """Buffers of the image encoder that no checkpoint holds, because they follow from its shape (rotary embeddings)."""
+    missing = _not_stored(build_visual(arch, "meta"))
+    if not missing:
+        return {}
+    with torch.random.fork_rng(devices=[]):
+        return _not_stored(build_visual(arch, "cpu"))
+
+
+def _not_stored(visual: nn.Module) -> dict[str, Tensor]:
+    stored = visual.state_dict().keys()
+    return {name: buffer for name, buffer in visual.named_buffers() if name not in stored}
+
+
+def _made(arch: Architecture, make: Callable[[], nn.Module], device: str) -> nn.Module:
     try:
         with torch.device(device):
-            model: nn.Module = kind(**config)
-    except (TypeError, ValueError, AssertionError, ZeroDivisionError, AttributeError, RuntimeError) as error:
+            model = make()
+    except _UNBUILDABLE as error:
         found = str(error).partition("\n")[0]
         raise BadSuite(f"`{arch.name}` is not a usable open_clip configuration: {found}.") from None
     return model.eval().requires_grad_(False)

@@ -43,6 +43,8 @@ class Problem:
     """Task -> hash of everything that its accuracies depend on beside the weights."""
     data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Task -> what its images are: `kind`, `images` per split, `held_out`, `labelled`."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about results on this problem, one sentence or two each."""
     tick: Callable[[], None] = _never
     """Called between micro-batches and the encoder's blocks; the runner sets it to wait while paused and to raise when
     cancelled."""

@@ -82,6 +82,8 @@ class BaseEntry(Entry):
     arch: str
     weights: Weights
     preprocess: PreprocessEntry = PreprocessEntry()
+    tokenizer: str | None = None
+    """A folder with the tokenizer of an architecture that does not use CLIP's own."""
 
 
 class ExpertEntry(Entry):

@@ -100,6 +100,8 @@ class SuiteFile:
     def arch(self) -> Architecture:
         """The base's architecture."""
         name, changes = self.entry.base.arch, self.entry.base.preprocess.model_dump(exclude_none=True)
+        if self.entry.base.tokenizer is not None:
+            changes["tokenizer"] = self.resolve(self.entry.base.tokenizer)
         return architecture(name, self.resolve(name) if name.endswith(".json") else None).preprocessed(**changes)
 
     def missing(self) -> list[str]:
@@ -152,6 +154,8 @@ class SuiteFile:
     def _named(self) -> list[tuple[str, str]]:
         """What the suite file names beside images: (its role, its path)."""
         found = [("base", self.entry.base.weights)]
+        if self.entry.base.tokenizer is not None:
+            found.append(("tokenizer", self.entry.base.tokenizer))
         for task in self.entry.tasks:
             roles = {
                 "expert": task.expert.weights if task.expert else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 import torch
@@ -28,6 +28,8 @@ class TaskVectors:
     """τ as one matrix `[K, D]`; may be bfloat16 to save memory."""
     fixed: Mapping[str, Tensor]
     """Buffers and integer tensors, which come from the base unchanged."""
+    own: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    """Task -> buffers of its expert that differ from the base's (BatchNorm statistics); an expert keeps its own."""
 
     @property
     def spans(self) -> list[slice]:
@@ -49,7 +51,7 @@ class TaskVectors:
         """θ₀ + τ_k as named tensors (equal to the checkpoint up to the stored precision of τ)."""
         one_hot = torch.zeros(1, len(self.tasks), dtype=self.origin.dtype, device=self.origin.device)
         one_hot[0, self.tasks.index(task)] = 1
-        return self.named(self.combine(one_hot, [0] * len(self.names)))
+        return self.named(self.combine(one_hot, [0] * len(self.names))) | dict(self.own.get(task, {}))
 
     def named(self, vector: Tensor) -> dict[str, Tensor]:
         """A vector `[D]` as named tensors, `fixed` included; views, not copies."""

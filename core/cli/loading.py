@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.cli.options import assignments, names
+from core.cli.output import say
 from core.cli.progress import shown
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str) 
     from core import loading
 
     with shown() as progress:
-        return loading.load(file, tasks, device=device, precision=precision, progress=progress)
+        problem = loading.load(file, tasks, device=device, precision=precision, progress=progress)
+    for note in problem.notes:
+        say(f"Note: {note}")
+    return problem
 
 
 def settings(method: Method, file: SuiteFile, items: list[str] | None, seed: str | None) -> MethodSettings:

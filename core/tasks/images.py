@@ -22,5 +22,8 @@ class Images:
     labels: Tensor | None
     """int64 `[N]`, indices into the task's classes; None for unlabelled images."""
 
+    skipped: int = 0
+    """Unreadable files that were left out, as asked."""
+
     def __len__(self) -> int:
         return len(self.pixels)

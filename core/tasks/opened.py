@@ -70,6 +70,7 @@ class OpenedTasks:
             "images": counts,
             "held_out": told(source.parts),
             "labelled": test is not None and test.labels is not None,
+            "skipped": test.skipped if test is not None else 0,
         }
 
 

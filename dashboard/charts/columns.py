@@ -13,16 +13,19 @@ from itertools import groupby
 
 from core.grouping import block_of
 
-KINDS = ("embedding", "attention", "MLP", "LayerNorm", "projection", "mixed")
+KINDS = ("embedding", "attention", "MLP", "convolution", "LayerNorm", "projection", "mixed")
 
 _NUMBER = re.compile(r"\d+")
 _KIND_RULES = (
     ("LayerNorm", re.compile(r"(^|[._])(ln|norm|layer_?norm|bn)(\d|_|\.|$)", re.IGNORECASE)),
-    ("attention", re.compile(r"attn|attention", re.IGNORECASE)),
-    ("MLP", re.compile(r"mlp|\bc_fc\b|\bfc\d|feed_?forward", re.IGNORECASE)),
-    ("embedding", re.compile(r"embed|conv1|patch|cls_token|pos_|^stem", re.IGNORECASE)),
-    ("projection", re.compile(r"proj|head|^fc\b", re.IGNORECASE)),
+    ("attention", re.compile(r"attn|attention|\bls_?1\b", re.IGNORECASE)),
+    ("MLP", re.compile(r"mlp|\bc_fc\b|\bfc\d|feed_?forward|\bls_?2\b", re.IGNORECASE)),
+    # Only inside blocks: before them, a convolution cuts the image into patches.
+    ("convolution", re.compile(r"conv|downsample|gamma|layer_?scale|token_mixer|\bse\b|pos_emb|stages", re.IGNORECASE)),
+    ("embedding", re.compile(r"embed|^conv\d|patch|cls_token|pos_|stem|^bn", re.IGNORECASE)),
+    ("projection", re.compile(r"proj|head|^fc\b|final_conv", re.IGNORECASE)),
 )
+_INSIDE = "convolution"
 _SHORT = (
     (re.compile(r"^.*?(?:resblocks|blocks|layers|stages|layer)\.\d+(?:\.blocks\.\d+)?\."), ""),
     (re.compile(r"attn\.in_proj_"), "qkv "),
@@ -53,7 +56,8 @@ def kind_of(name: str) -> str:
     """What sort of tensor a name stands for: one of `KINDS`."""
     if is_group(name):
         return "mixed"
-    return next((kind for kind, rule in _KIND_RULES if rule.search(name)), "mixed")
+    rules = _KIND_RULES if block_of(name).startswith("block ") else (rule for rule in _KIND_RULES if rule[0] != _INSIDE)
+    return next((kind for kind, rule in rules if rule.search(name)), "mixed")
 
 
 def is_group(name: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.grouping import group
-from dashboard.charts.columns import arrange, kind_of, ticks
+from core.models import architecture, build_visual
+from dashboard.charts.columns import KINDS, arrange, kind_of, ticks
 from tests.dashboard.synthetic import tensor_names
 
 
@@ -21,12 +22,26 @@ from tests.dashboard.synthetic import tensor_names
         ("transformer.resblocks.3.attn.out_proj.bias", "attention"),
         ("transformer.resblocks.3.mlp.c_proj.weight", "MLP"),
         ("proj", "projection"),
+        ("layer1.0.conv1.weight", "convolution"),
+        ("layer1.0.bn1.weight", "LayerNorm"),
+        ("trunk.stages.2.blocks.3.conv_dw.weight", "convolution"),
+        ("trunk.blocks.4.attn.qkv.weight", "attention"),
+        ("trunk.patch_embed.proj.weight", "embedding"),
         ("block 3", "mixed"),
         ("all", "mixed"),
     ],
 )
 def test_kind_of_a_tensor(name, kind) -> None:
     assert kind_of(name) == kind
+
+
+@pytest.mark.parametrize(
+    "tower", ["ViT-B-16-SigLIP", "EVA02-B-16", "convnext_base_w", "RN50", "MobileCLIP-S1", "coca_ViT-B-32", "ViTamin-S"]
+)
+def test_every_tensor_of_every_tower_is_of_some_kind(tower) -> None:
+    names = [name for name, _ in build_visual(architecture(tower), "meta").named_parameters()]
+    assert {kind_of(name) for name in names} <= set(KINDS) - {"mixed"}
+    assert {"embedding", "LayerNorm"} <= {kind_of(name) for name in names}
 
 
 def test_columns_go_from_input_to_output_whatever_the_stored_order() -> None:

@@ -118,9 +118,9 @@ class Source(ABC):
         listing = self.listing(split)
         found = ImageCache().images(listing, fitting, progress, skip=self.entry.skip_unreadable)
         if listing.labels is None:
-            return Images(found.pixels, None)
+            return Images(found.pixels, None, len(found.skipped))
         labels = self.renumbered(listing.labels[found.rows], split, len(classes), ids)
-        return Images(found.pixels, torch.from_numpy(labels))
+        return Images(found.pixels, torch.from_numpy(labels), len(found.skipped))
 
     def renumbered(self, labels: np.ndarray, split: str, classes: int, ids: Sequence[str]) -> np.ndarray:
         """Labels in the source's numbers as numbers of the task's classes, int64; raises `BadSuite` outside them."""

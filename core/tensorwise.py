@@ -21,18 +21,29 @@ Merge = Callable[[str, Tensor], Tensor]
 """Name and τ `[K, *shape]` of one parameter tensor -> the merged task vector `[*shape]`."""
 
 
+class Parts:
+    """Turns the share of the work that is done into steps 0 to `PARTS` − 1; the last is the method's own."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def until(self, share: float) -> Iterator[Step]:
+        """The steps that are due once `share` (0…1) of the work is done."""
+        while self._next < PARTS and self._next <= share * PARTS + 1e-9:
+            yield Step(self._next)
+            self._next += 1
+
+
 def tensor_by_tensor(problem: Problem, merge: Merge, scale: float = 1.0, lines: float = 0.0) -> Iterator[Step]:
     """Steps 0 to `PARTS`; the last holds θ₀ + scale·(merged task vector), scaled by depth with `lines`."""
     vectors = problem.task_vectors
     merged = torch.empty_like(vectors.origin)
-    yield Step(0)
-    reported = 0
+    parts = Parts()
+    yield from parts.until(0)
     for name, span in zip(vectors.names, vectors.spans, strict=True):
         problem.tick()
         merged[span] = merge(name, vectors.delta(name).to(vectors.origin)).reshape(-1)
-        while reported < min(PARTS - 1, PARTS * span.stop // len(merged)):
-            reported += 1
-            yield Step(reported)
+        yield from parts.until(span.stop / len(merged))
     yield Step(PARTS, outcome=Outcome.of(add_scaled(vectors, merged, scale, lines)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from pathlib import Path
@@ -43,6 +44,12 @@ class Naive:
     def delta(self, task: str, name: str) -> Tensor:
         """One tensor of one task vector, subtracted in float64."""
         return self.experts[task][name] - self.base[name]
+
+    def visual_of(self, task: str) -> nn.Module:
+        """open_clip's own image encoder with an expert's weights."""
+        visual = copy.deepcopy(self.visual)
+        visual.load_state_dict(self.experts[task])
+        return visual
 
     def images(self, task: str, chosen: Tensor | slice, split: str = "test") -> Tensor:
         """Normalised images, in float32 arithmetic as the engine prepares them, then widened."""

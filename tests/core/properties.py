@@ -19,7 +19,7 @@ from core.settings import MethodSettings, parse
 LEARNING = [name for name in methods.names() if issubclass(methods.get(name).Settings, LearningSettings)]
 QUICK = {"steps": 4, "batch": 5, "lr": 0.05}
 """Settings that keep a learning method short; lr is large so that λ really moves, 5 images cross epochs unevenly."""
-SHORT = {"iterations": 20}
+SHORT = {"iterations": 20, "samples": 8}
 """The same for methods without steps of their own."""
 
 

@@ -1,0 +1,137 @@
+"""FW-Merging, hard: step by step towards the expert that lowers the loss fastest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from core import methods, starts
+from core.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
+from core.merged import Sums
+from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
+from core.problem import Problem
+from core.settings import MethodSettings, setting
+
+
+class FwHardSettings(FrankWolfeSettings):
+    """Settings of hard FW-Merging."""
+
+    steps: int = setting(10, "Steps, one choice each.", source=f"{PAPER}; FusionBench", ge=1, le=10_000)
+    begin_with: Literal["task_arithmetic", "ties", "pretrained"] = setting(
+        "task_arithmetic", "The model to begin with, with that method's defaults.", source=f"{PAPER}; FusionBench"
+    )
+    step_size: float = setting(
+        0.1, "Factor of the step length 2 / (t + 2) in step t.", source=f"{PAPER}; FusionBench", gt=0, le=10
+    )
+    scale: float = setting(0.3, "Further factor of the step length.", source="FusionBench", gt=0, le=1)
+
+
+class FwHard(Method):
+    """θ ← θ + γ_t·0.3·(θ_sel − θ), γ_t = 2/(t + 2)·step size, where sel minimises Σ_t ⟨∇_t, θ_k,t⟩ / (‖∇_t‖‖θ_k,t‖)."""
+
+    name = "fw_hard"
+    title = "FW-Merging (hard)"
+    paper = (
+        "FW-Merging (arXiv 2503.12649), the hard variant, as in FusionBench, which also lets the first "
+        "model be chosen. The authors take labels of training images; here the entropy of unlabelled ones unless "
+        "`select_by` says otherwise. Tensors of norm zero, which give NaN there, count as unrelated."
+    )
+    summary = "Walks from a merged model towards the expert that lowers the loss fastest, a little at each step."
+    cost = "One forward and backward pass over 100 images of every task per step; memory of one more model."
+    trains = "which expert to go towards"
+    needs = Need.UNLABELLED
+    Settings = FwHardSettings
+
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+        """One step a move."""
+        assert isinstance(settings, FwHardSettings)
+        walk = _Walk(problem, settings)
+        if resume is None:
+            yield walk.record(None, 0.0)
+        else:
+            walk.restore(resume)
+            if walk.number == settings.steps:
+                yield walk.record(None, 0.0)
+        while walk.number < settings.steps:
+            begin = time.perf_counter()
+            sums = walk.step()
+            yield walk.record(sums, time.perf_counter() - begin)
+
+    def total_steps(self, settings: MethodSettings) -> int:
+        """The number of moves."""
+        assert isinstance(settings, FwHardSettings)
+        return settings.steps
+
+    def needed(self, settings: MethodSettings) -> Need:
+        """Labels only where the loss asks for them."""
+        assert isinstance(settings, FwHardSettings)
+        return settings.needed()
+
+
+class _Walk:
+    """θ = θ₀ + rest_t·(θ_begin − θ₀) + Σ_k λ[t, k] τ_k with Σ_k λ + rest = 1 from the first step on."""
+
+    def __init__(self, problem: Problem, settings: FwHardSettings) -> None:
+        self._vectors, self._settings = problem.task_vectors, settings
+        self._selection = Selection(problem, settings, settings.steps)
+        self._begin = self._vectors.flat(starts.made(problem, settings.begin_with)) - self._vectors.origin
+        count = len(self._vectors.names)
+        self._rows = torch.zeros(count, len(self._vectors.tasks), dtype=self._vectors.origin.dtype)
+        self._rest = torch.ones(count, dtype=self._rows.dtype)
+        self.number = 0
+
+    def _weights(self, rows: Tensor, rest: Tensor) -> Tensor:
+        """θ `[D]`."""
+        out = self._vectors.combine(rows, range(len(self._vectors.names)))
+        for span, share in zip(self._vectors.spans, rest.tolist(), strict=True):
+            out[span].add_(self._begin[span], alpha=share)
+        return out
+
+    def step(self) -> dict[str, Sums]:
+        """Choose and move; the losses before the move."""
+        sums, found = self._selection.pooled(self._weights(self._rows, self._rest))
+        chosen = choose(found.cpu(), self._settings.per, torch.zeros(found.shape, dtype=torch.bool))
+        length = 2 / (self.number + 2) * self._settings.step_size * self._settings.scale
+        self._rows *= 1 - length
+        self._rest *= 1 - length
+        self._rows[torch.arange(len(chosen)), chosen] += length
+        self.number += 1
+        return sums
+
+    def record(self, sums: dict[str, Sums] | None, seconds: float) -> Step:
+        """The step just made."""
+        rows, rest = self._rows.clone(), self._rest.clone()
+        state = {"rows": rows, "rest": rest, "number": torch.tensor(self.number), **self._selection.state()}
+
+        def weights() -> Weights:
+            return self._vectors.named(self._weights(rows, rest))
+
+        return Step(
+            number=self.number,
+            losses={task: found.values[0].item() for task, found in sums.items()} if sums else {},
+            entropies={task: found.values[1].item() for task, found in sums.items()} if sums else {},
+            seconds=seconds,
+            samples=self._selection.images_per_round if sums else 0,
+            coefficients=Coefficients(self._vectors.names, self._vectors.tasks, self._shown().float()),
+            state=lambda: state,
+            weights=weights,
+            outcome=Outcome.of(weights()) if self.number == self._settings.steps else None,
+        )
+
+    def _shown(self) -> Tensor:
+        """λ with the beginning's own, where that is a sum of task vectors."""
+        own = 0.0
+        if self._settings.begin_with == "task_arithmetic":
+            own = methods.get("task_arithmetic").Settings.model_fields["scale"].default
+        return self._rows + own * self._rest[:, None]
+
+    def restore(self, state: State) -> None:
+        """Go on after the step that `state` was taken at."""
+        self._rows.copy_(state["rows"])
+        self._rest.copy_(state["rest"])
+        self.number = int(state["number"])
+        self._selection.restore(state)

@@ -1,0 +1,177 @@
+"""FW-Merging, soft: choose an expert for each task, learn how much of each to take, and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import torch
+from pydantic import field_validator
+from torch import Tensor
+
+from core import objectives
+from core.batches import Batches
+from core.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
+from core.grouping import group
+from core.merged import Measured, MergedModel
+from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
+from core.optimiser import Adam
+from core.problem import Problem
+from core.settings import MethodSettings, setting
+
+
+class FwSoftSettings(FrankWolfeSettings):
+    """Settings of soft FW-Merging."""
+
+    steps: int = setting(
+        500, "Optimiser steps, shared out among the rounds.", source="AdaMerging; FW-Merging: 500 a round", ge=1,
+        le=1_000_000,
+    )  # fmt: skip
+    rounds: int = setting(
+        10, "Rounds; each chooses an expert for every task anew.", source=f"{PAPER}; FusionBench", ge=1, le=1000
+    )
+    objective: str = setting("entropy", "What is minimised.", source=f"{PAPER}; FusionBench")
+    init: float = setting(0.3, "Coefficients to begin the first round with.", source="FusionBench", ge=-10, le=10)
+    later_init: float = setting(1e-8, "Coefficients to begin later rounds with.", source="FusionBench", ge=-10, le=10)
+    lr: float = setting(1e-3, "Adam's learning rate.", source=f"{PAPER}; FusionBench", gt=0, le=10)
+    batch: int = setting(16, "Images per task and step.", source=f"{PAPER}; FusionBench", ge=1, le=4096)
+
+    @field_validator("objective")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in objectives.names():
+            raise ValueError(f"one of {', '.join(objectives.names())}")
+        return value
+
+
+class FwSoft(Method):
+    """θ ← θ + Σ_j μ[t, j] (θ_sel(j) − θ): each round chooses an expert sel(j) for each task j and learns μ."""
+
+    name = "fw_soft"
+    title = "FW-Merging (soft)"
+    paper = (
+        "FW-Merging (arXiv 2503.12649), the soft variant, as in FusionBench: coefficients for each "
+        "parameter tensor, not clamped. Tasks choose in the order of their names. The rounds share 500 steps, so that "
+        "as many images are seen as by AdaMerging; the authors take 500 steps in each of ten rounds."
+    )
+    summary = "Chooses the most useful expert for each task, learns how much of it to take, and repeats from there."
+    cost = "As AdaMerging, and in every round a pass over 100 images of every task; no copy of the experts."
+    trains = "one number per chosen expert and parameter tensor"
+    needs = Need.UNLABELLED
+    Settings = FwSoftSettings
+
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+        """One step an update of the coefficients."""
+        assert isinstance(settings, FwSoftSettings)
+        rounds = _Rounds(problem, settings)
+        if resume is None:
+            yield rounds.record(None, 0.0, 0)
+        else:
+            rounds.restore(resume)
+            if rounds.number == settings.steps:
+                yield rounds.record(None, 0.0, 0)
+        while rounds.number < settings.steps:
+            begin = time.perf_counter()
+            measured, samples = rounds.step()
+            yield rounds.record(measured, time.perf_counter() - begin, samples)
+
+    def total_steps(self, settings: MethodSettings) -> int:
+        """The number of updates."""
+        assert isinstance(settings, FwSoftSettings)
+        return settings.steps
+
+    def needed(self, settings: MethodSettings) -> Need:
+        """Labels only where one of the losses asks for them."""
+        assert isinstance(settings, FwSoftSettings)
+        learned = objectives.get(settings.objective).needs
+        return learned if learned is not Need.UNLABELLED else settings.needed()
+
+
+class _Rounds:
+    """λ[t, k] at the round's start, the choice sel[t, j] and the coefficients μ[t, j] being learned."""
+
+    def __init__(self, problem: Problem, settings: FwSoftSettings) -> None:
+        self._vectors, self._settings = problem.task_vectors, settings
+        self._objective = objectives.get(settings.objective)
+        self._batches = Batches(
+            problem,
+            self._objective,
+            split=settings.adapt_on,
+            batch=settings.batch,
+            seed=settings.seed,
+            steps=settings.steps,
+        )
+        self._selection = Selection(problem, settings, settings.rounds)
+        self._model = MergedModel(problem, self._vectors, group(self._vectors.names, "tensor"))
+        shape = (len(self._vectors.names), len(self._vectors.tasks))
+        self._rows = torch.zeros(shape, dtype=self._vectors.origin.dtype)
+        self._chosen = torch.zeros(shape, dtype=torch.int64)
+        self._learned = torch.zeros_like(self._rows)
+        self._adam = Adam({"raw": self._learned}, settings.lr)
+        self._began = 0
+        self.number = 0
+
+    def _effective(self) -> Tensor:
+        """λ `[T, K]` of θ + Σ_j μ_j (θ_sel(j) − θ)."""
+        kept = (1 - self._learned.sum(1, keepdim=True)) * self._rows
+        return kept.scatter_add(1, self._chosen, self._learned)
+
+    def step(self) -> tuple[Measured, int]:
+        """Begin a round where one is due, then one update; with the images used."""
+        samples, settings = self._batches.images_per_step, self._settings
+        rounds = min(settings.rounds, settings.steps)
+        if self.number * rounds // settings.steps != (self.number - 1) * rounds // settings.steps:
+            self._begin_round()
+            samples += self._selection.images_per_round
+        used = self._effective()
+        measured = self._model.measure(used, self._batches.next(), self._objective)
+        slope = measured.gradient.to(used)
+        # θ moves by μ_j (θ_sel(j) − θ_start): the chain rule from dL/dλ.
+        gradient = slope.gather(1, self._chosen) - (self._rows * slope).sum(1, keepdim=True)
+        self._adam.step({"raw": gradient})
+        self._batches.note(measured)
+        self.number += 1
+        return measured, samples
+
+    def _begin_round(self) -> None:
+        first = self.number == 0
+        self._rows = self._effective() if not first else self._rows
+        found = self._selection.each(self._vectors.combine(self._rows, range(len(self._vectors.names))))
+        taken = torch.zeros(self._rows.shape, dtype=torch.bool)
+        for task in sorted(found):
+            own = choose(found[task].cpu(), self._settings.per, taken)
+            taken[torch.arange(len(own)), own] = True
+            self._chosen[:, self._vectors.tasks.index(task)] = own
+        self._learned = torch.full_like(self._rows, self._settings.init if first else self._settings.later_init)
+        self._adam = Adam({"raw": self._learned}, self._settings.lr)
+        self._began = self.number
+
+    def record(self, measured: Measured | None, seconds: float, samples: int) -> Step:
+        """The step just made."""
+        used = self._effective()
+        state = {**self._adam.state(), **self._selection.state(), **self._batches.state()}
+        state |= {"rows": self._rows.clone(), "chosen": self._chosen.clone()}
+        state |= {"number": torch.tensor(self.number), "began": torch.tensor(self._began)}
+
+        def weights() -> Weights:
+            return self._model.weights(used.to(self._vectors.origin))
+
+        return Step(
+            number=self.number,
+            losses=measured.losses if measured else {},
+            entropies=measured.entropies if measured else {},
+            seconds=seconds,
+            samples=samples,
+            coefficients=Coefficients(self._vectors.names, self._vectors.tasks, used.float()),
+            state=lambda: state,
+            weights=weights,
+            outcome=Outcome.of(weights()) if self.number == self._settings.steps else None,
+        )
+
+    def restore(self, state: State) -> None:
+        """Go on after the step that `state` was taken at."""
+        self.number, self._began = int(state["number"]), int(state["began"])
+        self._rows, self._chosen = state["rows"].clone(), state["chosen"].clone()
+        self._adam.restore(state, self.number - self._began)
+        self._batches.restore(state)
+        self._selection.restore(state)

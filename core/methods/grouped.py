@@ -1,0 +1,98 @@
+"""Grouped merging: one model for each group of similar tasks, or one trunk with a branch for each group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from torch import Tensor
+
+from core import starts
+from core.advice import by_depth
+from core.grouping import block_of
+from core.methods.base import Method, Outcome, State, Step, Weights
+from core.partition import partition, trunk
+from core.problem import Problem
+from core.settings import MethodSettings, setting
+from core.similarity import similarity
+from core.task_vectors import TaskVectors
+from core.tensorwise import PARTS, Parts
+
+
+class GroupedSettings(MethodSettings):
+    """Settings of grouped merging."""
+
+    groups: int = setting(
+        0, "Models to make; 0: as the similarity of the task vectors advises, which may be one.", source="Mergescope",
+        ge=0, le=1000,
+    )  # fmt: skip
+    within: Literal["tsv_m", "task_arithmetic", "average", "ties", "iso_c"] = setting(
+        "tsv_m", "How the tasks of a group are merged, with that method's defaults.", source="Mergescope"
+    )
+    trunk: int = setting(
+        0, "First transformer blocks that all groups share, embedding included; 0: none, whole models; −1: up to where "
+        "the similarity advises to branch.",
+        source="Mergescope", ge=-1, le=1000,
+    )  # fmt: skip
+
+
+class Grouped(Method):
+    """θ_group = merge of the group's experts; the first blocks may come from the merge of all experts."""
+
+    name = "grouped"
+    title = "Grouped merging"
+    paper = (
+        "Average-linkage groups of the cosine similarity of task vectors (AdaMerging, figure 4), each merged by "
+        "another method; proposed by reviewers of AdaMerging. A group of one task is its expert."
+    )
+    summary = "Makes several models, each for tasks that go together, or one trunk that branches where tasks disagree."
+    cost = "As the method used within the groups; as many models as groups (with a trunk: as many branches)."
+    single = False
+    Settings = GroupedSettings
+
+    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+        """One step a tenth of the merges."""
+        assert isinstance(settings, GroupedSettings)
+        vectors, parts = problem.task_vectors, Parts()
+        yield from parts.until(0)
+        found = similarity(vectors)
+        groups = partition(found, settings.groups)
+        shared = _shared(vectors, trunk(found) if settings.trunk < 0 else settings.trunk)
+        wanted = [*groups, vectors.tasks] if any(shared) and len(groups) > 1 else groups
+        made: list[Tensor] = []
+        for tasks in wanted:
+            made.append(_merge(problem, tasks, settings.within))
+            yield from parts.until(len(made) / len(wanted) - 1e-3)
+        if len(wanted) > len(groups):
+            common = made.pop()
+            for span in (span for span, own in zip(vectors.spans, shared, strict=True) if own):
+                for model in made:
+                    model[span] = common[span]
+
+        def weights(task: str) -> Weights:
+            home = next((at for at, tasks in enumerate(groups) if task in tasks), None)
+            return vectors.base if home is None else vectors.named(made[home])
+
+        yield Step(PARTS, outcome=Outcome(weights, single=False))
+
+    def total_steps(self, settings: MethodSettings) -> int:
+        """The number of parts."""
+        return PARTS
+
+
+def _shared(vectors: TaskVectors, blocks: int) -> list[bool]:
+    """For each parameter tensor: whether it belongs to the trunk of so many blocks."""
+    order = by_depth(list(dict.fromkeys(block_of(name) for name in vectors.names)))
+    own = set(order[: 1 + blocks]) if blocks and order[0] == "embedding" else set(order[:blocks])
+    return [block_of(name) in own for name in vectors.names]
+
+
+def _merge(problem: Problem, tasks: Sequence[str], within: str) -> Tensor:
+    """θ `[D]` of one group."""
+    vectors = problem.task_vectors
+    rows = [vectors.tasks.index(task) for task in tasks]
+    if len(rows) == 1:
+        return vectors.flat(vectors.expert(tasks[0]))
+    own = replace(vectors, tasks=tuple(tasks), deltas=vectors.deltas[rows])
+    return own.flat(starts.made(replace(problem, task_vectors=own), within))

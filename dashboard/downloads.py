@@ -11,12 +11,12 @@ from pathlib import Path
 import yaml
 
 from core import suites
+from core.card import model_card
 from core.errors import BadInput, UnknownName
 from core.export import export_coefficients
 from core.session import MERGED
 from core.store import RunRecord, Store
 from core.suites import SuiteFile
-from dashboard.static_export.card import model_card
 from dashboard.static_export.figures import write_figures
 from dashboard.static_export.replay import write_html
 from dashboard.static_export.space import write_space

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, resume, export and delete stored runs.")
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id; see `runs list`.")]
+
+
+class Form(StrEnum):
+    """What a merged model is written as."""
+
+    OPEN_CLIP = "open_clip"
+    HF = "hf"
+
+
 COEFFICIENT_FILES = (".json", ".csv", ".safetensors")
 Report = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the report (JSON).")]
 
@@ -143,17 +153,36 @@ def export(
     run_id: RunId,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Merged model; merged-ID.safetensors where no file is named at all."),
+        typer.Option(
+            metavar="PATH",
+            help="Merged model: a .safetensors file, with `--format hf` a new folder.",
+        ),
     ] = None,
     coefficients: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="λ of every step; .json, .csv or .safetensors."),
     ] = None,
     report: Report = None,
+    form: Annotated[
+        Form, typer.Option("--format", help="open_clip weights, or a folder that transformers loads.")
+    ] = Form.OPEN_CLIP,
+    push: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="Also send the folder to this repository of the hub.")
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Make a new repository public; private otherwise.")] = False,
     runs: options.Runs = None,
 ) -> None:
     """Write a run's merged model, coefficients or report to files."""
-    if out is None and coefficients is None and report is None:
+    if push is not None and form != Form.HF:
+        raise BadInput("`--push` sends a folder for transformers. Add `--format hf`.")
+    if form == Form.HF:
+        folder = out or Path(f"merged-{run_id}")
+        targets.check_folder(folder, "--out")
+        _export_folder(run_id, folder, runs, push, public=public)
+        if coefficients is None and report is None:
+            return
+        out = None
+    elif out is None and coefficients is None and report is None:
         out = Path(f"merged-{run_id}.safetensors")
     targets.check(out, "--out", ".safetensors")
     targets.check(coefficients, "--coefficients", *COEFFICIENT_FILES)
@@ -172,6 +201,20 @@ def export(
     if report is not None:
         report_files.write_report(result, report)
     print("Wrote " + ", ".join(str(path) for path in (out, coefficients, report) if path is not None))
+
+
+def _export_folder(run_id: str, folder: Path, runs: Path | None, push: str | None, *, public: bool) -> None:
+    from core import publish, suites
+
+    if push is not None:
+        publish.check_repository(push)
+    with reading(runs) as store:
+        record = store.run(run_id)
+        model = report_files.model_of(store, run_id)
+        kind = publish.write_folder(record, store.steps(run_id), model, suites.find(record.origin), folder)
+    print(f"Wrote {folder}; load it with {kind}.from_pretrained.")
+    if push is not None:
+        print(f"Sent to {publish.push_to_hub(folder, push, private=not public)}")
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.card.tables import method_title
 from core.files import write_text
 from core.store import Store
 from dashboard.charts import figures
@@ -14,7 +15,6 @@ from dashboard.charts.figure import Figure, page
 from dashboard.charts.history import History
 from dashboard.charts.marks import Marks
 from dashboard.charts.palette import ThemeName
-from dashboard.static_export.facts import method_title
 
 NAMES = {
     "Merging coefficients": "coefficients",

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import yaml
 
+from core.card import model_card
+from core.card.tables import markdown, method_title
 from core.errors import BadInput
 from core.files import write_text
 from core.store import Store
 from dashboard.charts.marks import Marks
-from dashboard.static_export.card import model_card
-from dashboard.static_export.facts import markdown, method_title, summary
+from dashboard.static_export.facts import summary
 from dashboard.static_export.replay import html
 
 FILES = ("README.md", "requirements.txt", "app.py", "replay.html", "MODEL_CARD.md")

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import yaml
 
+from core.card.tables import markdown
 from core.errors import BadInput, UnknownName
 from core.store import Store
 from dashboard import settings
 from dashboard.charts.columns import arrange
 from dashboard.charts.feed import decode
 from dashboard.static_export import model_card, write_figures, write_html, write_space
-from dashboard.static_export.facts import markdown
 from tests.dashboard import synthetic
 from tests.dashboard.loops import inside_loop
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import yaml
 
 from core import methods
+from core.card.tables import HEADS, markdown, markdown_table, method_title, results, settings
 from core.store import RunRecord
-from dashboard.static_export.facts import HEADS, markdown, markdown_table, method_title, results, settings
 
 _LOADING = """
 ```python
@@ -24,10 +24,35 @@ model.load_state_dict(found) if "logit_scale" in found else model.visual.load_st
 """
 
 
-def model_card(record: RunRecord, titles: Mapping[str, str] | None = None, *, arch: str = "", name: str = "") -> str:
-    """The card as Markdown with front matter; `arch` is the suite's open_clip architecture."""
+_TRANSFORMERS = """
+```python
+from transformers import CLIPImageProcessor, {kind}
+
+model = {kind}.from_pretrained("path/to/this/folder")
+processor = CLIPImageProcessor.from_pretrained("path/to/this/folder")
+```
+
+The folder holds the weights in float32. Image features are normalised before they meet a head.
+"""
+
+
+def model_card(
+    record: RunRecord,
+    titles: Mapping[str, str] | None = None,
+    *,
+    arch: str = "",
+    name: str = "",
+    hugging_face: str = "",
+    picture: str = "",
+) -> str:
+    """The card as Markdown with front matter.
+
+    `arch` is the suite's open_clip architecture, or `hugging_face` the class of `transformers` that loads the folder
+    the card lies in; `picture` is the name of a picture of λ beside it.
+    """
     title = name or f"{record.suite} merged with {method_title(record)}"
-    front = {"library_name": "open_clip", "pipeline_tag": "zero-shot-image-classification",
+    library = "transformers" if hugging_face else "open_clip"
+    front = {"library_name": library, "pipeline_tag": "zero-shot-image-classification",
              "tags": ["model-merging", "task-vectors", "mergescope", record.method]}  # fmt: skip
     method = methods.get(record.method) if record.method in methods.names() else None
     rows = results(record, titles or {})
@@ -38,10 +63,11 @@ def model_card(record: RunRecord, titles: Mapping[str, str] | None = None, *, ar
         f"{markdown(method_title(record))}." + (f" {markdown(method.summary)}" if method else ""),
         "## Results",
         _told(record, rows),
+        *(["## Coefficients", f"![λ of every group and task]({picture})"] if picture else []),
         "## Settings",
         markdown_table(settings(record), ("Setting", "Value")),
         "## Loading",
-        _loading(arch),
+        _TRANSFORMERS.format(kind=hugging_face).strip() if hugging_face else _loading(arch),
         *(["## Source", markdown(method.paper)] if method else []),
     ]
     return "\n\n".join(parts) + "\n"

@@ -1,0 +1,142 @@
+"""The merged model as a folder that `transformers` loads: weights, configuration, preprocessing, tokenizer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from safetensors.torch import save_file
+from torch import Tensor
+
+from core.checkpoints.hugging_face import from_open_clip
+from core.errors import BadInput
+from core.models import VISUAL, Architecture
+
+VISION_KEYS = {"image_size", "layers", "width", "patch_size", "head_width", "mlp_ratio", "patch_dropout"}
+TEXT_KEYS = {"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio"}
+MODEL_KEYS = {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "init_logit_scale"}
+"""What Hugging Face's CLIP can express; anything else in a configuration changes what the model computes."""
+RESAMPLE = {"bilinear": 2, "bicubic": 3}
+"""Pillow's numbers, which `transformers` writes."""
+START, END = ("<start_of_text>", "<|startoftext|>"), ("<end_of_text>", "<|endoftext|>")
+"""The same tokens as open_clip and as Hugging Face call them."""
+
+
+def write_model(tensors: Mapping[str, Tensor], arch: Architecture, folder: Path, metadata: Mapping[str, str]) -> str:
+    """Write `tensors` (open_clip's names) into `folder`; returns the class of `transformers` that loads it.
+
+    That is CLIPModel where the text tower is there, else CLIPVisionModelWithProjection. Raises `BadInput` for an
+    architecture that Hugging Face's CLIP can't compute.
+    """
+    _check(arch)
+    whole = "logit_scale" in tensors and "transformer.resblocks.0.ln_1.weight" in tensors
+    kept = {name: x.float() for name, x in tensors.items() if whole or name.startswith(VISUAL)}
+    kept = {name: x for name, x in kept.items() if not name.endswith("attn_mask")}
+    try:
+        named = from_open_clip(kept)
+    except KeyError as error:
+        raise BadInput(f"`{arch.name}` can't be written for transformers: its CLIP has no place for {error}.") from None
+    save_file(named, folder / "model.safetensors", {**metadata, "format": "pt"})
+    _write(folder / "config.json", configuration(arch, whole=whole))
+    _write(folder / "preprocessor_config.json", preprocessing(arch))
+    if whole:
+        _write_tokenizer(arch, folder)
+    return "CLIPModel" if whole else "CLIPVisionModelWithProjection"
+
+
+def configuration(arch: Architecture, *, whole: bool) -> dict[str, Any]:
+    """`config.json` of CLIPModel, or of CLIPVisionModelWithProjection."""
+    vision, embed = arch.config["vision_cfg"], arch.config["embed_dim"]
+    shared = {"hidden_act": "quick_gelu" if arch.config.get("quick_gelu") else "gelu", "layer_norm_eps": 1e-5}
+    width = vision.get("width", 768)
+    image = shared | {
+        "model_type": "clip_vision_model",
+        "hidden_size": width,
+        "intermediate_size": int(width * vision.get("mlp_ratio", 4.0)),
+        "num_hidden_layers": vision.get("layers", 12),
+        "num_attention_heads": width // vision.get("head_width", 64),
+        "image_size": arch.image_size,
+        "patch_size": vision.get("patch_size", 16),
+        "num_channels": 3,
+        "projection_dim": embed,
+    }
+    if not whole:
+        return {"architectures": ["CLIPVisionModelWithProjection"], "dtype": "float32", **image}
+    text, words = arch.config["text_cfg"], arch.config["text_cfg"].get("vocab_size", 49408)
+    inner = text.get("width", 512)
+    language = shared | {
+        "model_type": "clip_text_model",
+        "hidden_size": inner,
+        "intermediate_size": int(inner * text.get("mlp_ratio", 4.0)),
+        "num_hidden_layers": text.get("layers", 12),
+        "num_attention_heads": text.get("heads", 8),
+        "max_position_embeddings": text.get("context_length", 77),
+        "vocab_size": words,
+        "bos_token_id": words - 2,
+        "eos_token_id": words - 1,
+        "pad_token_id": 0,
+        "projection_dim": embed,
+    }
+    return {
+        "architectures": ["CLIPModel"],
+        "model_type": "clip",
+        "dtype": "float32",
+        "projection_dim": embed,
+        "vision_config": image,
+        "text_config": language,
+    }
+
+
+def preprocessing(arch: Architecture) -> dict[str, Any]:
+    """`preprocessor_config.json` of CLIPImageProcessor: what our own preprocessing does."""
+    side = {"height": arch.image_size, "width": arch.image_size}
+    squash = arch.resize_mode == "squash"
+    return {
+        "image_processor_type": "CLIPImageProcessor",
+        "do_convert_rgb": True,
+        "do_resize": True,
+        "size": side if squash else {"shortest_edge": arch.image_size},
+        "resample": RESAMPLE[arch.interpolation],
+        "do_center_crop": not squash,
+        "crop_size": side,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(arch.mean),
+        "image_std": list(arch.std),
+    }
+
+
+def _check(arch: Architecture) -> None:
+    found = sorted(set(arch.config) - MODEL_KEYS)
+    found += sorted(set(arch.config["vision_cfg"]) - VISION_KEYS) + sorted(set(arch.config["text_cfg"]) - TEXT_KEYS)
+    vision = arch.config["vision_cfg"]
+    if not isinstance(vision.get("layers", 12), int):
+        found.append("a residual network")
+    if arch.input_size[0] != arch.input_size[1]:
+        found.append("images that are not square")
+    if found:
+        raise BadInput(
+            f"`{arch.name}` should be a plain CLIP vision transformer to be written for transformers. Found "
+            f"{', '.join(found)}. Export open_clip weights instead (`--format open_clip`)."
+        )
+
+
+def _write_tokenizer(arch: Architecture, folder: Path) -> None:
+    """CLIP's tokenizer as `transformers` reads it, from open_clip's own list of merges."""
+    length = arch.config["text_cfg"].get("context_length", 77)
+    tokenizer = open_clip.SimpleTokenizer(context_length=length)
+    names = dict((START, END))
+    _write(folder / "vocab.json", {names.get(word, word): number for word, number in tokenizer.encoder.items()})
+    merges = "".join(f"{one} {two}\n" for one, two in sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.__getitem__))
+    (folder / "merges.txt").write_text(f"#version: 0.2\n{merges}", "utf-8")
+    special = {"bos_token": START[1], "eos_token": END[1], "pad_token": END[1], "unk_token": END[1]}
+    options = {"tokenizer_class": "CLIPTokenizer", "model_max_length": length, "do_lower_case": True}
+    _write(folder / "tokenizer_config.json", options | special)
+
+
+def _write(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")

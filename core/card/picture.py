@@ -23,7 +23,7 @@ def draw_coefficients(values: npt.NDArray[np.float32], groups: Sequence[str], ta
     picture = Image.new("RGB", size, PAPER)
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(13)
     largest = float(np.abs(values).max()) or 1.0
-    pen.text((EDGE, EDGE), f"λ, largest magnitude {largest:.2f}", INK, font)
+    pen.text((EDGE, EDGE), f"lambda; full colour is {largest:.2f}", INK, font)
     for row, name in enumerate(groups):
         top = TOP + row * height
         if height == CELL:
@@ -45,6 +45,6 @@ def _colour(share: float) -> tuple[int, int, int]:
 
 
 def _upright(picture: Image.Image, name: str, centre: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> None:
-    label = Image.new("RGB", (TOP - EDGE, 18), PAPER)
+    label = Image.new("RGB", (TOP - EDGE - 6, 18), PAPER)
     ImageDraw.Draw(label).text((0, 1), name, INK, font)
     picture.paste(label.rotate(90, expand=True), (centre - 9, EDGE))

@@ -10,9 +10,7 @@ from typing import Literal
 GroupKind = Literal["task", "block", "tensor"]
 
 _BLOCK = re.compile(r"(?:resblocks|blocks|layers|stages|layer)\.?(\d+(?:\.blocks\.\d+)?)\b")
-_OUTPUT = re.compile(
-    r"(ln_post|proj\b|head|norm\b|attn_pool|attnpool|trunk\.(norm|head|fc_norm|attn_pool|final_conv))"
-)
+_OUTPUT = re.compile(r"(ln_post|proj\b|head|norm\b|attn_pool|attnpool|trunk\.(norm|head|fc_norm|attn_pool|final_conv))")
 _PATCHES = ("trunk.patch_embed.", "patch_embed.")
 
 

@@ -38,7 +38,8 @@ class FwHard(Method):
     paper = (
         "FW-Merging (arXiv 2503.12649), the hard variant, as in FusionBench, which also lets the first "
         "model be chosen. The authors take labels of training images; here the entropy of unlabelled ones unless "
-        "`select_by` says otherwise. Tensors of norm zero, which give NaN there, count as unrelated."
+        "`select_by` says otherwise. Tensors of norm zero, which give NaN there, count as unrelated. "
+        "The score is taken with raw weights, as the authors do, and these are nearly the same for all experts."
     )
     summary = "Walks from a merged model towards the expert that lowers the loss fastest, a little at each step."
     cost = "One forward and backward pass over 100 images of every task per step; memory of one more model."

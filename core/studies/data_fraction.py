@@ -12,6 +12,7 @@ from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, by_seed, mean_accuracy, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series, published_table
 from core.studies.engine.scope import Scope
+from core.studies.engine.words import signed
 
 FRACTIONS = (0.001, 0.01, 0.05, 1.0)
 
@@ -65,11 +66,3 @@ class DataFraction(Study):
 def words(share: float) -> str:
     """A share as people write it."""
     return f"{100 * share:g} % of the images" if share < 1 else "all images"
-
-
-def signed(value: Estimate) -> str:
-    """A difference of fractions in points, with its interval where it has one."""
-    text = f"{100 * value.mean:+.1f}"
-    if value.low is None or value.high is None:
-        return text
-    return f"{text} ({100 * value.low:+.1f} to {100 * value.high:+.1f}, {value.n} seeds)"

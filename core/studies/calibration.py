@@ -1,0 +1,92 @@
+"""Whether merged models know what they do not know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.statistics import Estimate
+from core.studies.base import Study, title_of
+from core.studies.engine.cells import Cell
+from core.studies.engine.done import Done, Metric, at, finished, over_seeds, places
+from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
+from core.studies.engine.scope import Scope
+from core.studies.engine.words import percent
+
+
+class Calibration(Study):
+    """Expected calibration error of merged models, base and experts (Guo et al., ICML 2017; 15 bins)."""
+
+    name = "calibration"
+    title = "Calibration"
+    question = "Can the confidence of a merged model be believed, compared with the experts'?"
+    paper = "metric: Guo et al. (ICML 2017), equation 3"
+    seeds = (0,)
+
+    def plan(self, scope: Scope) -> list[Cell]:
+        """Base, experts and the usual merges, each measured on every test image."""
+        own = ("pretrained", "individual", "average", "task_arithmetic", "ties", "adamerging", "adamerging_pp")
+        measures = [{"name": "calibration"}]
+        return [
+            scope.cell(name, {}, seed=seed, measures=measures)
+            for name in scope.methods(own)
+            for seed in scope.seeds_of(name)
+        ]
+
+    def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
+        """ECE by task; a reliability diagram over all tasks."""
+        names = [name for (name,) in places(cells, "method") if at(cells, method=name)]
+        errors = {name: over_seeds(at(cells, method=name), _mean_of("ece")) for name in names}
+        rows = []
+        for name in names:
+            found = at(cells, method=name)
+            values = [over_seeds(found, _of_task(task, "ece")) for task in scope.tasks]
+            confidence, accuracy = (over_seeds(found, _mean_of(key)) for key in ("confidence", "accuracy"))
+            rows.append(Row(title_of(name), (*values, errors[name], confidence, accuracy)))
+        columns = (*(Column(f"ECE, {scope.titles[task]}") for task in scope.tasks), Column("Mean ECE"),
+                   Column("Mean confidence"), Column("Mean accuracy"))  # fmt: skip
+        table = Table("Expected calibration error, per cent", "Method", columns, tuple(rows))
+        shown = tuple(map(title_of, names))
+        bars = Series("mean ECE", shown, tuple(errors[name] for name in names))
+        lines = tuple(_reliability(title_of(name), at(cells, method=name)) for name in names)
+        charts = (
+            Chart("Mean expected calibration error, lower is better", "bars", "", "ECE", (bars,)),
+            Chart("Reliability over all tasks", "lines", "confidence", "accuracy", lines, diagonal=True),
+        )
+        findings = []
+        for name in names:
+            facts = [over_seeds(at(cells, method=name), _mean_of(key)) for key in ("ece", "confidence", "accuracy")]
+            if facts[0] is not None and facts[1] is not None and facts[2] is not None:
+                sure = "over-confident" if facts[1].mean > facts[2].mean else "under-confident"
+                findings.append(f"{title_of(name)}: ECE {percent(facts[0])}, {sure} on average.")
+        return Result((table,), charts, tuple(findings))
+
+
+def _of_task(task: str, key: str) -> Metric:
+    def metric(one: Done) -> float | None:
+        value = one.measured("calibration").get("tasks", {}).get(task, {}).get(key)
+        return None if value is None else float(value)
+
+    return metric
+
+
+def _mean_of(key: str) -> Metric:
+    def metric(one: Done) -> float | None:
+        tasks = one.measured("calibration").get("tasks", {})
+        values = [float(facts[key]) for facts in tasks.values()]
+        return sum(values) / len(values) if values else None
+
+    return metric
+
+
+def _reliability(name: str, cells: Sequence[Done]) -> Series:
+    """Bins of all tasks and seeds pooled by their number; empty ones are left out."""
+    pooled: dict[int, list[float]] = {}
+    for one in finished(cells):
+        for facts in one.measured("calibration").get("tasks", {}).values():
+            for size, confidence, accuracy in facts["bins"]:
+                place = pooled.setdefault(min(14, int(confidence * 15)), [0.0, 0.0, 0.0])
+                for at_, value in enumerate((size, size * confidence, size * accuracy)):
+                    place[at_] += value
+    found = [pooled[place] for place in sorted(pooled)]
+    x = tuple(confidence / size for size, confidence, _ in found)
+    return Series(name, x, tuple(Estimate(accuracy / size) for size, _, accuracy in found))

@@ -1,0 +1,60 @@
+"""Learning on the test images against learning on others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core import published
+from core.statistics import paired
+from core.studies.base import LEARNED, Study, source, title_of
+from core.studies.engine.accuracy_rows import accuracy_table
+from core.studies.engine.cells import Cell
+from core.studies.engine.done import Done, at, by_seed, mean_accuracy, over_seeds, places
+from core.studies.engine.result import Chart, Result, Series, published_table
+from core.studies.engine.scope import Scope
+from core.studies.engine.words import signed
+
+SPLITS = ("test", "held-out")
+
+
+class HeldOut(Study):
+    """λ learned on unlabelled test images or on a held-out split; accuracy always on test (authors' response)."""
+
+    name = "held_out"
+    title = "Test or held-out images"
+    question = "Does it matter whether λ is learned on the very images it is tested on?"
+    paper = "AdaMerging, authors' response: 100 iterations on test and on held-out images"
+
+    def plan(self, scope: Scope) -> list[Cell]:
+        """Each learning method on either split with every seed."""
+        return [
+            scope.cell(name, {"adapt_on": split}, seed=seed, adapt_on=split)
+            for name in scope.methods(LEARNED)
+            if "adapt_on" in scope.settings(name).model_dump()
+            for split in SPLITS
+            for seed in scope.seeds
+        ]
+
+    def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
+        """Both splits side by side, and their paired difference."""
+        names = [name for (name,) in places(cells, "method")]
+        rows, findings = [], []
+        for name in names:
+            found = {split: at(cells, method=name, adapt_on=split) for split in SPLITS}
+            rows += [(f"{title_of(name)}, learned on {split}", one) for split, one in found.items()]
+            gap = paired(*(by_seed(found[split], mean_accuracy) for split in SPLITS))
+            if gap is not None:
+                findings.append(f"{title_of(name)}: learning on the test images themselves adds {signed(gap)} points.")
+        shown = tuple(title_of(name) for name in names)
+        series = tuple(
+            Series(f"learned on {split}", shown, tuple(
+                over_seeds(at(cells, method=name, adapt_on=split), mean_accuracy) for name in names))
+            for split in SPLITS
+        )  # fmt: skip
+        chart = Chart("Average accuracy by the split that λ is learned on", "bars", "", "average accuracy", series)
+        told = published.tables()
+        lines = told["held_out_100_iterations_B32"]
+        paper = published_table("Published, after 100 iterations", "Learned on", [*told["tasks"], "Average"], lines,
+                                source("authors' response"))  # fmt: skip
+        table = accuracy_table(scope, "Accuracy on test images", "Method", rows)
+        return Result((table,), (chart,), tuple(findings), (paper,))

@@ -1,0 +1,65 @@
+"""How much is chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core import methods
+from core.methods.base import Need
+from core.statistics import Estimate, paired
+from core.studies.base import Study, title_of
+from core.studies.engine.accuracy_rows import accuracy_table
+from core.studies.engine.cells import Cell
+from core.studies.engine.done import Done, at, by_seed, mean_accuracy, over_seeds, places
+from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
+from core.studies.engine.scope import Scope
+
+REFERENCE = "adamerging"
+
+
+class Seeds(Study):
+    """Every method that draws images, with five seeds: means, intervals, paired differences to AdaMerging."""
+
+    name = "seeds"
+    title = "Seeds and intervals"
+    question = "How much of a difference between methods is only the luck of the seed?"
+    seeds = (0, 1, 2, 3, 4)
+
+    def plan(self, scope: Scope) -> list[Cell]:
+        """Every random method with every seed; seed by seed, so that an early end still compares."""
+        own = [name for name in methods.names() if len(scope.seeds_of(name)) > 1 or _draws(name)]
+        chosen = sorted(scope.methods(own), key=lambda name: (name != REFERENCE, name))
+        return [scope.cell(name, {}, seed=seed) for seed in scope.seeds for name in chosen]
+
+    def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
+        """Mean, spread and paired difference."""
+        names = [name for (name,) in places(cells, "method") if at(cells, method=name)]
+        found = {name: at(cells, method=name) for name in names}
+        average = {name: over_seeds(found[name], mean_accuracy) for name in names}
+        reference = by_seed(found.get(REFERENCE, ()), mean_accuracy)
+        rows, findings = [], []
+        for name in names:
+            values = [value for one in found[name] if (value := one.accuracy()) is not None]
+            spread = Estimate(max(values) - min(values)) if values else None
+            gap = paired(by_seed(found[name], mean_accuracy), reference) if name != REFERENCE else None
+            rows.append(Row(title_of(name), (average[name], spread, gap), f"{len(values)} seeds"))
+            if gap is not None and gap.low is not None and gap.high is not None:
+                clear = "clear of chance" if gap.low > 0 or gap.high < 0 else "within chance"
+                bounds = f"{100 * gap.low:+.1f} to {100 * gap.high:+.1f}"
+                findings.append(f"{title_of(name)} against {title_of(REFERENCE)}: {100 * gap.mean:+.1f} points "
+                                f"({bounds}), {clear}.")  # fmt: skip
+        if not findings:
+            findings = [f"{len(found)} methods, {len(scope.seeds)} seeds."]
+        columns = (Column("Average"), Column("Highest − lowest", "points"), Column("Paired difference", "points"))
+        tables = (
+            Table(f"Average accuracy over seeds (difference to {title_of(REFERENCE)})", "Method", columns, tuple(rows)),
+            accuracy_table(scope, "Accuracy by task", "Method", [(title_of(name), found[name]) for name in names]),
+        )
+        bars = Series("average", tuple(map(title_of, names)), tuple(average[name] for name in names))
+        chart = Chart("Average accuracy with its 95 % interval", "bars", "", "average accuracy", (bars,))
+        return Result(tables, (chart,), tuple(findings))
+
+
+def _draws(name: str) -> bool:
+    method = methods.get(name)
+    return bool(getattr(method, "random", method.needs is not Need.NOTHING))

@@ -97,13 +97,15 @@ class Dashboard:
         library = Library(extra=extra)
         name = library.chosen(self.suite)
         store = Store.open(self.folder, write=not self.read_only)
-        jobs = None
+        jobs, studies = None, None
         if not store.read_only:
             from core.jobs import Jobs
+            from core.studies.engine.background import Background
 
             jobs = Jobs(store, limit=settings.QUEUE, load=library.load)
+            studies = Background(store, jobs, library.load)
         self.context = Context(
-            store, jobs, self.read_only, access, library, name, self.host, self.tunnel, settings.POLL_SECONDS
+            store, jobs, self.read_only, access, library, name, self.host, self.tunnel, settings.POLL_SECONDS, studies
         )
         return site.build(self.context)
 
@@ -133,7 +135,9 @@ class Dashboard:
             return
         self.context.library.close()
         if self.context.jobs is not None:
+            self.context.studies.close(wait=0)
             self.context.jobs.shutdown()
+            self.context.studies.close()
         self.context.store.close()
 
 

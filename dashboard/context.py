@@ -67,6 +67,8 @@ class Context:
     """The public link of `--share`."""
     poll_seconds: float = 0.7
     """Pause between two polls of a page; the JavaScript side finds it as `mergescope.pollSeconds`."""
+    studies: Any = None
+    """The studies in the background (`core.studies.engine.background.Background`); None where `jobs` is None."""
 
     def allowed(self, request: Any) -> frozenset[str] | None:
         """The run ids that the caller may see; None means all. The owner sees all; nobody in particular sees none."""
@@ -92,10 +94,13 @@ class Context:
     def runs(
         self, request: Any, *, status: str | None = None, suite: str | None = None, limit: int | None = None
     ) -> list[RunRecord]:
-        """The runs that the caller may see, newest first; the filters are those of `Store.runs`."""
+        """The runs that the caller may see, newest first; the filters are those of `Store.runs`.
+
+        Cells of studies stand on the page Studies, not in lists of runs.
+        """
         allowed = self.allowed(request)
         if allowed is None:
-            return self.store.runs(status=status, suite=suite, limit=limit)
+            return self.store.runs(status=status, suite=suite, limit=limit, cells=False)
         mine = [
             record
             for record in map(self.find, allowed)

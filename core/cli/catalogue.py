@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
 def methods(
     name: Annotated[str | None, typer.Argument(metavar="[METHOD]", help="Show this method's settings.")] = None,
+    guide: Annotated[bool, typer.Option("--guide", help="Print the method guide as Markdown.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """List the merging methods, or one method's settings with their defaults and sources."""
+    if guide:
+        from core.guide import bundled, markdown
+
+        print(markdown(bundled()), end="")
+        return
     from core import methods as registry
 
     chosen = [registry.get(each) for each in ([name] if name else registry.names())]

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient  # noqa: E402
 
 from core.jobs import Jobs  # noqa: E402
 from core.store import Store  # noqa: E402
+from core.studies.engine.background import Background  # noqa: E402
 from dashboard import site  # noqa: E402
 from dashboard.access import Access  # noqa: E402
 from dashboard.context import Context  # noqa: E402
@@ -73,9 +74,12 @@ def dashboard_site(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path) -
     library = Library(device="cpu", precision="float32", extra=(str(tiny_suite),))
     store = Store.open(folder)
     jobs = Jobs(store, load=library.load)
-    ctx = Context(store, jobs, False, Access(folder), library, suite="tiny")
+    studies = Background(store, jobs, library.load)
+    ctx = Context(store, jobs, False, Access(folder), library, suite="tiny", studies=studies)
     yield Site(inside_loop(lambda: site.build(ctx)), ctx)
+    studies.close(wait=0)
     jobs.shutdown()
+    studies.close()
     library.close()
     store.close()
 

@@ -27,11 +27,13 @@ CHANGING = {
     "run_action", "setup_start", "share_create", "share_revoke", "share_device", "share_sign_out", "share_rename",
     "share_delete", "whatif_save", "bench_folder", "bench_scan", "bench_check", "bench_save", "bench_fetch",
     "bench_cancel",
+    "study_start", "study_cancel",
 }  # fmt: skip
 """Server functions that change something; a new one has to be added here or to `READING`."""
 READING_OF_OWNER = {
     "setup_catalogue", "setup_tasks", "setup_accuracies", "setup_plan", "setup_save", "setup_load", "share_links",
     "bench_state", "bench_poll",
+    "study_estimate",
 }  # fmt: skip
 PATHS = (
     "../../etc/passwd", "..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd", "/etc/passwd", "....//....//etc/passwd",

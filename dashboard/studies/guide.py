@@ -1,0 +1,57 @@
+"""The method guide on the page, with accuracies measured on the suite that is looked at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from core import guide, studies
+from core.errors import UnknownName
+from core.store import StudyRecord
+from core.studies.engine import files
+from dashboard.context import Context
+
+
+class Guide:
+    """Reads the latest accuracy study of a suite; of the demo suite, else the table that comes with the program."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    def answer(self, args: Any, request: Any) -> dict[str, Any]:
+        """Decision table, cards, and where the numbers come from."""
+        suite = args.get("suite") or self._ctx.suite
+        if not isinstance(suite, str) or suite not in self._ctx.suites():
+            raise UnknownName("suite", str(suite)[:80], sorted(self._ctx.suites()))
+        report, source = self._report(suite, request)
+        cards = guide.entries(report)
+        return {
+            "suite": suite,
+            "source": source,
+            "decisions": [asdict(one) for one in guide.decisions(cards)],
+            "cards": [asdict(one) | {"group": one.group} for one in cards],
+        }
+
+    def _report(self, suite: str, request: Any) -> tuple[dict[str, Any], str]:
+        record = self._latest(suite) if self._ctx.allowed(request) is None else None
+        if record is not None:
+            study, file = studies.get("accuracy"), self._ctx.library.suite(suite)
+            report = json.loads(files.text("json", self._ctx.store, study, file, record))
+            quick = ", a quick one" if report["quick"] else ""
+            return report, f"Measured here on {file.title} by the study “{study.title}”{quick}."
+        report = guide.bundled()
+        if report and report["suite"] == suite:
+            return (
+                report,
+                "Measured by `python launch.py study accuracy demo`; the table comes with Mergescope.",
+            )
+        return {}, "Nothing is measured on this suite yet: start the study “Accuracy of every method”."
+
+    def _latest(self, suite: str) -> StudyRecord | None:
+        records = [
+            record
+            for record in self._ctx.store.studies.listing(suite=suite, name="accuracy")
+            if record.status == "done" and record.options.get("tasks") is None
+        ]
+        return min(records, key=lambda record: bool(record.options.get("quick")), default=None)

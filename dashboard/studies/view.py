@@ -1,0 +1,78 @@
+"""Results and states of studies as the page shows them; pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.store import RunRecord, StudyRecord
+from core.studies.engine import texts
+from core.studies.engine.execution import Standing
+from core.studies.engine.result import Result, Table
+from dashboard.charts.figure import both
+from dashboard.studies.figures import draw
+
+
+def result(found: Result) -> dict[str, Any]:
+    """Tables as text, charts as figures in both themes and widths."""
+    return {
+        "tables": [table(one) for one in found.tables if one.rows],
+        "published": [table(one) for one in found.published],
+        "charts": [
+            {
+                "title": chart.title,
+                "wide": both(draw, chart),
+                "narrow": both(draw, chart, narrow=True),
+            }
+            for chart in found.charts
+            if any(value is not None for series in chart.series if not series.published for value in series.y)
+        ],
+        "findings": list(found.findings),
+    }
+
+
+def table(one: Table) -> dict[str, Any]:
+    """Heads, rows and which cell is the highest of its column."""
+    heads, rows = texts.lines(one)
+    best = []
+    for at, column in enumerate(one.columns):
+        known = [value.mean for row in one.rows if (value := row.values[at]) is not None]
+        best.append(max(known) if column.unit == "percent" and len(known) > 1 and "ECE" not in column.name else None)
+    marks = [
+        [
+            value is not None and high is not None and value.mean == high
+            for value, high in zip(row.values, best, strict=True)
+        ]
+        for row in one.rows
+    ]
+    return {
+        "title": one.title,
+        "source": one.source,
+        "heads": heads,
+        "rows": [
+            {"cells": cells, "note": row.note, "best": mark}
+            for cells, row, mark in zip(rows, one.rows, marks, strict=True)
+        ],
+    }
+
+
+def state(record: StudyRecord, runs: Sequence[RunRecord], standing: Standing | None) -> dict[str, Any]:
+    """Where a study stands; `done` counts runs that are going on by the share of their steps."""
+    whole = sum(run.status == "done" for run in runs)
+    parts = sum(
+        min(0.99, run.steps_done / run.steps) for run in runs if run.status in ("running", "paused") and run.steps
+    )
+    return {
+        "id": record.id,
+        "status": record.status,
+        "total": len(record.cells),
+        "done": whole,
+        "share": (whole + parts) / max(1, len(record.cells)),
+        "left": standing.left if standing is not None else None,
+        "doing": standing.title if standing is not None else "",
+        "quick": bool(record.options.get("quick")),
+        "error": record.error or "",
+        "created": record.created,
+        "finished": record.finished or "",
+        "failed": sum(run.status == "failed" for run in runs),
+    }

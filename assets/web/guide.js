@@ -5,6 +5,8 @@ window.mergescopeGuide = (server) => {
   const HEADINGS = { references: "References", nothing: "Checkpoints alone", "unlabelled images": "With unlabelled images", "labelled images": "With a few labelled images",
     "labelled training images": "With training data" };
   const root = element("div", { class: "st-guide" });
+  // `words` between backticks are commands and names.
+  const coded = (text) => text.split("`").map((part, place) => (place % 2 ? element("code", { text: part }) : part));
   let shown = "", turn = 0;
 
   async function show(suite) {
@@ -24,7 +26,7 @@ window.mergescopeGuide = (server) => {
       element("div", { class: "an-scroll", tabindex: "0", role: "region", "aria-label": "Decision table" },
         element("table", { class: "st-table st-decide" }, element("thead", {}, element("tr", {}, ...["You have", "Use, the best measured first", "How"].map((text) => element("th", { scope: "col", text })))),
           element("tbody", {}, ...answer.decisions.map((one) => element("tr", {}, element("th", { scope: "row", text: one.have }),
-            element("td", { text: one.use.join(", ") || "–" }), element("td", { text: one.how })))))));
+            element("td", { text: one.use.join(", ") || "–" }), element("td", {}, ...coded(one.how))))))));
     const groups = new Map();
     for (const card of answer.cards) groups.set(card.group, [...(groups.get(card.group) || []), card]);
     const top = Math.max(...answer.cards.map((card) => card.accuracy ?? 0), 0.01);

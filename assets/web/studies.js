@@ -73,7 +73,7 @@ window.mergescopeStudies = (root, server) => {
     const now = one.state, running = active(one);
     title.textContent = one.title;
     question.textContent = one.question;
-    paper.textContent = one.paper ? `repeats ${one.paper}` : "Mergescope's own question";
+    paper.textContent = one.paper || "Mergescope's own question";
     form.hidden = !state.listing.owner || !server.study_start;
     quick.parentElement.hidden = running;
     start.hidden = running;

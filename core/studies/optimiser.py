@@ -28,7 +28,7 @@ class Optimiser(Study):
     name = "optimiser"
     title = "Optimiser and start"
     question = "Which settings of the learning matter: where λ begins, how fast it learns, what shares a λ?"
-    paper = "AdaMerging, appendix on λ-init and learning rate (its numbers are not in our reference file)"
+    paper = "AdaMerging, settings of the learning"
     seeds = (0,)
 
     def plan(self, scope: Scope) -> list[Cell]:
@@ -60,6 +60,9 @@ class Optimiser(Study):
             if known:
                 best = max(known, key=lambda pair: pair[1].mean)
                 least = min(known, key=lambda pair: pair[1].mean)
+                if best[1].mean == least[1].mean:
+                    findings.append(f"{told}: makes no difference here ({percent(best[1])}).")
+                    continue
                 findings.append(f"{told}: best at {_word(best[0])} ({percent(best[1])}), "
                                 f"worst at {_word(least[0])} ({percent(least[1])}).")  # fmt: skip
         table = accuracy_table(scope, "Accuracy by setting", "Setting", rows)

@@ -20,7 +20,7 @@ def html(study: Study, record: StudyRecord, result: Result) -> str:
     before = (
         f"<style>{(WEB / 'studies.css').read_text('utf-8')}</style>"
         f'<p class="ms-help">{escape(study.question)}<br>{escape(files.said(study, record))}'
-        f"{escape(f'; repeats {study.paper}' if study.paper else '')}</p><ul>{findings}</ul>"
+        f"{escape(f'; {study.paper}' if study.paper else '')}</p><ul>{findings}</ul>"
     )
     tables = "".join(map(_table, (*result.tables, *result.published)))
     return page(f"{study.title} · {record.suite}", figures, before=before, after=tables)

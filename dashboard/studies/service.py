@@ -116,7 +116,7 @@ class StudyDesk:
             runs = self._ctx.store.studies.runs_of(str(cell.get("key", "")) for cell in record.cells)
             standing = self._ctx.studies.standing(record.id) if self._ctx.studies is not None else None
             active = record.status in ACTIVE
-            state = view.state(record, list(runs.values()), standing if active else None)
+            state = view.state(record, runs, standing if active else None)
         facts = {"name": study.name, "title": study.title, "question": study.question, "paper": study.paper}
         return facts | {"state": state}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from core.store import RunRecord, StudyRecord
@@ -56,11 +56,12 @@ def table(one: Table) -> dict[str, Any]:
     }
 
 
-def state(record: StudyRecord, runs: Sequence[RunRecord], standing: Standing | None) -> dict[str, Any]:
-    """Where a study stands; `done` counts runs that are going on by the share of their steps."""
-    whole = sum(run.status == "done" for run in runs)
+def state(record: StudyRecord, runs: Mapping[str, RunRecord], standing: Standing | None) -> dict[str, Any]:
+    """Where a study stands. `runs` are by content key, which several cells can share; `share` counts begun ones too."""
+    found = [runs[key] for cell in record.cells if (key := str(cell.get("key", ""))) in runs]
+    whole = sum(run.status == "done" for run in found)
     parts = sum(
-        min(0.99, run.steps_done / run.steps) for run in runs if run.status in ("running", "paused") and run.steps
+        min(0.99, run.steps_done / run.steps) for run in found if run.status in ("running", "paused") and run.steps
     )
     return {
         "id": record.id,
@@ -74,5 +75,5 @@ def state(record: StudyRecord, runs: Sequence[RunRecord], standing: Standing | N
         "error": record.error or "",
         "created": record.created,
         "finished": record.finished or "",
-        "failed": sum(run.status == "failed" for run in runs),
+        "failed": sum(run.status == "failed" for run in found),
     }

@@ -33,12 +33,14 @@ def facts_of(study: Study, record: StudyRecord, result_done: int) -> dict[str, o
 
 def text(kind: str, store: Store, study: Study, suite: SuiteFile, record: StudyRecord) -> str:
     """One of `FORMATS`."""
-    runs = store.studies.runs_of(str(cell.get("key", "")) for cell in record.cells)
+    keys = [str(cell.get("key", "")) for cell in record.cells]
+    runs = store.studies.runs_of(keys)
     if kind == "yaml":
         return recipe.to_yaml(record, recipe.first_hashes([run.hashes for run in runs.values()]))
     result = result_of(store, record, study, suite)
     if kind == "json":
-        return texts.as_json(result, facts_of(study, record, sum(run.status == "done" for run in runs.values())))
+        done = sum(key in runs and runs[key].status == "done" for key in keys)
+        return texts.as_json(result, facts_of(study, record, done))
     body = {"csv": texts.as_csv, "latex": texts.as_latex}[kind](result)
     if kind == "latex":
         return f"% {said(study, record)}\n{body}"

@@ -28,7 +28,7 @@ def test_unknown_names_and_odd_choices_are_refused(cli: Cli, tiny_suite: Path) -
     cli("study", "accuracy").refused("needs a suite")
     cli("study", "accuracy", tiny_suite, "--tasks", "nothing").refused("Unknown task")
     cli("study", "accuracy", tiny_suite, "--methods", "nothing").refused("Unknown method")
-    cli("study", "accuracy", tiny_suite, "--set", "nothing=1").refused("Unknown setting", "lr")
+    cli("study", "accuracy", tiny_suite, "--set", "nothing=1").refused("Unknown setting", "nothing")
     cli("study", "accuracy", tiny_suite, "--seeds", "-1").refused("seeds")
     cli("study", "accuracy", tiny_suite, "--from", "x.yaml").refused("leave them out")
     cli("study", "--from", "missing.yaml").refused("can't be read")

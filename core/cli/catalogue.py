@@ -12,6 +12,7 @@ from core.errors import BadInput
 
 if TYPE_CHECKING:
     from core.methods.base import Method
+    from core.tasks.task import Task
 
 
 def methods(
@@ -130,6 +131,7 @@ def tasks(suite: options.SuiteName, as_json: options.Json = False) -> None:
             "templates": list(task.templates),
             "expert": task.expert.weights if task.expert else None,
             "data": task.data.model_dump(mode="json"),
+            **_images(task),
         }
         for task in file.tasks
     ]
@@ -138,15 +140,33 @@ def tasks(suite: options.SuiteName, as_json: options.Json = False) -> None:
         return
     print_table(
         f"Tasks of {file.name}",
-        ["name", "title", ">classes", "expert", "class names"],
+        ["name", "title", ">classes", "expert", "images", "class names"],
         [
             [
                 row["name"],
                 row["title"],
                 str(len(row["classes"])),
                 row["expert"] or "none",
+                ", ".join(f"{split} {count:,}" for split, count in row["images"].items())
+                + ("" if row["labelled"] else " (no labels)"),
                 ", ".join(row["classes"]),
             ]
             for row in rows
         ],
     )
+
+
+def _images(task: Task) -> dict[str, Any]:
+    """How many images a task has; nothing is known of those that would have to be fetched first."""
+    from core.tasks.describe import describe
+
+    nothing = {"images": {}, "labelled": True, "held_out": "", "problems": []}
+    if getattr(task.data, "download", False):
+        return nothing
+    found = describe(task.source())
+    return nothing | {
+        "images": dict(found.images),
+        "labelled": found.labelled.get("test", True),
+        "held_out": found.held_out,
+        "problems": list(found.problems),
+    }

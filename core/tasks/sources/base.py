@@ -15,6 +15,7 @@ import torch
 from core.errors import BadSuite
 from core.progress import Progress
 from core.tasks.cache import ImageCache
+from core.tasks.classes import match
 from core.tasks.decode import Fitting
 from core.tasks.images import SPLITS, Images
 from core.tasks.listing import Listing
@@ -119,6 +120,8 @@ class Source(ABC):
         found = ImageCache().images(listing, fitting, progress, skip=self.entry.skip_unreadable)
         if listing.labels is None:
             return Images(found.pixels, None, len(found.skipped))
+        if self.ids and not ids:  # Fetched since the suite was read.
+            ids = match(self.task, classes, self.ids).ids
         labels = self.renumbered(listing.labels[found.rows], split, len(classes), ids)
         return Images(found.pixels, torch.from_numpy(labels), len(found.skipped))
 

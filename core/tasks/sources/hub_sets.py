@@ -95,9 +95,13 @@ class Hub(Source):
             return None
         return f"data set `{self.entry.dataset}` is not on this machine; fetch it, or set `download: true`"
 
-    @cached_property
+    @property
     def ids(self) -> tuple[str, ...]:
-        """Class names of the label column; empty where it holds plain numbers."""
+        """Class names of the label column; empty where it holds plain numbers, and before it is fetched."""
+        return () if self.entry.path is None and self.entry.snapshot() is None else self._names
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
         feature = self._table(self.own_splits[0]).features.get(self.entry.label) if self.own_splits else None
         return tuple(getattr(feature, "names", None) or ())
 

@@ -10,6 +10,10 @@ from pathlib import Path
 WEB = Path(__file__).resolve().parent.parent / "assets" / "web"
 UPLOAD_BYTES = 5 * 1024 * 1024
 """Cap of one upload by the owner: an image for the playground or a settings file."""
+IMAGES_BYTES = 4 * 1024**3
+"""Cap of one .zip file with a task's images; larger sets lie in a folder already."""
+UPLOADS = {"/gradio_api/upload": UPLOAD_BYTES, "/images-upload": IMAGES_BYTES}
+"""Where bodies may be larger than a form's."""
 POLL_SECONDS = 0.7
 """Pause between two polls of a page on this machine; measured as smooth on two shared cores."""
 POLL_SECONDS_SHARED = 3.0

@@ -16,6 +16,7 @@ from dashboard.security.files import add_downloads
 from dashboard.security.gate import VIEW
 from dashboard.security.page_head import PageHead
 from dashboard.security.routes import add_routes
+from dashboard.security.uploads import add_uploads
 
 
 def build(ctx: Context) -> FastAPI:
@@ -28,6 +29,7 @@ def build(ctx: Context) -> FastAPI:
     add_downloads(app, ctx, "")
     _mount(app, view, VIEW)
     if not ctx.readonly:
+        add_uploads(app, ctx)
         _mount(app, ctx, "/")
     return app
 

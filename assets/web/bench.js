@@ -20,6 +20,14 @@ window.mergescopeBench.open = (element, server) => {
     redraw() { keep(); draw(); },
     async add(folder) { const answer = await ask(server.bench_folder, { add: folder }); if (!answer.error) { state.folders = answer.folders; message = null; draw(); } },
     async forget(folder) { const answer = await ask(server.bench_folder, { remove: folder }); if (!answer.error) { state.folders = answer.folders; draw(); } },
+    async upload(file, name, skip) {
+      if (!/\.zip$/i.test(file.name)) { tell("error", `Images come as one .zip file. Found ${file.name}.`); return; }
+      message = { kind: "", text: `Sending ${file.name} …` };
+      draw();
+      const answer = await send(file);
+      if (answer.error) { tell("error", answer.error); return; }
+      begin(server.bench_unpack, { upload: answer.upload, name, skip });
+    },
     scan: (folder) => begin(server.bench_scan, { folder }),
     fetch: (suite) => begin(server.bench_fetch, { suite }),
     check: () => { state.complaints = null; begin(server.bench_check, { draft: bench.plain(draft, state.scan) }); },
@@ -32,6 +40,12 @@ window.mergescopeBench.open = (element, server) => {
     },
     use(suite) { ms.wantedSuite = suite; ms.emit("suite"); ms.open("setup"); scrollTo(0, 0); },
   };
+  async function send(file) {
+    try {
+      const answer = await fetch("/images-upload", { method: "POST", body: file, credentials: "same-origin" });
+      return await answer.json();
+    } catch { return { error: "The file could not be sent. Is the server still running?" }; }
+  }
   async function begin(fn, args) {
     message = null;
     const answer = await ask(fn, args);
@@ -56,8 +70,19 @@ window.mergescopeBench.open = (element, server) => {
   function finished(chore) {
     if (chore.error) { message = { kind: chore.error === "Stopped." ? "" : "error", text: chore.error }; return; }
     if (chore.kind === "scan") { state.scan = chore.result; state.complaints = null; draft = bench.suggested(state.scan); keep(); }
+    if (chore.kind === "unpack") unpacked(chore.result);
     if (chore.kind === "check") state.complaints = chore.result.complaints;
     if (chore.kind === "fetch") { ms.toast("Fetched."); refresh(); }
+  }
+  function unpacked({ images, name, count, skipped }) {
+    state.scan ||= { root: "", cut: "", checkpoints: [], images: [], configurations: [], suggested: { base: "", tasks: [] } };
+    const fresh = images.filter((one) => !state.scan.images.some((known) => known.path === one.path));
+    state.scan.images.push(...fresh);
+    draft ||= bench.suggested(state.scan);
+    keep();
+    const left = skipped.length ? ` ${skipped.length} files were left out: ${skipped.slice(0, 5).join(", ")}.` : "";
+    message = { kind: "good", text: `${count} images are there as ${name}; choose them as a task's images.${left}` };
+    refresh();
   }
   async function refresh() {
     const answer = await ask(server.bench_state, {});

@@ -29,8 +29,29 @@
       if (field.value.trim()) act.add(field.value.trim());
     });
     return bench.card("Folders", bench.head("1  Folders with your files", "Checkpoints and images may be opened below these folders and nowhere else. "
-      + "Nothing in a checkpoint is executed, whatever its format."), list, form);
+      + "Nothing in a checkpoint is executed, whatever its format."), list, form, upload(state, act));
   };
+  /* Images that are not on the server's machine yet. */
+  function upload(state, act) {
+    const box = make("details", "ms-bench-upload"), file = make("input"), name = bench.input("", "name, such as eurosat", () => {}), skip = make("input");
+    file.type = "file";
+    file.accept = ".zip,application/zip";
+    skip.type = "checkbox";
+    const send = bench.button("Upload", "", () => { if (file.files[0]) act.upload(file.files[0], name.value.trim(), skip.checked); });
+    send.disabled = state.busy;
+    file.addEventListener("change", () => {
+      if (!name.value && file.files[0]) name.value = file.files[0].name.replace(/\.zip$/i, "").replace(/[^A-Za-z0-9_.-]+/g, "-");
+    });
+    const leave = make("label", "ms-check");
+    leave.append(skip, make("span", "", "leave out files that are no images"));
+    const row = make("div", "ms-bench-line");
+    file.setAttribute("aria-label", "A .zip file of images");
+    name.setAttribute("aria-label", "Name of these images");
+    row.append(file, name, send, leave);
+    box.append(make("summary", "", "Upload images as a .zip file"), make("p", "ms-help", "One folder per class, or train and test folders with class folders in them; "
+      + "without class folders the images are unlabelled. At most 4 GiB."), row);
+    return box;
+  }
 
   bench.found = (scan) => {
     const usable = scan.checkpoints.filter((one) => one.kind !== "unusable"), broken = scan.checkpoints.filter((one) => one.kind === "unusable");

@@ -7,7 +7,7 @@ taken here, for every route, from the cookies alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -31,11 +31,12 @@ BODY_BYTES = 1024 * 1024
 class Gate:
     """ASGI middleware. `owner_app` False means that only the view app, below /view, is served."""
 
-    def __init__(self, app: ASGIApp, access: Access, *, owner_app: bool, upload_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, access: Access, *, owner_app: bool, uploads: Mapping[str, int]) -> None:
+        """`uploads`: end of a path -> bytes that a body sent there may have."""
         self.app = app
         self.access = access
         self.owner_app = owner_app
-        self.upload_bytes = upload_bytes
+        self.uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse or pass on."""
@@ -49,7 +50,8 @@ class Gate:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        limit = self.upload_bytes if _is_upload(scope["path"]) else BODY_BYTES
+        path = scope["path"].rstrip("/")
+        limit = next((size for end, size in self.uploads.items() if path.endswith(end)), BODY_BYTES)
         await _Capped(self.app, limit)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
@@ -120,10 +122,6 @@ class _Capped:
         await self.app(scope, counted, answered)
         if seen > self.limit and not started:
             await JSONResponse({"error": f"at most {self.limit} bytes"}, 413)(scope, receive, send)
-
-
-def _is_upload(path: str) -> bool:
-    return path.rstrip("/").endswith("/gradio_api/upload")
 
 
 def _same_origin(headers: dict[str, str]) -> bool:

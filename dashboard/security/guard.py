@@ -25,5 +25,5 @@ def protect_for_tunnel(app: ASGIApp, access: Access) -> ASGIApp:
 
 
 def _protected(app: ASGIApp, access: Access, names: tuple[str, ...], any_address: bool, owner_app: bool) -> ASGIApp:
-    gate = Gate(app, access, owner_app=owner_app, upload_bytes=settings.UPLOAD_BYTES)
+    gate = Gate(app, access, owner_app=owner_app, uploads=settings.UPLOADS)
     return SafeHeaders(TrustedHosts(gate, names, any_address=any_address))

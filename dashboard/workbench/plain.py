@@ -17,7 +17,7 @@ def scan(found: Scan, suggestion: Suggestion) -> dict[str, Any]:
         "root": str(found.root),
         "cut": found.cut,
         "checkpoints": [_checkpoint(one, found.root) for one in found.checkpoints],
-        "images": [_images(one, found.root) for one in found.images],
+        "images": images(found),
         "configurations": [{"path": str(one), "name": _relative(one, found.root)} for one in found.configurations],
         "suggested": {
             "base": _path(suggestion.base),
@@ -32,6 +32,11 @@ def scan(found: Scan, suggestion: Suggestion) -> dict[str, Any]:
             ],
         },
     }
+
+
+def images(found: Scan) -> list[dict[str, Any]]:
+    """The sets of images alone."""
+    return [_images(one, found.root) for one in found.images]
 
 
 def _checkpoint(one: FoundCheckpoint, root: Path) -> dict[str, Any]:

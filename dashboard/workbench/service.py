@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from core.composing.scan import scan
 from core.composing.suggest import suggest
 from core.errors import BadInput
 from core.hub.suite import fetch_suite
+from core.paths import home
 from core.roots import add_root, remove_root, roots
 from core.suites import find
+from core.tasks.zip_upload import unpack
 from core.validation import as_json
 from dashboard.context import Context
+from dashboard.security.uploads import taken
 from dashboard.serving import serving
 from dashboard.workbench import plain
 from dashboard.workbench.chores import Chore, Chores
@@ -37,6 +41,7 @@ class Workbench:
             "bench_scan": self.scan,
             "bench_check": self.check,
             "bench_save": self.save,
+            "bench_unpack": self.unpack,
             "bench_fetch": self.fetch,
             "bench_poll": self.poll,
             "bench_cancel": self.cancel,
@@ -85,6 +90,26 @@ class Workbench:
         """Write the suite file of a draft; `replace` allows to overwrite one."""
         path = draft.save(_draft(args), replace=args.get("replace") is True)
         return {"suite": path.stem, "path": str(path)}
+
+    def unpack(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Turn the uploaded .zip file `upload` into the images `name` in Mergescope's own folder."""
+        archive, name = taken(_text(args, "upload")), _text(args, "name")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", name):
+            raise BadInput(f"`name` should be letters, digits, `_`, `-` and `.`. Found `{name[:60]}`.")
+        folder = home() / "images"
+
+        def work(chore: Chore) -> dict[str, Any]:
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                done = unpack(archive, folder / name, chore, skip_unreadable=args.get("skip") is True)
+            finally:
+                archive.unlink(missing_ok=True)
+            add_root(str(folder))
+            found = plain.images(scan(folder))
+            return {"images": found, "name": name, "count": done.images, "skipped": list(done.skipped)}
+
+        self._chores.begin("unpack", f"unpacking `{name}`", work)
+        return {}
 
     def fetch(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """Fetch what a suite lacks from the hub."""

@@ -26,8 +26,7 @@ from tests.dashboard.loops import inside_loop
 CHANGING = {
     "run_action", "setup_start", "share_create", "share_revoke", "share_device", "share_sign_out", "share_rename",
     "share_delete", "whatif_save", "bench_folder", "bench_scan", "bench_check", "bench_save", "bench_fetch",
-    "bench_cancel",
-    "study_start", "study_cancel",
+    "bench_cancel", "bench_unpack", "study_start", "study_cancel",
 }  # fmt: skip
 """Server functions that change something; a new one has to be added here or to `READING`."""
 READING_OF_OWNER = {

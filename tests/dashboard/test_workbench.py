@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from core.errors import BadInput
 from dashboard.workbench.chores import Chore, Chores
@@ -96,3 +99,51 @@ def test_time_left_follows_what_is_done() -> None:
     time.sleep(0.05)
     chore.advance()
     assert chore.state()["left"] == pytest.approx(0.15, abs=0.1)
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """A .zip file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def png() -> bytes:
+    """A small image."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4), (9, 9, 9)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_images_come_as_a_zip_file_and_only_from_the_owner(dashboard_site: Site, home: Path) -> None:
+    data = zipped({"cats/a.png": png(), "dogs/b.png": png()})
+    assert dashboard_site.stranger().post("/images-upload", content=data).status_code == 401
+    owner = dashboard_site.owner()
+    sent = owner.http.post("/images-upload", content=data).json()
+    owner.call("bench_unpack", upload=sent["upload"], name="pets")
+    found = result(owner)
+    assert [one["classes"] for one in found["images"] if one["name"] == "pets"] == [["cats", "dogs"]]
+    assert (home / "images/pets/cats/a.png").is_file()
+    assert list((home / "uploads").iterdir()) == []
+    assert "not here any more" in owner.call("bench_unpack", upload=sent["upload"], name="again")["error"]
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a/b", ".hidden", "x" * 65])
+def test_an_upload_gets_a_plain_name(dashboard_site: Site, name: str, home: Path) -> None:
+    owner = dashboard_site.owner()
+    sent = owner.http.post("/images-upload", content=zipped({"a.png": png()})).json()
+    assert "should be" in owner.call("bench_unpack", upload=sent["upload"], name=name)["error"]
+    assert not (home / "images").exists()
+
+
+def test_a_zip_file_that_is_none_is_refused_by_name(dashboard_site: Site, home: Path) -> None:
+    owner = dashboard_site.owner()
+    sent = owner.http.post("/images-upload", content=b"no archive").json()
+    owner.call("bench_unpack", upload=sent["upload"], name="broken")
+    deadline = time.monotonic() + 30
+    while not (chore := owner.call("bench_poll")["chore"])["ended"]:
+        assert time.monotonic() < deadline
+    assert ".zip" in chore["error"]
+    assert not (home / "images/broken").exists()

@@ -66,7 +66,7 @@ class MultiTask(Method):
     )
     summary = "Trains one model on all tasks' labelled training images: slow, and the yardstick of merging."
     cost = (
-        "A full fine-tuning: one forward and backward pass a step and three more copies of the encoder (1.1 GB for "
+        "A full fine-tuning: one forward and backward pass a step and four more copies of the encoder (1.4 GB for "
         "ViT-B/32); PCGrad keeps one gradient a task as well. Stored states take three copies on disk."
     )
     trains = "Every weight of the image encoder"
@@ -93,8 +93,7 @@ class _Trainer:
             steps=settings.steps, fraction=settings.fraction,
         )  # fmt: skip
         self._encoder = EncoderGradient(problem, problem.task_vectors)
-        self._encoder.weights.detach().copy_(problem.task_vectors.origin)
-        self._theta = self._encoder.weights.detach()
+        self._theta = problem.task_vectors.origin.clone()
         self._adam = torch.optim.AdamW(
             [self._theta], lr=settings.lr, betas=(0.9, 0.999), weight_decay=settings.weight_decay
         )
@@ -113,7 +112,7 @@ class _Trainer:
         """One update of all weights."""
         batches = self._batches.next()
         if self._settings.balance == "none":
-            sums = self._encoder.run(batches, self._objective)
+            sums = self._run(batches)
             gradient = self._encoder.gradient
         else:
             sums, gradient = self._balanced(batches)
@@ -127,6 +126,14 @@ class _Trainer:
         self.number += 1
         return measured
 
+    @torch.no_grad()
+    def _written(self) -> None:
+        self._encoder.weights.copy_(self._theta)
+
+    def _run(self, batches: list[Batch]) -> dict[str, Sums]:
+        self._written()  # The pass may use the memory of its weights for the gradient.
+        return self._encoder.run(batches, self._objective)
+
     def _balanced(self, batches: list[Batch]) -> tuple[dict[str, Sums], Tensor]:
         """Each task's gradient on its own, then put together."""
         sums: dict[str, Sums] = {}
@@ -134,7 +141,7 @@ class _Trainer:
         size = (len(batches), len(self._theta)) if projected else (len(self._theta),)
         kept, norms = torch.zeros(size).to(self._theta), torch.zeros(len(batches), dtype=torch.float64)
         for at, batch in enumerate(batches):
-            sums |= self._encoder.run([batch], self._objective)
+            sums |= self._run([batch])
             norms[at] = self._encoder.gradient.norm().item()
             if projected:
                 kept[at] = self._encoder.gradient

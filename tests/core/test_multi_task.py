@@ -219,3 +219,13 @@ def test_a_damaged_state_file_is_named(tmp_path: Path, problem32: Problem, monke
         file.unlink()
         with pytest.raises(Damaged, match="missing"):
             store.last_state(run_id)
+
+
+def test_training_in_bfloat16_follows_training_in_float32(problem32: Problem) -> None:
+    """There the pass uses the memory of its weights for the gradient."""
+    from dataclasses import replace
+
+    half = replace(problem32, encoder=problem32.encoder.with_precision("bfloat16"))
+    chosen: dict[str, Any] = {"steps": 6, "lr": 1e-3, "batch": 8}
+    narrow, wide = (run("multi_task", problem, **chosen)[-1] for problem in (half, problem32))
+    assert sum(narrow.losses.values()) == pytest.approx(sum(wide.losses.values()), rel=0.05)

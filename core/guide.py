@@ -104,7 +104,9 @@ def decisions(cards: Sequence[Entry]) -> list[Decision]:
     def best(need: Need) -> tuple[str, ...]:
         fitting = [one for one in cards if one.needs == need.value and one.single and one.name not in REFERENCES]
         fitting.sort(key=lambda one: -(one.accuracy or 0))
-        return tuple(one.title for one in fitting[:SUGGESTED])
+        # Without a measurement there is no best: then all of them stand there.
+        count = SUGGESTED if any(one.accuracy is not None for one in fitting) else len(fitting)
+        return tuple(one.title for one in fitting[:count])
 
     several = tuple(one.title for one in cards if not one.single and one.name not in REFERENCES)
     distilling = tuple(one.title for one in cards if one.name in ("samerging", "adamerging"))
@@ -132,15 +134,20 @@ def markdown(report: Mapping[str, Any]) -> str:
     cards = entries(report)
     where = f"on the suite `{report['suite']}`" if report else "nowhere yet"
     quick = ", quick study" if report.get("quick") else ""
+    told = (
+        f"Average accuracy and seconds were measured {where}{quick} by the study `accuracy` (`--seeds 0 --json`)."
+        if report
+        else "No accuracies come with this file: the page Studies shows those that your own study `accuracy` measures."
+    )
     lines = [
         "# Method guide",
         "",
-        f"Made by `python launch.py methods --guide`. Average accuracy and seconds, measured {where}{quick} by",
-        "`python launch.py study accuracy demo --seeds 0 --json`, on two busy processor cores; – is not measured.",
+        "Made by `python launch.py methods --guide`.",
+        told,
         "",
         "## What you have, what to use",
         "",
-        "| what you have | what to use, the best measured first | how |",
+        f"| what you have | what to use{', the best measured first' if report else ''} | how |",
         "|---|---|---|",
     ]
     lines += [f"| {one.have} | {', '.join(one.use) or '–'} | {one.how} |" for one in decisions(cards)]
@@ -152,9 +159,10 @@ def markdown(report: Mapping[str, Any]) -> str:
         accuracy = "–" if card.accuracy is None else f"{100 * card.accuracy:.1f} %"
         seconds = "–" if card.seconds is None else f"{card.seconds:.1f} s"
         lines += ["", f"### {card.title} (`{card.name}`)", "", card.summary, "", f"> {card.formula}", ""]
-        lines += [f"- needs: {card.needs}", f"- cost: {card.cost} Measured: {seconds}"]
+        lines += [f"- needs: {card.needs}", f"- cost: {card.cost}{f' Measured: {seconds}' if report else ''}"]
         lines += [f"- trains: {card.trains}"] if card.trains != "nothing" else []
-        lines += [f"- average accuracy {where}: {accuracy}", f"- {card.paper}"]
+        lines += [f"- average accuracy {where}: {accuracy}"] if report else []
+        lines.append(f"- {card.paper}")
     return "\n".join(lines) + "\n"
 
 

@@ -24,7 +24,7 @@ window.mergescopeGuide = (server) => {
     const table = element("section", { class: "mc-card" }, element("h3", { class: "ms-title", text: "What you have, what to use" }),
       element("p", { class: "mc-help", text: answer.source }),
       element("div", { class: "an-scroll", tabindex: "0", role: "region", "aria-label": "Decision table" },
-        element("table", { class: "st-table st-decide" }, element("thead", {}, element("tr", {}, ...["You have", "Use, the best measured first", "How"].map((text) => element("th", { scope: "col", text })))),
+        element("table", { class: "st-table st-decide" }, element("thead", {}, element("tr", {}, ...["You have", answer.cards.some((card) => Number.isFinite(card.accuracy)) ? "Use, the best measured first" : "Use", "How"].map((text) => element("th", { scope: "col", text })))),
           element("tbody", {}, ...answer.decisions.map((one) => element("tr", {}, element("th", { scope: "row", text: one.have }),
             element("td", { text: one.use.join(", ") || "–" }), element("td", {}, ...coded(one.how))))))));
     const groups = new Map();

@@ -48,7 +48,7 @@ def _weights(value: str) -> str:
 
 Name = Annotated[str, AfterValidator(_plain_name)]
 Weights = Annotated[str, AfterValidator(_weights)]
-"""A path, or `hub:owner/name@revision`."""
+"""A path, `hub:owner/name@revision`, or `open_clip:MODEL/TAG`."""
 TaskName = Annotated[Name, AfterValidator(_no_role)]
 Template = Annotated[str, AfterValidator(_fills_in)]
 _LIST, _MAPPING = "<list>", "<mapping>"

@@ -10,7 +10,8 @@ from typing import Any
 
 from core.errors import BadInput
 
-CONFIGURATION = ("config.json", "open_clip_config.json", "preprocessor_config.json", "adapter_config.json")
+OPEN_CLIP = "open_clip_config.json"
+CONFIGURATION = ("config.json", OPEN_CLIP, "preprocessor_config.json", "adapter_config.json")
 WEIGHTS = (
     r"model\.safetensors|model-\d{5}-of-\d{5}\.safetensors|model\.safetensors\.index\.json",
     r"open_clip_model\.safetensors",
@@ -64,11 +65,14 @@ class Listing:
 
 def choose(repo: str, commit: str, found: list[HubFile]) -> Listing:
     """The files to fetch; raises `BadInput` where the repository has no weights that can be read."""
-    for pattern in WEIGHTS:
+    names = {file.name for file in found}
+    # Beside it, model.safetensors may hold the same under the names of another library.
+    patterns = sorted(WEIGHTS, key=lambda pattern: "open_clip" not in pattern) if OPEN_CLIP in names else WEIGHTS
+    for pattern in patterns:
         if weights := [file for file in found if re.fullmatch(pattern, file.name)]:
             return Listing(repo, commit, (*(f for f in found if f.name in CONFIGURATION), *weights))
-    names = ", ".join(file.name for file in found[:12]) or "no file"
-    raise BadInput(f"Hub model `{repo}` should have weights such as model.safetensors. Found: {names}.")
+    shown = ", ".join(file.name for file in found[:12]) or "no file"
+    raise BadInput(f"Hub model `{repo}` should have weights such as model.safetensors. Found: {shown}.")
 
 
 def weights_complete(folder: Path) -> bool:

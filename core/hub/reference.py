@@ -1,4 +1,4 @@
-"""How a suite file names a repository of the hub: `hub:owner/name` or `hub:owner/name@revision`."""
+"""How a suite file names a repository of the hub: `hub:owner/name[@revision]`, or `open_clip:MODEL/TAG`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from core.errors import BadInput
 
 PREFIX = "hub:"
+TAG_PREFIX = "open_clip:"
+"""Then a model's name and one of its pretrained tags in open_clip, such as `ViT-B-32-quickgelu/openai`."""
 DEFAULT_REVISION = "main"
 
 
@@ -21,7 +23,9 @@ class HubReference:
 
     @classmethod
     def parse(cls, text: str) -> HubReference:
-        """`hub:owner/name[@revision]`; raises `BadInput` for anything else, addresses included."""
+        """The repository that `text` names; raises `BadInput` for anything else, addresses included."""
+        if text.startswith(TAG_PREFIX):
+            return cls(_repository_of(text))
         from huggingface_hub.errors import HFValidationError
         from huggingface_hub.utils import validate_repo_id
 
@@ -42,4 +46,21 @@ class HubReference:
 
 def is_hub(weights: str) -> bool:
     """Whether a suite file's `weights` name a repository of the hub and not a path."""
-    return weights.startswith(PREFIX)
+    return weights.startswith((PREFIX, TAG_PREFIX))
+
+
+def _repository_of(tag: str) -> str:
+    """Where open_clip itself takes a pretrained tag from."""
+    import open_clip
+
+    model, _, name = tag.removeprefix(TAG_PREFIX).partition("/")
+    known = open_clip.list_pretrained_tags_by_model(model)
+    if name not in known:
+        raise BadInput(
+            f"A pretrained tag should be named `{TAG_PREFIX}MODEL/TAG`. Found `{tag[:80]}`; "
+            f"tags of {model[:40] or 'no model'}: {', '.join(known) or 'none'}."
+        )
+    repository = str((open_clip.get_pretrained_cfg(model, name) or {}).get("hf_hub") or "").strip("/")
+    if repository.count("/") != 1:
+        raise BadInput(f"`{tag}` is not on the Hugging Face hub; download its file and name that instead.")
+    return repository

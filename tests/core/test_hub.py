@@ -133,6 +133,23 @@ def test_what_another_tool_fetched_into_the_hub_library_s_cache_is_used(hub: Hub
     assert local_folder(HubReference(REPO)) == folder
 
 
+def test_a_pretrained_tag_of_open_clip_is_the_repository_that_open_clip_takes_it_from(hub: Hub) -> None:
+    reference = HubReference.parse("open_clip:ViT-B-32-quickgelu/openai")
+    assert reference.repo == "timm/vit_base_patch32_clip_224.openai"
+    hub.add(
+        reference.repo,
+        {"open_clip_config.json": b"{}", "open_clip_model.safetensors": WEIGHTS, "model.safetensors": b"other names"},
+    )
+    assert {path.name for path in fetched(hub, reference).iterdir()} >= {"open_clip_model.safetensors"}
+    assert not any(name == "model.safetensors" for name, _ in hub.requests)
+
+
+@pytest.mark.parametrize("text", ["open_clip:", "open_clip:ViT-B-32", "open_clip:ViT-B-32/none", "open_clip:x/openai"])
+def test_an_unknown_tag_lists_what_there_is(text: str) -> None:
+    with pytest.raises(BadInput, match="tags of"):
+        HubReference.parse(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -158,6 +158,7 @@ window.mergescopeSetup = (element, server) => {
     tools.append(save, load, file);
     const words = make("div", "ms-plan-words");
     words.setAttribute("aria-live", "polite");
+    words.append(fact("Time", "measuring …"), fact("Trust check", "looking at how sure each expert is …"));
     section.replaceChildren(make("h2", "ms-title", "What will happen"), words, start, tools);
   }
 

@@ -1,7 +1,7 @@
 /* The page "Share": files of the current run; for the owner links, devices, renaming and deleting. */
 window.mergescopeShare = (element, server) => {
   "use strict";
-  const ms = window.mergescope;
+  const ms = window.mergescope, VIEWED = ["live", "layers", "similarity", "compare", "studies", "playground"];
   const make = window.mergescope.make;
   const part = (name) => element.querySelector(`.ms-${name}`);
   const button = (text, cls, onClick) => {
@@ -54,6 +54,14 @@ window.mergescopeShare = (element, server) => {
   const when = (seconds) => new Date(seconds * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
   let reach = {};
   const addresses = (path) => [...(reach.tunnel?.url ? [reach.tunnel.url + path] : []), location.origin + path];
+
+  /* What this page showed last, so that the link opens there: `?tab=layers&step=34`. */
+  function view(run) {
+    const seen = new URLSearchParams();
+    if (VIEWED.includes(ms.before)) seen.set("tab", ms.before);
+    if (run && ms.step !== null) seen.set("step", ms.step);
+    return seen.size ? `?${seen}` : "";
+  }
 
   async function links() {
     const section = part("links");
@@ -109,7 +117,7 @@ window.mergescopeShare = (element, server) => {
       if (answer.error) return;
       label.value = "";
       await links();
-      ms.copy(addresses(answer.link.path)[0]);
+      ms.copy(addresses(answer.link.path)[0] + view(answer.link.run));
     });
     row.append(scope, days, label, create);
     const reachNote = make("div", "ms-note ms-reach", "This server answers on this machine only, so a link works for others only with a public link "

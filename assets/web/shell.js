@@ -19,7 +19,7 @@
   }
 
   const ms = window.mergescope = {
-    run: "", tab: (settings.tabs || []).includes(asked.tab) ? asked.tab : settings.tabs?.[0] || "", step: null, status: null, asked,
+    run: "", tab: (settings.tabs || []).includes(asked.tab) ? asked.tab : settings.tabs?.[0] || "", before: "", step: null, status: null, asked,
     readonly: Boolean(settings.readonly), pollSeconds: settings.pollSeconds || 1, tabs: settings.tabs || [],
     get theme() { return document.body?.classList.contains("dark") ? "dark" : "light"; },
 
@@ -49,6 +49,7 @@
     open(tab) {
       if (!ms.tabs.includes(tab)) return;
       if (tab === ms.tab) return;
+      ms.before = ms.tab;
       ms.tab = tab;
       keepUrl();
       ms.emit("tab", tab);

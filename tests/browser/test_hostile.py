@@ -72,9 +72,11 @@ def test_names_of_every_kind_are_shown_as_text_on_every_tab(chromium: Any, hosti
     context.add_cookies([{"name": n, "value": v, "url": hostile.url} for n, v in hostile.cookies.items()])
     page = context.new_page()
     page.set_default_timeout(90_000)
-    for tab, there in READY.items():
+    page.goto(hostile.url)
+    page.wait_for_selector("#ms-tabs")
+    for tab in page.evaluate("mergescope.tabs"):
         page.goto(f"{hostile.url}/?run={run}&tab={tab}")
-        page.wait_for_selector(there, state="attached")
+        page.wait_for_selector(READY.get(tab, f"#ms-tab-{tab} *"), state="attached")
         page.mouse.move(600, 320)
         page.wait_for_timeout(400)
         assert page.evaluate(INERT) == [None, 0], tab

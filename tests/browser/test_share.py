@@ -66,6 +66,16 @@ def test_a_guest_sees_the_shared_run_and_can_change_nothing(
     assert "needs a link" in view.locator("h1").inner_text()
 
 
+def test_a_new_link_opens_where_its_maker_was(page: Any, server: Server, finished_run: str) -> None:
+    page.goto(f"{server.url}/?run={finished_run}&tab=layers&step=3")
+    page.wait_for_selector("#ms-layers .heatmaplayer image", state="attached")
+    page.evaluate("mergescope.copy = (text) => { window.copied = text; }")
+    page.get_by_role("tab", name="Share").click()
+    page.get_by_role("button", name="Create link").click()
+    page.wait_for_function("window.copied")
+    assert page.evaluate("window.copied").endswith("?tab=layers&step=3")
+
+
 def test_a_stranger_is_told_what_to_do(guest: Any, server: Server) -> None:
     guest.watch.allowed.append("401|403|404")
     stranger = guest.new_page()

@@ -143,11 +143,13 @@ window.mergescopeFrame = (() => {
       });
       rows.forEach((row) => row.remove());
       none.hidden = frame.runs.length > 0;
+      if (ms.known) none.textContent = nothing;
       more.hidden = !frame.more;
       const machine = element.querySelector(".ms-machine p");
       if (frame.machine) machine.textContent = frame.machine;
     };
-    none.textContent = ms.readonly ? "No run to see here yet." : "No run yet. Choose tasks and a method, then press Start.";
+    none.textContent = "Loading …";
+    const nothing = ms.readonly ? "No run to see here yet." : "No run yet. Choose tasks and a method, then press Start.";
     more.addEventListener("click", () => { limit = Math.min(1000, limit * 4); refresh(); });
     element.querySelector(".ms-theme").addEventListener("click", () => ms.setTheme(ms.theme === "dark" ? "light" : "dark"));
     element.querySelector(".ms-new")?.addEventListener("click", () => { ms.open("setup"); closeOnPhone(); });
@@ -179,7 +181,7 @@ window.mergescopeFrame = (() => {
       document.title = run && ACTIVE.includes(run.status) && run.steps
         ? `${Math.floor((100 * run.steps_done) / run.steps)} % · ${run.title} · Mergescope` : "Mergescope";
       // The line is there before the first answer, so that nothing below moves.
-      if (!run) { words.textContent = first ? "\u00a0" : ms.readonly ? "Choose a run in the list." : "Choose tasks and a method, then press Start merge."; buttons.replaceChildren(); buttons.dataset.key = ""; return; }
+      if (!run) { words.textContent = first || ms.run ? "\u00a0" : ms.readonly ? "Choose a run in the list." : "Choose tasks and a method, then press Start merge."; buttons.replaceChildren(); buttons.dataset.key = ""; return; }
       pill.textContent = run.status_words;
       pill.className = `ms-pill ${run.status}`;
       bar.firstChild.style.width = `${run.steps ? Math.min(100, (100 * run.steps_done) / run.steps) : 0}%`;

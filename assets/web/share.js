@@ -28,7 +28,7 @@ window.mergescopeShare = (element, server) => {
     const top = head("Files", run ? `What can be taken away from ${title}.` : "Choose a run in the list on the left.");
     if (!run) {
       const empty = make("div", "ms-empty");
-      empty.append(make("strong", "", "No run chosen"), make("span", "", "Files of a run appear here: report, coefficients, merged model, a page in one file."));
+      empty.append(make("strong", "", ms.known ? "No run chosen" : "Loading …"), make("span", "", "Files of a run appear here: report, coefficients, merged model, a page in one file."));
       section.replaceChildren(top, empty);
       return;
     }
@@ -203,6 +203,8 @@ window.mergescopeShare = (element, server) => {
   }
   ms.on("tab", () => setTimeout(show, 0));
   ms.on("run", show);
+  let told = ms.known;
+  ms.on("runs", () => { if (told) return; told = true; show(); });
   ms.on("status", (status) => { if (ms.tab === "share" && status && (status.id !== shownRun || status.status !== shownStatus)) files(); });
   show();
 };

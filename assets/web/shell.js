@@ -19,7 +19,7 @@
   }
 
   const ms = window.mergescope = {
-    run: "", tab: (settings.tabs || []).includes(asked.tab) ? asked.tab : settings.tabs?.[0] || "", before: "", step: null, status: null, asked,
+    run: "", known: false, tab: (settings.tabs || []).includes(asked.tab) ? asked.tab : settings.tabs?.[0] || "", before: "", step: null, status: null, asked,
     readonly: Boolean(settings.readonly), pollSeconds: settings.pollSeconds || 1, tabs: settings.tabs || [],
     get theme() { return document.body?.classList.contains("dark") ? "dark" : "light"; },
 
@@ -78,6 +78,7 @@
     /* The first run to show: the URL's, the one this browser looked at last, the latest active one, the newest. */
     reconnect(runs) {
       const known = new Set(runs.map((run) => run.id));
+      ms.known = true;
       const active = runs.find((run) => ["running", "paused", "queued"].includes(run.status));
       const wanted = [asked.run, remembered(), active?.id, runs[0]?.id].find((id) => id && known.has(id)) || "";
       if (asked.run && !known.has(asked.run)) ms.toast("The run in this link is not here (any more).", "warning");

@@ -27,8 +27,8 @@ def test_a_folder_of_checkpoints_becomes_a_suite_that_merges(page: Any, tmp_path
     page.locator('.ms-chip input[value="average"]').check()
     page.wait_for_selector(".ms-start:enabled")
     page.locator(".ms-start").click()
-    page.wait_for_selector("#ms-header .ms-pill.done")
-    assert "% on average" in page.locator("#ms-header .ms-words").inner_text()
+    page.wait_for_function("mergescope.status?.suite === 'clicked' && mergescope.status.status === 'done'")
+    page.locator("#ms-header .ms-words", has_text="% on average").wait_for()
     assert page.evaluate("window.__x") is None
 
 

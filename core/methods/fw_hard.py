@@ -13,6 +13,7 @@ from core import methods, starts
 from core.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 from core.merged import Sums
 from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
+from core.optimiser import require_finite
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 
@@ -95,6 +96,8 @@ class _Walk:
     def step(self) -> dict[str, Sums]:
         """Choose and move; the losses before the move."""
         sums, found = self._selection.pooled(self._weights(self._rows, self._rest))
+        losses = {task: one.values[0].item() for task, one in sums.items()}
+        require_finite(self.number + 1, losses, [], "Weights were", "Choose another start")
         chosen = choose(found.cpu(), self._settings.per, torch.zeros(found.shape, dtype=torch.bool))
         length = 2 / (self.number + 2) * self._settings.step_size * self._settings.scale
         self._rows *= 1 - length

@@ -15,7 +15,7 @@ from core.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 from core.grouping import group
 from core.merged import Measured, MergedModel
 from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
-from core.optimiser import Adam
+from core.optimiser import Adam, require_finite
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 
@@ -128,6 +128,7 @@ class _Rounds:
         slope = measured.gradient.to(used)
         # θ moves by μ_j (θ_sel(j) − θ_start): the chain rule from dL/dλ.
         gradient = slope.gather(1, self._chosen) - (self._rows * slope).sum(1, keepdim=True)
+        require_finite(self.number + 1, measured.losses, [gradient], "λ was")
         self._adam.step({"raw": gradient})
         self._batches.note(measured)
         self.number += 1

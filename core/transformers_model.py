@@ -110,7 +110,8 @@ def preprocessing(arch: Architecture) -> dict[str, Any]:
     }
 
 
-def _check(arch: Architecture) -> None:
+def obstacles(arch: Architecture) -> list[str]:
+    """What Hugging Face's CLIP can't compute of an architecture, in words; empty where it can be written."""
     found = sorted(set(arch.config) - MODEL_KEYS)
     found += sorted(set(arch.config["vision_cfg"]) - VISION_KEYS) + sorted(set(arch.config["text_cfg"]) - TEXT_KEYS)
     vision = arch.config["vision_cfg"]
@@ -118,7 +119,11 @@ def _check(arch: Architecture) -> None:
         found.append("a residual network")
     if arch.input_size[0] != arch.input_size[1]:
         found.append("images that are not square")
-    if found:
+    return found
+
+
+def _check(arch: Architecture) -> None:
+    if found := obstacles(arch):
         raise BadInput(
             f"`{arch.name}` should be a plain CLIP vision transformer to be written for transformers. Found "
             f"{', '.join(found)}. Export open_clip weights instead (`--format open_clip`)."

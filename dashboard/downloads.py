@@ -12,11 +12,12 @@ import yaml
 
 from core import suites
 from core.card import model_card
-from core.errors import BadInput, UnknownName
+from core.errors import BadInput, MergescopeError, UnknownName
 from core.export import export_coefficients
 from core.session import MERGED
 from core.store import RunRecord, Store
 from core.suites import SuiteFile
+from core.transformers_model import obstacles
 from dashboard.static_export.figures import write_figures
 from dashboard.static_export.replay import write_html
 from dashboard.static_export.space import write_space
@@ -65,7 +66,7 @@ def file_name(record: RunRecord, item: Download) -> str:
 
 def every() -> list[Download]:
     """All kinds, whatever the run."""
-    return [*(Download(*entry) for entry in _MADE), _MODEL]
+    return [*(Download(*entry) for entry in _MADE), _MODEL, _TRANSFORMERS]
 
 
 def _always(store: Store, record: RunRecord) -> bool:
@@ -82,6 +83,19 @@ def _has_steps(store: Store, record: RunRecord) -> bool:
 
 def _has_lambda(store: Store, record: RunRecord) -> bool:
     return bool(record.groups) and bool(store.steps(record.id, limit=1, coefficients=False))
+
+
+def _has_model(store: Store, record: RunRecord) -> bool:
+    return MERGED in store.artefacts(record.id)
+
+
+def _fits_transformers(store: Store, record: RunRecord) -> bool:
+    if not _has_model(store, record):
+        return False
+    try:
+        return not obstacles(suites.find(record.origin).arch())
+    except MergescopeError:
+        return False
 
 
 def _report(store: Store, record: RunRecord, path: Path) -> None:
@@ -124,10 +138,24 @@ def _figures(store: Store, record: RunRecord, path: Path) -> None:
 
 def _space(store: Store, record: RunRecord, path: Path) -> None:
     folder = path.with_suffix("")
-    files = write_space(store, record.id, folder, titles=_titles(_suite(record)), name=record.name)
+    write_space(store, record.id, folder, titles=_titles(_suite(record)), name=record.name)
+    _pack(folder, path)
+
+
+def _transformers(store: Store, record: RunRecord, path: Path) -> None:
+    from core.publish import write_folder
+
+    folder = path.with_suffix("")
+    write_folder(record, store.steps(record.id), store.artefact(record.id, MERGED), suites.find(record.origin), folder)
+    _pack(folder, path)
+
+
+def _pack(folder: Path, path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
-            archive.write(file, file.relative_to(folder))
+        for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+            # Weights hardly get smaller, and trying takes minutes where they are large.
+            how = zipfile.ZIP_STORED if file.suffix == ".safetensors" else zipfile.ZIP_DEFLATED
+            archive.write(file, file.relative_to(folder), how)
 
 
 def _suite(record: RunRecord) -> SuiteFile | None:
@@ -170,7 +198,16 @@ _MODEL = Download(
     "Weights with open_clip names, ready to load.",
     ".safetensors",
     _nothing,
-    lambda store, record: MERGED in store.artefacts(record.id),
+    _has_model,
     owner_only=True,
     existing=lambda store, record: store.artefact(record.id, MERGED),
+)
+_TRANSFORMERS = Download(
+    "transformers",
+    "For transformers",
+    "Folder with weights, configuration, preprocessing, tokenizer, card and λ.",
+    ".zip",
+    _transformers,
+    _fits_transformers,
+    owner_only=True,
 )

@@ -6,11 +6,15 @@ import csv
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
+import transformers
 import yaml
 from safetensors.numpy import load
 
+from core.models import architecture
+from core.suites import SuiteFile
 from tests.dashboard.conftest import Site
 
 KINDS = {"page", "report", "settings", "lambda-json", "lambda-csv", "lambda-array", "card", "figures", "space"}
@@ -35,7 +39,7 @@ def files(site: Site, run: str) -> dict[str, str]:
 
 def test_everything_offered_can_be_downloaded(dashboard_site: Site, short_run: str) -> None:
     offered = files(dashboard_site, short_run)
-    assert set(offered) == KINDS | {"model"}
+    assert set(offered) == KINDS | {"model", "transformers"}
     http = dashboard_site.owner().http
     for kind, url in offered.items():
         answer = http.get(url)
@@ -60,6 +64,25 @@ def test_the_files_hold_what_they_say(dashboard_site: Site, short_run: str) -> N
     assert load(http.get(offered["model"]).content)["visual.conv1.weight"].shape == (32, 3, 8, 8)
     with zipfile.ZipFile(io.BytesIO(http.get(offered["space"]).content)) as archive:
         assert {"README.md", "app.py", "requirements.txt"} <= set(archive.namelist())
+
+
+def test_the_zip_for_transformers_is_loaded_by_it(dashboard_site: Site, short_run: str, tmp_path: Path) -> None:
+    http, offered = dashboard_site.owner().http, files(dashboard_site, short_run)
+    with zipfile.ZipFile(io.BytesIO(http.get(offered["transformers"]).content)) as archive:
+        archive.extractall(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"README.md", "preprocessor_config.json", "tokenizer_config.json", "coefficients.csv"} <= names
+    theirs = transformers.CLIPModel.from_pretrained(tmp_path).state_dict()
+    ours = load(http.get(offered["model"]).content)["visual.conv1.weight"]
+    assert (theirs["vision_model.embeddings.patch_embedding.weight"].numpy() == ours).all()
+
+
+def test_what_transformers_cannot_compute_is_not_offered_for_it(
+    dashboard_site: Site, short_run: str, other_run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not {"model", "transformers"} & set(files(dashboard_site, other_run))
+    monkeypatch.setattr(SuiteFile, "arch", lambda self: architecture("RN50"))
+    assert {"model", "transformers"} & set(files(dashboard_site, short_run)) == {"model"}
 
 
 def test_saved_settings_can_be_loaded_on_the_setup_page(dashboard_site: Site, short_run: str) -> None:

@@ -23,11 +23,13 @@ CONFIG: dict[str, Any] = {
 SPLITS = {"train": 24, "held-out": 24, "test": 32}
 
 
-def make_suite(folder: Path, tasks: int = 3, seed: int = 0, *, name: str = "tiny", names: Sequence[str] = ()) -> Path:
+def make_suite(
+    folder: Path, tasks: int = 3, seed: int = 0, *, name: str = "tiny", names: Sequence[str] = (), labelled: bool = True
+) -> Path:
     """Write config, base, experts, images and the suite file `name`.yaml below `folder`; return the suite file.
 
     The tasks are called `names`, or `task0`, `task1`, …; experts are the base plus a small random perturbation.
-    Equal arguments give equal bytes.
+    Equal arguments give equal bytes; without `labelled` nobody knows what the images show.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(CONFIG))
@@ -37,7 +39,9 @@ def make_suite(folder: Path, tasks: int = 3, seed: int = 0, *, name: str = "tiny
     chosen = list(names) or [f"task{index}" for index in range(tasks)]
     for index, task in enumerate(chosen):
         save_file(_expert(base, generator), folder / f"{task}.safetensors")
-        np.savez(folder / f"{task}.npz", **_images(np.random.default_rng([seed, index])))
+        arrays = _images(np.random.default_rng([seed, index]))
+        kept = {key: array for key, array in arrays.items() if labelled or not key.endswith("_labels")}
+        np.savez(folder / f"{task}.npz", **kept)
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(_description(name, chosen), sort_keys=False))
     return path

@@ -32,7 +32,9 @@ window.mergescopeTasks = (() => {
     const counts = counted(task.images);
     const meta = make("span", "ms-task-meta", `${task.class_count} classes · ${counts.length ? `${counts[0]} images` : "no images"}`);
     meta.title = counts.length ? `${counts.join(", ")} images` : "";
-    box.append(head, strip, classes, meta, make("span", "ms-span-row"));
+    box.append(head, strip, classes, meta);
+    if (task.held_out) box.append(make("span", "ms-task-meta", task.held_out));
+    box.append(make("span", "ms-span-row"));
     if (!task.expert) box.classList.add("unseen");
     return box;
   }
@@ -40,6 +42,7 @@ window.mergescopeTasks = (() => {
   function accuracy(box, task, known) {
     const slot = box.querySelector(".ms-span-row");
     slot.replaceChildren();
+    if (task.labelled === false) { slot.append(make("span", "ms-task-meta", "unlabelled: λ and entropy, no accuracy")); return; }
     if (!known) { slot.append(make("span", "ms-help", task.expert ? "expert: being measured …" : "no expert: only scored")); return; }
     const line = make("span", "ms-span");
     const range = make("i"), base = make("b", "base"), low = known.base ?? 0, high = known.expert ?? low;

@@ -17,10 +17,10 @@ from core.errors import BadInput, MergescopeError, UnknownName
 from core.methods.base import Method
 from core.precision import PRECISIONS, choose_device
 from core.problem import Problem
+from core.progress import Remembered, Standing
 from core.settings import MethodSettings, parse
 from core.store import RunRecord, Store
 from core.suites import SuiteFile, find
-from core.tasks.opened import Ticking
 
 _DOUBLE_CLICK = 2.0
 """Seconds within which the same request is the same wish."""
@@ -48,6 +48,7 @@ class _Job:
     run_id: str
     device: str
     control: Control
+    progress: Remembered
 
 
 class Jobs:
@@ -95,7 +96,7 @@ class Jobs:
                 origin=runner.origin_of(request.suite),
             )
             self._recent = {repr(request): (time.monotonic(), run_id)}
-            self._enqueue(_Job(run_id, device, Control()))
+            self._enqueue(_job(run_id, device))
         return run_id
 
     def restart(self, run_id: str) -> str:
@@ -110,7 +111,7 @@ class Jobs:
             self._require_open()
             self._require_room(device)
             self._store.set_status(run_id, "queued")
-            self._enqueue(_Job(run_id, device, Control()))
+            self._enqueue(_job(run_id, device))
         return run_id
 
     def pause(self, run_id: str) -> None:
@@ -139,6 +140,12 @@ class Jobs:
                     if found.run_id == run_id:
                         return place
         return None
+
+    def standing(self, run_id: str) -> Standing | None:
+        """What a run is doing before its first step: decoding, building heads, loading; None where nothing is known."""
+        with self._lock:
+            job = next((job for job, _ in self._running.values() if job.run_id == run_id), None)
+        return job.progress.standing() if job is not None else None
 
     def active(self) -> list[str]:
         """Ids of the runs that are going on or waiting, in their order."""
@@ -204,13 +211,13 @@ class Jobs:
         store, run_id = self._store, job.run_id
         with runner.Noted(store, run_id, job.control):
             job.control.tick()
-            problem, method, settings = self._opened(run_id, job.control)
+            problem, method, settings = self._opened(run_id, job.progress)
         every = int(store.run(run_id).execution.get("evaluate_every", 0))
         runner.execute(store, run_id, problem, method, settings, control=job.control, evaluate_every=every)
 
-    def _opened(self, run_id: str, control: Control) -> tuple[Problem, Method, MethodSettings]:
+    def _opened(self, run_id: str, progress: Remembered) -> tuple[Problem, Method, MethodSettings]:
         record = self._store.run(run_id)
-        problem, method, settings = runner.reopen(record, Ticking(control.tick), load=self._load)
+        problem, method, settings = runner.reopen(record, progress, load=self._load)
         if not record.hashes:
             every = int(record.execution.get("evaluate_every", 0))
             facts = {"hashes": dict(problem.hashes), "execution": runner.execution(problem, every)}
@@ -229,6 +236,11 @@ class Jobs:
             record: RunRecord = self._store.run(run_id)
             raise BadInput(f"Run {run_id} is {record.status}; only a run that is going on or waiting can be changed.")
         return job
+
+
+def _job(run_id: str, device: str) -> _Job:
+    control = Control()
+    return _Job(run_id, device, control, Remembered(control.tick))
 
 
 def _checked(request: RunRequest) -> tuple[SuiteFile, Method, MethodSettings]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -29,3 +32,49 @@ class Silent:
 
     def finish(self) -> None:
         """Ignore."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a piece of work is."""
+
+    label: str
+    done: int
+    total: int | None
+    """None: unknown."""
+    left: float | None
+    """Seconds; None: unknown."""
+
+
+class Remembered:
+    """A progress that keeps where the work stands, for whoever asks; every step first asks whether to go on."""
+
+    def __init__(self, tick: Callable[[], None]) -> None:
+        self._tick = tick
+        self._now: tuple[str, int, int | None, float] | None = None
+
+    def start(self, label: str, total: int | None) -> None:
+        """A new piece of work begins now."""
+        self._tick()
+        self._now = label, 0, total, time.monotonic()
+
+    def advance(self, units: int = 1) -> None:
+        """Some of it is done."""
+        self._tick()
+        if self._now is not None:
+            label, done, total, begun = self._now
+            self._now = label, done + units, total, begun
+
+    def finish(self) -> None:
+        """The piece of work is over; what follows has no name yet."""
+        self._now = None
+
+    def standing(self) -> Standing | None:
+        """The present piece of work; None between two of them."""
+        # One reference, replaced as a whole: another thread never sees half of a change.
+        now = self._now
+        if now is None:
+            return None
+        label, done, total, begun = now
+        left = (time.monotonic() - begun) / done * max(total - done, 0) if total and done else None
+        return Standing(label, done, total, left)

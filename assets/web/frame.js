@@ -10,7 +10,12 @@ window.mergescopeFrame = (() => {
     if (s < 90) return `${Math.max(1, Math.round(s))} s`;
     return s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`;
   }
+  function loadingWords({ label, done, total, left }) {
+    const far = total ? ` ${Math.min(done, total).toLocaleString("en")} of ${total.toLocaleString("en")}` : "";
+    return `${label}${far}${left >= 1 ? `, about ${duration(left)} left` : ""}`;
+  }
   function progressWords(run) {
+    if (run.loading) return "loading";
     if (run.status === "queued") return run.position ? `waiting, place ${run.position}` : "waiting";
     if (run.status === "done") return run.average === null ? "done" : `done · ${percent(run.average)}`;
     const at = run.steps ? `${run.steps_done}/${run.steps}` : "";
@@ -182,13 +187,14 @@ window.mergescopeFrame = (() => {
         ? `${Math.floor((100 * run.steps_done) / run.steps)} % · ${run.title} · Mergescope` : "Mergescope";
       // The line is there before the first answer, so that nothing below moves.
       if (!run) { words.textContent = first || ms.run ? "\u00a0" : ms.readonly ? "Choose a run in the list." : "Choose tasks and a method, then press Start merge."; buttons.replaceChildren(); buttons.dataset.key = ""; return; }
-      pill.textContent = run.status_words;
+      pill.textContent = run.loading ? "loading" : run.status_words;
       pill.className = `ms-pill ${run.status}`;
       bar.firstChild.style.width = `${run.steps ? Math.min(100, (100 * run.steps_done) / run.steps) : 0}%`;
       bar.setAttribute("aria-valuenow", String(run.steps_done));
       bar.setAttribute("aria-valuemax", String(run.steps || 1));
       const parts = [];
-      if (run.status === "queued") parts.push(run.position ? `place ${run.position} in the queue` : "waits for its turn");
+      if (run.loading) parts.push(loadingWords(run.loading));
+      else if (run.status === "queued") parts.push(run.position === 0 ? "loading" : run.position ? `place ${run.position} in the queue` : "waits for its turn");
       else if (run.status === "done") {
         parts.push(run.average === null ? "" : `${percent(run.average)} on average`, `${duration(run.seconds)}`);
       } else if (run.steps) {

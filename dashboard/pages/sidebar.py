@@ -5,6 +5,7 @@ Not a tab: the shell builds it around the tabs. One server function feeds both c
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -90,6 +91,7 @@ def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
     if record.status == "running" and record.steps and record.steps_done:
         left = record.seconds / record.steps_done * (record.steps - record.steps_done)
     position = ctx.jobs.position(record.id) if ctx.jobs is not None and record.status == "queued" else None
+    standing = ctx.jobs.standing(record.id) if ctx.jobs is not None and position == 0 else None
     return {
         "id": record.id,
         "title": run_title(record.name, method_title(record.method)),
@@ -103,6 +105,7 @@ def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
         "seconds": record.seconds,
         "left": left,
         "position": position,
+        "loading": asdict(standing) if standing is not None else None,
         "average": record.average_accuracy,
         "created_words": ago(record.created),
         "owner": owner and ctx.jobs is not None,

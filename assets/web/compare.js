@@ -204,13 +204,15 @@ window.mergescopeCompare = (root, server) => {
     const chosen = state.figures?.[state.figure];
     [title.textContent, figure.help.textContent] = WORDS[state.figure];
     figure.place.setAttribute("aria-label", WORDS[state.figure][0]);
-    figure.note.textContent = state.figure === "radar" && state.answer?.table.tasks.length < 3
+    const named = state.figures?.names ?? [];
+    const unlabelled = named.length > 0 && named.every((row) => row.cells.every((cell) => !Number.isFinite(cell.accuracy)));
+    figure.note.textContent = unlabelled ? "Nothing to draw: the test images have no labels, so there is no accuracy." : state.figure === "radar" && state.answer?.table.tasks.length < 3
       ? "A radar needs at least three tasks." : "Tick runs in the table to draw them.";
     const sized = chosen?.wide ? chosen : null;
     const filled = sized && sized.wide.light.data.length ? sized : null;
     figure.set(filled);
     const data = filled?.wide[ms.theme].data ?? [];
-    key.replaceChildren(...(state.figure === "time" ? [] : (state.figures?.names ?? []).map((row, place) => {
+    key.replaceChildren(...(state.figure === "time" || unlabelled ? [] : named.map((row, place) => {
       const colour = data[place]?.marker?.color;
       return element("span", { class: "mc-key" }, element("i", { class: "mc-kind", style: colour ? `background:${colour}` : null, "aria-hidden": "true" }), row.name);
     })));

@@ -18,6 +18,8 @@ LETTER = 6.6
 def bars(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
     """Accuracy by task, one bar a row with its 95 % interval; tasks below each other where there is little room."""
     colours, shown = palette.THEMES[theme], rows[:MOST]
+    if all(cell.accuracy is None for row in shown for cell in row.cells):
+        return {"data": [], "layout": {"height": 330}}
     places = list(range(len(table.tasks)))
     data = [
         {

@@ -172,6 +172,12 @@ def test_bars_carry_the_accuracies_and_their_intervals() -> None:
     assert bar["error_y"]["arrayminus"] == pytest.approx([0.02] * 3)
 
 
+@pytest.mark.parametrize("name", DRAWN)
+def test_runs_without_labels_give_no_empty_axes(name: str) -> None:
+    found = table(record("a" * 12, [None] * 3))
+    assert DRAWN[name](found, found.rows[:1])["data"] == []
+
+
 def test_names_of_runs_are_no_markup_in_figures() -> None:
     found = table(record("a" * 12, [0.9, 0.5, 0.7], name="<a href='x'>y</a>"), record("b" * 12, [0.8, 0.8, 0.6]))
     for draw in DRAWN.values():

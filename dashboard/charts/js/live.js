@@ -155,10 +155,15 @@
     return { root: card.root, update };
   }
 
+  const MEASURED = "Accuracy is measured every few steps on a sample, and on all test images at the end.";
+  const NO_LABELS = "The test images have no labels, so there is no accuracy. λ and entropy are complete.";
+  const unlabelled = (run) =>
+    Boolean(run?.evaluations.length && run.evaluations.every((one) => !one.accuracy.some(Number.isFinite)));
+
   function accuracyCard(hub, state) {
     const card = charts.card("Accuracy by task", "", {
       height: 252,
-      note: "Accuracy is measured every few steps on a sample, and on all test images at the end.",
+      note: MEASURED,
     });
     const choice = charts.choice(
       "Accuracy",
@@ -177,14 +182,14 @@
       card.place,
       (size) => {
         const view = { run: hub.run, step: hub.step };
-        if (!hub.run?.about) return null;
+        if (!hub.run?.about || unlabelled(hub.run)) return null;
         return state.accuracy === "now" ? charts.accuracyFigure(size, view) : charts.accuracyOverSteps(size, view);
       },
       { note: card.note },
     );
     const update = () => {
       const run = hub.run,
-        now = run?.evaluation(hub.step);
+        now = unlabelled(run) ? null : run?.evaluation(hub.step);
       const size = Math.max(
         252,
         state.accuracy === "now"
@@ -192,7 +197,8 @@
           : 118 * Math.ceil((run?.tasks.length ?? 8) / Math.max(1, Math.floor(card.place.clientWidth / 165))),
       );
       if (card.place.style.minHeight !== `${size}px`) card.place.style.minHeight = `${size}px`;
-      choice.root.hidden = Boolean(run?.ended && !run.total);
+      choice.root.hidden = Boolean((run?.ended && !run.total) || unlabelled(run));
+      card.note.textContent = unlabelled(run) ? NO_LABELS : MEASURED;
       const marks = run?.marks ?? {};
       const shown = [
         marks.base && ["○", "base", "base"],

@@ -1,0 +1,35 @@
+"""Images without labels: merging works by clicking, and where accuracy would stand the page says why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Server, start_server
+from tests.tiny import make_suite
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("unlabelled")
+    running = start_server(folder / "runs", make_suite(folder / "suite", labelled=False))
+    yield running
+    running.stop()
+
+
+def test_a_merge_without_labels_explains_itself_on_every_page(page: Any) -> None:
+    page.evaluate("mergescope.open('setup')")
+    page.wait_for_selector(".ms-start:enabled")
+    assert "unlabelled: λ and entropy, no accuracy" in page.locator(".ms-task").first.inner_text()
+    page.locator('.ms-field[data-name="steps"] input').fill("8")
+    page.wait_for_selector(".ms-start:enabled")
+    page.locator(".ms-start").click()
+    page.wait_for_selector("#ms-header .ms-pill.done")
+    page.get_by_text("The test images have no labels, so there is no accuracy.").wait_for()
+    page.evaluate("mergescope.open('compare')")
+    page.get_by_text("Nothing to draw: the test images have no labels").wait_for()
+    assert page.locator("td.an-missing").first.inner_text() == "–"
+    page.evaluate("mergescope.open('layers')")
+    page.wait_for_selector("#ms-layers .heatmaplayer image", state="attached")

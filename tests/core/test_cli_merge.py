@@ -38,6 +38,8 @@ REPORT = {
     "adapted_on": str,
     "samples_seen": int,
     "form": str,
+    "data": dict,
+    "notes": list,
 }
 TASK = {"name", "accuracy", "ci95", "expert_accuracy", "base_accuracy", "normalised"}
 QUICK = ("--set", "steps=4", "--set", "batch=4")

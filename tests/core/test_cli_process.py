@@ -41,7 +41,7 @@ def _steps_done(store: Store) -> int:
 def test_ctrl_c_gives_130_and_a_hint_and_resume_equals_never_having_stopped(
     cli: Cli, tiny_suite: Path, home: Path, tmp_path: Path
 ) -> None:
-    command = ["merge", str(tiny_suite), "--set", "steps=200", "--set", "lr=0.01"]
+    command = ["merge", str(tiny_suite), "--set", "steps=1500", "--set", "lr=0.01"]
     whole = cli(*command, "--json", "--runs", tmp_path / "other").data
     Store.open(home / "runs").close()
     process = subprocess.Popen(

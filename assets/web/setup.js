@@ -159,7 +159,8 @@ window.mergescopeSetup = (element, server) => {
     const words = make("div", "ms-plan-words");
     words.setAttribute("aria-live", "polite");
     words.append(fact("Time", "measuring …"), fact("Trust check", "looking at how sure each expert is …"));
-    section.replaceChildren(make("h2", "ms-title", "What will happen"), words, start, tools);
+    // Above the words, whose height changes: a button that moves under the pointer swallows the click.
+    section.replaceChildren(make("h2", "ms-title", "What will happen"), start, words, tools);
   }
 
   function changed() {

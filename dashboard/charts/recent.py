@@ -21,6 +21,9 @@ class _Known:
     measured: list[EvaluationRecord] = field(default_factory=list)
     rows_at: float = float("-inf")
     measured_at: float = float("-inf")
+    rows_of: str = ""
+    """Status of the run when its steps were read, and when its evaluations were."""
+    measured_of: str = ""
 
 
 class Recent:
@@ -35,8 +38,9 @@ class Recent:
         """All evaluations of the run."""
         with self._lock:
             known = self._known(record.id)
-            if time.monotonic() - known.measured_at >= self._seconds:
+            if time.monotonic() - known.measured_at >= self._seconds or known.measured_of != record.status:
                 known.measured, known.measured_at = self._store.evaluations(record.id), time.monotonic()
+                known.measured_of = record.status
             return known.measured
 
     def steps(self, record: RunRecord, since: int, limit: int) -> list[StepRecord]:
@@ -45,10 +49,12 @@ class Recent:
             known = self._known(record.id)
             if known.rows and record.steps_done < known.rows[-1].number:  # the run went back to its checkpoint
                 known.rows, known.rows_at = [], float("-inf")
-            if not known.rows or time.monotonic() - known.rows_at >= self._seconds:
+            # What was read before the run ended may lack its last steps, and nobody asks again after the end.
+            stale = time.monotonic() - known.rows_at >= self._seconds or known.rows_of != record.status
+            if not known.rows or stale:
                 last = known.rows[-1].number if known.rows else max(since, record.steps_done - KEPT_STEPS)
                 known.rows = (known.rows + self._store.steps(record.id, since=last, limit=KEPT_STEPS))[-KEPT_STEPS:]
-                known.rows_at = time.monotonic()
+                known.rows_at, known.rows_of = time.monotonic(), record.status
             if known.rows and since >= known.rows[0].number - 1:
                 first = bisect_right(known.rows, since, key=lambda row: row.number)
                 return known.rows[first : first + limit]

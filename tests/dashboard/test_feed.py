@@ -227,3 +227,13 @@ def test_more_steps_than_are_kept_still_come_complete(store: Store) -> None:
     run_id, feed = running(store, 700, tasks=1, blocks=0), Feed(store, fresh_seconds=60)
     ask(store, run_id, feed, since=650, known=True)
     assert ask(store, run_id, feed, since=10, known=True)["numbers"] == list(range(11, 211))
+
+
+def test_the_last_steps_are_not_lost_when_a_run_ends_right_after_a_look(store: Store) -> None:
+    run_id, feed = running(store, 5, planned=9), Feed(store, fresh_seconds=60)
+    assert ask(store, run_id, feed)["cursor"] == 5
+    for step in synthetic.made_up(3, 9, synthetic.tensor_names(1)):
+        if step.number > 5:
+            store.record(run_id, step)
+    store.set_status(run_id, "done")
+    assert ask(store, run_id, feed, since=5, known=True)["numbers"] == [6, 7, 8, 9]

@@ -5,7 +5,7 @@ window.mergescopeSetup = (element, server) => {
   const part = (name) => element.querySelector(`.ms-${name}`);
   const choice = { suite: "", tasks: new Set(), method: "adamerging", preset: "", settings: {}, device: "auto", precision: "auto",
     evaluate_every: 0, name: "" };
-  let catalogue = null, described = null, cards = null, form = null, chooser = null, starting = false, asked = 0, planTimer = null, everyTouched = false;
+  let catalogue = null, described = null, cards = null, form = null, chooser = null, starting = false, asked = 0, planning = 0, planTimer = null, everyTouched = false;
 
   const method = () => catalogue.methods.find((m) => m.name === choice.method) || catalogue.methods[0];
   const presets = () => described?.presets[choice.method] || [];
@@ -45,6 +45,10 @@ window.mergescopeSetup = (element, server) => {
 
   async function useSuite(before) {
     drawSuite();
+    // What is on the page still speaks of the suite before.
+    clearTimeout(planTimer);
+    planning += 1;
+    startable(false);
     const number = ++asked, answer = await ask(server.setup_tasks, { suite: choice.suite });
     if (number !== asked) return;
     if (answer.error) { failed(part("tasks"), answer.error, () => useSuite(before)); return; }
@@ -174,7 +178,6 @@ window.mergescopeSetup = (element, server) => {
     if (button) button.disabled = starting || !yes || !catalogue.startable;
   }
 
-  let planning = 0;
   async function plan() {
     const number = ++planning, answer = await ask(server.setup_plan, values());
     if (number !== planning) return;

@@ -21,6 +21,7 @@ window.mergescopeSetup = (element, server) => {
     part("suite").setAttribute("aria-busy", "true");
   }
   const keep = () => {
+    if (!described) return;
     try { sessionStorage.setItem("mergescope.setup", JSON.stringify({ ...values(), preset: choice.preset, everyTouched })); } catch { /* private mode */ }
   };
   const kept = () => { try { return JSON.parse(sessionStorage.getItem("mergescope.setup") || "null"); } catch { return null; } };
@@ -46,9 +47,9 @@ window.mergescopeSetup = (element, server) => {
   async function useSuite(before) {
     drawSuite();
     // What is on the page still speaks of the suite before.
-    clearTimeout(planTimer);
+    described = null;
     planning += 1;
-    startable(false);
+    changed();
     const number = ++asked, answer = await ask(server.setup_tasks, { suite: choice.suite });
     if (number !== asked) return;
     if (answer.error) { failed(part("tasks"), answer.error, () => useSuite(before)); return; }
@@ -171,7 +172,7 @@ window.mergescopeSetup = (element, server) => {
     keep();
     clearTimeout(planTimer);
     planTimer = setTimeout(plan, 350);
-    startable(form && !form.bad() && choice.tasks.size > 0);
+    startable(described && form && !form.bad() && choice.tasks.size > 0);
   }
   function startable(yes) {
     const button = part("plan").querySelector(".ms-start");
@@ -179,6 +180,7 @@ window.mergescopeSetup = (element, server) => {
   }
 
   async function plan() {
+    if (!described) return;
     const number = ++planning, answer = await ask(server.setup_plan, values());
     if (number !== planning) return;
     const words = part("plan").querySelector(".ms-plan-words");

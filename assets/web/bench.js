@@ -3,7 +3,7 @@ window.mergescopeBench.open = (element, server) => {
   "use strict";
   const ms = window.mergescope, bench = window.mergescopeBench, { make } = ms;
   const state = { folders: [], published: [], prompts: [], scan: null, complaints: null, busy: false, chore: null };
-  let draft = null, timer = null, message = null;
+  let draft = null, timer = null, message = null, seen = 0, started = false;
 
   const open = () => ms.tab === "checkpoints" && ms.visible(element);
   const keep = () => { try { sessionStorage.setItem("mergescope.bench", JSON.stringify({ scan: state.scan, draft })); } catch { /* private mode, or too large */ } };
@@ -62,7 +62,10 @@ window.mergescopeBench.open = (element, server) => {
     const was = state.busy;
     state.chore = chore;
     state.busy = Boolean(chore && !chore.ended);
-    if (chore?.ended && (was || !state.scan)) finished(chore);
+    if (chore?.ended && chore.number !== seen) {
+      seen = chore.number;
+      finished(chore);
+    }
     const line = element.querySelector(".ms-bench-progress");
     if (was && state.busy && line) line.replaceWith(progress());
     else draw();
@@ -88,6 +91,9 @@ window.mergescopeBench.open = (element, server) => {
     const answer = await ask(server.bench_state, {});
     if (answer.error) return;
     Object.assign(state, { folders: answer.folders, published: answer.published, prompts: answer.prompts });
+    // What ended before this page was opened was told then; only a folder that was looked into is still worth showing.
+    if (!started && answer.chore?.ended && (state.scan || answer.chore.kind !== "scan")) seen = answer.chore.number;
+    started = true;
     take(answer.chore);
     if (state.busy) poll();
   }
@@ -112,8 +118,8 @@ window.mergescopeBench.open = (element, server) => {
   const box = make("div", "ms-skeleton");
   box.style.height = "220px";
   element.replaceChildren(box);
-  let started = false;
-  const show = () => { if (open() && !started) { started = true; refresh(); } };
+  let asked = false;
+  const show = () => { if (open() && !asked) { asked = true; refresh(); } };
   ms.on("tab", () => setTimeout(show, 0));
   show();
 };

@@ -170,6 +170,12 @@
     history.replaceState(history.state, "", location.pathname + (text ? `?${text}` : ""));
   }
 
+  /* Gradio tells that a tab was chosen only once it listens; a quick hand is faster than a slow browser. */
+  document.addEventListener("click", (event) => {
+    const chosen = /^ms-tab-([a-z]+)-button$/.exec(event.target.closest?.('[role="tab"]')?.id || "");
+    if (chosen) ms.open(chosen[1]);
+  });
+
   document.addEventListener("DOMContentLoaded", () => {
     ms.restoreTheme();
     let theme = ms.theme;

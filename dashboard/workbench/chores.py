@@ -13,8 +13,8 @@ from core.errors import BadInput, Cancelled, MergescopeError
 class Chore:
     """A running piece of work; it is the `core.progress.Progress` that the engine reports to."""
 
-    def __init__(self, kind: str, about: str) -> None:
-        self.kind, self.about = kind, about
+    def __init__(self, kind: str, about: str, number: int = 0) -> None:
+        self.kind, self.about, self.number = kind, about, number
         self._label, self._total, self._done, self._begun = "", None, 0, time.monotonic()  # type: str, int | None, int, float
         self._stop = threading.Event()
         self.result: Any = None
@@ -49,6 +49,7 @@ class Chore:
         if self._total and self._done:
             left = (time.monotonic() - self._begun) / self._done * max(self._total - self._done, 0)
         return {
+            "number": self.number,
             "kind": self.kind,
             "about": self.about,
             "label": self._label,
@@ -73,7 +74,8 @@ class Chores:
         with self._lock:
             if self._current is not None and not self._current.ended:
                 raise BadInput(f"One thing at a time: {self._current.about} is still going on. Wait, or stop it.")
-            chore = self._current = Chore(kind, about)
+            number = self._current.number + 1 if self._current is not None else 1
+            chore = self._current = Chore(kind, about, number)
         threading.Thread(target=_carry_out, args=(chore, work), name=kind, daemon=True).start()
 
     def cancel(self) -> None:

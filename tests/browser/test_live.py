@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
 
+from dashboard.settings import POLL_SECONDS
 from tests.browser.conftest import Server, finish, wait_for
 
 HEATMAP = "#ms-live .heatmaplayer image"
@@ -132,9 +134,13 @@ def test_polls_pause_between_answers(page: Any, running: str) -> None:
     open_run(page, running)
     page.wait_for_timeout(1500)
     asked: list[str] = []
+    begin = time.monotonic()
     page.on("request", lambda request: asked.append(request.post_data or ""))
     page.wait_for_timeout(5000)
-    assert 1 <= len([body for body in asked if '"history"' in body]) <= 10
+    # A page that has fallen behind asks again at once, so there may be more than one a pause; without any pause
+    # there would be a hundred.
+    pauses = (time.monotonic() - begin) / POLL_SECONDS
+    assert 1 <= len([body for body in asked if '"history"' in body]) <= 2 * pauses + 2
 
 
 def test_a_lost_connection_is_told_and_healed(owner_context: Any, page: Any, running: str) -> None:

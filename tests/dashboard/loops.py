@@ -1,4 +1,4 @@
-"""Builds Gradio apps where an event loop runs: without one, Gradio makes a loop that nobody closes."""
+"""Work that needs an event loop of its own: Playwright's sync API leaves one running in the main thread."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def inside_loop(build: Callable[[], T]) -> T:
-    """`build()`, called in the running loop of a thread of its own.
+def apart(work: Callable[[], T]) -> T:
+    """`work()`, done in a thread of its own, where `asyncio.run` does not refuse."""
+    with ThreadPoolExecutor(1, "apart") as pool:
+        return pool.submit(work).result()
 
-    Playwright's sync API leaves a loop running in the main thread, where `asyncio.run` then refuses.
-    """
+
+def inside_loop(build: Callable[[], T]) -> T:
+    """`build()`, called in a running loop: without one, Gradio makes a loop that nobody closes."""
 
     async def call() -> T:
         return build()
 
-    with ThreadPoolExecutor(1, "build") as pool:
-        return pool.submit(lambda: asyncio.run(call())).result()
+    return apart(lambda: asyncio.run(call()))

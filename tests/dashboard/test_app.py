@@ -27,6 +27,7 @@ from dashboard.security import notices
 from dashboard.server import PORTS_TRIED, Server, Site, bind
 from dashboard.tunnel import Tunnel
 from tests.dashboard.conftest import Site as Dashboard
+from tests.dashboard.loops import apart
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT_ON = {
@@ -215,7 +216,7 @@ def test_what_fails_while_loading_ends_the_server_and_is_raised() -> None:
         raise BadInput("no such suite")
 
     with pytest.raises(BadInput, match="no such suite"):
-        server.run(load, lambda: None)
+        apart(lambda: server.run(load, lambda: None))
 
 
 def test_without_a_way_out_the_tunnel_says_what_else_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 
 from core.checkpoints import Checkpoint, Kind, load_checkpoint, open_checkpoint
-from core.encoder import Encoder
+from core.encoders.encoder import Encoder
+from core.encoders.models import VISUAL
+from core.encoders.preprocessing import fitting
 from core.errors import BadInput
 from core.loading import check_base, own_head
-from core.models import VISUAL
-from core.preprocessing import fitting
 from core.progress import Progress, Silent
 from core.suites import SuiteFile, Task
 from core.tasks.opened import TEST, OpenedTasks

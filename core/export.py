@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from core.checkpoints import load_checkpoint
+from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint, BadInput
 from core.files import write_atomically
 from core.methods.base import Outcome
-from core.models import VISUAL
 from core.problem import Problem
 from core.report import version
 from core.store.faults import plainly

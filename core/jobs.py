@@ -13,9 +13,9 @@ from typing import Any
 
 from core import loading, methods, runner
 from core.control import Control
+from core.encoders.precision import PRECISIONS, choose_device
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.methods.base import Method
-from core.precision import PRECISIONS, choose_device
 from core.problem import Problem
 from core.progress import Remembered, Standing
 from core.settings import MethodSettings, parse

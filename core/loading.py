@@ -13,14 +13,14 @@ from torch import Tensor
 
 from core import paths
 from core.checkpoints import Checkpoint, load_checkpoint, load_head
-from core.encoder import Encoder, micro_batch_for
+from core.encoders.encoder import Encoder, micro_batch_for
+from core.encoders.heads import HeadBuilder
+from core.encoders.models import VISUAL, Architecture
+from core.encoders.precision import choose_device, choose_precision
+from core.encoders.preprocessing import fitting
 from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
 from core.files import sha256
-from core.heads import HeadBuilder
 from core.memory import give_back
-from core.models import VISUAL, Architecture
-from core.precision import choose_device, choose_precision
-from core.preprocessing import fitting
 from core.problem import Problem
 from core.progress import Progress, Silent
 from core.suites import SuiteFile

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from core.encoder import Encoder
+from core.encoders.encoder import Encoder
 from core.grouping import Grouping
 from core.objectives.base import Objective
 from core.objectives.entropy import entropy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.grouping import group
-from core.learning import LearningSettings
+from core.learning.coefficients import LearningSettings
 from core.methods.base import Method, Step, Weights
 from core.problem import Problem
 from core.settings import MethodSettings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
-from core.encoder import Encoder
+from core.encoders.encoder import Encoder
 from core.errors import BadInput, RunFailed, UnknownName
 from core.task_vectors import TaskVectors
 from core.tasks import SPLITS, Images, Pixels

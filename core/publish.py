@@ -15,12 +15,12 @@ from huggingface_hub.utils import validate_repo_id
 from core.card import model_card
 from core.card.picture import draw_coefficients
 from core.checkpoints import load_checkpoint
+from core.encoders.transformers_model import write_model
 from core.errors import BadInput, MergescopeError
 from core.export import export_coefficients, metadata
 from core.store import RunRecord, StepRecord
 from core.store.faults import plainly
 from core.suites import SuiteFile
-from core.transformers_model import write_model
 
 PICTURE, TABLE, REPORT = "coefficients.png", "coefficients.csv", "report.json"
 

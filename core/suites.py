@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from core.encoders.models import Architecture, architecture
 from core.errors import BadSuite, UnknownName
 from core.files import inside
 from core.hub.reference import HubReference, is_hub
-from core.models import Architecture, architecture
 from core.paths import ASSETS, home
 from core.roots import roots
 from core.suite_file import PromptsEntry, SuiteEntry, TaskEntry, parse_suite

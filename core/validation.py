@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from core.checkpoints import Checkpoint, Difference, differences, load_expert, not_finite, told
+from core.encoders.models import Architecture
 from core.errors import BadCheckpoint
-from core.models import Architecture
 
 SAMPLE = 1024
 """Numbers of each tensor that decide whether two experts are compared in full."""

@@ -12,12 +12,12 @@ import yaml
 
 from core import suites
 from core.card import model_card
+from core.encoders.transformers_model import obstacles
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.export import export_coefficients
 from core.session import MERGED
 from core.store import RunRecord, Store
 from core.suites import SuiteFile
-from core.transformers_model import obstacles
 from dashboard.static_export.figures import write_figures
 from dashboard.static_export.replay import write_html
 from dashboard.static_export.space import write_space

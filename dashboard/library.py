@@ -113,8 +113,8 @@ class Library:
 
         Each caller gets an object of its own, so that pausing a run does not hold up a page.
         """
+        from core.encoders.precision import choose_device
         from core.loading import load
-        from core.precision import choose_device
 
         if tasks is not None and set(tasks) == {task.name for task in suite.tasks}:
             tasks = None

@@ -10,8 +10,8 @@ import open_clip
 
 from core.checkpoints.layouts import VISUAL
 from core.checkpoints.source import Entry
+from core.encoders.models import architecture, build
 from core.errors import BadSuite, UnknownName
-from core.models import architecture, build
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 QUICK = "-quickgelu"

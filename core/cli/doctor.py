@@ -86,7 +86,7 @@ def _machine() -> list[Finding]:
 def _devices() -> list[Finding]:
     import torch
 
-    from core.precision import choose_device
+    from core.encoders.precision import choose_device
 
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     accelerators = [*names, *(["Apple GPU"] if torch.backends.mps.is_available() else [])]

@@ -59,7 +59,7 @@ def execute(
 
 def warn_of_distrust(problem: Problem, settings: MethodSettings) -> None:
     """Say on standard error on which tasks minimising entropy can't be trusted, where that is what is asked for."""
-    from core.learning import LearningSettings
+    from core.learning.coefficients import LearningSettings
 
     if not isinstance(settings, LearningSettings) or settings.objective != "entropy":
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core import objectives
-from core.learning import LearningSettings, around_start, learn
+from core.learning.coefficients import LearningSettings, around_start, learn
 from core.methods.base import Method, Need, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings

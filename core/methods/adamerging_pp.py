@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from core.learning import LearningSettings, around_start
+from core.learning.coefficients import LearningSettings, around_start
 from core.methods.adamerging import AdaMerging
 from core.problem import Problem
 from core.settings import setting
 from core.task_vectors import TaskVectors
-from core.trimming import trim_and_elect
+from core.techniques.trimming import trim_and_elect
 
 
 class AdaMergingPPSettings(LearningSettings):

@@ -8,13 +8,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core import starts
-from core.components import Components, Decompose, orthogonal, own
-from core.learning import Learner, LearningSettings
+from core.learning import starts
+from core.learning.coefficients import Learner, LearningSettings
+from core.learning.components import Components, Decompose, orthogonal, own
+from core.learning.optimiser import carry_out
 from core.merged import Batch, EncoderGradient, Measured
 from core.methods.adamerging import AdaMerging
 from core.methods.base import State, Step, Weights
-from core.optimiser import carry_out
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 

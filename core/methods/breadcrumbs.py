@@ -8,11 +8,11 @@ import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from core.depth import DepthSettings
 from core.methods.base import Method, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
-from core.tensorwise import PARTS, tensor_by_tensor
+from core.techniques.depth import DepthSettings
+from core.techniques.tensorwise import PARTS, tensor_by_tensor
 
 
 class BreadcrumbsSettings(DepthSettings):

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from core.depth import DepthSettings
-from core.masks import masks, threshold
 from core.methods.base import Method, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
-from core.tensorwise import PARTS, tensor_by_tensor
+from core.techniques.depth import DepthSettings
+from core.techniques.masks import masks, threshold
+from core.techniques.tensorwise import PARTS, tensor_by_tensor
 
 
 class ConsensusSettings(DepthSettings):

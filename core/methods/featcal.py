@@ -8,14 +8,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core import starts
 from core.grouping import block_of
-from core.linear_maps import LinearMap, find, watch
+from core.learning import starts
 from core.methods.base import Method, Need, Outcome, State, Step
-from core.moments import StatisticsSettings, chosen, looked_at, precise
 from core.problem import Problem
 from core.settings import MethodSettings, setting
-from core.tensorwise import PARTS, Parts
+from core.techniques.linear_maps import LinearMap, find, watch
+from core.techniques.moments import StatisticsSettings, chosen, looked_at, precise
+from core.techniques.tensorwise import PARTS, Parts
 
 
 class FeatCalSettings(StatisticsSettings):

@@ -11,11 +11,11 @@ from core import objectives
 from core.errors import BadInput
 from core.merged import Batch, EncoderGradient
 from core.methods.base import Method, Need, Outcome, State, Step
-from core.moments import StatisticsSettings, chosen, looked_at
 from core.problem import Problem
 from core.seeds import generator
 from core.settings import MethodSettings, setting
-from core.tensorwise import PARTS, Parts
+from core.techniques.moments import StatisticsSettings, chosen, looked_at
+from core.techniques.tensorwise import PARTS, Parts
 
 
 class FisherSettings(StatisticsSettings):

@@ -9,13 +9,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core import methods, starts
-from core.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
+from core import methods
+from core.learning import starts
+from core.learning.optimiser import require_finite
 from core.merged import Sums
 from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
-from core.optimiser import require_finite
 from core.problem import Problem
 from core.settings import MethodSettings, setting
+from core.techniques.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 
 
 class FwHardSettings(FrankWolfeSettings):

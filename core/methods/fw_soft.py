@@ -10,14 +10,14 @@ from pydantic import field_validator
 from torch import Tensor
 
 from core import objectives
-from core.batches import Batches
-from core.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 from core.grouping import group
+from core.learning.batches import Batches
+from core.learning.optimiser import Adam, require_finite
 from core.merged import Measured, MergedModel
 from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
-from core.optimiser import Adam, require_finite
 from core.problem import Problem
 from core.settings import MethodSettings, setting
+from core.techniques.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 
 
 class FwSoftSettings(FrankWolfeSettings):

@@ -8,16 +8,16 @@ from typing import Literal
 
 from torch import Tensor
 
-from core import starts
 from core.advice import by_depth
 from core.grouping import block_of
+from core.learning import starts
 from core.methods.base import Method, Outcome, State, Step, Weights
-from core.partition import partition, trunk
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 from core.similarity import similarity
 from core.task_vectors import TaskVectors
-from core.tensorwise import PARTS, Parts
+from core.techniques.partition import partition, trunk
+from core.techniques.tensorwise import PARTS, Parts
 
 
 class GroupedSettings(MethodSettings):

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from core.depth import DepthSettings
 from core.methods.base import Method, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
-from core.spectral import directions
-from core.tensorwise import PARTS, QKV, matrices, tensor_by_tensor
+from core.techniques.depth import DepthSettings
+from core.techniques.spectral import directions
+from core.techniques.tensorwise import PARTS, QKV, matrices, tensor_by_tensor
 
 
 class IsoCSettings(DepthSettings):

@@ -12,8 +12,8 @@ from core.methods.base import Method, State, Step
 from core.methods.iso_c import IsoCSettings
 from core.problem import Problem
 from core.settings import MethodSettings, setting
-from core.spectral import directions, polar
-from core.tensorwise import PARTS, matrices, tensor_by_tensor
+from core.techniques.spectral import directions, polar
+from core.techniques.tensorwise import PARTS, matrices, tensor_by_tensor
 
 
 class IsoCTSSettings(IsoCSettings):

@@ -11,7 +11,7 @@ from torch import Tensor
 from core.methods.base import Method, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings
-from core.tensorwise import PARTS, tensor_by_tensor
+from core.techniques.tensorwise import PARTS, tensor_by_tensor
 
 
 class ModelStock(Method):

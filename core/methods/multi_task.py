@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from core import objectives
-from core.balancing import gradnorm, pcgrad
-from core.batches import Batches
+from core.learning.balancing import gradnorm, pcgrad
+from core.learning.batches import Batches
+from core.learning.optimiser import carry_out, require_finite
 from core.merged import Batch, EncoderGradient, Measured, Sums
 from core.methods.base import Method, Need, Outcome, State, Step, Weights
-from core.optimiser import carry_out, require_finite
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 

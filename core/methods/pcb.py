@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from core.depth import DepthSettings, add_scaled
 from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
+from core.techniques.depth import DepthSettings, add_scaled
 
 OUTLIERS = 1e-4
 """Share of the smallest and of the largest magnitudes that is clamped, as in the authors' code."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from core.linear_maps import find
 from core.methods.base import Method, Need, Outcome, State, Step
-from core.moments import RegMeanSystem, StatisticsSettings, chosen, looked_at, moments
 from core.problem import Problem
 from core.settings import MethodSettings, setting
-from core.tensorwise import PARTS, Parts
+from core.techniques.linear_maps import find
+from core.techniques.moments import RegMeanSystem, StatisticsSettings, chosen, looked_at, moments
+from core.techniques.tensorwise import PARTS, Parts
 
 
 class RegMeanSettings(StatisticsSettings):

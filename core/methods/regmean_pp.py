@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from core.advice import by_depth
 from core.grouping import block_of
-from core.linear_maps import find
 from core.methods.base import Method, Need, Outcome, State, Step
 from core.methods.regmean import RegMeanSettings
-from core.moments import RegMeanSystem, chosen, looked_at, moments
 from core.problem import Problem
 from core.settings import MethodSettings
-from core.tensorwise import PARTS, Parts
+from core.techniques.linear_maps import find
+from core.techniques.moments import RegMeanSystem, chosen, looked_at, moments
+from core.techniques.tensorwise import PARTS, Parts
 
 
 class RegMeanPP(Method):

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from core.learning import Learner, LearningSettings
+from core.learning.coefficients import Learner, LearningSettings
+from core.learning.optimiser import carry_out
 from core.merged import Batch, Measured
 from core.methods.adamerging import AdaMerging
 from core.methods.base import State, Step
-from core.optimiser import carry_out
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 

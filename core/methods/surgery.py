@@ -11,11 +11,11 @@ from pydantic import field_validator
 from torch import Tensor
 from torch.nn import functional as F
 
-from core import starts
+from core.learning import starts
+from core.learning.optimiser import Adam, carry_out, require_finite
 from core.merged import Measured
 from core.methods.base import Features, Method, Need, Outcome, State, Step, Weights
 from core.objectives.entropy import entropy
-from core.optimiser import Adam, carry_out, require_finite
 from core.problem import Problem
 from core.seeds import generator
 from core.settings import MethodSettings, setting

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.masks import masks, threshold
 from core.methods.base import Method, Outcome, State, Step, Weights
 from core.problem import Problem
 from core.settings import MethodSettings
+from core.techniques.masks import masks, threshold
 
 
 class TallMasksSettings(MethodSettings):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.depth import DepthSettings, factors
 from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
+from core.techniques.depth import DepthSettings, factors
 
 
 class TaskArithmeticSettings(DepthSettings):

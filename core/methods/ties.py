@@ -8,12 +8,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.depth import DepthSettings, add_scaled
 from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 from core.task_vectors import CHUNK
-from core.trimming import trim_and_elect
+from core.techniques.depth import DepthSettings, add_scaled
+from core.techniques.trimming import trim_and_elect
 
 
 class TiesSettings(DepthSettings):

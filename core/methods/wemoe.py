@@ -10,12 +10,12 @@ from pydantic import field_validator
 from torch import Tensor
 
 from core import objectives
-from core.batches import Batches
+from core.learning.batches import Batches
+from core.learning.optimiser import Adam, carry_out, require_finite
+from core.learning.routing import RoutedEncoder
 from core.merged import Batch, Measured, accumulate, merge
 from core.methods.base import Features, Method, Need, Outcome, State, Step, Weights
-from core.optimiser import Adam, carry_out, require_finite
 from core.problem import Problem
-from core.routing import RoutedEncoder
 from core.settings import MethodSettings, setting
 
 PAPER = "WEMoE (ICML 2024)"

@@ -9,12 +9,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.depth import DepthSettings
 from core.grouping import block_of
 from core.methods.base import Method, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
-from core.tensorwise import PARTS, tensor_by_tensor
+from core.techniques.depth import DepthSettings
+from core.techniques.tensorwise import PARTS, tensor_by_tensor
 
 
 class WudiSettings(DepthSettings):

@@ -21,7 +21,7 @@ from core.report import build
 from core.session import MERGED
 from core.store import RunRecord, Store
 from core.task_vectors import TaskVectors
-from core.trimming import trim_and_elect
+from core.techniques.trimming import trim_and_elect
 from dashboard.charts.columns import Column, arrange
 from dashboard.charts.facts import grouping_of
 

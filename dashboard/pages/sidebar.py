@@ -148,7 +148,7 @@ def here() -> str:
     """This machine, before any run has said more about it."""
     import torch
 
-    from core.precision import choose_device
+    from core.encoders.precision import choose_device
 
     device = choose_device("auto").type
     return f"CPU · {torch.get_num_threads()} threads" if device == "cpu" else device.upper()

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from core import methods, objectives, starts
+from core import methods, objectives
+from core.learning import starts
 from core.methods.base import Method, Need
 from dashboard import wording
 

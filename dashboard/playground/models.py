@@ -11,9 +11,9 @@ import torch
 
 from core import methods
 from core.checkpoints import check_against_base, load_checkpoint
+from core.encoders.models import VISUAL
 from core.errors import BadInput
 from core.methods.base import Coefficients, Form, Need, Step, Weights
-from core.models import VISUAL
 from core.preview import preview
 from core.problem import Problem
 from core.session import MERGED

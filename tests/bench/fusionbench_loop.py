@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from fusion_bench.models.wrappers.layer_wise_fusion import LayerWiseMergedModel, get_layer_wise_weights
 
+from core.encoders.models import build
 from core.loading import load
-from core.models import build
 from core.objectives.entropy import entropy
 from core.suites import find
 

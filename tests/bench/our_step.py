@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.encoders.models import build
 from core.grouping import group
-from core.learning import LearningSettings, learn
+from core.learning.coefficients import LearningSettings, learn
 from core.loading import load
-from core.models import build
 from core.objectives.entropy import entropy
 from core.problem import Problem
 from core.suites import find

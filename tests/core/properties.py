@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from core import methods
-from core.learning import LearningSettings
+from core.learning.coefficients import LearningSettings
 from core.methods.base import State, Step, Weights
 from core.problem import Problem
 from core.settings import MethodSettings, parse

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from core import objectives
-from core.components import Components, orthogonal, own
 from core.grouping import group
+from core.learning.components import Components, orthogonal, own
 from core.merged import Batch, EncoderGradient
 from core.problem import Problem
 from core.tasks import Stream

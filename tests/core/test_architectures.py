@@ -13,14 +13,14 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from core.encoder import Encoder
+from core.encoders.encoder import Encoder
+from core.encoders.heads import HeadBuilder
+from core.encoders.models import Architecture, architecture, build
 from core.errors import BadSuite
 from core.evaluate import evaluate
 from core.files import sha256
 from core.grouping import block_of, group
-from core.heads import HeadBuilder
 from core.loading import load
-from core.models import Architecture, architecture, build
 from core.suites import find
 from tests.tiny import CLASSES, CONFIG, IMAGE_SIZE, make_suite
 

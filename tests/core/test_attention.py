@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core import attention
-from core.attention import PackedSelfAttention, pack
+from core.encoders import attention
+from core.encoders.attention import PackedSelfAttention, pack
 
 
 def attend(module: nn.Module, x: Tensor, mask: Tensor | None = None) -> list[Tensor]:

@@ -12,8 +12,8 @@ from core.checkpoints import Kind, identify, load_checkpoint, load_expert
 from core.checkpoints.architectures import guess
 from core.checkpoints.hugging_face import from_open_clip
 from core.checkpoints.source import Entry
+from core.encoders.models import architecture, build
 from core.errors import BadCheckpoint
-from core.models import architecture, build
 from tests.core.checkpoint_files import PATCH, SIZE, clip, equal, hugging_face
 
 PIXELS = torch.randn(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))

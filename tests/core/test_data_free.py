@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.depth import depths
 from core.errors import BadInput, Cancelled, RunFailed
 from core.methods.breadcrumbs import _masked
 from core.problem import Problem
-from core.spectral import svd
-from core.tensorwise import PARTS
+from core.techniques.depth import depths
+from core.techniques.spectral import svd
+from core.techniques.tensorwise import PARTS
 from tests.core.formulas import FORMULAS, iso_c, iso_cts, pcb, per_matrix, tsv_m
 from tests.core.properties import assert_close, merged, only, run, settings, with_experts
 

@@ -14,10 +14,10 @@ from PIL import Image
 from safetensors.torch import load_file
 from scipy.stats import binomtest
 
+from core.encoders.models import architecture
+from core.encoders.preprocessing import normalise
 from core.errors import BadInput
 from core.evaluate import Evaluation, evaluate, references
-from core.models import architecture
-from core.preprocessing import normalise
 from core.problem import Problem
 from core.tasks import Images
 from tests.core.naive import Naive

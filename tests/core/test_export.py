@@ -18,11 +18,11 @@ import torch
 from safetensors import safe_open
 
 from core import methods, runner
+from core.encoders.preprocessing import normalise
 from core.errors import BadCheckpoint, BadInput
 from core.export import export_coefficients, export_model, metadata
 from core.merged import merge
 from core.methods.base import Outcome
-from core.preprocessing import normalise
 from core.problem import Problem
 from core.store import CannotWrite, RunRecord, StepRecord, Store
 from tests.tiny import CONFIG

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from core.encoders.models import Architecture, architecture
+from core.encoders.preprocessing import fitting
 from core.errors import BadSuite
-from core.models import Architecture, architecture
-from core.preprocessing import fitting
 from core.progress import Silent
 from core.suites import find
 from core.tasks.classes import match

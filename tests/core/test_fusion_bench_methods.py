@@ -17,10 +17,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.masks import masks
 from core.methods.model_stock import ratio
 from core.problem import Problem
 from core.seeds import generator
+from core.techniques.masks import masks
 from tests.core.properties import assert_close, merged
 
 METHOD = "fusion_bench.method."

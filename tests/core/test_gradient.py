@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from core import objectives
-from core.encoder import Encoder
+from core.encoders.encoder import Encoder
 from core.errors import Cancelled, RunFailed
 from core.grouping import group
 from core.merged import Batch, Measured, MergedModel, _micro_batches

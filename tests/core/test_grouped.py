@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from core.grouping import block_of
-from core.partition import partition, trunk
 from core.problem import Problem
 from core.similarity import similarity
+from core.techniques.partition import partition, trunk
 from tests.core.properties import assert_close, merged, run, with_experts
 
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from core.encoders.models import Architecture
+from core.encoders.preprocessing import fitting
 from core.errors import BadSuite
-from core.models import Architecture
-from core.preprocessing import fitting
 from core.progress import Silent
 from core.tasks.classes import match
 from core.tasks.images import Images

@@ -13,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
+from core.encoders.models import Architecture
+from core.encoders.preprocessing import fitting
 from core.errors import BadInput, Cancelled, RunFailed
-from core.models import Architecture
-from core.preprocessing import fitting
 from core.progress import Silent
 from core.tasks.cache import LIMIT, Cached, ImageCache, limit_bytes
 from core.tasks.decode import fitted

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput
-from core.linear_maps import find, watch
 from core.methods.base import Need
-from core.moments import moments
 from core.problem import Problem
 from core.settings import parse
 from core.tasks import Images
+from core.techniques.linear_maps import find, watch
+from core.techniques.moments import moments
 from tests.core.naive import Naive
 from tests.core.plain_vit import forward
 from tests.core.properties import assert_close, merged, run

@@ -16,11 +16,11 @@ from core import objectives
 from core.errors import BadInput
 from core.evaluate import evaluate, evaluate_outcome
 from core.export import export_model
+from core.learning.routing import RoutedEncoder, RoutedMLP
 from core.merged import Batch, accumulate, merge
 from core.methods.base import Form
 from core.methods.surgery import corrected
 from core.problem import Problem
-from core.routing import RoutedEncoder, RoutedMLP
 from tests.conftest import Answer
 from tests.core.naive import Naive
 from tests.core.properties import run

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from core import runner
-from core.balancing import _shuffled, gradnorm, pcgrad
+from core.learning.balancing import _shuffled, gradnorm, pcgrad
 from core.methods import get
 from core.problem import Problem
 from core.store import Store

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from core import precision
-from core.encoder import ACTIVATIONS, activation_bytes, micro_batch_for
+from core.encoders import precision
+from core.encoders.encoder import ACTIVATIONS, activation_bytes, micro_batch_for
+from core.encoders.precision import choose_device, choose_precision
 from core.errors import BadInput, UnknownName
-from core.precision import choose_device, choose_precision
 from core.problem import Problem
 
 

@@ -20,11 +20,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from core.checkpoints import identify, load_checkpoint
+from core.encoders.models import Architecture, architecture
+from core.encoders.preprocessing import normalise
+from core.encoders.transformers_model import write_model
 from core.errors import BadInput
-from core.models import Architecture, architecture
-from core.preprocessing import normalise
 from core.publish import CannotSend, push_to_hub
-from core.transformers_model import write_model
 from tests.core.checkpoint_files import clip
 from tests.tiny import CONFIG, IMAGE_SIZE
 

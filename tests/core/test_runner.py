@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from core import methods, runner
 from core.errors import BadInput, Cancelled, NonFinite
 from core.evaluate import evaluate
-from core.learning import LearningSettings
+from core.learning.coefficients import LearningSettings
 from core.methods.base import Coefficients, Method, Outcome, State, Step
 from core.preview import preview
 from core.problem import Problem

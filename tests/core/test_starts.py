@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from core import starts
 from core.errors import BadInput
+from core.learning import starts
 from core.methods.base import Need
 from core.problem import Problem
 from tests.core.properties import LEARNING, assert_close, merged, run, settings

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from core.problem import Problem
 from core.task_vectors import CHUNK, TaskVectors
-from core.trimming import trim_and_elect
+from core.techniques.trimming import trim_and_elect
 from tests.core.properties import assert_close, merged, with_experts
 
 KEEPS = [0.05, 0.2, 0.5, 1.0]

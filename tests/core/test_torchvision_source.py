@@ -14,9 +14,9 @@ import pytest
 import torchvision
 from scipy.io import savemat
 
+from core.encoders.models import Architecture
+from core.encoders.preprocessing import fitting
 from core.errors import BadSuite
-from core.models import Architecture
-from core.preprocessing import fitting
 from core.progress import Silent
 from core.tasks.classes import match
 from core.tasks.images import Images

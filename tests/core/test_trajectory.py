@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core import methods
-from core.encoder import Encoder
+from core.encoders.encoder import Encoder
 from core.errors import NonFinite
 from core.methods.base import State
 from core.problem import Problem
@@ -155,7 +155,7 @@ resumed = pytest.mark.parametrize(
     ("method", "case"),
     [*((LEARNING[0], c) for c in RESUMED), *itertools.product(LEARNING[1:], ["default", "expert_kl"])],
 )
-"""Every learning method; the one file that all of them share (`core.learning`) with every setting."""
+"""Every learning method; the one file that all of them share (`core.learning.coefficients`) with every setting."""
 
 
 @resumed

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.encoder import Encoder
+from core.encoders.encoder import Encoder
 from core.problem import Problem
 from core.task_vectors import TaskVectors
 from core.tasks import Images

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from core.encoders.models import architecture, build_visual
 from core.grouping import group
-from core.models import architecture, build_visual
 from dashboard.charts.columns import KINDS, arrange, kind_of, ticks
 from tests.dashboard.synthetic import tensor_names
 

@@ -13,7 +13,7 @@ import transformers
 import yaml
 from safetensors.numpy import load
 
-from core.models import architecture
+from core.encoders.models import architecture
 from core.suites import SuiteFile
 from tests.dashboard.conftest import Site
 

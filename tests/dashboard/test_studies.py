@@ -49,9 +49,7 @@ def scale(dashboard_site: Site) -> dict[str, Any]:
     return card
 
 
-def test_a_started_study_runs_to_its_end_and_tells_where_it_stands(
-    dashboard_site: Site, scale: dict[str, Any]
-) -> None:
+def test_a_started_study_runs_to_its_end_and_tells_where_it_stands(dashboard_site: Site, scale: dict[str, Any]) -> None:
     state = scale["state"]
     assert (state["done"], state["total"], state["share"], state["quick"]) == (3, 3, 1.0, True)
     found = dashboard_site.owner().call("study_result", id=state["id"])
@@ -114,9 +112,10 @@ def test_odd_requests_are_refused(dashboard_site: Site) -> None:
     assert "Unknown suite" in owner.call("study_start", suite="x", study="scale")["error"]
     assert "options" in owner.call("study_start", suite="tiny", study="scale", options=[1])["error"]
     assert "Unknown setting" in owner.call("study_start", suite="tiny", study="scale", options={"x": 1})["error"]
-    assert "Unknown method" in owner.call(
-        "study_start", suite="tiny", study="scale", options={"methods": ["<b>"]}
-    )["error"]
+    assert (
+        "Unknown method"
+        in owner.call("study_start", suite="tiny", study="scale", options={"methods": ["<b>"]})["error"]
+    )
     for args in ({"id": None}, {"id": "0" * 12}, {"id": ["x"]}):
         assert "Unknown study" in owner.call("study_result", **args)["error"]
 

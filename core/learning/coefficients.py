@@ -9,12 +9,13 @@ import torch
 from pydantic import field_validator
 from torch import Tensor
 
-from core import objectives, starts
-from core.batches import Batches
+from core import objectives
 from core.grouping import GroupKind, group
+from core.learning import starts
+from core.learning.batches import Batches
+from core.learning.optimiser import Adam, carry_out, require_finite
 from core.merged import Batch, Measured, MergedModel
 from core.methods.base import Coefficients, Outcome, State, Step, Weights
-from core.optimiser import Adam, carry_out, require_finite
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 from core.task_vectors import TaskVectors

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.encoder import Encoder
+from core.encoders.encoder import Encoder
 from core.errors import BadInput, UnknownName
 from core.files import remember
 

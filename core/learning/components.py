@@ -10,8 +10,8 @@ from torch import Tensor
 
 from core.grouping import block_of
 from core.problem import Problem
-from core.spectral import FUSED, polar, svd
 from core.task_vectors import TaskVectors
+from core.techniques.spectral import FUSED, polar, svd
 
 Decompose = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 """τ `[K, m, n]` of one matrix -> left `[K, m, r]`, values `[K, r]`, right `[K, r, n]`."""

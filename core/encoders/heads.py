@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from core.checkpoints import load_checkpoint
+from core.encoders.models import VISUAL, Architecture, build
+from core.encoders.tokenizers import identity, tokenizer
 from core.errors import BadCheckpoint
 from core.files import remember
-from core.models import VISUAL, Architecture, build
-from core.tokenizers import identity, tokenizer
 
 HEAD = "head"
 

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from core.checkpoints.hugging_face import from_open_clip
+from core.encoders.models import VISUAL, Architecture
 from core.errors import BadInput
-from core.models import VISUAL, Architecture
 
 VISION_KEYS = {"image_size", "layers", "width", "patch_size", "head_width", "mlp_ratio", "patch_dropout"}
 TEXT_KEYS = {"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio"}

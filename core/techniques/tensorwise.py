@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.depth import add_scaled
 from core.methods.base import Outcome, Step
 from core.problem import Problem
-from core.spectral import FUSED
+from core.techniques.depth import add_scaled
+from core.techniques.spectral import FUSED
 
 PARTS = 10
 """Steps that a method which works tensor by tensor reports: one for each tenth of the parameters."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.encoder import Encoder
+from core.encoders.encoder import Encoder
 from core.errors import BadInput
 from core.problem import Problem
 from core.seeds import generator

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from core.attention import pack
-from core.models import Architecture, build_visual, computed_buffers
-from core.preprocessing import normalise
+from core.encoders.attention import pack
+from core.encoders.models import Architecture, build_visual, computed_buffers
+from core.encoders.preprocessing import normalise
 
 ACTIVATIONS = 256 * 2**20
 """Bytes of saved activations that a micro-batch may take."""

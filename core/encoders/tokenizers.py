@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
+from core.encoders.models import Architecture
 from core.errors import BadSuite
-from core.models import Architecture
 
 Tokenizer = Callable[[Sequence[str]], Tensor]
 """Texts -> tokens int64 `[N, context]`."""

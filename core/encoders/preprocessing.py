@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from core.models import Architecture
+from core.encoders.models import Architecture
 from core.tasks.decode import Fitting
 
 

@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.linear_maps import watch
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 from core.tasks import Stream
+from core.techniques.linear_maps import watch
 
 RIDGE = 1e-9
 """Added to each task's moments, relative to their mean diagonal: unused inputs take the mean of the experts."""

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from core import objectives
-from core.batches import Batches
 from core.errors import BadInput
+from core.learning.batches import Batches
 from core.merged import EncoderGradient, Sums
 from core.methods.base import Need, State
 from core.problem import Problem

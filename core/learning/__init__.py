@@ -1,0 +1,1 @@
+"""What is learned step by step: λ, masks and routers, from batches of unlabelled or labelled images."""

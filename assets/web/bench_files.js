@@ -1,7 +1,7 @@
 /* The page "Checkpoints": folders, what was found in one, and published suites. */
 (() => {
   "use strict";
-  const bench = window.mergescopeBench, { make } = window.mergescope;
+  const ms = window.mergescope, bench = window.mergescopeBench, { make } = ms;
   const ENCODERS = ["image encoder and text tower", "image encoder", "adapter of an image encoder"];
   bench.ENCODERS = ENCODERS;
 
@@ -10,7 +10,7 @@
     for (const folder of state.folders) {
       const row = make("li"), path = make("code", "", folder);
       path.title = folder;
-      const look = bench.button("Look inside", "primary", () => act.scan(folder)), forget = bench.button("Forget", "", () => act.forget(folder));
+      const look = ms.button("Look inside", "primary", () => act.scan(folder)), forget = ms.button("Forget", "", () => act.forget(folder));
       look.setAttribute("aria-label", `Look inside ${folder}`);
       forget.setAttribute("aria-label", `Forget ${folder}`);
       forget.title = "Take it off this list; the files stay";
@@ -28,7 +28,7 @@
       event.preventDefault();
       if (field.value.trim()) act.add(field.value.trim());
     });
-    return bench.card("Folders", bench.head("1  Folders with your files", "Checkpoints and images may be opened below these folders and nowhere else. "
+    return bench.card("Folders", ms.heading("1  Folders with your files", "Checkpoints and images may be opened below these folders and nowhere else. "
       + "Nothing in a checkpoint is executed, whatever its format."), list, form, upload(state, act));
   };
   /* Images that are not on the server's machine yet. */
@@ -37,7 +37,7 @@
     file.type = "file";
     file.accept = ".zip,application/zip";
     skip.type = "checkbox";
-    const send = bench.button("Upload", "", () => { if (file.files[0]) act.upload(file.files[0], name.value.trim(), skip.checked); });
+    const send = ms.button("Upload", "", () => { if (file.files[0]) act.upload(file.files[0], name.value.trim(), skip.checked); });
     send.disabled = state.busy;
     file.addEventListener("change", () => {
       if (!name.value && file.files[0]) name.value = file.files[0].name.replace(/\.zip$/i, "").replace(/[^A-Za-z0-9_.-]+/g, "-");
@@ -55,7 +55,7 @@
 
   bench.found = (scan) => {
     const usable = scan.checkpoints.filter((one) => one.kind !== "unusable"), broken = scan.checkpoints.filter((one) => one.kind === "unusable");
-    const card = bench.card("What was found", bench.head("2  What is there", `${scan.root}: ${plural(usable.length, "checkpoint")} that can be used, `
+    const card = bench.card("What was found", ms.heading("2  What is there", `${scan.root}: ${plural(usable.length, "checkpoint")} that can be used, `
       + `${broken.length} that can't, ${plural(scan.images.length, "set")} of images.`));
     if (scan.cut) card.append(bench.note("warning", `Not everything was looked at: ${scan.cut}. Add a folder further down.`));
     if (!scan.checkpoints.length && !scan.images.length) {
@@ -95,7 +95,7 @@
   }
 
   bench.published = (state, act) => {
-    const card = bench.card("Published suites", bench.head("Published suites", "Checkpoints and data sets of the papers, from the Hugging Face hub. They are fetched "
+    const card = bench.card("Published suites", ms.heading("Published suites", "Checkpoints and data sets of the papers, from the Hugging Face hub. They are fetched "
       + "once, only when you ask for it; a fetch that stops goes on where it stopped."));
     const list = make("ul", "ms-bench-list ms-bench-published");
     for (const suite of state.published) {
@@ -103,9 +103,9 @@
       text.append(make("strong", "", suite.title), make("small", "", suite.ready ? `${suite.tasks} tasks · all here`
         : `${suite.tasks} tasks · ${suite.missing} of ${suite.parts} parts not here yet`));
       row.append(text);
-      if (suite.ready) row.append(bench.button("Use", "primary", () => act.use(suite.name)));
+      if (suite.ready) row.append(ms.button("Use", "primary", () => act.use(suite.name)));
       else {
-        const fetch = bench.button("Fetch", "", () => act.fetch(suite.name));
+        const fetch = ms.button("Fetch", "", () => act.fetch(suite.name));
         fetch.setAttribute("aria-label", `Fetch ${suite.title}`);
         fetch.disabled = state.busy;
         row.append(fetch);

@@ -1,19 +1,8 @@
 /* The page "Checkpoints": small pieces that its sections are made of. Text goes into the page through textContent only. */
 window.mergescopeBench = (() => {
   "use strict";
-  const ms = window.mergescope, { make } = ms;
+  const ms = window.mergescope, { make, button } = ms;
 
-  const button = (text, cls, onClick) => {
-    const el = make("button", `ms-button ${cls}`, text);
-    el.type = "button";
-    el.addEventListener("click", onClick);
-    return el;
-  };
-  const head = (title, help) => {
-    const box = make("div");
-    box.append(make("h2", "ms-title", title), make("p", "ms-help", help));
-    return box;
-  };
   const card = (name, ...content) => {
     const el = make("section", "ms-card");
     el.setAttribute("aria-label", name);
@@ -95,5 +84,5 @@ window.mergescopeBench = (() => {
     scroller.append(el);
     return scroller;
   };
-  return { button, head, card, note, labelled, select, input, size, time, progress, table };
+  return { card, note, labelled, select, input, size, time, progress, table };
 })();

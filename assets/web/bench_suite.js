@@ -1,7 +1,7 @@
 /* The page "Checkpoints": the suite that is being put together. The draft is what the suite file will say. */
 (() => {
   "use strict";
-  const bench = window.mergescopeBench, { make } = window.mergescope;
+  const ms = window.mergescope, bench = window.mergescopeBench, { make } = ms;
   /* A draft as the files' names suggest it. */
   bench.suggested = (scan) => {
     const by = (path) => scan.checkpoints.find((one) => one.path === path);
@@ -38,7 +38,7 @@
     const encoders = scan.checkpoints.filter((one) => bench.ENCODERS.includes(one.kind)).map((one) => [one.path, one.name]);
     const heads = scan.checkpoints.filter((one) => one.kind === "classification head").map((one) => [one.path, one.name]);
     const images = scan.images.map((one) => [one.path, one.name]);
-    const card = bench.card("The suite", bench.head("3  The suite", "One base, its experts and their tasks. What the file names suggest is filled in; correct what is wrong."));
+    const card = bench.card("The suite", ms.heading("3  The suite", "One base, its experts and their tasks. What the file names suggest is filled in; correct what is wrong."));
     const top = make("div", "ms-bench-grid");
     const base = bench.select([["", "choose the base"], ...encoders], draft.base, (value) => {
       draft.base = value;
@@ -57,7 +57,7 @@
       bench.labelled("Architecture", arch, "an open_clip name (OpenAI's weights and their fine-tunes end in -quickgelu) or a .json configuration"), options);
     const tasks = make("div", "ms-bench-tasks");
     draft.tasks.forEach((task, index) => tasks.append(taskCard(task, index)));
-    const add = bench.button("Add a task", "", () => { draft.tasks.push(bench.task(scan)); act.redraw(); });
+    const add = ms.button("Add a task", "", () => { draft.tasks.push(bench.task(scan)); act.redraw(); });
     card.append(top, make("h3", "ms-title", `Tasks (${draft.tasks.length})`), tasks, add);
 
     function taskCard(task, index) {
@@ -65,7 +65,7 @@
       box.append(make("legend", "ms-hidden-text", `Task ${index + 1}`));
       const name = bench.input(task.name, "name of the task", (value) => { task.name = value; keep(); });
       name.setAttribute("aria-label", `Name of task ${index + 1}`);
-      const remove = bench.button("Remove", "", () => { draft.tasks.splice(index, 1); act.redraw(); });
+      const remove = ms.button("Remove", "", () => { draft.tasks.splice(index, 1); act.redraw(); });
       remove.setAttribute("aria-label", `Remove task ${task.name || index + 1}`);
       line.append(name, remove);
       const grid = make("div", "ms-bench-grid");
@@ -96,7 +96,7 @@
       el.addEventListener("input", () => onInput(el.value));
       return bench.labelled(label, el, help);
     }
-    const row = make("div", "ms-bench-line"), check = bench.button("Check everything", "", act.check), save = bench.button("Save and use", "primary", act.save);
+    const row = make("div", "ms-bench-line"), check = ms.button("Check everything", "", act.check), save = ms.button("Save and use", "primary", act.save);
     check.disabled = save.disabled = state.busy;
     row.append(check, save);
     card.append(row);

@@ -2,19 +2,8 @@
 window.mergescopeShare = (element, server) => {
   "use strict";
   const ms = window.mergescope, VIEWED = ["live", "layers", "similarity", "compare", "studies", "playground"];
-  const make = window.mergescope.make;
+  const { make, button, heading } = ms;
   const part = (name) => element.querySelector(`.ms-${name}`);
-  const button = (text, cls, onClick) => {
-    const el = make("button", `ms-button ${cls}`, text);
-    el.type = "button";
-    el.addEventListener("click", onClick);
-    return el;
-  };
-  const head = (title, help) => {
-    const box = make("div");
-    box.append(make("h2", "ms-title", title), make("p", "ms-help", help));
-    return box;
-  };
   async function ask(fn, args) {
     const answer = await ms.ask(fn, args);
     if (answer.error) ms.toast(answer.error, "error");
@@ -25,7 +14,7 @@ window.mergescopeShare = (element, server) => {
   let shownRun = null, shownStatus = "";
   async function files() {
     const section = part("files"), run = ms.run, title = ms.status?.title || "this run";
-    const top = head("Files", run ? `What can be taken away from ${title}.` : "Choose a run in the list on the left.");
+    const top = heading("Files", run ? `What can be taken away from ${title}.` : "Choose a run in the list on the left.");
     if (!run) {
       const empty = make("div", "ms-empty");
       empty.append(make("strong", "", ms.known ? "No run chosen" : "Loading …"), make("span", "", "Files of a run appear here: report, coefficients, merged model, a page in one file."));
@@ -122,11 +111,11 @@ window.mergescopeShare = (element, server) => {
     row.append(scope, days, label, create);
     const reachNote = make("div", "ms-note ms-reach", "This server answers on this machine only, so a link works for others only with a public link "
       + "(start with --share) or where the server listens on the network (--host 0.0.0.0). To send a run by mail, download it as one HTML file.");
-    section.replaceChildren(head("View links", "Whoever opens such a link can look at the run and change nothing. A link can be revoked at any time."),
+    section.replaceChildren(heading("View links", "Whoever opens such a link can look at the run and change nothing. A link can be revoked at any time."),
       row, reachNote, make("p", "ms-help ms-none", "No link yet."), make("ul", "ms-link-list"));
   }
   function drawPublic(tunnel) {
-    const section = part("public"), parts = [head("Public link", "A tunnel to the read-only view, so that people outside your network can look.")];
+    const section = part("public"), parts = [heading("Public link", "A tunnel to the read-only view, so that people outside your network can look.")];
     if (tunnel.url) {
       parts.push(make("code", "ms-url", tunnel.url), make("p", "ms-help", "Links made above start with this address. It ends when the server stops, after 72 hours at the latest."));
     } else if (tunnel.problem) {
@@ -158,7 +147,7 @@ window.mergescopeShare = (element, server) => {
     });
     const row = make("div", "ms-plan-tools");
     row.append(another, all);
-    section.replaceChildren(head("Your other devices", "Use Mergescope as its owner from a second browser or a phone."), row, out);
+    section.replaceChildren(heading("Your other devices", "Use Mergescope as its owner from a second browser or a phone."), row, out);
   }
 
   function manage(answer) {
@@ -189,7 +178,7 @@ window.mergescopeShare = (element, server) => {
     remove.disabled = active;
     remove.title = active ? "Cancel the run first" : "";
     row.append(name, rename, remove);
-    section.replaceChildren(head("This run", "Its name in the list, and getting rid of it."), row);
+    section.replaceChildren(heading("This run", "Its name in the list, and getting rid of it."), row);
   }
 
   function show() {
@@ -199,7 +188,7 @@ window.mergescopeShare = (element, server) => {
     devices();
     if (ms.run || !part("manage")) return;
     part("manage").dataset.key = "";
-    part("manage").replaceChildren(head("This run", "Choose a run in the list on the left."));
+    part("manage").replaceChildren(heading("This run", "Choose a run in the list on the left."));
   }
   ms.on("tab", () => setTimeout(show, 0));
   ms.on("run", show);

@@ -124,7 +124,19 @@
       if (text !== undefined) el.textContent = text;
       return el;
     },
-    /* The same from a text in which `…` marks code. */
+    button(text, cls, onClick) {
+      const el = ms.make("button", `ms-button ${cls}`, text);
+      el.type = "button";
+      el.addEventListener("click", onClick);
+      return el;
+    },
+    /* Title and help text above a part of a page. */
+    heading(title, help) {
+      const box = ms.make("div");
+      box.append(ms.make("h2", "ms-title", title), ms.make("p", "ms-help", help));
+      return box;
+    },
+    /* The same as `make` from a text in which `…` marks code. */
     prose(tag, cls, text) {
       const el = ms.make(tag, cls);
       String(text).split("`").forEach((piece, place) => { if (piece) el.append(place % 2 ? ms.make("code", "", piece) : piece); });

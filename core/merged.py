@@ -70,6 +70,7 @@ class EncoderGradient:
         narrow = problem.precision == "bfloat16"
         self.weights = torch.empty_like(vectors.origin)
         """θ as one vector `[D]`: write it before each pass, which may overwrite it."""
+        self._spent: int | None = None
         self.gradient = self.weights if narrow else torch.empty_like(vectors.origin)
         """dL/dθ as one vector `[D]` after a pass."""
         self._given = vectors.named(self.weights)
@@ -89,12 +90,16 @@ class EncoderGradient:
         Images are pushed through in micro-batches; since losses are means over samples this is exact. When memory runs
         out the micro-batch is halved, and stays so. Raises what `problem.tick` raises.
         """
+        if self.weights._version == self._spent:
+            raise RuntimeError("`weights` should be written before each pass. Found them as the last pass left them.")
         count = sum(len(batch.images) for batch in batches)
         if self.gradient is self.weights:
             with torch.no_grad():
                 for name in self._names:
                     self._leaves[name].copy_(self._given[name])
-        return self._problem.within_memory(count, lambda size: self._accumulate(batches, objective, size))
+        sums = self._problem.within_memory(count, lambda size: self._accumulate(batches, objective, size))
+        self._spent = self.weights._version
+        return sums
 
     def _accumulate(self, batches: Sequence[Batch], objective: Objective, size: int) -> dict[str, Sums]:
         self._unseen.update(self._names)

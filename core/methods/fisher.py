@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from core import objectives
 from core.errors import BadInput
@@ -57,9 +58,9 @@ class Fisher(Method):
         weighted, total = torch.zeros_like(vectors.origin), torch.zeros_like(vectors.origin)
         for row, task in enumerate(vectors.tasks):
             # Starting from θ₀ + τ_k is the expert up to rounding.
-            torch.add(vectors.origin, vectors.deltas[row].to(vectors.origin), out=passes.weights.detach())
+            expert = vectors.origin + vectors.deltas[row].to(vectors.origin)
             found = torch.zeros_like(vectors.origin)
-            gradients = _gradients(problem, passes, task, settings)
+            gradients = _gradients(problem, passes, expert, task, settings)
             for share, probability in gradients:
                 found.addcmul_(passes.gradient, passes.gradient, value=probability)
                 yield from parts.until((row + share) / len(vectors.tasks) - 1e-3)
@@ -84,9 +85,10 @@ class Fisher(Method):
 
 
 def _gradients(
-    problem: Problem, passes: EncoderGradient, task: str, settings: FisherSettings
+    problem: Problem, passes: EncoderGradient, expert: Tensor, task: str, settings: FisherSettings
 ) -> Iterator[tuple[float, float]]:
-    """Leaves ∂ log p(y|x)/∂θ in `passes.gradient`; yields the share of images done and the answer's weight."""
+    """Leaves ∂ log p(y|x)/∂θ at the expert `[D]` in `passes.gradient`; yields the share of images done and the answer's
+    weight."""
     objective = objectives.get("cross_entropy")
     images, labels = chosen(problem, task, settings)
     if settings.answers == "labels" and labels is None:
@@ -94,13 +96,13 @@ def _gradients(
             f"`answers=labels` needs labels. Found none for task `{task}`, split `{settings.adapt_on}`; choose "
             "`sampled` or `all`, which need none, or leave the task out."
         )
-    weights = problem.task_vectors.named(passes.weights.detach())
-    probabilities = problem.logits(weights, task, images).double().softmax(-1)
+    probabilities = problem.logits(problem.task_vectors.named(expert), task, images).double().softmax(-1)
     drawn = torch.multinomial(probabilities, 1, generator=generator(settings.seed, task, "fisher"))[:, 0]
     for at, image in enumerate(images):
         own = {"labels": labels, "sampled": drawn, "all": None}[settings.answers]
         answers = torch.arange(probabilities.shape[1]) if own is None else own[at : at + 1]
         for number, answer in enumerate(answers):
+            passes.weights.copy_(expert)
             passes.run([Batch(task, image[None], answer[None])], objective)
             weight = 1.0 if own is not None else float(probabilities[at, answer])
             yield (at + (number + 1) / len(answers)) / len(images), weight

@@ -85,9 +85,9 @@ class Selection:
 
     def each(self, weights: Tensor) -> dict[str, Tensor]:
         """Task -> scores `[T, K]` along the slope of its own loss at θ `[D]`."""
-        self._place(weights)
         found = {}
         for batch in self._batches.next():
+            self._place(weights)
             self._pass.run([batch], self._objective)
             found[batch.task] = scores(self._vectors, self._pass.gradient, self._norms)
         return found

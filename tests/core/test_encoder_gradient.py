@@ -102,3 +102,13 @@ def test_the_tick_is_that_of_the_pass_alone(problem32: Problem) -> None:
     inside = ticks.count
     problem32.encoder.features(problem32.task_vectors.base, prepared)
     assert 0 < inside == ticks.count
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_second_pass_needs_its_weights_again(problem32: Problem, precision: str) -> None:
+    problem = replace(problem32, encoder=problem32.encoder.with_precision(precision))
+    encoder = EncoderGradient(problem, problem.task_vectors)
+    encoder.weights.copy_(problem.task_vectors.origin)
+    encoder.run(given(problem), objectives.get("entropy"))
+    with pytest.raises(RuntimeError, match="written before each pass"):
+        encoder.run(given(problem), objectives.get("entropy"))

@@ -199,6 +199,14 @@ def test_fisher_of_sampled_answers_is_close_to_all_answers(problem64: Problem) -
     assert 0.01 < (drawn - exact).norm() < 0.6 * (plain - exact).norm()
 
 
+def test_fisher_in_bfloat16_is_close_to_fisher_in_float32(problem32: Problem) -> None:
+    half = replace(problem32, encoder=problem32.encoder.with_precision("bfloat16"))
+    flat = problem32.task_vectors.flat
+    single, narrow = (flat(merged("fisher", problem, "task0", **EVERYTHING)) for problem in (problem32, half))
+    plain = flat(merged("average", problem32, "task0"))
+    assert (narrow - single).norm() < 0.3 * (plain - single).norm()
+
+
 def test_fisher_asks_for_labels_only_where_they_are_used(problem64: Problem) -> None:
     from core import methods
 

@@ -18,9 +18,10 @@ from core.memory import forget_peak
 from core.methods.base import Method, Need, Step
 from core.problem import Problem
 from core.progress import Progress, Silent
+from core.report import version
 from core.session import Session
 from core.settings import MethodSettings, parse
-from core.store import CannotWrite, RunRecord, Store
+from core.store import ACTIVE, CannotWrite, RunRecord, Store
 from core.suites import find
 from core.variants import variant
 
@@ -56,7 +57,31 @@ def create(
 
 def execution(problem: Problem, evaluate_every: int) -> dict[str, Any]:
     """What has to be the same for the run to be repeated or resumed bit for bit."""
-    return problem.execution | {"unseen": list(problem.unseen), "evaluate_every": evaluate_every}
+    facts = {"unseen": list(problem.unseen), "content": dict(problem.content), "evaluate_every": evaluate_every}
+    return problem.execution | facts
+
+
+def earlier(store: Store, problem: Problem, method: Method, settings: MethodSettings) -> RunRecord | None:
+    """The newest run that is exactly this one: done, or else stopped and able to go on; None where there is none.
+
+    Method, all settings, tasks, checkpoints, images, number formats, threads and versions agree, so that a new run
+    would give the same numbers. The record is one of a list: its report has no histories.
+    """
+    same = {**execution(problem, 0), "images": None, "measures": []}
+    del same["micro_batch"], same["evaluate_every"]
+    plain = settings.model_dump(mode="json")
+
+    def equal(record: RunRecord) -> bool:
+        how = {"images": None, "measures": [], **record.execution}
+        return (
+            (record.method, record.settings, record.tasks) == (method.name, plain, problem.tasks)
+            and record.hashes == dict(problem.hashes)
+            and all(how.get(name) == value for name, value in same.items())
+            and (record.report is None or record.report.get("mergescope") == version())
+        )
+
+    found = [record for record in store.runs(suite=problem.suite) if record.status not in ACTIVE and equal(record)]
+    return next((record for record in found if record.status == "done"), next(iter(found), None))
 
 
 def origin_of(suite: str) -> str:

@@ -50,3 +50,17 @@ def spearman(left: Sequence[float], right: Sequence[float]) -> tuple[float, floa
 
     found = spearmanr(left, right)
     return float(found.statistic), float(found.pvalue)
+
+
+def interval_of_mean(values: Sequence[float], bounds: Sequence[Sequence[float]]) -> tuple[float, float] | None:
+    """95 % interval of the mean of independent estimates that have a 95 % interval each; None where there is none.
+
+    Zou and Donner, Statistics in Medicine 2008, equation 2: the distances to the bounds add up like standard errors,
+    below and above apart, so that the skew of each interval stays.
+    """
+    if not values:
+        return None
+    mean = sum(values) / len(values)
+    below = math.hypot(*(value - low for value, (low, _) in zip(values, bounds, strict=True)))
+    above = math.hypot(*(high - value for value, (_, high) in zip(values, bounds, strict=True)))
+    return mean - below / len(values), mean + above / len(values)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import loading, options
-from core.cli.output import number, percent, print_json, print_table, say
-from core.cli.running import new_run
+from core.cli.compare_table import print_rows, row_of
+from core.cli.output import print_json, say
+from core.cli.progress import Prefixed, shown
+from core.cli.running import Interrupted, finished_or_run
 from core.cli.stores import folder_of_runs, writing_somewhere
 from core.errors import BadInput, MergescopeError, RunFailed, UnknownName
 
 if TYPE_CHECKING:
     from core.methods.base import Method
+    from core.problem import Problem
     from core.settings import MethodSettings
+    from core.store import Store
     from core.suites import SuiteFile
-
-HISTORIES = ("entropy", "coefficients")
-_ORDER = ("one model", "one model per task", "needs task modules")
-"""Forms of results (`core.methods.base.Form`), the comparable one first."""
 
 
 def compare(
@@ -37,10 +37,13 @@ def compare(
     seed: options.Seed = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Run everything anew, also what a finished run holds.")
+    ] = False,
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
-    """Run several methods on SUITE and list their accuracy and time side by side."""
+    """Run several methods on SUITE and list accuracy and cost side by side; the same command goes on after a stop."""
     folder_of_runs(runs)
     from core import methods as registry
 
@@ -50,28 +53,62 @@ def compare(
     prepared = _settings(chosen, file, set_, seed)
     problem = loading.load(file, subset, device, precision)
 
-    rows, failures = [], []
     with writing_somewhere(runs) as (store, kept):
-        for label, (method, settings) in zip(wanted, prepared, strict=True):
-            try:
-                _, report = new_run(store, problem, file, method, settings, kept=kept)
-            except BadInput as error:
-                if methods != "all":
-                    raise
-                # What a suite does not have, such as labelled training images, is no failure of the others.
-                say(f"{method.name} is left out: {error}")
-                continue
-            except RunFailed as error:
-                # The other methods' results are worth having; the status says that one is missing.
-                failures.append(f"{method.name}: {error}")
-                continue
-            rows.append({"label": label} | {key: value for key, value in report.items() if key not in HISTORIES})
+        rows, missing = _all(store, problem, file, list(zip(wanted, prepared, strict=True)), kept, fresh)
+    for one in missing:
+        # `all` asks for what the suite allows; a method that was named has to come.
+        one["failed"] |= methods != "all"
     if as_json:
-        print_json({"rows": rows})
+        print_json({"rows": rows, "missing": missing})
     else:
-        _print(file.name, rows)
+        print_rows(file, rows, missing)
+    if reused := sum(row["reused"] for row in rows):
+        say(f"{reused} of {len(rows)} rows are runs that were finished before; `--fresh` runs them anew.")
+    failures = [f"{one['label']}: {one['reason']}" for one in missing if one["failed"]]
+    for reason in (f"{one['label']} is left out: {one['reason']}" for one in missing if not one["failed"]):
+        say(reason)
     if failures:
-        raise MergescopeError(" ".join(failures))
+        raise RunFailed(" ".join(failures))
+
+
+def _all(
+    store: Store,
+    problem: Problem,
+    file: SuiteFile,
+    wanted: list[tuple[str, tuple[Method, MethodSettings]]],
+    kept: bool,
+    fresh: bool,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A row for each method that has a result, and the others with the reason."""
+    from core.studies.engine.cost import clock_of
+
+    rows, missing = [], []
+    clock = clock_of(problem, [(method.name, settings) for _, (method, settings) in wanted])
+    with shown() as bar:
+        progress = Prefixed(bar)
+        for place, (label, (method, settings)) in enumerate(wanted):
+            progress.at(place, len(wanted), clock.left)
+            try:
+                run, report, reused = finished_or_run(
+                    store, problem, file, method, settings, kept=kept, fresh=fresh, progress=progress
+                )
+            except Interrupted:
+                hint = "The same command goes on where this one stopped." if kept else "Its runs were not kept."
+                raise Interrupted(f"Interrupted. {hint}") from None
+            except BadInput as error:
+                # What a suite does not have, such as labelled training images, is no failure.
+                missing.append({"label": label, "method": method.name, "reason": str(error), "failed": False})
+            except Exception as error:
+                # The others' results are worth having, whatever one's own method file does; the status says it.
+                named = isinstance(error, MergescopeError)
+                reason = str(error) if named else f"Unexpected {type(error).__name__}: {error}"
+                missing.append({"label": label, "method": method.name, "reason": reason, "failed": True})
+            else:
+                clock.skip(place) if reused else clock.finish(place)
+                rows.append(row_of(label, method.needed(settings), run, report, reused))
+                continue
+            clock.skip(place)
+    return rows, missing
 
 
 def _settings(
@@ -90,28 +127,3 @@ def _settings(
         shared = [item for item in items or [] if item.partition("=")[0].strip() in open_to]
         prepared.append((method, loading.settings(method, file, [*shared, *more], seed)))
     return prepared
-
-
-def _print(suite: str, rows: list[dict[str, Any]]) -> None:
-    """A table for each form of result: one model and models with extra parts don't compete."""
-    for form in dict.fromkeys(sorted((row["form"] for row in rows), key=_ORDER.index)):
-        title = f"Accuracy on {suite}" + ("" if form == _ORDER[0] else f": {form}")
-        _print_form(title, [row for row in rows if row["form"] == form])
-
-
-def _print_form(title: str, rows: list[dict[str, Any]]) -> None:
-    tasks = [task["name"] for task in rows[0]["tasks"]]
-    best = max(row["average_accuracy"] or 0 for row in rows)
-    table = [
-        [
-            row["label"] + (" *" if row["average_accuracy"] == best and len(rows) > 1 else ""),
-            *(percent(task["accuracy"]) for task in row["tasks"]),
-            percent(row["average_accuracy"]),
-            percent(row["average_normalised"]),
-            number(row["seconds"], 1),
-            number(row["peak_memory_mb"], 0),
-        ]
-        for row in rows
-    ]
-    columns = ["method", *(f">{task}" for task in tasks), ">average", ">normalised", ">seconds", ">peak MB"]
-    print_table(f"{title} (* best average)", columns, table)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-NON_TERMINAL_WIDTH = 160
+NON_TERMINAL_WIDTH = 240
 """Columns of a table that goes to a file or another program, where nothing is gained by wrapping at 80."""
 
 
@@ -30,7 +30,10 @@ def print_json(data: Mapping[str, Any]) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on standard output; columns whose name starts with `>` are numbers, set to the right."""
+    """A table on standard output; columns whose name starts with `>` are numbers, set to the right.
+
+    An empty row is a line between those above and below it.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -42,7 +45,10 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     for column in columns:
         table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
     for row in rows:
-        table.add_row(*row)
+        if row:
+            table.add_row(*row)
+        else:
+            table.add_section()
     console.print(title, style="bold")
     console.print(table)
 

@@ -45,6 +45,11 @@ class Prefixed:
         self._inner = inner
         self.prefix = ""
 
+    def at(self, done: int, total: int, left: float | None) -> None:
+        """So many pieces are done; `left`: seconds for all others, None while nothing is known."""
+        more = f", {left / 60:.0f} min left" if left else ""
+        self.prefix = f"[{done + 1}/{total}{more}] "
+
     def start(self, label: str, total: int | None) -> None:
         """A new piece of work, named with its place in the whole."""
         self._inner.start(f"{self.prefix}{label}", total)

@@ -12,6 +12,7 @@ from core.errors import MergescopeError
 if TYPE_CHECKING:
     from core.methods.base import Method
     from core.problem import Problem
+    from core.progress import Progress
     from core.settings import MethodSettings
     from core.store import Store
     from core.suites import SuiteFile
@@ -25,13 +26,30 @@ def new_run(
     store: Store, problem: Problem, file: SuiteFile, method: Method, settings: MethodSettings, *, kept: bool = True
 ) -> tuple[str, dict[str, Any]]:
     """Create a run in `store` and execute it; its id and its report. `kept`: the store outlives this command."""
-    from core import runner
-    from core.suites import available
-
-    bundled_or_own = available().get(file.name) == file.path
-    origin = file.name if bundled_or_own else str(file.path.resolve())
-    run_id = runner.create(store, problem, method, settings, origin=origin)
+    run_id = _create(store, problem, file, method, settings)
     return run_id, execute(store, run_id, problem, method, settings, kept=kept)
+
+
+def finished_or_run(
+    store: Store,
+    problem: Problem,
+    file: SuiteFile,
+    method: Method,
+    settings: MethodSettings,
+    *,
+    kept: bool,
+    fresh: bool,
+    progress: Progress,
+) -> tuple[str, dict[str, Any], bool]:
+    """Id and report of the run that is exactly this one, and whether it was finished before; unless `fresh`, one that
+    was stopped goes on."""
+    from core import runner
+
+    known = None if fresh else runner.earlier(store, problem, method, settings)
+    if known is not None and known.report is not None:
+        return known.id, known.report, True
+    run_id = known.id if known is not None else _create(store, problem, file, method, settings)
+    return run_id, _execute(store, run_id, problem, method, settings, progress, kept), False
 
 
 def resume(store: Store, run_id: str) -> dict[str, Any]:
@@ -47,11 +65,36 @@ def execute(
     store: Store, run_id: str, problem: Problem, method: Method, settings: MethodSettings, *, kept: bool
 ) -> dict[str, Any]:
     """Execute a run with a progress bar; raises `Interrupted` after Ctrl-C."""
+    with shown() as progress:
+        return _execute(store, run_id, problem, method, settings, progress, kept)
+
+
+def origin(file: SuiteFile) -> str:
+    """What finds the suite again: its name where it is bundled or one's own, else its file."""
+    from core.suites import available
+
+    return file.name if available().get(file.name) == file.path else str(file.path.resolve())
+
+
+def _create(store: Store, problem: Problem, file: SuiteFile, method: Method, settings: MethodSettings) -> str:
+    from core import runner
+
+    return runner.create(store, problem, method, settings, origin=origin(file))
+
+
+def _execute(
+    store: Store,
+    run_id: str,
+    problem: Problem,
+    method: Method,
+    settings: MethodSettings,
+    progress: Progress,
+    kept: bool,
+) -> dict[str, Any]:
     from core import runner
 
     try:
-        with shown() as progress:
-            return runner.execute(store, run_id, problem, method, settings, progress=progress)
+        return runner.execute(store, run_id, problem, method, settings, progress=progress)
     except KeyboardInterrupt:
         hint = f"Go on with `{command(store, 'resume', run_id)}`." if kept else "The run was not kept."
         raise Interrupted(f"Interrupted. {hint}") from None

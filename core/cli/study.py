@@ -11,7 +11,7 @@ import typer
 from core.cli import loading, options, targets
 from core.cli.output import print_json, print_table, say
 from core.cli.progress import Prefixed, shown
-from core.cli.running import Interrupted
+from core.cli.running import Interrupted, origin
 from core.cli.stores import folder_of_runs, writing
 from core.errors import BadInput, RunFailed
 
@@ -125,15 +125,13 @@ def _execute(store: Store, asked: _Asked, problem: Problem) -> StudyRecord:
     from core.studies.engine import execution
     from core.studies.engine.execution import Standing
 
-    origin = _origin(asked.file)
-    study_id = execution.register(store, asked.study, asked.file, origin, asked.options, asked.cells)
+    study_id = execution.register(store, asked.study, asked.file, origin(asked.file), asked.options, asked.cells)
     control = Control()
     with shown() as bar:
         progress = Prefixed(bar)
 
         def watch(standing: Standing) -> None:
-            left = f", {standing.left / 60:.0f} min left" if standing.left else ""
-            progress.prefix = f"[{standing.done + 1}/{standing.total}{left}] "
+            progress.at(standing.done, standing.total, standing.left)
 
         try:
             run_cell = execution.here(store, problem, control, progress)
@@ -206,9 +204,3 @@ def _list(as_json: bool) -> None:
         return
     rows = [[one.name, one.question, one.paper or "–"] for one in known]
     print_table("Studies (`study NAME SUITE`)", ["name", "question", "repeats"], rows)
-
-
-def _origin(file: SuiteFile) -> str:
-    from core.suites import available
-
-    return file.name if available().get(file.name) == file.path else str(file.path.resolve())

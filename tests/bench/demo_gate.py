@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import methods
-from core.evaluate import evaluate
+from core.evaluate import evaluate_outcome
 from core.loading import load
 from core.problem import Problem
 from core.settings import parse
@@ -30,10 +30,12 @@ GROUPS = {"task-wise": "task", "layer-wise": "tensor"}
 
 @dataclass(frozen=True)
 class Row:
-    """Test accuracy of one run, 0…1 per task."""
+    """Accuracy of one run, 0…1 per task, and what it took."""
 
     accuracy: Mapping[str, float]
     seconds: float
+    images: int = 0
+    """Drawn while it learned, over all tasks; one that is drawn again counts again."""
 
     @property
     def average(self) -> float:
@@ -41,16 +43,18 @@ class Row:
         return sum(self.accuracy.values()) / len(self.accuracy)
 
 
-def run(problem: Problem, suite: SuiteFile, method: str, **values: Any) -> Row:
-    """One method with the suite's settings for it, `values` on top."""
+def run(problem: Problem, suite: SuiteFile, method: str, split: str = "test", **values: Any) -> Row:
+    """One method with the suite's settings for it, `values` on top, scored on a split; modules are part of it."""
     chosen = methods.get(method)
     settings = parse(chosen.Settings, {**suite.entry.defaults.get(method, {}), **values}, method)
     began = time.perf_counter()
-    *_, last = chosen.steps(problem, settings)
+    images, outcome = 0, None
+    for step in chosen.steps(problem, settings):
+        images, outcome = images + step.samples, step.outcome or outcome
     seconds = time.perf_counter() - began
-    assert last.outcome is not None
-    found = {task: evaluate(problem, last.outcome.weights_for(task), task).accuracy for task in problem.tasks}
-    return Row({task: accuracy for task, accuracy in found.items() if accuracy is not None}, seconds)
+    assert outcome is not None
+    found = {task: evaluate_outcome(problem, outcome, task, split).accuracy for task in problem.tasks}
+    return Row({task: accuracy for task, accuracy in found.items() if accuracy is not None}, seconds, images)
 
 
 def data_free_checks(rows: Mapping[str, Row]) -> dict[str, bool]:

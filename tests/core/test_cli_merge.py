@@ -14,7 +14,6 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from core import methods
 from core.store import Store
 from tests.tiny import CONFIG, make_suite
 
@@ -169,55 +168,6 @@ def test_runs_go_to_the_named_folder(cli: Cli, tiny_suite: Path, tmp_path: Path,
     assert cli("merge", tiny_suite, "--method", "average", "--runs", tmp_path / "runs").status == 0
     assert len(cli("runs", "list", "--runs", tmp_path / "runs", "--json").data["runs"]) == 1
     assert not (home / "runs").exists()
-
-
-def test_compare_has_a_row_per_method_without_histories(cli: Cli, tiny_suite: Path) -> None:
-    rows = cli("compare", tiny_suite, "--methods", "pretrained,adamerging", "--set", "steps=2", "--json").data["rows"]
-    assert [row["method"] for row in rows] == ["pretrained", "adamerging"]
-    assert all(set(row) == {"label", *REPORT} - {"entropy", "coefficients"} for row in rows)
-    assert rows[1]["settings"]["steps"] == 2
-
-
-def test_compare_all_covers_the_registry(cli: Cli, tiny_suite: Path) -> None:
-    rows = cli("compare", tiny_suite, "--methods", "all", "--set", "steps=1", "--json").data["rows"]
-    assert sorted(row["method"] for row in rows) == sorted(methods.names())
-
-
-def test_compare_prints_one_table_and_marks_the_best(cli: Cli, tiny_suite: Path) -> None:
-    chosen = "pretrained,individual,average"
-    rows = cli("compare", tiny_suite, "--methods", chosen, "--json").data["rows"]
-    averages = {row["method"]: row["average_accuracy"] for row in rows}
-    best = max(("pretrained", "average"), key=lambda name: averages[name])
-    lines = cli("compare", tiny_suite, "--methods", chosen).out.splitlines()
-    marked = {name for name in averages if any(f"{name} *" in line for line in lines)}
-    assert best in marked
-    assert marked <= {name for name in ("pretrained", "average") if averages[name] == averages[best]}
-
-
-def test_compare_takes_variants_of_one_method(cli: Cli, tiny_suite: Path) -> None:
-    chosen = "adamerging:group=task:objective=cross_entropy,adamerging:steps=3,ties"
-    rows = cli("compare", tiny_suite, "--methods", chosen, "--set", "steps=2", "--json").data["rows"]
-    assert [row["label"] for row in rows] == chosen.split(",")
-    assert [row["method"] for row in rows] == ["adamerging", "adamerging", "ties"]
-    assert [row["steps"] for row in rows] == [2, 3, 0]
-    assert rows[0]["settings"] | {"group": "task", "objective": "cross_entropy"} == rows[0]["settings"]
-    cli("compare", tiny_suite, "--methods", "adamerging:steps").refused("--set", "steps")
-    cli("compare", tiny_suite, "--methods", "ties:steps=3").refused("setting of ties", "steps")
-
-
-def test_compare_keeps_the_other_rows_when_one_method_fails(
-    cli: Cli, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from core.errors import NonFinite
-
-    def fail(*_: object, **__: object) -> None:
-        raise NonFinite("The loss should be finite. Found NaN.")
-
-    monkeypatch.setattr(methods.get("ties"), "steps", fail)
-    answer = cli("compare", tiny_suite, "--methods", "average,ties", "--json")
-    assert answer.status == 1
-    assert [row["method"] for row in answer.data["rows"]] == ["average"]
-    assert answer.err.splitlines() == ["ties: The loss should be finite. Found NaN."]
 
 
 @pytest.mark.parametrize("option", ["--out", "--report"])

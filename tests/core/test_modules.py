@@ -165,26 +165,6 @@ def test_surgery_leaves_unseen_tasks_as_they_are(problem32: Problem) -> None:
     assert evaluate_outcome(problem32, outcome, "task0").entropy == pytest.approx(plain.entropy, abs=1e-6)
 
 
-def test_compare_shows_other_forms_of_results_in_tables_of_their_own(
-    cli: Callable[..., Answer], tiny_suite: Path
-) -> None:
-    chosen = ("compare", tiny_suite, "--methods", "surgery,average,individual,ties", "--set", "steps=3")
-    text = cli(*chosen).out
-    tables = text.split("Accuracy on tiny")
-    assert len(tables) == 4
-    assert "average" in tables[1]
-    assert "ties" in tables[1]
-    assert "one model per task" in tables[2]
-    assert "needs task modules" in tables[3]
-    assert "surgery" in tables[3]
-    forms = {row["method"]: row["form"] for row in cli(*chosen, "--json").data["rows"]}
-    assert forms == {
-        **dict.fromkeys(("average", "ties"), "one model"),
-        "individual": "one model per task",
-        "surgery": "needs task modules",
-    }
-
-
 def test_the_command_line_refuses_to_export_modules_before_it_runs(
     cli: Callable[..., Answer], tiny_suite: Path, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from core import measures
 from core.errors import BadInput
 from core.evaluate import evaluate
 from core.problem import Problem
+from core.settings import MethodSettings
 from core.store import RunRecord
 from core.studies.engine.cells import Cell
 
@@ -44,8 +45,15 @@ def weight(cell: Cell, images: Mapping[str, int]) -> float:
     """The cell's cost in forward passes over one image."""
     looked = sum(images.get(task, 0) for task in (*cell.tasks, *cell.unseen))
     passes = 1 + sum(measures.get(str(one["name"])).evaluations(one) for one in cell.measures)
-    steps, batch = (int(cell.settings.get(name) or 0) for name in ("steps", "batch"))
-    return looked * passes + steps * batch * len(cell.tasks) * LEARNING
+    steps, batch, samples = (int(cell.settings.get(name) or 0) for name in ("steps", "batch", "samples"))
+    return looked * passes + (steps * batch + samples) * len(cell.tasks) * LEARNING
+
+
+def clock_of(problem: Problem, wanted: Sequence[tuple[str, MethodSettings]]) -> Clock:
+    """The clock of runs of these methods, one after the other, on a whole loaded suite."""
+    images = test_images(problem)
+    cells = [Cell(name, settings.model_dump(mode="json"), problem.tasks, problem.unseen) for name, settings in wanted]
+    return Clock([weight(cell, images) for cell in cells])
 
 
 def image_seconds(problem: Problem) -> float:

@@ -46,3 +46,14 @@ class Cancelled(MergescopeError):
 
 class StoreReadOnly(MergescopeError):
     """Another process writes to this store; this one can only read it."""
+
+
+FAULTS = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+"""What a method's own code raises when something is wrong with it, beside the named failures above."""
+
+
+def told(error: BaseException) -> str:
+    """A failure in one line for a person; one without a name says that nobody expected it."""
+    return str(error) if isinstance(error, MergescopeError) else f"Unexpected {type(error).__name__}: {error}"

@@ -13,7 +13,7 @@ import torch
 
 from core import loading, methods
 from core.control import Control
-from core.errors import BadInput, Cancelled, MergescopeError
+from core.errors import BadInput, Cancelled, told
 from core.memory import forget_peak
 from core.methods.base import Method, Need, Step
 from core.problem import Problem
@@ -169,11 +169,7 @@ class Noted:
 def _verdict(error: BaseException, control: Control) -> tuple[str, str | None]:
     if isinstance(error, Cancelled):
         return ("interrupted" if control.interrupted else "cancelled"), None
-    if isinstance(error, MergescopeError):
-        return "failed", str(error)
-    if isinstance(error, Exception):
-        return "failed", f"Unexpected {type(error).__name__}: {error}"
-    return "interrupted", None
+    return ("failed", told(error)) if isinstance(error, Exception) else ("interrupted", None)
 
 
 def _require_same(record: RunRecord, problem: Problem, method: Method, settings: MethodSettings) -> None:

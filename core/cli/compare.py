@@ -12,7 +12,7 @@ from core.cli.output import print_json, say
 from core.cli.progress import Prefixed, shown
 from core.cli.running import Interrupted, finished_or_run
 from core.cli.stores import folder_of_runs, writing_somewhere
-from core.errors import BadInput, MergescopeError, RunFailed, UnknownName
+from core.errors import FAULTS, BadInput, MergescopeError, RunFailed, UnknownName, told
 
 if TYPE_CHECKING:
     from core.methods.base import Method
@@ -98,11 +98,9 @@ def _all(
             except BadInput as error:
                 # What a suite does not have, such as labelled training images, is no failure.
                 missing.append({"label": label, "method": method.name, "reason": str(error), "failed": False})
-            except Exception as error:
+            except (MergescopeError, *FAULTS) as error:
                 # The others' results are worth having, whatever one's own method file does; the status says it.
-                named = isinstance(error, MergescopeError)
-                reason = str(error) if named else f"Unexpected {type(error).__name__}: {error}"
-                missing.append({"label": label, "method": method.name, "reason": reason, "failed": True})
+                missing.append({"label": label, "method": method.name, "reason": told(error), "failed": True})
             else:
                 clock.skip(place) if reused else clock.finish(place)
                 rows.append(row_of(label, method.needed(settings), run, report, reused))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core import methods, runner
 from core.control import Control
-from core.errors import BadInput, Cancelled, MergescopeError
+from core.errors import FAULTS, BadInput, Cancelled, MergescopeError, told
 from core.problem import Problem
 from core.progress import Progress
 from core.settings import parse
@@ -126,12 +126,12 @@ def _all_cells(
             run_cell(known.id if known is not None else create_run(store, record, cell, key, problem))
         except Cancelled:
             raise
-        except MergescopeError as error:
-            failures.append(f"{cell.title}: {error}")
+        except (MergescopeError, *FAULTS) as error:
+            failures.append(f"{cell.title}: {told(error)}")
         clock.finish(place)
     watch(Standing(len(cells), len(cells), "", 0.0))
-    told = f"{len(failures)} of {len(cells)} runs failed. First: {failures[0]}" if failures else None
-    store.studies.describe(study_id, status="failed" if len(failures) == len(cells) else "done", error=told)
+    summary = f"{len(failures)} of {len(cells)} runs failed. First: {failures[0]}" if failures else None
+    store.studies.describe(study_id, status="failed" if len(failures) == len(cells) else "done", error=summary)
 
 
 def create_run(store: Store, record: StudyRecord, cell: Cell, key: str, problem: Problem) -> str:

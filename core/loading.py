@@ -20,7 +20,8 @@ from core.encoders.precision import choose_device, choose_precision
 from core.encoders.preprocessing import fitting
 from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
 from core.files import sha256
-from core.memory import give_back
+from core.mapped import InMemory, Mapped, Memory
+from core.memory import available, give_back
 from core.problem import Problem
 from core.progress import Progress, Silent
 from core.suites import SuiteFile
@@ -29,9 +30,12 @@ from core.tasks.opened import TEST, OpenedTasks, Ticking
 from core.tasks.task import Task
 from core.validation import BadFiles, Examiner, activation
 
+MEMORIES = ("auto", "ram", "mapped")
 DELTAS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 LARGE = 2**30
 """Bytes of float32 task vectors from which `deltas=auto` halves them to bfloat16."""
+SHARE = 0.5
+"""Share of the memory that is free which task vectors may take before `memory=auto` maps them from a file."""
 
 
 def load(
@@ -41,12 +45,17 @@ def load(
     device: str = "auto",
     precision: str = "auto",
     deltas: str = "auto",
+    memory: str = "auto",
     micro_batch: int | None = None,
     progress: Progress | None = None,
 ) -> Problem:
     """Load a suite, or those of its `tasks` that are named, ready to be merged.
 
-    Raises `BadSuite`, `BadCheckpoint` or `UnknownName`; nothing of the person's files is changed.
+    `deltas` is the precision of the task vectors: `auto`, `float32`, `bfloat16` or `float64`. `memory` is where they
+    lie: `ram`, `mapped` (a temporary file; `deltas=auto` does not round them then), or `auto`: mapped where they would
+    take more than half of the memory that is free. That changes no bit of any result.
+    Raises `BadSuite`, `BadCheckpoint` or `UnknownName`, and `RunFailed` where the disk has no room for the file;
+    nothing of the person's files is changed.
     """
     progress = progress or Silent()
     if micro_batch is not None and micro_batch < 1:
@@ -74,7 +83,8 @@ def load(
     progress.finish()
     del builder  # The text tower is not needed any more, and can be larger than the image encoder.
     experts = [task for task in chosen if task.expert]
-    vectors, hashes = _read_experts(suite, experts, base, encoder, deltas, precision, progress)
+    vectors = _empty_vectors(base, encoder, [task.name for task in experts], deltas, memory, precision)
+    vectors, hashes = _read_experts(suite, experts, base, encoder, vectors, progress)
     base_hash = base.sha256
     del base  # The task vectors hold it.
 
@@ -114,6 +124,10 @@ def own_head(suite: SuiteFile, task: Task, encoder: Encoder) -> Tensor | None:
 
 def _notes(vectors: TaskVectors, opened: OpenedTasks) -> tuple[str, ...]:
     found = []
+    if vectors.memory.mapped:
+        found.append(
+            f"The task vectors ({vectors.deltas.nbytes / 2**30:.1f} GiB) lie in a temporary file that each step reads."
+        )
     if vectors.own:
         found.append(
             f"The experts of {', '.join(vectors.own)} have other buffers (BatchNorm statistics) than the base. Each "
@@ -140,15 +154,13 @@ def _read_experts(
     tasks: list[Task],
     base: Checkpoint,
     encoder: Encoder,
-    deltas: str,
-    precision: str,
+    vectors: TaskVectors,
     progress: Progress,
 ) -> tuple[TaskVectors, dict[str, str]]:
-    """The task vectors, one expert in memory at a time, and each expert's SHA-256.
+    """The task vectors filled in, one expert in memory at a time, and each expert's SHA-256.
 
     Raises `BadFiles` with everything that is wrong with any of them.
     """
-    vectors = _empty_vectors(base, encoder, [task.name for task in tasks], deltas, precision)
     hashes: dict[str, str] = {}
     own: dict[str, dict[str, Tensor]] = {}
     examiner = Examiner(base, vectors.names, encoder.arch)
@@ -168,6 +180,8 @@ def _read_experts(
             if name in expert.tensors and not torch.equal(expert.tensors[name], base.tensors[name])
         }
         hashes[task.name] = expert.sha256
+        vectors.passed(vectors.deltas[row])
+        del expert  # Before the next one is read.
     progress.finish()
     if examiner.complaints:
         raise BadFiles(examiner.complaints)
@@ -201,25 +215,32 @@ def check_base(base: Checkpoint, encoder: Encoder) -> None:
         )
 
 
-def _empty_vectors(base: Checkpoint, encoder: Encoder, tasks: list[str], deltas: str, precision: str) -> TaskVectors:
+def _empty_vectors(
+    base: Checkpoint, encoder: Encoder, tasks: list[str], deltas: str, memory: str, precision: str
+) -> TaskVectors:
     """Task vectors with the base filled in and room for the experts."""
     names = tuple(encoder.parameter_shapes)
     shapes = tuple(encoder.parameter_shapes.values())
     numel = sum(math.prod(shape) for shape in shapes)
     exact = torch.float64 if precision == "float64" else torch.float32
+    if memory not in MEMORIES:
+        raise UnknownName("memory", memory, MEMORIES)
     if deltas == "auto":
-        dtype = exact if exact == torch.float64 or len(tasks) * numel * 4 <= LARGE else torch.bfloat16
+        rounded = memory != "mapped" and exact != torch.float64 and len(tasks) * numel * 4 > LARGE
+        dtype = torch.bfloat16 if rounded else exact
     elif deltas in DELTAS:
         dtype = DELTAS[deltas]
     else:
         raise UnknownName("deltas", deltas, ("auto", *DELTAS))
     origin = torch.cat([base.tensors[name].to(exact).reshape(-1) for name in names]).to(encoder.device)
     fixed = {name: _as_used(base.tensors[name], origin) for name in encoder.buffer_names}
-    return TaskVectors(
-        tuple(tasks),
-        names,
-        shapes,
-        origin,
-        torch.empty(len(tasks), numel, dtype=dtype, device=encoder.device),
-        fixed,
-    )
+    place = _place(memory, len(tasks) * numel * dtype.itemsize, encoder.device)
+    matrix = place.empty((len(tasks), numel), dtype, encoder.device)
+    return TaskVectors(tuple(tasks), names, shapes, origin, matrix, fixed, memory=place)
+
+
+def _place(memory: str, size: int, device: torch.device) -> Memory:
+    """Where a matrix of `size` bytes goes."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available()
+    small = free is None or size <= SHARE * free
+    return InMemory() if memory == "ram" or (memory == "auto" and small) else Mapped(paths.cache())

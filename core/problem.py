@@ -74,11 +74,12 @@ class Problem:
 
     @property
     def execution(self) -> dict[str, Any]:
-        """All that bit-identical repetition depends on beside the settings; stored with each run."""
+        """How it is computed; stored with each run. Bit-identical repetition depends on all of it but `memory`."""
         return {
             "device": str(self.device),
             "precision": self.precision,
             "deltas": str(self.task_vectors.deltas.dtype).removeprefix("torch."),
+            "memory": "mapped" if self.task_vectors.memory.mapped else "ram",
             "micro_batch": self.micro_batch,
             "threads": torch.get_num_threads(),
             "torch": str(torch.__version__),

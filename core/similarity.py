@@ -52,6 +52,7 @@ def similarity(vectors: TaskVectors, kind: GroupKind = "block") -> Similarity:
             agreeing, nonzero = signs @ signs.T, signs.abs() @ signs.abs().T
             differ[row] += ((nonzero - agreeing) / 2).cpu()
             both[row] += nonzero.cpu()
+        vectors.passed(vectors.deltas[:, span])
     groups = {ALL: _relation(gram.sum(0), differ.sum(0), both.sum(0))}
     if kind != "task":
         groups |= {name: _relation(gram[i], differ[i], both[i]) for i, name in enumerate(grouping.groups)}

@@ -10,6 +10,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from core.mapped import InMemory, Memory
+
 CHUNK = 2**17
 """Columns converted at a time, so that bfloat16 deltas are widened inside the processor's cache."""
 
@@ -30,6 +32,8 @@ class TaskVectors:
     """Buffers and integer tensors, which come from the base unchanged."""
     own: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     """Task -> buffers of its expert that differ from the base's (BatchNorm statistics); an expert keeps its own."""
+    memory: Memory = field(default_factory=InMemory)
+    """Where `deltas` lie."""
 
     @property
     def spans(self) -> list[slice]:
@@ -49,9 +53,10 @@ class TaskVectors:
 
     def expert(self, task: str) -> dict[str, Tensor]:
         """θ₀ + τ_k as named tensors (equal to the checkpoint up to the stored precision of τ)."""
-        one_hot = torch.zeros(1, len(self.tasks), dtype=self.origin.dtype, device=self.origin.device)
-        one_hot[0, self.tasks.index(task)] = 1
-        return self.named(self.combine(one_hot, [0] * len(self.names))) | dict(self.own.get(task, {}))
+        row = self.deltas[self.tasks.index(task)]
+        theta = self.origin + row.to(self.origin)
+        self.passed(row)
+        return self.named(theta) | dict(self.own.get(task, {}))
 
     def named(self, vector: Tensor) -> dict[str, Tensor]:
         """A vector `[D]` as named tensors, `fixed` included; views, not copies."""
@@ -65,6 +70,39 @@ class TaskVectors:
     def with_deltas(self, deltas: Tensor) -> TaskVectors:
         """The same base and experts with other task vectors (for methods that prepare them, as TIES does)."""
         return replace(self, deltas=deltas)
+
+    def room(self, rows: int) -> Tensor:
+        """A matrix for `rows` more task vectors where these lie, `[rows, D]`, to be filled."""
+        return self.memory.empty((rows, self.deltas.shape[1]), self.deltas.dtype, self.deltas.device)
+
+    def part(self, tasks: Sequence[str]) -> TaskVectors:
+        """The task vectors of some tasks, in that order; without a copy where they lie beside each other."""
+        at = [self.tasks.index(task) for task in tasks]
+        if at == list(range(at[0], at[0] + len(at))):
+            return replace(self, tasks=tuple(tasks), deltas=self.deltas[at[0] : at[0] + len(at)])
+        deltas = self.room(len(at))
+        for row, source in zip(deltas, at, strict=True):
+            self.passed(row.copy_(self.deltas[source]), row)
+        return replace(self, tasks=tuple(tasks), deltas=deltas)
+
+    def passed(self, *parts: Tensor) -> None:
+        """Say that these parts of `deltas` (or of `room`) have been read and are not needed soon."""
+        self.memory.passed(sum(part.nbytes for part in parts))
+
+    def columns(self) -> Iterator[slice]:
+        """All columns in pieces of at most `CHUNK`."""
+        size = self.deltas.shape[1]
+        for begin in range(0, size, CHUNK):
+            part = slice(begin, min(begin + CHUNK, size))
+            yield part
+            self.passed(self.deltas[:, part])
+
+    def total(self) -> Tensor:
+        """Σ_k τ_k `[D]`, in the base's precision."""
+        total = torch.empty_like(self.origin)
+        for part in self.columns():
+            torch.sum(self._wide(part), 0, out=total[part])
+        return total
 
     def combine(self, rows: Tensor, row_of: Sequence[int], out: Tensor | None = None) -> Tensor:
         """θ₀ + Σ_k λ[g, k] τ_k as one vector `[D]`; `rows` is λ `[G, K]`, `row_of` the row of each parameter tensor."""
@@ -86,7 +124,9 @@ class TaskVectors:
         size = self.deltas.shape[1] if self.deltas.dtype == self.origin.dtype else CHUNK
         for at, span in enumerate(self.spans):
             for begin in range(span.start, span.stop, size):
-                yield at, slice(begin, min(begin + size, span.stop))
+                part = slice(begin, min(begin + size, span.stop))
+                yield at, part
+                self.passed(self.deltas[:, part])
 
     def _wide(self, part: slice) -> Tensor:
-        return self.deltas[:, part].to(self.origin.dtype)
+        return self.deltas[:, part].to(self.origin)

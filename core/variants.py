@@ -39,15 +39,9 @@ def _part(problem: Problem, tasks: Sequence[str], unseen: Sequence[str]) -> Prob
     missing += [name for name in unseen if name not in problem.heads]
     if missing or not tasks:
         raise BadInput(f"`tasks` should be among {', '.join(vectors.tasks)}. Found {', '.join(missing) or 'none'}.")
-    rows = [vectors.tasks.index(name) for name in tasks]
     return replace(
         problem,
-        # All experts in their order need no copy.
-        task_vectors=replace(
-            vectors,
-            tasks=tuple(tasks),
-            deltas=vectors.deltas if tuple(tasks) == vectors.tasks else vectors.deltas[rows],
-        ),
+        task_vectors=vectors.part(tasks),
         heads={name: problem.heads[name] for name in (*tasks, *unseen)},
         hashes={role: value for role, value in problem.hashes.items() if role in ("base", *tasks)},
         # The whole problem keeps what it has loaded, so that its parts do not read it again.

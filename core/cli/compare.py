@@ -40,6 +40,7 @@ def compare(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Run everything anew, also what a finished run holds.")
     ] = False,
+    memory: options.Memory = "auto",
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
@@ -51,7 +52,7 @@ def compare(
     chosen = [(registry.get(name), own) for name, *own in (label.split(":") for label in wanted)]
     file, subset = loading.suite_and_tasks(suite, tasks)
     prepared = _settings(chosen, file, set_, seed)
-    problem = loading.load(file, subset, device, precision)
+    problem = loading.load(file, subset, device, precision, memory)
 
     with writing_somewhere(runs) as (store, kept):
         rows, missing = _all(store, problem, file, list(zip(wanted, prepared, strict=True)), kept, fresh)

@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING
 from core.cli.options import assignments, names
 from core.cli.output import say
 from core.cli.progress import shown
+from core.errors import UnknownName
 
 if TYPE_CHECKING:
     from core.methods.base import Method
     from core.problem import Problem
     from core.settings import MethodSettings
     from core.suites import SuiteFile
+
+
+HELD = {
+    "auto": ("auto", "auto"),
+    "float32": ("float32", "ram"),
+    "bfloat16": ("bfloat16", "ram"),
+    "mapped": ("auto", "mapped"),
+}
+"""Precision and place of the task vectors, by the name on the command line."""
 
 
 def suite_and_tasks(suite: str, tasks: str | None) -> tuple[SuiteFile, list[str] | None]:
@@ -26,12 +36,17 @@ def suite_and_tasks(suite: str, tasks: str | None) -> tuple[SuiteFile, list[str]
     return file, chosen
 
 
-def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str) -> Problem:
+def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str, memory: str = "auto") -> Problem:
     """Load base, experts, heads and images, with a progress bar on a terminal."""
     from core import loading
 
+    if memory not in HELD:
+        raise UnknownName("memory", memory, tuple(HELD))
+    deltas, place = HELD[memory]
     with shown() as progress:
-        problem = loading.load(file, tasks, device=device, precision=precision, progress=progress)
+        problem = loading.load(
+            file, tasks, device=device, precision=precision, deltas=deltas, memory=place, progress=progress
+        )
     for note in problem.notes:
         say(f"Note: {note}")
     return problem

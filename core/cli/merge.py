@@ -23,6 +23,7 @@ def merge(
     seed: options.Seed = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    memory: options.Memory = "auto",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the merged model (.safetensors).")] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report (JSON).")] = None,
     runs: options.Runs = None,
@@ -42,7 +43,7 @@ def merge(
     file, subset = loading.suite_and_tasks(suite, tasks)
     targets.check_not_read(file, out=out, report=report)
     settings = loading.settings(chosen, file, set_, seed)
-    problem = loading.load(file, subset, device, precision)
+    problem = loading.load(file, subset, device, precision, memory)
     warn_of_distrust(problem, settings)
     with writing_somewhere(runs) as (store, kept):
         run_id, result = new_run(store, problem, file, chosen, settings, kept=kept)

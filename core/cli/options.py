@@ -20,6 +20,15 @@ Settings = Annotated[
 Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="Seed of all random choices.")]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="auto (measured), float32 or bfloat16.")]
+Memory = Annotated[
+    str,
+    typer.Option(
+        "--memory",
+        metavar="NAME",
+        help="How task vectors are held: float32, bfloat16 (rounded, half of it), mapped (exact, in a temporary file: "
+        "memory does not grow with the number of experts) or auto.",
+    ),
+]
 Runs = Annotated[
     Path | None, typer.Option("--runs", metavar="DIR", help="Folder of runs; default below MERGESCOPE_HOME.")
 ]

@@ -47,6 +47,7 @@ def study(
     estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would cost.")] = False,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    memory: options.Memory = "auto",
     out: Out = None,
     runs: options.Runs = None,
     as_json: options.Json = False,
@@ -68,7 +69,7 @@ def study(
         "precision": precision,
     }
     asked = _asked(name, suite, recipe, {key: value for key, value in values.items() if value is not None})
-    problem = loading.load(asked.file, list(asked.tasks), asked.options.device, asked.options.precision)
+    problem = loading.load(asked.file, list(asked.tasks), asked.options.device, asked.options.precision, memory)
     asked.warn(problem)
     with writing(runs) as store:
         if estimate:

@@ -57,6 +57,7 @@ class Components:
     def _add(self, at: int, span: slice, rows: int, decompose: Decompose) -> None:
         deltas = self.vectors.deltas[:, span].to(self.vectors.origin)
         left, values, right = decompose(deltas.view(len(deltas), rows, -1))
+        self.vectors.passed(self.vectors.deltas[:, span])
         begin, self.count = self.count, self.count + values.shape[1]
         stored = self.vectors.deltas.dtype
         self._matrices.append(_Matrix(at, span, slice(begin, self.count), left.to(stored), values, right.to(stored)))

@@ -14,7 +14,7 @@ from core.seeds import generator
 from core.settings import MethodSettings, setting
 from core.task_vectors import CHUNK
 from core.techniques.depth import DepthSettings, add_scaled
-from core.techniques.trimming import trim_and_elect
+from core.techniques.trimming import Election
 
 
 class DareSettings(DepthSettings):
@@ -56,12 +56,15 @@ class Dare(Method):
         assert isinstance(settings, DareSettings)
         vectors = problem.task_vectors
         if settings.merge_with == "ties":
-            thinned = torch.empty_like(vectors.deltas)
+            thinned = vectors.room(len(vectors.tasks))
             for row, task in enumerate(vectors.tasks):
                 for part, kept in _thinned(problem, settings, row, task):
                     thinned[row, part] = kept.to(thinned)
-            trimmed = trim_and_elect(vectors.with_deltas(thinned), settings.keep).deltas
-            merged = trimmed.sum(0, dtype=vectors.origin.dtype)
+                    vectors.passed(thinned[row, part])
+            election = Election(vectors.with_deltas(thinned), settings.keep)
+            merged = torch.empty_like(vectors.origin)
+            for part in vectors.columns():
+                merged[part] = election.kept(part).sum(0, dtype=merged.dtype)
         else:
             merged = torch.zeros_like(vectors.origin)
             for row, task in enumerate(vectors.tasks):
@@ -80,3 +83,4 @@ def _thinned(problem: Problem, settings: DareSettings, row: int, task: str) -> I
         # On the CPU, so that the mask is the same on every device.
         kept = piece * (torch.rand(len(piece), generator=random) >= settings.drop).to(piece)
         yield part, kept / (1 - settings.drop) if settings.rescale else kept
+        vectors.passed(vectors.deltas[row, part])

@@ -70,6 +70,7 @@ class Fisher(Method):
             found += settings.floor if settings.normalise or size == 0 else settings.floor * size
             total += found
             weighted.addcmul_(found, vectors.deltas[row].to(found))
+            vectors.passed(vectors.deltas[row], vectors.deltas[row])
         yield from parts.until(1 - 1e-3)
         merged = vectors.named(vectors.origin + weighted / total)
         yield Step(PARTS, samples=looked_at(problem, settings), outcome=Outcome.of(merged))

@@ -91,8 +91,7 @@ def _shared(vectors: TaskVectors, blocks: int) -> list[bool]:
 def _merge(problem: Problem, tasks: Sequence[str], within: str) -> Tensor:
     """θ `[D]` of one group."""
     vectors = problem.task_vectors
-    rows = [vectors.tasks.index(task) for task in tasks]
-    if len(rows) == 1:
+    if len(tasks) == 1:
         return vectors.flat(vectors.expert(tasks[0]))
-    own = replace(vectors, tasks=tuple(tasks), deltas=vectors.deltas[rows])
+    own = vectors.part(tasks)
     return own.flat(starts.made(replace(problem, task_vectors=own), within))

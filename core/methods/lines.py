@@ -41,5 +41,5 @@ class Lines(Method):
         assert isinstance(settings, LinesSettings)
         vectors = problem.task_vectors
         scale = settings.scale or 1 / len(vectors.tasks)
-        total = vectors.deltas.sum(0, dtype=vectors.origin.dtype)
+        total = vectors.total()
         yield Step(0, outcome=Outcome.of(add_scaled(vectors, total, scale, settings.lines)))

@@ -46,7 +46,7 @@ class Pcb(Method):
         """One step: the merged model."""
         assert isinstance(settings, PcbSettings)
         vectors = problem.task_vectors
-        total = vectors.deltas.sum(0, dtype=vectors.origin.dtype)
+        total = vectors.total()
         weighted, weights = torch.zeros_like(total), torch.zeros_like(total)
         for row in vectors.deltas:
             problem.tick()
@@ -56,6 +56,7 @@ class Pcb(Method):
             strength = _unit(_clamped(strength, 1 - settings.keep, 0))
             weights += strength
             weighted += strength * size * tau.sign()
+            vectors.passed(row)
         merged = weighted / weights.clamp(min=1e-12)
         yield Step(0, outcome=Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines)))
 

@@ -46,6 +46,7 @@ class RegMeanPP(Method):
                 weights = merged.clone()
                 for name in open_tensors:
                     weights[tensors[name][1]] += vectors.deltas[row, tensors[name][1]].to(merged)
+                    vectors.passed(vectors.deltas[row, tensors[name][1]])
                 images, _ = chosen(problem, task, settings)
                 for name, gram in moments(problem, vectors.named(weights), images, set(systems)).items():
                     systems[name].add(maps[name].rows(vectors.delta(name)[row]), gram, settings.diagonal)

@@ -42,6 +42,7 @@ class TallMasks(Method):
                 for span in vectors.spans:
                     delta = vectors.deltas[:, span].to(total)
                     total[span] += delta.sum(0) * masks(delta, share)[row]
+                    vectors.passed(delta)
             return vectors.named(total)
 
         yield Step(0, outcome=Outcome(weights, single=False))

@@ -11,9 +11,8 @@ from torch import Tensor
 from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
-from core.task_vectors import CHUNK
 from core.techniques.depth import DepthSettings, add_scaled
-from core.techniques.trimming import trim_and_elect
+from core.techniques.trimming import Election
 
 
 class TiesSettings(DepthSettings):
@@ -43,18 +42,17 @@ class Ties(Method):
         "keep about 26 % of the image encoder's entries on ViT-B/32 instead of 20 %; here the encoder alone counts."
     )
     summary = "Keeps the largest entries of each task vector and drops those whose sign is outvoted, then adds them up."
-    cost = "Seconds to a minute; one more copy of the task vectors in memory."
+    cost = "Seconds to a minute; three more vectors as long as the model in memory."
     Settings = TiesSettings
 
     def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: the merged model."""
         assert isinstance(settings, TiesSettings)
         vectors = problem.task_vectors
-        kept = trim_and_elect(vectors, settings.keep).deltas
+        election = Election(vectors, settings.keep)
         merged = torch.empty_like(vectors.origin)
-        for begin in range(0, kept.shape[1], CHUNK):
-            part = slice(begin, begin + CHUNK)
-            merged[part] = _aggregate(kept[:, part].to(merged), settings.aggregate)
+        for part in vectors.columns():
+            merged[part] = _aggregate(election.kept(part).to(merged), settings.aggregate)
         yield Step(0, outcome=Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines)))
 
 

@@ -107,6 +107,7 @@ def expert_norms(vectors: TaskVectors) -> Tensor:
     for at, span in enumerate(vectors.spans):
         for row in range(len(vectors.tasks)):
             norms[at, row] = (vectors.origin[span] + vectors.deltas[row, span].to(vectors.origin)).norm()
+        vectors.passed(vectors.deltas[:, span])
     return norms
 
 

@@ -43,6 +43,7 @@ def tensor_by_tensor(problem: Problem, merge: Merge, scale: float = 1.0, lines: 
     for name, span in zip(vectors.names, vectors.spans, strict=True):
         problem.tick()
         merged[span] = merge(name, vectors.delta(name).to(vectors.origin)).reshape(-1)
+        vectors.passed(vectors.deltas[:, span])
         yield from parts.until(span.stop / len(merged))
     yield Step(PARTS, outcome=Outcome.of(add_scaled(vectors, merged, scale, lines)))
 

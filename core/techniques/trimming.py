@@ -8,37 +8,46 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.task_vectors import CHUNK, TaskVectors
+from core.task_vectors import TaskVectors
+
+
+class Election:
+    """What TIES keeps of each task vector; computed piece by piece, so that no copy of them is needed.
+
+    All but their `keep` share of largest entries, and entries of the outvoted sign, become 0. Entries as large as the
+    smallest one kept are kept too. Where an entry's trimmed values sum to zero, the majority of all elected signs
+    decides.
+    """
+
+    def __init__(self, vectors: TaskVectors, keep: float) -> None:
+        self._vectors = vectors
+        self._thresholds = torch.stack([self._threshold(row, keep) for row in vectors.deltas])[:, None]
+        exact = torch.promote_types(vectors.deltas.dtype, torch.float32)
+        self._signs = torch.cat([self._trimmed(part).sum(0, dtype=exact).sign() for part in vectors.columns()])
+        self._signs[self._signs == 0] = self._signs.sum().sign()
+
+    def kept(self, part: slice) -> Tensor:
+        """These columns of the prepared task vectors, `[K, n]`."""
+        trimmed = self._trimmed(part)
+        return torch.where(trimmed.sign() == self._signs[part].to(trimmed), trimmed, 0)
+
+    def _trimmed(self, part: slice) -> Tensor:
+        columns = self._vectors.deltas[:, part]
+        return torch.where(columns.abs() >= self._thresholds, columns, 0)
+
+    def _threshold(self, row: Tensor, keep: float) -> Tensor:
+        """The smallest magnitude that is kept: the k-th smallest with k = d − int(keep · d)."""
+        count = row.numel()
+        rank = max(1, count - int(count * keep))
+        found = row.abs().kthvalue(rank).values
+        self._vectors.passed(row)
+        return found
 
 
 def trim_and_elect(vectors: TaskVectors, keep: float) -> TaskVectors:
-    """Task vectors with all but their `keep` share of largest entries, and entries of the outvoted sign, set to 0.
-
-    Entries as large as the smallest one kept are kept too. Where an entry's trimmed values sum to zero, the majority
-    of all elected signs decides.
-    """
-    flat, columns = vectors.deltas, _columns(vectors.deltas)
-    thresholds = torch.stack([_threshold(row, keep) for row in flat])[:, None].to(flat)
-    exact = torch.promote_types(flat.dtype, torch.float32)
-    signs = torch.cat([_trimmed(flat[:, part], thresholds).sum(0, dtype=exact).sign() for part in columns])
-    signs[signs == 0] = signs.sum().sign()
-    kept = torch.empty_like(flat)
-    for part in columns:
-        trimmed = _trimmed(flat[:, part], thresholds)
-        kept[:, part] = torch.where(trimmed.sign() == signs[part].to(trimmed), trimmed, 0)
-    return vectors.with_deltas(kept)
-
-
-def _columns(flat: Tensor) -> list[slice]:
-    return [slice(begin, begin + CHUNK) for begin in range(0, flat.shape[1], CHUNK)]
-
-
-def _trimmed(part: Tensor, thresholds: Tensor) -> Tensor:
-    return torch.where(part.abs() >= thresholds, part, 0)
-
-
-def _threshold(row: Tensor, keep: float) -> Tensor:
-    """The smallest magnitude that is kept: the k-th smallest with k = d − int(keep · d)."""
-    count = row.numel()
-    rank = max(1, count - int(count * keep))
-    return row.abs().kthvalue(rank).values
+    """Task vectors prepared by TIES, as a matrix of their own."""
+    election, prepared = Election(vectors, keep), vectors.room(len(vectors.tasks))
+    for part in vectors.columns():
+        prepared[:, part] = election.kept(part)
+        vectors.passed(prepared[:, part])
+    return vectors.with_deltas(prepared)

@@ -25,7 +25,8 @@ def make_suite(folder: Path, arch: str, experts: int, images: int, seed: int = 0
     for index in range(experts):
         save_file({n: t + 1e-3 * torch.randn_like(t) for n, t in tower.items()}, folder / f"task{index}.safetensors")
         random = np.random.default_rng([seed, index])
-        np.savez(folder / f"task{index}.npz", test_images=random.integers(0, 256, (images, size, size, 3), np.uint8))
+        pixels = random.integers(0, 256, (images, size, size, 3), np.uint8)
+        np.savez(folder / f"task{index}.npz", test_images=pixels, test_labels=np.arange(images) % CLASSES)
     tasks = [
         {
             "name": f"task{index}",

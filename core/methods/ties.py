@@ -42,7 +42,7 @@ class Ties(Method):
         "keep about 26 % of the image encoder's entries on ViT-B/32 instead of 20 %; here the encoder alone counts."
     )
     summary = "Keeps the largest entries of each task vector and drops those whose sign is outvoted, then adds them up."
-    cost = "Seconds to a minute; three more vectors as long as the model in memory."
+    cost = "Seconds to a minute; a few more vectors as long as the model in memory, however many experts there are."
     Settings = TiesSettings
 
     def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:

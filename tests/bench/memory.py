@@ -31,7 +31,7 @@ from core.settings import parse
 from core.suites import find
 from tests.bench.suite import make_suite
 
-METHODS = "average,task_arithmetic,ties,adamerging,fw_hard,fw_soft"
+METHODS = "task_arithmetic,ties,adamerging,fw_hard,fw_soft"
 STATUS = Path("/proc/self/status")
 
 
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--experts", default="4,8,16,24", help="numbers of experts, separated by commas")
     parser.add_argument("--memory", default="mapped,bfloat16", help=f"how they are held, of {', '.join(HELD)}")
     parser.add_argument("--methods", default=METHODS)
-    parser.add_argument("--batch", type=int, default=4, help="images per task and step, and per choice of FW-Merging")
+    parser.add_argument("--batch", type=int, default=8, help="images per task and step, and per choice of FW-Merging")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--json", action="store_true")
@@ -59,7 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
             for count in counts:
                 rows += _child(options, suite, count, held)
                 print(f"{count} experts, {held}: done", file=sys.stderr)
-    print(json.dumps({"arch": options.arch, "batch": options.batch, "rows": rows}, indent=1) if options.json else _text(rows))
+    report = {"arch": options.arch, "batch": options.batch, "rows": rows}
+    print(json.dumps(report, indent=1) if options.json else _text(rows))
 
 
 def _child(options: argparse.Namespace, suite: Path, count: int, held: str) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +24,7 @@ from core.task_vectors import TaskVectors
 from core.variants import variant
 from tests.core.properties import assert_close, fingerprint, run
 
+QUICK = ("--set", "steps=2", "--set", "batch=4")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only the Linux kernel tells these numbers")
 
 
@@ -154,6 +157,23 @@ def test_auto_maps_what_would_take_most_of_the_memory(tiny_suite: Path, monkeypa
         assert found.memory.mapped == mapped
         assert isinstance(found.memory, Mapped if mapped else InMemory)
         assert found.deltas.dtype == torch.float32
+
+
+def test_merge_says_that_task_vectors_are_mapped_and_finds_the_same(cli: Any, tiny_suite: Path) -> None:
+    plain, mapped = (cli("merge", tiny_suite, *QUICK, "--memory", held, "--json") for held in ("float32", "mapped"))
+    assert "lie in a temporary file" in mapped.err
+    assert mapped.data["coefficients"] == plain.data["coefficients"]
+    assert mapped.data["tasks"] == plain.data["tasks"]
+
+
+def test_merge_on_a_disk_without_room_ends_with_one_line(
+    cli: Any, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.mapped.shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    answer = cli("merge", tiny_suite, *QUICK, "--memory", "mapped")
+    assert answer.status == 1
+    assert len(answer.err.strip().splitlines()) == 1
+    assert "No space left on device" in answer.err
 
 
 def test_an_unknown_place_is_named(tiny_suite: Path) -> None:

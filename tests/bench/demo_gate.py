@@ -34,6 +34,8 @@ class Row:
 
     accuracy: Mapping[str, float]
     seconds: float
+    cpu_seconds: float = 0.0
+    """Of all threads."""
     images: int = 0
     """Drawn while it learned, over all tasks; one that is drawn again counts again."""
 
@@ -47,14 +49,14 @@ def run(problem: Problem, suite: SuiteFile, method: str, split: str = "test", **
     """One method with the suite's settings for it, `values` on top, scored on a split; modules are part of it."""
     chosen = methods.get(method)
     settings = parse(chosen.Settings, {**suite.entry.defaults.get(method, {}), **values}, method)
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     images, outcome = 0, None
     for step in chosen.steps(problem, settings):
         images, outcome = images + step.samples, step.outcome or outcome
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - worked
     assert outcome is not None
     found = {task: evaluate_outcome(problem, outcome, task, split).accuracy for task in problem.tasks}
-    return Row({task: accuracy for task, accuracy in found.items() if accuracy is not None}, seconds, images)
+    return Row({task: accuracy for task, accuracy in found.items() if accuracy is not None}, seconds, cpu, images)
 
 
 def data_free_checks(rows: Mapping[str, Row]) -> dict[str, bool]:

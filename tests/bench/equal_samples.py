@@ -1,91 +1,103 @@
-"""Methods that learn from images, at the same number of them: several seeds each, and those that need no data.
+"""Every method at the same number of images, several seeds each: is `best` ahead, by how much, and where is it not?
 
-    python -m tests.bench.equal_samples [--suite demo] [--steps 20] [--lr 0.02] [--seeds 0,1,2,3,4] [--json]
+    python -m tests.bench.equal_samples [--suite demo] [--steps 20] [--batch 16] [--seeds 0,1,2,3,4] [--only best,wemoe]
 
-Everything learned adapts on held-out images, without their labels, and is scored on test images. SAMerging sees the
-same images and passes each twice. Exit status 1 where `best` is not ahead of every other row for each seed.
+Images are counted as they are drawn: `steps · batch` of each task (320), from the held-out split and without labels,
+whatever a method does with them; one that is drawn again counts again, and a closed form sees each image once.
+Data-free methods draw none, multi-task training draws as many labelled training images. Accuracy is that of all test
+images.
+
+The one number that a result depends on most, the learning rate or else the scale, is chosen for every row alike: by its
+accuracy on held-out images with seed 0, beginning near the method's default and moving up or down while it gets better.
+
+What was measured is kept in a file (`--results`, one JSON object a line) and not measured again, so that this can be
+stopped anywhere, and shared by processes with different `--only` or `--seeds`. Exit status 1 where `best` is not ahead
+of every single merged model for each seed, or a method does not draw the images it should.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
-from typing import Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from core import methods
+from core import paths
 from core.loading import load
-from core.methods.base import Form, Need
-from core.suites import find
+from core.problem import Problem
+from core.suites import SuiteFile, find
+from tests.bench import equal_table
 from tests.bench.demo_gate import Row, run
-
-LEARNED: dict[str, tuple[str, dict[str, Any]]] = {
-    "AdaMerging, layer-wise": ("adamerging", {"group": "tensor"}),
-    "AdaMerging, task-wise": ("adamerging", {"group": "task"}),
-    "AdaMerging, layer-wise, expert-KL": ("adamerging", {"objective": "expert_kl"}),
-    "AdaMerging++": ("adamerging_pp", {}),
-    "SAMerging": ("samerging", {}),
-    "AdaRank": ("adarank", {}),
-    "best": ("best", {}),
-}
+from tests.bench.equal_rows import Entry, entries
+from tests.bench.results import Results
 
 
 def main() -> int:
-    """Measure and print the table."""
+    """Measure what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", default="demo")
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--lr", type=float, default=0.02)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seeds", default="0,1,2,3,4")
+    parser.add_argument("--only", help="methods, separated by commas")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--results", type=Path)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     suite = find(options.suite)
-    problem = load(suite, precision="float32")
+    problem = load(suite, precision=options.precision)
+    results = Results(options.results or paths.cache() / f"equal-samples-{suite.name}.jsonl", problem)
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    shared = {"steps": options.steps, "lr": options.lr, "adapt_on": "held-out"}
+    wanted = entries(options.steps, options.batch)
+    if options.only:
+        wanted = [entry for entry in wanted if entry.method in options.only.split(",")]
 
-    rows: dict[str, list[Row]] = {}
-    for name in methods.names():
-        method = methods.get(name)
-        if method.needs is Need.NOTHING and method.form is Form.ONE:
-            rows[method.title] = [run(problem, suite, name)]
-            _say(method.title, rows[method.title], options.json)
+    measured: dict[str, list[Row]] = {}
     for seed in seeds:
-        for title, (name, values) in LEARNED.items():
-            rows.setdefault(title, []).append(run(problem, suite, name, **shared, **values, seed=seed))
-            _say(f"{title}, seed {seed}", rows[title][-1:], options.json)
-    if not options.json:
-        print()
-    for title, found in sorted(rows.items(), key=lambda item: _mean(item[1])):
-        _say(title, found, options.json)
+        for entry in wanted:
+            if seed != seeds[0] and not entry.seeded:
+                continue
+            values = _settings(problem, suite, entry, results) | {"seed": seed}
+            row = results.row(entry, "test", values, lambda e=entry, v=values: run(problem, suite, e.method, **v))
+            measured.setdefault(entry.title, []).append(row)
+            print(equal_table.line(f"{entry.title}, seed {seed}", [row]), file=sys.stderr, flush=True)
+    images = options.steps * options.batch * len(problem.tasks)
     if options.json:
-        print(json.dumps({title: [row.average for row in found] for title, found in rows.items()}))
-    return 0 if _ahead(rows) else 1
+        print(json.dumps(equal_table.plain(wanted, measured)))
+    else:
+        equal_table.show(wanted, measured, problem.tasks, images)
+    if options.only:
+        return 0
+    return 0 if equal_table.ahead(wanted, measured) and not equal_table.unequal(wanted, measured, images) else 1
 
 
-def _ahead(rows: dict[str, list[Row]]) -> bool:
-    """Whether `best` is above every other row, seed by seed (methods without seeds have one row for all)."""
-    best = rows["best"]
-    return all(
-        row.average > found[at if len(found) > 1 else 0].average
-        for title, found in rows.items()
-        if title != "best"
-        for at, row in enumerate(best)
-    )
+def _settings(problem: Problem, suite: SuiteFile, entry: Entry, results: Results) -> dict[str, object]:
+    """The row's settings with its knob as chosen on held-out images."""
+    knob = entry.knob
+    if not knob:
+        return entry.values
+
+    def score(value: float) -> float:
+        values = {**entry.values, knob: value, "seed": 0}
+
+        def measure() -> Row:
+            return run(problem, suite, entry.method, "held-out", **values)
+
+        return results.row(entry, "held-out", values, measure).average
+
+    return {**entry.values, knob: climb(*entry.choices, score)}
 
 
-def _mean(found: list[Row]) -> float:
-    return statistics.fmean(row.average for row in found)
-
-
-def _say(title: str, found: list[Row], quiet: bool) -> None:
-    averages = [100 * row.average for row in found]
-    spread = f" ± {statistics.stdev(averages):.1f}" if len(averages) > 1 else ""
-    each = " ".join(f"{100 * statistics.fmean(row.accuracy[t] for row in found):5.1f}" for t in found[0].accuracy)
-    seconds = statistics.fmean(row.seconds for row in found)
-    line = f"{title:40} {statistics.fmean(averages):5.1f}{spread:7}  {each}  {seconds:6.1f} s"
-    print(line, file=sys.stderr if quiet else sys.stdout, flush=True)
+def climb(values: Sequence[float], begin: int, score: Callable[[float], float]) -> float:
+    """The value with the best score, found by moving from `begin` to a better neighbour while there is one."""
+    at = begin
+    while True:
+        near = [place for place in (at - 1, at, at + 1) if 0 <= place < len(values)]
+        found = max(near, key=lambda place: (score(values[place]), place == at))
+        if found == at:
+            return values[at]
+        at = found
 
 
 if __name__ == "__main__":

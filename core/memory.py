@@ -26,11 +26,21 @@ def peak_memory_mb() -> float:
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / unit
 
 
+_held: list[float] = []
+
+
+def grown_mb() -> float | None:
+    """How far the peak lies above what was resident at `forget_peak`, in MiB; None where the system does not tell."""
+    return peak_memory_mb() - _held[0] if _held else None
+
+
 def forget_peak() -> None:
     """Let the peak begin anew at what is held now; nothing where the system can't (it can on Linux)."""
     # Opened without O_CREAT, so that nothing is made where there is no such file.
     with suppress(OSError), (_STATUS.parent / "clear_refs").open("r+") as file:
         file.write("5")
+    if (now := _kib(_STATUS, "VmRSS")) is not None:
+        _held[:] = [now / 1024]
 
 
 def available() -> int | None:

@@ -45,6 +45,9 @@ class Problem:
     """Task -> what its images are: `kind`, `images` per split, `held_out`, `labelled`."""
     notes: tuple[str, ...] = ()
     """What a person should know about results on this problem, one sentence or two each."""
+    images_from: tuple[str, ...] = ()
+    """Tasks whose images λ is learned from, where these are not the merged ones: some experts may bring no images, and
+    a task may have images without an expert."""
     tick: Callable[[], None] = _never
     """Called between micro-batches and the encoder's blocks; the runner sets it to wait while paused and to raise when
     cancelled."""
@@ -61,6 +64,11 @@ class Problem:
     def unseen(self) -> tuple[str, ...]:
         """Tasks without an expert, which are only evaluated."""
         return tuple(task for task in self.heads if task not in self.tasks)
+
+    @property
+    def learned_from(self) -> tuple[str, ...]:
+        """Tasks whose images λ is learned from."""
+        return self.images_from or self.tasks
 
     @property
     def device(self) -> torch.device:

@@ -14,7 +14,7 @@ import torch
 from core import loading, methods
 from core.control import Control
 from core.errors import BadInput, Cancelled, told
-from core.memory import forget_peak
+from core.memory import forget_peak, give_back
 from core.methods.base import Method, Need, Step
 from core.problem import Problem
 from core.progress import Progress, Silent
@@ -23,7 +23,7 @@ from core.session import Session
 from core.settings import MethodSettings, parse
 from core.store import ACTIVE, CannotWrite, RunRecord, Store
 from core.suites import find
-from core.variants import variant
+from core.variants import as_stored
 
 log = logging.getLogger(__name__)
 _REPEATABLE = ("device", "precision", "deltas")
@@ -109,7 +109,7 @@ def reopen(
         **{name: how[name] for name in (*_REPEATABLE, "micro_batch") if name in how},
         progress=progress,
     )
-    return variant(problem, record.tasks, how.get("unseen", problem.unseen), how.get("images")), method, settings
+    return as_stored(problem, record.tasks, how), method, settings
 
 
 def execute(
@@ -141,6 +141,7 @@ def execute(
             _note_version(store, record, problem)
         store.rewind(run_id)
         store.set_status(run_id, "running")
+        give_back()
         forget_peak()
         with _as_before(record, problem), _ticking(store, run_id, problem, control):
             session = Session(store, run_id, problem, control, progress or Silent(), on_step)

@@ -21,16 +21,26 @@ def variant(
     tasks: Sequence[str],
     unseen: Sequence[str] = (),
     images: Mapping[str, Any] | None = None,
+    images_from: Sequence[str] = (),
 ) -> Problem:
     """`problem` merging `tasks` and evaluating `unseen` too, on images as `images` says; the same object where that
-    is what it is already.
+    is what it is already. λ is learned from the images of `images_from`, or of the merged tasks.
 
     `images`: `{"corruption": kind, "severity": 1…5, "seed": n}`, applied to the test split. Memory is shared.
     Raises `BadInput` for tasks that `problem` does not have.
     """
     if tuple(tasks) != problem.tasks or tuple(unseen) != problem.unseen:
         problem = _part(problem, tasks, unseen)
+    if tuple(images_from) != problem.images_from:
+        if missing := [name for name in images_from if name not in problem.heads]:
+            raise BadInput(f"`images_from` should be among {', '.join(problem.heads)}. Found {', '.join(missing)}.")
+        problem = replace(problem, images_from=tuple(images_from))
     return _corrupted(problem, images) if images else problem
+
+
+def as_stored(problem: Problem, tasks: Sequence[str], how: Mapping[str, Any]) -> Problem:
+    """The variant that a stored run works on; `how` is its `execution`."""
+    return variant(problem, tasks, how.get("unseen", problem.unseen), how.get("images"), how.get("images_from", ()))
 
 
 def _part(problem: Problem, tasks: Sequence[str], unseen: Sequence[str]) -> Problem:

@@ -35,7 +35,7 @@ class Batches:
     ) -> None:
         self._problem, self._objective, self._split = problem, objective, split
         self._streams = {
-            task: Stream(task, self._count(task), batch, seed, fraction) for task in problem.task_vectors.tasks
+            task: Stream(task, self._count(task), batch, seed, fraction) for task in problem.learned_from
         }
         self._batch = batch
         self._answers = {t: self._expert_logits(t, s) for t, s in self._streams.items() if s.repeats(steps)}
@@ -55,7 +55,17 @@ class Batches:
         logits = self._problem.logits(self._problem.task_vectors.expert(task), task, images[pool])
         return logits.new_full((len(images), logits.shape[1]), float("nan")).index_copy(0, pool, logits)
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Whose images these are."""
+        return tuple(self._streams)
+
     def _count(self, task: str) -> int:
+        if self._objective.target is Target.EXPERT and task not in self._problem.tasks:
+            raise BadInput(
+                f"Objective `{self._objective.name}` needs the expert of each task. Found none for `{task}`; choose "
+                "another objective (entropy) or merge that expert too."
+            )
         images = self._problem.split(task, self._split)
         if self._objective.needs is not Need.UNLABELLED and images.labels is None:
             raise BadInput(

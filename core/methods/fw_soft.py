@@ -103,10 +103,10 @@ class _Rounds:
         )
         self._selection = Selection(problem, settings, settings.rounds)
         self._model = MergedModel(problem, self._vectors, group(self._vectors.names, "tensor"))
-        shape = (len(self._vectors.names), len(self._vectors.tasks))
-        self._rows = torch.zeros(shape, dtype=self._vectors.origin.dtype)
-        self._chosen = torch.zeros(shape, dtype=torch.int64)
-        self._learned = torch.zeros_like(self._rows)
+        count = len(self._vectors.names)
+        self._rows = torch.zeros(count, len(self._vectors.tasks), dtype=self._vectors.origin.dtype)
+        self._chosen = torch.zeros(count, len(self._batches.tasks), dtype=torch.int64)
+        self._learned = torch.zeros(self._chosen.shape, dtype=self._rows.dtype)
         self._adam = Adam({"raw": self._learned}, settings.lr)
         self._began = 0
         self.number = 0
@@ -140,10 +140,12 @@ class _Rounds:
         found = self._selection.each(self._vectors.combine(self._rows, range(len(self._vectors.names))))
         taken = torch.zeros(self._rows.shape, dtype=torch.bool)
         for task in sorted(found):
+            if taken.all():  # More tasks than experts: all of them can be had again.
+                taken.zero_()
             own = choose(found[task].cpu(), self._settings.per, taken)
             taken[torch.arange(len(own)), own] = True
-            self._chosen[:, self._vectors.tasks.index(task)] = own
-        self._learned = torch.full_like(self._rows, self._settings.init if first else self._settings.later_init)
+            self._chosen[:, self._batches.tasks.index(task)] = own
+        self._learned = torch.full_like(self._learned, self._settings.init if first else self._settings.later_init)
         self._adam = Adam({"raw": self._learned}, self._settings.lr)
         self._began = self.number
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from core import published
 from core.statistics import Estimate
 from core.studies.base import Study, title_of
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, over_seeds, places
-from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
+from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, Unit
 from core.studies.engine.scope import Scope
 
-POINTS = 8
-"""Numbers of experts that are tried at most."""
+POINTS = 4
+"""Numbers of experts that are tried at most, of each kind."""
+IRRELEVANT, RELEVANT = "irrelevant", "relevant"
+METHODS = ("average", "task_arithmetic", "ties", "adamerging", "fw_hard", "fw_soft")
+Values = dict[str, tuple[Estimate | None, ...]]
 
 
 class Experts(Study):
-    """Accuracy and memory against the number of experts (FW-Merging, arXiv 2503.12649, scaling).
+    """Accuracy, time and memory against the number of experts (FW-Merging, arXiv 2503.12649, scaling).
 
-    One family of merges answers both questions: the experts join in the suite's order. *Irrelevant*: accuracy on the
-    first half of the tasks, while experts of other tasks join. *Relevant*: accuracy on all tasks, while their experts
-    join. Unlike in that paper every merged task also gives its unlabelled images to methods that learn.
+    Tasks and images stay the same while experts join in the suite's order. *Irrelevant*: the first half of the tasks
+    is merged, measured and learned from; then experts of other tasks join, without their images. *Relevant*: all tasks
+    are measured and learned from, while their own experts join.
     """
 
     name = "experts"
@@ -30,76 +35,120 @@ class Experts(Study):
     seeds = (0,)
 
     def plan(self, scope: Scope) -> list[Cell]:
-        """Growing prefixes of the tasks; all tasks are evaluated each time."""
-        cells = []
-        for count in _counts(scope):
-            merged, rest = scope.tasks[:count], scope.tasks[count:]
-            for name in scope.methods(("average", "task_arithmetic", "ties", "adamerging", "fw_hard", "fw_soft")):
-                for seed in scope.seeds_of(name):
-                    cells.append(scope.cell(name, {"experts": count}, seed=seed, tasks=merged, unseen=rest))
-        return cells
+        """Growing prefixes of the tasks, once with the images of half of the tasks and once with those of all."""
+        return [
+            scope.cell(
+                name,
+                {"join": join, "experts": count},
+                seed=seed,
+                tasks=scope.tasks[:count],
+                unseen=[task for task in targets if task not in scope.tasks[:count]],
+                images_from=targets,
+                measures=({"name": "memory"},),
+            )
+            for join, targets, counts in _families(scope)
+            for count in counts
+            for name in scope.methods(METHODS)
+            for seed in scope.seeds_of(name)
+        ]
 
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
-        """Two charts over the number of experts."""
-        names = [name for (name,) in places(cells, "method")]
-        counts = sorted({one.cell.where["experts"] for one in cells})
-        half = _half(scope)
-        targets = scope.tasks[:half]
-
-        def values(name: str, tasks: Sequence[str], numbers: Sequence[int]) -> tuple[Estimate | None, ...]:
-            return tuple(
-                over_seeds(at(cells, method=name, experts=n), lambda one: one.accuracy(tasks)) for n in numbers
-            )
-
-        added = [count for count in counts if count >= half]
-        irrelevant = {name: values(name, targets, added) for name in names}
-        relevant = {name: values(name, scope.tasks, counts) for name in names}
-        memory = {
-            name: tuple(
-                over_seeds(at(cells, method=name, experts=n), lambda one: (one.report or {}).get("peak_memory_mb"))
-                for n in counts
-            )
-            for name in names
-        }
-        first = f"Accuracy on the first {half} tasks while others' experts join"
-        second = "Accuracy on all tasks while their experts join"
-        charts = tuple(
-            Chart(title, "lines", "merged experts", "average accuracy", _series(found, numbers))
-            for title, found, numbers in ((first, irrelevant, added), (second, relevant, counts))
+        """Accuracy for both kinds; time and memory while relevant ones join, which are all sizes on equal images."""
+        (_, half, some), (_, every, counts) = _families(scope)
+        shown = [
+            _Panel(f"Accuracy on the first {len(half)} tasks while others' experts join", IRRELEVANT, some,
+                   lambda one: one.accuracy(half), "percent", "average accuracy"),
+            _Panel("Accuracy on all tasks while their experts join", RELEVANT, counts,
+                   lambda one: one.accuracy(every), "percent", "average accuracy"),
+            _Panel("Time of a run on images of all tasks", RELEVANT, counts,
+                   lambda one: (one.report or {}).get("seconds"), "seconds", "seconds"),
+            _Panel("Memory of a run beside the loaded suite, MiB", RELEVANT, counts,
+                   lambda one: one.measured("memory").get("grown_mb"), "count", "MiB"),
+        ]  # fmt: skip
+        pairs = [(panel, panel.values(cells)) for panel in shown]
+        findings = [panel.change(name, own) for panel, found in pairs for name, own in found.items()]
+        return Result(
+            tuple(panel.table(found) for panel, found in pairs),
+            tuple(panel.chart(found) for panel, found in pairs),
+            tuple(text for text in (*findings, _held(cells)) if text),
+            (_claims(),),
         )
-        tables = (
-            _table(first, irrelevant, added), _table(second, relevant, counts),
-            _table("Peak memory of the process, MB", memory, counts, "count"),
-        )  # fmt: skip
-        findings = [_change(name, irrelevant[name], "irrelevant experts", added) for name in names]
-        findings += [_change(name, relevant[name], "relevant experts", counts) for name in names]
-        return Result(tables, charts, tuple(text for text in findings if text))
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One number of the runs against the number of merged experts: a table, a chart and a sentence a method."""
+
+    title: str
+    join: str
+    counts: Sequence[int]
+    metric: Callable[[Done], float | None]
+    unit: Unit
+    y: str
+
+    def values(self, cells: Sequence[Done]) -> Values:
+        return {
+            name: tuple(
+                over_seeds(at(cells, method=name, join=self.join, experts=count), self.metric) for count in self.counts
+            )
+            for (name,) in places(cells, "method")
+        }
+
+    def table(self, found: Values) -> Table:
+        columns = tuple(Column(f"{count} experts", self.unit) for count in self.counts)
+        return Table(self.title, "Method", columns, tuple(Row(title_of(name), own) for name, own in found.items()))
+
+    def chart(self, found: Values) -> Chart:
+        x = tuple(map(float, self.counts))
+        series = tuple(Series(title_of(name), x, own) for name, own in found.items())
+        return Chart(self.title, "lines", "merged experts", self.y, series, self.unit)
+
+    def change(self, name: str, own: Sequence[Estimate | None]) -> str:
+        if len(own) < 2 or own[0] is None or own[-1] is None:
+            return ""
+        first, last, few, many = own[0].mean, own[-1].mean, self.counts[0], self.counts[-1]
+        if self.unit == "percent":
+            return f"{title_of(name)}: {100 * (last - first):+.1f} points when {many - few} {self.join} experts join."
+        unit = {"seconds": "s", "count": "MiB"}[self.unit]
+        return f"{title_of(name)}: {first:.0f} {unit} with {few} experts, {last:.0f} {unit} with {many}."
+
+
+def _families(scope: Scope) -> list[tuple[str, tuple[str, ...], list[int]]]:
+    """Kind of the experts that join, the tasks that are measured and learned from, numbers of merged experts."""
+    half, total = _half(scope), len(scope.tasks)
+    return [
+        (IRRELEVANT, scope.tasks[:half], _spread(scope, half, total)),
+        (RELEVANT, scope.tasks, _spread(scope, -(-total // POINTS), total)),
+    ]
+
+
+def _spread(scope: Scope, first: int, last: int) -> list[int]:
+    counts = sorted({*range(first, last, max(1, -(-(last - first) // (POINTS - 1)))), last})
+    return sorted({counts[0], counts[-1]}) if scope.options.quick else counts
 
 
 def _half(scope: Scope) -> int:
     return max(1, len(scope.tasks) // 2)
 
 
-def _counts(scope: Scope) -> list[int]:
-    total = len(scope.tasks)
-    stride = max(1, -(-total // POINTS))
-    counts = sorted({*range(1, total + 1, stride), _half(scope), total})
-    return sorted({_half(scope), total}) if scope.options.quick else counts
+def _held(cells: Sequence[Done]) -> str:
+    """Where the task vectors were, which is no part of a run's own memory."""
+    for one in cells:
+        if found := one.measured("memory"):
+            each = found["task_vectors_mb"] / len(one.cell.tasks)
+            where = "a temporary file" if found["mapped"] else "memory (`--memory mapped` puts them into a file)"
+            return f"Each expert's task vector takes {each:.1f} MiB beside that; they lay in {where}."
+    return ""
 
 
-def _series(found: dict[str, tuple[Estimate | None, ...]], numbers: Sequence[int]) -> tuple[Series, ...]:
-    return tuple(Series(title_of(name), tuple(map(float, numbers)), values) for name, values in found.items())
-
-
-def _table(
-    title: str, found: dict[str, tuple[Estimate | None, ...]], numbers: Sequence[int], unit: str = "percent"
-) -> Table:
-    columns = tuple(Column(f"{n} experts", "count" if unit == "count" else "percent") for n in numbers)
-    return Table(title, "Method", columns, tuple(Row(title_of(name), values) for name, values in found.items()))
-
-
-def _change(name: str, values: Sequence[Estimate | None], what: str, numbers: Sequence[int]) -> str:
-    if len(values) < 2 or values[0] is None or values[-1] is None:
-        return ""
-    change = 100 * (values[-1].mean - values[0].mean)
-    return f"{title_of(name)}: {change:+.1f} points when {numbers[-1] - numbers[0]} {what} join."
+def _claims() -> Table:
+    """What FW-Merging's abstract says; its own task sets and checkpoints."""
+    known = published.tables()["fw_merging_abstract"]
+    said = {
+        "with 16 relevant experts, 20 tasks": known["relevant models improve"],
+        "over AdaMerging, 20 ViTs": known["over AdaMerging (20 ViTs)"],
+        "over data-free merging": known["over data-free"],
+    }
+    rows = tuple(Row(label, (Estimate(float(text.split()[0]) / 100),)) for label, text in said.items())
+    source = "FW-Merging (arXiv 2503.12649), abstract; not measured here"
+    return Table("Published gains of FW-Merging", "Gain", (Column("accuracy", "points"),), rows, source)

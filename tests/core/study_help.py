@@ -54,6 +54,7 @@ def report(cell: Cell, place: int) -> dict[str, Any]:
                 "seconds": [0.5 * s for s in range(len(steps))],
                 "accuracy": [0.4 + 0.02 * s + 0.001 * place for s in range(len(steps))],
             },
+            "memory": {"grown_mb": 40.0 + place, "task_vectors_mb": 3.0 * len(cell.tasks), "mapped": False},
             "cosine": {"tasks": list(cell.tasks), "cosine": [[1.0, 0.01 * place], [0.01 * place, 1.0]]},
             "calibration": {
                 "tasks": {

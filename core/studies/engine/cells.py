@@ -26,6 +26,8 @@ class Cell:
     """Tasks that are evaluated only."""
     images: Mapping[str, Any] | None = None
     """How the test images are altered, see `core.variants.variant`."""
+    images_from: tuple[str, ...] = ()
+    """Tasks whose images are learned from; empty: the merged ones."""
     measures: tuple[Mapping[str, Any], ...] = ()
     """What is measured beside accuracy: `{"name": …}` with the options of `core.measures`."""
     where: Mapping[str, Any] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Cell:
         values: dict[str, Any] = {"method": self.method, "where": dict(self.where), "tasks": list(self.tasks)}
         values |= {"unseen": list(self.unseen)} if self.unseen else {}
         values |= {"images": dict(self.images)} if self.images else {}
+        values |= {"images_from": list(self.images_from)} if self.images_from else {}
         values |= {"measures": [dict(one) for one in self.measures]} if self.measures else {}
         return values | {"settings": dict(self.settings)}
 
@@ -59,6 +62,7 @@ class Cell:
                 tasks=tuple(map(str, values["tasks"])),
                 unseen=tuple(map(str, values.get("unseen", ()))),
                 images=dict(values["images"]) if values.get("images") else None,
+                images_from=tuple(map(str, values.get("images_from", ()))),
                 measures=tuple(dict(one) for one in values.get("measures", ())),
                 where=dict(values.get("where", {})),
             )
@@ -81,6 +85,7 @@ def content_key(cell: Cell, problem: Problem) -> str:
         "measures": [dict(one) for one in cell.measures],
         "weights": [problem.hashes.get(role) for role in roles],
         "content": [problem.content.get(task) for task in (*cell.tasks, *cell.unseen)],
+        **({"images_from": list(cell.images_from)} if cell.images_from else {}),
         "execution": [problem.execution[name] for name in ("device", "precision", "deltas")],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

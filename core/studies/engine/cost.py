@@ -46,7 +46,7 @@ def weight(cell: Cell, images: Mapping[str, int]) -> float:
     looked = sum(images.get(task, 0) for task in (*cell.tasks, *cell.unseen))
     passes = 1 + sum(measures.get(str(one["name"])).evaluations(one) for one in cell.measures)
     steps, batch, samples = (int(cell.settings.get(name) or 0) for name in ("steps", "batch", "samples"))
-    return looked * passes + (steps * batch + samples) * len(cell.tasks) * LEARNING
+    return looked * passes + (steps * batch + samples) * len(cell.images_from or cell.tasks) * LEARNING
 
 
 def clock_of(problem: Problem, wanted: Sequence[tuple[str, MethodSettings]]) -> Clock:
@@ -109,5 +109,7 @@ class Clock:
 
 def _alike(run: RunRecord, cell: Cell) -> bool:
     if run.status != "done" or run.method != cell.method or len(run.tasks) != len(cell.tasks):
+        return False
+    if len(run.execution.get("images_from") or run.tasks) != len(cell.images_from or cell.tasks):
         return False
     return all(run.settings.get(name) == cell.settings.get(name) for name in ("group", "batch", "objective"))

@@ -19,7 +19,7 @@ from core.studies.engine.done import Done
 from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Result
 from core.suites import SuiteFile
-from core.variants import variant
+from core.variants import as_stored
 
 RunCell = Callable[[str], None]
 """Executes the run of that id until it has ended; raises what stopped it."""
@@ -141,6 +141,7 @@ def create_run(store: Store, record: StudyRecord, cell: Cell, key: str, problem:
     facts = {
         "unseen": list(cell.unseen),
         "images": dict(cell.images) if cell.images else None,
+        "images_from": list(cell.images_from),
         "measures": [dict(one) for one in cell.measures],
         "loaded": list(problem.heads),
         # λ and numbers are what a study is after; a hundred merged models would fill the disk.
@@ -169,9 +170,8 @@ def here(store: Store, problem: Problem, control: Control, progress: Progress) -
         record: RunRecord = store.run(run_id)
         method = methods.get(record.method)
         settings = parse(method.Settings, record.settings, record.method)
-        how = record.execution
         with runner.Noted(store, run_id, control):
-            part = variant(problem, record.tasks, how.get("unseen", ()), how.get("images"))
+            part = as_stored(problem, record.tasks, record.execution)
         runner.execute(store, run_id, part, method, settings, control=control, progress=progress)
 
     return run

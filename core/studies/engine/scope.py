@@ -87,13 +87,20 @@ class Scope:
         tasks: Sequence[str] | None = None,
         unseen: Sequence[str] = (),
         images: Mapping[str, Any] | None = None,
+        images_from: Sequence[str] = (),
         measures: Sequence[Mapping[str, Any]] = (),
         **own: Any,
     ) -> Cell:
-        """One run of `method`, at `where` in the study."""
+        """One run of `method`, at `where` in the study.
+
+        `images_from` does not count where it is the merged tasks or the method looks at no image.
+        """
         settings = self.settings(method, **own, seed=seed).model_dump(mode="json")
         merged = tuple(tasks) if tasks is not None else self.tasks
-        return Cell(method, settings, merged, tuple(unseen), images, tuple(measures), {"method": method, **where})
+        looks = methods.get(method).needs is not Need.NOTHING and set(images_from) != set(merged)
+        learned = tuple(images_from) if looks else ()
+        place = {"method": method, **where}
+        return Cell(method, settings, merged, tuple(unseen), images, learned, tuple(measures), place)
 
     def thinned(self, values: Sequence[T]) -> list[T]:
         """All values, or in a quick study the first, the middle and the last."""

@@ -17,6 +17,7 @@ POINTS = 4
 """Numbers of experts that are tried at most, of each kind."""
 IRRELEVANT, RELEVANT = "irrelevant", "relevant"
 METHODS = ("average", "task_arithmetic", "ties", "adamerging", "fw_hard", "fw_soft")
+EQUAL = ("steps", "batch", "lr")
 Values = dict[str, tuple[Estimate | None, ...]]
 
 
@@ -25,7 +26,8 @@ class Experts(Study):
 
     Tasks and images stay the same while experts join in the suite's order. *Irrelevant*: the first half of the tasks
     is merged, measured and learned from; then experts of other tasks join, without their images. *Relevant*: all tasks
-    are measured and learned from, while their own experts join.
+    are measured and learned from, while their own experts join. Soft FW-Merging takes AdaMerging's steps, batch and
+    learning rate, so that both see the same images beside those of its choices.
     """
 
     name = "experts"
@@ -36,6 +38,8 @@ class Experts(Study):
 
     def plan(self, scope: Scope) -> list[Cell]:
         """Growing prefixes of the tasks, once with the images of half of the tasks and once with those of all."""
+        known = scope.settings("adamerging").model_dump()
+        equal = {setting: known[setting] for setting in EQUAL}
         return [
             scope.cell(
                 name,
@@ -45,6 +49,7 @@ class Experts(Study):
                 unseen=[task for task in targets if task not in scope.tasks[:count]],
                 images_from=targets,
                 measures=({"name": "memory"},),
+                **(equal if name == "fw_soft" else {}),
             )
             for join, targets, counts in _families(scope)
             for count in counts
@@ -66,18 +71,18 @@ class Experts(Study):
                    lambda one: one.measured("memory").get("grown_mb"), "count", "MiB"),
         ]  # fmt: skip
         pairs = [(panel, panel.values(cells)) for panel in shown]
-        findings = [panel.change(name, own) for panel, found in pairs for name, own in found.items()]
+        findings = [panel.change(name, own) for panel, found in pairs[:2] for name, own in found.items()]
         return Result(
             tuple(panel.table(found) for panel, found in pairs),
             tuple(panel.chart(found) for panel, found in pairs),
-            tuple(text for text in (*findings, _held(cells)) if text),
+            tuple(text for text in (*findings, _growth(*pairs[-1]), _held(cells)) if text),
             (_claims(),),
         )
 
 
 @dataclass(frozen=True)
 class _Panel:
-    """One number of the runs against the number of merged experts: a table, a chart and a sentence a method."""
+    """One number of the runs against the number of merged experts: a table, a chart, a sentence for each method."""
 
     title: str
     join: str
@@ -106,11 +111,8 @@ class _Panel:
     def change(self, name: str, own: Sequence[Estimate | None]) -> str:
         if len(own) < 2 or own[0] is None or own[-1] is None:
             return ""
-        first, last, few, many = own[0].mean, own[-1].mean, self.counts[0], self.counts[-1]
-        if self.unit == "percent":
-            return f"{title_of(name)}: {100 * (last - first):+.1f} points when {many - few} {self.join} experts join."
-        unit = {"seconds": "s", "count": "MiB"}[self.unit]
-        return f"{title_of(name)}: {first:.0f} {unit} with {few} experts, {last:.0f} {unit} with {many}."
+        points, more = 100 * (own[-1].mean - own[0].mean), self.counts[-1] - self.counts[0]
+        return f"{title_of(name)}: {points:+.1f} points when {more} {self.join} experts join."
 
 
 def _families(scope: Scope) -> list[tuple[str, tuple[str, ...], list[int]]]:
@@ -129,6 +131,18 @@ def _spread(scope: Scope, first: int, last: int) -> list[int]:
 
 def _half(scope: Scope) -> int:
     return max(1, len(scope.tasks) // 2)
+
+
+def _growth(panel: _Panel, found: Values) -> str:
+    """Which method's memory grows most with the number of experts."""
+    growth = {n: own[-1].mean - own[0].mean for n, own in found.items() if own and own[0] and own[-1]}
+    if not growth:
+        return ""
+    name = max(growth, key=lambda one: growth[one])
+    return (
+        f"From {panel.counts[0]} to {panel.counts[-1]} experts the memory of a run grows most with {title_of(name)}: "
+        f"by {growth[name]:.0f} MiB."
+    )
 
 
 def _held(cells: Sequence[Done]) -> str:

@@ -65,23 +65,33 @@ def evaluate(
     split: str = "test",
     limit: int | None = None,
     features: Features | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate weights on one split of a task, or on `limit` images spread evenly over it.
 
-    `features` takes the encoder's place, for results that need modules beside it (`Outcome.features_for`).
+    `features` takes the encoder's place, for results that need modules beside it (`Outcome.features_for`); `progress`
+    advances by the images that are done.
     """
     images = problem.split(task, split)
     chosen = torch.arange(len(images))
     if limit is not None and limit < len(images):
         chosen = torch.linspace(0, len(images) - 1, limit).long()
-    logits = problem.logits(weights, task, images.pixels[chosen], features)
+    logits = problem.logits(weights, task, images.pixels[chosen], features, progress)
     correct = None if images.labels is None else int((logits.argmax(1) == images.labels[chosen]).sum())
     return Evaluation(task, correct, len(chosen), entropy(logits).mean().item())
 
 
-def evaluate_outcome(problem: Problem, outcome: Outcome, task: str, split: str = "test") -> Evaluation:
-    """Evaluate what a method made, modules included, on one split of a task."""
-    return evaluate(problem, outcome.weights_for(task), task, split, features=outcome.features(task))
+def evaluate_outcome(problem: Problem, outcome: Outcome, progress: Progress) -> list[Evaluation]:
+    """Evaluate what a method made, modules included, on all test images of every task, those without expert last."""
+    tasks = (*problem.tasks, *problem.unseen)
+    found = []
+    progress.start("Evaluating", sum(len(problem.split(task, "test")) for task in tasks))
+    for place, task in enumerate(tasks, 1):
+        progress.rename(f"Evaluating task {place} of {len(tasks)}, image")
+        features = outcome.features(task)
+        found.append(evaluate(problem, outcome.weights_for(task), task, features=features, progress=progress))
+    progress.finish()
+    return found
 
 
 def references(
@@ -89,30 +99,41 @@ def references(
 ) -> dict[str, Reference]:
     """Base and expert accuracy of every task; remembered on disk by the content they depend on."""
     progress = progress or Silent()
-    found: dict[str, Reference] = {}
-    progress.start("Evaluating base and experts", sum(1 + (task in problem.tasks) for task in problem.heads))
-    for task in problem.heads:
-        base = _remembered(problem, "base", task, split, limit)
-        progress.advance()
-        expert = None
-        if task in problem.tasks:
-            expert = _remembered(problem, "expert", task, split, limit)
-            progress.advance()
-        found[task] = Reference(base, expert)
-    progress.finish()
-    return found
+    roles = [(role, task) for task in problem.heads for role in ("base", "expert") if _has(problem, role, task)]
+    known = {(role, task): _remembered(problem, role, task, split, limit) for role, task in roles}
+    found = {key: evaluation for key, evaluation in known.items() if evaluation is not None}
+    missing = [key for key in roles if key not in found]
+    if missing:
+        images = [len(problem.split(task, split)) for _, task in missing]
+        progress.start("Evaluating base and experts, image", sum(min(limit or count, count) for count in images))
+        for role, task in missing:
+            found[role, task] = _measured(problem, role, task, split, limit, progress)
+        progress.finish()
+    return {task: Reference(found["base", task], found.get(("expert", task))) for task in problem.heads}
 
 
-def _remembered(problem: Problem, role: str, task: str, split: str, limit: int | None) -> Evaluation:
+def _has(problem: Problem, role: str, task: str) -> bool:
+    return role == "base" or task in problem.tasks
+
+
+def _file(problem: Problem, role: str, task: str, split: str, limit: int | None) -> Path | None:
+    """Where the result is remembered; None where it can't be, since nothing tells when it changes."""
     weights_hash = problem.hashes.get("base" if role == "base" else task)
     parts = [role, weights_hash, problem.content.get(task), split, limit, problem.execution]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    file = paths.cache() / "evaluations" / f"{key}.json"
-    if weights_hash and (known := _read(file, task)):
-        return known
+    return paths.cache() / "evaluations" / f"{key}.json" if weights_hash else None
+
+
+def _remembered(problem: Problem, role: str, task: str, split: str, limit: int | None) -> Evaluation | None:
+    file = _file(problem, role, task, split, limit)
+    return _read(file, task) if file else None
+
+
+def _measured(problem: Problem, role: str, task: str, split: str, limit: int | None, progress: Progress) -> Evaluation:
     vectors = problem.task_vectors
-    evaluation = evaluate(problem, vectors.base if role == "base" else vectors.expert(task), task, split, limit)
-    if weights_hash:
+    weights = vectors.base if role == "base" else vectors.expert(task)
+    evaluation = evaluate(problem, weights, task, split, limit, progress=progress)
+    if file := _file(problem, role, task, split, limit):
         remember(file, lambda temporary: _write(temporary, evaluation))
     return evaluation
 

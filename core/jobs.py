@@ -47,8 +47,12 @@ class RunRequest:
 class _Job:
     run_id: str
     device: str
+    title: str
+    """The method's, and so the label under which its steps are counted."""
     control: Control
-    progress: Remembered
+    loading: Remembered
+    beside: Remembered = field(default_factory=Remembered)
+    """What the run does once it is loaded."""
 
 
 class Jobs:
@@ -96,7 +100,7 @@ class Jobs:
                 origin=runner.origin_of(request.suite),
             )
             self._recent = {repr(request): (time.monotonic(), run_id)}
-            self._enqueue(_job(run_id, device))
+            self._enqueue(_job(run_id, device, method))
         return run_id
 
     def restart(self, run_id: str) -> str:
@@ -108,10 +112,11 @@ class Jobs:
             if record.status == "done":
                 raise BadInput(f"Run {run_id} is done; there is nothing to resume. Start a new run.")
             device = str(choose_device(record.device or "auto"))
+            method = methods.get(record.method)
             self._require_open()
             self._require_room(device)
             self._store.set_status(run_id, "queued")
-            self._enqueue(_job(run_id, device))
+            self._enqueue(_job(run_id, device, method))
         return run_id
 
     def pause(self, run_id: str) -> None:
@@ -142,10 +147,14 @@ class Jobs:
         return None
 
     def standing(self, run_id: str) -> Standing | None:
-        """What a run is doing before its first step: decoding, building heads, loading; None where nothing is known."""
+        """What a run is doing beside its steps (those are in the store): decoding, building heads, loading, and
+        evaluating at the end; None while it makes steps, and where nothing is known."""
         with self._lock:
             job = next((job for job, _ in self._running.values() if job.run_id == run_id), None)
-        return job.progress.standing() if job is not None else None
+        if job is None:
+            return None
+        now = job.loading.standing() or job.beside.standing()
+        return None if now is None or now.label == job.title else now
 
     def active(self) -> list[str]:
         """Ids of the runs that are going on or waiting, in their order."""
@@ -211,9 +220,12 @@ class Jobs:
         store, run_id = self._store, job.run_id
         with runner.Noted(store, run_id, job.control):
             job.control.tick()
-            problem, method, settings = self._opened(run_id, job.progress)
+            problem, method, settings = self._opened(run_id, job.loading)
         every = int(store.run(run_id).execution.get("evaluate_every", 0))
-        runner.execute(store, run_id, problem, method, settings, control=job.control, evaluate_every=every)
+        # Pausing is the problem's own tick's work here: it notes the status.
+        runner.execute(
+            store, run_id, problem, method, settings, control=job.control, evaluate_every=every, progress=job.beside
+        )
 
     def _opened(self, run_id: str, progress: Remembered) -> tuple[Problem, Method, MethodSettings]:
         record = self._store.run(run_id)
@@ -238,9 +250,9 @@ class Jobs:
         return job
 
 
-def _job(run_id: str, device: str) -> _Job:
+def _job(run_id: str, device: str, method: Method) -> _Job:
     control = Control()
-    return _Job(run_id, device, control, Remembered(control.tick))
+    return _Job(run_id, device, method.title, control, Remembered(control.tick))
 
 
 def _checked(request: RunRequest) -> tuple[SuiteFile, Method, MethodSettings]:

@@ -23,10 +23,10 @@ from core.files import sha256
 from core.mapped import InMemory, Mapped, Memory
 from core.memory import available, give_back
 from core.problem import Problem
-from core.progress import Progress, Silent
+from core.progress import Progress, Remembered, Silent
 from core.suites import SuiteFile
 from core.task_vectors import TaskVectors
-from core.tasks.opened import TEST, OpenedTasks, Ticking
+from core.tasks.opened import TEST, OpenedTasks
 from core.tasks.task import Task
 from core.validation import BadFiles, Examiner, activation
 
@@ -97,7 +97,7 @@ def load(
         task_vectors=vectors,
         encoder=encoder,
         heads={task: head.to(vectors.origin) for task, head in heads.items()},
-        load_images=lambda task, split: opened.images(task, split, Ticking(lambda: problem.tick())),
+        load_images=lambda task, split: opened.images(task, split, Remembered(lambda: problem.tick())),
         classes={task.name: task.classes for task in chosen},
         micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample),
         hashes={"base": base_hash} | hashes,

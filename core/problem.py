@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.encoders.encoder import Encoder
 from core.errors import BadInput, RunFailed, UnknownName
+from core.progress import Progress
 from core.task_vectors import TaskVectors
 from core.tasks import SPLITS, Images, Pixels
 
@@ -126,21 +127,28 @@ class Problem:
 
     @torch.no_grad()
     def logits(
-        self, weights: Mapping[str, Tensor], task: str, images: Pixels, features: Features | None = None
+        self,
+        weights: Mapping[str, Tensor],
+        task: str,
+        images: Pixels,
+        features: Features | None = None,
+        progress: Progress | None = None,
     ) -> Tensor:
         """Logits `[N, classes]` of uint8 images under the given weights, on the CPU; no gradient.
 
-        `features` takes the encoder's place, for results that need modules beside it.
+        `features` takes the encoder's place, for results that need modules beside it; `progress` advances by images.
         """
         compute, head = features or self.encoder.features, self.heads[task].T
-        return self._mapped(weights, images, lambda own, prepared: compute(own, prepared) @ head)
+        return self._mapped(weights, images, lambda own, prepared: compute(own, prepared) @ head, progress)
 
     @torch.no_grad()
     def features(self, weights: Mapping[str, Tensor], images: Pixels) -> Tensor:
         """Normalised features `[N, embed_dim]` of uint8 images under the given weights, on the CPU; no gradient."""
         return self._mapped(weights, images, self.encoder.features)
 
-    def _mapped(self, weights: Mapping[str, Tensor], images: Pixels, compute: Features) -> Tensor:
+    def _mapped(
+        self, weights: Mapping[str, Tensor], images: Pixels, compute: Features, progress: Progress | None = None
+    ) -> Tensor:
         weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
 
         def run(size: int) -> Tensor:
@@ -149,6 +157,8 @@ class Problem:
                 self.tick()
                 with self.encoder.ticking(self.tick):
                     parts.append(compute(weights, self.encoder.prepare(part)).cpu())
+                if progress is not None:
+                    progress.advance(len(part))
             return torch.cat(parts)
 
         return self.within_memory(len(images), run)

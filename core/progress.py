@@ -14,6 +14,9 @@ class Progress(Protocol):
     def start(self, label: str, total: int | None) -> None:
         """A new piece of work of `total` units (None: unknown)."""
 
+    def rename(self, label: str) -> None:
+        """The present piece of work comes to another part of itself."""
+
     def advance(self, units: int = 1) -> None:
         """`units` more are done."""
 
@@ -25,6 +28,9 @@ class Silent:
     """A progress nobody looks at."""
 
     def start(self, label: str, total: int | None) -> None:
+        """Ignore."""
+
+    def rename(self, label: str) -> None:
         """Ignore."""
 
     def advance(self, units: int = 1) -> None:
@@ -47,9 +53,9 @@ class Standing:
 
 
 class Remembered:
-    """A progress that keeps where the work stands, for whoever asks; every step first asks whether to go on."""
+    """A progress that keeps where the work stands, for whoever asks; every step first calls `tick`, which may raise."""
 
-    def __init__(self, tick: Callable[[], None]) -> None:
+    def __init__(self, tick: Callable[[], None] = lambda: None) -> None:
         self._tick = tick
         self._now: tuple[str, int, int | None, float] | None = None
 
@@ -57,6 +63,11 @@ class Remembered:
         """A new piece of work begins now."""
         self._tick()
         self._now = label, 0, total, time.monotonic()
+
+    def rename(self, label: str) -> None:
+        """Another part of it, counted and timed with the others."""
+        if self._now is not None:
+            self._now = label, *self._now[1:]
 
     def advance(self, units: int = 1) -> None:
         """Some of it is done."""

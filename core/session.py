@@ -56,8 +56,7 @@ class Session:
         """Record every step the method yields; returns what it made."""
         done, resume = state if state is not None else (0, None)
         outcome = None
-        self._progress.start(method.title, method.total_steps(settings) or None)
-        self._progress.advance(done)
+        self._counting(method, settings, done)
         with closing(cast("Any", method.steps(self._problem, settings, resume))) as generator:
             while (step := self._next(generator)) is not None:
                 self._store.record(self._id, step)
@@ -68,6 +67,7 @@ class Session:
                 done, outcome = step.number, step.outcome or outcome
                 if evaluate_every and step.number % evaluate_every == 0 and step.outcome is None:
                     self._sample(step, evaluate_limit)
+                    self._counting(method, settings, done)
         self._progress.finish()
         if outcome is None:
             raise RuntimeError(f"method {method.name} ended without an outcome")
@@ -76,19 +76,15 @@ class Session:
     def conclude(self, outcome: Outcome, method: Method, settings: MethodSettings) -> dict[str, Any]:
         """Evaluate on every image of the test split, store the merged model, then the report."""
         store, run_id, problem = self._store, self._id, self._problem
-        known = references(problem)
-        tasks = (*problem.tasks, *problem.unseen)
-        self._progress.start("Evaluating", len(tasks))
-        found = []
-        for task in tasks:
-            found.append(evaluate_outcome(problem, outcome, task))
-            self._progress.advance()
-        self._progress.finish()
+        known = references(problem, progress=self._progress)
+        found = evaluate_outcome(problem, outcome, self._progress)
         record = store.run(run_id)
         store.add_evaluation(run_id, record.steps_done, "test", found, full=True)
         if outcome.form is Form.ONE and record.execution.get("keep_model", True):
             base = base_file(record)
+            self._progress.start("Storing the merged model", None)
             export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(record), base)
+            self._progress.finish()
         steps = store.steps(run_id, coefficients=False)
         steps[-1:] = store.steps(run_id, since=record.steps_done - 1)
         report = build(record, steps, found, known, peak_memory_mb(), outcome.form.value)
@@ -120,11 +116,18 @@ class Session:
         _require_finite(step)
         return replace(step, seconds=max(0.0, (step.seconds or elapsed) - paused))
 
+    def _counting(self, method: Method, settings: MethodSettings, done: int) -> None:
+        self._progress.start(method.title, method.total_steps(settings) or None)
+        self._progress.advance(done)
+
     def _sample(self, step: Step, limit: int) -> None:
         if step.weights is None:
             return
-        weights = step.weights()
-        found = [evaluate(self._problem, weights, task, limit=limit) for task in self._problem.tasks]
+        problem, weights = self._problem, step.weights()
+        images = sum(min(limit, len(problem.split(task, "test"))) for task in problem.tasks)
+        self._progress.start("Measuring accuracy on a sample, image", images)
+        found = [evaluate(problem, weights, task, limit=limit, progress=self._progress) for task in problem.tasks]
+        self._progress.finish()
         self._store.add_evaluation(self._id, step.number, "test", found, full=False)
 
     def _note_micro_batch(self) -> None:

@@ -32,7 +32,8 @@
       const title = element("strong"), text = element("span"), bar = element("i");
       const track = element("span", { class: "ms-bar an-bar", hidden: true }, bar);
       const again = element("button", { type: "button", class: "ms-button", text: "Try again", hidden: true });
-      const root = element("div", { class: "mc-state", role: "status" }, title, text, track, again);
+      const lead = element("button", { type: "button", class: "ms-button", text: "Go to Set up", hidden: true, onclick: () => ms.open("setup") });
+      const root = element("div", { class: "mc-state", role: "status" }, title, text, track, again, lead);
       const show = (state) => {
         root.hidden = !state;
         if (!state) return;
@@ -42,12 +43,13 @@
         bar.style.width = state.total ? `${Math.min(100, (100 * state.done) / state.total)}%` : "0";
         again.hidden = !state.retry;
         again.onclick = state.retry || null;
+        lead.hidden = !state.setup || !ms.tabs.includes("setup");
         root.classList.toggle("an-wrong", Boolean(state.wrong));
       };
       return { root, show };
     },
     working: (progress) => ({ title: progress.label ? `${progress.label} …` : "Working …",
-      text: progress.total ? `${progress.done} of ${progress.total}` : "", done: progress.done, total: progress.total }),
+      text: progress.total ? `${progress.done} of ${progress.total}${progress.left >= 1 ? `, about ${ms.charts.duration(progress.left)} left` : ""}` : "", done: progress.done, total: progress.total }),
     failed: (text, retry) => ({ title: "That did not work", text, wrong: true, retry }),
 
     /* A card with a figure made in Python. `set(figures, change)`: {light, dark} or {wide: …, narrow: …} or null;

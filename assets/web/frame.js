@@ -10,16 +10,22 @@ window.mergescopeFrame = (() => {
     if (s < 90) return `${Math.max(1, Math.round(s))} s`;
     return s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`;
   }
-  function loadingWords({ label, done, total, left }) {
-    const far = total ? ` ${Math.min(done, total).toLocaleString("en")} of ${total.toLocaleString("en")}` : "";
-    return `${label}${far}${left >= 1 ? `, about ${duration(left)} left` : ""}`;
+  /* What a run does before, between and after its steps: [what, how long]. Between two steps only what takes a while. */
+  function doing(run) {
+    const now = run?.doing, between = run?.status === "running" && run.steps && run.steps_done < run.steps;
+    if (!now || (between && !(now.left > 3))) return null;
+    const far = now.total ? ` ${Math.min(now.done, now.total).toLocaleString("en")} of ${now.total.toLocaleString("en")}` : " …";
+    return [`${now.label}${far}`, now.left >= 1 ? `about ${duration(now.left)} left` : ""];
   }
+  const loading = (run) => run.status === "queued" && run.position === 0;
+  const share = (run) => (run.steps ? Math.min(1, run.steps_done / run.steps) : run.doing?.total ? Math.min(1, run.doing.done / run.doing.total) : 0);
   function progressWords(run) {
-    if (run.loading) return "loading";
+    if (loading(run)) return "loading";
     if (run.status === "queued") return run.position ? `waiting, place ${run.position}` : "waiting";
     if (run.status === "done") return run.average === null ? "done" : `done · ${percent(run.average)}`;
-    const at = run.steps ? `${run.steps_done}/${run.steps}` : "";
-    return [run.status_words, at].filter(Boolean).join(" · ");
+    if (run.status === "running" && doing(run)) return "evaluating";
+    if (!run.steps) return run.status_words;
+    return run.status === "running" ? `step ${run.steps_done}/${run.steps}` : `${run.status_words} · ${run.steps_done}/${run.steps}`;
   }
 
   function icon(name) {
@@ -112,11 +118,15 @@ window.mergescopeFrame = (() => {
   }
   function fill(row, run) {
     const [name, meta, bar] = row.firstChild.children;
-    name.textContent = run.title;
+    const differs = run.differs || "";
+    if (name.dataset.key !== `${run.title}\n${differs}`) {
+      name.dataset.key = `${run.title}\n${differs}`;
+      name.replaceChildren(run.title, ...(differs ? [make("small", "", differs)] : []));
+    }
     meta.textContent = [run.suite, `${run.tasks} tasks`, progressWords(run)].join(" · ");
-    row.firstChild.title = `${run.title}, ${run.created_words}`;
-    bar.hidden = !(ACTIVE.includes(run.status) && run.steps);
-    bar.firstChild.style.width = `${run.steps ? Math.min(100, (100 * run.steps_done) / run.steps) : 0}%`;
+    row.firstChild.title = [run.title, differs, run.created_words].filter(Boolean).join(", ");
+    bar.hidden = !(ACTIVE.includes(run.status) && (run.steps || run.doing?.total));
+    bar.firstChild.style.width = `${100 * share(run)}%`;
     row.className = `ms-run-row ${run.status}`;
     if (run.id === ms.run) row.firstChild.setAttribute("aria-current", "true");
     else row.firstChild.removeAttribute("aria-current");
@@ -179,7 +189,7 @@ window.mergescopeFrame = (() => {
       const run = ms.status;
       title.textContent = run ? run.title : first || ms.run ? "…" : ms.readonly ? "No run chosen" : "New merge";
       pill.hidden = !run;
-      bar.hidden = !(run && run.steps && run.status !== "done");
+      bar.hidden = !(run && (run.steps || run.doing?.total) && run.status !== "done");
       notice.hidden = !(run && run.notice);
       notice.textContent = run?.notice || "";
       notice.className = `ms-notice ms-note ${run?.status === "failed" ? "error" : "warning"}`;
@@ -187,14 +197,15 @@ window.mergescopeFrame = (() => {
         ? `${Math.floor((100 * run.steps_done) / run.steps)} % · ${run.title} · Mergescope` : "Mergescope";
       // The line is there before the first answer, so that nothing below moves.
       if (!run) { words.textContent = first || ms.run ? "\u00a0" : ms.readonly ? "Choose a run in the list." : "Choose tasks and a method, then press Start merge."; buttons.replaceChildren(); buttons.dataset.key = ""; return; }
-      pill.textContent = run.loading ? "loading" : run.status_words;
+      const now = doing(run);
+      pill.textContent = loading(run) ? "loading" : run.status === "running" && now ? "evaluating" : run.status_words;
       pill.className = `ms-pill ${run.status}`;
-      bar.firstChild.style.width = `${run.steps ? Math.min(100, (100 * run.steps_done) / run.steps) : 0}%`;
-      bar.setAttribute("aria-valuenow", String(run.steps_done));
-      bar.setAttribute("aria-valuemax", String(run.steps || 1));
+      bar.firstChild.style.width = `${100 * share(run)}%`;
+      bar.setAttribute("aria-valuenow", String(Math.round(100 * share(run))));
+      bar.setAttribute("aria-valuemax", "100");
       const parts = [];
-      if (run.loading) parts.push(loadingWords(run.loading));
-      else if (run.status === "queued") parts.push(run.position === 0 ? "loading" : run.position ? `place ${run.position} in the queue` : "waits for its turn");
+      if (now) parts.push(...now);
+      else if (run.status === "queued") parts.push(run.position === 0 ? "loading the checkpoints and images" : run.position ? `place ${run.position} in the queue` : "waits for its turn");
       else if (run.status === "done") {
         parts.push(run.average === null ? "" : `${percent(run.average)} on average`, `${duration(run.seconds)}`);
       } else if (run.steps) {
@@ -215,6 +226,7 @@ window.mergescopeFrame = (() => {
           const share = make("button", "ms-button", "Share");
           share.type = "button";
           share.addEventListener("click", () => ms.open("share"));
+          share.className += " ms-to-share";
           buttons.append(share);
         }
       }
@@ -225,5 +237,5 @@ window.mergescopeFrame = (() => {
     draw();
   }
 
-  return { sidebar, header, refresh, get runs() { return frame.runs; } };
+  return { sidebar, header, refresh, doing, get runs() { return frame.runs; } };
 })();

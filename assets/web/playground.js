@@ -158,6 +158,13 @@ window.mergescopePlayground = (root, server) => {
   }
 
   function refresh(again = false) {
+    if (!ms.run) {
+      state.run = "";
+      content.hidden = true;
+      box.show(ms.known ? { title: "No run chosen", text: "Start a merge under Set up, or choose a run in the list: its models can be tried here.", setup: true }
+        : { title: "Loading …" });
+      return;
+    }
     const status = ms.status?.id === ms.run ? ms.status.status : "";
     if (!again && state.run === ms.run && (state.status === status || !status || !state.status)) {
       state.status = status || state.status;
@@ -165,11 +172,6 @@ window.mergescopePlayground = (root, server) => {
     }
     const same = state.run === ms.run;
     Object.assign(state, { run: ms.run, status });
-    if (!ms.run) {
-      content.hidden = true;
-      box.show({ title: "No run chosen", text: "Start a merge under Set up, or choose a run in the list: its models can be tried here." });
-      return;
-    }
     if (!same) {
       Object.assign(state, { answer: null, picked: null });
       thumbs.replaceChildren();

@@ -26,6 +26,11 @@ class Bar:
         self.finish()
         self._task = self._display.add_task(label, total=total)
 
+    def rename(self, label: str) -> None:
+        """Another text before the same bar."""
+        if self._task is not None:
+            self._display.update(self._task, description=label)
+
     def advance(self, units: int = 1) -> None:
         """Move the bar."""
         if self._task is not None:
@@ -53,6 +58,10 @@ class Prefixed:
     def start(self, label: str, total: int | None) -> None:
         """A new piece of work, named with its place in the whole."""
         self._inner.start(f"{self.prefix}{label}", total)
+
+    def rename(self, label: str) -> None:
+        """Another text, named with its place in the whole."""
+        self._inner.rename(f"{self.prefix}{label}")
 
     def advance(self, units: int = 1) -> None:
         """Move the bar."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from core.errors import BadSuite
@@ -72,21 +72,3 @@ class OpenedTasks:
             "labelled": test is not None and test.labels is not None,
             "skipped": test.skipped if test is not None else 0,
         }
-
-
-class Ticking:
-    """A progress that nobody draws, whose every step asks whether to go on."""
-
-    def __init__(self, tick: Callable[[], None]) -> None:
-        self._tick = tick
-
-    def start(self, label: str, total: int | None) -> None:
-        """Ask whether to go on."""
-        self._tick()
-
-    def advance(self, units: int = 1) -> None:
-        """Ask whether to go on."""
-        self._tick()
-
-    def finish(self) -> None:
-        """Nothing is left to ask."""

@@ -15,8 +15,9 @@ import gradio as gr
 from core.errors import BadInput
 from dashboard import ui
 from dashboard.context import Context
+from dashboard.differences import Named, differences
 from dashboard.settings import asset
-from dashboard.wording import RESUMABLE, STATUS, run_title
+from dashboard.wording import ACTIVE, RESUMABLE, STATUS, run_title
 
 ACTIONS = ("pause", "resume", "cancel", "restart")
 MAX_LISTED = 1000
@@ -59,6 +60,9 @@ def _list(ctx: Context) -> Any:
         owner = ctx.is_owner(request)
         records = ctx.runs(request, limit=limit + 1)
         entries = [entry(record, ctx, owner) for record in records[:limit]]
+        apart = differences([Named.of(record, item["title"]) for record, item in zip(records, entries, strict=False)])
+        for item in entries:
+            item["differs"] = apart[item["id"]]
         current, wanted = None, args.get("run")
         if all(item["id"] != wanted for item in entries) and ctx.visible(wanted, request):
             record = ctx.find(str(wanted))
@@ -91,10 +95,11 @@ def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
     if record.status == "running" and record.steps and record.steps_done:
         left = record.seconds / record.steps_done * (record.steps - record.steps_done)
     position = ctx.jobs.position(record.id) if ctx.jobs is not None and record.status == "queued" else None
-    standing = ctx.jobs.standing(record.id) if ctx.jobs is not None and position == 0 else None
+    standing = ctx.jobs.standing(record.id) if ctx.jobs is not None and record.status in ACTIVE else None
     return {
         "id": record.id,
         "title": run_title(record.name, method_title(record.method)),
+        "differs": "",
         "method": record.method,
         "suite": record.suite,
         "status": record.status,
@@ -105,7 +110,7 @@ def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
         "seconds": record.seconds,
         "left": left,
         "position": position,
-        "loading": asdict(standing) if standing is not None else None,
+        "doing": asdict(standing) if standing is not None else None,
         "average": record.average_accuracy,
         "created_words": ago(record.created),
         "owner": owner and ctx.jobs is not None,

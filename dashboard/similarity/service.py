@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from core.progress import Remembered, Standing
 from dashboard.similarity.description import describe
 
 if TYPE_CHECKING:
@@ -20,30 +20,7 @@ class Subject:
     tasks: tuple[str, ...]
 
 
-class Told:
-    """A `core.progress.Progress` that remembers where the work stands, for whoever asks."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._label, self._done, self._total = "Waiting for its turn", 0, 0
-
-    def start(self, label: str, total: int | None) -> None:
-        """A new piece of work of `total` units."""
-        with self._lock:
-            self._label, self._done, self._total = label, 0, total or 0
-
-    def advance(self, units: int = 1) -> None:
-        """`units` more are done."""
-        with self._lock:
-            self._done += units
-
-    def finish(self) -> None:
-        """The piece of work is over."""
-
-    def now(self) -> dict[str, Any]:
-        """Label, units done and in total (0: unknown)."""
-        with self._lock:
-            return {"label": self._label, "done": self._done, "total": self._total}
+WAITING = Standing("Waiting until other measurements of this page are done", 0, None, None)
 
 
 class Similarities:
@@ -51,22 +28,22 @@ class Similarities:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._progress: dict[Subject, Told] = {}
+        self._progress: dict[Subject, Remembered] = {}
 
     def answer(self, subject: Subject, *, again: bool = False) -> dict[str, Any]:
         """What is known now; the first call starts the computation. Raises `UnknownName` for a suite that is gone."""
         file = self._library.suite(subject.suite)
-        told = self._progress.setdefault(subject, Told())
+        told = self._progress.setdefault(subject, Remembered())
         key = ("similarity", self._library.identity(file), subject)
         found = self._library.later(key, lambda: self._compute(subject, told), again=again)
         if found.pending:
-            return {"pending": told.now()}
+            return {"pending": asdict(told.standing() or WAITING)}
         self._progress.pop(subject, None)
         if found.error:
             return {"error": found.error}
         return {"suite": file.title, **found.value}
 
-    def _compute(self, subject: Subject, told: Told) -> dict[str, Any]:
+    def _compute(self, subject: Subject, told: Remembered) -> dict[str, Any]:
         from core.similarity import similarity
 
         file = self._library.suite(subject.suite)

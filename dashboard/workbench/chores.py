@@ -26,6 +26,10 @@ class Chore:
         self.tick()
         self._label, self._total, self._done, self._begun = label, total, 0, time.monotonic()
 
+    def rename(self, label: str) -> None:
+        """Another part of the same count."""
+        self._label = label
+
     def advance(self, units: int = 1) -> None:
         """Some of it is done."""
         self.tick()

@@ -15,6 +15,7 @@ from core.store import Store
 from dashboard.charts import bundle, whatif
 from dashboard.charts.columns import arrange
 from dashboard.charts.feed import Feed
+from tests.browser.conftest import ROOT
 from tests.dashboard import synthetic
 
 
@@ -168,3 +169,67 @@ def test_names_with_markup_are_drawn_as_text(blank: Any, store: Store) -> None:
     blank.wait_for_timeout(300)
     assert blank.evaluate("window.__x") is None
     assert blank.locator("a[href*=x], img[src=x]").count() == 0
+
+
+def test_the_box_in_place_of_charts_says_what_the_run_does(blank: Any) -> None:
+    """Before the list of runs is known, without a run, in the queue, while it loads, while it evaluates."""
+    blank.add_script_tag(content=(ROOT / "assets" / "web" / "frame.js").read_text("utf-8"))
+    said = blank.evaluate(
+        """() => {
+            const { charts } = mergescope, run = new charts.Run("a"), said = [];
+            const hub = new charts.Hub({}), root = charts.stateBox(hub, document.createElement("div"));
+            mergescope.tabs = ["setup", "live"];
+            const now = (status) => {
+                Object.assign(hub, { status });
+                hub.emit("status", status);
+                const bar = root.querySelector(".ms-bar"), button = root.querySelector("button");
+                const [title, text] = [...root.children].map((one) => one.textContent);
+                said.push([title, text, bar.hidden ? null : bar.firstChild.style.width, !button.hidden]);
+            };
+            const doing = { label: "Decoding images", done: 120, total: 480, left: 30 };
+            hub.known = false; now(null);
+            hub.known = true; now(null);
+            hub.id = "a"; hub.runs.set("a", run); now(null);
+            run.describe({ tasks: [], status: "queued" });
+            now({ status: "queued", position: 2, doing: null });
+            now({ status: "queued", position: 0, doing: null });
+            now({ status: "queued", position: 0, doing });
+            run.status = "running";
+            now({ status: "running", steps: 0, steps_done: 0,
+                  doing: { label: "Evaluating task 3 of 8, image", done: 1280, total: 5120, left: 0.2 } });
+            run.status = "failed"; run.failure = "no memory"; now({ status: "failed" });
+            return said;
+        }"""
+    )
+    then = "The charts start with the first step."
+    assert said == [
+        ["Loading …", "", None, False],
+        ["No run chosen", "Start a merge under Set up, or choose a run in the list.", None, True],
+        ["Loading …", "", None, False],
+        ["Waiting for its turn", "2 other runs are going on or waiting on this device.", None, False],
+        ["Loading the checkpoints and images …", then, None, False],
+        ["Decoding images 120 of 480", "about 30 s left", "25%", False],
+        ["Evaluating task 3 of 8, image 1,280 of 5,120", then, "25%", False],
+        ["This run failed", "no memory", None, False],
+    ]
+
+
+def test_between_steps_only_what_takes_a_while_is_told(blank: Any) -> None:
+    blank.add_script_tag(content=(ROOT / "assets" / "web" / "frame.js").read_text("utf-8"))
+    run = {"status": "running", "steps": 200, "steps_done": 40}
+    short, long = ({"label": "Measuring, image", "done": 1, "total": 9, "left": left} for left in (2, 600))
+    words = "(run) => window.mergescopeFrame.doing(run)"
+    assert blank.evaluate(words, run | {"doing": short}) is None
+    assert blank.evaluate(words, run | {"doing": long}) == ["Measuring, image 1 of 9", "about 10 min left"]
+    assert blank.evaluate(words, run | {"doing": short, "steps_done": 200}) == [
+        "Measuring, image 1 of 9",
+        "about 2 s left",
+    ]
+
+
+def test_the_first_step_has_a_scale_around_it_and_no_speed(blank: Any) -> None:
+    assert blank.evaluate("mergescope.charts.limits(0.30000001192, 0.30000001192)") == pytest.approx([0.25, 0.35])
+    pace = """(seconds) => { const run = new mergescope.charts.Run("a");
+        run.steps = seconds.map((one, number) => ({ number, seconds: one })); return String(run.pace); }"""
+    assert blank.evaluate(pace, [0.001]) == "NaN"
+    assert blank.evaluate(pace, [0.001, 0.5, 0.7]) == "0.6"

@@ -86,7 +86,7 @@ def test_a_limit_spreads_over_the_split(problem64: Problem) -> None:
     seen = []
 
     class Seen(Problem):
-        def logits(self, weights: object, task: str, images: torch.Tensor, features: object = None) -> torch.Tensor:
+        def logits(self, weights: object, task: str, images: torch.Tensor, *_: object) -> torch.Tensor:
             seen.append(images)
             return torch.zeros(len(images), 4)
 
@@ -130,9 +130,9 @@ def computed(problem: Problem, monkeypatch: pytest.MonkeyPatch, **how: object) -
     """How many evaluations `references` really makes."""
     calls = []
 
-    def counting(*arguments: object) -> Evaluation:
+    def counting(*arguments: object, **more: object) -> Evaluation:
         calls.append(arguments)
-        return evaluate(*arguments)  # type: ignore[arg-type]
+        return evaluate(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(importlib.import_module("core.evaluate"), "evaluate", counting)
     references(problem, **how)  # type: ignore[arg-type]

@@ -15,7 +15,6 @@ from core.similarity import ALL, Relation, Similarity
 from dashboard.charts.figure import complete
 from dashboard.similarity import figures
 from dashboard.similarity.description import describe
-from dashboard.similarity.service import Told
 
 TASKS = ("far", "left", "right")
 
@@ -96,17 +95,6 @@ def test_names_are_no_markup_in_figures() -> None:
     drawn = figures.matrix(names, {ALL: [[None, 0.1], [0.1, None]]}, ([], []), "cosine")
     assert "<b onclick" not in json.dumps(drawn)
     assert "<b onclick" not in json.dumps(figures.norms(names, [1.0, 2.0]))
-
-
-def test_progress_tells_where_the_work_stands() -> None:
-    told = Told()
-    assert told.now()["total"] == 0
-    told.start("Reading experts", 4)
-    told.advance()
-    told.advance(2)
-    assert told.now() == {"label": "Reading experts", "done": 3, "total": 4}
-    told.start("Comparing", None)
-    assert told.now() == {"label": "Comparing", "done": 0, "total": 0}
 
 
 def answered(dashboard: Any, name: str, **args: Any) -> Any:

@@ -121,7 +121,9 @@
     function update() {
       const run = hub.run,
         count = frames().length;
-      root.hidden = count < 2;
+      // While steps are still to come it stands there already, so that nothing moves when they do.
+      root.hidden = count < 2 && (!run?.hasCoefficients || run.ended);
+      slider.disabled = play.disabled = count < 2;
       slider.max = String(Math.max(0, count - 1));
       slider.value = String(run ? run.place(hub.step) : 0);
       const number = numberAt(Number(slider.value));

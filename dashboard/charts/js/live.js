@@ -265,6 +265,9 @@
       // What ended without one has no entropy to wait for.
       card.root.hidden = Boolean(run?.ended && !run.steps.some((one) => one.entropy?.some?.(Number.isFinite)));
       card.root.previousElementSibling?.classList.toggle("mc-wide", card.root.hidden);
+      card.note.textContent = run?.steps.some((one) => one.number > 0)
+        ? "This method measures no entropy."
+        : "Entropy appears with the first step.";
       choice.root.hidden = !run?.hasLoss;
       const split = run?.about?.adapted_on;
       card.help.textContent = [

@@ -20,8 +20,8 @@
   // Round limits around values, at least `least` apart.
   charts.limits = (low, high, unit = 0.05, least = 0.1) => {
     if (!(low <= high)) return [0, 1];
-    let bottom = Math.floor(low / unit + 1e-9) * unit,
-      top = Math.ceil(high / unit - 1e-9) * unit;
+    let bottom = Math.floor(low / unit + 1e-6) * unit,
+      top = Math.ceil(high / unit - 1e-6) * unit; // λ comes in float32
     while (top - bottom < least - 1e-9) {
       top += unit;
       if (top - bottom < least - 1e-9) bottom -= unit;

@@ -177,7 +177,7 @@
 
     // Seconds per step, averaged over the last 20.
     get pace() {
-      const recent = this.steps.slice(-20).filter((step) => step.seconds > 0);
+      const recent = this.steps.slice(-20).filter((step) => step.number > 0 && step.seconds > 0);
       return recent.length ? charts.mean(recent.map((step) => step.seconds)) : NaN;
     }
   };

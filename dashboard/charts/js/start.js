@@ -14,7 +14,11 @@
     const hub = new charts.Hub({ describe: server.describe, history: server.history }, page.pollSeconds);
     hub.on("step", (step) => page.setStep(step));
     hub.on("saved", (run) => page.select(run));
-    page.on("run", (run) => hub.show(run));
+    page.on("run", (run) => {
+      hub.known = page.known;
+      hub.show(run);
+      if (!run) hub.emit("run", null);
+    });
     page.on("step", (step) => hub.setStep(step));
     page.on("tab", () => {
       hub.wake();
@@ -22,8 +26,12 @@
     });
     // The sidebar sees a run go on again (resumed) before anybody asks for its steps.
     page.on("status", (status) => {
+      hub.status = status?.id === hub.id ? status : null;
+      hub.emit("status", hub.status);
       if (status?.id === hub.id && status.status !== hub.run?.status) hub.poke();
     });
+    hub.known = page.known;
+    hub.status = page.status;
     hub.show(page.run);
     if (page.step !== null) hub.setStep(page.step);
     return hub;

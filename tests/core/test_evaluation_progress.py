@@ -1,0 +1,105 @@
+"""Evaluating takes minutes on large suites: it says which task it is at, and how many of all images are done."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import evaluate as evaluation
+from core import methods, runner, session
+from core.jobs import Jobs, RunRequest
+from core.methods.base import Outcome
+from core.problem import Problem
+from core.progress import Progress, Remembered
+from core.settings import parse
+from core.store import Store
+from tests.core.test_jobs import until
+from tests.tiny import SPLITS
+
+
+class Parts:
+    """Labels of the pieces of work, each with its total and what was done of it."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[str, int | None, int]] = []
+        self.renamed: list[str] = []
+
+    def start(self, label: str, total: int | None) -> None:
+        self.pieces.append((label, total, 0))
+
+    def rename(self, label: str) -> None:
+        self.renamed.append(label)
+
+    def advance(self, units: int = 1) -> None:
+        label, total, done = self.pieces.pop()
+        self.pieces.append((label, total, done + units))
+
+    def finish(self) -> None: ...
+
+
+def test_a_run_counts_the_images_it_evaluates(tmp_path: Path, problem32: Problem) -> None:
+    problem, told, images = dataclasses.replace(problem32, micro_batch=5), Parts(), SPLITS["test"]
+    with Store.open(tmp_path / "runs") as store:
+        method = methods.get("adamerging")
+        settings = parse(method.Settings, {"steps": 4, "batch": 4}, method.name)
+        run_id = runner.create(store, problem, method, settings)
+        runner.execute(store, run_id, problem, method, settings, evaluate_every=2, evaluate_limit=10, progress=told)
+    counted = [piece for piece in told.pieces if piece[0] != method.title]
+    sampled = ("Measuring accuracy on a sample, image", 3 * 10, 3 * 10)
+    assert counted.count(sampled) == 2
+    assert ("Evaluating", 3 * images, 3 * images) in counted
+    assert told.renamed == [f"Evaluating task {place} of 3, image" for place in (1, 2, 3)]
+    assert counted[-1][0] == "Storing the merged model"
+
+
+def test_base_and_experts_are_counted_once_and_then_remembered(problem32: Problem) -> None:
+    images, first, again = SPLITS["test"], Parts(), Parts()
+    problem = dataclasses.replace(problem32, hashes={name: f"{name} here" for name in ("base", *problem32.tasks)})
+    found = evaluation.references(problem, progress=first)
+    assert first.pieces == [("Evaluating base and experts, image", 6 * images, 6 * images)]
+    assert evaluation.references(problem, progress=again) == found
+    assert again.pieces == []
+
+
+def test_a_renamed_piece_keeps_its_count_and_its_clock() -> None:
+    told = Remembered()
+    told.rename("nothing yet")
+    assert told.standing() is None
+    told.start("one", 8)
+    told.advance(2)
+    told.rename("two")
+    now = told.standing()
+    assert now is not None
+    assert (now.label, now.done, now.total) == ("two", 2, 8)
+    assert now.left is not None
+
+
+def test_whoever_asks_learns_what_a_run_evaluates(
+    tmp_path: Path, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, seen = threading.Event(), threading.Event()
+    real = session.evaluate_outcome
+
+    def slow(problem: Problem, outcome: Outcome, progress: Progress) -> Any:
+        progress.start("Evaluating task 2 of 3, image", 96)
+        progress.advance(40)
+        held.set()
+        seen.wait(60)
+        return real(problem, outcome, progress)
+
+    monkeypatch.setattr(session, "evaluate_outcome", slow)
+    store = Store.open(tmp_path / "runs")
+    jobs = Jobs(store)
+    run_id = jobs.submit(RunRequest(str(tiny_suite), method="average", device="cpu"))
+    assert held.wait(60)
+    found = jobs.standing(run_id)
+    assert found is not None
+    assert (found.label, found.done, found.total) == ("Evaluating task 2 of 3, image", 40, 96)
+    seen.set()
+    until(lambda: store.run(run_id).status == "done")
+    jobs.shutdown()
+    store.close()

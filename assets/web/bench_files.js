@@ -101,7 +101,7 @@
     for (const suite of state.published) {
       const row = make("li"), text = make("span");
       text.append(make("strong", "", suite.title), make("small", "", suite.ready ? `${suite.tasks} tasks · all here`
-        : `${suite.tasks} tasks · ${suite.missing} of ${suite.parts} parts not here yet`));
+        : `${suite.tasks} tasks · ${suite.parts - suite.missing} of ${suite.parts} checkpoints and data sets are here`));
       row.append(text);
       if (suite.ready) row.append(ms.button("Use", "primary", () => act.use(suite.name)));
       else {

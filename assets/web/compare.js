@@ -33,7 +33,8 @@ window.mergescopeCompare = (root, server) => {
   const figure = analysis.figureCard("Bars", "", { wide: true, height: 330, note: "Tick runs in the table to draw them." });
   const choice = charts.choice("Figure", [["bars", "Bars"], ["radar", "Radar"], ["time", "Accuracy and seconds"]], state.figure,
     (value) => { state.figure = value; draw(); });
-  figure.tools.prepend(choice.root);
+  const clear = button("Untick all", () => { state.chosen.clear(); fill(); figures(); });
+  figure.tools.prepend(choice.root, clear);
   const title = figure.root.querySelector("h3");
   const key = element("div", { class: "an-key" });
   figure.foot.append(key);
@@ -48,15 +49,28 @@ window.mergescopeCompare = (root, server) => {
     ["normalised", "Normalised", "share of the experts' accuracy, averaged over the tasks", (row) => row.normalised, (row) => charts.percent(row.normalised)],
     ["seconds", "Seconds", "time of the steps, without evaluation", (row) => row.seconds, (row) => seconds(row.seconds)],
     ["memory", "Peak memory", "of the whole process", (row) => row.memory, (row) => (Number.isFinite(row.memory) ? `${count(Math.round(row.memory))} MB` : "–")],
-    ["adapted_on", "Learned on", "the images that the method saw", (row) => row.adapted_on, (row) => row.adapted_on || "–"],
+    ["adapted_on", "Learned on", "the images that the method saw", (row) => row.adapted_on, (row) => (row.adapted_on === "nothing" ? "no images" : row.adapted_on || "–")],
     ["samples", "Images seen", "over all steps and tasks", (row) => row.samples, (row) => count(row.samples)],
     ["steps", "Steps", "updates of λ", (row) => row.steps, (row) => count(row.steps)],
   ];
   const count = (value) => (Number.isFinite(value) ? value.toLocaleString("en-US").replaceAll(",", " ") : "–");
   const seconds = (value) => (Number.isFinite(value) ? (value < 10 ? value.toFixed(2) : value.toFixed(1)) : "–");
 
+  /* Rows are ordered within the class they compete in. */
+  const CLASSES = [
+    ["one", "One model, made without labels"],
+    ["labelled", "One model, learned with labels"],
+    ["several", "Several models, or parts of its own for each task"],
+    ["reference", "For orientation"],
+    ["published", "Published numbers, not measured here"],
+  ];
+  const NEEDS = { "labelled images": "labels", "labelled training images": "labelled training images" };
+  const images = (row) => (row.adapted_on === "nothing" ? "no images" : row.adapted_on ? `${row.adapted_on} images${Number.isFinite(row.samples) ? `, ${count(row.samples)} seen` : ""}` : "");
+  /* What has to be known before a number is compared: what it is made of, what it saw. */
+  const told = (row) => [row.differs, row.note, NEEDS[row.needs] && `needs ${NEEDS[row.needs]}`, images(row),
+    row.complete ? "" : "other tasks: its average is not comparable"].filter(Boolean).join(" · ");
   const valueOf = (row, column) => {
-    if (column === "name") return row.name.toLowerCase();
+    if (column === "name") return row.label.toLowerCase();
     if (column === "average") return row.average;
     if (column.startsWith("task ")) return row.cells[Number(column.slice(5))].accuracy;
     return COLUMNS.find(([name]) => name === column)[3](row);
@@ -71,7 +85,7 @@ window.mergescopeCompare = (root, server) => {
     });
   }
   const visible = () => {
-    const matches = (row) => `${row.name} ${row.method} ${row.adapted_on} ${row.id}`.toLowerCase().includes(state.filter);
+    const matches = (row) => `${row.label} ${row.method} ${told(row)} ${row.id}`.toLowerCase().includes(state.filter);
     return ordered(state.answer.table.rows.filter(matches));
   };
 
@@ -93,22 +107,25 @@ window.mergescopeCompare = (root, server) => {
       title: [cell.best ? "highest of these runs" : "", interval && `95 % interval ${interval} %`, Number.isFinite(cell.normalised) && `${charts.percent(cell.normalised)} of the expert`].filter(Boolean).join(" · ") || null },
     element("b", { text: (100 * cell.accuracy).toFixed(1) }), interval ? element("small", { text: interval }) : null);
   }
+  const section = (words, found) => element("tr", { class: "an-class" }, element("th", { scope: "rowgroup", colspan: String(3 + state.answer.table.tasks.length + COLUMNS.length) },
+    element("span", {}, words, element("small", { text: String(found.length) }))));
   function line(row) {
-    const tick = element("input", { type: "checkbox", "aria-label": `Draw ${row.name}`, onchange: () => {
+    const tick = element("input", { type: "checkbox", "aria-label": `Draw ${row.label}`, onchange: () => {
       if (tick.checked) state.chosen.add(row.id); else state.chosen.delete(row.id);
       if (state.chosen.size > MOST) { tick.checked = false; state.chosen.delete(row.id); ms.toast(`At most ${MOST} runs are drawn at once.`, "warning"); return; }
       figures();
     } });
     tick.checked = state.chosen.has(row.id);
-    const about = [row.name === row.method ? "" : row.method, row.note || row.created.slice(0, 16).replace("T", " "),
-      row.complete ? "" : "other tasks: its average is not comparable"].filter(Boolean).join(" · ");
+    const about = [row.kind !== "run" || row.name === row.method ? "" : row.method, told(row)].filter(Boolean).join(" · ");
+    const made = [about, row.created && `started ${row.created.slice(0, 16).replace("T", " ")}`].filter(Boolean).join(" · ");
     const name = row.kind === "run"
       ? element("button", { type: "button", class: "an-run", text: row.name, title: "Open this run", onclick: () => ms.select(row.id) })
       : element("span", { class: "an-run", text: row.name });
     return element("tr", { class: [`an-row-${row.kind}`, row.id === ms.run ? "an-current" : ""].join(" "), "data-row": row.id },
       element("td", { class: "an-tick" }, tick),
-      element("th", { scope: "row", class: "an-name" }, name, element("small", { text: about, title: about })),
-      element("td", { class: row.best ? "an-best an-average" : "an-average" }, element("b", { text: Number.isFinite(row.average) ? (100 * row.average).toFixed(1) : "–" })),
+      element("th", { scope: "row", class: "an-name" }, name, element("small", { text: about, title: made })),
+      element("td", { class: row.best ? "an-best an-average" : "an-average" }, element("b", { text: Number.isFinite(row.average) ? (100 * row.average).toFixed(1) : "–" }),
+        row.interval ? element("small", { text: row.interval.map((bound) => (100 * bound).toFixed(1)).join("–") }) : null),
       ...row.cells.map(accuracy), ...COLUMNS.map(([, , , , text]) => element("td", { text: text(row) })));
   }
   function fill() {
@@ -118,7 +135,8 @@ window.mergescopeCompare = (root, server) => {
       element("thead", {}, element("tr", {}, element("th", { class: "an-tick", scope: "col" }, element("span", { class: "an-hidden", text: "Drawn" })),
         head("name", "Run", "", false), head("average", "Average", "over the merged tasks, in per cent"),
         ...found.titles.map((text, place) => head(`task ${place}`, text, "accuracy in per cent")), ...COLUMNS.map(([name, text, hint]) => head(name, text, hint)))),
-      element("tbody", {}, ...rows.map(line)));
+      ...CLASSES.map(([name, words]) => [words, rows.filter((row) => row.group === name)]).filter(([, found]) => found.length)
+        .map(([words, found]) => element("tbody", {}, section(words, found), ...found.map(line))));
     none.hidden = rows.length > 0;
     hint();
   }
@@ -129,7 +147,7 @@ window.mergescopeCompare = (root, server) => {
     suites.select.value = answer.suite;
     suites.root.hidden = answer.suites.length < 2;
     const { rows } = answer.table, runs = rows.filter((row) => row.kind === "run");
-    help.textContent = "accuracy in per cent on the test images · bold: the highest"
+    help.textContent = "accuracy in per cent on the test images · bold: the highest of one model made without labels"
       + (rows.some((row) => row.kind === "published") ? " · rows marked “published” are the papers' numbers, not measured here" : "");
     active.textContent = answer.active ? `${answer.active} more ${answer.active === 1 ? "run is" : "runs are"} going on or waiting` : "";
     missing?.fill(answer.missing);
@@ -141,7 +159,7 @@ window.mergescopeCompare = (root, server) => {
     }
     box.show(null);
     content.hidden = false;
-    for (const row of ordered(runs)) {
+    for (const row of [...ordered(runs)].sort((left, right) => Number(left.group !== "one") - Number(right.group !== "one"))) {
       if (state.told.has(row.id)) continue;
       state.told.add(row.id);
       if (state.chosen.size < FIRST) state.chosen.add(row.id);
@@ -188,10 +206,11 @@ window.mergescopeCompare = (root, server) => {
   const signature = () => statuses;
 
   async function figures() {
+    clear.hidden = state.chosen.size === 0;
     const ids = ordered(state.answer.table.rows).map((row) => row.id).filter((id) => state.chosen.has(id));
     const turn = (state.drawn += 1);
     if (!ids.length) { state.figures = null; draw(); return; }
-    const answer = await analysis.ask(server.compare_figures, { run: ms.run, suite: state.answer.suite, ids }, { alive: () => turn === state.drawn });
+    const answer = await analysis.ask(server.compare_figures, { run: ms.run, suite: state.answer.suite, ids, others: state.answer.table.rows.map((row) => row.id) }, { alive: () => turn === state.drawn });
     if (!answer) return;
     state.figures = answer.error ? null : { ...answer, names: ids.map((id) => state.answer.table.rows.find((row) => row.id === id)) };
     if (answer.error) ms.toast(answer.error, "error");
@@ -199,7 +218,7 @@ window.mergescopeCompare = (root, server) => {
   }
   const WORDS = { bars: ["Accuracy by task", "bars: accuracy · whiskers: 95 % interval"],
     radar: ["Accuracy around the tasks", "the further out, the better; the rings say how much"],
-    time: ["Accuracy against time", "average accuracy · seconds of the steps"] };
+    time: ["Accuracy against time", "average accuracy · names: ticked runs · grey: all others, hover to read them"] };
   function draw() {
     const chosen = state.figures?.[state.figure];
     [title.textContent, figure.help.textContent] = WORDS[state.figure];
@@ -214,7 +233,7 @@ window.mergescopeCompare = (root, server) => {
     const data = filled?.wide[ms.theme].data ?? [];
     key.replaceChildren(...(state.figure === "time" || unlabelled ? [] : named.map((row, place) => {
       const colour = data[place]?.marker?.color;
-      return element("span", { class: "mc-key" }, element("i", { class: "mc-kind", style: colour ? `background:${colour}` : null, "aria-hidden": "true" }), row.name);
+      return element("span", { class: "mc-key" }, element("i", { class: "mc-kind", style: colour ? `background:${colour}` : null, "aria-hidden": "true" }), row.label);
     })));
   }
 

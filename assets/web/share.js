@@ -96,7 +96,8 @@ window.mergescopeShare = (element, server) => {
     days.setAttribute("aria-label", "How long it works");
     label.type = "text";
     label.maxLength = 80;
-    label.placeholder = "for whom (optional)";
+    label.placeholder = "for whom";
+    label.title = "For whom the link is; optional, shown in the list below.";
     label.setAttribute("aria-label", "For whom");
     const create = button("Create link", "primary", async () => {
       if (scope.value === "run" && !ms.run) { ms.toast("Choose a run first, or share all runs.", "warning"); return; }

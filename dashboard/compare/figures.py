@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from dashboard.charts import palette
-from dashboard.charts.figure import SERIES, Figure, brief, folded, plain, shorten
+from dashboard.charts.figure import SERIES, Figure, brief, folded, plain
 from dashboard.charts.palette import ThemeName
 from dashboard.compare.table import Row, Table
 
@@ -24,13 +24,13 @@ def bars(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narro
     data = [
         {
             "type": "bar",
-            "name": plain(row.name),
+            "name": plain(row.label),
             "x" if not narrow else "y": places,
             "y" if not narrow else "x": [cell.accuracy for cell in row.cells],
             "orientation": "h" if narrow else "v",
             "marker": {"color": colour},
             ("error_x" if narrow else "error_y"): _intervals(row, colours.text),
-            "customdata": [plain(f"{row.name}, {title}") for title in table.titles],
+            "customdata": [plain(f"{row.label}, {title}") for title in table.titles],
             "hovertemplate": f"<b>%{{customdata}}</b><br>%{{{'x' if narrow else 'y'}:.1%}}<extra></extra>",
         }
         for row, colour in zip(shown, SERIES[theme], strict=False)
@@ -89,13 +89,13 @@ def radar(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narr
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": plain(row.name),
+                "name": plain(row.label),
                 "x": [x for x, _ in closed],
                 "y": [y for _, y in closed],
                 "line": {"color": colour, "width": 2, "dash": "dot" if row.kind != "run" else "solid"},
                 "marker": {"color": colour, "size": 6},
                 "customdata": [
-                    plain(f"{row.name}, {title}: {'–' if value is None else f'{value:.1%}'}")
+                    plain(f"{row.label}, {title}: {'–' if value is None else f'{value:.1%}'}")
                     for title, value in zip((*table.titles, table.titles[0]), (*known, known[0]), strict=True)
                 ],
                 "hovertemplate": "%{customdata}<extra></extra>",
@@ -115,7 +115,9 @@ def radar(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narr
         label = plain(brief(title, task, 10 if narrow else 20))
         font = {"size": 12, "color": colours.text}
         notes.append({"x": 1.07 * x, "y": 1.09 * y, "text": label, "showarrow": False, "xanchor": side, "font": font})
-    wide = {"fixedrange": True, "visible": False, "range": [-1.45, 1.45]}
+    # Beside the circle there has to be room for the names.
+    reach = 1.8 if narrow else 1.45
+    wide = {"fixedrange": True, "visible": False, "range": [-reach, reach]}
     return {
         "data": data,
         "layout": {
@@ -128,52 +130,6 @@ def radar(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narr
             "height": 330 if narrow else 420,
         },
     }
-
-
-def time(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
-    """Average accuracy against the seconds that a run took; names stand at the points."""
-    colours = palette.THEMES[theme]
-    known = [row for row in rows if row.seconds is not None and row.average is not None][:MOST]
-    if not known:
-        return {"data": [], "layout": {"height": 330}}
-    seconds = [max(row.seconds or 0.0, 1e-3) for row in known]
-    spread = max(seconds) / min(seconds) > 20
-    at = {row.id: colour for row, colour in zip(rows, SERIES[theme], strict=False)}
-    data = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": [second],
-            "y": [row.average],
-            "name": plain(row.name),
-            "marker": {"size": 12, "color": at.get(row.id, colours.accent)},
-            "hovertemplate": f"<b>{plain(row.name)}</b><br>%{{y:.1%}} in %{{x:.3~g}} s<extra></extra>",
-            "cliponaxis": False,
-        }
-        for row, second in zip(known, seconds, strict=True)
-    ]
-    averages = [row.average or 0.0 for row in known]
-    low, high = max(0.0, min(averages) - 0.06), min(1.0, max(averages) + 0.06)
-    notes = [
-        {"x": math.log10(second) if spread else second, "y": row.average, "text": plain(shorten(row.name, 18)),
-         "showarrow": False, "yshift": 16, "font": {"size": 12, "color": colours.text}}
-        for row, second in zip(known, seconds, strict=True)
-    ]  # fmt: skip
-    left, right = (math.log10(min(seconds)) - 0.5, math.log10(max(seconds)) + 0.5) if spread else (
-        -0.08 * max(seconds), 1.25 * max(seconds))  # fmt: skip
-    title = {"text": "seconds" + (", logarithmic" if spread else "")}
-    return {
-        "data": data,
-        "layout": {
-            "xaxis": {"type": "log" if spread else "linear", "range": [left, right], "title": title, "fixedrange": True,
-                      "nticks": 6, "dtick": 1 if spread else None, "tickformat": "~g"},
-            "yaxis": {"range": [low, high], "tickformat": ".0%", "fixedrange": True, "nticks": 6},
-            "annotations": notes,
-            "margin": {"l": 46, "r": 16, "t": 10, "b": 42},
-            "dragmode": False,
-            "height": 330,
-        },
-    }  # fmt: skip
 
 
 def _intervals(row: Row, colour: str) -> dict[str, object]:

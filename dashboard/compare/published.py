@@ -39,4 +39,5 @@ def _row(method: str, cells: tuple[Cell, ...], average: float, source: str) -> R
         cells=cells,
         average=average,
         note=f"published: {source}",
+        group="published",
     )

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from core import methods, suites
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.jobs import RunRequest
 from core.methods.base import Method, Need
+from core.settings import parse
 from core.store import ACTIVE, RunRecord
 from core.suites import SuiteFile
 from dashboard import wording
 from dashboard.charts.figure import Figure, both
 from dashboard.compare import figures, published, texts
-from dashboard.compare.table import Table, build
+from dashboard.compare.table import Row, Table, build
+from dashboard.compare.time import time
 from dashboard.context import Context
 
 LISTED = 500
@@ -41,14 +44,16 @@ class Comparison:
         }
 
     def figures(self, args: Any, request: Any) -> dict[str, Any]:
-        """Bars, radar and time of the rows `ids`, in both themes and widths."""
+        """Bars, radar and time of the rows `ids`, in both themes and widths; time shows the rows `others` too."""
         table, rows = self._rows(args, request)
+        others = [row for row in self._others(args, table) if row not in rows]
+        drawn = {"bars": figures.bars, "radar": figures.radar, "time": partial(time, others=others)}
         return {
             name: {
                 width: both(draw, table, rows, narrow=width == "narrow") if _drawable(name, table) else _nothing()
                 for width in ("wide", "narrow")
             }
-            for name, draw in (("bars", figures.bars), ("radar", figures.radar), ("time", figures.time))
+            for name, draw in drawn.items()
         }
 
     def text(self, args: Any, request: Any) -> dict[str, Any]:
@@ -84,17 +89,17 @@ class Comparison:
         tasks = [task.name for task in file.tasks] if file else []
         titles = {task.name: task.title for task in file.tasks} if file else {}
         known = {name: methods.get(name).title for name in methods.names()}
-        table = build(suite, records, tasks, titles, known)
+        table = build(suite, records, tasks, titles, known, needs=_needs)
         extra = published.rows(file, table.tasks) if file else []
-        return build(suite, records, tasks, titles, known, extra) if extra else table
+        return build(suite, records, tasks, titles, known, extra, _needs) if extra else table
 
     def _rows(self, args: Any, request: Any) -> tuple[Table, Any]:
         suite = self._suite(args, request)
         table = self.table(suite, self._ctx.runs(request, suite=suite, limit=LISTED))
-        ids = args.get("ids")
-        if not isinstance(ids, list) or len(ids) > LISTED or not all(isinstance(one, str) for one in ids):
-            raise BadInput("`ids` should be a list of rows of this table. Reload the page.")
-        return table, table.chosen(ids)
+        return table, table.chosen(_names(args, "ids"))
+
+    def _others(self, args: Any, table: Table) -> tuple[Row, ...]:
+        return table.chosen(_names(args, "others")) if "others" in args else ()
 
     def _suite(self, args: Any, request: Any) -> str:
         wanted = args.get("suite")
@@ -124,6 +129,22 @@ class Comparison:
         made = {run.method for run in records if run.status in ("done", *ACTIVE) and set(run.tasks) == whole}
         missing = [methods.get(name) for name in methods.names() if name not in made]
         return sorted(missing, key=wording.family_order)
+
+
+def _names(args: Any, field: str) -> list[str]:
+    ids = args.get(field)
+    if not isinstance(ids, list) or len(ids) > LISTED or not all(isinstance(one, str) for one in ids):
+        raise BadInput(f"`{field}` should be a list of rows of this table. Reload the page.")
+    return ids
+
+
+def _needs(record: RunRecord) -> str:
+    """What the run had to be given with its settings; empty for a method or settings that this version lacks."""
+    try:
+        method = methods.get(record.method)
+        return method.needed(parse(method.Settings, dict(record.settings), method.name)).value
+    except MergescopeError:
+        return ""
 
 
 def _offered(method: Method) -> dict[str, str]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from core.statistics import interval_of_mean
 from core.store import RunRecord
+from dashboard.differences import Named, differences
 
 Kind = Literal["run", "reference", "published"]
+Class = Literal["one", "labelled", "several", "reference", "published"]
+"""What rows are compared with: one model made without labels, one that saw labels, results with several models or
+modules of their own for each task, and rows that are no run."""
+LABELS = frozenset({"labelled images", "labelled training images"})
+"""Needs (`core.methods.base.Need`) with which a result does not compete with those made without labels."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,7 @@ class Cell:
     high: float | None = None
     normalised: float | None = None
     best: bool = False
-    """No other run on these tasks is higher; references and published rows don't compete."""
+    """No other run on these tasks is higher; only rows of the class "one" compete."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Row:
     method: str
     cells: tuple[Cell, ...]
     average: float | None = None
+    interval: tuple[float, float] | None = None
+    """95 % interval of the average."""
     best: bool = False
     normalised: float | None = None
     complete: bool = True
@@ -48,6 +57,16 @@ class Row:
     created: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     note: str = ""
+    group: Class = "one"
+    needs: str = ""
+    """What the method had to be given, as `core.methods.base.Need` says it; empty where that is not known."""
+    differs: str = ""
+    """What tells it apart from other runs of its name, as `group=block`."""
+
+    @property
+    def label(self) -> str:
+        """Its name where it stands alone, in a figure or a text."""
+        return f"{self.name}, {self.differs}" if self.differs else self.name
 
 
 @dataclass(frozen=True)
@@ -61,7 +80,8 @@ class Table:
 
     def plain(self) -> dict[str, Any]:
         """Ready for JSON."""
-        return asdict(self)
+        rows = [asdict(row) | {"label": row.label} for row in self.rows]
+        return {"suite": self.suite, "tasks": self.tasks, "titles": self.titles, "rows": rows}
 
     def chosen(self, ids: Sequence[str]) -> tuple[Row, ...]:
         """The rows of these ids, in the order of `ids`; unknown ones are left out."""
@@ -76,20 +96,27 @@ def build(
     titles: Mapping[str, str],
     methods: Mapping[str, str],
     published: Sequence[Row] = (),
+    needs: Callable[[RunRecord], str] = lambda record: "",
 ) -> Table:
     """The table of the finished runs among `records`; tasks that no run has are left out, unknown ones come last.
 
-    `titles` and `methods` are names for people. Base and experts come from the reports' own references.
+    `titles` and `methods` are names for people; `needs` says what a run had to be given. Base and experts come from
+    the reports' own references.
     """
     done = [record for record in records if record.status == "done" and record.report]
     reports = [_by_task(record) for record in done]
     seen = dict.fromkeys(name for report in reports for name in report)
     columns = tuple([task for task in tasks if task in seen] + [task for task in seen if task not in tasks])
-    rows = [_row(record, report, columns, methods) for record, report in zip(done, reports, strict=True)]
+    names = {record.id: record.name or methods.get(record.method, record.method) for record in done}
+    apart = differences([Named.of(record, names[record.id]) for record in done])
+    rows = [
+        replace(_row(record, report, columns, methods, needs(record)), differs=apart[record.id])
+        for record, report in zip(done, reports, strict=True)
+    ]
     references = _references(reports, columns, {record.method for record in done})
     published = [row for row in published if len(row.cells) == len(columns)]
-    names = tuple(titles.get(task) or task.replace("_", " ") for task in columns)
-    return Table(suite, columns, names, (*_marked(rows), *references, *published))
+    shown = tuple(titles.get(task) or task.replace("_", " ") for task in columns)
+    return Table(suite, columns, shown, (*_marked(rows), *references, *published))
 
 
 def _by_task(record: RunRecord) -> dict[str, dict[str, Any]]:
@@ -97,9 +124,13 @@ def _by_task(record: RunRecord) -> dict[str, dict[str, Any]]:
 
 
 def _row(
-    record: RunRecord, report: Mapping[str, Mapping[str, Any]], columns: Sequence[str], methods: Mapping[str, str]
+    record: RunRecord,
+    report: Mapping[str, Mapping[str, Any]],
+    columns: Sequence[str],
+    methods: Mapping[str, str],
+    needs: str,
 ) -> Row:
-    whole = record.report or {}
+    whole, form = record.report or {}, _other_form(record)
     method = methods.get(record.method, record.method)
     return Row(
         id=record.id,
@@ -108,6 +139,7 @@ def _row(
         method=method,
         cells=tuple(_cell(report.get(task)) for task in columns),
         average=whole.get("average_accuracy"),
+        interval=_interval(whole.get("tasks", [])),
         normalised=whole.get("average_normalised"),
         complete=all(task in report for task in columns),
         merged=len(record.tasks),
@@ -118,8 +150,16 @@ def _row(
         memory=record.peak_memory_mb if record.peak_memory_mb is not None else whole.get("peak_memory_mb"),
         created=record.created,
         settings=dict(record.settings),
-        note=_other_form(record),
+        note=form,
+        group="several" if form else "labelled" if needs in LABELS else "one",
+        needs=needs,
     )
+
+
+def _interval(tasks: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:
+    """95 % interval of the mean over the merged tasks, as `compare` of the command line prints it."""
+    merged = [task for task in tasks if task.get("normalised") is not None and task.get("ci95")]
+    return interval_of_mean([task["accuracy"] for task in merged], [task["ci95"] for task in merged])
 
 
 def _other_form(record: RunRecord) -> str:
@@ -136,14 +176,14 @@ def _cell(task: Mapping[str, Any] | None) -> Cell:
 
 
 def _marked(rows: Sequence[Row]) -> list[Row]:
-    """The same rows with the highest accuracies marked; models that are one per task don't compete."""
-    competing = [row for row in rows if not row.note]
+    """The same rows with the highest accuracies marked; what took more than one model or labels doesn't compete."""
+    competing = [row for row in rows if row.group == "one"]
     count = max((len(row.cells) for row in rows), default=0)
     best = [_highest(row.cells[place].accuracy for row in competing) for place in range(count)]
     top = _highest(row.average for row in competing if row.complete and _same_merge(row, competing))
     marked = []
     for row in rows:
-        wins = not row.note and len(competing) > 1
+        wins = row.group == "one" and len(competing) > 1
         cells = tuple(
             replace(cell, best=wins and cell.accuracy is not None and cell.accuracy == high)
             for cell, high in zip(row.cells, best, strict=True)
@@ -173,7 +213,7 @@ def _references(
         if any(value is not None for value in known):
             cells = tuple(Cell(value) for value in known)
             key = "base" if method == "pretrained" else "experts"
-            found.append(Row(key, "reference", name, name, cells, _mean(known), note=note))
+            found.append(Row(key, "reference", name, name, cells, _mean(known), note=note, group="reference"))
     return found
 
 

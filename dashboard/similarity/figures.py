@@ -18,6 +18,8 @@ Lines = tuple[list[float | None], list[float | None]]
 WORDS = {"cosine": "cosine", "conflict": "opposite signs"}
 WRITTEN = 12
 """Numbers stand in the cells up to this many tasks."""
+WRITTEN_NARROW = 8
+"""The same on a phone, where they take the place of the colour scale."""
 
 
 def branches(ordering: Ordering) -> Lines:
@@ -55,6 +57,7 @@ def matrix(
     labels = [plain(shorten(name, 12 if narrow else 22)) for name in tasks]
     places = list(range(len(tasks)))
     longest = max(len(label) for label in labels)
+    written = len(tasks) <= (WRITTEN_NARROW if narrow else WRITTEN)
     unit, precise = (".0%", ".1%") if measure == "conflict" else (".2f", ".3f")
     heat = {
         "type": "heatmap",
@@ -69,7 +72,7 @@ def matrix(
         "ygap": 2,
         "hoverongaps": False,
         "hovertemplate": f"<b>%{{customdata}}</b><br>{WORDS[measure]} %{{z:{precise}}}<extra></extra>",
-        "showscale": not narrow,
+        "showscale": not (narrow and written),
         "colorbar": {
             "thickness": 8,
             "outlinewidth": 0,
@@ -82,8 +85,8 @@ def matrix(
             "ticks": "",
         },
     }
-    if len(tasks) <= (6 if narrow else WRITTEN):
-        heat |= {"texttemplate": f"%{{z:{unit}}}", "textfont": {"size": 11}}
+    if written:
+        heat |= {"texttemplate": f"%{{z:{unit}}}", "textfont": {"size": 10 if narrow else 11}}
     line = {"color": colours.muted, "width": 1.2}
     clustering = {"type": "scatter", "x": tree[0], "y": tree[1], "yaxis": "y2", "mode": "lines", "line": line}
     heights = [height for height in tree[1] if height]
@@ -95,7 +98,7 @@ def matrix(
     return {
         "data": [heat, clustering | {"hoverinfo": "skip"}],
         "layout": {
-            "margin": {"l": side, "r": 12 if narrow else 62, "t": 4, "b": min(side * 0.75 + 12, 110)},
+            "margin": {"l": side, "r": 12 if narrow and written else 62, "t": 4, "b": min(side * 0.75 + 12, 110)},
             "dragmode": False,
             "xaxis": ticks | {"range": [-0.5, len(tasks) - 0.5], "tickangle": -40},
             "yaxis": ticks | {"range": [len(tasks) - 0.5, -0.5], "domain": [0, 0.86]},

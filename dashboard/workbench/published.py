@@ -13,7 +13,8 @@ from core.suites import SuiteFile
 def rows(suites: Mapping[str, SuiteFile]) -> list[dict[str, Any]]:
     """One row per published suite, for the page."""
     bundled = [suite for suite in suites.values() if suite.path.parent == ASSETS / "suites"]
-    return [_row(suite) for suite in bundled if is_hub(suite.entry.base.weights)]
+    wanted = [suite for suite in bundled if is_hub(suite.entry.base.weights)]
+    return [_row(suite) for suite in sorted(wanted, key=lambda suite: (suite.entry.base.arch, len(suite.tasks)))]
 
 
 def _row(suite: SuiteFile) -> dict[str, Any]:

@@ -20,11 +20,11 @@ def runs(server: Server, finished_run: str) -> list[str]:
 
 def open_compare(page: Any, server: Server, run: str) -> None:
     page.goto(f"{server.url}/?tab=compare&run={run}")
-    page.wait_for_selector("#ms-compare .an-table tbody tr")
+    page.wait_for_selector("#ms-compare .an-table tr[data-row]")
 
 
 def rows(page: Any) -> list[str]:
-    return page.eval_on_selector_all("#ms-compare tbody tr", "rows => rows.map(row => row.dataset.row)")
+    return page.eval_on_selector_all("#ms-compare tr[data-row]", "rows => rows.map(row => row.dataset.row)")
 
 
 def test_runs_can_be_compared_sorted_filtered_and_drawn(page: Any, server: Server, runs: list[str]) -> None:
@@ -32,8 +32,10 @@ def test_runs_can_be_compared_sorted_filtered_and_drawn(page: Any, server: Serve
     assert set(runs) <= set(rows(page))
     page.wait_for_selector("#ms-compare .js-plotly-plot .barlayer .point")
     page.get_by_role("button", name="Run", exact=True).click()
-    names = page.eval_on_selector_all("#ms-compare tbody .an-run", "found => found.map(one => one.textContent)")
-    assert names == sorted(names, key=str.lower)
+    classes = page.locator("#ms-compare tbody")
+    for place in range(classes.count()):
+        names = classes.nth(place).locator(".an-run").all_inner_texts()
+        assert names == sorted(names, key=str.lower)
     page.get_by_label("Filter runs").fill("short run")
     assert rows(page) == [runs[0]]
     page.get_by_label("Filter runs").fill("no such run")
@@ -53,6 +55,26 @@ def test_the_table_can_be_taken_along_as_csv(page: Any, server: Server, runs: li
     found = {row["run"]: row for row in csv.DictReader(io.StringIO(content))}
     assert found[runs[1]]["name"].startswith("'=<img")
     assert 0 <= float(found[runs[0]]["task0"]) <= 1
+
+
+def test_rows_stand_in_the_class_they_compete_in_and_say_what_they_saw(
+    page: Any, server: Server, runs: list[str]
+) -> None:
+    supervised = finish(server, method="adamerging", settings={"steps": 2, "batch": 4, "objective": "cross_entropy"})
+    experts = finish(server, method="individual", settings={})
+    open_compare(page, server, runs[0])
+    page.wait_for_selector(f"tr[data-row='{experts}']")
+
+    def stands(run: str) -> str:
+        its_class = page.locator("#ms-compare tbody", has=page.locator(f"[data-row='{run}']"))
+        return str(its_class.locator(".an-class").inner_text())
+
+    assert stands(runs[0]).startswith("One model, made without labels")
+    assert stands(supervised).startswith("One model, learned with labels")
+    assert stands(experts).startswith("Several models")
+    assert "needs labels" in page.locator(f"tr[data-row='{supervised}']").inner_text()
+    assert "test images, 144 seen" in page.locator(f"tr[data-row='{runs[0]}']").inner_text()
+    assert "no images" in page.locator(f"tr[data-row='{runs[1]}']").inner_text()
 
 
 def test_a_row_opens_its_run(page: Any, server: Server, runs: list[str]) -> None:
@@ -76,9 +98,9 @@ def test_missing_methods_are_ticked_before_they_are_queued(page: Any, server: Se
     panel.get_by_label("Weight averaging").check()
     before = len(rows(page))
     panel.get_by_role("button", name="Queue 1 run", exact=True).click()
-    page.wait_for_function(f"document.querySelectorAll('#ms-compare tbody tr').length > {before}")
+    page.wait_for_function(f"document.querySelectorAll('#ms-compare tr[data-row]').length > {before}")
     assert not panel.is_visible()
-    assert "Weight averaging" in page.locator("#ms-compare tbody").inner_text()
+    assert "Weight averaging" in page.locator("#ms-compare .an-table").inner_text()
 
 
 def test_the_name_stays_in_sight_while_the_table_scrolls(phone: Any, server: Server, runs: list[str]) -> None:
@@ -86,6 +108,6 @@ def test_the_name_stays_in_sight_while_the_table_scrolls(phone: Any, server: Ser
     assert phone.locator(".an-frame.an-more").count() == 1
     phone.evaluate("document.querySelector('.an-scroll').scrollLeft = 5000")
     phone.wait_for_selector(".an-frame:not(.an-more)")
-    place = "document.querySelector('tbody .an-name').getBoundingClientRect().left"
+    place = "document.querySelector('[data-row] .an-name').getBoundingClientRect().left"
     edge = "document.querySelector('.an-scroll').getBoundingClientRect().left"
     assert abs(phone.evaluate(place) - phone.evaluate(edge)) < 1

@@ -5,67 +5,29 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-import plotly.graph_objects as go
 import pytest
 
 from core import methods
 from core.errors import BadInput
 from core.jobs import RunRequest
-from core.store import RunRecord
-from dashboard.charts.figure import complete
-from dashboard.compare import figures, published, texts
+from dashboard.compare import published, texts
 from dashboard.compare.service import Comparison
-from dashboard.compare.table import Table, build
+from dashboard.compare.table import build
 from tests.dashboard.client import Dashboard
-
-TASKS = ("digits", "letters", "flags")
-NAMES = {"adamerging": "AdaMerging", "task_arithmetic": "Task Arithmetic"}
-
-
-def record(
-    run: str,
-    accuracies: Sequence[float | None],
-    *,
-    method: str = "adamerging",
-    name: str = "",
-    tasks: Sequence[str] = TASKS,
-    status: str = "done",
-    **facts: Any,
-) -> RunRecord:
-    known = [value for value in accuracies if value is not None]
-    told = [
-        {
-            "name": task,
-            "accuracy": value,
-            "ci95": None if value is None else [value - 0.02, value + 0.01],
-            "expert_accuracy": 0.95,
-            "base_accuracy": 0.4,
-            "normalised": None if value is None else value / 0.95,
-        }
-        for task, value in zip(tasks, accuracies, strict=True)
-    ]
-    average = sum(known) / len(known) if known else None
-    report = {"tasks": told, "average_accuracy": average, "average_normalised": None, "peak_memory_mb": 700.0}
-    given = {"suite": "demo", "seconds": 12.5, "samples_seen": 640, "adapted_on": "test", "steps_done": 20}
-    return RunRecord(
-        run, status, method=method, name=name, tasks=tuple(tasks), report=report if status == "done" else None,
-        created="2026-01-02T03:04:05", **(given | facts),
-    )  # fmt: skip
-
-
-def table(*records: RunRecord, rows: Sequence[Any] = ()) -> Table:
-    return build("demo", records, TASKS, {"digits": "Digits"}, NAMES, rows)
+from tests.dashboard.compared import NAMES, TASKS, record, table
 
 
 def test_the_best_accuracy_of_each_task_and_the_best_average_are_marked() -> None:
     found = table(record("a" * 12, [0.9, 0.5, 0.7]), record("b" * 12, [0.8, 0.8, 0.6]))
     assert [[cell.best for cell in row.cells] for row in found.rows[:2]] == [[True, False, True], [False, True, False]]
     assert [row.best for row in found.rows[:2]] == [False, True]
+    low, high = found.rows[1].interval or (0, 0)
+    assert low < found.rows[1].average < high  # type: ignore[operator]
+    assert high - low < 0.03  # Narrower than that of one task.
 
 
 def test_a_single_run_is_not_called_the_best() -> None:
@@ -92,6 +54,32 @@ def test_runs_on_fewer_tasks_never_lead_by_their_average() -> None:
     assert not row.best
     assert [cell.accuracy for cell in row.cells] == [0.99, None, None]
     assert next(row for row in found.rows if row.id == "b" * 12).best
+
+
+def test_only_single_models_made_without_labels_compete() -> None:
+    with_labels = record("s" * 12, [0.99, 0.99, 0.99])
+    parts = record("p" * 12, [0.98, 0.98, 0.98])
+    parts.report["form"] = "needs task modules"  # type: ignore[index]
+    records = [record("a" * 12, [0.9, 0.5, 0.7]), record("b" * 12, [0.8, 0.8, 0.6]), with_labels, parts]
+    needs = {with_labels.id: "labelled images"}
+    found = build("demo", records, TASKS, {}, NAMES, needs=lambda run: needs.get(run.id, "unlabelled images"))
+    rows = {row.id[0]: row for row in found.rows if row.kind == "run"}
+    assert {key: row.group for key, row in rows.items()} == {"a": "one", "b": "one", "s": "labelled", "p": "several"}
+    assert [key for key, row in rows.items() if row.best] == ["b"]
+    assert not any(cell.best for key in "sp" for cell in rows[key].cells)
+
+
+def test_runs_of_one_name_are_told_apart_by_what_differs() -> None:
+    found = table(
+        record("a" * 12, [0.9, 0.5, 0.7], settings={"group": "task", "lr": 0.1}),
+        record("b" * 12, [0.9, 0.5, 0.7], settings={"group": "block", "lr": 0.1}),
+        record("c" * 12, [0.9, 0.5, 0.7], settings={"group": "block", "lr": 0.1}),
+        record("d" * 12, [0.9, 0.5, 0.7], settings={"scale": 0.4}, method="task_arithmetic"),
+    )
+    labels = {row.id[0]: row.label for row in found.rows if row.kind == "run"}
+    assert labels["a"] == "AdaMerging, group=task"
+    assert labels["b"] == labels["c"] == "AdaMerging, 01-02 03:04"  # What most have need not be named.
+    assert labels["d"] == "Task Arithmetic"
 
 
 def test_only_finished_runs_are_in_the_table() -> None:
@@ -143,68 +131,16 @@ def test_latex_escapes_names_and_prints_the_best_in_bold() -> None:
 
 
 def test_json_and_tsv_hold_the_rows_that_were_asked_for() -> None:
-    found = table(record("a" * 12, [0.9, 0.5, None]), record("b" * 12, [0.8, 0.8, 0.6]))
+    found = table(
+        record("a" * 12, [0.9, 0.5, None], settings={"lr": 0.01, "steps": 9}),
+        record("b" * 12, [0.8, 0.8, 0.6], settings={"lr": 0.1, "steps": 9}),
+    )
     rows = found.chosen(["b" * 12])
     assert [row["id"] for row in json.loads(texts.as_json(found, rows))["rows"]] == ["b" * 12]
     assert texts.as_tsv(found, rows).splitlines() == [
-        "Run\tDigits\tletters\tflags\tAverage\tSeconds",
-        "AdaMerging\t80.0\t80.0\t60.0\t73.3\t12.5",
+        "Run\tDigits\tletters\tflags\tAverage\tSeconds\tLearned on\tResult",
+        "AdaMerging, lr=0.1\t80.0\t80.0\t60.0\t73.3\t12.5\ttest\tone model",
     ]
-
-
-DRAWN = {"bars": figures.bars, "radar": figures.radar, "time": figures.time}
-
-
-@pytest.mark.parametrize("narrow", [False, True])
-@pytest.mark.parametrize("name", DRAWN)
-def test_plotly_accepts_the_figures(name: str, narrow: bool) -> None:
-    found = table(record("a" * 12, [0.9, 0.5, None]), record("b" * 12, [0.8, 0.8, 0.6], seconds=900.0))
-    figure = complete(DRAWN[name](found, found.rows, theme="dark", narrow=narrow), "dark")
-    json.dumps(figure, allow_nan=False)
-    assert len(go.Figure(figure).data) == len(figure["data"]) > 0
-
-
-def test_bars_carry_the_accuracies_and_their_intervals() -> None:
-    found = table(record("a" * 12, [0.9, 0.5, 0.7]))
-    bar = figures.bars(found, found.rows[:1])["data"][0]
-    assert bar["y"] == [0.9, 0.5, 0.7]
-    assert bar["error_y"]["array"] == pytest.approx([0.01] * 3)
-    assert bar["error_y"]["arrayminus"] == pytest.approx([0.02] * 3)
-
-
-@pytest.mark.parametrize("name", DRAWN)
-def test_runs_without_labels_give_no_empty_axes(name: str) -> None:
-    found = table(record("a" * 12, [None] * 3))
-    assert DRAWN[name](found, found.rows[:1])["data"] == []
-
-
-def test_names_of_runs_are_no_markup_in_figures() -> None:
-    found = table(record("a" * 12, [0.9, 0.5, 0.7], name="<a href='x'>y</a>"), record("b" * 12, [0.8, 0.8, 0.6]))
-    for draw in DRAWN.values():
-        assert "<a" not in json.dumps(draw(found, found.rows))
-
-
-def test_the_radar_puts_one_hundred_per_cent_on_the_unit_circle_and_the_first_task_on_top() -> None:
-    found = table(record("a" * 12, [1.0, 1.0, 1.0]), record("b" * 12, [0.5, 0.6, 0.7]))
-    whole = figures.radar(found, found.rows[:1])["data"][0]
-    assert all(x**2 + y**2 == pytest.approx(1, abs=1e-4) for x, y in zip(whole["x"], whole["y"], strict=True))
-    assert (whole["x"][0], whole["y"][0]) == pytest.approx((0, 1), abs=1e-4)
-    assert (whole["x"][0], whole["y"][0]) == (whole["x"][-1], whole["y"][-1])
-    inside = figures.radar(found, found.rows[:2])["data"][1]
-    assert all(x**2 + y**2 < 0.5 for x, y in zip(inside["x"], inside["y"], strict=True))
-
-
-def test_a_radar_of_two_tasks_is_not_drawn() -> None:
-    few = build("demo", [record("a" * 12, [0.9, 0.5], tasks=TASKS[:2])], TASKS, {}, NAMES)
-    assert figures.radar(few, few.rows)["data"] == []
-
-
-def test_seconds_far_apart_get_a_logarithmic_axis() -> None:
-    found = table(record("a" * 12, [0.9, 0.5, 0.7], seconds=0.01), record("b" * 12, [0.8, 0.8, 0.6], seconds=900.0))
-    assert figures.time(found, found.rows)["layout"]["xaxis"]["type"] == "log"
-    near = table(record("a" * 12, [0.9, 0.5, 0.7], seconds=10.0), record("b" * 12, [0.8, 0.8, 0.6]))
-    assert figures.time(near, near.rows)["layout"]["xaxis"]["type"] == "linear"
-    assert len(figures.time(near, near.rows)["data"]) == 2
 
 
 def suite(arch: str) -> Any:

@@ -14,7 +14,7 @@ from recipe.data import build
 from recipe.export import export
 from recipe.fetch import fetch
 from recipe.finetune import Recipe, finetune_all
-from recipe.pretrain import pretrain
+from recipe.pretrain import STEPS, pretrain
 from recipe.suite_file import suite_file, suite_settings
 
 HERE = Path(__file__).resolve().parent
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stages", nargs="*", help=f"any of {', '.join(STAGES)}, measure; all but measure when left out")
     parser.add_argument("--work", type=Path, help="folder for packages, pictures and checkpoints")
-    parser.add_argument("--minutes", type=float, default=40, help="pre-training time on two cores")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of pre-training")
     parser.add_argument("--start", type=Path, help="checkpoint to go on pre-training from; from scratch when left out")
     given = parser.parse_args()
     stages, names = given.stages or list(STAGES), list(CHOSEN)
@@ -47,7 +47,7 @@ def main() -> None:
     if "data" in stages and not (work / "data/pretraining.npz").exists():
         build(work)
     if "pretrain" in stages and not (work / "base.pt").exists():
-        pretrain(work, given.minutes, given.start)
+        pretrain(work, given.steps, given.start)
     if "finetune" in stages:
         finetune_all(work, Recipe(), work / "experts", names)
     if "export" in stages:

@@ -30,9 +30,9 @@ class Recipe:
 
     rate: float = 1.2e-3
     pull: float = 2.0
-    steps: int = 500
+    steps: int = 700
     batch: int = 64
-    anchor: float = 12.0
+    anchor: float = 16.0
     anchored: int = 112
     per_task: int = 900
     generic: int = 2500

@@ -64,7 +64,7 @@ class WEMoE(Method):
     summary = "Keeps all experts' MLPs and lets a small router mix them for every single image."
     cost = (
         "K + 1 times the MLPs' computation and weights, in training and afterwards; a router of width² + width·K "
-        "numbers in each block."
+        "numbers in each block. Memory as AdaMerging: 3.4 GiB for ViT-B/32 and eight tasks."
     )
     trains = "A router in each block"
     needs = Need.UNLABELLED

@@ -1,7 +1,7 @@
 """Memory of one process against the number of merged experts, held in memory and mapped from a temporary file.
 
-    python -m tests.bench.memory --experts 4,8,16,24
-    python -m tests.bench.memory --experts 8 --memory bfloat16 --batch 16 --methods multi_task,adarank,wemoe
+    python -m tests.bench.memory --experts 4,8,16
+    python -m tests.bench.memory --experts 8 --memory bfloat16 --batch 16 --steps 2 --methods multi_task,adarank,wemoe
 
 anonymous: what is the process's own and can't be dropped (RssAnon, sampled every 5 ms); peak: all that was resident at
 most (VmHWM), pages of mapped files included. Both while the method ran, the loaded suite included; `loading` is the
@@ -39,11 +39,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.memory", description=__doc__.splitlines()[0])
     parser.add_argument("--arch", default="ViT-B-32")
-    parser.add_argument("--experts", default="4,8,16,24", help="numbers of experts, separated by commas")
+    parser.add_argument("--experts", default="4,8,16", help="numbers of experts, separated by commas")
     parser.add_argument("--memory", default="mapped,bfloat16", help=f"how they are held, of {', '.join(HELD)}")
     parser.add_argument("--methods", default=METHODS)
-    parser.add_argument("--batch", type=int, default=8, help="images per task and step, and per choice of FW-Merging")
-    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=5, help="images per task and step, and per choice of FW-Merging")
+    parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--part", nargs=3, metavar=("SUITE", "COUNT", "MEMORY"), help=argparse.SUPPRESS)

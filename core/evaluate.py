@@ -81,15 +81,22 @@ def evaluate(
     return Evaluation(task, correct, len(chosen), entropy(logits).mean().item())
 
 
-def evaluate_outcome(problem: Problem, outcome: Outcome, progress: Progress) -> list[Evaluation]:
-    """Evaluate what a method made, modules included, on all test images of every task, those without expert last."""
+def evaluate_outcome(
+    problem: Problem, outcome: Outcome, task: str, split: str = "test", progress: Progress | None = None
+) -> Evaluation:
+    """Evaluate what a method made for a task, modules included, on all images of a split."""
+    features = outcome.features(task)
+    return evaluate(problem, outcome.weights_for(task), task, split, features=features, progress=progress)
+
+
+def evaluate_everywhere(problem: Problem, outcome: Outcome, progress: Progress) -> list[Evaluation]:
+    """Evaluate what a method made on all test images of every task, those without expert last."""
     tasks = (*problem.tasks, *problem.unseen)
     found = []
     progress.start("Evaluating", sum(len(problem.split(task, "test")) for task in tasks))
     for place, task in enumerate(tasks, 1):
         progress.rename(f"Evaluating task {place} of {len(tasks)}, image")
-        features = outcome.features(task)
-        found.append(evaluate(problem, outcome.weights_for(task), task, features=features, progress=progress))
+        found.append(evaluate_outcome(problem, outcome, task, progress=progress))
     progress.finish()
     return found
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 from core import measures
 from core.control import Control
 from core.errors import BadSuite, NonFinite, UnknownName
-from core.evaluate import evaluate, evaluate_outcome, references
+from core.evaluate import evaluate, evaluate_everywhere, references
 from core.export import export_model, metadata
 from core.memory import peak_memory_mb
 from core.methods.base import Form, Method, Outcome, State, Step
@@ -77,7 +77,7 @@ class Session:
         """Evaluate on every image of the test split, store the merged model, then the report."""
         store, run_id, problem = self._store, self._id, self._problem
         known = references(problem, progress=self._progress)
-        found = evaluate_outcome(problem, outcome, self._progress)
+        found = evaluate_everywhere(problem, outcome, self._progress)
         record = store.run(run_id)
         store.add_evaluation(run_id, record.steps_done, "test", found, full=True)
         if outcome.form is Form.ONE and record.execution.get("keep_model", True):

@@ -82,7 +82,7 @@ def test_whoever_asks_learns_what_a_run_evaluates(
     tmp_path: Path, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, seen = threading.Event(), threading.Event()
-    real = session.evaluate_outcome
+    real = session.evaluate_everywhere
 
     def slow(problem: Problem, outcome: Outcome, progress: Progress) -> Any:
         progress.start("Evaluating task 2 of 3, image", 96)
@@ -91,7 +91,7 @@ def test_whoever_asks_learns_what_a_run_evaluates(
         seen.wait(60)
         return real(problem, outcome, progress)
 
-    monkeypatch.setattr(session, "evaluate_outcome", slow)
+    monkeypatch.setattr(session, "evaluate_everywhere", slow)
     store = Store.open(tmp_path / "runs")
     jobs = Jobs(store)
     run_id = jobs.submit(RunRequest(str(tiny_suite), method="average", device="cpu"))

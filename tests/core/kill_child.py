@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from sqlalchemy import event
 
+import core.evaluate
 import core.files
-import core.session
 from core import loading, methods, runner
 from core.methods.base import Step
 from core.store import Store
@@ -53,8 +53,8 @@ def arm(point: str, count: int, store: Store) -> None:
     if point in ("before_cursor_execute", "after_cursor_execute", "commit"):
         event.listen(engine, point, strike)
     elif point == "evaluate":
-        whole = core.session.evaluate_everywhere
-        core.session.evaluate_everywhere = lambda *a, **k: (strike(), whole(*a, **k))[1]
+        whole = core.evaluate.evaluate_outcome
+        core.evaluate.evaluate_outcome = lambda *a, **k: (strike(), whole(*a, **k))[1]
     elif point == "export":
 
         def half(path: Path, write: Callable[[Path], None]) -> None:

@@ -126,7 +126,7 @@ def _notes(vectors: TaskVectors, opened: OpenedTasks) -> tuple[str, ...]:
     found = []
     if vectors.memory.mapped:
         found.append(
-            f"The task vectors ({vectors.deltas.nbytes / 2**30:.1f} GiB) lie in a temporary file that each step reads."
+            f"The task vectors ({vectors.deltas.nbytes / 2**20:,.0f} MiB) lie in a temporary file that each step reads."
         )
     if vectors.own:
         found.append(

@@ -82,9 +82,9 @@ class Mapped:
     def _refusal(self, size: int, error: OSError) -> str:
         free = ""
         if self._folder.is_dir():
-            free = f" ({shutil.disk_usage(self._folder).free / 2**30:.1f} GiB are free)"
+            free = f" ({shutil.disk_usage(self._folder).free / 2**20:,.0f} MiB are free)"
         return (
-            f"A temporary file of {size / 2**30:.1f} GiB for the task vectors can't be made in "
+            f"A temporary file of {size / 2**20:,.0f} MiB for the task vectors can't be made in "
             f"`{self._folder}`: {error.strerror or error}{free}. Make room there, set MERGESCOPE_HOME to a folder on "
             "another disk, or choose `--memory bfloat16`."
         )

@@ -29,7 +29,8 @@ def bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     last: OSError | None = None
     for candidate in range(port, port + PORTS_TRIED) if port else (0,):
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        # With the protocol named, asyncio sends what is small at once; else every answer waits 40 ms for the caller.
+        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind((host, candidate))

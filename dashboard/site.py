@@ -10,8 +10,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 
 from dashboard import settings, theme
+from dashboard.charts import service
+from dashboard.charts.feed import Feed
+from dashboard.charts.references import Found
 from dashboard.context import Context
 from dashboard.page import build_page, css, head
+from dashboard.pages import sidebar
+from dashboard.polls import add_polls
 from dashboard.security.files import add_downloads
 from dashboard.security.gate import VIEW
 from dashboard.security.page_head import PageHead
@@ -25,8 +30,10 @@ def build(ctx: Context) -> FastAPI:
     app.add_middleware(CORSMiddleware, allow_origins=[])
     add_routes(app, ctx.access)
     view = replace(ctx, readonly=True, jobs=None, poll_seconds=_view_pause(ctx))
-    add_downloads(app, view, VIEW)
-    add_downloads(app, ctx, "")
+    feed = Feed(ctx.store, Found(ctx.store, ctx.library))
+    for one, prefix in ((view, VIEW), (ctx, "")):
+        add_downloads(app, one, prefix)
+        add_polls(app, one, prefix, (service.polled(one, feed), sidebar.polled(one)))
     _mount(app, view, VIEW)
     if not ctx.readonly:
         add_uploads(app, ctx)
@@ -35,7 +42,10 @@ def build(ctx: Context) -> FastAPI:
 
 
 def _mount(app: FastAPI, ctx: Context, path: str) -> None:
-    gr.mount_gradio_app(app, build_page(ctx), path=path, theme=theme.theme(), css=css(ctx), **settings.MOUNT)
+    page = build_page(ctx)
+    gr.mount_gradio_app(app, page, path=path, theme=theme.theme(), css=css(ctx), **settings.MOUNT)
+    # Gradio looks into its queue a thousand times a second, in every app; no event of ours waits in it.
+    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = settings.QUEUE_LOOK_SECONDS
     mounted = app.routes[-1]
     assert isinstance(mounted, Mount)
     mounted.app = PageHead(mounted.app, head(ctx))

@@ -146,7 +146,7 @@ window.mergescopeFrame = (() => {
   }
   function sidebar(element, server) {
     const list = element.querySelector("ul"), more = element.querySelector(".ms-more"), none = element.querySelector(".ms-none");
-    frame.poll = server.runs_list;
+    frame.poll = (args) => ms.poll("runs_list", args);
     frame.act = server.run_action || null;
     const draw = () => {
       const rows = new Map([...list.children].map((row) => [row.dataset.run, row]));

@@ -160,6 +160,14 @@
       } catch { /* told below */ }
       return { error: "The server did not answer. It may have been stopped.", gone: true };
     },
+    /* What is asked again and again has a route of its own, see dashboard/polls.py; null where there is no answer. */
+    async poll(name, args) {
+      try {
+        const headers = { "content-type": "application/json" };
+        const answer = await fetch(`poll/${name}`, { method: "POST", headers, body: JSON.stringify(args) });
+        return await answer.json();
+      } catch { return null; }
+    },
     copy(text) {
       const done = () => ms.toast("Copied.");
       if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text).then(done, () => {});

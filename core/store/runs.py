@@ -97,7 +97,10 @@ def interrupt_active(connection: Connection) -> int:
 
 
 def describe(connection: Connection, run_id: str, values: Mapping[str, Any]) -> None:
-    """Replace facts about a run: any columns of `create`, its name, or its peak memory."""
+    """Replace facts about a run; raises `UnknownName` for anything that is none."""
+    unknown = sorted(set(values) - _FACTS)
+    if unknown:
+        raise UnknownName("fact of a run", unknown[0], sorted(_FACTS))
     row = {name: encode(value) if name in _ENCODED else value for name, value in values.items()}
     connection.execute(update(RUNS).where(RUNS.c.ordinal == ordinal(connection, run_id)).values(**row))
 
@@ -138,4 +141,7 @@ def _one_by_one(connection: Connection, query: Select[Any]) -> list[RunRecord]:
     return [record for _, record in sorted(found, key=lambda pair: -pair[0])]
 
 
+_FACTS = frozenset(
+    ("name", "settings", "seed", "tasks", "steps", "execution", "hashes", "adapted_on", "peak_memory_mb")
+)
 _ENCODED = ("settings", "execution", "hashes", "tasks", "groups")

@@ -48,6 +48,8 @@ class Store:
         """Read-only stores: the process that writes, in words; None where there is none."""
         self.notices: tuple[str, ...] = ()
         """What opening had to repair, in plain words."""
+        self.changes = 0
+        """Counts what this process has written, steps aside: what was read before may be out of date after."""
         self._lock = lock
         self._artefacts = Artefacts(folder / "artefacts")
         self._database = Database(folder / _FILE, write=write)
@@ -127,7 +129,7 @@ class Store:
         """Store a step, λ and the state to go on from, all or nothing. Storing a step again replaces it."""
         state = step.state() if step.state is not None and step.outcome is None else None
         state = large.parked(self._artefacts, run_id, step.number, state)
-        with self._writing(f"Recording step {step.number} of run {run_id}", run_id) as connection:
+        with self._writing(f"Recording step {step.number} of run {run_id}", run_id, counted=False) as connection:
             step_rows.record(connection, run_rows.ordinal(connection, run_id), step, state)
         large.settled(self._artefacts, run_id, step.number, state)
 
@@ -187,9 +189,6 @@ class Store:
 
     def describe(self, run_id: str, **facts: Any) -> None:
         """Replace facts that became known after `create`, such as execution, hashes, tasks or steps."""
-        unknown = sorted(set(facts) - _FACTS)
-        if unknown:
-            raise UnknownName("fact of a run", unknown[0], sorted(_FACTS))
         with self._writing(f"Describing run {run_id}", run_id) as connection:
             run_rows.describe(connection, run_id, facts)
 
@@ -236,7 +235,7 @@ class Store:
         self.close()
 
     @contextmanager
-    def _writing(self, what: str, run_id: str | None = None) -> Iterator[Connection]:
+    def _writing(self, what: str, run_id: str | None = None, *, counted: bool = True) -> Iterator[Connection]:
         if run_id is not None:
             run_rows.checked(run_id)
         if self.read_only:
@@ -247,6 +246,7 @@ class Store:
             )
         with plainly(what), self._database.writing() as connection:
             yield connection
+        self.changes += counted  # after the commit: whoever has read the new count reads the new data
 
     @contextmanager
     def _reading(self, what: str) -> Iterator[Connection]:
@@ -287,11 +287,6 @@ class Store:
     def _notice(self, text: str) -> None:
         self.notices += (text,)
         log.warning("%s", text)
-
-
-_FACTS = frozenset(
-    ("name", "settings", "seed", "tasks", "steps", "execution", "hashes", "adapted_on", "peak_memory_mb")
-)
 
 
 def _check_status(status: str) -> None:

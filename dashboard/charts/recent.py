@@ -19,7 +19,6 @@ class _Known:
     rows: list[StepRecord] = field(default_factory=list)
     """Consecutive steps up to the newest known one."""
     measured: list[EvaluationRecord] = field(default_factory=list)
-    rows_at: float = float("-inf")
     measured_at: float = float("-inf")
     rows_of: str = ""
     """Status of the run when its steps were read, and when its evaluations were."""
@@ -48,13 +47,12 @@ class Recent:
         with self._lock:
             known = self._known(record.id)
             if known.rows and record.steps_done < known.rows[-1].number:  # the run went back to its checkpoint
-                known.rows, known.rows_at = [], float("-inf")
-            # What was read before the run ended may lack its last steps, and nobody asks again after the end.
-            stale = time.monotonic() - known.rows_at >= self._seconds or known.rows_of != record.status
-            if not known.rows or stale:
+                known.rows = []
+            # What was read before the run ended may lack its last step's outcome, and nobody asks again after the end.
+            if not known.rows or known.rows[-1].number < record.steps_done or known.rows_of != record.status:
                 last = known.rows[-1].number if known.rows else max(since, record.steps_done - KEPT_STEPS)
                 known.rows = (known.rows + self._store.steps(record.id, since=last, limit=KEPT_STEPS))[-KEPT_STEPS:]
-                known.rows_at, known.rows_of = time.monotonic(), record.status
+                known.rows_of = record.status
             if known.rows and since >= known.rows[0].number - 1:
                 first = bisect_right(known.rows, since, key=lambda row: row.number)
                 return known.rows[first : first + limit]

@@ -1,4 +1,4 @@
-"""The functions that the charts call on the server: each takes one untrusted argument and checks it itself."""
+"""What the charts call on the server: each function takes one untrusted argument and checks it itself."""
 
 from __future__ import annotations
 
@@ -6,31 +6,35 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from fastapi import Request
 
 from core import methods
 from dashboard import ui
 from dashboard.charts.feed import Feed, whole_number
-from dashboard.charts.references import Found
 from dashboard.context import Context
+from dashboard.polls import Polled
 from dashboard.wording import run_title
 
 MOST_STEPS = 10_000_000
 LISTED = 200
-FRESH_SECONDS = 0.25
-"""Twenty viewers cost four looks into the store a second; nobody sees a step later than that."""
 
 
-def readers(ctx: Context) -> list[Callable[..., Any]]:
-    """`describe` and `history`: what every view needs."""
-    feed = Feed(ctx.store, Found(ctx.store, ctx.library), FRESH_SECONDS)
+def describing(ctx: Context) -> Callable[..., Any]:
+    """`describe`: what every view asks for once."""
+    feed = Feed(ctx.store)
 
     @ui.answered
     def describe(args: Any, request: gr.Request) -> dict[str, Any]:
         record = ctx.run(fields(args).get("run"), request)
         return feed.describe(record, task_titles(ctx, record.suite), title(record))
 
-    @ui.answered
-    def history(args: Any, request: gr.Request) -> dict[str, Any]:
+    return describe
+
+
+def polled(ctx: Context, feed: Feed) -> Polled:
+    """`history`: what every view asks for while a run goes on."""
+
+    def history(args: Any, request: Request) -> dict[str, Any]:
         given = fields(args)
         record = ctx.run(given.get("run"), request)
         return feed.history(
@@ -41,7 +45,7 @@ def readers(ctx: Context) -> list[Callable[..., Any]]:
             known=given.get("known") is True,
         )
 
-    return [describe, history]
+    return history
 
 
 def listing(ctx: Context) -> Callable[..., Any]:

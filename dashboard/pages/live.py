@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from dashboard.charts.component import charts
-from dashboard.charts.service import readers
+from dashboard.charts.service import describing
 from dashboard.context import Context, Shell
 
 TITLE = "Live"
@@ -18,7 +18,7 @@ TAB_ID = "live"
 
 def build(ctx: Context) -> Any:
     """One component; it polls while its tab is open."""
-    return charts("live", readers(ctx), elem_id="ms-live")
+    return charts("live", [describing(ctx)], elem_id="ms-live")
 
 
 def wire(handles: Any, ctx: Context, shell: Shell) -> None:

@@ -1,6 +1,6 @@
 """The list of runs, the header of the current one, and the owner's Pause, Cancel and Resume.
 
-Not a tab: the shell builds it around the tabs. One server function feeds both components every second or two.
+Not a tab: the shell builds it around the tabs. One poll feeds both components every second or two.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from functools import cache
 from typing import Any
 
 import gradio as gr
+from fastapi import Request
 
 from core.errors import BadInput
 from dashboard import ui
 from dashboard.context import Context
 from dashboard.differences import Named, differences
+from dashboard.polls import Polled
 from dashboard.settings import asset
 from dashboard.wording import ACTIVE, RESUMABLE, STATUS, run_title
 
@@ -34,7 +36,7 @@ def build_sidebar(ctx: Context) -> None:
         '<button type="button" class="ms-more" hidden>Show older runs</button></nav>'
         '<div class="ms-machine"><p></p></div></div>'
     )
-    functions = [_list(ctx)] if ctx.readonly else [_list(ctx), _act(ctx)]
+    functions = [] if ctx.readonly else [_act(ctx)]
     ui.drawn(
         template, "window.mergescopeFrame.sidebar(element, server);", elem_id="ms-runs", server_functions=functions
     )
@@ -51,9 +53,10 @@ def build_header() -> None:
     ui.drawn(template, "window.mergescopeFrame.header(element);", elem_id="ms-header")
 
 
-def _list(ctx: Context) -> Any:
-    @ui.answered
-    def runs_list(args: Any, request: gr.Request) -> dict[str, Any]:
+def polled(ctx: Context) -> Polled:
+    """`runs_list`: what every page asks for again and again, whichever of its tabs is open."""
+
+    def runs_list(args: Any, request: Request) -> dict[str, Any]:
         args = args if isinstance(args, dict) else {}
         limit = args.get("limit")
         limit = max(1, min(MAX_LISTED, limit)) if isinstance(limit, int) else 50

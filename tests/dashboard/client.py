@@ -7,6 +7,9 @@ from typing import Any, Self
 
 import httpx
 
+POLLED = ("history", "runs_list")
+"""What has a route of its own (`dashboard.polls`)."""
+
 
 class Dashboard:
     """One mounted Gradio app behind an httpx client (Starlette's TestClient is one); `prefix` is empty or `/view`."""
@@ -43,7 +46,9 @@ class Dashboard:
         return [event for event in self.config["dependencies"] if event["backend_fn"]]
 
     def post(self, name: str, args: Any) -> httpx.Response:
-        """Call a server function and return the raw answer."""
+        """Call a server function, or what pages poll, and return the raw answer."""
+        if name in POLLED:
+            return self.http.post(f"{self.prefix}/poll/{name}", json=args)
         body = {"data": args, "component_id": self.functions[name], "fn_name": name, "session_hash": "test"}
         return self.http.post(f"{self.prefix}/gradio_api/component_server", json=body)
 

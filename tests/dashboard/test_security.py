@@ -19,7 +19,7 @@ from dashboard import site
 from dashboard.access import Access
 from dashboard.security import guard
 from dashboard.security.headers import FIXED
-from tests.dashboard.client import Dashboard
+from tests.dashboard.client import POLLED, Dashboard
 from tests.dashboard.conftest import HOST, Site
 from tests.dashboard.loops import inside_loop
 
@@ -57,11 +57,23 @@ def unchanged(site: Site) -> Iterator[None]:
     assert state() == before
 
 
-def routes(http: TestClient, prefix: str, config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+ARGUMENTS = ({"run": "0" * 12, "action": "cancel", "suite": "tiny"}, None, [], "x", {"run": {"a": 1}})
+
+
+def own_posts(site: Site, prefix: str) -> list[str]:
+    """Paths of the site's own routes that take a POST, of one of its two apps."""
+    found = [route.path for route in site.app.routes if "POST" in (getattr(route, "methods", None) or ())]
+    return [path for path in found if path.startswith("/view/") == bool(prefix)]
+
+
+def routes(site: Site, http: TestClient, prefix: str, config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every way to call every handler of an app: (description, answer)."""
     app = Dashboard(http, prefix, config)
+    for path in own_posts(site, prefix):
+        for args in ARGUMENTS:
+            yield f"{path}({args})", http.post(path, json=args)
     for name, component in app.functions.items():
-        for args in ({"run": "0" * 12, "action": "cancel", "suite": "tiny"}, None, [], "x", {"run": {"a": 1}}):
+        for args in ARGUMENTS:
             body = {"data": args, "component_id": component, "fn_name": name, "session_hash": "s"}
             yield f"{name}({args})", http.post(f"{prefix}/gradio_api/component_server", json=body)
     for event in config["dependencies"]:
@@ -84,7 +96,7 @@ def test_a_stranger_reaches_no_handler_of_either_app_by_any_route(dashboard_site
     asked = 0
     with unchanged(dashboard_site):
         for prefix, config in configs.items():
-            for what, answer in routes(stranger, prefix, config):
+            for what, answer in routes(dashboard_site, stranger, prefix, config):
                 asked += 1
                 assert answer.status_code in (401, 403), (what, answer.status_code)
     assert asked > 100
@@ -95,12 +107,15 @@ def test_every_server_function_is_known_to_this_test(dashboard_site: Site) -> No
     assert owner >= (CHANGING - {"whatif_save"}) | READING_OF_OWNER
     assert viewer <= owner
     assert not viewer & (CHANGING | READING_OF_OWNER)
+    polls = [f"/poll/{name}" for name in POLLED]
+    assert own_posts(dashboard_site, "") == [*polls, "/images-upload"]
+    assert own_posts(dashboard_site, "/view") == [f"/view{path}" for path in polls]
 
 
 def test_a_viewer_reaches_no_handler_of_the_owner(dashboard_site: Site, short_run: str) -> None:
     owner, viewer = dashboard_site.owner(), dashboard_site.viewer(short_run)
     with unchanged(dashboard_site):
-        for what, answer in routes(viewer.http, "", owner.config):
+        for what, answer in routes(dashboard_site, viewer.http, "", owner.config):
             assert answer.status_code == 401, (what, answer.status_code)
 
 

@@ -11,7 +11,10 @@
 
   function connect(server) {
     const page = window.mergescope;
-    const hub = new charts.Hub({ describe: server.describe, history: server.history }, page.pollSeconds);
+    const hub = new charts.Hub(
+      { describe: server.describe, history: (args) => page.poll("history", args) },
+      page.pollSeconds,
+    );
     hub.on("step", (step) => page.setStep(step));
     hub.on("saved", (run) => page.select(run));
     page.on("run", (run) => {

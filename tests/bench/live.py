@@ -1,10 +1,16 @@
 """What the live view costs: bytes, latency of a poll, time from poll to paint, weight of the page, and the run itself.
 
-    python -m tests.bench.live [--json] [--seconds 30] [--no-browser]
+    python -m tests.bench.live [--json] [--seconds 60] [--no-browser]
 
 A real server in its own process writes a made-up run of 8 × 158 coefficients at 5 steps a second (and 20 × 301 for the
-paint); viewers poll it over HTTP as the page does. The slow-down is measured on a real AdaMerging run of random
-weights, in turns of nobody, one and twenty viewers, so that a drifting machine favours no case.
+paint); viewers poll it over HTTP as the page does: what is new of the run, and at every second poll the list of runs.
+`poll_cpu_ms` is the processor's time that the server takes for one such poll beyond what it takes without viewers.
+
+The slow-down is measured on a real AdaMerging run of random weights. Counted are its steps per second of the clock, in
+short rounds of nobody, one and twenty viewers; a viewer is compared with nobody in the same round, and the median over
+the rounds is told with its standard error. The order turns from round to round, so that a drifting machine favours no
+case. The viewers' own work is not the server's: they write ready-made requests into open connections and read no more
+of an answer than they need, since real viewers compute on machines of their own.
 """
 
 from __future__ import annotations
@@ -12,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import re
 import shutil
@@ -20,11 +27,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -32,7 +40,8 @@ from tests.dashboard.client import Dashboard
 from tests.tiny import make_suite
 
 VIEWERS = 20
-TURNS = 5
+TURN_SECONDS = 5.0
+"""Length of one case in a round; short, so that the cases of a round meet the same machine."""
 WARM_UP = 15.0
 """Seconds until base and experts are measured, which the page asks for once."""
 POLLS_PER_SECOND = 1.0
@@ -52,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.live", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--seconds", type=float, default=30, help="length of each measurement")
+    parser.add_argument("--seconds", type=float, default=60, help="length of each measurement")
     parser.add_argument("--no-browser", action="store_true", help="leave out what needs Chromium")
     parser.add_argument("--no-slowdown", action="store_true", help="leave out the real run")
     options = parser.parse_args(arguments)
@@ -78,6 +87,12 @@ class Server:
     url: str
     run: str
     cookies: dict[str, str]
+    process: int
+
+    def cpu(self) -> float:
+        """Seconds of the processor that the server has taken so far."""
+        times = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
     def owner(self) -> Dashboard:
         """The owner's app over HTTP."""
@@ -100,47 +115,92 @@ def served(folder: Path, suite: Path, tasks: int, blocks: int, steps: int = 5000
         with httpx.Client(base_url=url, timeout=START_SECONDS) as http:
             http.get(f"/open/{address[2]}").raise_for_status()
             cookies = dict(http.cookies)
-        yield Server(url, run, cookies)
+        yield Server(url, run, cookies, process.pid)
     finally:
         process.terminate()
         process.wait(30)
 
 
 async def polls(server: Server, seconds: float) -> dict[str, Any]:
-    """Bytes of a step on the wire, and latency of a poll with one and with twenty viewers."""
-    component = server.owner().functions["history"]
+    """Bytes of a step on the wire, latency of a poll with one and with twenty viewers, and what a poll costs."""
     report: dict[str, Any] = {}
+    await asyncio.sleep(WARM_UP)
+    before = server.cpu()
+    await asyncio.sleep(seconds)
+    alone = server.cpu() - before
     for viewers in (1, VIEWERS):
-        results = await asyncio.gather(*(viewer(server, component, seconds, at / viewers) for at in range(viewers)))
+        before = server.cpu()
+        results = await asyncio.gather(*(viewer(server, seconds, at / viewers) for at in range(viewers)))
+        spent = server.cpu() - before - alone
         waits = sorted(wait for waits, _ in results for wait in waits)
         name = f"{viewers}_viewer{'s' if viewers > 1 else ''}"
         report[f"poll_p50_ms_{name}"] = round(1000 * statistics.median(waits), 1)
         report[f"poll_p95_ms_{name}"] = round(1000 * waits[int(0.95 * (len(waits) - 1))], 1)
         report[f"polls_{name}"] = len(waits)
+        report[f"poll_cpu_ms_{name}"] = round(1000 * spent / len(waits), 2)
         sizes = [size for _, sizes in results for size in sizes]
         report["bytes_per_step"] = round(statistics.mean(sizes))
     return report
 
 
-async def viewer(server: Server, component: int, seconds: float, delay: float) -> tuple[list[float], list[float]]:
+async def viewer(server: Server, seconds: float, delay: float, since: int = -1) -> tuple[list[float], list[float]]:
     """Poll once a second like the page: seconds per answer, and bytes per new step after the first answer."""
-    waits, sizes, since = [], [], -1
-    async with httpx.AsyncClient(base_url=server.url, cookies=server.cookies, timeout=60) as http:
-        await asyncio.sleep(delay)
-        end = time.monotonic() + seconds
+    waits, sizes = [], []
+    await asyncio.sleep(delay)
+    end = time.monotonic() + seconds - delay
+    async with Line.open(server) as line:
         while time.monotonic() < end:
-            data = {"run": server.run, "since": since, "known": since >= 0}
-            body = {"data": data, "component_id": component, "fn_name": "history", "session_hash": "bench"}
             begin = time.monotonic()
-            answer = await http.post("/gradio_api/component_server", json=body)
+            answer = await line.ask("history", run=server.run, since=since, stride=1, seen=0, known=since >= 0)
             waits.append(time.monotonic() - begin)
-            told = answer.raise_for_status().json()
-            if told["numbers"] and since >= 0 and not told["more"]:
-                sizes.append(len(answer.content) / len(told["numbers"]))
-            since = told["cursor"]
-            if not told["more"]:
-                await asyncio.sleep(max(0.0, 1 / POLLS_PER_SECOND - (time.monotonic() - begin)))
+            if len(waits) % 2:
+                await line.ask("runs_list", limit=50, run=server.run)
+            cursor, more = number(answer, b"cursor"), b'"more":true' in answer
+            if cursor > since >= 0 and not more:
+                sizes.append(len(answer) / (cursor - since))
+            since = cursor
+            if not more:
+                await asyncio.sleep(max(0.0, begin + 1 / POLLS_PER_SECOND - time.monotonic()))
     return waits, sizes
+
+
+def number(answer: bytes, name: bytes) -> int:
+    """The whole number that a field of an answer has."""
+    found = re.search(rb'"%s":(-?[0-9]+)' % name, answer)
+    assert found, answer[:200]
+    return int(found[1])
+
+
+@dataclass
+class Line:
+    """One open connection of a viewer."""
+
+    head: str
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, server: Server) -> AsyncIterator[Line]:
+        """Connect, as a browser that is signed in."""
+        address = urlsplit(server.url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=2**24)
+        cookies = "; ".join(f"{name}={value}" for name, value in server.cookies.items())
+        yield cls(f"host: {address.netloc}\r\ncookie: {cookies}\r\ncontent-type: application/json", reader, writer)
+        writer.close()
+        await writer.wait_closed()
+
+    async def ask(self, name: str, **args: Any) -> bytes:
+        """The body of an answer."""
+        body = json.dumps(args)
+        self.writer.write(
+            f"POST /poll/{name} HTTP/1.1\r\n{self.head}\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
+        )
+        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
+        length = re.search(rb"\ncontent-length: (\d+)", head)
+        assert head.startswith(b"http/1.1 200 "), head
+        assert length, head
+        return await self.reader.readexactly(int(length[1]))
 
 
 def painted(server: Server, seconds: float, name: str, weigh: bool = False) -> dict[str, Any]:
@@ -178,49 +238,36 @@ def slowdown(folder: Path, suite: Path, seconds: float) -> dict[str, Any]:
         owner = server.owner()
         wish = {"steps": 1_000_000, "batch": 16, "group": "tensor"}
         started = owner.call("setup_start", suite="tiny", method="adamerging", settings=wish)
-        run = Server(server.url, started["run"], server.cookies)
-        while done(owner, run.run) < 5:
+        run = replace(server, run=started["run"])
+        while owner.call("history", run=run.run, since=10_000_000)["steps_done"] < 5:
             time.sleep(0.2)
         time.sleep(WARM_UP)
         rates: dict[int, list[float]] = {0: [], 1: [], VIEWERS: []}
-        for _turn in range(TURNS):
-            for viewers in rates:
-                rates[viewers].append(asyncio.run(rate(run, owner, viewers, seconds / TURNS)))
+        for at in range(max(3, round(seconds / TURN_SECONDS))):
+            cases = list(rates)
+            for viewers in cases[at % 3 :] + cases[: at % 3]:
+                rates[viewers].append(asyncio.run(rate(run, viewers, TURN_SECONDS)))
         owner.call("run_action", run=run.run, action="cancel")
-    alone = statistics.median(rates[0])
-    return {
-        "steps_per_second": round(alone, 2),
-        "rates": {str(viewers): [round(one, 1) for one in found] for viewers, found in rates.items()},
-        "slowdown_1_viewer": round(1 - statistics.median(rates[1]) / alone, 3),
-        "slowdown_20_viewers": round(1 - statistics.median(rates[VIEWERS]) / alone, 3),
-    }
+    report: dict[str, Any] = {"steps_per_second": round(statistics.median(rates[0]), 2)}
+    for viewers in (1, VIEWERS):
+        lost = [1 - found / alone for found, alone in zip(rates[viewers], rates[0], strict=True)]
+        name = f"slowdown_{viewers}_viewer{'s' if viewers > 1 else ''}"
+        report[name] = round(statistics.median(lost), 3)
+        report[f"{name}_error"] = round(1.25 * statistics.stdev(lost) / math.sqrt(len(lost)), 3)  # of a median
+    return report | {"rounds": len(rates[0])}
 
 
-async def rate(run: Server, owner: Dashboard, viewers: int, seconds: float) -> float:
+async def rate(run: Server, viewers: int, seconds: float) -> float:
     """Steps per second while so many poll."""
-    component = owner.functions["history"]
-    before, begin = done(owner, run.run), time.monotonic()
-    if viewers:
-        await asyncio.gather(*(follower(run, component, seconds, before, at / viewers) for at in range(viewers)))
-    await asyncio.sleep(max(0.0, begin + seconds - time.monotonic()))
-    return (done(owner, run.run) - before) / (time.monotonic() - begin)
+    before, begin = await done(run), time.monotonic()
+    await asyncio.gather(asyncio.sleep(seconds), *(viewer(run, seconds, at / viewers, before) for at in range(viewers)))
+    return (await done(run) - before) / (time.monotonic() - begin)
 
 
-def done(owner: Dashboard, run: str) -> int:
-    """Steps made so far, asked for without any of them."""
-    return int(owner.call("history", run=run, since=10_000_000)["steps_done"])
-
-
-async def follower(run: Server, component: int, seconds: float, since: int, delay: float) -> None:
-    """A viewer who has everything up to `since` already."""
-    async with httpx.AsyncClient(base_url=run.url, cookies=run.cookies, timeout=60) as http:
-        await asyncio.sleep(delay)
-        end = time.monotonic() + seconds - delay
-        while time.monotonic() < end:
-            data = {"run": run.run, "since": since, "known": True}
-            body = {"data": data, "component_id": component, "fn_name": "history", "session_hash": "bench"}
-            since = (await http.post("/gradio_api/component_server", json=body)).json()["cursor"]
-            await asyncio.sleep(1 / POLLS_PER_SECOND)
+async def done(run: Server) -> int:
+    """Steps made so far, asked for without any of them; a new question each time, so that no answer is an old one."""
+    async with Line.open(run) as line:
+        return number(await line.ask("history", run=run.run, since=10_000_000, at=time.time()), b"steps_done")
 
 
 def text(report: dict[str, Any]) -> str:

@@ -70,6 +70,36 @@ def test_every_half_float_is_decoded_as_numpy_does(blank: Any) -> None:
     np.testing.assert_array_equal(found, expected)
 
 
+def test_polls_follow_the_clock_and_only_a_backlog_is_fetched_at_once(blank: Any, store: Store) -> None:
+    whole = answers(store, synthetic.finished(store, tasks=1, blocks=0, steps=2))
+    going_on = {**whole["history"][0], "status": "running"}
+    blank.clock.install(time=0)
+    blank.clock.pause_at(1_000)
+    blank.evaluate(
+        """async ([describe, answer]) => {
+            window.asked = 0;
+            window.backlog = 0;
+            const history = async () => ({ ...answer, more: ++window.asked <= window.backlog });
+            window.hub = new mergescope.charts.Hub({ describe: async () => describe, history }, 2);
+            hub.watched = () => true;
+            hub.show(describe.run);
+        }""",
+        [whole["describe"], going_on],
+    )
+
+    def asked_within(milliseconds: int) -> int:
+        before = blank.evaluate("asked")
+        for _ in range(milliseconds // 100):
+            blank.clock.run_for(100)
+        return int(blank.evaluate("asked")) - int(before)
+
+    assert asked_within(1900) == 1
+    assert asked_within(10_000) == 5
+    blank.evaluate("backlog = asked + 4")
+    assert asked_within(2000) == 5
+    assert asked_within(10_000) == 5
+
+
 def test_values_of_every_step_are_those_of_the_store(blank: Any, store: Store) -> None:
     run_id = synthetic.finished(store, tasks=3, blocks=2, steps=230)
     load(blank, answers(store, run_id))

@@ -148,14 +148,15 @@ def test_uploads_are_refused_to_guests_and_capped_for_the_owner(dashboard_site: 
     assert owner.http.post("/gradio_api/upload", files=small).status_code == 200
 
 
-def test_a_body_without_a_length_is_cut_off(dashboard_site: Site) -> None:
+@pytest.mark.parametrize("route", ["/gradio_api/component_server", "/poll/history"])
+def test_a_body_without_a_length_is_cut_off(dashboard_site: Site, route: str) -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(200):
             yield b"x" * 65536
 
     owner = dashboard_site.owner()
     headers = {"content-type": "application/json"}
-    answer = owner.http.post("/gradio_api/component_server", content=endless(), headers=headers)
+    answer = owner.http.post(route, content=endless(), headers=headers)
     assert answer.status_code == 413
 
 

@@ -30,7 +30,7 @@ class LearningSettings(MethodSettings):
         "tensor", "Parameter tensors that share λ: `task` (all), `block`, or `tensor` (the paper's layer-wise).",
         source=f"{PAPER}, layer-wise",
     )  # fmt: skip
-    objective: str = setting("entropy", "What is minimised.", source=f"{PAPER}, equation 5")
+    objective: objectives.Name = setting("entropy", "What is minimised.", source=f"{PAPER}, equation 5")
     init: float = setting(0.3, "λ to begin with.", source=f"{PAPER}, section 4.1", ge=-10, le=10)
     clamp: bool = setting(
         True,
@@ -68,13 +68,6 @@ class LearningSettings(MethodSettings):
     @classmethod
     def _known_start(cls, value: str) -> str:
         return starts.check(value)
-
-    @field_validator("objective")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in objectives.names():
-            raise ValueError(f"one of {', '.join(objectives.names())}")
-        return value
 
 
 def around_start(problem: Problem, vectors: TaskVectors, settings: LearningSettings) -> TaskVectors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core import objectives
 from core.methods.adarank import AdaRank, AdaRankSettings
 from core.settings import setting
 
@@ -14,7 +15,7 @@ class BestSettings(AdaRankSettings):
     start: str = setting(
         "tsv_m", "A data-free method whose model learning begins at, with that method's defaults.", source=SOURCE
     )
-    objective: str = setting("expert_kl", "What is minimised.", source=SOURCE)
+    objective: objectives.Name = setting("expert_kl", "What is minimised.", source=SOURCE)
     lr: float = setting(0.02, "Adam's learning rate.", source=SOURCE, gt=0, le=10)
     steps: int = setting(40, "Optimiser steps.", source=SOURCE, ge=1, le=1_000_000)
 

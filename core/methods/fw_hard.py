@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Literal
 
@@ -11,8 +10,8 @@ from torch import Tensor
 
 from core import methods
 from core.learning import starts
-from core.learning.optimiser import require_finite
-from core.merged import Sums
+from core.learning.optimiser import carry_out, require_finite
+from core.merged import Measured
 from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
 from core.problem import Problem
 from core.settings import MethodSettings, setting
@@ -52,17 +51,7 @@ class FwHard(Method):
     def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a move."""
         assert isinstance(settings, FwHardSettings)
-        walk = _Walk(problem, settings)
-        if resume is None:
-            yield walk.record(None, 0.0)
-        else:
-            walk.restore(resume)
-            if walk.number == settings.steps:
-                yield walk.record(None, 0.0)
-        while walk.number < settings.steps:
-            begin = time.perf_counter()
-            sums = walk.step()
-            yield walk.record(sums, time.perf_counter() - begin)
+        yield from carry_out(_Walk(problem, settings), resume)
 
     def total_steps(self, settings: MethodSettings) -> int:
         """The number of moves."""
@@ -94,20 +83,24 @@ class _Walk:
             out[span].add_(self._begin[span], alpha=share)
         return out
 
-    def step(self) -> dict[str, Sums]:
+    def finished(self) -> bool:
+        """Whether all moves are made."""
+        return self.number == self._settings.steps
+
+    def step(self) -> Measured:
         """Choose and move; the losses before the move."""
         sums, found = self._selection.pooled(self._weights(self._rows, self._rest))
-        losses = {task: one.values[0].item() for task, one in sums.items()}
-        require_finite(self.number + 1, losses, [], "Weights were", "Choose another start")
+        measured = Measured.of(sums)
+        require_finite(self.number + 1, measured.losses, [], "Weights were", "Choose another start")
         chosen = choose(found.cpu(), self._settings.per, torch.zeros(found.shape, dtype=torch.bool))
         length = 2 / (self.number + 2) * self._settings.step_size * self._settings.scale
         self._rows *= 1 - length
         self._rest *= 1 - length
         self._rows[torch.arange(len(chosen)), chosen] += length
         self.number += 1
-        return sums
+        return measured
 
-    def record(self, sums: dict[str, Sums] | None, seconds: float) -> Step:
+    def record(self, measured: Measured | None, seconds: float) -> Step:
         """The step just made."""
         rows, rest = self._rows.clone(), self._rest.clone()
         state = {"rows": rows, "rest": rest, "number": torch.tensor(self.number), **self._selection.state()}
@@ -117,14 +110,14 @@ class _Walk:
 
         return Step(
             number=self.number,
-            losses={task: found.values[0].item() for task, found in sums.items()} if sums else {},
-            entropies={task: found.values[1].item() for task, found in sums.items()} if sums else {},
+            losses=measured.losses if measured else {},
+            entropies=measured.entropies if measured else {},
             seconds=seconds,
-            samples=self._selection.images_per_round if sums else 0,
+            samples=self._selection.images_per_round if measured else 0,
             coefficients=Coefficients(self._vectors.names, self._vectors.tasks, self._shown().float()),
             state=lambda: state,
             weights=weights,
-            outcome=Outcome.of(weights()) if self.number == self._settings.steps else None,
+            outcome=Outcome.of(weights()) if self.finished() else None,
         )
 
     def _shown(self) -> Tensor:

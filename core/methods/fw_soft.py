@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import torch
-from pydantic import field_validator
 from torch import Tensor
 
 from core import objectives
 from core.grouping import group
 from core.learning.batches import Batches
-from core.learning.optimiser import Adam, require_finite
+from core.learning.optimiser import Adam, carry_out, require_finite
 from core.merged import Measured, MergedModel
 from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
 from core.problem import Problem
@@ -30,18 +28,11 @@ class FwSoftSettings(FrankWolfeSettings):
     rounds: int = setting(
         10, "Rounds; each chooses an expert for every task anew.", source=f"{PAPER}; FusionBench", ge=1, le=1000
     )
-    objective: str = setting("entropy", "What is minimised.", source=f"{PAPER}; FusionBench")
+    objective: objectives.Name = setting("entropy", "What is minimised.", source=f"{PAPER}; FusionBench")
     init: float = setting(0.3, "Coefficients to begin the first round with.", source="FusionBench", ge=-10, le=10)
     later_init: float = setting(1e-8, "Coefficients to begin later rounds with.", source="FusionBench", ge=-10, le=10)
     lr: float = setting(1e-3, "Adam's learning rate.", source=f"{PAPER}; FusionBench", gt=0, le=10)
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}; FusionBench", ge=1, le=4096)
-
-    @field_validator("objective")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in objectives.names():
-            raise ValueError(f"one of {', '.join(objectives.names())}")
-        return value
 
 
 class FwSoft(Method):
@@ -63,17 +54,7 @@ class FwSoft(Method):
     def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of the coefficients."""
         assert isinstance(settings, FwSoftSettings)
-        rounds = _Rounds(problem, settings)
-        if resume is None:
-            yield rounds.record(None, 0.0, 0)
-        else:
-            rounds.restore(resume)
-            if rounds.number == settings.steps:
-                yield rounds.record(None, 0.0, 0)
-        while rounds.number < settings.steps:
-            begin = time.perf_counter()
-            measured, samples = rounds.step()
-            yield rounds.record(measured, time.perf_counter() - begin, samples)
+        yield from carry_out(_Rounds(problem, settings), resume)
 
     def total_steps(self, settings: MethodSettings) -> int:
         """The number of updates."""
@@ -108,7 +89,7 @@ class _Rounds:
         self._chosen = torch.zeros(count, len(self._batches.tasks), dtype=torch.int64)
         self._learned = torch.zeros(self._chosen.shape, dtype=self._rows.dtype)
         self._adam = Adam({"raw": self._learned}, settings.lr)
-        self._began = 0
+        self._began = self._images = 0
         self.number = 0
 
     def _effective(self) -> Tensor:
@@ -116,13 +97,17 @@ class _Rounds:
         kept = (1 - self._learned.sum(1, keepdim=True)) * self._rows
         return kept.scatter_add(1, self._chosen, self._learned)
 
-    def step(self) -> tuple[Measured, int]:
-        """Begin a round where one is due, then one update; with the images used."""
-        samples, settings = self._batches.images_per_step, self._settings
+    def finished(self) -> bool:
+        """Whether all steps are done."""
+        return self.number == self._settings.steps
+
+    def step(self) -> Measured:
+        """Begin a round where one is due, then one update."""
+        settings, self._images = self._settings, self._batches.images_per_step
         rounds = min(settings.rounds, settings.steps)
         if self.number * rounds // settings.steps != (self.number - 1) * rounds // settings.steps:
             self._begin_round()
-            samples += self._selection.images_per_round
+            self._images += self._selection.images_per_round
         used = self._effective()
         measured = self._model.measure(used, self._batches.next(), self._objective)
         slope = measured.gradient.to(used)
@@ -132,7 +117,7 @@ class _Rounds:
         self._adam.step({"raw": gradient})
         self._batches.note(measured)
         self.number += 1
-        return measured, samples
+        return measured
 
     def _begin_round(self) -> None:
         first = self.number == 0
@@ -149,7 +134,7 @@ class _Rounds:
         self._adam = Adam({"raw": self._learned}, self._settings.lr)
         self._began = self.number
 
-    def record(self, measured: Measured | None, seconds: float, samples: int) -> Step:
+    def record(self, measured: Measured | None, seconds: float) -> Step:
         """The step just made."""
         used = self._effective()
         state = {**self._adam.state(), **self._selection.state(), **self._batches.state()}
@@ -164,11 +149,11 @@ class _Rounds:
             losses=measured.losses if measured else {},
             entropies=measured.entropies if measured else {},
             seconds=seconds,
-            samples=samples,
+            samples=self._images if measured else 0,
             coefficients=Coefficients(self._vectors.names, self._vectors.tasks, used.float()),
             state=lambda: state,
             weights=weights,
-            outcome=Outcome.of(weights()) if self.number == self._settings.steps else None,
+            outcome=Outcome.of(weights()) if self.finished() else None,
         )
 
     def restore(self, state: State) -> None:

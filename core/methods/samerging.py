@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+from core import objectives
 from core.learning.coefficients import Learner, LearningSettings
 from core.learning.optimiser import carry_out
 from core.merged import Batch, Measured
@@ -20,7 +21,7 @@ PAPER = "SAMerging (2025)"
 class SAMergingSettings(LearningSettings):
     """AdaMerging's settings with SAMerging's defaults, and the radius of sharpness-aware minimisation."""
 
-    objective: str = setting("expert_kl", "What is minimised.", source=PAPER)
+    objective: objectives.Name = setting("expert_kl", "What is minimised.", source=PAPER)
     temperature: float = setting(2.0, "Temperature of the objective `expert_kl`.", source=PAPER, gt=0, le=100)
     init: float = setting(0.0, "λ to begin with.", source=PAPER, ge=-10, le=10)
     clamp: bool = setting(False, "Use λ clamped to 0…1 in the merge.", source=PAPER)

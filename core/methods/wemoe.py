@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Literal
 
 import torch
-from pydantic import field_validator
 from torch import Tensor
 
 from core import objectives
@@ -24,7 +23,7 @@ PAPER = "WEMoE (ICML 2024)"
 class WEMoESettings(MethodSettings):
     """Settings of WEMoE."""
 
-    objective: str = setting("entropy", "What is minimised.", source=f"{PAPER}, section 4.3")
+    objective: objectives.Name = setting("entropy", "What is minimised.", source=f"{PAPER}, section 4.3")
     init: float = setting(
         0.3, "λ outside the MLPs, and the routers' answer at the start.", source=f"{PAPER}, section 5", ge=-10, le=10
     )
@@ -42,13 +41,6 @@ class WEMoESettings(MethodSettings):
     keep_every: int = setting(
         25, "Steps between two states from which a stopped run can go on.", source="Mergescope", ge=1, le=1_000_000
     )
-
-    @field_validator("objective")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in objectives.names():
-            raise ValueError(f"one of {', '.join(objectives.names())}")
-        return value
 
 
 class WEMoE(Method):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from core.errors import UnknownName
 from core.objectives.base import Objective, Target
 from core.registry import collect
 
-__all__ = ["Objective", "Target", "get", "names"]
+__all__ = ["Name", "Objective", "Target", "get", "names"]
 
 
 @cache
@@ -26,3 +29,13 @@ def get(name: str) -> Objective:
     if name not in _all():
         raise UnknownName("objective", name, names())
     return _all()[name]
+
+
+def _known(name: str) -> str:
+    if name not in names():
+        raise ValueError(f"one of {', '.join(names())}")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_known)]
+"""The type of a setting that chooses an objective."""

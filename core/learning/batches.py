@@ -34,9 +34,7 @@ class Batches:
         fraction: float = 1.0,
     ) -> None:
         self._problem, self._objective, self._split = problem, objective, split
-        self._streams = {
-            task: Stream(task, self._count(task), batch, seed, fraction) for task in problem.learned_from
-        }
+        self._streams = {task: Stream(task, self._count(task), batch, seed, fraction) for task in problem.learned_from}
         self._batch = batch
         self._answers = {t: self._expert_logits(t, s) for t, s in self._streams.items() if s.repeats(steps)}
         # Uniform at first: the objective is then the entropy less a constant.

@@ -42,8 +42,9 @@ class Calibration(Study):
             values = [over_seeds(found, _of_task(task, "ece")) for task in scope.tasks]
             confidence, accuracy = (over_seeds(found, _mean_of(key)) for key in ("confidence", "accuracy"))
             rows.append(Row(title_of(name), (*values, errors[name], confidence, accuracy)))
-        columns = (*(Column(f"ECE, {scope.titles[task]}") for task in scope.tasks), Column("Mean ECE"),
-                   Column("Mean confidence"), Column("Mean accuracy"))  # fmt: skip
+        errors_of = (*(f"ECE, {scope.titles[task]}" for task in scope.tasks), "Mean ECE")
+        columns = (*(Column(name, marks="lowest") for name in errors_of),
+                   Column("Mean confidence", marks="nothing"), Column("Mean accuracy"))  # fmt: skip
         table = Table("Expected calibration error, per cent", "Method", columns, tuple(rows))
         shown = tuple(map(title_of, names))
         bars = Series("mean ECE", shown, tuple(errors[name] for name in names))

@@ -62,7 +62,7 @@ class Corruptions(Study):
             rows += [Row(_words(kind), tuple(values)) for kind, values in grid.items()]
             over_kinds = tuple(_mean([values[place] for values in grid.values()]) for place in range(len(severities)))
             rows.append(Row("mean of the corruptions", over_kinds))
-            columns = tuple(Column(f"severity {severity}") for severity in severities)
+            columns = tuple(Column(f"severity {severity}", marks="nothing") for severity in severities)
             tables.append(Table(f"{title_of(name)}, average accuracy", "Images", columns, tuple(rows)))
             lines.append(Series(title_of(name), (0.0, *map(float, severities)), (clean, *over_kinds)))
             by_kind = (clean, *(_mean(values) for values in grid.values()))

@@ -32,26 +32,15 @@ def result(found: Result) -> dict[str, Any]:
 
 
 def table(one: Table) -> dict[str, Any]:
-    """Heads, rows and which cell is the highest of its column."""
+    """Heads, rows and which cell is the best of its column."""
     heads, rows = texts.lines(one)
-    best = []
-    for at, column in enumerate(one.columns):
-        known = [value.mean for row in one.rows if (value := row.values[at]) is not None]
-        best.append(max(known) if column.unit == "percent" and len(known) > 1 and "ECE" not in column.name else None)
-    marks = [
-        [
-            value is not None and high is not None and value.mean == high
-            for value, high in zip(row.values, best, strict=True)
-        ]
-        for row in one.rows
-    ]
     return {
         "title": one.title,
         "source": one.source,
         "heads": heads,
         "rows": [
             {"cells": cells, "note": row.note, "best": mark}
-            for cells, row, mark in zip(rows, one.rows, marks, strict=True)
+            for cells, row, mark in zip(rows, one.rows, one.best(), strict=True)
         ],
     }
 

@@ -12,11 +12,12 @@ from core import methods, studies
 from core.errors import BadInput, UnknownName
 from core.problem import Problem
 from core.settings import parse
-from core.statistics import estimate, paired, spearman
+from core.statistics import Estimate, estimate, paired, spearman
 from core.studies import Study
 from core.studies.engine import texts
 from core.studies.engine.cells import Cell, content_key
 from core.studies.engine.options import StudyOptions
+from core.studies.engine.result import Column, Row, Table
 from core.suites import SuiteFile, find
 from tests.core.study_help import made_up, planned
 from tests.tiny import make_suite
@@ -142,3 +143,13 @@ def test_odd_options_are_named() -> None:
             parse(StudyOptions, values, "study")
     with pytest.raises(UnknownName):
         parse(StudyOptions, {"colour": 1}, "study")
+
+
+def test_the_best_of_a_column_is_the_lowest_where_less_is_better() -> None:
+    columns = (Column("Average"), Column("ECE", marks="lowest"), Column("Confidence", marks="nothing"))
+    lines = (((0.8, 0.05, 0.7), "a"), ((0.9, 0.02, 0.8), "b"))
+    rows = tuple(Row(label, tuple(map(Estimate, values))) for values, label in lines)
+    table = Table("t", "Method", columns, rows)
+    assert table.best() == [[False, False, False], [True, True, False]]
+    assert texts.latex_table(table).count(r"\textbf") == 2
+    assert Table("t", "Method", columns, rows[:1]).best() == [[False] * 3]

@@ -18,6 +18,8 @@ class Column:
 
     name: str
     unit: Unit = "percent"
+    marks: Literal["highest", "lowest", "nothing"] = "highest"
+    """Which of its numbers is shown as the best one, where they are per cent."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,20 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     source: str = ""
+
+    def best(self) -> list[list[bool]]:
+        """Row by row, whether a number is the best of its column; never where a column has only one."""
+        found: list[float | None] = []
+        for at, column in enumerate(self.columns):
+            known = [value.mean for row in self.rows if (value := row.values[at]) is not None]
+            if column.unit != "percent" or column.marks == "nothing" or len(known) < 2:
+                found.append(None)
+            else:
+                found.append(max(known) if column.marks == "highest" else min(known))
+        return [
+            [value is not None and value.mean == best for value, best in zip(row.values, found, strict=True)]
+            for row in self.rows
+        ]
 
 
 @dataclass(frozen=True)

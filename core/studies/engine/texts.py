@@ -51,21 +51,15 @@ def as_latex(result: Result) -> str:
 
 
 def latex_table(table: Table) -> str:
-    """A tabular in per cent; the highest of each accuracy column in bold."""
-    best = [
-        max((row.values[at].mean for row in table.rows if row.values[at] is not None), default=None)  # type: ignore[union-attr]
-        if column.unit == "percent" and len(table.rows) > 1
-        else None
-        for at, column in enumerate(table.columns)
-    ]
+    """A tabular in per cent; the best of each accuracy column in bold."""
     comment = f"% {table.title}" + (f"; published: {table.source}" if table.source else "; measured")
     head = " & ".join([latex(table.head), *(latex(column.name) for column in table.columns)])
     lines = [" ".join(comment.split()), rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}", r"\toprule"]
     lines += [rf"{head} \\", r"\midrule"]
-    for row in table.rows:
+    for row, best in zip(table.rows, table.best(), strict=True):
         cells = [
-            _latex_cell(value, column.unit, best[at])
-            for at, (value, column) in enumerate(zip(row.values, table.columns, strict=True))
+            _latex_cell(value, column.unit, bold)
+            for value, column, bold in zip(row.values, table.columns, best, strict=True)
         ]
         lines.append(rf"{' & '.join([latex(row.label), *cells])} \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
@@ -88,8 +82,8 @@ def lines(table: Table, *, interval: bool = True) -> tuple[list[str], list[list[
     return heads, rows
 
 
-def _latex_cell(value: Estimate | None, unit: Unit, best: float | None) -> str:
+def _latex_cell(value: Estimate | None, unit: Unit, bold: bool) -> str:
     if value is None:
         return "--"
     text = latex(shown(value, unit))
-    return rf"\textbf{{{text}}}" if best is not None and value.mean == best else text
+    return rf"\textbf{{{text}}}" if bold else text

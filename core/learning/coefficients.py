@@ -76,7 +76,8 @@ def around_start(problem: Problem, vectors: TaskVectors, settings: LearningSetti
         return vectors
     used = min(max(settings.init, 0.0), 1.0) if settings.clamp else settings.init
     rows = vectors.origin.new_full((1, len(vectors.tasks)), used)
-    return starts.moved(problem, vectors, settings.start, vectors.combine(rows, [0] * len(vectors.names)))
+    merged = vectors.combine(rows, [0] * len(vectors.names))
+    return starts.moved(problem, vectors, starts.update(problem, settings.start), merged)
 
 
 def learn(problem: Problem, vectors: TaskVectors, settings: LearningSettings, resume: State | None) -> Iterator[Step]:

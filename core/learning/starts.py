@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor
 
 from core import methods
+from core.merged import Batch
 from core.methods.base import Need, Weights
+from core.objectives import Objective
 from core.problem import Problem
 from core.settings import parse
 from core.task_vectors import TaskVectors
 
 NONE = "none"
+SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
 
 
 def names() -> tuple[str, ...]:
@@ -27,12 +31,33 @@ def check(name: str) -> str:
     return name
 
 
-def moved(problem: Problem, vectors: TaskVectors, start: str, merged: Tensor) -> TaskVectors:
-    """The same task vectors over another origin, so that where `merged` `[D]` was, the start's model is.
+def update(problem: Problem, start: str) -> Tensor:
+    """θ_start − θ₀ `[D]` of a start with its method's defaults."""
+    return problem.task_vectors.flat(made(problem, start)) - problem.task_vectors.origin
 
-    θ(λ) = θ_start + Σ_k (λ_k − λ_init) τ_k: at λ = init it is the start itself, with its method's defaults.
+
+def moved(problem: Problem, vectors: TaskVectors, change: Tensor, merged: Tensor) -> TaskVectors:
+    """The same task vectors over another origin, so that where `merged` `[D]` was, θ₀ + `change` is.
+
+    θ(λ) = θ₀ + change + Σ_k (λ_k − λ_init) τ_k: at λ = init it is the start itself.
     """
-    return replace(vectors, origin=vectors.origin + (problem.task_vectors.flat(made(problem, start)) - merged))
+    return replace(vectors, origin=vectors.origin + (problem.task_vectors.origin + change - merged))
+
+
+def fitting_scale(problem: Problem, change: Tensor, batches: Sequence[Batch], objective: Objective) -> float:
+    """The factor on `change`, of those in `SCALES`, with the lowest loss of these batches, summed over the tasks."""
+    vectors = problem.task_vectors
+
+    def loss(scale: float) -> float:
+        weights, total = vectors.named(vectors.origin + scale * change), 0.0
+        for batch in batches:
+            problem.tick()
+            logits = problem.logits(weights, batch.task, batch.images)
+            target = None if batch.target is None else batch.target.to(logits.device)
+            total += objective.per_sample(logits, target).mean().item()
+        return total
+
+    return min(SCALES, key=loss)
 
 
 def made(problem: Problem, start: str) -> Weights:

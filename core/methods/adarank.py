@@ -38,6 +38,10 @@ class AdaRankSettings(LearningSettings):
         0, "Components a matrix and task that are kept in memory, for `own`; 0: all of them.",
         source="Mergescope; bounds memory", ge=0, le=65_536,
     )  # fmt: skip
+    start_scale: float = setting(
+        1.0, "Factor on what `start` changes in the base; 0: that of ½ to 2½ with the lowest loss on the first batch.",
+        source="Mergescope; 1: the start as it is", ge=0, le=10,
+    )  # fmt: skip
     qkv: Literal["fused", "split"] = setting(
         "fused", "Query, key and value as one matrix, or as three.", source="open_clip's layout"
     )
@@ -89,8 +93,16 @@ class MaskLearner(Learner):
         self._logits = logits
         if settings.start != starts.NONE:
             merged = self._components.combine(self.coefficients(), _mask(logits))
-            self._components.vectors = starts.moved(self._problem, self._vectors, settings.start, merged)
+            change = starts.update(self._problem, settings.start)
+            change *= settings.start_scale or self._fitting_scale(change)
+            self._components.vectors = starts.moved(self._problem, self._vectors, change, merged)
         return {"mask": logits}
+
+    def _fitting_scale(self, change: Tensor) -> float:
+        before = self._batches.state()
+        first = self._batches.next()
+        self._batches.restore(before)
+        return starts.fitting_scale(self._problem, change, first, self._objective)
 
     def _measure_at(self, raw: Tensor, batches: list[Batch]) -> tuple[Measured, dict[str, Tensor]]:
         used, mask = self.coefficients(raw), _mask(self._logits)

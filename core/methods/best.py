@@ -15,6 +15,10 @@ class BestSettings(AdaRankSettings):
     start: str = setting(
         "tsv_m", "A data-free method whose model learning begins at, with that method's defaults.", source=SOURCE
     )
+    start_scale: float = setting(
+        0.0, "Factor on what `start` changes in the base; 0: that of ½ to 2½ with the lowest loss on the first batch.",
+        source=SOURCE, ge=0, le=10,
+    )  # fmt: skip
     objective: objectives.Name = setting("expert_kl", "What is minimised.", source=SOURCE)
     lr: float = setting(0.02, "Adam's learning rate.", source=SOURCE, gt=0, le=10)
     steps: int = setting(40, "Optimiser steps.", source=SOURCE, ge=1, le=1_000_000)
@@ -26,10 +30,10 @@ class Best(AdaRank):
     name = "best"
     title = "Best combination"
     paper = (
-        "Mergescope's own composition: TSV-Merge (Gargiulo et al., CVPR 2025) as the start, layer-wise λ of AdaMerging "
-        "(Yang et al., ICLR 2024) and the masks of AdaRank (ICLR 2026) around it, and the distillation loss of "
-        "SAMerging (2025) in place of entropy. It won on the demo suite (README, Measured); it has not been measured "
-        "on the papers' eight tasks."
+        "Mergescope's own composition: TSV-Merge (Gargiulo et al., CVPR 2025) as the start, at the length with the "
+        "lowest loss on the first batch, layer-wise λ of AdaMerging (Yang et al., ICLR 2024) and the masks of AdaRank "
+        "(ICLR 2026) around it, and the distillation loss of SAMerging (2025) in place of entropy. It won on the demo "
+        "suite (README, Measured); it has not been measured on the papers' eight tasks."
     )
     summary = (
         "Starts at a strong model that needs no data, then learns from unlabelled images how much of each expert every "

@@ -70,7 +70,7 @@ class _Walk:
     def __init__(self, problem: Problem, settings: FwHardSettings) -> None:
         self._vectors, self._settings = problem.task_vectors, settings
         self._selection = Selection(problem, settings, settings.steps)
-        self._begin = self._vectors.flat(starts.made(problem, settings.begin_with)) - self._vectors.origin
+        self._begin = starts.update(problem, settings.begin_with)
         count = len(self._vectors.names)
         self._rows = torch.zeros(count, len(self._vectors.tasks), dtype=self._vectors.origin.dtype)
         self._rest = torch.ones(count, dtype=self._rows.dtype)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import methods
-from core.evaluate import evaluate_outcome
+from core.evaluate import evaluate
 from core.loading import load
 from core.problem import Problem
 from core.settings import parse
@@ -55,7 +55,10 @@ def run(problem: Problem, suite: SuiteFile, method: str, split: str = "test", **
         images, outcome = images + step.samples, step.outcome or outcome
     seconds, cpu = time.perf_counter() - began, time.process_time() - worked
     assert outcome is not None
-    found = {task: evaluate_outcome(problem, outcome, task, split).accuracy for task in problem.tasks}
+    found = {
+        task: evaluate(problem, outcome.weights_for(task), task, split, features=outcome.features(task)).accuracy
+        for task in problem.tasks
+    }
     return Row({task: accuracy for task, accuracy in found.items() if accuracy is not None}, seconds, cpu, images)
 
 

@@ -47,7 +47,7 @@ class Entry:
         if self.knob == "scale":
             return [round(default * factor, 6) for factor in FACTORS], FACTORS.index(1.0)
         # A short run needs a higher rate than the paper's long one.
-        wanted = min(10 * default, 3e-2)
+        wanted = min(30 * default, 3e-2)
         return RATES, min(range(len(RATES)), key=lambda at: abs(RATES[at] / wanted - 1))
 
 

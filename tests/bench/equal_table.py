@@ -20,7 +20,7 @@ Measured = Mapping[str, Sequence[Row]]
 def show(entries: Sequence[Entry], measured: Measured, tasks: Sequence[str], images: int) -> None:
     """Print every block from best to worst, then where `best` is not the best."""
     plain = next((e.title for e in entries if e.method == PLAIN[0] and PLAIN[1].items() <= e.values.items()), "")
-    own = next(entry.title for entry in entries if entry.method == BEST and entry.block == SINGLE)
+    own = next((entry.title for entry in entries if entry.method == BEST and entry.block == SINGLE), "")
     for block in BLOCKS:
         rows = sorted((e for e in entries if e.block == block), key=lambda e: -_mean(measured[e.title]))
         print(f"\n{block} ({images} images where any are needed)")
@@ -30,7 +30,8 @@ def show(entries: Sequence[Entry], measured: Measured, tasks: Sequence[str], ima
         for entry in rows:
             times = _seconds(measured[entry.title]) / _seconds(measured[plain]) if plain else float("nan")
             print(f"{line(entry.title, measured[entry.title])} {times:6.2f}   n={len(measured[entry.title])}")
-    for note in (*unequal(entries, measured, images), *behind(entries, measured, own, tasks)):
+    told = behind(entries, measured, own, tasks) if own else []
+    for note in (*unequal(entries, measured, images), *told):
         print(note)
 
 

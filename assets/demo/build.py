@@ -53,7 +53,8 @@ def main() -> None:
     if "export" in stages:
         export(work, work / "experts", HERE, names)
     if "select" in stages:
-        suite_file(SUITE_FILE, names, remember(work / "settings.json", lambda: select(HERE, names)))
+        chosen = remember(work / "settings.json", lambda: select(HERE, names))
+        suite_file(SUITE_FILE, names, suite_settings(SUITE_FILE) | chosen)
     if "measure" in stages:
         table(HERE, names, suite_settings(SUITE_FILE))
 

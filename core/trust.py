@@ -53,7 +53,7 @@ def trust(
     progress = progress or Silent()
     start = merge(problem.task_vectors, dict.fromkeys(problem.tasks, init))
     found = []
-    progress.start("Checking whether entropy can be trusted", len(problem.tasks))
+    progress.start("Checking whether entropy can be trusted, task", len(problem.tasks))
     for task in problem.tasks:
         expert = evaluate(problem, problem.task_vectors.expert(task), task, split, limit)
         merged = evaluate(problem, start, task, split, limit)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import MergescopeError, UnknownName
+from core.progress import Remembered
 
 if TYPE_CHECKING:
     from core.problem import Problem
@@ -52,6 +53,8 @@ class Library:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="library")
         self._answers: OrderedDict[Any, Future[Any]] = OrderedDict()
         self._facts: dict[Any, tuple[Any, Any]] = {}
+        self.progress = Remembered()
+        """Where the work that `later` does in the background stands; it does one thing after the other."""
         self.broken: dict[str, str] = {}
         """Suites whose file is not valid, with the reason in one line."""
 
@@ -91,9 +94,10 @@ class Library:
             raise UnknownName("suite", str(name)[:80], sorted(known))
         return known[name]
 
-    def problem(self, suite: str, tasks: Sequence[str] | None = None) -> Problem:
+    def problem(self, suite: str, tasks: Sequence[str] | None = None, progress: Progress | None = None) -> Problem:
         """The loaded suite, or those of its tasks that are named, for a page's own use (its tick does nothing)."""
-        return self.load(self.suite(suite), tasks, device=self._device, precision=self._precision)
+        device, precision = self._device, self._precision
+        return self.load(self.suite(suite), tasks, device=device, precision=precision, progress=progress)
 
     def loaded(self, suite: str) -> bool:
         """True where all tasks of the suite are in memory already."""
@@ -164,7 +168,7 @@ class Library:
         with self._lock:
             future = self._answers.get(key)
             if future is None or (again and future.done() and future.exception() is not None):
-                future = self._answers[key] = self._pool.submit(compute)
+                future = self._answers[key] = self._pool.submit(self._told, compute)
                 while len(self._answers) > KEPT_ANSWERS:
                     self._answers.popitem(last=False)[1].cancel()
         if not future.done():
@@ -177,6 +181,12 @@ class Library:
         if not isinstance(error, MergescopeError | OSError):
             raise error
         return Answer(error=str(error))
+
+    def _told(self, compute: Callable[[], Any]) -> Any:
+        try:
+            return compute()
+        finally:
+            self.progress.finish()
 
     def close(self) -> None:
         """Drop what waits; what is being computed ends by itself."""

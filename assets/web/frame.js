@@ -13,7 +13,9 @@ window.mergescopeFrame = (() => {
   /* What a run does before, between and after its steps: [what, how long]. Between two steps only what takes a while. */
   function doing(run) {
     const now = run?.doing, between = run?.status === "running" && run.steps && run.steps_done < run.steps;
-    if (!now || (between && !(now.left > 3))) return null;
+    return !now || (between && !(now.left > 3)) ? null : told(now);
+  }
+  function told(now) {
     const far = now.total ? ` ${Math.min(now.done, now.total).toLocaleString("en")} of ${now.total.toLocaleString("en")}` : " …";
     return [`${now.label}${far}`, now.left >= 1 ? `about ${duration(now.left)} left` : ""];
   }
@@ -237,5 +239,5 @@ window.mergescopeFrame = (() => {
     draw();
   }
 
-  return { sidebar, header, refresh, doing, get runs() { return frame.runs; } };
+  return { sidebar, header, refresh, doing, told, get runs() { return frame.runs; } };
 })();

@@ -200,9 +200,10 @@ window.mergescopeSetup = (element, server) => {
     if (answer.ahead) parts.push(fact("Queue", answer.ahead === 1 ? "One run is ahead of this one." : `${answer.ahead} runs are ahead of this one.`));
     parts.push(...trust(c));
     cards.caution(c.tasks);
+    if (answer.doing) parts.push(fact("At work on", window.mergescopeFrame.told(answer.doing).filter(Boolean).join(", ")));
     words.replaceChildren(...parts);
     startable(!form.bad());
-    if (f.pending || c.pending) planTimer = setTimeout(plan, 1200);
+    if (f.pending || c.pending || answer.doing) planTimer = setTimeout(plan, 1200);
   }
   function fact(term, text) {
     const line = make("p", "ms-plan-fact");

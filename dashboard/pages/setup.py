@@ -7,6 +7,7 @@ values, and every value that comes back is checked by `dashboard.planning.wish`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
@@ -105,9 +106,10 @@ def _known(ctx: Context) -> Callable[..., Any]:
         suite = ctx.library.suite(_named(args, "suite"))
 
         def compute() -> dict[str, Any]:
-            problem = ctx.library.problem(suite.name)
-            with ctx.library.computing():
-                found = references(problem)
+            library = ctx.library
+            problem = library.problem(suite.name, progress=library.progress)
+            with library.computing():
+                found = references(problem, progress=library.progress)
             return {
                 task: {"base": item.base.accuracy, "expert": item.expert.accuracy if item.expert else None}
                 for task, item in found.items()
@@ -137,6 +139,7 @@ def _plan(ctx: Context) -> Callable[..., Any]:
         return {
             "forecast": forecast(asked, ctx.library, runs),
             "caution": caution(asked, ctx.library),
+            "doing": None if (doing := ctx.library.progress.standing()) is None else asdict(doing),
             "ahead": len(active),
             "needs": asked.method.needed(asked.settings).value,
         }

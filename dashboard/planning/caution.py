@@ -26,9 +26,10 @@ def caution(wish: Wish, library: Library) -> dict[str, Any]:
 
 
 def _check(wish: Wish, library: Library, init: float, split: str) -> list[dict[str, Any]]:
-    problem = library.load(wish.suite, wish.tasks, device=wish.device, precision=wish.precision)
+    told = library.progress
+    problem = library.load(wish.suite, wish.tasks, device=wish.device, precision=wish.precision, progress=told)
     with library.computing():
-        found = trust(problem, init, split, limit=96)
+        found = trust(problem, init, split, limit=96, progress=told)
     return [
         {
             "task": item.task,

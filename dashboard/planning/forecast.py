@@ -95,7 +95,8 @@ def _like(wish: Wish, runs: Sequence[RunRecord]) -> float | None:
 
 def _measure(wish: Wish, library: Library) -> tuple[float, float]:
     """Seconds per step and per evaluated image."""
-    problem = library.load(wish.suite, wish.tasks, device=wish.device, precision=wish.precision)
+    told = library.progress
+    problem = library.load(wish.suite, wish.tasks, device=wish.device, precision=wish.precision, progress=told)
     with library.computing():
         task = problem.tasks[0]
         evaluate(problem, problem.task_vectors.base, task, limit=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.progress import Remembered, Standing
+from core.progress import Standing
 from dashboard.similarity.description import describe
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Subject:
     tasks: tuple[str, ...]
 
 
-WAITING = Standing("Waiting until other measurements of this page are done", 0, None, None)
+WAITING = Standing("Waiting until other measurements are done", 0, None, None)
 
 
 class Similarities:
@@ -28,25 +28,22 @@ class Similarities:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._progress: dict[Subject, Remembered] = {}
 
     def answer(self, subject: Subject, *, again: bool = False) -> dict[str, Any]:
         """What is known now; the first call starts the computation. Raises `UnknownName` for a suite that is gone."""
         file = self._library.suite(subject.suite)
-        told = self._progress.setdefault(subject, Remembered())
         key = ("similarity", self._library.identity(file), subject)
-        found = self._library.later(key, lambda: self._compute(subject, told), again=again)
+        found = self._library.later(key, lambda: self._compute(subject), again=again)
         if found.pending:
-            return {"pending": asdict(told.standing() or WAITING)}
-        self._progress.pop(subject, None)
+            return {"pending": asdict(self._library.progress.standing() or WAITING)}
         if found.error:
             return {"error": found.error}
         return {"suite": file.title, **found.value}
 
-    def _compute(self, subject: Subject, told: Remembered) -> dict[str, Any]:
+    def _compute(self, subject: Subject) -> dict[str, Any]:
         from core.similarity import similarity
 
-        file = self._library.suite(subject.suite)
+        file, told = self._library.suite(subject.suite), self._library.progress
         problem = self._library.load(file, subject.tasks, progress=told)
         told.start("Comparing the task vectors", None)
         with self._library.computing():

@@ -18,7 +18,7 @@ window.mergescopeBench.open = (element, server) => {
   const act = {
     keep,
     redraw() { keep(); draw(); },
-    async add(folder) { const answer = await ask(server.bench_folder, { add: folder }); if (!answer.error) { state.folders = answer.folders; message = null; draw(); } },
+    async add(folder) { const answer = await ask(server.bench_folder, { add: folder }); if (!answer.error) { state.folders = answer.folders; state.typed = ""; message = null; draw(); } },
     async forget(folder) { const answer = await ask(server.bench_folder, { remove: folder }); if (!answer.error) { state.folders = answer.folders; draw(); } },
     async upload(file, name, skip) {
       if (!/\.zip$/i.test(file.name)) { tell("error", `Images come as one .zip file. Found ${file.name}.`); return; }

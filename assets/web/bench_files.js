@@ -18,7 +18,7 @@
       row.append(path, look, forget);
       list.append(row);
     }
-    const field = bench.input("", "/path/to/checkpoints", () => {}), form = make("form", "ms-bench-line");
+    const field = bench.input(state.typed || "", "/path/to/checkpoints", () => { state.typed = field.value; }), form = make("form", "ms-bench-line");
     field.setAttribute("aria-label", "Folder on the machine that runs Mergescope");
     field.spellcheck = false;
     const add = make("button", "ms-button", "Add folder");

@@ -26,7 +26,7 @@ window.mergescopeGuide = (server) => {
       element("div", { class: "an-scroll", tabindex: "0", role: "region", "aria-label": "Decision table" },
         element("table", { class: "st-table st-decide" }, element("thead", {}, element("tr", {}, ...["You have", answer.cards.some((card) => Number.isFinite(card.accuracy)) ? "Use, the best measured first" : "Use", "How"].map((text) => element("th", { scope: "col", text })))),
           element("tbody", {}, ...answer.decisions.map((one) => element("tr", {}, element("th", { scope: "row", text: one.have }),
-            element("td", { text: one.use.join(", ") || "–" }), element("td", {}, ...coded(one.how))))))));
+            element("td", { text: one.use.join(", ") || "–", "data-head": "Use" }), element("td", { "data-head": "How" }, ...coded(one.how))))))));
     const groups = new Map();
     for (const card of answer.cards) groups.set(card.group, [...(groups.get(card.group) || []), card]);
     const top = Math.max(...answer.cards.map((card) => card.accuracy ?? 0), 0.01);
@@ -43,11 +43,11 @@ window.mergescopeGuide = (server) => {
       element("header", { class: "mc-head" }, element("h3", { text: card.title }), element("code", { text: card.name })),
       element("p", { class: "st-summary", text: card.summary }),
       element("div", { class: "st-reached" }, element("span", { class: "ms-bar" }, bar), element("b", { text: measured })),
-      element("p", { class: "st-formula", text: card.formula }),
+      element("p", { class: "st-formula" }, ...coded(card.formula)),
       element("dl", { class: "mc-list" }, element("dt", { text: "Needs" }), element("dd", { text: card.needs }),
         element("dt", { text: "Cost" }), element("dd", { text: card.cost + seconds }),
         ...(card.trains === "nothing" ? [] : [element("dt", { text: "Trains" }), element("dd", { text: card.trains })])),
-      element("details", {}, element("summary", { text: "Paper and differences" }), element("p", { class: "mc-help", text: card.paper })));
+      element("details", {}, element("summary", { text: "Paper and differences" }), element("p", { class: "mc-help st-paper" }, ...coded(card.paper))));
   }
   return { root, show };
 };

@@ -116,7 +116,7 @@ def radar(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narr
         font = {"size": 12, "color": colours.text}
         notes.append({"x": 1.07 * x, "y": 1.09 * y, "text": label, "showarrow": False, "xanchor": side, "font": font})
     # Beside the circle there has to be room for the names.
-    reach = 1.8 if narrow else 1.45
+    reach = 1.6 if narrow else 1.45
     wide = {"fixedrange": True, "visible": False, "range": [-reach, reach]}
     return {
         "data": data,

@@ -142,13 +142,18 @@ def machine(record: Any) -> str:
     if execution.get("device"):
         parts.append("CPU" if execution["device"] == "cpu" else str(execution["device"]).upper())
         if execution["device"] == "cpu" and execution.get("threads"):
-            parts.append(f"{execution['threads']} threads")
+            parts.append(threads(int(execution["threads"])))
         parts.append(str(execution.get("precision", "")))
     if record.peak_memory_mb:
         parts.append(f"{record.peak_memory_mb / 1024:.1f} GB peak")
     if record.steps_done and record.seconds:
         parts.append(f"{record.seconds / record.steps_done:.2g} s/step")
     return " · ".join(part for part in parts if part)
+
+
+def threads(count: int) -> str:
+    """"1 thread", "2 threads"."""
+    return f"{count} thread{'s' if count != 1 else ''}"
 
 
 @cache
@@ -159,7 +164,7 @@ def here() -> str:
     from core.encoders.precision import choose_device
 
     device = choose_device("auto").type
-    return f"CPU · {torch.get_num_threads()} threads" if device == "cpu" else device.upper()
+    return f"CPU · {threads(torch.get_num_threads())}" if device == "cpu" else device.upper()
 
 
 def method_title(name: str) -> str:

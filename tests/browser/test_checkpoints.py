@@ -38,6 +38,7 @@ def test_a_mistake_is_told_and_nothing_is_lost(page: Any, tmp_path: Path) -> Non
     page.get_by_label("Folder on the machine that runs Mergescope").fill("/no/such/folder")
     page.get_by_role("button", name="Add folder").click()
     page.get_by_text("Found no folder `/no/such/folder`").wait_for()
+    assert page.get_by_label("Folder on the machine that runs Mergescope").input_value() == "/no/such/folder"
     page.get_by_label("Folder on the machine that runs Mergescope").fill(str(root))
     page.get_by_role("button", name="Add folder").click()
     page.get_by_role("button", name=f"Look inside {root}").click()

@@ -70,3 +70,15 @@ def test_guests_click_test_images_and_have_no_place_for_their_own(
 def test_the_page_fits_a_phone(phone: Any, server: Server, finished_run: str) -> None:
     open_playground(phone, f"{server.url}/?tab=playground&run={finished_run}")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_pictures_of_mistakes_stay_inside_their_rows_on_a_phone(phone: Any, server: Server, finished_run: str) -> None:
+    open_playground(phone, f"{server.url}/?tab=playground&run={finished_run}")
+    phone.wait_for_selector("#ms-playground .js-plotly-plot .heatmaplayer image")
+    phone.evaluate(
+        """() => { const list = document.querySelector(".pg-mistakes"), row = document.createElement("button");
+            row.className = "pg-mistake"; row.innerHTML = '<img width="56" height="56" alt=""><span><b>x</b></span>';
+            list.replaceChildren(...Array.from({ length: 24 }, () => row.cloneNode(true))); }"""
+    )
+    inside = "[...document.querySelectorAll('.pg-mistake')].every((row) => row.offsetHeight >= 56)"
+    assert phone.evaluate(inside)

@@ -51,3 +51,7 @@ def test_the_page_fits_a_phone(phone: Any, server: Server) -> None:
     phone.get_by_role("button", name="Method guide").click()
     phone.wait_for_selector("#ms-studies [data-method=adamerging]")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    table = "document.querySelector('#ms-studies .st-decide').parentElement"
+    assert phone.evaluate(f"{table}.scrollWidth <= {table}.clientWidth")
+    # Its last row can be reached without scrolling inside the card.
+    assert phone.evaluate(f"{table}.scrollHeight <= {table}.clientHeight + 1")

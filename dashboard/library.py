@@ -17,7 +17,7 @@ from core.progress import Remembered
 
 if TYPE_CHECKING:
     from core.problem import Problem
-    from core.progress import Progress
+    from core.progress import Progress, Standing
     from core.suites import SuiteFile
 
 KEPT_PROBLEMS = 2
@@ -54,7 +54,9 @@ class Library:
         self._answers: OrderedDict[Any, Future[Any]] = OrderedDict()
         self._facts: dict[Any, tuple[Any, Any]] = {}
         self.progress = Remembered()
-        """Where the work that `later` does in the background stands; it does one thing after the other."""
+        """Where the work that `later` does in the background stands; it does one thing after the other. Only for the
+        owner: labels name what others are looking at."""
+        self._at: Any = None
         self.broken: dict[str, str] = {}
         """Suites whose file is not valid, with the reason in one line."""
 
@@ -168,7 +170,7 @@ class Library:
         with self._lock:
             future = self._answers.get(key)
             if future is None or (again and future.done() and future.exception() is not None):
-                future = self._answers[key] = self._pool.submit(self._told, compute)
+                future = self._answers[key] = self._pool.submit(self._told, key, compute)
                 while len(self._answers) > KEPT_ANSWERS:
                     self._answers.popitem(last=False)[1].cancel()
         if not future.done():
@@ -182,10 +184,16 @@ class Library:
             raise error
         return Answer(error=str(error))
 
-    def _told(self, compute: Callable[[], Any]) -> Any:
+    def standing(self, key: Any) -> Standing | None:
+        """Where the answer to `key` stands; None while something else is being worked on."""
+        return self.progress.standing() if self._at == key else None
+
+    def _told(self, key: Any, compute: Callable[[], Any]) -> Any:
+        self._at = key
         try:
             return compute()
         finally:
+            self._at = None
             self.progress.finish()
 
     def close(self) -> None:

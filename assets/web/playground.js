@@ -136,7 +136,8 @@ window.mergescopePlayground = (root, server) => {
     matrix.help.textContent = "";
     gallery.replaceChildren();
     count.textContent = "";
-    const answer = await analysis.ask(server.confusion, { run, task: name, again: true }, { alive: () => mine === state.looked && run === ms.run });
+    const answer = await analysis.ask(server.confusion, { run, task: name, again: true }, { alive: () => mine === state.looked && run === ms.run,
+      pending: (now) => { if (now.total) matrix.note.textContent = window.mergescopeFrame.told(now).filter(Boolean).join(", "); } });
     if (!answer) return;
     if (answer.error || answer.unlabelled) {
       matrix.note.textContent = answer.error || "These images have no labels, so nothing can be counted.";

@@ -152,7 +152,7 @@ def machine(record: Any) -> str:
 
 
 def threads(count: int) -> str:
-    """"1 thread", "2 threads"."""
+    """ "1 thread", "2 threads"."""
     return f"{count} thread{'s' if count != 1 else ''}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -12,12 +13,14 @@ from torch import Tensor
 from core.errors import BadInput, UnknownName
 from core.methods.base import Weights
 from core.problem import Problem
+from core.progress import Standing
 from core.store import RunRecord
 from dashboard.charts.figure import both
 from dashboard.context import Context
 from dashboard.playground import answers, figures, pictures
 from dashboard.playground.models import Models, state_of
 
+WAITING = Standing("Waiting until other measurements are done", 0, None, None)
 SAMPLES = 16
 """Test images of a task that are offered."""
 MEASURED = 1000
@@ -97,11 +100,13 @@ class Playground:
             chosen = torch.linspace(0, len(images) - 1, MEASURED).long()
         pixels, truth = images.pixels[chosen], images.labels[chosen]
         merged = self._models.merged(record, problem)
+        told, vectors = self._ctx.library.progress, problem.task_vectors
         with self._ctx.library.computing():
-            logits = problem.logits(merged.weights_for(task), task, pixels)
+            told.start("Evaluating run and expert, image", len(chosen) * (1 + (task in problem.tasks)))
+            logits = problem.logits(merged.weights_for(task), task, pixels, progress=told)
             expert = None
             if task in problem.tasks:
-                expert = problem.logits(problem.task_vectors.expert(task), task, pixels)
+                expert = problem.logits(vectors.expert(task), task, pixels, progress=told)
         said, sure = logits.argmax(1).tolist(), logits.softmax(1).amax(1).tolist()
         counts = answers.confusion(truth, logits.argmax(1), len(classes))
         wrong = [] if expert is None else answers.mistakes(truth, logits, expert)
@@ -185,9 +190,10 @@ class Playground:
         self, args: Any, record: RunRecord, key: tuple[Any, ...], compute: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
         identity = self._ctx.library.identity(self._ctx.library.suite(record.suite))
-        found = self._ctx.library.later(("playground", identity, *key), compute, again=args.get("again") is True)
+        whole = ("playground", identity, *key)
+        found = self._ctx.library.later(whole, compute, again=args.get("again") is True)
         if found.pending:
-            return {"pending": {"label": "Computing"}}
+            return {"pending": asdict(self._ctx.library.standing(whole) or WAITING)}
         return {"error": found.error} if found.error else dict(found.value)
 
 

@@ -35,7 +35,7 @@ class Similarities:
         key = ("similarity", self._library.identity(file), subject)
         found = self._library.later(key, lambda: self._compute(subject), again=again)
         if found.pending:
-            return {"pending": asdict(self._library.progress.standing() or WAITING)}
+            return {"pending": asdict(self._library.standing(key) or WAITING)}
         if found.error:
             return {"error": found.error}
         return {"suite": file.title, **found.value}

@@ -160,7 +160,7 @@ def test_words_for_a_run(dashboard_site: Dashboard, short_run: str) -> None:
     assert sidebar.notice(record) == ""
     assert "Resume" in sidebar.notice(replace(record, status="interrupted"))
     assert sidebar.notice(replace(record, status="failed", error="λ is NaN")) == "λ is NaN"
-    assert "threads" in sidebar.machine(record)
+    assert "thread" in sidebar.machine(record)
     assert sidebar.ago("not a time") == ""
     assert sidebar.method_title("forgotten") == "forgotten"
 

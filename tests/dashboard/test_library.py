@@ -23,6 +23,8 @@ def test_background_work_says_where_it_stands_until_it_ends_in_whatever_way() ->
     assert held.wait(30)
     now = library.progress.standing()
     assert now is not None
+    assert library.standing("key") is not None
+    assert library.standing("another") is None  # Guests learn nothing of what others asked for.
     assert (now.label, now.done, now.total) == ("Evaluating base and experts, image", 40, 96)
     seen.set()
     while (answer := library.later("key", work)).pending:

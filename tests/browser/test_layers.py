@@ -155,5 +155,5 @@ def test_guest_can_look_but_not_change(server: Server, guest: Any, finished_run:
         "fetch('config').then((answer) => answer.json())"
         ".then((config) => config.components.flatMap((component) => component.props.server_fns ?? []))"
     )
-    assert "history" in names
+    assert "describe" in names
     assert not {"whatif", "whatif_save"} & set(names)

@@ -102,7 +102,7 @@ class Dashboard:
             from core.jobs import Jobs
             from core.studies.engine.background import Background
 
-            jobs = Jobs(store, limit=settings.QUEUE, load=library.load)
+            jobs = Jobs(store, limit=settings.QUEUE, load=library.load_for_run)
             studies = Background(store, jobs, library.load)
         self.context = Context(
             store, jobs, self.read_only, access, library, name, self.host, self.tunnel, settings.POLL_SECONDS, studies

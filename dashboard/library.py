@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 KEPT_PROBLEMS = 2
 KEPT_ANSWERS = 200
+HEAD_START = 5.0
+"""Seconds after a run was loaded in which pages compute nothing, so that its first steps appear at once."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Library:
         """Where the work that `later` does in the background stands; it does one thing after the other. Only for the
         owner: labels name what others are looking at."""
         self._at: Any = None
+        self._waits_until = float("-inf")
         self.broken: dict[str, str] = {}
         """Suites whose file is not valid, with the reason in one line."""
 
@@ -97,7 +101,7 @@ class Library:
         return known[name]
 
     def problem(self, suite: str, tasks: Sequence[str] | None = None, progress: Progress | None = None) -> Problem:
-        """The loaded suite, or those of its tasks that are named, for a page's own use (its tick does nothing)."""
+        """The loaded suite, or those of its tasks that are named, for a page's own use (a new run goes first)."""
         device, precision = self._device, self._precision
         return self.load(self.suite(suite), tasks, device=device, precision=precision, progress=progress)
 
@@ -115,7 +119,7 @@ class Library:
         progress: Progress | None = None,
         **how: Any,
     ) -> Problem:
-        """As `core.loading.load`, from memory where the same was loaded before; also what runs load with.
+        """As `core.loading.load`, from memory where the same was loaded before.
 
         Each caller gets an object of its own, so that pausing a run does not hold up a page.
         """
@@ -141,8 +145,19 @@ class Library:
             own = copy.copy(problem)
             # Calling the encoder puts the given weights into its module for a moment: threads must not share one.
             own.encoder = copy.deepcopy(problem.encoder)
-        own.tick = _nothing
+        own.tick = self._give_way
         return own
+
+    def load_for_run(self, suite: SuiteFile, tasks: Sequence[str] | None = None, **how: Any) -> Problem:
+        """As `load`, for a run that begins now; it goes first, see `HEAD_START`."""
+        own = self.load(suite, tasks, **how)
+        own.tick = _nothing
+        self._waits_until = time.monotonic() + HEAD_START
+        return own
+
+    def _give_way(self) -> None:
+        while (left := self._waits_until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
 
     @contextmanager
     def computing(self) -> Iterator[None]:

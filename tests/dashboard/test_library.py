@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
+
+import pytest
 
 from core.errors import BadInput
 from dashboard.library import Library
@@ -32,3 +35,17 @@ def test_background_work_says_where_it_stands_until_it_ends_in_whatever_way() ->
     assert answer.error == "enough"
     assert library.progress.standing() is None
     library.close()
+
+
+def test_a_run_that_begins_goes_first(tiny_suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.library.HEAD_START", 0.3)
+    library = Library(device="cpu", precision="float32", extra=(str(tiny_suite),))
+    page = library.problem("tiny")
+    page.tick()
+    began = time.monotonic()
+    run = library.load_for_run(library.suite("tiny"), device="cpu", precision="float32")
+    loaded = time.monotonic()
+    run.tick()
+    assert time.monotonic() - loaded < 0.2
+    page.tick()
+    assert time.monotonic() - began >= 0.3

@@ -29,7 +29,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def metadata(record: RunRecord) -> dict[str, str]:
     """What a merged checkpoint says about its origin, in the safetensors header."""
-    return {
+    changed = {} if record.what_if is None else {"what_if": json.dumps(record.what_if.plain(), ensure_ascii=False)}
+    return changed | {
         "format": "pt",
         "mergescope": version(),
         "run": record.id,
@@ -94,7 +95,9 @@ def export_coefficients(record: RunRecord, steps: Sequence[StepRecord], path: Pa
 
 
 def _facts(record: RunRecord) -> dict[str, object]:
-    facts = {"run": record.id, "suite": record.suite, "method": record.method}
+    facts: dict[str, object] = {"run": record.id, "suite": record.suite, "method": record.method}
+    if record.what_if is not None:
+        facts["what_if"] = record.what_if.plain()
     return facts | {"groups": list(record.groups), "tasks": list(record.tasks)}
 
 

@@ -109,8 +109,7 @@ class Jobs:
         with self._lock:
             if self._find(run_id) is not None:
                 return run_id
-            if record.status == "done":
-                raise BadInput(f"Run {run_id} is done; there is nothing to resume. Start a new run.")
+            runner.require_resumable(record)
             device = str(choose_device(record.device or "auto"))
             method = methods.get(record.method)
             self._require_open()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from core.encoders.encoder import Encoder
-from core.grouping import Grouping
+from core.mixture import Mixture
 from core.objectives.base import Objective
 from core.objectives.entropy import entropy
 from core.problem import Problem
@@ -163,15 +163,11 @@ def _adder(total: Tensor, name: str, unseen: set[str], problem: Problem) -> Call
 
 
 class MergedModel:
-    """θ(λ) = θ₀ + Σ_k λ[g, k] τ_k for one grouping."""
+    """Losses of a mixture, and their gradient with respect to its λ; buffers are used again."""
 
-    def __init__(self, problem: Problem, vectors: TaskVectors, grouping: Grouping) -> None:
-        self._vectors, self._grouping = vectors, grouping
-        self._pass = EncoderGradient(problem, vectors)
-
-    def weights(self, coefficients: Tensor) -> dict[str, Tensor]:
-        """Newly allocated merged weights for λ `[groups, tasks]`; nothing of this object changes."""
-        return self._vectors.named(self._vectors.combine(coefficients, self._grouping.row_of))
+    def __init__(self, problem: Problem, mixture: Mixture) -> None:
+        self._vectors, self._grouping = mixture.vectors, mixture.grouping
+        self._pass = EncoderGradient(problem, mixture.vectors)
 
     def measure(self, coefficients: Tensor, batches: Sequence[Batch], objective: Objective) -> Measured:
         """Losses of the batches at λ `[groups, tasks]` and their exact gradient with respect to it."""
@@ -203,4 +199,4 @@ def _micro_batches(batches: Sequence[Batch], size: int) -> list[list[tuple[Batch
 def merge(vectors: TaskVectors, coefficients: Mapping[str, float]) -> dict[str, Tensor]:
     """θ₀ + Σ_k λ_k τ_k with one λ a task, as named tensors."""
     row = vectors.origin.new_tensor([[coefficients[task] for task in vectors.tasks]])
-    return vectors.named(vectors.combine(row, [0] * len(vectors.names)))
+    return Mixture.of(vectors, "task").weights(row)

@@ -51,7 +51,8 @@ def build(
     `steps` may leave out coefficients except on the last step that has them. `entropy` has a row for every
     step that measured one, in the order of the run's tasks. Tasks without an expert come last and are not in the
     averages. A method that makes no updates counts as one step in `seconds_per_step`. `form` says what the result
-    consists of (`core.methods.base.Form`): only results of the same form compare.
+    consists of (`core.methods.base.Form`): only results of the same form compare. `what_if` stands in the report of a
+    λ that a person changed: the run it came from, the changes, and what that run's steps had cost.
     """
     tasks = [_task(evaluation, references.get(evaluation.task)) for evaluation in evaluations]
     merged = [task for task in tasks if task["name"] in record.tasks]
@@ -75,7 +76,7 @@ def build(
         "adapted_on": record.adapted_on,
         "samples_seen": record.samples_seen,
         "form": form,
-    }
+    } | ({} if record.what_if is None else {"what_if": record.what_if.plain()})
 
 
 def _task(evaluation: Accuracy, reference: Reference | None) -> dict[str, Any]:

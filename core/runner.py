@@ -64,15 +64,16 @@ def execution(problem: Problem, evaluate_every: int) -> dict[str, Any]:
 def earlier(store: Store, problem: Problem, method: Method, settings: MethodSettings) -> RunRecord | None:
     """The newest run that is exactly this one: done, or else stopped and able to go on; None where there is none.
 
-    Method, all settings, tasks, checkpoints, images, number formats, threads and versions agree, so that a new run
-    would give the same numbers. The record is one of a list: its report has no histories.
+    Method, all settings, tasks, checkpoints, images, number formats, threads and versions agree and nobody changed its
+    λ by hand, so that a new run would give the same numbers. The record is one of a list: its report has no histories.
     """
-    same = {**execution(problem, 0), "images": None, "measures": []}
+    usual = {"images": None, "measures": [], "what_if": None}
+    same = {**execution(problem, 0), **usual, "images_from": list(problem.images_from)}
     del same["micro_batch"], same["evaluate_every"]
     plain = settings.model_dump(mode="json")
 
     def equal(record: RunRecord) -> bool:
-        how = {"images": None, "measures": [], **record.execution}
+        how = {**usual, "images_from": [], **record.execution}
         return (
             (record.method, record.settings, record.tasks) == (method.name, plain, problem.tasks)
             and record.hashes == dict(problem.hashes)
@@ -99,7 +100,11 @@ def adapted_on(method: Method, settings: MethodSettings) -> str:
 def reopen(
     record: RunRecord, progress: Progress | None = None, load: Callable[..., Problem] = loading.load
 ) -> tuple[Problem, Method, MethodSettings]:
-    """Load what a stored run works on, the way it was loaded at first, so that it can go on."""
+    """Load what a stored run works on, the way it was loaded at first, so that it can go on.
+
+    Raises `BadInput` for a run that has nothing to go on with.
+    """
+    require_resumable(record)
     method = methods.get(record.method)
     settings = parse(method.Settings, record.settings, record.method)
     how = record.execution
@@ -132,8 +137,7 @@ def execute(
     """
     control = control or Control()
     record = store.run(run_id)
-    if record.status == "done":
-        raise BadInput(f"Run {run_id} is done; there is nothing to resume. Start a new run.")
+    require_resumable(record)
     with Noted(store, run_id, control):
         state = store.last_state(run_id)
         if state is not None or record.steps_done:
@@ -147,6 +151,17 @@ def execute(
             session = Session(store, run_id, problem, control, progress or Silent(), on_step)
             outcome = session.steps(method, settings, state, evaluate_every, evaluate_limit)
             return session.conclude(outcome, method, settings)
+
+
+def require_resumable(record: RunRecord) -> None:
+    """Raise `BadInput` for a run that is done, and for one that is a changed λ and no method's own steps."""
+    if record.status == "done":
+        raise BadInput(f"Run {record.id} is done; there is nothing to resume. Start a new run.")
+    if record.what_if is not None:
+        raise BadInput(
+            f"Run {record.id} is run {record.what_if.of} with λ changed by hand; it has no steps to resume. Delete it, "
+            "and change λ again."
+        )
 
 
 class Noted:

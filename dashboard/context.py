@@ -148,6 +148,28 @@ class Context:
         """
         return self.library.problem(suite, tasks)
 
+    def problem_of(self, record: RunRecord) -> Problem:
+        """What a run works on, as it was loaded for it, on this page's device; a page's own, as `problem`.
+
+        Raises `BadInput` where the suite's checkpoints are not the run's own any more.
+        """
+        from core.variants import as_stored
+
+        how, suite = record.execution, self.library.suite(record.suite)
+        names = how.get("loaded") or [*record.tasks, *how.get("unseen", ())]
+        found = self.library.problem(record.suite, names)
+        # Where the page's formats are the run's, both work on one copy in memory.
+        same = {name: how[name] for name in ("precision", "deltas") if name in how}
+        if any(found.execution[name] != value for name, value in same.items()):
+            found = self.library.load(suite, names, device=str(found.device), **same)
+        for role, sha256 in record.hashes.items():
+            if found.hashes.get(role, sha256) != sha256:
+                raise BadInput(
+                    f"The checkpoint of `{role}` should be the one this run was made from. Found another: the "
+                    "suite has changed since. Choose a run of the present suite."
+                )
+        return as_stored(found, record.tasks, how)
+
 
 class Page(Protocol):
     """A module of `dashboard.pages`."""

@@ -57,7 +57,8 @@ def find(kind: str, store: Store, record: RunRecord, *, owner: bool) -> Download
 
 def file_name(record: RunRecord, item: Download) -> str:
     """A file name that says what is in it; made of the run's own plain names."""
-    parts = ["mergescope", record.suite, record.method, record.id, item.kind.removesuffix(item.suffix.lstrip("."))]
+    made = record.method if record.what_if is None else f"{record.method}_edited"
+    parts = ["mergescope", record.suite, made, record.id, item.kind.removesuffix(item.suffix.lstrip("."))]
     return (
         "-".join("".join(c for c in part if c.isalnum() or c in "_.") for part in parts if part).rstrip("-")
         + item.suffix
@@ -67,10 +68,6 @@ def file_name(record: RunRecord, item: Download) -> str:
 def every() -> list[Download]:
     """All kinds, whatever the run."""
     return [*(Download(*entry) for entry in _MADE), _MODEL, _TRANSFORMERS]
-
-
-def _always(store: Store, record: RunRecord) -> bool:
-    return True
 
 
 def _has_report(store: Store, record: RunRecord) -> bool:
@@ -100,6 +97,11 @@ def _fits_transformers(store: Store, record: RunRecord) -> bool:
 
 def _report(store: Store, record: RunRecord, path: Path) -> None:
     path.write_text(json.dumps(store.run(record.id).report, indent=1, ensure_ascii=False), "utf-8")
+
+
+def _has_settings(store: Store, record: RunRecord) -> bool:
+    # They would make its method's run, not the λ that a person changed.
+    return record.what_if is None
 
 
 def _settings(store: Store, record: RunRecord, path: Path) -> None:
@@ -177,7 +179,7 @@ def _nothing(store: Store, record: RunRecord, path: Path) -> None:
 _MADE: tuple[tuple[str, str, str, str, Write, Offered], ...] = (
     ("page", "Page in one file", "Charts and scrubbing that work without a server.", ".html", _page, _has_steps),
     ("report", "Report", "Accuracies with intervals, entropy, λ, settings.", ".json", _report, _has_report),
-    ("settings", "Settings", "To load on the page Set up, or to read.", ".yaml", _settings, _always),
+    ("settings", "Settings", "To load on the page Set up, or to read.", ".yaml", _settings, _has_settings),
     ("lambda-json", "λ, JSON", "The coefficients after the last step.", ".json", _last_lambda, _has_lambda),
     ("lambda-csv", "λ, CSV", "After every step, one row per group.", ".csv", _all_lambda, _has_lambda),
     ("lambda-array", "λ, safetensors", "After every step, as one array.", ".safetensors", _all_lambda, _has_lambda),

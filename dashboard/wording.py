@@ -142,8 +142,3 @@ def needs(need: str, adapts: bool) -> str:
         "labelled training images": "Needs the labelled training images of every task.",
     }
     return words.get(need, f"Needs {need}.") + (" Labels are never read while it learns." if adapts else "")
-
-
-def run_title(name: str, method_title: str) -> str:
-    """What a run is called: the name that the owner gave it, else its method."""
-    return name or method_title

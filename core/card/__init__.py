@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import yaml
 
 from core import methods
-from core.card.tables import HEADS, markdown, markdown_table, method_title, results, settings
+from core.card.tables import HEADS, markdown, markdown_table, results, settings
 from core.store import RunRecord
+from core.titles import method_title
 
 _LOADING = """
 ```python
@@ -53,7 +54,7 @@ def model_card(
     title = name or f"{record.suite} merged with {method_title(record)}"
     library = "transformers" if hugging_face else "open_clip"
     front = {"library_name": library, "pipeline_tag": "zero-shot-image-classification",
-             "tags": ["model-merging", "task-vectors", "mergescope", record.method]}  # fmt: skip
+             "tags": ["model-merging", "task-vectors", "mergescope", "hand-edited" if record.what_if else record.method]}  # fmt: skip
     method = methods.get(record.method) if record.method in methods.names() else None
     rows = results(record, titles or {})
     parts = [
@@ -81,6 +82,11 @@ def _told(record: RunRecord, rows: list[list[str]]) -> str:
         "test": "λ was learned on the unlabelled test images; the same images are scored here.",
     }
     split = words.get(record.adapted_on, f"λ was learned on unlabelled {record.adapted_on} images.")
+    if record.what_if is not None:
+        split += (
+            f" Then a person changed it: this is run {record.what_if.of} at step {record.what_if.step} with "
+            f"{record.what_if.words}."
+        )
     return f"Top-1 accuracy on all test images. {markdown(split)}\n\n{markdown_table(rows, HEADS)}"
 
 

@@ -7,17 +7,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from core import methods
 from core.report import version
 from core.store import RunRecord
+from core.titles import method_title
 
 Rows = list[list[str]]
 HEADS = ("Task", "Accuracy", "95 % interval", "Base", "Expert", "Share of the expert")
-
-
-def method_title(record: RunRecord) -> str:
-    """The method's name for people."""
-    return methods.get(record.method).title if record.method in methods.names() else record.method
 
 
 def results(record: RunRecord, titles: Mapping[str, str]) -> Rows:
@@ -51,6 +46,8 @@ def settings(record: RunRecord) -> Rows:
         ["tasks", ", ".join(record.tasks)],
         ["learned on", record.adapted_on or "nothing"],
     ]
+    if (changed := record.what_if) is not None:
+        rows += [["changed by hand", f"run {changed.of} at step {changed.step}: {changed.words}"]]
     rows += [["images seen", f"{record.samples_seen:,}".replace(",", " ")], ["seconds", f"{record.seconds:.1f}"]]
     rows += [[name, _plain(record.execution[name])] for name in ("device", "precision", "threads", "torch")
              if name in record.execution]  # fmt: skip

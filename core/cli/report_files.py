@@ -66,7 +66,8 @@ def print_report(report: dict[str, Any]) -> None:
     ]
     rows.append(["average", percent(report["average_accuracy"]), "", *_means(report)])
     columns = ["task", ">accuracy", ">95 % interval", ">base", ">expert", ">normalised"]
-    print_table(f"{report['method']} on {report['suite']}", columns, rows)
+    edited = ", λ changed by hand" if report.get("what_if") else ""
+    print_table(f"{report['method']}{edited} on {report['suite']}", columns, rows)
     print("  ".join(summary(report)))
 
 

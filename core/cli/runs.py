@@ -50,7 +50,7 @@ def list_runs(
             [
                 row["id"],
                 row["status"],
-                row["method"],
+                row["method"] + (", edited" if row["what_if"] else ""),
                 row["suite"],
                 f"{row['steps_done']}/{row['steps']}",
                 percent(row["average_accuracy"]),
@@ -90,7 +90,8 @@ def _overview(record: RunRecord) -> dict[str, Any]:
         *("average_accuracy", "error"),
     )
     row = {key: getattr(record, key) for key in keys}
-    return row | {"tasks": list(record.tasks)}
+    changed = None if record.what_if is None else record.what_if.plain()
+    return row | {"tasks": list(record.tasks), "what_if": changed}
 
 
 @app.command()
@@ -108,7 +109,9 @@ def show(run_id: RunId, report: Report = None, runs: options.Runs = None, as_jso
         )
         return
     facts = {**_overview(record), **{f"set {key}": value for key, value in record.settings.items()}}
-    del facts["settings"]
+    del facts["settings"], facts["what_if"]
+    if record.what_if is not None:
+        facts |= {"λ changed by hand": record.what_if.words, "of run": record.what_if.of, "at step": record.what_if.step}
     print_table(f"Run {record.id}", ["what", "value"], [[key, _text(value)] for key, value in facts.items()])
     if record.report is not None:
         report_files.print_report(record.report)

@@ -10,12 +10,13 @@ from pydantic import field_validator
 from torch import Tensor
 
 from core import objectives
-from core.grouping import GroupKind, group
+from core.grouping import GroupKind
 from core.learning import starts
 from core.learning.batches import Batches
 from core.learning.optimiser import Adam, carry_out, require_finite
 from core.merged import Batch, Measured, MergedModel
 from core.methods.base import Coefficients, Outcome, State, Step, Weights
+from core.mixture import Mixture
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 from core.task_vectors import TaskVectors
@@ -80,31 +81,31 @@ def around_start(problem: Problem, vectors: TaskVectors, settings: LearningSetti
     return starts.moved(problem, vectors, starts.update(problem, settings.start), merged)
 
 
-def learn(problem: Problem, vectors: TaskVectors, settings: LearningSettings, resume: State | None) -> Iterator[Step]:
-    """Yield the steps of learning λ over `vectors`: Adam on Σ_k of the tasks' mean losses (AdaMerging, equation 7).
+def learn(problem: Problem, mixture: Mixture, settings: LearningSettings, resume: State | None) -> Iterator[Step]:
+    """Yield the steps of learning a mixture's λ: Adam on Σ_k of the tasks' mean losses (AdaMerging, equation 7).
 
     Raises `NonFinite` before an update that a NaN or infinite loss or gradient would spoil.
     """
-    yield from carry_out(Learner(problem, vectors, settings), resume)
+    yield from carry_out(Learner(problem, mixture, settings), resume)
 
 
 class Learner:
     """λ, its optimiser and its batches. Subclasses learn more than λ, or find its gradient another way."""
 
-    def __init__(self, problem: Problem, vectors: TaskVectors, settings: LearningSettings) -> None:
-        # `vectors` may be prepared ones (AdaMerging++); the problem's own are the experts.
-        self._problem, self._vectors, self._settings = problem, vectors, settings
+    def __init__(self, problem: Problem, mixture: Mixture, settings: LearningSettings) -> None:
+        # Its task vectors may be prepared ones (AdaMerging++); the problem's own are the experts.
+        self._problem, self._mixture, self._settings = problem, mixture, settings
+        self._vectors, self._grouping = mixture.vectors, mixture.grouping
         self._objective = objectives.get(settings.objective).tuned(
             temperature=settings.temperature, diversity=settings.diversity
         )
-        self._grouping = group(vectors.names, settings.group)
         self._batches = Batches(
             problem, self._objective,
             split=settings.adapt_on, batch=settings.batch, seed=settings.seed,
             steps=settings.steps, fraction=settings.fraction,
         )  # fmt: skip
-        shape = (len(self._grouping.groups), len(vectors.tasks))
-        self._raw = torch.full(shape, settings.init, dtype=vectors.origin.dtype)
+        shape = (len(self._grouping.groups), len(self._vectors.tasks))
+        self._raw = torch.full(shape, settings.init, dtype=self._vectors.origin.dtype)
         self._adam = Adam({"raw": self._raw, **self._more_parameters()}, settings.lr)
         self._recent: list[float] = []
         self.number = 0
@@ -116,7 +117,7 @@ class Learner:
     def _model(self) -> MergedModel:
         """Made when first needed: it takes twice the encoder's memory."""
         if not hasattr(self, "_merged"):
-            self._merged = MergedModel(self._problem, self._vectors, self._grouping)
+            self._merged = MergedModel(self._problem, self._mixture)
         return self._merged
 
     def coefficients(self, raw: Tensor | None = None) -> Tensor:
@@ -165,7 +166,7 @@ class Learner:
     def weights(self) -> Callable[[], Weights]:
         """Computes the merged weights as they are now, whenever it is called."""
         used = self.coefficients().to(self._vectors.origin)
-        return lambda: self._vectors.named(self._vectors.combine(used, self._grouping.row_of))
+        return lambda: self._mixture.weights(used)
 
     def record(self, measured: Measured | None, seconds: float) -> Step:
         """The step just made, as the runner stores it."""

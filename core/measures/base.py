@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from core.methods.base import Coefficients, Method, Outcome, Step, Weights
-from core.preview import preview
+from core.methods.base import Coefficients, Method, Outcome, Weights
+from core.mixture import weights_at
 from core.problem import Problem
 from core.settings import MethodSettings
 from core.store import StepRecord
@@ -34,8 +34,8 @@ class Subject:
         if record.coefficients is None:
             return None
         values = torch.from_numpy(np.array(record.coefficients))
-        step = Step(record.number, coefficients=Coefficients(self.groups, self.problem.tasks, values))
-        return preview(self.problem, self.method, self.settings, step)
+        coefficients = Coefficients(self.groups, self.problem.tasks, values)
+        return weights_at(self.problem, self.method, self.settings, coefficients)
 
     def at(self, numbers: Sequence[int]) -> list[tuple[StepRecord, Weights]]:
         """The recorded steps of these numbers with their models; those that were never made are left out."""

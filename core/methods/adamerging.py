@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from core import objectives
 from core.learning.coefficients import LearningSettings, around_start, learn
 from core.methods.base import Method, Need, State, Step
+from core.mixture import Mixture
 from core.problem import Problem
 from core.settings import MethodSettings
 from core.task_vectors import TaskVectors
@@ -30,15 +31,18 @@ class AdaMerging(Method):
     def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of λ."""
         assert isinstance(settings, LearningSettings)
-        yield from learn(problem, self._vectors(problem, settings), settings, resume)
+        yield from learn(problem, self._mixture(problem, settings), settings, resume)
 
-    def vectors(self, problem: Problem, settings: MethodSettings) -> TaskVectors | None:
-        """The task vectors, around the start that the settings ask for."""
+    def mixture(self, settings: MethodSettings) -> Callable[[Problem], Mixture] | None:
+        """The prepared task vectors, around the start that the settings ask for."""
         assert isinstance(settings, LearningSettings)
-        return self._vectors(problem, settings)
+        return lambda problem: self._mixture(problem, settings)
 
-    def _vectors(self, problem: Problem, settings: LearningSettings) -> TaskVectors:
-        return around_start(problem, problem.task_vectors, settings)
+    def _mixture(self, problem: Problem, settings: LearningSettings) -> Mixture:
+        return Mixture.of(around_start(problem, self._prepared(problem, settings), settings), settings.group)
+
+    def _prepared(self, problem: Problem, settings: LearningSettings) -> TaskVectors:
+        return problem.task_vectors
 
     def total_steps(self, settings: MethodSettings) -> int:
         """The number of updates."""

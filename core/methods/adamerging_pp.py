@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.learning.coefficients import LearningSettings, around_start
+from core.learning.coefficients import LearningSettings
 from core.methods.adamerging import AdaMerging
 from core.problem import Problem
 from core.settings import setting
@@ -32,6 +32,6 @@ class AdaMergingPP(AdaMerging):
     cost = "As AdaMerging; one more copy of the task vectors in memory."
     Settings = AdaMergingPPSettings
 
-    def _vectors(self, problem: Problem, settings: LearningSettings) -> TaskVectors:
+    def _prepared(self, problem: Problem, settings: LearningSettings) -> TaskVectors:
         assert isinstance(settings, AdaMergingPPSettings)
-        return around_start(problem, trim_and_elect(problem.task_vectors, settings.keep), settings)
+        return trim_and_elect(problem.task_vectors, settings.keep)

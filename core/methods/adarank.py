@@ -15,6 +15,7 @@ from core.learning.optimiser import carry_out
 from core.merged import Batch, EncoderGradient, Measured
 from core.methods.adamerging import AdaMerging
 from core.methods.base import State, Step, Weights
+from core.mixture import Mixture
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 
@@ -66,13 +67,13 @@ class AdaRank(AdaMerging):
     trains = "λ, and one bit per task, matrix and singular component"
     Settings = AdaRankSettings
 
-    def vectors(self, problem: Problem, settings: MethodSettings) -> None:
+    def mixture(self, settings: MethodSettings) -> None:
         """None: the masks decide as well."""
 
     def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of λ and of the masks' logits."""
         assert isinstance(settings, AdaRankSettings)
-        yield from carry_out(MaskLearner(problem, problem.task_vectors, settings), resume)
+        yield from carry_out(MaskLearner(problem, Mixture.of(problem.task_vectors, settings.group), settings), resume)
 
 
 class MaskLearner(Learner):

@@ -13,8 +13,8 @@ from torch import Tensor
 from core.settings import MethodSettings
 
 if TYPE_CHECKING:
+    from core.mixture import Mixture
     from core.problem import Problem
-    from core.task_vectors import TaskVectors
 
 Weights = Mapping[str, Tensor]
 State = Mapping[str, Tensor]
@@ -138,8 +138,8 @@ class Method(ABC):
         what it would have yielded without stopping.
         """
 
-    def vectors(self, problem: Problem, settings: MethodSettings) -> TaskVectors | None:
-        """The task vectors that λ scales; None where λ alone does not make the model."""
+    def mixture(self, settings: MethodSettings) -> Callable[[Problem], Mixture] | None:
+        """Makes what λ weighs, the way from λ to weights; None where λ alone does not make the model."""
         return None
 
     def total_steps(self, settings: MethodSettings) -> int:

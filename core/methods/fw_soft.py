@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from core import objectives
-from core.grouping import group
 from core.learning.batches import Batches
 from core.learning.optimiser import Adam, carry_out, require_finite
 from core.merged import Measured, MergedModel
 from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
+from core.mixture import Mixture
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 from core.techniques.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
@@ -56,6 +56,10 @@ class FwSoft(Method):
         assert isinstance(settings, FwSoftSettings)
         yield from carry_out(_Rounds(problem, settings), resume)
 
+    def mixture(self, settings: MethodSettings) -> Callable[[Problem], Mixture]:
+        """The task vectors: what was chosen in all rounds is in λ."""
+        return _mixture
+
     def total_steps(self, settings: MethodSettings) -> int:
         """The number of updates."""
         assert isinstance(settings, FwSoftSettings)
@@ -68,11 +72,16 @@ class FwSoft(Method):
         return learned if learned is not Need.UNLABELLED else settings.needed()
 
 
+def _mixture(problem: Problem) -> Mixture:
+    return Mixture.of(problem.task_vectors, "tensor")
+
+
 class _Rounds:
     """λ[t, k] at the round's start, the choice sel[t, j] and the coefficients μ[t, j] being learned."""
 
     def __init__(self, problem: Problem, settings: FwSoftSettings) -> None:
-        self._vectors, self._settings = problem.task_vectors, settings
+        self._mixture, self._settings = _mixture(problem), settings
+        self._vectors = self._mixture.vectors
         self._objective = objectives.get(settings.objective)
         self._batches = Batches(
             problem,
@@ -83,7 +92,7 @@ class _Rounds:
             steps=settings.steps,
         )
         self._selection = Selection(problem, settings, settings.rounds)
-        self._model = MergedModel(problem, self._vectors, group(self._vectors.names, "tensor"))
+        self._model = MergedModel(problem, self._mixture)
         count = len(self._vectors.names)
         self._rows = torch.zeros(count, len(self._vectors.tasks), dtype=self._vectors.origin.dtype)
         self._chosen = torch.zeros(count, len(self._batches.tasks), dtype=torch.int64)
@@ -142,7 +151,7 @@ class _Rounds:
         state |= {"number": torch.tensor(self.number), "began": torch.tensor(self._began)}
 
         def weights() -> Weights:
-            return self._model.weights(used.to(self._vectors.origin))
+            return self._mixture.weights(used.to(self._vectors.origin))
 
         return Step(
             number=self.number,

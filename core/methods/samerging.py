@@ -48,7 +48,7 @@ class SAMerging(AdaMerging):
     def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of λ."""
         assert isinstance(settings, SAMergingSettings)
-        yield from carry_out(_SharpnessAware(problem, self._vectors(problem, settings), settings), resume)
+        yield from carry_out(_SharpnessAware(problem, self._mixture(problem, settings), settings), resume)
 
 
 class _SharpnessAware(Learner):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.methods.base import Method, Outcome, State, Step
+from core.mixture import Mixture
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 from core.techniques.depth import DepthSettings, factors
@@ -38,4 +39,4 @@ class TaskArithmetic(Method):
         vectors = problem.task_vectors
         per_tensor = vectors.origin.new_tensor(factors(vectors.names, settings.scale, settings.lines))
         rows = per_tensor[:, None].expand(-1, len(vectors.tasks))
-        yield Step(0, outcome=Outcome.of(vectors.named(vectors.combine(rows, range(len(vectors.names))))))
+        yield Step(0, outcome=Outcome.of(Mixture.of(vectors, "tensor").weights(rows)))

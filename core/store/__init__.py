@@ -3,15 +3,18 @@
 from core.store.faults import CannotWrite, Damaged
 from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord, StudyRecord
 from core.store.store import Store
+from core.store.what_if import Edit, WhatIf
 
 __all__ = [
     "ACTIVE",
     "STATUSES",
     "CannotWrite",
     "Damaged",
+    "Edit",
     "EvaluationRecord",
     "RunRecord",
     "StepRecord",
     "Store",
     "StudyRecord",
+    "WhatIf",
 ]

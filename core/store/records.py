@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import RowMapping
 
+from core.store.what_if import WhatIf
+
 STATUSES = ("queued", "running", "paused", "done", "cancelled", "failed", "interrupted")
 ACTIVE = ("queued", "running", "paused")
 
@@ -49,6 +51,19 @@ class RunRecord:
     average_accuracy: float | None = None
     cell: str = ""
     """Content key of the study cell that this run is; empty for other runs."""
+
+    @property
+    def what_if(self) -> WhatIf | None:
+        """Where its λ came from, if a person changed it by hand; `method` is then the method that had learned it."""
+        return WhatIf.of_plain(self.execution.get("what_if"))
+
+    @property
+    def world(self) -> tuple[Any, ...]:
+        """What its accuracies depend on beside the weights: equal for runs on the same tasks, checkpoints and images."""
+        content = self.execution.get("content") or {}
+        images = {task: content.get(task) for task in self.tasks}
+        altered = self.execution.get("images") or None
+        return self.suite, frozenset(self.hashes.items()), frozenset(images.items()), encode(altered)
 
     @property
     def device(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from core.errors import UnknownName
 from core.store.faults import is_damage
 from core.store.records import ACTIVE, RunRecord, encode, quarantined, run_record
+from core.store.steps import totals
 from core.store.tables import CHECKPOINTS, REPORTS, RUNS
 
 _ID = re.compile(r"[0-9a-f]{12}")
@@ -55,7 +57,7 @@ def read(connection: Connection, run_id: str) -> RunRecord:
     number = ordinal(connection, run_id)
     row = connection.execute(select(RUNS).where(RUNS.c.ordinal == number)).mappings().one()
     report = connection.execute(select(REPORTS.c.body).where(REPORTS.c.run == number)).scalar()
-    return run_record(row, report)
+    return _with_cost(connection, run_record(row, report))
 
 
 def listing(
@@ -70,7 +72,7 @@ def listing(
     if suite is not None:
         query = query.where(RUNS.c.suite == suite)
     try:
-        return [run_record(row) for row in connection.execute(query).mappings()]
+        return [_with_cost(connection, run_record(row)) for row in connection.execute(query).mappings().all()]
     except DatabaseError as error:
         if not is_damage(error):
             raise
@@ -125,6 +127,29 @@ def remove(connection: Connection, run_id: str) -> None:
     connection.execute(delete(RUNS).where(RUNS.c.ordinal == ordinal(connection, run_id)))
 
 
+def _with_cost(connection: Connection, record: RunRecord) -> RunRecord:
+    """The version before stored a changed λ as if it had cost nothing: its parent's steps up to there are added."""
+    changed = record.what_if
+    if changed is None or changed.seconds is not None:
+        return record
+    place = select(RUNS.c.ordinal)
+    query = place.where(RUNS.c.id == changed.of, RUNS.c.ordinal < place.where(RUNS.c.id == record.id).scalar_subquery())
+    number = connection.execute(query).scalar()
+    if number is None:
+        return record
+    parent = read(connection, changed.of)
+    if parent.what_if is None:
+        seconds, samples = totals(connection, number, changed.step)
+    elif parent.what_if.seconds is not None:
+        seconds, samples = parent.seconds, parent.samples_seen
+    else:
+        return record
+    whole = replace(changed, seconds=seconds, samples=samples).plain()
+    more = {"seconds": record.seconds + seconds, "samples_seen": record.samples_seen + samples}
+    report = record.report and record.report | more | {"seconds_per_step": more["seconds"], "what_if": whole}
+    return replace(record, **more, execution=record.execution | {"what_if": whole}, report=report)
+
+
 def _one_by_one(connection: Connection, query: Select[Any]) -> list[RunRecord]:
     # The index of ids is a tree of its own, so a damaged page of the table does not hide the other runs.
     found = []
@@ -137,7 +162,7 @@ def _one_by_one(connection: Connection, query: Select[Any]) -> list[RunRecord]:
             found.append((0, quarantined(run_id, "database page unreadable")))
         else:
             if row is not None:
-                found.append((int(row["ordinal"]), run_record(row)))
+                found.append((int(row["ordinal"]), _with_cost(connection, run_record(row))))
     return [record for _, record in sorted(found, key=lambda pair: -pair[0])]
 
 

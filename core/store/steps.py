@@ -110,11 +110,17 @@ def drop_after(connection: Connection, run: int, last: int) -> None:
     """Forget steps and evaluations above `last`: they are about to be made again."""
     for table in (STEPS, COEFFICIENTS, EVALUATIONS):
         connection.execute(delete(table).where(table.c.run == run, table.c.number > last))
-    totals = select(func.coalesce(func.sum(STEPS.c.seconds), 0.0), func.coalesce(func.sum(STEPS.c.samples), 0))
-    seconds, samples = connection.execute(totals.where(STEPS.c.run == run)).one()
+    seconds, samples = totals(connection, run, last)
     connection.execute(
         update(RUNS).where(RUNS.c.ordinal == run).values(seconds=seconds, samples_seen=samples, steps_done=max(last, 0))
     )
+
+
+def totals(connection: Connection, run: int, last: int) -> tuple[float, int]:
+    """Seconds and images of a run's steps up to number `last`."""
+    sums = select(func.coalesce(func.sum(STEPS.c.seconds), 0.0), func.coalesce(func.sum(STEPS.c.samples), 0))
+    seconds, samples = connection.execute(sums.where(STEPS.c.run == run, STEPS.c.number <= last)).one()
+    return seconds, samples
 
 
 def add_evaluations(

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from core.errors import BadInput
 from core.memory import peak_memory_mb
 from core.store import ACTIVE, RunRecord, StepRecord, Store
+from core.titles import run_title
 from dashboard.charts.caution import notices
 from dashboard.charts.columns import Column, arrange
 from dashboard.charts.marks import Marks, NoMarks, summaries
@@ -48,7 +49,7 @@ class Feed:
         known = titles or {}
         return {
             "run": record.id,
-            "name": name or record.name or record.method,
+            "name": name or run_title(record),
             "method": record.method,
             "suite": record.suite,
             "status": record.status,

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.store import RunRecord, Store
+from core.titles import run_title
 from dashboard.charts.columns import Column, arrange
 from dashboard.charts.marks import Known, Marks, NoMarks, summaries
 
@@ -58,7 +59,7 @@ class History:
         entropies = [[row.entropies.get(task, np.nan) for task in record.tasks] for row in rows]
         return History(
             run=record.id,
-            name=name or record.name or record.method,
+            name=name or run_title(record),
             tasks=tuple((titles or {}).get(task) or task.replace("_", " ") for task in record.tasks),
             columns=columns,
             steps=tuple(row.number for row in rows),

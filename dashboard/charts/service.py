@@ -8,12 +8,11 @@ from typing import Any
 import gradio as gr
 from fastapi import Request
 
-from core import methods
+from core.titles import run_title
 from dashboard import ui
 from dashboard.charts.feed import Feed, whole_number
 from dashboard.context import Context
 from dashboard.polls import Polled
-from dashboard.wording import run_title
 
 MOST_STEPS = 10_000_000
 LISTED = 200
@@ -26,7 +25,7 @@ def describing(ctx: Context) -> Callable[..., Any]:
     @ui.answered
     def describe(args: Any, request: gr.Request) -> dict[str, Any]:
         record = ctx.run(fields(args).get("run"), request)
-        return feed.describe(record, task_titles(ctx, record.suite), title(record))
+        return feed.describe(record, task_titles(ctx, record.suite), run_title(record))
 
     return describe
 
@@ -60,7 +59,7 @@ def listing(ctx: Context) -> Callable[..., Any]:
             if one.id != current.id and one.groups and set(one.tasks) & set(current.tasks)
         ]
         return {
-            "runs": [{"id": one.id, "name": f"{title(one)} · {one.suite} · {one.steps_done} steps"} for one in found]
+            "runs": [{"id": one.id, "name": f"{run_title(one)} · {one.suite} · {one.steps_done} steps"} for one in found]
         }
 
     return runs
@@ -69,12 +68,6 @@ def listing(ctx: Context) -> Callable[..., Any]:
 def fields(args: Any) -> dict[str, Any]:
     """`args` where it is an object, else an empty one."""
     return args if isinstance(args, dict) else {}
-
-
-def title(record: Any) -> str:
-    """What people call a run."""
-    known = record.method in methods.names()
-    return run_title(record.name, methods.get(record.method).title if known else record.method)
 
 
 def task_titles(ctx: Context, suite: str) -> dict[str, str]:

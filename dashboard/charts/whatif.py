@@ -1,51 +1,28 @@
-"""Changed λ: what a person asks for, applied to the exact values, merged and evaluated on the server. No Gradio."""
+"""Changed λ: what a person asks for, checked, and applied to the exact values. No Gradio."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from core.errors import BadInput
-from core.evaluate import Evaluation, evaluate, references
-from core.export import export_model, metadata
-from core.memory import peak_memory_mb
-from core.methods.base import Coefficients, Outcome, Step, Weights
+from core.evaluate import Evaluation, evaluate
 from core.problem import Problem
-from core.report import build
-from core.session import MERGED
-from core.store import RunRecord, Store
-from core.task_vectors import TaskVectors
-from core.techniques.trimming import trim_and_elect
+from core.store import Edit, RunRecord, Store
+from core.whatif import require_mixing, weights
 from dashboard.charts.columns import Column, arrange
-from dashboard.charts.facts import grouping_of
 
 SAMPLE = 128
 """Images per task of a quick measurement."""
 MOST_EDITS = 100
 LARGEST = 10.0
-METHODS = ("adamerging", "adamerging_pp")
-"""Methods whose λ weighs task vectors, so that a changed λ has a meaning."""
 
 Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One change of λ."""
-
-    task: str
-    """A task's name; empty for all."""
-    where: str
-    """`block:…`, `kind:…`, `column:…`; empty for everywhere."""
-    op: str
-    """`set`, `scale` or `add`."""
-    value: float
 
 
 def parse(raw: Any, tasks: Sequence[str], columns: Sequence[Column]) -> tuple[Edit, ...]:
@@ -107,10 +84,7 @@ class Question:
     @staticmethod
     def of(store: Store, record: RunRecord, step: int, edits: Any) -> Question:
         """From what a browser sent; raises `BadInput`."""
-        if record.method not in METHODS:
-            raise BadInput(
-                f"λ of `{record.method}` can't be changed afterwards. Choose a run of {' or '.join(METHODS)}."
-            )
+        require_mixing(record)
         found = store.steps(record.id, since=step - 1, limit=1)
         if not found or found[0].number != step or found[0].coefficients is None:
             raise BadInput(f"Step {step} of this run should have coefficients. Found none. Choose another step.")
@@ -122,52 +96,7 @@ class Question:
         return apply(self.values, self.edits, self.record.tasks, arrange(self.record.groups))
 
 
-def weights(problem: Problem, record: RunRecord, values: Floats) -> Weights:
-    """The merged model of a run's method with λ `[groups, tasks]`."""
-    vectors = prepared(problem, record)
-    _, grouping = grouping_of(vectors, record.groups)
-    order = [record.tasks.index(task) for task in vectors.tasks]
-    rows = torch.from_numpy(values[:, order].copy()).to(vectors.origin.device)
-    return vectors.named(vectors.combine(rows, grouping.row_of))
-
-
-def prepared(problem: Problem, record: RunRecord) -> TaskVectors:
-    """The task vectors as the run's method merges them."""
-    if record.method == "adamerging_pp":
-        return trim_and_elect(problem.task_vectors, float(record.settings["keep"]))
-    return problem.task_vectors
-
-
 def measure(problem: Problem, record: RunRecord, values: Floats, limit: int | None = SAMPLE) -> list[Evaluation]:
     """Accuracy and entropy of every task of the run, on `limit` test images each (None: all)."""
     merged = weights(problem, record, values)
     return [evaluate(problem, merged, task, limit=limit) for task in record.tasks]
-
-
-def save(store: Store, problem: Problem, question: Question, name: str) -> str:
-    """Evaluate the changed λ on all test images and keep it as a finished run of one step; returns its id."""
-    record, values = question.record, question.edited
-    merged = weights(problem, record, values)
-    found = [evaluate(problem, merged, task) for task in record.tasks]
-    known = references(problem)
-    changed = {"of": record.id, "step": question.step, "edits": [asdict(edit) for edit in question.edits]}
-    run_id = store.create(
-        suite=record.suite,
-        origin=record.origin,
-        method=record.method,
-        settings=record.settings,
-        seed=record.seed,
-        tasks=record.tasks,
-        steps=0,
-        execution=record.execution | {"what_if": changed},
-        hashes=record.hashes,
-        adapted_on=record.adapted_on,
-        name=name or f"{record.name or record.method}, λ changed at step {question.step}",
-    )
-    coefficients = Coefficients(record.groups, record.tasks, torch.from_numpy(values))
-    store.record(run_id, Step(0, coefficients=coefficients))
-    store.add_evaluation(run_id, 0, "test", found, full=True)
-    made = replace(store.run(run_id), samples_seen=record.samples_seen)
-    export_model(problem, Outcome.of(merged), store.artefact(run_id, MERGED), metadata(made))
-    store.finish(run_id, build(made, store.steps(run_id), found, known, peak_memory_mb()))
-    return run_id

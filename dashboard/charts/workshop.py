@@ -10,8 +10,8 @@ import gradio as gr
 
 from core.errors import BadInput
 from core.evaluate import Evaluation
-from core.problem import Problem
 from core.store import RunRecord
+from core.whatif import save
 from dashboard import ui
 from dashboard.charts import whatif as engine
 from dashboard.charts.facts import task_vector_facts
@@ -84,30 +84,18 @@ def _question(ctx: Context, args: Any, request: Any) -> engine.Question:
 
 def _key(what: str, record: RunRecord, values: engine.Floats) -> tuple[Any, ...]:
     digest = hashlib.sha256(values.tobytes()).hexdigest()
-    return (what, record.suite, record.method, record.tasks, record.groups, str(record.settings.get("keep")), digest)
-
-
-def _problem(ctx: Context, record: RunRecord) -> Problem:
-    """The run's suite; refused where its checkpoints are not the run's own."""
-    problem = ctx.problem(record.suite, record.tasks)
-    for role, sha256 in record.hashes.items():
-        if problem.hashes.get(role, sha256) != sha256:
-            raise BadInput(
-                f"The checkpoint of `{role}` should be the one this run was made from. Found another: the "
-                "suite has changed since. Choose a run of the present suite."
-            )
-    return problem
+    return (what, record.id, str(record.settings), digest)
 
 
 def _facts(ctx: Context, record: RunRecord) -> dict[str, Any]:
-    problem = _problem(ctx, record)
+    problem = ctx.problem_of(record)
     with ctx.library.computing():
         return task_vector_facts(problem, record.groups, record.tasks)
 
 
 def _measured(ctx: Context, record: RunRecord, values: engine.Floats) -> Callable[[], list[Evaluation]]:
     def compute() -> list[Evaluation]:
-        problem = _problem(ctx, record)
+        problem = ctx.problem_of(record)
         with ctx.library.computing():
             return engine.measure(problem, record, values)
 
@@ -115,9 +103,10 @@ def _measured(ctx: Context, record: RunRecord, values: engine.Floats) -> Callabl
 
 
 def _saved(ctx: Context, question: engine.Question, name: str) -> str:
-    problem = _problem(ctx, question.record)
+    problem = ctx.problem_of(question.record)
     with ctx.library.computing():
-        return engine.save(ctx.store, problem, question, name)
+        edits = question.edits
+        return save(ctx.store, problem, question.record, question.step, question.edited, edits, name)
 
 
 def _row(one: Evaluation) -> dict[str, float | None]:

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from core.errors import BadInput
+from core.titles import run_title
 from dashboard import ui
 from dashboard.access import Link
 from dashboard.context import Context, Shell
@@ -149,7 +150,7 @@ def _delete(ctx: Context) -> Callable[..., Any]:
 
 def _shown(link: Link, ctx: Context) -> dict[str, Any]:
     record = ctx.find(link.run) if link.run else None
-    words = "all runs" if not link.run else (record.name or record.method) if record is not None else "a deleted run"
+    words = "all runs" if not link.run else run_title(record) if record is not None else "a deleted run"
     return {
         "id": link.id,
         "run": link.run,

@@ -14,12 +14,13 @@ import gradio as gr
 from fastapi import Request
 
 from core.errors import BadInput
+from core.titles import run_title
 from dashboard import ui
 from dashboard.context import Context
 from dashboard.differences import Named, differences
 from dashboard.polls import Polled
 from dashboard.settings import asset
-from dashboard.wording import ACTIVE, RESUMABLE, STATUS, run_title
+from dashboard.wording import ACTIVE, RESUMABLE, STATUS
 
 ACTIONS = ("pause", "resume", "cancel", "restart")
 MAX_LISTED = 1000
@@ -101,7 +102,7 @@ def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
     standing = ctx.jobs.standing(record.id) if ctx.jobs is not None and record.status in ACTIVE else None
     return {
         "id": record.id,
-        "title": run_title(record.name, method_title(record.method)),
+        "title": run_title(record),
         "differs": "",
         "method": record.method,
         "suite": record.suite,
@@ -117,7 +118,7 @@ def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
         "average": record.average_accuracy,
         "created_words": ago(record.created),
         "owner": owner and ctx.jobs is not None,
-        "resumable": record.status in RESUMABLE,
+        "resumable": record.status in RESUMABLE and record.what_if is None,
         "notice": notice(record),
         "machine": machine(record),
     }
@@ -165,13 +166,6 @@ def here() -> str:
 
     device = choose_device("auto").type
     return f"CPU · {threads(torch.get_num_threads())}" if device == "cpu" else device.upper()
-
-
-def method_title(name: str) -> str:
-    """A method's title; its name where the registry does not know it (any more)."""
-    from core import methods
-
-    return methods.get(name).title if name in methods.names() else name
 
 
 def ago(created: str) -> str:

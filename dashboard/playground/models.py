@@ -13,8 +13,8 @@ from core import methods
 from core.checkpoints import check_against_base, load_checkpoint
 from core.encoders.models import VISUAL
 from core.errors import BadInput
-from core.methods.base import Coefficients, Form, Need, Step, Weights
-from core.preview import preview
+from core.methods.base import Coefficients, Form, Need, Weights
+from core.mixture import weights_at
 from core.problem import Problem
 from core.session import MERGED
 from core.settings import parse
@@ -56,8 +56,7 @@ class Models:
         newest = next((row for row in reversed(rows) if row.coefficients is not None), None)
         if newest is not None and newest.coefficients is not None:
             values = torch.from_numpy(newest.coefficients.copy())
-            step = Step(newest.number, coefficients=Coefficients(record.groups, record.tasks, values))
-            weights = preview(problem, method, settings, step)
+            weights = weights_at(problem, method, settings, Coefficients(record.groups, record.tasks, values))
             if weights is not None:
                 found = weights
                 return Merged(lambda _task: found, newest.number)

@@ -184,7 +184,7 @@ class Playground:
                 for name in names]  # fmt: skip
 
     def _problem(self, record: RunRecord) -> Problem:
-        return self._ctx.problem(record.suite, [*record.tasks, *record.execution.get("unseen", ())])
+        return self._ctx.problem_of(record)
 
     def _later(
         self, args: Any, record: RunRecord, key: tuple[Any, ...], compute: Callable[[], dict[str, Any]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from core.card.tables import HEADS, Rows, method_title, percent, results, settings
+from core.card.tables import HEADS, Rows, percent, results, settings
 from core.store import RunRecord
+from core.titles import method_title
 
 
 def summary(record: RunRecord) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.card.tables import method_title
 from core.files import write_text
 from core.store import Store
+from core.titles import run_title
 from dashboard.charts import figures
 from dashboard.charts.figure import Figure, page
 from dashboard.charts.history import History
@@ -49,7 +49,7 @@ def write_figures(
 ) -> None:
     """Write every figure that the run has data for; raises `UnknownName` for an unknown run."""
     record = store.run(run_id)
-    history = History.of(store, record, titles=titles, name=name or record.name or method_title(record), marks=marks)
+    history = History.of(store, record, titles=titles, name=name or run_title(record), marks=marks)
     write_text(path, page(f"{history.name} · figures", drawn(history, theme), theme, captions=CAPTIONS))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import BadInput
 from core.files import write_text
 from core.store import ACTIVE, RunRecord, Store
+from core.titles import run_title
 from dashboard.charts import bundle
 from dashboard.charts.feed import Feed
 from dashboard.charts.figure import embedded
@@ -50,7 +51,7 @@ def html(
     marks: Marks | None = None,
 ) -> str:
     """The text of the file."""
-    whole = collect(store, record, titles, name or record.name or facts.method_title(record), marks)
+    whole = collect(store, record, titles, name or run_title(record), marks)
     title = str(whole["describe"]["name"])
     results = facts.results_html(record, titles or {}) + facts.settings_html(record)
     return (

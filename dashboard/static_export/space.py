@@ -9,10 +9,11 @@ from pathlib import Path
 import yaml
 
 from core.card import model_card
-from core.card.tables import markdown, method_title
+from core.card.tables import markdown
 from core.errors import BadInput
 from core.files import write_text
 from core.store import Store
+from core.titles import run_title
 from dashboard.charts.marks import Marks
 from dashboard.static_export.facts import summary
 from dashboard.static_export.replay import html
@@ -67,7 +68,7 @@ def write_space(
     if others := sorted(path.name for path in folder.iterdir() if path.name not in (*FILES, ".git", ".gitattributes")):
         raise BadInput(f"`{folder}` should be empty or an earlier export. Found `{others[0]}`. Choose another folder.")
     record = store.run(run_id)
-    title = name or record.name or method_title(record)
+    title = name or run_title(record)
     front = {
         "title": title,
         "sdk": "gradio",

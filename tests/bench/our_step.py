@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from core.encoders.models import build
-from core.grouping import group
 from core.learning.coefficients import LearningSettings, learn
 from core.loading import load
+from core.mixture import Mixture
 from core.objectives.entropy import entropy
 from core.problem import Problem
 from core.suites import find
@@ -23,9 +23,10 @@ from core.suites import find
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Load the suite as `merge` does and take steps of layer-wise AdaMerging."""
     problem = load(find(str(options.suite)), device=options.device, precision=options.precision)
-    steps = learn(problem, problem.task_vectors, LearningSettings(steps=options.steps + 2, batch=options.batch), None)
+    mixture = Mixture.of(problem.task_vectors, "tensor")
+    steps = learn(problem, mixture, LearningSettings(steps=options.steps + 2, batch=options.batch), None)
     seconds = [step.seconds for step in steps][2:]
-    vectors, grouping = problem.task_vectors, group(problem.task_vectors.names, "tensor")
+    vectors, grouping = mixture.vectors, mixture.grouping
     rows = torch.full((len(grouping.groups), len(vectors.tasks)), 0.3)
     out = torch.empty_like(vectors.origin)
     begin = time.perf_counter()
@@ -44,7 +45,7 @@ def measure_floor(options: argparse.Namespace) -> dict[str, Any]:
     """Our whole step in turns with the plain pass, so that both see the same machine: the median of the ratios."""
     problem = load(find(str(options.suite)), device=options.device, precision=options.precision)
     settings = LearningSettings(steps=options.steps + 2, batch=options.batch)
-    ours = learn(problem, problem.task_vectors, settings, None)
+    ours = learn(problem, Mixture.of(problem.task_vectors, "tensor"), settings, None)
     next(ours)  # Step 0 costs nothing.
     plain = _plain_pass(problem, options.batch)
     ratios = []

@@ -17,6 +17,7 @@ from core.encoders.encoder import Encoder
 from core.errors import Cancelled, RunFailed
 from core.grouping import group
 from core.merged import Batch, Measured, MergedModel, _micro_batches
+from core.mixture import Mixture
 from core.objectives import Target
 from core.problem import Problem
 from tests.core.naive import Naive, groups, naive_loss
@@ -54,7 +55,7 @@ def coefficients(rows: int, tasks: int = 3) -> Tensor:
 def measure(problem: Problem, kind: str, objective: str, values: Tensor | None = None) -> Measured:
     """The engine's losses and gradient."""
     grouping = group(problem.task_vectors.names, kind)  # type: ignore[arg-type]
-    model = MergedModel(problem, problem.task_vectors, grouping)
+    model = MergedModel(problem, Mixture(problem.task_vectors, grouping))
     values = coefficients(len(grouping.groups)) if values is None else values
     return model.measure(values, batches(problem, objective), objectives.get(objective))
 
@@ -156,7 +157,7 @@ def test_micro_batches_cover_every_image_once_and_are_full(size: int, problem64:
 
 def test_a_second_measurement_forgets_the_first(problem64: Problem) -> None:
     grouping = group(problem64.task_vectors.names, "block")
-    model = MergedModel(problem64, problem64.task_vectors, grouping)
+    model = MergedModel(problem64, Mixture(problem64.task_vectors, grouping))
     objective, given = objectives.get("entropy"), batches(problem64, "entropy")
     first = model.measure(coefficients(4), given, objective)
     model.measure(-coefficients(4), given, objective)
@@ -185,7 +186,7 @@ def test_running_out_of_memory_halves_the_micro_batch_and_changes_nothing(messag
     encoder = SmallMemory(problem64.encoder, 4, message)
     small = replace(problem64, encoder=encoder)
     given = batches(problem64, "entropy")  # Prepared with enough memory.
-    model = MergedModel(small, small.task_vectors, group(small.task_vectors.names, "block"))
+    model = MergedModel(small, Mixture.of(small.task_vectors, "block"))
     found = model.measure(coefficients(4), given, objectives.get("entropy"))
     count = sum(len(batch.images) for batch in given)
     assert (count // 4, encoder.failures) == (small.micro_batch, 2)  # At all images and at half of them.
@@ -197,7 +198,7 @@ def test_running_out_of_memory_halves_the_micro_batch_and_changes_nothing(messag
 def test_memory_for_no_single_image_is_a_named_failure(problem64: Problem) -> None:
     given = batches(problem64, "entropy")
     small = replace(problem64, encoder=SmallMemory(problem64.encoder, 0))
-    model = MergedModel(small, small.task_vectors, group(small.task_vectors.names, "task"))
+    model = MergedModel(small, Mixture.of(small.task_vectors, "task"))
     with pytest.raises(RunFailed, match="no memory left"):
         model.measure(coefficients(1), given, objectives.get("entropy"))
 
@@ -205,7 +206,7 @@ def test_memory_for_no_single_image_is_a_named_failure(problem64: Problem) -> No
 def test_another_runtime_error_is_not_taken_for_memory(problem64: Problem) -> None:
     given = batches(problem64, "entropy")
     small = replace(problem64, encoder=SmallMemory(problem64.encoder, 4, "shapes do not fit"))
-    model = MergedModel(small, small.task_vectors, group(small.task_vectors.names, "task"))
+    model = MergedModel(small, Mixture.of(small.task_vectors, "task"))
     with pytest.raises(RunFailed, match="shapes do not fit"):
         model.measure(coefficients(1), given, objectives.get("entropy"))
     assert small.micro_batch == 64
@@ -220,7 +221,7 @@ def test_a_stop_between_micro_batches_leaves_the_next_measurement_right(problem6
 
     stopped = replace(problem64, micro_batch=4, tick=tick)
     given = batches(problem64, "entropy")
-    model = MergedModel(stopped, stopped.task_vectors, group(stopped.task_vectors.names, "task"))
+    model = MergedModel(stopped, Mixture.of(stopped.task_vectors, "task"))
     with pytest.raises(Cancelled):
         model.measure(coefficients(1), given, objectives.get("entropy"))
     found = model.measure(coefficients(1), given, objectives.get("entropy"))

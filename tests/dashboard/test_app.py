@@ -162,7 +162,7 @@ def test_words_for_a_run(dashboard_site: Dashboard, short_run: str) -> None:
     assert sidebar.notice(replace(record, status="failed", error="λ is NaN")) == "λ is NaN"
     assert "thread" in sidebar.machine(record)
     assert sidebar.ago("not a time") == ""
-    assert sidebar.method_title("forgotten") == "forgotten"
+    assert title_of("forgotten") == "forgotten"
 
 
 def test_a_taken_port_is_passed_over_and_a_bad_address_is_named() -> None:

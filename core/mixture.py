@@ -1,0 +1,52 @@
+"""The one way from λ to merged weights: learning, resuming, previews and changed λ all go through it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from core.errors import BadInput
+from core.grouping import Grouping, GroupKind, group
+from core.methods.base import Coefficients, Method, Weights
+from core.problem import Problem
+from core.settings import MethodSettings
+from core.task_vectors import TaskVectors
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """θ(λ) = origin + Σ_k λ[g, k] τ_k of one method with one choice of settings."""
+
+    vectors: TaskVectors
+    """As the method prepares them: trimmed, say, or around the model that λ starts at."""
+    grouping: Grouping
+
+    @staticmethod
+    def of(vectors: TaskVectors, kind: GroupKind) -> Mixture:
+        """These task vectors with one λ a task and group of that kind."""
+        return Mixture(vectors, group(vectors.names, kind))
+
+    def weights(self, values: Tensor) -> dict[str, Tensor]:
+        """Newly allocated merged weights for λ `[groups, tasks]`."""
+        return self.vectors.named(self.vectors.combine(values, self.grouping.row_of))
+
+    def at(self, coefficients: Coefficients) -> Weights:
+        """Merged weights for a stored λ, tasks and groups matched by name; raises `BadInput` where they are others."""
+        expected, found = self.grouping.groups, coefficients.groups
+        if found != expected or set(coefficients.tasks) != set(self.vectors.tasks):
+            raise BadInput(
+                f"λ should belong to the {len(expected)} groups and the tasks {', '.join(self.vectors.tasks)} of the "
+                f"suite. Found {len(found)} groups and {', '.join(coefficients.tasks)}: the suite has changed since. "
+                "Choose a run of the present suite."
+            )
+        order = [coefficients.tasks.index(task) for task in self.vectors.tasks]
+        return self.weights(coefficients.values[:, order].to(self.vectors.origin))
+
+
+def weights_at(
+    problem: Problem, method: Method, settings: MethodSettings, coefficients: Coefficients
+) -> Weights | None:
+    """The model that `method` makes of λ, bit for bit its own; None for methods whose λ alone does not make it."""
+    mixture = method.mixture(settings)
+    return None if mixture is None else mixture(problem).at(coefficients)

@@ -1,0 +1,86 @@
+"""One way from λ to weights: a stored λ gives the model of its run again, whatever the settings."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+import torch
+
+from core import methods, objectives
+from core.errors import BadInput
+from core.learning import starts
+from core.methods.base import Coefficients
+from core.mixture import weights_at
+from core.problem import Problem
+from tests.core.properties import run, settings
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "start": starts.names(), "objective": objectives.names(), "later_init": (0.1,), "init": (-0.2, 1.4), "lr": (0.2,),
+    "steps": (1,), "batch": (3,), "fraction": (0.5,), "patience": (1,), "temperature": (2.0,), "diversity": (0.5,),
+    "seed": (1,), "keep": (0.6,), "rho": (0.0,), "rounds": (2,), "images": (4,), "lines": (1.5,), "samples": (6,),
+}  # fmt: skip
+"""Other values of settings that are not a choice between names; a new setting needs some here."""
+
+
+def values_of(name: str, field: Any) -> tuple[Any, ...]:
+    if name in CHOICES:
+        return CHOICES[name]
+    return (True, False) if field.annotation is bool else get_args(field.annotation)
+
+
+MIXING = [name for name in methods.names() if methods.get(name).mixture(settings(name)) is not None]
+CASES = [
+    (name, setting, value)
+    for name in MIXING
+    for setting, field in methods.get(name).Settings.model_fields.items()
+    for value in values_of(setting, field)
+]
+
+
+@pytest.mark.parametrize(("name", "setting", "value"), CASES)
+def test_unchanged_coefficients_make_the_very_model_of_the_run(
+    problem32: Problem, name: str, setting: str, value: Any
+) -> None:
+    values = {"steps": 2, setting: value}
+    if value == "cross_entropy":  # Labels of scored images are never read.
+        values["adapt_on"] = "held-out"
+    last = run(name, problem32, **values)[-1]
+    assert last.outcome is not None
+    assert last.coefficients is not None
+    again = weights_at(problem32, methods.get(name), settings(name, **values), last.coefficients)
+    assert again is not None
+    made = last.outcome.weights_for(problem32.tasks[0])
+    assert all(torch.equal(again[tensor], made[tensor]) for tensor in made)
+
+
+def test_every_setting_of_these_methods_is_tried_with_another_value() -> None:
+    for name in MIXING:
+        fields = methods.get(name).Settings.model_fields
+        known = settings(name, steps=2).model_dump()
+        for setting, field in fields.items():
+            assert any(value != known[setting] for value in values_of(setting, field)), f"{name}: {setting}"
+
+
+def test_methods_whose_result_is_more_than_a_mixture_say_so() -> None:
+    assert {"adamerging", "adamerging_pp", "samerging", "fw_soft"} <= set(MIXING)
+    assert not {"adarank", "best", "fw_hard", "ties", "surgery"} & set(MIXING)
+
+
+def test_tasks_are_matched_by_name(problem32: Problem) -> None:
+    last = run("adamerging", problem32, group="block")[-1].coefficients
+    assert last is not None
+    turned = Coefficients(last.groups, last.tasks[::-1], last.values.flip(1))
+    one, other = (
+        weights_at(problem32, methods.get("adamerging"), settings("adamerging", group="block"), each)
+        for each in (last, turned)
+    )
+    assert one is not None
+    assert other is not None
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_groups_of_other_checkpoints_are_refused(problem32: Problem) -> None:
+    other = Coefficients(("block 99",), problem32.tasks, torch.zeros(1, len(problem32.tasks)))
+    with pytest.raises(BadInput, match="the suite has changed"):
+        weights_at(problem32, methods.get("adamerging"), settings("adamerging"), other)

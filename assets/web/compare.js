@@ -61,13 +61,14 @@ window.mergescopeCompare = (root, server) => {
     ["one", "One model, made without labels"],
     ["labelled", "One model, learned with labels"],
     ["several", "Several models, or parts of its own for each task"],
+    ["edited", "λ changed by hand; seconds and images are those of the run it came from, too"],
     ["reference", "For orientation"],
     ["published", "Published numbers, not measured here"],
   ];
   const NEEDS = { "labelled images": "labels", "labelled training images": "labelled training images" };
   const images = (row) => (row.adapted_on === "nothing" ? "no images" : row.adapted_on ? `${row.adapted_on} images${Number.isFinite(row.samples) ? `, ${count(row.samples)} seen` : ""}` : "");
   /* What has to be known before a number is compared: what it is made of, what it saw. */
-  const told = (row) => [row.differs, row.note, NEEDS[row.needs] && `needs ${NEEDS[row.needs]}`, images(row),
+  const told = (row) => [row.differs, row.parent && `from ${row.parent}, ${row.changes}`, row.note, NEEDS[row.needs] && `needs ${NEEDS[row.needs]}`, images(row),
     row.complete ? "" : "other tasks: its average is not comparable"].filter(Boolean).join(" · ");
   const valueOf = (row, column) => {
     if (column === "name") return row.label.toLowerCase();

@@ -94,9 +94,9 @@ class Feed:
             **_scalars(rows, record.tasks),
             "frames": [row.number for row in framed],
             "coefficients": "",
-            "marks": marks.accuracies(record.tasks),
+            "marks": marks.marks(record.tasks),
             "evaluations": summaries(measured, record.tasks) if len(measured) != seen else [],
-            "notices": notices(record, measured, marks),
+            "notices": notices(record, measured, marks.sample),
         }
         if framed:
             columns = arrange(record.groups)

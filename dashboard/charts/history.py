@@ -12,7 +12,7 @@ import numpy.typing as npt
 from core.store import RunRecord, Store
 from core.titles import run_title
 from dashboard.charts.columns import Column, arrange
-from dashboard.charts.marks import Known, Marks, NoMarks, summaries
+from dashboard.charts.marks import Marks, NoMarks, summaries
 
 Floats = npt.NDArray[np.float32]
 
@@ -34,8 +34,8 @@ class History:
     """`[F, K, G]`."""
     evaluations: list[dict[str, Any]]
     """As `marks.summaries`."""
-    marks: dict[str, list[float | None]]
-    """`base`, `expert`, `task_arithmetic`: accuracies in the order of the tasks, as far as they are known."""
+    marks: dict[str, list[dict[str, Any]]]
+    """As `marks.Standings.marks`."""
     total: int
     """The number of the last step, or that it is to have."""
 
@@ -55,7 +55,7 @@ class History:
         order = [column.row for column in columns]
         shape = (0, len(record.tasks), len(columns))
         measured = store.evaluations(record.id)
-        known: Known = (marks or NoMarks()).of(record, measured)
+        known = (marks or NoMarks()).of(record, measured)
         entropies = [[row.entropies.get(task, np.nan) for task in record.tasks] for row in rows]
         return History(
             run=record.id,
@@ -69,7 +69,7 @@ class History:
             if framed
             else np.empty(shape, np.float32),
             evaluations=summaries(measured, record.tasks),
-            marks=known.accuracies(record.tasks),
+            marks=known.marks(record.tasks),
             total=max(record.steps, record.steps_done),
         )
 

@@ -1,11 +1,14 @@
-"""Where a run's accuracies stand: base, expert and Task Arithmetic of each task, and the run's own measurements."""
+"""Where a run's accuracies stand: base, expert and Task Arithmetic of each task, and the run's own measurements.
+
+A mark belongs to images: all test images, or the sample that runs are measured on along the way.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Protocol
 
 from core.evaluate import Evaluation
@@ -19,6 +22,7 @@ class Known:
     base: dict[str, float] = field(default_factory=dict)
     expert: dict[str, float] = field(default_factory=dict)
     task_arithmetic: dict[str, float] = field(default_factory=dict)
+    """With its default λ."""
     expert_entropy: dict[str, float] = field(default_factory=dict)
     """Mean prediction entropy of each expert on its own images, in nats."""
 
@@ -37,36 +41,90 @@ class Known:
         )
 
 
+@dataclass(frozen=True)
+class Standings:
+    """What is known on all test images, and on the sample."""
+
+    full: Known = field(default_factory=Known)
+    sample: Known = field(default_factory=Known)
+
+    def over(self, other: Standings) -> Standings:
+        """This knowledge, completed by `other`."""
+        return Standings(self.full.over(other.full), self.sample.over(other.sample))
+
+    def marks(self, tasks: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """The marks to draw beside dots on all images (`full`) and on the sample: name, title, values by task.
+
+        Base and expert fall back to the other images, which their title then names; Task Arithmetic, a rival, does not.
+        """
+        return {
+            "full": _drawn(self.full, self.sample, "a sample", tasks),
+            "sample": _drawn(self.sample, self.full, "all test images", tasks),
+        }
+
+
+def _drawn(here: Known, there: Known, where: str, tasks: Sequence[str]) -> list[dict[str, Any]]:
+    own = here.accuracies(tasks)
+    other = {name: values for name, values in there.accuracies(tasks).items() if name != "task_arithmetic"}
+    found = []
+    for name, title in (("base", "base"), ("task_arithmetic", arithmetic_title()), ("expert", "expert")):
+        if name in own:
+            found.append({"name": name, "title": title, "values": own[name]})
+        elif name in other:
+            found.append({"name": name, "title": f"{title}, {where}", "values": other[name]})
+    return found
+
+
 class Marks(Protocol):
     """Knows the marks of a run."""
 
-    def of(self, record: RunRecord, measured: Sequence[EvaluationRecord]) -> Known:
+    def of(self, record: RunRecord, measured: Sequence[EvaluationRecord]) -> Standings:
         """What is known now; quick, since every poll asks."""
 
 
 class NoMarks:
     """Only what the run itself tells."""
 
-    def of(self, record: RunRecord, measured: Sequence[EvaluationRecord]) -> Known:
+    def of(self, record: RunRecord, measured: Sequence[EvaluationRecord]) -> Standings:
         """From the run's report and its own measurements."""
         return own(record, measured)
 
 
-def own(record: RunRecord, measured: Sequence[EvaluationRecord]) -> Known:
-    """Marks that a run carries itself.
-
-    AdaMerging starts from one λ for all, so what is measured at step 0 is Task Arithmetic with that λ.
-    """
+def own(record: RunRecord, measured: Sequence[EvaluationRecord]) -> Standings:
+    """Marks that a run carries itself: its report's, and its step 0 where that is Task Arithmetic."""
     tasks = (record.report or {}).get("tasks", [])
     base = {task["name"]: task["base_accuracy"] for task in tasks if task.get("base_accuracy") is not None}
     expert = {task["name"]: task["expert_accuracy"] for task in tasks if task.get("expert_accuracy") is not None}
-    start = {
-        one.task: one.accuracy
-        for one in measured
-        if one.step == 0 and one.kind == "merged" and one.accuracy is not None
-    }
-    learned = record.steps > 0 and record.method.startswith("adamerging") and not record.method.endswith("_pp")
-    return Known(base, expert, start if learned else {})
+    first = [one for one in measured if one.step == 0 and one.kind == "merged" and starts_as_arithmetic(record)]
+    start = {one.task: one.accuracy for one in first if one.accuracy is not None and not one.full}
+    return Standings(Known(base, expert), Known(task_arithmetic=start))
+
+
+def starts_as_arithmetic(record: RunRecord) -> bool:
+    """Whether λ is learned from the very model of Task Arithmetic with its default λ."""
+    if record.method not in ("adamerging", "samerging") or record.what_if is not None:
+        return False
+    start, init = record.settings.get("start", "none"), record.settings.get("init")
+    return start == "task_arithmetic" or (start == "none" and init == arithmetic()["scale"])
+
+
+def is_arithmetic(record: RunRecord) -> bool:
+    """Whether a run is Task Arithmetic with its default settings; their seed changes nothing."""
+    known = arithmetic() | record.settings | {"seed": 0}
+    return record.method == "task_arithmetic" and record.what_if is None and known == arithmetic() | {"seed": 0}
+
+
+@cache
+def arithmetic() -> dict[str, Any]:
+    """Task Arithmetic's default settings."""
+    from core import methods  # Loads PyTorch, for which the page does not wait.
+
+    return methods.get("task_arithmetic").Settings().model_dump(mode="json")
+
+
+def arithmetic_title() -> str:
+    """What the mark is called."""
+    return f"Task Arithmetic, λ = {arithmetic()['scale']:g}"
 
 
 def from_report(report: dict[str, Any]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core.errors import MergescopeError
 from core.evaluate import references
 from core.store import ACTIVE, EvaluationRecord, RunRecord, Store
-from dashboard.charts.marks import Known, from_report, own
+from dashboard.charts.marks import Known, Standings, from_report, is_arithmetic, own
 
 if TYPE_CHECKING:
     from dashboard.library import Library
@@ -26,19 +26,17 @@ class Found:
 
     def __init__(self, store: Store, library: Library) -> None:
         self._store, self._library = store, library
-        self._others: dict[tuple[str, tuple[str, ...]], tuple[float, Known]] = {}
+        self._others: dict[tuple[object, ...], tuple[float, Known]] = {}
         self._lock = threading.Lock()
 
-    def of(self, record: RunRecord, measured: Sequence[EvaluationRecord]) -> Known:
-        """What the run carries, else what finished runs of the suite say, else what the background has measured."""
-        mine, others = own(record, measured), self._remembered(record)
-        known = others.over(mine) if record.report else mine.over(others)
-        if record.status in ACTIVE and not (known.base and known.expert and known.expert_entropy):
-            known = known.over(self._measured(record))
-        return known
+    def of(self, record: RunRecord, measured: Sequence[EvaluationRecord]) -> Standings:
+        """What the run carries, what finished runs of the same images and checkpoints say of all images, and what the
+        background has measured on the sample."""
+        known = own(record, measured).over(Standings(full=self._remembered(record)))
+        return known.over(Standings(sample=self._measured(record))) if record.status in ACTIVE else known
 
     def _remembered(self, record: RunRecord) -> Known:
-        key = (record.suite, record.tasks)
+        key = record.world
         with self._lock:
             stamp, known = self._others.get(key, (-KEPT_SECONDS, Known()))
             if time.monotonic() - stamp >= KEPT_SECONDS:
@@ -49,24 +47,27 @@ class Found:
     def _look(self, record: RunRecord) -> Known:
         known = Known()
         for other in self._store.runs(status="done", suite=record.suite, limit=_LOOKED_AT):
-            if set(other.tasks) != set(record.tasks) or not other.report:
+            if other.world != record.world or not other.report:
                 continue
-            told = own(other, ())
-            arithmetic = from_report(other.report) if other.method == "task_arithmetic" else {}
+            told = own(other, ()).full
+            arithmetic = from_report(other.report) if is_arithmetic(other) else {}
             known = known.over(Known(told.base, told.expert, arithmetic))
             if known.base and known.expert and known.task_arithmetic:
                 break
         return known
 
     def _measured(self, record: RunRecord) -> Known:
-        tasks = record.tasks
-        answer = self._library.later(("references", record.suite, tasks), lambda: self._measure(record.suite, tasks))
+        if record.execution.get("images"):  # Altered ones, which only the run itself loads.
+            return Known()
+        answer = self._library.later(("references", record.world), lambda: self._measure(record))
         return answer.value if answer.ready else Known()
 
-    def _measure(self, suite: str, tasks: tuple[str, ...]) -> Known:
+    def _measure(self, record: RunRecord) -> Known:
         try:
-            problem = self._library.problem(suite, tasks)
+            problem = self._library.problem(record.suite, record.tasks)
         except MergescopeError:
+            return Known()
+        if any(problem.hashes.get(role) != sha256 for role, sha256 in record.hashes.items()):
             return Known()
         with self._library.computing():
             found = references(problem, limit=SAMPLE)

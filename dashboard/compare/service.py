@@ -126,7 +126,8 @@ class Comparison:
         if file is None:
             return []
         whole = set(file.experts)
-        made = {run.method for run in records if run.status in ("done", *ACTIVE) and set(run.tasks) == whole}
+        kept = [run for run in records if run.status in ("done", *ACTIVE) and run.what_if is None]
+        made = {run.method for run in kept if set(run.tasks) == whole}
         missing = [methods.get(name) for name in methods.names() if name not in made]
         return sorted(missing, key=wording.family_order)
 

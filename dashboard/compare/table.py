@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 from core.statistics import interval_of_mean
 from core.store import RunRecord
+from core.titles import EDITED
 from dashboard.differences import Named, differences
 
 Kind = Literal["run", "reference", "published"]
-Class = Literal["one", "labelled", "several", "reference", "published"]
+Class = Literal["one", "labelled", "several", "edited", "reference", "published"]
 """What rows are compared with: one model made without labels, one that saw labels, results with several models or
-modules of their own for each task, and rows that are no run."""
+modules of their own for each task, results whose λ a person changed, and rows that are no run."""
 LABELS = frozenset({"labelled images", "labelled training images"})
 """Needs (`core.methods.base.Need`) with which a result does not compete with those made without labels."""
 
@@ -60,6 +61,10 @@ class Row:
     group: Class = "one"
     needs: str = ""
     """What the method had to be given, as `core.methods.base.Need` says it; empty where that is not known."""
+    parent: str = ""
+    """The run whose λ was changed by hand, by the name that people read; its cost is in this row's."""
+    changes: str = ""
+    """What was changed, and after which step."""
     differs: str = ""
     """What tells it apart from other runs of its name, as `group=block`."""
 
@@ -107,16 +112,30 @@ def build(
     reports = [_by_task(record) for record in done]
     seen = dict.fromkeys(name for report in reports for name in report)
     columns = tuple([task for task in tasks if task in seen] + [task for task in seen if task not in tasks])
-    names = {record.id: record.name or methods.get(record.method, record.method) for record in done}
+    titles_of = {record.id: _title(record, methods) for record in done}
+    names = {record.id: record.name or titles_of[record.id] for record in done}
     apart = differences([Named.of(record, names[record.id]) for record in done])
     rows = [
-        replace(_row(record, report, columns, methods, needs(record)), differs=apart[record.id])
+        replace(
+            _row(record, report, columns, titles_of[record.id], needs(record)),
+            differs=apart[record.id],
+            parent=_parent(record, names),
+        )
         for record, report in zip(done, reports, strict=True)
     ]
-    references = _references(reports, columns, {record.method for record in done})
+    references = _references(reports, columns, {record.method for record in done if record.what_if is None})
     published = [row for row in published if len(row.cells) == len(columns)]
     shown = tuple(titles.get(task) or task.replace("_", " ") for task in columns)
     return Table(suite, columns, shown, (*_marked(rows), *references, *published))
+
+
+def _title(record: RunRecord, methods: Mapping[str, str]) -> str:
+    title = methods.get(record.method, record.method)
+    return title if record.what_if is None else f"{title}, {EDITED}"
+
+
+def _parent(record: RunRecord, names: Mapping[str, str]) -> str:
+    return "" if record.what_if is None else names.get(record.what_if.of, f"run {record.what_if.of}")
 
 
 def _by_task(record: RunRecord) -> dict[str, dict[str, Any]]:
@@ -127,11 +146,11 @@ def _row(
     record: RunRecord,
     report: Mapping[str, Mapping[str, Any]],
     columns: Sequence[str],
-    methods: Mapping[str, str],
+    method: str,
     needs: str,
 ) -> Row:
-    whole, form = record.report or {}, _other_form(record)
-    method = methods.get(record.method, record.method)
+    whole, form, changed = record.report or {}, _other_form(record), record.what_if
+    unknown = changed is not None and changed.seconds is None
     return Row(
         id=record.id,
         kind="run",
@@ -144,15 +163,16 @@ def _row(
         complete=all(task in report for task in columns),
         merged=len(record.tasks),
         adapted_on=record.adapted_on,
-        samples=record.samples_seen,
+        samples=None if unknown else record.samples_seen,
         steps=record.steps_done,
-        seconds=record.seconds,
+        seconds=None if unknown else record.seconds,
         memory=record.peak_memory_mb if record.peak_memory_mb is not None else whole.get("peak_memory_mb"),
         created=record.created,
         settings=dict(record.settings),
         note=form,
-        group="several" if form else "labelled" if needs in LABELS else "one",
+        group="edited" if changed else "several" if form else "labelled" if needs in LABELS else "one",
         needs=needs,
+        changes="" if changed is None else f"after step {changed.step}: {changed.words}",
     )
 
 

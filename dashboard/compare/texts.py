@@ -26,14 +26,15 @@ def as_csv(table: Table, rows: Sequence[Row]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     columns = [part for task in table.tasks for part in (task, f"{task} low", f"{task} high")]
     facts = ["average", "normalised", "adapted on", "samples", "steps", "seconds", "peak MB", "needs", "result"]
-    facts += ["differs", "run", "kind"]
+    facts += ["differs", "run", "kind", "parent", "changes"]
     writer.writerow([safe(name) for name in ["name", "method", *columns, *facts]])
     for row in rows:
         cells = [_blank(value) for cell in row.cells for value in (cell.accuracy, cell.low, cell.high)]
         numbers = [_blank(value) for value in (row.samples, row.steps, row.seconds, row.memory)]
         averages = [_blank(row.average), _blank(row.normalised), safe(row.adapted_on)]
         told = [safe(part) for part in (row.needs, _result(row), row.differs, row.id)]
-        writer.writerow([safe(row.name), safe(row.method), *cells, *averages, *numbers, *told, row.kind])
+        edited = [safe(row.parent), safe(row.changes)]
+        writer.writerow([safe(row.name), safe(row.method), *cells, *averages, *numbers, *told, row.kind, *edited])
     return buffer.getvalue()
 
 
@@ -72,7 +73,9 @@ def as_json(table: Table, rows: Sequence[Row]) -> str:
 
 def _result(row: Row) -> str:
     """What a run's result consists of; empty for rows that are no run."""
-    return (row.note or "one model") if row.kind == "run" else ""
+    if row.kind != "run":
+        return ""
+    return f"{row.note or 'one model'}{f', λ of {row.parent} changed by hand' if row.parent else ''}"
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -16,15 +16,17 @@ ACROSS = 4
 
 def accuracy_by_task(history: History, step: int | None = None, *, theme: ThemeName = "light") -> Figure:
     """One row a task: base ○, Task Arithmetic ◆, merged ● with its 95 % interval, expert |."""
-    colours, marks = palette.THEMES[theme], history.marks
-    now = at_step(history, step)
-    known = _known(history, now)
+    colours, now = palette.THEMES[theme], at_step(history, step)
+    marks = beside(history, now["full"] if now else None)
+    named = {mark["name"]: mark["values"] for mark in marks}
+    known = _known(marks, [now] if now else history.evaluations)
     low = max(0.0, int(min(known, default=0.0) * 10 - 0.2) / 10)
     shapes = [
-        bar(row, _or(marks.get("base"), row, low), _or(marks.get("expert"), row, 1.0), colours.line, 4)
+        bar(row, _or(named.get("base"), row, low), _or(named.get("expert"), row, 1.0), colours.line, 4)
         for row in range(len(history.tasks))
     ]
-    data = [_dots(history, marks[mark], words, shape) for mark, words, shape in _marks(colours) if mark in marks]
+    looks = _marks(colours)
+    data = [_dots(history, mark["values"], mark["title"], looks[mark["name"]]) for mark in marks]
     annotations: list[dict[str, Any]] = []
     if now is not None:
         shapes += [
@@ -68,7 +70,9 @@ def accuracy_over_steps(history: History, *, theme: ThemeName = "light") -> Figu
     colours, count = palette.THEMES[theme], len(history.tasks)
     across = min(ACROSS, count)
     down = -(-count // across)
-    low, high = limits(_known(history, None), 0.1, 0.2)
+    sampled = [one for one in history.evaluations if not one["full"]]
+    marks = beside(history, not sampled if history.evaluations else None)
+    low, high = limits(_known(marks, history.evaluations), 0.1, 0.2)
     layout: dict[str, Any] = {
         "height": 118 * down + 30,
         "margin": {"l": 40, "r": 10, "t": 20, "b": 24},
@@ -107,7 +111,7 @@ def accuracy_over_steps(history: History, *, theme: ThemeName = "light") -> Figu
                 "y1": y,
                 "line": line,
             }
-            for y, line in _lines(history, place, colours)
+            for y, line in _lines(marks, place, colours)
         ]
         layout["annotations"].append(
             {
@@ -157,9 +161,15 @@ def at_step(history: History, step: int | None) -> dict[str, Any] | None:
     return next((one for one in reversed(history.evaluations) if step is None or one["step"] <= step), None)
 
 
-def _known(history: History, now: dict[str, Any] | None) -> list[float]:
-    measured = [now] if now is not None else history.evaluations
-    lists = [*history.marks.values(), *(one["accuracy"] for one in measured)]
+def beside(history: History, full: bool | None) -> list[dict[str, Any]]:
+    """The marks on the images of the dots: all of them, or the sample; None, where there are no dots: what is known."""
+    if full is None:
+        return history.marks["full"] or history.marks["sample"]
+    return history.marks["full" if full else "sample"]
+
+
+def _known(marks: list[dict[str, Any]], measured: list[dict[str, Any]]) -> list[float]:
+    lists = [*(mark["values"] for mark in marks), *(one["accuracy"] for one in measured)]
     return [value for values in lists for value in values if value is not None]
 
 
@@ -168,21 +178,21 @@ def _or(values: list[float | None] | None, row: int, otherwise: float) -> float:
     return otherwise if value is None else value
 
 
-def _marks(colours: Palette) -> list[tuple[str, str, dict[str, Any]]]:
-    return [
-        ("base", "base", {"symbol": "circle-open", "size": 9, "color": colours.muted, "line": {"width": 1.5}}),
-        ("expert", "expert", {"symbol": "line-ns-open", "size": 13, "color": colours.text, "line": {"width": 2.2}}),
-        ("task_arithmetic", "Task Arithmetic", {"symbol": "diamond", "size": 9, "color": colours.warm}),
-    ]
+def _marks(colours: Palette) -> dict[str, dict[str, Any]]:
+    return {
+        "base": {"symbol": "circle-open", "size": 9, "color": colours.muted, "line": {"width": 1.5}},
+        "expert": {"symbol": "line-ns-open", "size": 13, "color": colours.text, "line": {"width": 2.2}},
+        "task_arithmetic": {"symbol": "diamond", "size": 9, "color": colours.warm},
+    }
 
 
-def _lines(history: History, place: int, colours: Palette) -> list[tuple[float, dict[str, Any]]]:
+def _lines(marks: list[dict[str, Any]], place: int, colours: Palette) -> list[tuple[float, dict[str, Any]]]:
     styles = {
         "base": {"color": colours.muted, "width": 1, "dash": "dot"},
         "expert": {"color": colours.text, "width": 1.4},
         "task_arithmetic": {"color": colours.warm, "width": 1.4, "dash": "dash"},
     }
-    found = [(history.marks[mark][place], style) for mark, style in styles.items() if mark in history.marks]
+    found = [(mark["values"][place], styles[mark["name"]]) for mark in marks]
     return [(value, style) for value, style in found if value is not None]
 
 

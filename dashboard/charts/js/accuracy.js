@@ -8,8 +8,8 @@
     const { run } = view,
       colours = charts.colours();
     const now = run.evaluation(view.step);
-    const marks = run.marks;
-    const known = [marks.base, marks.expert, marks.task_arithmetic, now?.accuracy].flat().filter(Number.isFinite);
+    const marks = charts.marksBeside(run, now?.full);
+    const known = [...marks.map((mark) => mark.values), now?.accuracy].flat().filter(Number.isFinite);
     if (!known.length) return null;
     const names = run.tasks.map((task) => task.title),
       rows = names.map((_, place) => place);
@@ -32,17 +32,12 @@
       cliponaxis: false,
       hovertemplate: `<b>%{customdata}</b><br>${name} %{x:.1%}<extra></extra>`,
     });
-    const data = [];
-    if (marks.base)
-      data.push(
-        dots(marks.base, "base", { symbol: "circle-open", size: 9, color: colours.muted, line: { width: 1.5 } }),
-      );
-    if (marks.expert)
-      data.push(
-        dots(marks.expert, "expert", { symbol: "line-ns-open", size: 13, color: colours.text, line: { width: 2.2 } }),
-      );
-    if (marks.task_arithmetic)
-      data.push(dots(marks.task_arithmetic, "Task Arithmetic", { symbol: "diamond", size: 9, color: colours.warm }));
+    const looks = {
+      base: { symbol: "circle-open", size: 9, color: colours.muted, line: { width: 1.5 } },
+      expert: { symbol: "line-ns-open", size: 13, color: colours.text, line: { width: 2.2 } },
+      task_arithmetic: { symbol: "diamond", size: 9, color: colours.warm },
+    };
+    const data = marks.map((mark) => dots(mark.values, mark.title, looks[mark.name]));
     if (now) data.push(dots(now.accuracy, `step ${now.step}`, { size: 12, color: colours.accent }));
     return {
       data,
@@ -70,6 +65,15 @@
     };
   };
 
+  // The marks on the images of the dots: all of them, or the sample; without dots, what is known.
+  charts.marksBeside = (run, full) => {
+    const { full: all = [], sample = [] } = run?.marks ?? {};
+    if (full === undefined) return all.length ? all : sample;
+    return full ? all : sample;
+  };
+  // Whether all dots over the steps are of all test images; undefined without dots.
+  charts.ownsFull = (run) => (run.evaluations.length ? run.evaluations.every((one) => one.full) : undefined);
+
   const warned = (run) =>
     new Set(run.notices.map((notice) => run.tasks.findIndex((task) => task.name === notice.task)));
 
@@ -84,8 +88,9 @@
   });
 
   function span(row, marks, [low, high], color, width) {
-    const from = marks.base?.[row],
-      to = marks.expert?.[row];
+    const at = (name) => marks.find((mark) => mark.name === name)?.values[row];
+    const from = at("base"),
+      to = at("expert");
     return bar(row, Number.isFinite(from) ? from : low, Number.isFinite(to) ? to : high, color, width);
   }
 
@@ -98,12 +103,8 @@
     const count = run.tasks.length;
     const across = Math.max(1, Math.min(count, Math.floor(size.width / 165))),
       down = Math.ceil(count / across);
-    const values = [
-      run.marks.base,
-      run.marks.expert,
-      run.marks.task_arithmetic,
-      ...measured.map((one) => one.accuracy),
-    ];
+    const marks = charts.marksBeside(run, charts.ownsFull(run));
+    const values = [...marks.map((mark) => mark.values), ...measured.map((one) => one.accuracy)];
     const [low, high] = charts.limits(
       Math.min(...values.flat().filter(Number.isFinite)),
       Math.max(...values.flat().filter(Number.isFinite)),
@@ -148,7 +149,7 @@
         nticks: 4,
         showticklabels: column === 0,
       };
-      for (const [mark, line] of markLines(run.marks, place)) {
+      for (const [mark, line] of markLines(marks, place)) {
         layout.shapes.push({
           type: "line",
           xref: `x${name} domain`,
@@ -200,10 +201,11 @@
 
   function markLines(marks, place) {
     const colours = charts.colours();
-    return [
-      [marks.base?.[place], { color: colours.muted, width: 1, dash: "dot" }],
-      [marks.expert?.[place], { color: colours.text, width: 1.4 }],
-      [marks.task_arithmetic?.[place], { color: colours.warm, width: 1.4, dash: "dash" }],
-    ].filter(([mark]) => Number.isFinite(mark));
+    const lines = {
+      base: { color: colours.muted, width: 1, dash: "dot" },
+      expert: { color: colours.text, width: 1.4 },
+      task_arithmetic: { color: colours.warm, width: 1.4, dash: "dash" },
+    };
+    return marks.map((mark) => [mark.values[place], lines[mark.name]]).filter(([value]) => Number.isFinite(value));
   }
 })();

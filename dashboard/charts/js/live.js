@@ -199,12 +199,16 @@
       if (card.place.style.minHeight !== `${size}px`) card.place.style.minHeight = `${size}px`;
       choice.root.hidden = Boolean((run?.ended && !run.total) || unlabelled(run));
       card.note.textContent = unlabelled(run) ? NO_LABELS : MEASURED;
-      const marks = run?.marks ?? {};
+      const marks = run ? charts.marksBeside(run, state.accuracy === "now" ? now?.full : charts.ownsFull(run)) : [];
+      const keyOf = (name, symbol, kind) => {
+        const mark = marks.find((one) => one.name === name);
+        return mark && [symbol, mark.title, kind];
+      };
       const shown = [
-        marks.base && ["○", "base", "base"],
-        marks.task_arithmetic && ["◆", "Task Arithmetic", "ta"],
+        keyOf("base", "○", "base"),
+        keyOf("task_arithmetic", "◆", "ta"),
         ...(state.accuracy === "now" || !now ? [now && ["●", `${whenMeasured(run, now)}`, "now"]] : overSteps(run)),
-        marks.expert && ["|", "expert", "expert"],
+        keyOf("expert", "|", "expert"),
       ];
       const key = JSON.stringify(shown);
       if (card.help.dataset.key !== key) {

@@ -67,7 +67,7 @@ def earlier(store: Store, problem: Problem, method: Method, settings: MethodSett
     Method, all settings, tasks, checkpoints, images, number formats, threads and versions agree and nobody changed its
     λ by hand, so that a new run would give the same numbers. The record is one of a list: its report has no histories.
     """
-    usual = {"images": None, "measures": [], "what_if": None}
+    usual: dict[str, Any] = {"images": None, "measures": [], "what_if": None}
     same = {**execution(problem, 0), **usual, "images_from": list(problem.images_from)}
     del same["micro_batch"], same["evaluate_every"]
     plain = settings.model_dump(mode="json")

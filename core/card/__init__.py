@@ -53,8 +53,8 @@ def model_card(
     """
     title = name or f"{record.suite} merged with {method_title(record)}"
     library = "transformers" if hugging_face else "open_clip"
-    front = {"library_name": library, "pipeline_tag": "zero-shot-image-classification",
-             "tags": ["model-merging", "task-vectors", "mergescope", "hand-edited" if record.what_if else record.method]}  # fmt: skip
+    tags = ["model-merging", "task-vectors", "mergescope", "hand-edited" if record.what_if else record.method]
+    front = {"library_name": library, "pipeline_tag": "zero-shot-image-classification", "tags": tags}
     method = methods.get(record.method) if record.method in methods.names() else None
     rows = results(record, titles or {})
     parts = [

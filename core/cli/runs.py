@@ -111,7 +111,8 @@ def show(run_id: RunId, report: Report = None, runs: options.Runs = None, as_jso
     facts = {**_overview(record), **{f"set {key}": value for key, value in record.settings.items()}}
     del facts["settings"], facts["what_if"]
     if record.what_if is not None:
-        facts |= {"λ changed by hand": record.what_if.words, "of run": record.what_if.of, "at step": record.what_if.step}
+        parent = f"{record.what_if.of}, step {record.what_if.step}"
+        facts |= {"λ changed by hand": record.what_if.words, "of run": parent}
     print_table(f"Run {record.id}", ["what", "value"], [[key, _text(value)] for key, value in facts.items()])
     if record.report is not None:
         report_files.print_report(record.report)

@@ -59,7 +59,7 @@ class RunRecord:
 
     @property
     def world(self) -> tuple[Any, ...]:
-        """What its accuracies depend on beside the weights: equal for runs on the same tasks, checkpoints and images."""
+        """What its accuracies depend on beside the weights: the same tasks, checkpoints and images."""
         content = self.execution.get("content") or {}
         images = {task: content.get(task) for task in self.tasks}
         altered = self.execution.get("images") or None

@@ -145,9 +145,11 @@ def _with_cost(connection: Connection, record: RunRecord) -> RunRecord:
     else:
         return record
     whole = replace(changed, seconds=seconds, samples=samples).plain()
-    more = {"seconds": record.seconds + seconds, "samples_seen": record.samples_seen + samples}
-    report = record.report and record.report | more | {"seconds_per_step": more["seconds"], "what_if": whole}
-    return replace(record, **more, execution=record.execution | {"what_if": whole}, report=report)
+    seconds, samples = record.seconds + seconds, record.samples_seen + samples
+    more = {"seconds": seconds, "seconds_per_step": seconds, "samples_seen": samples, "what_if": whole}
+    report = record.report and record.report | more
+    execution = record.execution | {"what_if": whole}
+    return replace(record, seconds=seconds, samples_seen=samples, execution=execution, report=report)
 
 
 def _one_by_one(connection: Connection, query: Select[Any]) -> list[RunRecord]:

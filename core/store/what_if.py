@@ -45,13 +45,10 @@ class WhatIf:
         """From `execution["what_if"]`; the version before noted no cost. None for other runs."""
         if not isinstance(raw, Mapping):
             return None
-        edits = [one for one in raw.get("edits") or () if isinstance(one, Mapping)]
-        changes = [Edit(*(str(one.get(key, "")) for key in ("task", "where", "op")), _number(one)) for one in edits]
+        edits = tuple(_edit(one) for one in raw.get("edits") or () if isinstance(one, Mapping))
         step = raw.get("step")
-        return WhatIf(
-            str(raw.get("of", "")), step if isinstance(step, int) else 0, tuple(changes), raw.get("seconds"),
-            raw.get("samples"),
-        )  # fmt: skip
+        step = step if isinstance(step, int) else 0
+        return WhatIf(str(raw.get("of", "")), step, edits, raw.get("seconds"), raw.get("samples"))
 
     def plain(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -63,6 +60,7 @@ class WhatIf:
         return "; ".join(edit.words for edit in self.edits)
 
 
-def _number(edit: Mapping[str, Any]) -> float:
-    value = edit.get("value")
-    return float(value) if isinstance(value, int | float) else 0.0
+def _edit(raw: Mapping[str, Any]) -> Edit:
+    task, where, op = (str(raw.get(key, "")) for key in ("task", "where", "op"))
+    value = raw.get("value")
+    return Edit(task, where, op, float(value) if isinstance(value, int | float) else 0.0)

@@ -58,9 +58,8 @@ def listing(ctx: Context) -> Callable[..., Any]:
             for one in ctx.runs(request, limit=LISTED)
             if one.id != current.id and one.groups and set(one.tasks) & set(current.tasks)
         ]
-        return {
-            "runs": [{"id": one.id, "name": f"{run_title(one)} · {one.suite} · {one.steps_done} steps"} for one in found]
-        }
+        words = [f"{run_title(one)} · {one.suite} · {one.steps_done} steps" for one in found]
+        return {"runs": [{"id": one.id, "name": name} for one, name in zip(found, words, strict=True)]}
 
     return runs
 

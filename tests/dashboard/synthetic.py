@@ -64,7 +64,7 @@ def create(store: Store, *, tasks: int = 8, steps: int = 100, method: str = "ada
     return store.create(
         suite="synthetic",
         method=method,
-        settings={"objective": "entropy", "lr": 1e-3},
+        settings={"objective": "entropy", "lr": 1e-3, "init": 0.3, "start": "none"},
         seed=0,
         tasks=task_names(tasks),
         steps=steps,

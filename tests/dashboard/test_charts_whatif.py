@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from core import methods, runner
 from core.errors import BadInput
@@ -16,8 +17,10 @@ from core.evaluate import evaluate
 from core.loading import load
 from core.merged import merge
 from core.problem import Problem
+from core.session import MERGED
 from core.store import RunRecord, Store
 from core.suites import find
+from core.whatif import save
 from dashboard.charts import whatif
 from dashboard.charts.columns import arrange
 from dashboard.charts.facts import grouping_of, task_vector_facts
@@ -114,19 +117,26 @@ def test_one_hot_coefficients_are_that_expert(problem: Problem, made: tuple[Stor
     )
 
 
-def test_trimmed_task_vectors_are_used_where_the_method_trims(problem: Problem, made: tuple[Store, RunRecord]) -> None:
-    store, record = made
-    method = methods.get("adamerging_pp")
-    settings = method.Settings(steps=1)
-    other = store.run(runner.create(store, problem, method, settings))
-    assert not torch.equal(whatif.prepared(problem, other).deltas, problem.task_vectors.deltas)
-    assert whatif.prepared(problem, record) is problem.task_vectors
+@pytest.mark.parametrize("name", ["adamerging", "adamerging_pp", "samerging"])
+def test_unchanged_coefficients_are_the_merged_model_of_a_run_with_a_start(
+    problem: Problem, tmp_path: Path, name: str
+) -> None:
+    method = methods.get(name)
+    settings = method.Settings(steps=2, batch=4, lr=0.05, start="tsv_m")
+    with Store.open(tmp_path / "runs") as store:
+        run_id = runner.create(store, problem, method, settings)
+        runner.execute(store, run_id, problem, method, settings)
+        record = store.run(run_id)
+        asked = question(store, record, edit(op="scale", value=1), step=2)
+        found = whatif.weights(problem, record, asked.edited)
+        merged = load_file(store.artefact(run_id, MERGED))
+    assert all(torch.equal(found[tensor], merged[f"visual.{tensor}"]) for tensor in problem.task_vectors.names)
 
 
 def test_saved_run_is_done_and_tells_where_it_came_from(problem: Problem, made: tuple[Store, RunRecord]) -> None:
     store, record = made
     asked = question(store, record, edit(record.tasks[0], value=0.9))
-    saved = store.run(whatif.save(store, problem, asked, "by hand"))
+    saved = store.run(save(store, problem, record, 3, asked.edited, asked.edits, "by hand"))
     assert (saved.status, saved.name, saved.tasks, saved.groups) == ("done", "by hand", record.tasks, record.groups)
     assert saved.execution["what_if"]["of"] == record.id
     np.testing.assert_array_equal(store.steps(saved.id)[0].coefficients, asked.edited)
@@ -145,7 +155,7 @@ def test_a_step_that_is_not_there_is_refused(made: tuple[Store, RunRecord], step
 def test_methods_without_task_vector_coefficients_are_refused(made: tuple[Store, RunRecord]) -> None:
     store, record = made
     with pytest.raises(BadInput, match="can't be changed afterwards"):
-        question(store, replace(record, method="ties"), edit())
+        question(store, replace(record, method="ties", settings={}), edit())
 
 
 def test_facts_are_norms_and_conflicts_of_each_column(problem: Problem, made: tuple[Store, RunRecord]) -> None:

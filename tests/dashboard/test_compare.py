@@ -30,6 +30,33 @@ def test_the_best_accuracy_of_each_task_and_the_best_average_are_marked() -> Non
     assert high - low < 0.03  # Narrower than that of one task.
 
 
+def test_a_run_changed_by_hand_never_wins_and_says_what_it_came_from() -> None:
+    edits = [{"task": "digits", "where": "", "op": "set", "value": 0.9}]
+    made = {"of": "a" * 12, "step": 20, "edits": edits}
+    old = record("c" * 12, [0.99, 0.99, 0.99], execution={"what_if": made})
+    new = record("d" * 12, [0.98, 0.98, 0.98], execution={"what_if": made | {"seconds": 12.0, "samples": 640}})
+    found = table(record("a" * 12, [0.9, 0.5, 0.7], name="mine"), record("b" * 12, [0.8, 0.8, 0.6]), old, new)
+    rows = {row.id[0]: row for row in found.rows if row.kind == "run"}
+    assert [key for key, row in rows.items() if row.best] == ["b"]
+    assert not any(cell.best for key in "cd" for cell in rows[key].cells)
+    assert {rows["c"].group, rows["d"].group} == {"edited"}
+    assert rows["d"].method == "AdaMerging, λ changed by hand"
+    assert (rows["d"].parent, rows["d"].changes) == ("mine", "after step 20: digits, all layers: λ = 0.9")
+    assert (rows["d"].seconds, rows["d"].samples) == (12.5, 640)
+    assert (rows["c"].seconds, rows["c"].samples) == (None, None)  # Its parent's cost is not known.
+    line = list(csv.DictReader(io.StringIO(texts.as_csv(found, found.rows))))[3]
+    assert (line["parent"], line["changes"]) == ("mine", rows["d"].changes)
+
+
+def test_a_run_changed_by_hand_does_not_stand_for_its_method(dashboard_site: Any) -> None:
+    comparison = Comparison(dashboard_site.ctx)
+    tasks = dashboard_site.ctx.suites()["tiny"].experts
+    plain = record("a" * 12, [0.9] * len(tasks), tasks=tasks)
+    edited = replace(plain, execution={"what_if": {"of": "b" * 12, "step": 1, "edits": []}})
+    missing = [{one.name for one in comparison._missing("tiny", [run])} for run in (plain, edited)]
+    assert missing[1] - missing[0] == {"adamerging"}
+
+
 def test_a_single_run_is_not_called_the_best() -> None:
     row = table(record("a" * 12, [0.9, 0.5, 0.7])).rows[0]
     assert not row.best

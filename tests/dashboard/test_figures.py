@@ -80,8 +80,8 @@ def test_block_is_named_once_and_every_block_has_a_tick(history: History) -> Non
 def test_accuracy_stands_between_its_marks(history: History) -> None:
     figure = figures.accuracy_by_task(history)
     by_words = {trace["hovertemplate"].split("<br>")[1].split(" %")[0]: trace for trace in figure["data"]}
-    assert set(by_words) == {"base", "expert", "Task Arithmetic", "step 40"}
-    assert by_words["base"]["x"] == history.marks["base"]
+    assert set(by_words) == {"base", "expert", "step 40"}  # Task Arithmetic was measured on a sample alone.
+    assert by_words["base"]["x"] == next(mark["values"] for mark in history.marks["full"] if mark["name"] == "base")
     assert by_words["step 40"]["x"] == history.evaluations[-1]["accuracy"]
     assert [note["text"] for note in figure["layout"]["annotations"]] == [
         f"{100 * value:.1f} %" for value in history.evaluations[-1]["accuracy"]
@@ -89,8 +89,10 @@ def test_accuracy_stands_between_its_marks(history: History) -> None:
 
 
 def test_accuracy_at_a_step_is_the_newest_not_after_it(history: History) -> None:
-    shown = figures.accuracy_by_task(history, 27)["data"][-1]
+    *marks, shown = figures.accuracy_by_task(history, 27)["data"]
     assert "step 24" in shown["hovertemplate"]
+    words = [mark["hovertemplate"].split("<br>")[1].split(" %")[0] for mark in marks]
+    assert words == ["base, all test images", "Task Arithmetic, λ = 0.3", "expert, all test images"]
 
 
 def test_small_multiples_have_one_chart_a_task_inside_the_picture(history: History) -> None:

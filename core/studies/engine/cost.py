@@ -108,7 +108,9 @@ class Clock:
 
 
 def _alike(run: RunRecord, cell: Cell) -> bool:
-    if run.status != "done" or run.what_if is not None or run.method != cell.method or len(run.tasks) != len(cell.tasks):
+    if run.status != "done" or run.what_if is not None:
+        return False
+    if run.method != cell.method or len(run.tasks) != len(cell.tasks):
         return False
     if len(run.execution.get("images_from") or run.tasks) != len(cell.images_from or cell.tasks):
         return False

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import methods
-from core.methods.base import Need
 from core.paths import ASSETS
+from core.step import Need
 
 REFERENCES = ("pretrained", "individual")
 BUNDLED = ASSETS / "reference" / "demo_accuracy.json"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from core.grouping import group
 from core.learning.coefficients import LearningSettings
-from core.methods.base import Method, Step, Weights
+from core.methods.base import Method
 from core.problem import Problem
 from core.settings import MethodSettings
+from core.step import Step, Weights
 
 
 def preview(problem: Problem, method: Method, settings: MethodSettings, step: Step) -> Weights | None:

@@ -15,9 +15,9 @@ from core.learning import starts
 from core.learning.batches import Batches
 from core.learning.optimiser import Adam, carry_out, require_finite
 from core.merged import Batch, Measured, MergedModel
-from core.methods.base import Coefficients, Outcome, State, Step, Weights
 from core.problem import Problem
 from core.settings import MethodSettings, setting
+from core.step import Coefficients, Outcome, State, Step, Weights
 from core.task_vectors import TaskVectors
 
 PAPER = "AdaMerging (ICLR 2024)"

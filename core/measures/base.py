@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from core.methods.base import Coefficients, Method, Outcome, Step, Weights
+from core.methods.base import Method
 from core.preview import preview
 from core.problem import Problem
 from core.settings import MethodSettings
+from core.step import Coefficients, Outcome, Step, Weights
 from core.store import StepRecord
 
 

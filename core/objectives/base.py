@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from torch import Tensor
 
-from core.methods.base import Need
+from core.step import Need
 
 
 class Target(StrEnum):

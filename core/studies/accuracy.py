@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core import methods, published
-from core.statistics import Estimate
+from core.statistics import Estimate, estimate
 from core.studies.base import Study, source, title_of
 from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
@@ -56,7 +56,7 @@ def _costs(cells: Sequence[Done], names: Sequence[str]) -> Table:
     for name in names:
         found = at(cells, method=name)
         facts = ("seconds", "samples_seen", "peak_memory_mb")
-        values = [over_seeds(found, lambda one, fact=fact: (one.report or {}).get(fact)) for fact in facts]  # type: ignore[misc]
+        values = [estimate([(one.report or {}).get(fact) for one in found]) for fact in facts]
         rows.append(Row(title_of(name), (over_seeds(found, Done.normalised), *values)))
     return Table("What it cost", "Method", columns, tuple(rows))
 

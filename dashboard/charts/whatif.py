@@ -15,10 +15,10 @@ from core.errors import BadInput
 from core.evaluate import Evaluation, evaluate, references
 from core.export import export_model, metadata
 from core.memory import peak_memory_mb
-from core.methods.base import Coefficients, Outcome, Step, Weights
 from core.problem import Problem
 from core.report import build
 from core.session import MERGED
+from core.step import Coefficients, Outcome, Step, Weights
 from core.store import RunRecord, Store
 from core.task_vectors import TaskVectors
 from core.techniques.trimming import trim_and_elect
@@ -62,7 +62,7 @@ def parse(raw: Any, tasks: Sequence[str], columns: Sequence[Column]) -> tuple[Ed
 
 def _edit(raw: Any, tasks: Sequence[str], places: set[str]) -> Edit:
     given = raw if isinstance(raw, dict) else {}
-    value = given.get("value")
+    value: Any = given.get("value")
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not number or abs(value) > LARGEST:
         raise BadInput(

@@ -13,11 +13,11 @@ from core import methods
 from core.checkpoints import check_against_base, load_checkpoint
 from core.encoders.models import VISUAL
 from core.errors import BadInput
-from core.methods.base import Coefficients, Form, Need, Step, Weights
 from core.preview import preview
 from core.problem import Problem
 from core.session import MERGED
 from core.settings import parse
+from core.step import Coefficients, Form, Need, Step, Weights
 from core.store import RunRecord, Store
 
 
@@ -57,10 +57,10 @@ class Models:
         if newest is not None and newest.coefficients is not None:
             values = torch.from_numpy(newest.coefficients.copy())
             step = Step(newest.number, coefficients=Coefficients(record.groups, record.tasks, values))
-            weights = preview(problem, method, settings, step)
-            if weights is not None:
-                found = weights
-                return Merged(lambda _task: found, newest.number)
+            found = preview(problem, method, settings, step)
+            if found is not None:
+                weights = found
+                return Merged(lambda _task: weights, newest.number)
         if record.status == "done" and method.needed(settings) is Need.NOTHING:
             for step in method.steps(problem, settings):
                 if step.outcome is not None:

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from core.card.tables import method_title
 from core.errors import BadInput
 from core.files import write_text
 from core.store import ACTIVE, RunRecord, Store
@@ -50,7 +51,7 @@ def html(
     marks: Marks | None = None,
 ) -> str:
     """The text of the file."""
-    whole = collect(store, record, titles, name or record.name or facts.method_title(record), marks)
+    whole = collect(store, record, titles, name or record.name or method_title(record), marks)
     title = str(whole["describe"]["name"])
     results = facts.results_html(record, titles or {}) + facts.settings_html(record)
     return (

@@ -42,7 +42,8 @@ class Registry(Generic[T]):
         for module_info in pkgutil.iter_modules(self._path):
             module = importlib.import_module(f"{self._package}.{module_info.name}")
             for _, value in inspect.getmembers(module, inspect.isclass):
-                own = issubclass(value, self._kind) and value.__module__ == module.__name__
-                if own and not inspect.isabstract(value):
+                if value.__module__ != module.__name__ or inspect.isabstract(value):
+                    continue
+                if issubclass(value, self._kind):
                     found[value.name] = value()
         return dict(sorted(found.items()))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Literal
 
 import torch
 from pydantic import field_validator
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from core import objectives
 from core.grouping import GroupKind, group
 from core.learning import starts
 from core.learning.batches import Batches
-from core.learning.optimiser import Adam, carry_out, require_finite
+from core.learning.optimiser import Adam, require_finite
 from core.merged import Batch, Measured, MergedModel
 from core.problem import Problem
 from core.settings import MethodSettings, setting
@@ -70,6 +71,9 @@ class LearningSettings(MethodSettings):
         return starts.check(value)
 
 
+L = TypeVar("L", bound=LearningSettings, default=Any)
+
+
 def around_start(problem: Problem, vectors: TaskVectors, settings: LearningSettings) -> TaskVectors:
     """The task vectors over the origin from which λ = init gives the model that the settings ask to start at."""
     if settings.start == starts.NONE:
@@ -80,18 +84,14 @@ def around_start(problem: Problem, vectors: TaskVectors, settings: LearningSetti
     return starts.moved(problem, vectors, starts.update(problem, settings.start), merged)
 
 
-def learn(problem: Problem, vectors: TaskVectors, settings: LearningSettings, resume: State | None) -> Iterator[Step]:
-    """Yield the steps of learning λ over `vectors`: Adam on Σ_k of the tasks' mean losses (AdaMerging, equation 7).
+class Learner(Generic[L]):
+    """λ, its optimiser and its batches: Adam on Σ_k of the tasks' mean losses (AdaMerging, equation 7).
 
-    Raises `NonFinite` before an update that a NaN or infinite loss or gradient would spoil.
+    Subclasses learn more than λ, or find its gradient another way. A step raises `NonFinite` before an update that a
+    NaN or infinite loss or gradient would spoil.
     """
-    yield from carry_out(Learner(problem, vectors, settings), resume)
 
-
-class Learner:
-    """λ, its optimiser and its batches. Subclasses learn more than λ, or find its gradient another way."""
-
-    def __init__(self, problem: Problem, vectors: TaskVectors, settings: LearningSettings) -> None:
+    def __init__(self, problem: Problem, vectors: TaskVectors, settings: L) -> None:
         # `vectors` may be prepared ones (AdaMerging++); the problem's own are the experts.
         self._problem, self._vectors, self._settings = problem, vectors, settings
         self._objective = objectives.get(settings.objective).tuned(

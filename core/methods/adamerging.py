@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from core import objectives
-from core.learning.coefficients import LearningSettings, around_start, learn
-from core.methods.base import Method, Need, State, Step
-from core.problem import Problem
-from core.settings import MethodSettings
-from core.task_vectors import TaskVectors
+from core.learning.coefficients import LearningSettings
+from core.learning.method import LearningMethod
 
 
-class AdaMerging(Method):
+class AdaMerging(LearningMethod[LearningSettings]):
     """θ = θ₀ + Σ_k λ[g, k] τ_k with λ learned; `group` makes it task-wise, block-wise or layer-wise."""
 
     name = "adamerging"
@@ -23,29 +17,4 @@ class AdaMerging(Method):
     )
     summary = "Learns how much of each expert goes into each layer, from your unlabelled images."
     cost = "One forward and backward pass over a small batch of every task per step."
-    trains = "λ: one number per task and group of tensors"
-    needs = Need.UNLABELLED
     Settings = LearningSettings
-
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step an update of λ."""
-        assert isinstance(settings, LearningSettings)
-        yield from learn(problem, self._vectors(problem, settings), settings, resume)
-
-    def vectors(self, problem: Problem, settings: MethodSettings) -> TaskVectors | None:
-        """The task vectors, around the start that the settings ask for."""
-        assert isinstance(settings, LearningSettings)
-        return self._vectors(problem, settings)
-
-    def _vectors(self, problem: Problem, settings: LearningSettings) -> TaskVectors:
-        return around_start(problem, problem.task_vectors, settings)
-
-    def total_steps(self, settings: MethodSettings) -> int:
-        """The number of updates."""
-        assert isinstance(settings, LearningSettings)
-        return settings.steps
-
-    def needed(self, settings: MethodSettings) -> Need:
-        """What the chosen objective needs."""
-        assert isinstance(settings, LearningSettings)
-        return objectives.get(settings.objective).needs

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar, Generic
+
+from typing_extensions import TypeVar
 
 from core.problem import Problem
 from core.settings import MethodSettings
@@ -13,8 +15,11 @@ from core.task_vectors import TaskVectors
 
 __all__ = ["Coefficients", "Features", "Form", "Method", "Need", "Outcome", "State", "Step", "Weights"]
 
+S = TypeVar("S", bound=MethodSettings, default=Any)
+"""A method's settings; plain `Method` is one whose settings the caller doesn't know, as the registry gives it."""
 
-class Method(ABC):
+
+class Method(ABC, Generic[S]):
     """A merging method. Adding a file with one concrete subclass to `core/methods` adds a method."""
 
     name: ClassVar[str]
@@ -32,7 +37,7 @@ class Method(ABC):
     """Whether it makes one model for all tasks, which can be exported."""
     modules: ClassVar[bool] = False
     """Whether its result needs modules beside the encoder."""
-    Settings: ClassVar[type[MethodSettings]] = MethodSettings
+    Settings: type[S] = MethodSettings  # type: ignore[assignment]  # S where a method has none of its own
 
     @property
     def form(self) -> Form:
@@ -40,21 +45,21 @@ class Method(ABC):
         return Form.of(single=self.single, modules=self.modules)
 
     @abstractmethod
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: S, resume: State | None = None) -> Iterator[Step]:
         """Yield the steps of one run; the last one carries the outcome.
 
         With `resume` (the `state()` of an earlier step) the generator goes on after that step and yields exactly
         what it would have yielded without stopping.
         """
 
-    def vectors(self, problem: Problem, settings: MethodSettings) -> TaskVectors | None:
+    def vectors(self, problem: Problem, settings: S) -> TaskVectors | None:
         """The task vectors that λ scales; None where λ alone does not make the model."""
         return None
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: S) -> int:
         """The number of the last step, for progress; 0 for methods that finish at once."""
         return 0
 
-    def needed(self, settings: MethodSettings) -> Need:
+    def needed(self, settings: S) -> Need:
         """What these settings need; by default what the method declares."""
         return self.needs

@@ -9,7 +9,7 @@ from core.problem import Problem
 from core.settings import MethodSettings
 
 
-class Individual(Method):
+class Individual(Method[MethodSettings]):
     """θ = θ_k on task k; K models, so there is nothing to export."""
 
     name = "individual"

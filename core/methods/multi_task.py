@@ -53,7 +53,7 @@ class MultiTaskSettings(MethodSettings):
     )
 
 
-class MultiTask(Method):
+class MultiTask(Method[MultiTaskSettings]):
     """min_θ Σ_k cross-entropy of task k under its frozen head, from θ₀: what merging tries to do without training."""
 
     name = "multi_task"
@@ -74,14 +74,12 @@ class MultiTask(Method):
     needs = Need.TRAINING
     Settings = MultiTaskSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: MultiTaskSettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of all weights."""
-        assert isinstance(settings, MultiTaskSettings)
         yield from carry_out(_Trainer(problem, settings), resume)
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: MultiTaskSettings) -> int:
         """The number of updates."""
-        assert isinstance(settings, MultiTaskSettings)
         return settings.steps
 
 

@@ -9,7 +9,7 @@ from core.problem import Problem
 from core.settings import MethodSettings
 
 
-class Pretrained(Method):
+class Pretrained(Method[MethodSettings]):
     """θ = θ₀."""
 
     name = "pretrained"

@@ -43,7 +43,7 @@ class WEMoESettings(MethodSettings):
     )
 
 
-class WEMoE(Method):
+class WEMoE(Method[WEMoESettings]):
     """Task Arithmetic outside the MLPs; MLP(x) with θ₀ + Σ_k r_k(x) τ_k inside, r learned by minimising entropy."""
 
     name = "wemoe"
@@ -64,19 +64,16 @@ class WEMoE(Method):
     modules = True
     Settings = WEMoESettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: WEMoESettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of all routers."""
-        assert isinstance(settings, WEMoESettings)
         yield from carry_out(_Trainer(problem, settings), resume)
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: WEMoESettings) -> int:
         """The number of updates."""
-        assert isinstance(settings, WEMoESettings)
         return settings.steps
 
-    def needed(self, settings: MethodSettings) -> Need:
+    def needed(self, settings: WEMoESettings) -> Need:
         """What the chosen objective needs."""
-        assert isinstance(settings, WEMoESettings)
         return objectives.get(settings.objective).needs
 
 

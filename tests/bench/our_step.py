@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core import methods
 from core.encoders.models import build
 from core.grouping import group
-from core.learning.coefficients import LearningSettings, learn
+from core.learning.coefficients import LearningSettings
 from core.loading import load
 from core.objectives.entropy import entropy
 from core.problem import Problem
@@ -23,7 +24,7 @@ from core.suites import find
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Load the suite as `merge` does and take steps of layer-wise AdaMerging."""
     problem = load(find(str(options.suite)), device=options.device, precision=options.precision)
-    steps = learn(problem, problem.task_vectors, LearningSettings(steps=options.steps + 2, batch=options.batch), None)
+    steps = methods.get("adamerging").steps(problem, LearningSettings(steps=options.steps + 2, batch=options.batch))
     seconds = [step.seconds for step in steps][2:]
     vectors, grouping = problem.task_vectors, group(problem.task_vectors.names, "tensor")
     rows = torch.full((len(grouping.groups), len(vectors.tasks)), 0.3)
@@ -44,7 +45,7 @@ def measure_floor(options: argparse.Namespace) -> dict[str, Any]:
     """Our whole step in turns with the plain pass, so that both see the same machine: the median of the ratios."""
     problem = load(find(str(options.suite)), device=options.device, precision=options.precision)
     settings = LearningSettings(steps=options.steps + 2, batch=options.batch)
-    ours = learn(problem, problem.task_vectors, settings, None)
+    ours = methods.get("adamerging").steps(problem, settings)
     next(ours)  # Step 0 costs nothing.
     plain = _plain_pass(problem, options.batch)
     ratios = []

@@ -24,6 +24,7 @@ from core.task_vectors import TaskVectors
 PAPER = "AdaMerging (ICLR 2024)"
 
 
+@objectives.tunable
 class LearningSettings(MethodSettings):
     """Settings of every method that learns λ."""
 
@@ -51,14 +52,6 @@ class LearningSettings(MethodSettings):
         0, "Stop when the mean loss of this many steps is not 0.1 % below that of as many steps before; 0: never.",
         source="Mergescope; off in the paper", ge=0, le=1_000_000,
     )  # fmt: skip
-    temperature: float = setting(
-        1.0, "Temperature of the objective `expert_kl`; others have none.", source="plain KL divergence", gt=0, le=100
-    )
-    diversity: float = setting(
-        1.0, "Weight of the second term of `information_maximisation`; others have none.",
-        source="SHOT (ICML 2020), equation 3", ge=0, le=10,
-    )  # fmt: skip
-
     start: str = setting(
         starts.NONE,
         "A data-free method whose model λ begins at, with that method's defaults; `none`: θ₀ + init · Σ τ.",
@@ -94,9 +87,7 @@ class Learner(Generic[L]):
     def __init__(self, problem: Problem, vectors: TaskVectors, settings: L) -> None:
         # `vectors` may be prepared ones (AdaMerging++); the problem's own are the experts.
         self._problem, self._vectors, self._settings = problem, vectors, settings
-        self._objective = objectives.get(settings.objective).tuned(
-            temperature=settings.temperature, diversity=settings.diversity
-        )
+        self._objective = objectives.chosen(settings)
         self._grouping = group(vectors.names, settings.group)
         self._batches = Batches(
             problem, self._objective,

@@ -11,6 +11,7 @@ class AdaMerging(LearningMethod[LearningSettings]):
 
     name = "adamerging"
     title = "AdaMerging"
+    starts_as = "task_arithmetic"
     paper = (
         "AdaMerging (Yang et al., ICLR 2024), equations 5 to 7. One batch of 16 images per task and step; the authors' "
         "code processes two. λ is clamped in the forward pass only, as in that code; FusionBench does not clamp."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any, ClassVar, Generic
 
 from typing_extensions import TypeVar
@@ -13,10 +14,33 @@ from core.settings import MethodSettings
 from core.step import Coefficients, Features, Form, Need, Outcome, State, Step, Weights
 from core.task_vectors import TaskVectors
 
-__all__ = ["Coefficients", "Features", "Form", "Method", "Need", "Outcome", "State", "Step", "Weights"]
+__all__ = ["Coefficients", "Features", "Form", "Method", "Need", "Outcome", "Role", "State", "Step", "Weights"]
 
 S = TypeVar("S", bound=MethodSettings, default=Any)
 """A method's settings; plain `Method` is one whose settings the caller doesn't know, as the registry gives it."""
+
+
+class Role(StrEnum):
+    """What a method is in a comparison."""
+
+    LOWER = "lower reference"
+    """What there is before merging."""
+    UPPER = "upper reference"
+    """What the experts reach, each on its own task."""
+    YARDSTICK = "yardstick"
+    """Merges nothing; what merging is measured against."""
+    RIVAL = "rival"
+    """Merges, and competes with the others that do."""
+
+    @property
+    def competes(self) -> bool:
+        """Whether it merges at all."""
+        return self is Role.RIVAL
+
+    @property
+    def reference(self) -> bool:
+        """Whether every evaluation measures it anyway: the base or the experts."""
+        return self in (Role.LOWER, Role.UPPER)
 
 
 class Method(ABC, Generic[S]):
@@ -31,6 +55,9 @@ class Method(ABC, Generic[S]):
     """One or two sentences in plain words."""
     cost: ClassVar[str]
     """What it costs, in plain words."""
+    role: ClassVar[Role] = Role.RIVAL
+    starts_as: ClassVar[str] = ""
+    """The method whose model step 0 is, with its scale at `init`, where no other `start` is set; empty: none."""
     trains: ClassVar[str] = "nothing"
     needs: ClassVar[Need] = Need.NOTHING
     single: ClassVar[bool] = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.methods.base import Method, Outcome, State, Step
+from core.methods.base import Method, Outcome, Role, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings
 
@@ -14,6 +14,7 @@ class Individual(Method[MethodSettings]):
 
     name = "individual"
     title = "Individual experts"
+    role = Role.UPPER
     paper = "Fine-tuned models, one a task (Ilharco et al., ICLR 2023)."
     summary = "Every task with its own expert: the accuracy that one merged model tries to keep."
     cost = "Nothing, but K models instead of one."

@@ -14,7 +14,7 @@ from core.learning.balancing import gradnorm, pcgrad
 from core.learning.batches import Batches
 from core.learning.optimiser import carry_out, require_finite
 from core.merged import Batch, EncoderGradient, Measured, Sums
-from core.methods.base import Method, Need, Outcome, State, Step, Weights
+from core.methods.base import Method, Need, Outcome, Role, State, Step, Weights
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 
@@ -58,6 +58,7 @@ class MultiTask(Method[MultiTaskSettings]):
 
     name = "multi_task"
     title = "Traditional MTL"
+    role = Role.YARDSTICK
     paper = (
         "The upper reference of AdaMerging's tables: joint fine-tuning with the recipe of the experts (Ilharco et al., "
         "ICLR 2023). PCGrad (Yu et al., NeurIPS 2020), algorithm 1; GradNorm (Chen et al., ICML 2018), algorithm 1, "

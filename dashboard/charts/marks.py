@@ -8,8 +8,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
+from core import methods
 from core.evaluate import Evaluation
+from core.learning.starts import NONE
 from core.store import EvaluationRecord, RunRecord
+
+ARITHMETIC = "task_arithmetic"
+"""The method whose accuracies are marked beside those of base and experts."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class NoMarks:
 def own(record: RunRecord, measured: Sequence[EvaluationRecord]) -> Known:
     """Marks that a run carries itself.
 
-    AdaMerging starts from one λ for all, so what is measured at step 0 is Task Arithmetic with that λ.
+    A method that starts from one λ for all, as AdaMerging does, is Task Arithmetic with that λ at step 0.
     """
     tasks = (record.report or {}).get("tasks", [])
     base = {task["name"]: task["base_accuracy"] for task in tasks if task.get("base_accuracy") is not None}
@@ -65,8 +70,9 @@ def own(record: RunRecord, measured: Sequence[EvaluationRecord]) -> Known:
         for one in measured
         if one.step == 0 and one.kind == "merged" and one.accuracy is not None
     }
-    learned = record.steps > 0 and record.method.startswith("adamerging") and not record.method.endswith("_pp")
-    return Known(base, expert, start if learned else {})
+    method = methods.known(record.method)
+    plain = method is not None and method.starts_as == ARITHMETIC and record.settings.get("start", NONE) == NONE
+    return Known(base, expert, start if record.steps > 0 and plain else {})
 
 
 def from_report(report: dict[str, Any]) -> dict[str, float]:

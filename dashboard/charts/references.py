@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core.errors import MergescopeError
 from core.evaluate import references
 from core.store import ACTIVE, EvaluationRecord, RunRecord, Store
-from dashboard.charts.marks import Known, from_report, own
+from dashboard.charts.marks import ARITHMETIC, Known, from_report, own
 
 if TYPE_CHECKING:
     from dashboard.library import Library
@@ -52,7 +52,7 @@ class Found:
             if set(other.tasks) != set(record.tasks) or not other.report:
                 continue
             told = own(other, ())
-            arithmetic = from_report(other.report) if other.method == "task_arithmetic" else {}
+            arithmetic = from_report(other.report) if other.method == ARITHMETIC else {}
             known = known.over(Known(told.base, told.expert, arithmetic))
             if known.base and known.expert and known.task_arithmetic:
                 break

@@ -13,10 +13,10 @@ import torch
 
 from core import paths
 from core.files import remember
-from core.methods.base import Features, Outcome, Weights
 from core.objectives.entropy import entropy
 from core.problem import Problem
 from core.progress import Progress, Silent
+from core.step import Features, Outcome, Weights
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from core.checkpoints import load_checkpoint
 from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint, BadInput
 from core.files import write_atomically
-from core.methods.base import Outcome
 from core.problem import Problem
 from core.report import version
+from core.step import Outcome
 from core.store.faults import plainly
 from core.store.records import RunRecord, StepRecord
 

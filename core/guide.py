@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import methods
-from core.methods.base import Need
+from core.methods.base import Role
 from core.paths import ASSETS
+from core.step import Need
 
-REFERENCES = ("pretrained", "individual")
 BUNDLED = ASSETS / "reference" / "demo_accuracy.json"
 SUGGESTED = 3
 
@@ -34,6 +34,7 @@ class Entry:
     trains: str
     cost: str
     single: bool
+    role: Role
     accuracy: float | None = None
     """Average over the tasks of the measured suite, a fraction; None where it was not measured."""
     seconds: float | None = None
@@ -42,7 +43,7 @@ class Entry:
     @property
     def group(self) -> str:
         """The part of the guide that it stands in."""
-        if self.name in REFERENCES:
+        if self.role.reference:
             return "references"
         return self.needs if self.single else "one model a task, or task modules"
 
@@ -55,6 +56,8 @@ class Decision:
     use: tuple[str, ...]
     """Titles of methods, the best measured first."""
     how: str
+    always: bool = True
+    """Whether the line tells something also where no method of this installation fits."""
 
 
 def measured(report: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None]]:
@@ -91,7 +94,7 @@ def entries(report: Mapping[str, Any]) -> list[Entry]:
         formula = (inspect.getdoc(type(method)) or "").split("\n\n")[0].replace("\n", " ")
         found.append(
             Entry(name, method.title, method.summary, formula, method.paper, method.needs.value, method.trains,
-                  method.cost, method.single, accuracy, seconds)
+                  method.cost, method.single, method.role, accuracy, seconds)
         )  # fmt: skip
     order = ["references", *(need.value for need in Need)]
     found.sort(key=lambda one: (order.index(one.group) if one.group in order else 9, -(one.accuracy or 0), one.title))
@@ -102,13 +105,14 @@ def decisions(cards: Sequence[Entry]) -> list[Decision]:
     """What you have -> what to use. Which methods stand in a line follows from what they need and what they reached."""
 
     def best(need: Need) -> tuple[str, ...]:
-        fitting = [one for one in cards if one.needs == need.value and one.single and one.name not in REFERENCES]
+        fitting = [one for one in cards if one.needs == need.value and one.single and not one.role.reference]
         fitting.sort(key=lambda one: -(one.accuracy or 0))
         # Without a measurement there is no best: then all of them stand there.
         count = SUGGESTED if any(one.accuracy is not None for one in fitting) else len(fitting)
         return tuple(one.title for one in fitting[:count])
 
-    several = tuple(one.title for one in cards if not one.single and one.name not in REFERENCES)
+    experts = tuple(one.title for one in cards if one.role is Role.UPPER)
+    several = tuple(one.title for one in cards if not one.single and not one.role.reference)
     distilling = tuple(one.title for one in cards if one.name in ("samerging", "adamerging"))
     lines = [
         Decision("Only the checkpoints", best(Need.NOTHING),
@@ -116,17 +120,18 @@ def decisions(cards: Sequence[Entry]) -> list[Decision]:
         Decision("Unlabelled images of every task", best(Need.UNLABELLED),
                  "Learns λ or more from the images; minutes."),
         Decision("A few hundred labelled images a task", best(Need.LABELLED),
-                 "Also `--set objective=cross_entropy` for methods that learn λ: the supervised upper bound."),
+                 "Also `--set objective=cross_entropy` for methods that learn λ: the supervised upper bound.",
+                 always=False),
         Decision("Labelled training images", best(Need.TRAINING),
-                 "Joint training: the upper reference, and the dearest."),
-        Decision("The task of each image is known when the model is used", ("Individual experts", *several),
+                 "Joint training: the upper reference, and the dearest.", always=False),
+        Decision("The task of each image is known when the model is used", (*experts, *several),
                  "One model or module a task: more memory, nothing lost."),
         Decision("An expert that is unsure of itself (the trust check warns)", distilling,
                  "`--set objective=expert_kl` follows the experts instead of minimising entropy."),
         Decision("Task vectors that point apart (negative cosine)", (),
                  "Look at the page Similarity: merge inside the groups that it proposes, one model a group."),
     ]  # fmt: skip
-    return [line for line in lines if line.use or not line.how.startswith(("Also", "Joint"))]
+    return [line for line in lines if line.use or line.always]
 
 
 def markdown(report: Mapping[str, Any]) -> str:

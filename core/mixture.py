@@ -8,9 +8,7 @@ from torch import Tensor
 
 from core.errors import BadInput
 from core.grouping import Grouping, GroupKind, group
-from core.methods.base import Coefficients, Method, Weights
-from core.problem import Problem
-from core.settings import MethodSettings
+from core.step import Coefficients, Weights
 from core.task_vectors import TaskVectors
 
 
@@ -42,11 +40,3 @@ class Mixture:
             )
         order = [coefficients.tasks.index(task) for task in self.vectors.tasks]
         return self.weights(coefficients.values[:, order].to(self.vectors.origin))
-
-
-def weights_at(
-    problem: Problem, method: Method, settings: MethodSettings, coefficients: Coefficients
-) -> Weights | None:
-    """The model that `method` makes of λ, bit for bit its own; None for methods whose λ alone does not make it."""
-    mixture = method.mixture(settings)
-    return None if mixture is None else mixture(problem).at(coefficients)

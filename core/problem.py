@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,11 +12,9 @@ from torch import Tensor
 from core.encoders.encoder import Encoder
 from core.errors import BadInput, RunFailed, UnknownName
 from core.progress import Progress
+from core.step import Features
 from core.task_vectors import TaskVectors
 from core.tasks import SPLITS, Images, Pixels
-
-if TYPE_CHECKING:
-    from core.methods.base import Features
 
 T = TypeVar("T")
 

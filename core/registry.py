@@ -5,18 +5,45 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Iterable
+from functools import cached_property
+from typing import ClassVar, Generic, Protocol, TypeVar
 
-T = TypeVar("T")
+from core.errors import UnknownName
 
 
-def collect(package: str, path: Sequence[str], kind: type[T]) -> dict[str, T]:
-    """Name -> instance of every concrete subclass of `kind` defined in the modules of `package`, sorted by name."""
-    found: dict[str, T] = {}
-    for module_info in pkgutil.iter_modules(path):
-        module = importlib.import_module(f"{package}.{module_info.name}")
-        for _, value in inspect.getmembers(module, inspect.isclass):
-            if issubclass(value, kind) and not inspect.isabstract(value) and value.__module__ == module.__name__:
-                found[value.name] = value()  # type: ignore[attr-defined]
-    return dict(sorted(found.items()))
+class _HasName(Protocol):
+    name: ClassVar[str]
+
+
+T = TypeVar("T", bound=_HasName)
+
+
+class Registry(Generic[T]):
+    """An instance of every concrete subclass of `kind` defined in the modules of `package`, by its name."""
+
+    def __init__(self, package: str, path: Iterable[str], kind: type[T], noun: str) -> None:
+        self._package, self._path, self._kind, self._noun = package, path, kind, noun
+
+    def names(self) -> tuple[str, ...]:
+        """Names of all entries, sorted."""
+        return tuple(self._found)
+
+    def get(self, name: str) -> T:
+        """The entry of that name; raises `UnknownName`."""
+        if name not in self._found:
+            raise UnknownName(self._noun, name, self.names())
+        return self._found[name]
+
+    @cached_property
+    def _found(self) -> dict[str, T]:
+        """Collected when first asked for: entries may import their own package."""
+        found: dict[str, T] = {}
+        for module_info in pkgutil.iter_modules(self._path):
+            module = importlib.import_module(f"{self._package}.{module_info.name}")
+            for _, value in inspect.getmembers(module, inspect.isclass):
+                if value.__module__ != module.__name__ or inspect.isabstract(value):
+                    continue
+                if issubclass(value, self._kind):
+                    found[value.name] = value()
+        return dict(sorted(found.items()))

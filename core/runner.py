@@ -15,12 +15,13 @@ from core import loading, methods
 from core.control import Control
 from core.errors import BadInput, Cancelled, told
 from core.memory import forget_peak, give_back
-from core.methods.base import Method, Need, Step
+from core.methods.base import Method
 from core.problem import Problem
 from core.progress import Progress, Silent
 from core.report import version
 from core.session import Session
 from core.settings import MethodSettings, parse
+from core.step import Need, Step
 from core.store import ACTIVE, CannotWrite, RunRecord, Store
 from core.suites import find
 from core.variants import as_stored

@@ -17,11 +17,12 @@ from core.errors import BadSuite, NonFinite, UnknownName
 from core.evaluate import evaluate, evaluate_everywhere, references
 from core.export import export_model, metadata
 from core.memory import peak_memory_mb
-from core.methods.base import Form, Method, Outcome, State, Step
+from core.methods.base import Method
 from core.problem import Problem
 from core.progress import Progress
 from core.report import build
 from core.settings import MethodSettings
+from core.step import Form, Outcome, State, Step
 from core.store import RunRecord, Store
 from core.suites import find
 

@@ -145,7 +145,7 @@ class SuiteFile:
             data=entry.data,
             place=place,
             classes=classes.names,
-            templates=prompts.templates if prompts else entry.templates,  # type: ignore[arg-type]
+            templates=prompts.templates if prompts else entry.templates,  # type: ignore[arg-type]  # no PromptsEntry where `prompts` is None
             ids=classes.ids,
             expert=entry.expert,
             head=entry.head,

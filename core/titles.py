@@ -11,7 +11,8 @@ def title_of(method: str) -> str:
     """A method's title; its name where the registry does not know it (any more)."""
     from core import methods  # Loads PyTorch, for which the page does not wait.
 
-    return methods.get(method).title if method in methods.names() else method
+    found = methods.known(method)
+    return method if found is None else found.title
 
 
 def method_title(record: RunRecord) -> str:

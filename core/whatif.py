@@ -14,13 +14,12 @@ from core.errors import BadInput
 from core.evaluate import evaluate_everywhere, references
 from core.export import export_model, metadata
 from core.memory import peak_memory_mb
-from core.methods.base import Coefficients, Outcome, Step, Weights
-from core.mixture import weights_at
 from core.problem import Problem
 from core.progress import Silent
 from core.report import build
 from core.session import MERGED, base_file
 from core.settings import parse
+from core.step import Coefficients, Outcome, Step, Weights
 from core.store import Edit, RunRecord, Store, WhatIf
 from core.store.records import Float32
 from core.titles import run_title
@@ -40,7 +39,7 @@ def weights(problem: Problem, record: RunRecord, values: Float32) -> Weights:
     require_mixing(record)
     method = methods.get(record.method)
     settings = parse(method.Settings, record.settings, record.method)
-    found = weights_at(problem, method, settings, _coefficients(record, values))
+    found = method.weights_at(problem, settings, _coefficients(record, values))
     assert found is not None
     return found
 

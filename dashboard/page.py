@@ -40,7 +40,8 @@ def build_page(ctx: Context) -> gr.Blocks:
     """The whole page as Gradio blocks; mount it with `css(ctx)` and put `head(ctx)` into its HTML."""
     pages = modules(ctx.readonly)
     ids = [module.TAB_ID for module in pages]
-    with gr.Blocks(title="Mergescope", fill_width=True, analytics_enabled=False) as blocks:
+    page = gr.Blocks(title="Mergescope", fill_width=True, analytics_enabled=False)
+    with page:
         shell = PageShell(ids)
         with gr.Sidebar(width=SIDEBAR, elem_id="ms-sidebar"):
             sidebar.build_sidebar(ctx)
@@ -60,7 +61,7 @@ def build_page(ctx: Context) -> gr.Blocks:
         )
         for module in pages:
             module.wire(handles[module.TAB_ID], ctx, shell)
-    return blocks
+    return page
 
 
 def head(ctx: Context) -> str:

@@ -82,5 +82,5 @@ def answered(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     # Gradio finds the request by the annotation of this signature, not of the wrapped one.
     call.__annotations__ = {"args": Any, "request": gr.Request, "return": Any}
-    del call.__wrapped__  # type: ignore[attr-defined]
+    del call.__wrapped__
     return call

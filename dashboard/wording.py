@@ -94,8 +94,6 @@ CHOICES = {
     "base": "the base",
     "average": "the mean of the experts",
 }
-YARDSTICKS = frozenset({"pretrained", "individual", "multi_task"})
-"""Methods that merge nothing: what the merged models are measured against."""
 FAMILIES = {
     "nothing": "Only the checkpoints",
     "unlabelled": "Unlabelled images",
@@ -120,7 +118,7 @@ def choice_title(value: Any) -> str:
 
 def family(method: Method) -> str:
     """The key in `FAMILIES` of the heading that a method stands under."""
-    if method.name in YARDSTICKS:
+    if not method.role.competes:
         return "yardsticks"
     if not method.single:
         return "modules"

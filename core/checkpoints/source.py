@@ -98,7 +98,7 @@ def fill(file: BinaryIO, name: str, dtype: torch.dtype, shape: tuple[int, ...]) 
     """
     tensor = torch.empty(shape, dtype=dtype)
     raw = tensor.reshape(-1).view(torch.uint8)
-    found = file.readinto(memoryview(raw.numpy())) if raw.numel() else 0  # type: ignore[attr-defined, arg-type]
+    found = file.readinto(memoryview(raw.numpy())) if raw.numel() else 0  # type: ignore[attr-defined, arg-type]  # BinaryIO lacks readinto
     if found != raw.numel():
         raise BadCheckpoint(f"`{Path(file.name).name}` ended while tensor `{name}` was read; fetch or export it again.")
     # Other bytes than 0 and 1 in a bool tensor mean different things to different operations.

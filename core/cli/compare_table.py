@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.cli.output import number, print_table
 
 if TYPE_CHECKING:
-    from core.methods.base import Need
+    from core.step import Need
     from core.suites import SuiteFile
 
 HISTORIES = ("entropy", "coefficients")

@@ -14,8 +14,8 @@ from core.errors import BadInput, UnknownName
 
 if TYPE_CHECKING:
     from core.evaluate import Evaluation
-    from core.methods.base import Weights
     from core.problem import Problem
+    from core.step import Weights
 
 
 def evaluate(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from core.checkpoints import check_against_base, load_expert
 
 if TYPE_CHECKING:
-    from core.methods.base import Weights
     from core.problem import Problem
+    from core.step import Weights
 
 
 def read(path: Path, problem: Problem) -> Weights:

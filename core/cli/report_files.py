@@ -25,8 +25,8 @@ def write_report(report: dict[str, Any], path: Path) -> None:
 
 def model_of(store: Store, run_id: str) -> Path:
     """The file of a run's merged model; raises `BadInput` where the run has none."""
-    from core.methods.base import Form
     from core.session import MERGED
+    from core.step import Form
 
     if MERGED not in store.artefacts(run_id):
         record = store.run(run_id)

@@ -21,7 +21,7 @@ class PackedSelfAttention(nn.MultiheadAttention):
     them up; unbinding a view needs one copy. Everything beyond plain self-attention is left to PyTorch.
     """
 
-    def forward(  # type: ignore[override]
+    def forward(  # type: ignore[override]  # `**more` holds the others
         self, query: Tensor, key: Tensor, value: Tensor, need_weights: bool = True, attn_mask: Tensor | None = None,
         **more: Any,
     ) -> tuple[Tensor, Tensor | None]:  # fmt: skip

@@ -58,8 +58,8 @@ class HeadBuilder:
         total = torch.zeros(len(classes), self._arch.config["embed_dim"])
         for template in templates:
             tokens = tokenize([template.format(name) for name in classes])
-            total += torch.cat([_normalised(model.encode_text(part)) for part in tokens.split(256)])  # type: ignore[operator]
-        scale = model.logit_scale.float().exp()  # type: ignore[operator]
+            total += torch.cat([_normalised(model.encode_text(part)) for part in tokens.split(256)])  # type: ignore[operator]  # open_clip has no types
+        scale = model.logit_scale.float().exp()  # type: ignore[operator]  # open_clip has no types
         return (_normalised(total) * scale).contiguous()
 
 

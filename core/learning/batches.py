@@ -7,9 +7,9 @@ from torch import Tensor
 
 from core.errors import BadInput
 from core.merged import Batch, Measured
-from core.methods.base import Need, State
 from core.objectives import Objective, Target
 from core.problem import Problem
+from core.step import Need, State
 from core.tasks import Stream
 
 MOMENTUM = 0.1

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Literal
 
 import torch
 from pydantic import field_validator
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from core import objectives
 from core.grouping import GroupKind
 from core.learning import starts
 from core.learning.batches import Batches
-from core.learning.optimiser import Adam, carry_out, require_finite
+from core.learning.optimiser import Adam, require_finite
 from core.merged import Batch, Measured, MergedModel
-from core.methods.base import Coefficients, Outcome, State, Step, Weights
 from core.mixture import Mixture
 from core.problem import Problem
 from core.settings import MethodSettings, setting
+from core.step import Coefficients, Outcome, State, Step, Weights
 from core.task_vectors import TaskVectors
 
 PAPER = "AdaMerging (ICLR 2024)"
 
 
+@objectives.tunable
 class LearningSettings(MethodSettings):
     """Settings of every method that learns λ."""
 
@@ -51,14 +53,6 @@ class LearningSettings(MethodSettings):
         0, "Stop when the mean loss of this many steps is not 0.1 % below that of as many steps before; 0: never.",
         source="Mergescope; off in the paper", ge=0, le=1_000_000,
     )  # fmt: skip
-    temperature: float = setting(
-        1.0, "Temperature of the objective `expert_kl`; others have none.", source="plain KL divergence", gt=0, le=100
-    )
-    diversity: float = setting(
-        1.0, "Weight of the second term of `information_maximisation`; others have none.",
-        source="SHOT (ICML 2020), equation 3", ge=0, le=10,
-    )  # fmt: skip
-
     start: str = setting(
         starts.NONE,
         "A data-free method whose model λ begins at, with that method's defaults; `none`: θ₀ + init · Σ τ.",
@@ -71,6 +65,9 @@ class LearningSettings(MethodSettings):
         return starts.check(value)
 
 
+L = TypeVar("L", bound=LearningSettings, default=Any)
+
+
 def around_start(problem: Problem, vectors: TaskVectors, settings: LearningSettings) -> TaskVectors:
     """The task vectors over the origin from which λ = init gives the model that the settings ask to start at."""
     if settings.start == starts.NONE:
@@ -81,24 +78,18 @@ def around_start(problem: Problem, vectors: TaskVectors, settings: LearningSetti
     return starts.moved(problem, vectors, starts.update(problem, settings.start), merged)
 
 
-def learn(problem: Problem, mixture: Mixture, settings: LearningSettings, resume: State | None) -> Iterator[Step]:
-    """Yield the steps of learning a mixture's λ: Adam on Σ_k of the tasks' mean losses (AdaMerging, equation 7).
+class Learner(Generic[L]):
+    """λ of a mixture, its optimiser and its batches: Adam on Σ_k of the tasks' mean losses (AdaMerging, equation 7).
 
-    Raises `NonFinite` before an update that a NaN or infinite loss or gradient would spoil.
+    Subclasses learn more than λ, or find its gradient another way. A step raises `NonFinite` before an update that a
+    NaN or infinite loss or gradient would spoil.
     """
-    yield from carry_out(Learner(problem, mixture, settings), resume)
 
-
-class Learner:
-    """λ, its optimiser and its batches. Subclasses learn more than λ, or find its gradient another way."""
-
-    def __init__(self, problem: Problem, mixture: Mixture, settings: LearningSettings) -> None:
+    def __init__(self, problem: Problem, mixture: Mixture, settings: L) -> None:
         # Its task vectors may be prepared ones (AdaMerging++); the problem's own are the experts.
         self._problem, self._mixture, self._settings = problem, mixture, settings
         self._vectors, self._grouping = mixture.vectors, mixture.grouping
-        self._objective = objectives.get(settings.objective).tuned(
-            temperature=settings.temperature, diversity=settings.diversity
-        )
+        self._objective = objectives.chosen(settings)
         self._batches = Batches(
             problem, self._objective,
             split=settings.adapt_on, batch=settings.batch, seed=settings.seed,

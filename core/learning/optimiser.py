@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.errors import NonFinite
 from core.merged import Measured
-from core.methods.base import State, Step
+from core.step import State, Step
 
 
 class Trainer(Protocol):

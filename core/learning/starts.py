@@ -9,10 +9,10 @@ from torch import Tensor
 
 from core import methods
 from core.merged import Batch
-from core.methods.base import Need, Weights
 from core.objectives import Objective
 from core.problem import Problem
 from core.settings import parse
+from core.step import Need, Weights
 from core.task_vectors import TaskVectors
 
 NONE = "none"

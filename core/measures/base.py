@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from core.methods.base import Coefficients, Method, Outcome, Weights
-from core.mixture import weights_at
+from core.methods.base import Method
 from core.problem import Problem
 from core.settings import MethodSettings
+from core.step import Coefficients, Outcome, Weights
 from core.store import StepRecord
 
 
@@ -35,7 +35,7 @@ class Subject:
             return None
         values = torch.from_numpy(np.array(record.coefficients))
         coefficients = Coefficients(self.groups, self.problem.tasks, values)
-        return weights_at(self.problem, self.method, self.settings, coefficients)
+        return self.method.weights_at(self.problem, self.settings, coefficients)
 
     def at(self, numbers: Sequence[int]) -> list[tuple[StepRecord, Weights]]:
         """The recorded steps of these numbers with their models; those that were never made are left out."""

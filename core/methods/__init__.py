@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cache
+from core.methods.base import Method, Role
+from core.registry import Registry
 
-from core.errors import UnknownName
-from core.methods.base import Method
-from core.registry import collect
+__all__ = ["Method", "Role", "get", "known", "names", "of_role"]
 
-__all__ = ["Method", "get", "names"]
-
-
-@cache
-def _all() -> dict[str, Method]:
-    return collect(__name__, __path__, Method)  # type: ignore[type-abstract]
+_registry = Registry(__name__, __path__, Method, "method")
+names, get = _registry.names, _registry.get
 
 
-def names() -> tuple[str, ...]:
-    """Names of all methods."""
-    return tuple(_all())
+def known(name: str) -> Method | None:
+    """The method of that name; None where this installation has none, as for a run of another version."""
+    return get(name) if name in names() else None
 
 
-def get(name: str) -> Method:
-    """The method of that name; raises `UnknownName`."""
-    if name not in _all():
-        raise UnknownName("method", name, names())
-    return _all()[name]
+def of_role(*roles: Role) -> tuple[str, ...]:
+    """Names of the methods of these roles, role by role."""
+    return tuple(name for role in roles for name in names() if get(name).role is role)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.learning.coefficients import LearningSettings
-from core.methods.adamerging import AdaMerging
+from core.learning.method import LearningMethod
 from core.problem import Problem
 from core.settings import setting
 from core.task_vectors import TaskVectors
@@ -22,7 +22,7 @@ class AdaMergingPPSettings(LearningSettings):
     )
 
 
-class AdaMergingPP(AdaMerging):
+class AdaMergingPP(LearningMethod[AdaMergingPPSettings]):
     """AdaMerging with τ_k replaced by its entries that survive TIES' trimming and sign election."""
 
     name = "adamerging_pp"
@@ -32,6 +32,5 @@ class AdaMergingPP(AdaMerging):
     cost = "As AdaMerging; one more copy of the task vectors in memory."
     Settings = AdaMergingPPSettings
 
-    def _prepared(self, problem: Problem, settings: LearningSettings) -> TaskVectors:
-        assert isinstance(settings, AdaMergingPPSettings)
+    def _prepared(self, problem: Problem, settings: AdaMergingPPSettings) -> TaskVectors:
         return trim_and_elect(problem.task_vectors, settings.keep)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -11,13 +11,12 @@ from torch import Tensor
 from core.learning import starts
 from core.learning.coefficients import Learner, LearningSettings
 from core.learning.components import Components, Decompose, orthogonal, own
-from core.learning.optimiser import carry_out
+from core.learning.method import LearningMethod
 from core.merged import Batch, EncoderGradient, Measured
-from core.methods.adamerging import AdaMerging
-from core.methods.base import State, Step, Weights
+from core.methods.base import Weights
 from core.mixture import Mixture
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 
 PAPER = "AdaRank (ICLR 2026)"
 START, SLOPE = 0.1, 10.0
@@ -48,7 +47,7 @@ class AdaRankSettings(LearningSettings):
     )
 
 
-class AdaRank(AdaMerging):
+class AdaRank(LearningMethod[AdaRankSettings]):
     """θ = θ₀ + Σ_k λ_k Σ_i 1[σ(b_ki / 10) > ½] s_ki u_ki v_kiᵀ with λ and b learned, matrix by matrix."""
 
     name = "adarank"
@@ -67,21 +66,18 @@ class AdaRank(AdaMerging):
     trains = "λ, and one bit per task, matrix and singular component"
     Settings = AdaRankSettings
 
-    def mixture(self, settings: MethodSettings) -> None:
+    def mixture(self, settings: AdaRankSettings) -> None:
         """None: the masks decide as well."""
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step an update of λ and of the masks' logits."""
-        assert isinstance(settings, AdaRankSettings)
-        yield from carry_out(MaskLearner(problem, Mixture.of(problem.task_vectors, settings.group), settings), resume)
+    def _learner(self, problem: Problem, settings: AdaRankSettings) -> Learner[AdaRankSettings]:
+        return MaskLearner(problem, Mixture.of(problem.task_vectors, settings.group), settings)
 
 
-class MaskLearner(Learner):
+class MaskLearner(Learner[AdaRankSettings]):
     """A learner of λ and of the masks' logits b `[K, components]`."""
 
     def _more_parameters(self) -> Mapping[str, Tensor]:
         settings = self._settings
-        assert isinstance(settings, AdaRankSettings)
         self._components = Components(
             self._problem, self._vectors, self._grouping.row_of, _decompose(settings), settings.qkv == "split"
         )

@@ -10,7 +10,7 @@ from core.problem import Problem
 from core.settings import MethodSettings
 
 
-class Average(Method):
+class Average(Method[MethodSettings]):
     """θ = mean(θ_k) = θ₀ + Σ_k τ_k / K."""
 
     name = "average"

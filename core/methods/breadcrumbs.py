@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.methods.base import Method, State, Step
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.depth import DepthSettings
 from core.techniques.tensorwise import PARTS, tensor_by_tensor
 
@@ -37,7 +37,7 @@ class BreadcrumbsSettings(DepthSettings):
         return self
 
 
-class Breadcrumbs(Method):
+class Breadcrumbs(Method[BreadcrumbsSettings]):
     """θ = θ₀ + α Σ_k m_k∘τ_k, where m_k keeps the entries of each tensor between the quantiles β and γ of |τ_k|."""
 
     name = "breadcrumbs"
@@ -47,9 +47,8 @@ class Breadcrumbs(Method):
     cost = "Seconds."
     Settings = BreadcrumbsSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: BreadcrumbsSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a tenth of the parameters."""
-        assert isinstance(settings, BreadcrumbsSettings)
 
         def merge(_name: str, delta: Tensor) -> Tensor:
             flat = delta.flatten(1)
@@ -58,7 +57,7 @@ class Breadcrumbs(Method):
 
         yield from tensor_by_tensor(problem, merge, settings.scale, settings.lines)
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: BreadcrumbsSettings) -> int:
         """The number of parts."""
         return PARTS
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.methods.base import Method, State, Step
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.depth import DepthSettings
 from core.techniques.masks import masks, threshold
 from core.techniques.tensorwise import PARTS, tensor_by_tensor
@@ -24,7 +24,7 @@ class ConsensusSettings(DepthSettings):
     scale: float = setting(0.3, "λ: weight of the masked sum.", source="Task Arithmetic", ge=-10, le=10)
 
 
-class Consensus(Method):
+class Consensus(Method[ConsensusSettings]):
     """θ = θ₀ + λ [Σ_k m_k ≥ votes]∘Σ_k τ_k with the TALL masks m_k."""
 
     name = "consensus"
@@ -38,9 +38,8 @@ class Consensus(Method):
     cost = "Seconds."
     Settings = ConsensusSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: ConsensusSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a tenth of the parameters."""
-        assert isinstance(settings, ConsensusSettings)
         votes = min(settings.votes, len(problem.tasks))
 
         def merge(_name: str, delta: Tensor) -> Tensor:
@@ -48,6 +47,6 @@ class Consensus(Method):
 
         yield from tensor_by_tensor(problem, merge, settings.scale, settings.lines)
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: ConsensusSettings) -> int:
         """The number of parts."""
         return PARTS

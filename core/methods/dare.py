@@ -11,7 +11,7 @@ from torch import Tensor
 from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
 from core.seeds import generator
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.task_vectors import CHUNK
 from core.techniques.depth import DepthSettings, add_scaled
 from core.techniques.trimming import Election
@@ -37,7 +37,7 @@ class DareSettings(DepthSettings):
     )
 
 
-class Dare(Method):
+class Dare(Method[DareSettings]):
     """θ = θ₀ + λ Σ_k m_k∘τ_k / (1 − p), where each entry of m_k is 0 with probability p."""
 
     name = "dare"
@@ -51,9 +51,8 @@ class Dare(Method):
     cost = "Seconds; with TIES one more copy of the task vectors in memory."
     Settings = DareSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: DareSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: the merged model."""
-        assert isinstance(settings, DareSettings)
         vectors = problem.task_vectors
         if settings.merge_with == "ties":
             thinned = vectors.room(len(vectors.tasks))

@@ -12,7 +12,7 @@ from core.grouping import block_of
 from core.learning import starts
 from core.methods.base import Method, Need, Outcome, State, Step
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.linear_maps import LinearMap, find, watch
 from core.techniques.moments import StatisticsSettings, chosen, looked_at, precise
 from core.techniques.tensorwise import PARTS, Parts
@@ -38,7 +38,7 @@ class FeatCalSettings(StatisticsSettings):
     )  # fmt: skip
 
 
-class FeatCal(Method):
+class FeatCal(Method[FeatCalSettings]):
     """W ← W + argmin_D Σ_k ‖(W + D) x − W_k (¼ x_k + ¾ x)‖² + ridge‖D‖² for inputs x of the merged, x_k of expert k."""
 
     name = "featcal"
@@ -57,9 +57,8 @@ class FeatCal(Method):
     needs = Need.UNLABELLED
     Settings = FeatCalSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: FeatCalSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a tenth of the layers."""
-        assert isinstance(settings, FeatCalSettings)
         vectors, parts = problem.task_vectors, Parts()
         yield from parts.until(0)
         merged = vectors.flat(starts.made(problem, settings.begin_with))
@@ -72,7 +71,7 @@ class FeatCal(Method):
         yield from parts.until(1 - 1e-3)
         yield Step(PARTS, samples=looked_at(problem, settings), outcome=Outcome.of(vectors.named(merged)))
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: FeatCalSettings) -> int:
         """The number of parts."""
         return PARTS
 

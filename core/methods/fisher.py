@@ -14,7 +14,7 @@ from core.merged import Batch, EncoderGradient
 from core.methods.base import Method, Need, Outcome, State, Step
 from core.problem import Problem
 from core.seeds import generator
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.moments import StatisticsSettings, chosen, looked_at
 from core.techniques.tensorwise import PARTS, Parts
 
@@ -34,7 +34,7 @@ class FisherSettings(StatisticsSettings):
     )  # fmt: skip
 
 
-class Fisher(Method):
+class Fisher(Method[FisherSettings]):
     """θ = θ₀ + Σ_k F_k∘τ_k / Σ_k F_k with F_k = E[(∂ log p(y|x, θ_k)/∂θ)²], one value a parameter."""
 
     name = "fisher"
@@ -49,9 +49,8 @@ class Fisher(Method):
     needs = Need.UNLABELLED
     Settings = FisherSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: FisherSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a tenth of the images."""
-        assert isinstance(settings, FisherSettings)
         vectors, parts = problem.task_vectors, Parts()
         yield from parts.until(0)
         passes = EncoderGradient(problem, vectors)
@@ -75,13 +74,12 @@ class Fisher(Method):
         merged = vectors.named(vectors.origin + weighted / total)
         yield Step(PARTS, samples=looked_at(problem, settings), outcome=Outcome.of(merged))
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: FisherSettings) -> int:
         """The number of parts."""
         return PARTS
 
-    def needed(self, settings: MethodSettings) -> Need:
+    def needed(self, settings: FisherSettings) -> Need:
         """Labelled images, where the labels' gradients are asked for."""
-        assert isinstance(settings, FisherSettings)
         return Need.LABELLED if settings.answers == "labels" else Need.UNLABELLED
 
 

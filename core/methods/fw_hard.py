@@ -14,7 +14,7 @@ from core.learning.optimiser import carry_out, require_finite
 from core.merged import Measured
 from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 
 
@@ -31,7 +31,7 @@ class FwHardSettings(FrankWolfeSettings):
     scale: float = setting(0.3, "Further factor of the step length.", source="FusionBench", gt=0, le=1)
 
 
-class FwHard(Method):
+class FwHard(Method[FwHardSettings]):
     """θ ← θ + γ_t·0.3·(θ_sel − θ), γ_t = 2/(t + 2)·step size, where sel minimises Σ_t ⟨∇_t, θ_k,t⟩ / (‖∇_t‖‖θ_k,t‖)."""
 
     name = "fw_hard"
@@ -48,19 +48,16 @@ class FwHard(Method):
     needs = Need.UNLABELLED
     Settings = FwHardSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: FwHardSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a move."""
-        assert isinstance(settings, FwHardSettings)
         yield from carry_out(_Walk(problem, settings), resume)
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: FwHardSettings) -> int:
         """The number of moves."""
-        assert isinstance(settings, FwHardSettings)
         return settings.steps
 
-    def needed(self, settings: MethodSettings) -> Need:
+    def needed(self, settings: FwHardSettings) -> Need:
         """Labels only where the loss asks for them."""
-        assert isinstance(settings, FwHardSettings)
         return settings.needed()
 
 

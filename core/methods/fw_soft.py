@@ -14,7 +14,7 @@ from core.merged import Measured, MergedModel
 from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
 from core.mixture import Mixture
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 
 
@@ -35,7 +35,7 @@ class FwSoftSettings(FrankWolfeSettings):
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}; FusionBench", ge=1, le=4096)
 
 
-class FwSoft(Method):
+class FwSoft(Method[FwSoftSettings]):
     """θ ← θ + Σ_j μ[t, j] (θ_sel(j) − θ): each round chooses an expert sel(j) for each task j and learns μ."""
 
     name = "fw_soft"
@@ -51,23 +51,20 @@ class FwSoft(Method):
     needs = Need.UNLABELLED
     Settings = FwSoftSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: FwSoftSettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of the coefficients."""
-        assert isinstance(settings, FwSoftSettings)
         yield from carry_out(_Rounds(problem, settings), resume)
 
-    def mixture(self, settings: MethodSettings) -> Callable[[Problem], Mixture]:
+    def mixture(self, settings: FwSoftSettings) -> Callable[[Problem], Mixture]:
         """The task vectors: what was chosen in all rounds is in λ."""
         return _mixture
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: FwSoftSettings) -> int:
         """The number of updates."""
-        assert isinstance(settings, FwSoftSettings)
         return settings.steps
 
-    def needed(self, settings: MethodSettings) -> Need:
+    def needed(self, settings: FwSoftSettings) -> Need:
         """Labels only where one of the losses asks for them."""
-        assert isinstance(settings, FwSoftSettings)
         learned = objectives.get(settings.objective).needs
         return learned if learned is not Need.UNLABELLED else settings.needed()
 

@@ -37,7 +37,7 @@ class GroupedSettings(MethodSettings):
     )  # fmt: skip
 
 
-class Grouped(Method):
+class Grouped(Method[GroupedSettings]):
     """θ_group = merge of the group's experts; the first blocks may come from the merge of all experts."""
 
     name = "grouped"
@@ -51,9 +51,8 @@ class Grouped(Method):
     single = False
     Settings = GroupedSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: GroupedSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a tenth of the merges."""
-        assert isinstance(settings, GroupedSettings)
         vectors, parts = problem.task_vectors, Parts()
         yield from parts.until(0)
         found = similarity(vectors)
@@ -76,7 +75,7 @@ class Grouped(Method):
 
         yield Step(PARTS, outcome=Outcome(weights, single=False))
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: GroupedSettings) -> int:
         """The number of parts."""
         return PARTS
 

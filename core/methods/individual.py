@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.methods.base import Method, Outcome, State, Step
+from core.methods.base import Method, Outcome, Role, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings
 
 
-class Individual(Method):
+class Individual(Method[MethodSettings]):
     """θ = θ_k on task k; K models, so there is nothing to export."""
 
     name = "individual"
     title = "Individual experts"
+    role = Role.UPPER
     paper = "Fine-tuned models, one a task (Ilharco et al., ICLR 2023)."
     summary = "Every task with its own expert: the accuracy that one merged model tries to keep."
     cost = "Nothing, but K models instead of one."

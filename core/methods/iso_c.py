@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.methods.base import Method, State, Step
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.depth import DepthSettings
 from core.techniques.spectral import directions
 from core.techniques.tensorwise import PARTS, QKV, matrices, tensor_by_tensor
@@ -26,7 +26,7 @@ class IsoCSettings(DepthSettings):
     )
 
 
-class IsoC(Method):
+class IsoC(Method[IsoCSettings]):
     """Δ = mean(S)·U Vᵀ for Σ_k τ_k = U S Vᵀ, matrix by matrix."""
 
     name = "iso_c"
@@ -40,12 +40,11 @@ class IsoC(Method):
     cost = "One singular value decomposition a matrix: seconds on a GPU, a minute on a CPU for ViT-B/32."
     Settings = IsoCSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: IsoCSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a tenth of the parameters."""
-        assert isinstance(settings, IsoCSettings)
         yield from tensor_by_tensor(problem, matrices(merge, settings.qkv), settings.scale, settings.lines)
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: IsoCSettings) -> int:
         """The number of parts."""
         return PARTS
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from core.methods.base import Method, State, Step
 from core.methods.iso_c import IsoCSettings
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.spectral import directions, polar
 from core.techniques.tensorwise import PARTS, matrices, tensor_by_tensor
 
@@ -25,7 +25,7 @@ class IsoCTSSettings(IsoCSettings):
     )  # fmt: skip
 
 
-class IsoCTS(Method):
+class IsoCTS(Method[IsoCTSSettings]):
     """Iso-C with the weakest common directions replaced by the strongest that each task has outside them."""
 
     name = "iso_cts"
@@ -39,13 +39,12 @@ class IsoCTS(Method):
     cost = "K + 3 singular value decompositions a matrix: seconds on a GPU, minutes on a CPU for ViT-B/32."
     Settings = IsoCTSSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: IsoCTSSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a tenth of the parameters."""
-        assert isinstance(settings, IsoCTSSettings)
         work = matrices(partial(merge, common=settings.common), settings.qkv)
         yield from tensor_by_tensor(problem, work, settings.scale, settings.lines)
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: IsoCTSSettings) -> int:
         """The number of parts."""
         return PARTS
 

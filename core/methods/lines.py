@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.depth import DepthSettings, add_scaled
 
 
@@ -23,7 +23,7 @@ class LinesSettings(DepthSettings):
     )  # fmt: skip
 
 
-class Lines(Method):
+class Lines(Method[LinesSettings]):
     """θ = θ₀ + (α + β·ℓ/(L − 1)) Σ_k τ_k in block ℓ of L, α Σ_k τ_k outside the blocks."""
 
     name = "lines"
@@ -36,9 +36,8 @@ class Lines(Method):
     cost = "Seconds."
     Settings = LinesSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: LinesSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: the merged model."""
-        assert isinstance(settings, LinesSettings)
         vectors = problem.task_vectors
         scale = settings.scale or 1 / len(vectors.tasks)
         total = vectors.total()

@@ -14,7 +14,7 @@ from core.settings import MethodSettings
 from core.techniques.tensorwise import PARTS, tensor_by_tensor
 
 
-class ModelStock(Method):
+class ModelStock(Method[MethodSettings]):
     """θ = θ₀ + t·mean(τ) with t = K cos φ / (1 + (K − 1) cos φ) for each tensor; φ: the mean angle of all pairs."""
 
     name = "model_stock"

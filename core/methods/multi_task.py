@@ -14,7 +14,7 @@ from core.learning.balancing import gradnorm, pcgrad
 from core.learning.batches import Batches
 from core.learning.optimiser import carry_out, require_finite
 from core.merged import Batch, EncoderGradient, Measured, Sums
-from core.methods.base import Method, Need, Outcome, State, Step, Weights
+from core.methods.base import Method, Need, Outcome, Role, State, Step, Weights
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 
@@ -53,11 +53,12 @@ class MultiTaskSettings(MethodSettings):
     )
 
 
-class MultiTask(Method):
+class MultiTask(Method[MultiTaskSettings]):
     """min_θ Σ_k cross-entropy of task k under its frozen head, from θ₀: what merging tries to do without training."""
 
     name = "multi_task"
     title = "Traditional MTL"
+    role = Role.YARDSTICK
     paper = (
         "The upper reference of AdaMerging's tables: joint fine-tuning with the recipe of the experts (Ilharco et al., "
         "ICLR 2023). PCGrad (Yu et al., NeurIPS 2020), algorithm 1; GradNorm (Chen et al., ICML 2018), algorithm 1, "
@@ -74,14 +75,12 @@ class MultiTask(Method):
     needs = Need.TRAINING
     Settings = MultiTaskSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: MultiTaskSettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of all weights."""
-        assert isinstance(settings, MultiTaskSettings)
         yield from carry_out(_Trainer(problem, settings), resume)
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: MultiTaskSettings) -> int:
         """The number of updates."""
-        assert isinstance(settings, MultiTaskSettings)
         return settings.steps
 
 

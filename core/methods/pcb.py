@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.depth import DepthSettings, add_scaled
 
 OUTLIERS = 1e-4
@@ -28,7 +28,7 @@ class PcbSettings(DepthSettings):
     )
 
 
-class Pcb(Method):
+class Pcb(Method[PcbSettings]):
     """τ = Σ_k β_k∘τ_k / Σ_k β_k with β_k from self-competition and cross-competition, the lowest 1 − r set to 0."""
 
     name = "pcb"
@@ -42,9 +42,8 @@ class Pcb(Method):
     cost = "Seconds to a minute; four more vectors as long as the model in memory."
     Settings = PcbSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: PcbSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: the merged model."""
-        assert isinstance(settings, PcbSettings)
         vectors = problem.task_vectors
         total = vectors.total()
         weighted, weights = torch.zeros_like(total), torch.zeros_like(total)

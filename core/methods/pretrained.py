@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.methods.base import Method, Outcome, State, Step
+from core.methods.base import Method, Outcome, Role, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings
 
 
-class Pretrained(Method):
+class Pretrained(Method[MethodSettings]):
     """θ = θ₀."""
 
     name = "pretrained"
     title = "Pre-trained"
+    role = Role.LOWER
     paper = "Zero-shot CLIP (Radford et al., 2021)."
     summary = "The base without any fine-tuning: what merging has to beat."
     cost = "Nothing."

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from core.methods.base import Method, Need, Outcome, State, Step
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.linear_maps import find
 from core.techniques.moments import RegMeanSystem, StatisticsSettings, chosen, looked_at, moments
 from core.techniques.tensorwise import PARTS, Parts
@@ -22,7 +22,7 @@ class RegMeanSettings(StatisticsSettings):
     )  # fmt: skip
 
 
-class RegMean(Method):
+class RegMean(Method[RegMeanSettings]):
     """W = W₀ + (Σ_k τ_k G_k)(Σ_k G_k)⁻¹ with G_k the second moments of the layer's input in expert k; else the mean."""
 
     name = "regmean"
@@ -37,9 +37,8 @@ class RegMean(Method):
     needs = Need.UNLABELLED
     Settings = RegMeanSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: RegMeanSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a tenth of the images."""
-        assert isinstance(settings, RegMeanSettings)
         vectors, parts = problem.task_vectors, Parts()
         yield from parts.until(0)
         maps = {one.name: one for one in find(problem)}
@@ -57,6 +56,6 @@ class RegMean(Method):
         last = Step(PARTS, samples=looked_at(problem, settings))
         yield replace(last, outcome=Outcome.of(vectors.named(merged)))
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: RegMeanSettings) -> int:
         """The number of parts."""
         return PARTS

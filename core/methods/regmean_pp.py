@@ -9,13 +9,12 @@ from core.grouping import block_of
 from core.methods.base import Method, Need, Outcome, State, Step
 from core.methods.regmean import RegMeanSettings
 from core.problem import Problem
-from core.settings import MethodSettings
 from core.techniques.linear_maps import find
 from core.techniques.moments import RegMeanSystem, chosen, looked_at, moments
 from core.techniques.tensorwise import PARTS, Parts
 
 
-class RegMeanPP(Method):
+class RegMeanPP(Method[RegMeanSettings]):
     """As RegMean, with G_k measured in expert k's block behind the merged embedding and the merged earlier blocks."""
 
     name = "regmean_pp"
@@ -29,9 +28,8 @@ class RegMeanPP(Method):
     needs = Need.UNLABELLED
     Settings = RegMeanSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: RegMeanSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a tenth of the blocks."""
-        assert isinstance(settings, RegMeanSettings)
         vectors, parts = problem.task_vectors, Parts()
         yield from parts.until(0)
         maps = {one.name: one for one in find(problem)}
@@ -59,6 +57,6 @@ class RegMeanPP(Method):
         yield from parts.until(1 - 1e-3)
         yield Step(PARTS, samples=looked_at(problem, settings), outcome=Outcome.of(vectors.named(merged)))
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: RegMeanSettings) -> int:
         """The number of parts."""
         return PARTS

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from torch import Tensor
 
 from core import objectives
 from core.learning.coefficients import Learner, LearningSettings
-from core.learning.optimiser import carry_out
+from core.learning.method import LearningMethod
 from core.merged import Batch, Measured
-from core.methods.adamerging import AdaMerging
-from core.methods.base import State, Step
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 
 PAPER = "SAMerging (2025)"
 
@@ -32,7 +28,7 @@ class SAMergingSettings(LearningSettings):
     )  # fmt: skip
 
 
-class SAMerging(AdaMerging):
+class SAMerging(LearningMethod[SAMergingSettings]):
     """min_λ max_{‖ε‖ ≤ ρ} Σ_k KL(expert_k ‖ merged at λ + ε), to first order."""
 
     name = "samerging"
@@ -45,15 +41,12 @@ class SAMerging(AdaMerging):
     cost = "Two forward and backward passes a step instead of one, and a forward pass of each task's expert."
     Settings = SAMergingSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step an update of λ."""
-        assert isinstance(settings, SAMergingSettings)
-        yield from carry_out(_SharpnessAware(problem, self._mixture(problem, settings), settings), resume)
+    def _learner(self, problem: Problem, settings: SAMergingSettings) -> Learner[SAMergingSettings]:
+        return _SharpnessAware(problem, self._mixture(problem, settings), settings)
 
 
-class _SharpnessAware(Learner):
+class _SharpnessAware(Learner[SAMergingSettings]):
     def _measure(self, batches: list[Batch]) -> tuple[Measured, dict[str, Tensor]]:
-        assert isinstance(self._settings, SAMergingSettings)
         here, gradients = self._measure_at(self._raw, batches)
         norm = gradients["raw"].norm()
         if not self._settings.rho or not norm > 0:  # A norm that is NaN stops the run, one that is 0 has no direction.

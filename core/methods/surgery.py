@@ -48,7 +48,7 @@ class SurgerySettings(MethodSettings):
         return starts.check(value)
 
 
-class Surgery(Method):
+class Surgery(Method[SurgerySettings]):
     """z ↦ z − W_up ReLU(W_down z) on the merged encoder's features of task k, trained to ‖· − z_expert‖₁."""
 
     name = "surgery"
@@ -66,14 +66,12 @@ class Surgery(Method):
     modules = True
     Settings = SurgerySettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: SurgerySettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of all tasks' modules."""
-        assert isinstance(settings, SurgerySettings)
         yield from carry_out(_Trainer(problem, settings), resume)
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: SurgerySettings) -> int:
         """The number of updates."""
-        assert isinstance(settings, SurgerySettings)
         return settings.steps
 
 

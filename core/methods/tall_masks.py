@@ -16,7 +16,7 @@ class TallMasksSettings(MethodSettings):
     share: float = threshold()
 
 
-class TallMasks(Method):
+class TallMasks(Method[TallMasksSettings]):
     """θ_k ≈ θ₀ + m_k∘Σ_j τ_j with m_k = [|τ_k| ≥ share·|Σ_j τ_j − τ_k|]."""
 
     name = "tall_masks"
@@ -30,9 +30,8 @@ class TallMasks(Method):
     single = False
     Settings = TallMasksSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: TallMasksSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: other weights for each task; unseen tasks get the base."""
-        assert isinstance(settings, TallMasksSettings)
         vectors, share = problem.task_vectors, settings.share
 
         def weights(task: str) -> Weights:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from core.methods.base import Method, Outcome, State, Step
 from core.mixture import Mixture
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.depth import DepthSettings, factors
 
 
@@ -23,7 +23,7 @@ class TaskArithmeticSettings(DepthSettings):
     )
 
 
-class TaskArithmetic(Method):
+class TaskArithmetic(Method[TaskArithmeticSettings]):
     """θ = θ₀ + λ Σ_k τ_k."""
 
     name = "task_arithmetic"
@@ -33,9 +33,8 @@ class TaskArithmetic(Method):
     cost = "Seconds."
     Settings = TaskArithmeticSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: TaskArithmeticSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: the scaled sum."""
-        assert isinstance(settings, TaskArithmeticSettings)
         vectors = problem.task_vectors
         per_tensor = vectors.origin.new_tensor(factors(vectors.names, settings.scale, settings.lines))
         rows = per_tensor[:, None].expand(-1, len(vectors.tasks))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.methods.base import Method, Outcome, State, Step
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.depth import DepthSettings, add_scaled
 from core.techniques.trimming import Election
 
@@ -32,7 +32,7 @@ class TiesSettings(DepthSettings):
     )  # fmt: skip
 
 
-class Ties(Method):
+class Ties(Method[TiesSettings]):
     """θ = θ₀ + λ · disjoint merge of the trimmed task vectors."""
 
     name = "ties"
@@ -45,9 +45,8 @@ class Ties(Method):
     cost = "Seconds to a minute; a few more vectors as long as the model in memory, however many experts there are."
     Settings = TiesSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: TiesSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: the merged model."""
-        assert isinstance(settings, TiesSettings)
         vectors = problem.task_vectors
         election = Election(vectors, settings.keep)
         merged = torch.empty_like(vectors.origin)

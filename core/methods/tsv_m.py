@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.methods.base import Method, State, Step
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.depth import DepthSettings
 from core.techniques.spectral import directions, polar
 from core.techniques.tensorwise import PARTS, QKV, matrices, tensor_by_tensor
@@ -24,7 +24,7 @@ class TsvMSettings(DepthSettings):
     )
 
 
-class TsvM(Method):
+class TsvM(Method[TsvMSettings]):
     """Δ = polar(U*) S* polar(V*)ᵀ from the top ⌊r/K⌋ singular triples of each τ_k, matrix by matrix."""
 
     name = "tsv_m"
@@ -39,12 +39,11 @@ class TsvM(Method):
     cost = "K + 2 singular value decompositions a matrix: seconds on a GPU, minutes on a CPU for ViT-B/32."
     Settings = TsvMSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: TsvMSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a tenth of the parameters."""
-        assert isinstance(settings, TsvMSettings)
         yield from tensor_by_tensor(problem, matrices(merge, settings.qkv), settings.scale, settings.lines)
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: TsvMSettings) -> int:
         """The number of parts."""
         return PARTS
 

@@ -20,6 +20,7 @@ from core.settings import MethodSettings, setting
 PAPER = "WEMoE (ICML 2024)"
 
 
+@objectives.tunable
 class WEMoESettings(MethodSettings):
     """Settings of WEMoE."""
 
@@ -34,16 +35,12 @@ class WEMoESettings(MethodSettings):
         "test", "The split whose images are learned on; accuracy is always reported on test.", source=PAPER
     )
     fraction: float = setting(1.0, "Share of that split's images that is used.", source=f"{PAPER}: all", gt=0, le=1)
-    temperature: float = setting(1.0, "Temperature of `expert_kl`.", source="plain KL divergence", gt=0, le=100)
-    diversity: float = setting(
-        1.0, "Weight of the second term of `information_maximisation`.", source="SHOT, equation 3", ge=0, le=10
-    )
     keep_every: int = setting(
         25, "Steps between two states from which a stopped run can go on.", source="Mergescope", ge=1, le=1_000_000
     )
 
 
-class WEMoE(Method):
+class WEMoE(Method[WEMoESettings]):
     """Task Arithmetic outside the MLPs; MLP(x) with θ₀ + Σ_k r_k(x) τ_k inside, r learned by minimising entropy."""
 
     name = "wemoe"
@@ -64,28 +61,23 @@ class WEMoE(Method):
     modules = True
     Settings = WEMoESettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: WEMoESettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of all routers."""
-        assert isinstance(settings, WEMoESettings)
         yield from carry_out(_Trainer(problem, settings), resume)
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: WEMoESettings) -> int:
         """The number of updates."""
-        assert isinstance(settings, WEMoESettings)
         return settings.steps
 
-    def needed(self, settings: MethodSettings) -> Need:
+    def needed(self, settings: WEMoESettings) -> Need:
         """What the chosen objective needs."""
-        assert isinstance(settings, WEMoESettings)
         return objectives.get(settings.objective).needs
 
 
 class _Trainer:
     def __init__(self, problem: Problem, settings: WEMoESettings) -> None:
         self._problem, self._settings = problem, settings
-        self._objective = objectives.get(settings.objective).tuned(
-            temperature=settings.temperature, diversity=settings.diversity
-        )
+        self._objective = objectives.chosen(settings)
         self._batches = Batches(
             problem, self._objective,
             split=settings.adapt_on, batch=settings.batch, seed=settings.seed,

@@ -12,7 +12,7 @@ from torch import Tensor
 from core.grouping import block_of
 from core.methods.base import Method, State, Step
 from core.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.techniques.depth import DepthSettings
 from core.techniques.tensorwise import PARTS, tensor_by_tensor
 
@@ -29,7 +29,7 @@ class WudiSettings(DepthSettings):
     )  # fmt: skip
 
 
-class Wudi(Method):
+class Wudi(Method[WudiSettings]):
     """m minimises Σ_k ‖(m − τ_k) τ_kᵀ‖² / ‖τ_k‖² from m = Σ_k τ_k, for each linear layer of each block."""
 
     name = "wudi"
@@ -46,12 +46,11 @@ class Wudi(Method):
     cost = "A matrix product per Adam step and linear layer: half a minute on a GPU, many minutes on a CPU for B/32."
     Settings = WudiSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
+    def steps(self, problem: Problem, settings: WudiSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a tenth of the parameters."""
-        assert isinstance(settings, WudiSettings)
         yield from tensor_by_tensor(problem, partial(_merge, problem, settings), settings.scale, settings.lines)
 
-    def total_steps(self, settings: MethodSettings) -> int:
+    def total_steps(self, settings: WudiSettings) -> int:
         """The number of parts."""
         return PARTS
 

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Annotated
+from typing import Annotated, Protocol, TypeVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, create_model
 
-from core.errors import UnknownName
-from core.objectives.base import Objective, Target
-from core.registry import collect
+from core.objectives.base import Objective, ObjectiveSettings, Target
+from core.registry import Registry
+from core.settings import Settings
 
-__all__ = ["Name", "Objective", "Target", "get", "names"]
+__all__ = ["Name", "Objective", "Target", "chosen", "get", "names", "tunable"]
 
+T = TypeVar("T", bound=Settings)
 
-@cache
-def _all() -> dict[str, Objective]:
-    return collect(__name__, __path__, Objective)  # type: ignore[type-abstract]
-
-
-def names() -> tuple[str, ...]:
-    """Names of all objectives."""
-    return tuple(_all())
-
-
-def get(name: str) -> Objective:
-    """The objective of that name; raises `UnknownName`."""
-    if name not in _all():
-        raise UnknownName("objective", name, names())
-    return _all()[name]
+_registry = Registry(__name__, __path__, Objective, "objective")
+names, get = _registry.names, _registry.get
 
 
 def _known(name: str) -> str:
@@ -39,3 +26,38 @@ def _known(name: str) -> str:
 
 Name = Annotated[str, AfterValidator(_known)]
 """The type of a setting that chooses an objective."""
+
+
+class Choice(Protocol):
+    """Settings that choose an objective."""
+
+    @property
+    def objective(self) -> str:
+        """Its name."""
+
+
+def chosen(settings: Choice) -> Objective:
+    """The objective that `tunable` settings choose, with its own ones among them."""
+    objective = get(settings.objective)
+    return objective.tuned(**{name: getattr(settings, name) for name in objective.Settings.model_fields})
+
+
+def tunable(settings: type[T]) -> type[T]:
+    """A class decorator for settings with an `objective`: they get the settings of all objectives, the last ones.
+
+    Raises `TypeError` where an objective's setting has a name that is taken.
+    """
+    taken = dict.fromkeys(settings.model_fields, settings.__name__)
+    own: dict[type[ObjectiveSettings], None] = {}
+    for name in names():
+        one = get(name).Settings
+        for field in one.model_fields if one not in own else ():
+            if field in taken:
+                raise TypeError(
+                    f"Setting `{field}` of objective `{name}` should have a name of its own. Found it in "
+                    f"`{taken[field]}` too; rename it, or let both objectives name one settings class."
+                )
+            taken[field] = one.__name__
+        own[one] = None
+    bases = (*(one for one in reversed(own) if one is not ObjectiveSettings), settings)
+    return create_model(settings.__name__, __base__=bases, __module__=settings.__module__, __doc__=settings.__doc__)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Generic, Self
 
 from torch import Tensor
+from typing_extensions import TypeVar
 
-from core.methods.base import Need
+from core.settings import Settings, parse
+from core.step import Need
 
 
 class Target(StrEnum):
@@ -20,7 +22,18 @@ class Target(StrEnum):
     MARGINAL = "logarithm of the running mean of the task's predicted probabilities"
 
 
-class Objective(ABC):
+class ObjectiveSettings(Settings):
+    """What can be chosen about an objective; nothing unless a subclass says so.
+
+    The fields become settings of every method that has an `objective`, under the same names.
+    """
+
+
+S = TypeVar("S", bound=ObjectiveSettings, default=Any)
+"""An objective's settings; plain `Objective` is one whose settings the caller doesn't know."""
+
+
+class Objective(ABC, Generic[S]):
     """A loss on logits. Adding a file with one concrete subclass to `core/objectives` adds an objective."""
 
     name: ClassVar[str]
@@ -29,10 +42,14 @@ class Objective(ABC):
     summary: ClassVar[str]
     needs: ClassVar[Need] = Need.UNLABELLED
     target: ClassVar[Target] = Target.NOTHING
+    Settings: type[S] = ObjectiveSettings  # type: ignore[assignment]  # S where an objective has none of its own
 
-    def tuned(self, *, temperature: float, diversity: float) -> Self:
-        """This objective with a method's settings; those that it does not have leave it as it is."""
-        return self
+    def __init__(self, settings: S | None = None) -> None:
+        self.settings: S = self.Settings() if settings is None else settings
+
+    def tuned(self, **values: Any) -> Self:
+        """This objective with other settings. Raises `BadInput` for those that it does not have or that do not fit."""
+        return type(self)(parse(self.Settings, values, f"objective `{self.name}`"))
 
     @abstractmethod
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.methods.base import Need
 from core.objectives.base import Objective, Target
+from core.step import Need
 
 
 class CrossEntropy(Objective):

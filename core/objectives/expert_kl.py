@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.objectives.base import Objective, Target
+from core.objectives.base import Objective, ObjectiveSettings, Target
+from core.settings import setting
 
 
-class ExpertKL(Objective):
+class ExpertKLSettings(ObjectiveSettings):
+    """Settings of the distillation loss."""
+
+    temperature: float = setting(
+        1.0, "Temperature of the objective `expert_kl`; others have none.", source="plain KL divergence", gt=0, le=100
+    )
+
+
+class ExpertKL(Objective[ExpertKLSettings]):
     """KL(expert ‖ merged) of the class probabilities softmax(logits / temperature)."""
 
     name = "expert_kl"
@@ -18,16 +25,10 @@ class ExpertKL(Objective):
     paper = "SAMerging (2025), the distillation loss; the paper uses temperature 2, here 1 unless you set it."
     summary = "Pulls the merged model's answers towards each task's expert; the remedy where entropy can't be trusted."
     target = Target.EXPERT
-
-    def __init__(self, temperature: float = 1.0) -> None:
-        self._temperature = temperature
-
-    def tuned(self, *, temperature: float, diversity: float) -> Self:
-        """At another temperature."""
-        return type(self)(temperature)
+    Settings = ExpertKLSettings
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """KL divergence of each sample from the expert's logits `[B, C]`."""
         assert target is not None
-        expert, merged = ((x / self._temperature).log_softmax(-1) for x in (target, logits))
+        expert, merged = ((x / self.settings.temperature).log_softmax(-1) for x in (target, logits))
         return F.kl_div(merged, expert, reduction="none", log_target=True).sum(-1)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 from torch import Tensor
 
-from core.objectives.base import Objective, Target
+from core.objectives.base import Objective, ObjectiveSettings, Target
 from core.objectives.entropy import entropy
+from core.settings import setting
 
 
-class InformationMaximisation(Objective):
+class InformationMaximisationSettings(ObjectiveSettings):
+    """Settings of information maximisation."""
+
+    diversity: float = setting(
+        1.0, "Weight of the second term of `information_maximisation`; others have none.",
+        source="SHOT (ICML 2020), equation 3", ge=0, le=10,
+    )  # fmt: skip
+
+
+class InformationMaximisation(Objective[InformationMaximisationSettings]):
     """H(p) + diversity · Σ_c p_c log m_c, with m the running mean of the task's predictions (fixed in each step).
 
     The second term's gradient is that of −H(m) at the running mean, so for diversity = 1 what is minimised is the
@@ -28,15 +36,9 @@ class InformationMaximisation(Objective):
         "Entropy, held back from calling everything one class. Lower `diversity` where classes are of unequal size."
     )
     target = Target.MARGINAL
-
-    def __init__(self, diversity: float = 1.0) -> None:
-        self._diversity = diversity
-
-    def tuned(self, *, temperature: float, diversity: float) -> Self:
-        """With another weight of the second term."""
-        return type(self)(diversity)
+    Settings = InformationMaximisationSettings
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """Loss of each sample; the target is log m, `[B, C]`."""
         assert target is not None
-        return entropy(logits) + self._diversity * (logits.softmax(-1) * target).sum(-1)
+        return entropy(logits) + self.settings.diversity * (logits.softmax(-1) * target).sum(-1)

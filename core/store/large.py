@@ -18,7 +18,7 @@ from core.store.state import unpack
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.methods.base import State
+    from core.step import State
 
 LIMIT = 2**26
 """Bytes from which a state goes into a file; SQLite itself takes no more than 1e9."""

@@ -12,7 +12,7 @@ from core.store.faults import Damaged
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.methods.base import State
+    from core.step import State
 
 
 def pack(state: State) -> tuple[bytes, str]:

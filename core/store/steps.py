@@ -17,7 +17,7 @@ from core.store.tables import CHECKPOINTS, COEFFICIENTS, EVALUATIONS, RUNS, STEP
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.methods.base import Coefficients, State, Step
+    from core.step import Coefficients, State, Step
 
 _FLOAT32 = np.dtype("<f4")
 

@@ -26,7 +26,7 @@ from core.store.studies import Studies, interrupt_studies
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.methods.base import Step
+    from core.step import Step
 
 _FILE = "runs.sqlite3"
 _NAME_LENGTH = 100

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core import methods, published
-from core.statistics import Estimate
+from core.methods.base import Role
+from core.statistics import Estimate, estimate
 from core.studies.base import Study, source, title_of
 from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, by_seed, finished, mean_accuracy, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
 from core.studies.engine.scope import Scope
-
-REFERENCES = ("pretrained", "individual")
 
 
 class Accuracy(Study):
@@ -56,19 +55,19 @@ def _costs(cells: Sequence[Done], names: Sequence[str]) -> Table:
     for name in names:
         found = at(cells, method=name)
         facts = ("seconds", "samples_seen", "peak_memory_mb")
-        values = [over_seeds(found, lambda one, fact=fact: (one.report or {}).get(fact)) for fact in facts]  # type: ignore[misc]
+        values = [estimate([(one.report or {}).get(fact) for one in found]) for fact in facts]
         rows.append(Row(title_of(name), (over_seeds(found, Done.normalised), *values)))
     return Table("What it cost", "Method", columns, tuple(rows))
 
 
 def _findings(cells: Sequence[Done], names: Sequence[str], average: dict[str, Estimate | None]) -> tuple[str, ...]:
-    ranked = [name for name in names if name not in REFERENCES and average[name] is not None]
+    references = methods.of_role(Role.LOWER, Role.UPPER)
+    ranked = [name for name in names if name not in references and average[name] is not None]
     if not ranked:
         return ()
     best = ranked[0]
     found = [f"Highest average: {title_of(best)} with {100 * _mean(average[best]):.1f} %."]
-    experts = average.get("individual")
-    if experts is not None:
+    for experts in filter(None, map(average.get, methods.of_role(Role.UPPER))):
         found.append(f"The experts reach {100 * experts.mean:.1f} %, one model a task.")
     missing = [one for one in cells if one not in finished(cells) and one.error]
     for name in dict.fromkeys(one.cell.method for one in missing):

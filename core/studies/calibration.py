@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core import methods
+from core.methods.base import Role
 from core.statistics import Estimate
 from core.studies.base import Study, title_of
 from core.studies.engine.cells import Cell
@@ -24,7 +26,8 @@ class Calibration(Study):
 
     def plan(self, scope: Scope) -> list[Cell]:
         """Base, experts and the usual merges, each measured on every test image."""
-        own = ("pretrained", "individual", "average", "task_arithmetic", "ties", "adamerging", "adamerging_pp")
+        references = methods.of_role(Role.LOWER, Role.UPPER)
+        own = (*references, "average", "task_arithmetic", "ties", "adamerging", "adamerging_pp")
         measures = [{"name": "calibration"}]
         return [
             scope.cell(name, {}, seed=seed, measures=measures)

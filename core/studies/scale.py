@@ -48,13 +48,12 @@ class Scale(Study):
             )
             columns = (*(Column(scope.titles[task]) for task in scope.tasks), Column("Average"))
             tables.append(Table(f"{title_of(name)}, accuracy by λ", "λ", columns, rows))
-            best = max((v for v in values if averages[v]), key=lambda v: averages[v].mean, default=None)  # type: ignore[union-attr]
-            if best is not None:
-                peak = averages[best]
-                assert peak is not None
-                findings.append(f"{title_of(name)} is best at λ = {best:g} with {100 * peak.mean:.1f} %.")
+            known = [(one.mean, value) for value, one in averages.items() if one is not None]
+            if known:
+                peak, best = max(known, key=lambda pair: pair[0])
+                findings.append(f"{title_of(name)} is best at λ = {best:g} with {100 * peak:.1f} %.")
         chart = Chart("Average accuracy by λ", "lines", "λ", "average accuracy", tuple(series))
-        known = published.tables()["accuracy"]["ViT-B/32"]
-        rows_told = {"Task Arithmetic, λ = 0.3": [known["Task Arithmetic"][-1]]}
+        paper = published.tables()["accuracy"]["ViT-B/32"]
+        rows_told = {"Task Arithmetic, λ = 0.3": [paper["Task Arithmetic"][-1]]}
         told = published_table("Published at λ = 0.3", "Method", ["Average"], rows_told, source("table 1"))
         return Result(tuple(tables), (chart,), tuple(findings), (told,))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core import methods
-from core.methods.base import Need
 from core.statistics import Estimate, paired
+from core.step import Need
 from core.studies.base import Study, title_of
 from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell

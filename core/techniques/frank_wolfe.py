@@ -15,9 +15,9 @@ from core import objectives
 from core.errors import BadInput
 from core.learning.batches import Batches
 from core.merged import EncoderGradient, Sums
-from core.methods.base import Need, State
 from core.problem import Problem
 from core.settings import MethodSettings, setting
+from core.step import Need, State
 from core.task_vectors import TaskVectors
 
 Per = Literal["model", "layer"]

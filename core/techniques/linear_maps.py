@@ -64,7 +64,7 @@ class _Watch(TorchDispatchMode):
     def __init__(
         self, weights: Mapping[str, Tensor], note: Callable[[LinearMap, Tensor], Any], wanted: set[str] | None
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch has no types here
         self._names = {w.data_ptr(): (name, w.shape) for name, w in weights.items() if w.dim() == 2}
         self._note, self._missing = note, None if wanted is None else set(wanted)
 

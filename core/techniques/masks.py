@@ -9,7 +9,7 @@ from core.settings import setting
 
 def threshold() -> float:
     """The setting that both methods built on these masks have."""
-    return setting(  # type: ignore[no-any-return]
+    return setting(  # type: ignore[no-any-return]  # a field of pydantic
         0.4, "A task uses an entry where its own is at least this many times what the others add to it.",
         source="Localizing Task Information (0.2 to 0.6, chosen on validation images)", ge=0, le=100,
     )  # fmt: skip

@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.methods.base import Outcome, Step
 from core.problem import Problem
+from core.step import Outcome, Step
 from core.techniques.depth import add_scaled
 from core.techniques.spectral import FUSED
 

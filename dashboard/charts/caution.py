@@ -26,9 +26,8 @@ def notices(record: RunRecord, measured: Sequence[EvaluationRecord], marks: Know
     found = []
     for task in record.tasks:
         samples = [one for one in measured if one.task == task and one.kind == "merged" and not one.full]
-        text = falling(task, samples) or unsure(task, samples, marks.expert_entropy.get(task))
-        if text:
-            kind = "falling" if "fell" in text else "unsure"
+        told = {"falling": falling(task, samples), "unsure": unsure(task, samples, marks.expert_entropy.get(task))}
+        for kind, text in [(kind, text) for kind, text in told.items() if text][:1]:
             found.append({"task": task, "kind": kind, "text": f"{text} Remedy: {remedy}."})
     return found
 

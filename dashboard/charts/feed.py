@@ -75,7 +75,7 @@ class Feed:
         if seen > len(measured):
             seen = 0
         marks = self._marks.of(record, measured)
-        answer = {
+        answer: dict[str, Any] = {
             "run": record.id,
             "status": record.status,
             "steps": record.steps,

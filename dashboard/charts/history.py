@@ -76,4 +76,5 @@ class History:
     def values(self, step: int | None = None) -> Floats:
         """λ `[K, G]` at the newest step not after `step` (None: the last)."""
         place = len(self.frames) - 1 if step is None else int(np.searchsorted(self.frames, step, side="right")) - 1
-        return self.coefficients[max(place, 0)]
+        found: Floats = self.coefficients[max(place, 0)]
+        return found

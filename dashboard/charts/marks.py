@@ -14,6 +14,9 @@ from typing import Any, Protocol
 from core.evaluate import Evaluation
 from core.store import EvaluationRecord, RunRecord
 
+ARITHMETIC = "task_arithmetic"
+"""The method whose accuracies are marked beside those of base and experts."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -102,16 +105,20 @@ def own(record: RunRecord, measured: Sequence[EvaluationRecord]) -> Standings:
 
 def starts_as_arithmetic(record: RunRecord) -> bool:
     """Whether λ is learned from the very model of Task Arithmetic with its default λ."""
-    if record.method not in ("adamerging", "samerging") or record.what_if is not None:
+    from core import methods
+    from core.learning.starts import NONE
+
+    method = methods.known(record.method)
+    if method is None or method.starts_as != ARITHMETIC or record.what_if is not None:
         return False
-    start, init = record.settings.get("start", "none"), record.settings.get("init")
-    return start == "task_arithmetic" or (start == "none" and init == arithmetic()["scale"])
+    start, init = record.settings.get("start", NONE), record.settings.get("init")
+    return start == ARITHMETIC or (start == NONE and init == arithmetic()["scale"])
 
 
 def is_arithmetic(record: RunRecord) -> bool:
     """Whether a run is Task Arithmetic with its default settings; their seed changes nothing."""
     known = arithmetic() | record.settings | {"seed": 0}
-    return record.method == "task_arithmetic" and record.what_if is None and known == arithmetic() | {"seed": 0}
+    return record.method == ARITHMETIC and record.what_if is None and known == arithmetic() | {"seed": 0}
 
 
 @cache
@@ -119,7 +126,8 @@ def arithmetic() -> dict[str, Any]:
     """Task Arithmetic's default settings."""
     from core import methods  # Loads PyTorch, for which the page does not wait.
 
-    return methods.get("task_arithmetic").Settings().model_dump(mode="json")
+    plain: dict[str, Any] = methods.get(ARITHMETIC).Settings().model_dump(mode="json")
+    return plain
 
 
 def arithmetic_title() -> str:

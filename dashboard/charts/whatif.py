@@ -39,7 +39,7 @@ def parse(raw: Any, tasks: Sequence[str], columns: Sequence[Column]) -> tuple[Ed
 
 def _edit(raw: Any, tasks: Sequence[str], places: set[str]) -> Edit:
     given = raw if isinstance(raw, dict) else {}
-    value = given.get("value")
+    value: Any = given.get("value")
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not number or abs(value) > LARGEST:
         raise BadInput(

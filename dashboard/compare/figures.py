@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from dashboard.charts import palette
 from dashboard.charts.figure import SERIES, Figure, brief, folded, plain
@@ -102,6 +103,7 @@ def radar(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narr
             }
         )
     grid = {"color": colours.line, "width": 1}
+    shapes: list[dict[str, Any]]
     shapes = [{"type": "path", "path": _ring(count, ring, inner), "line": grid, "layer": "below"} for ring in rings]
     notes = [
         {"x": 0, "y": (ring - inner) / (1 - inner), "text": f"{ring:.0%}", "showarrow": False, "font": {"size": 11},

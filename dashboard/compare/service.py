@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from core import methods, suites
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.jobs import RunRequest
-from core.methods.base import Method, Need
+from core.methods.base import Method
 from core.settings import parse
+from core.step import Need
 from core.store import ACTIVE, RunRecord
 from core.suites import SuiteFile
 from dashboard import wording
@@ -47,6 +48,7 @@ class Comparison:
         """Bars, radar and time of the rows `ids`, in both themes and widths; time shows the rows `others` too."""
         table, rows = self._rows(args, request)
         others = [row for row in self._others(args, table) if row not in rows]
+        drawn: dict[str, Callable[..., Figure]]
         drawn = {"bars": figures.bars, "radar": figures.radar, "time": partial(time, others=others)}
         return {
             name: {

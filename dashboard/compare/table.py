@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from core import methods as registry
+from core.methods.base import Form, Role
 from core.statistics import interval_of_mean
 from core.store import RunRecord
 from core.titles import EDITED
@@ -184,8 +186,9 @@ def _interval(tasks: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:
 
 def _other_form(record: RunRecord) -> str:
     """What the result consists of, where that is not one model."""
-    form = (record.report or {}).get("form") or ("one model per task" if record.method == "individual" else "one model")
-    return "" if form == "one model" else str(form)
+    method = registry.known(record.method)
+    form = (record.report or {}).get("form") or (method.form if method is not None else Form.ONE)
+    return "" if form == Form.ONE else str(form)
 
 
 def _cell(task: Mapping[str, Any] | None) -> Cell:
@@ -223,16 +226,15 @@ def _references(
 ) -> list[Row]:
     """Rows of the base and of the experts, where no run of that method stands in the table already."""
     found = []
-    for source, name, method, note in (
-        ("base_accuracy", "Base model", "pretrained", "reference"),
-        ("expert_accuracy", "Each task's expert", "individual", "reference, one model per task"),
+    for source, key, name, role, note in (
+        ("base_accuracy", "base", "Base model", Role.LOWER, "reference"),
+        ("expert_accuracy", "experts", "Each task's expert", Role.UPPER, "reference, one model per task"),
     ):
-        if method in methods:
+        if methods.intersection(registry.of_role(role)):
             continue
         known = [_highest(report[task].get(source) for report in reports if task in report) for task in columns]
         if any(value is not None for value in known):
             cells = tuple(Cell(value) for value in known)
-            key = "base" if method == "pretrained" else "experts"
             found.append(Row(key, "reference", name, name, cells, _mean(known), note=note, group="reference"))
     return found
 

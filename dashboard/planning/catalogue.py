@@ -10,7 +10,8 @@ from pydantic.fields import FieldInfo
 
 from core import methods, objectives
 from core.learning import starts
-from core.methods.base import Method, Need
+from core.methods.base import Method
+from core.step import Need
 from dashboard import wording
 
 ESSENTIAL = frozenset(
@@ -82,7 +83,7 @@ def _kind(name: str, info: FieldInfo) -> tuple[str, list[Any]]:
     if typing.get_origin(annotation) is typing.Literal:
         return "choice", list(typing.get_args(annotation))
     if isinstance(annotation, type) and hasattr(annotation, "__members__"):
-        return "choice", [member.value for member in annotation]  # type: ignore[attr-defined]
+        return "choice", [member.value for member in annotation]
     for kind, name_of_kind in ((bool, "bool"), (int, "int"), (float, "float")):
         if annotation is kind:
             return name_of_kind, []

@@ -13,11 +13,10 @@ from core import methods
 from core.checkpoints import check_against_base, load_checkpoint
 from core.encoders.models import VISUAL
 from core.errors import BadInput
-from core.methods.base import Coefficients, Form, Need, Weights
-from core.mixture import weights_at
 from core.problem import Problem
 from core.session import MERGED
 from core.settings import parse
+from core.step import Coefficients, Form, Need, Weights
 from core.store import RunRecord, Store
 
 
@@ -56,7 +55,7 @@ class Models:
         newest = next((row for row in reversed(rows) if row.coefficients is not None), None)
         if newest is not None and newest.coefficients is not None:
             values = torch.from_numpy(newest.coefficients.copy())
-            weights = weights_at(problem, method, settings, Coefficients(record.groups, record.tasks, values))
+            weights = method.weights_at(problem, settings, Coefficients(record.groups, record.tasks, values))
             if weights is not None:
                 found = weights
                 return Merged(lambda _task: found, newest.number)

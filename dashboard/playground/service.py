@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput, UnknownName
-from core.methods.base import Weights
 from core.problem import Problem
 from core.progress import Standing
+from core.step import Weights
 from core.store import RunRecord
 from dashboard.charts.figure import both
 from dashboard.context import Context

@@ -41,12 +41,12 @@ class PageHead:
             if not message.get("more_body"):
                 await self._answer(start, bytes(body), send)
 
-        await self.app(scope | {"headers": plain}, receive, collect)
+        await self.app({**scope, "headers": plain}, receive, collect)
 
     async def _answer(self, start: Message, body: bytes, send: Send) -> None:
         headers = [(name, value) for name, value in start.get("headers", []) if name.lower() != b"content-length"]
         if start["status"] == 200 and any(b"text/html" in value for _name, value in headers):
             body = _START.sub(lambda found: found[0] + self.html, _FOREIGN.sub(b"", body), count=1)
         headers.append((b"content-length", str(len(body)).encode()))
-        await send(start | {"headers": headers})
+        await send({**start, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core import methods
 from core.encoders.models import build
-from core.learning.coefficients import LearningSettings, learn
+from core.learning.coefficients import LearningSettings
 from core.loading import load
 from core.mixture import Mixture
 from core.objectives.entropy import entropy
@@ -23,9 +24,9 @@ from core.suites import find
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Load the suite as `merge` does and take steps of layer-wise AdaMerging."""
     problem = load(find(str(options.suite)), device=options.device, precision=options.precision)
-    mixture = Mixture.of(problem.task_vectors, "tensor")
-    steps = learn(problem, mixture, LearningSettings(steps=options.steps + 2, batch=options.batch), None)
+    steps = methods.get("adamerging").steps(problem, LearningSettings(steps=options.steps + 2, batch=options.batch))
     seconds = [step.seconds for step in steps][2:]
+    mixture = Mixture.of(problem.task_vectors, "tensor")
     vectors, grouping = mixture.vectors, mixture.grouping
     rows = torch.full((len(grouping.groups), len(vectors.tasks)), 0.3)
     out = torch.empty_like(vectors.origin)
@@ -45,7 +46,7 @@ def measure_floor(options: argparse.Namespace) -> dict[str, Any]:
     """Our whole step in turns with the plain pass, so that both see the same machine: the median of the ratios."""
     problem = load(find(str(options.suite)), device=options.device, precision=options.precision)
     settings = LearningSettings(steps=options.steps + 2, batch=options.batch)
-    ours = learn(problem, Mixture.of(problem.task_vectors, "tensor"), settings, None)
+    ours = methods.get("adamerging").steps(problem, settings)
     next(ours)  # Step 0 costs nothing.
     plain = _plain_pass(problem, options.batch)
     ratios = []

@@ -11,7 +11,6 @@ from core import methods, objectives
 from core.errors import BadInput
 from core.learning import starts
 from core.methods.base import Coefficients
-from core.mixture import weights_at
 from core.problem import Problem
 from tests.core.properties import run, settings
 
@@ -48,7 +47,7 @@ def test_unchanged_coefficients_make_the_very_model_of_the_run(
     last = run(name, problem32, **values)[-1]
     assert last.outcome is not None
     assert last.coefficients is not None
-    again = weights_at(problem32, methods.get(name), settings(name, **values), last.coefficients)
+    again = methods.get(name).weights_at(problem32, settings(name, **values), last.coefficients)
     assert again is not None
     made = last.outcome.weights_for(problem32.tasks[0])
     assert all(torch.equal(again[tensor], made[tensor]) for tensor in made)
@@ -72,7 +71,7 @@ def test_tasks_are_matched_by_name(problem32: Problem) -> None:
     assert last is not None
     turned = Coefficients(last.groups, last.tasks[::-1], last.values.flip(1))
     one, other = (
-        weights_at(problem32, methods.get("adamerging"), settings("adamerging", group="block"), each)
+        methods.get("adamerging").weights_at(problem32, settings("adamerging", group="block"), each)
         for each in (last, turned)
     )
     assert one is not None
@@ -83,4 +82,4 @@ def test_tasks_are_matched_by_name(problem32: Problem) -> None:
 def test_groups_of_other_checkpoints_are_refused(problem32: Problem) -> None:
     other = Coefficients(("block 99",), problem32.tasks, torch.zeros(1, len(problem32.tasks)))
     with pytest.raises(BadInput, match="the suite has changed"):
-        weights_at(problem32, methods.get("adamerging"), settings("adamerging"), other)
+        methods.get("adamerging").weights_at(problem32, settings("adamerging"), other)

@@ -74,7 +74,7 @@ def test_expert_kl_is_kl_of_the_expert_from_the_merged_model() -> None:
 
 
 def test_temperature_divides_both_sides_logits() -> None:
-    tuned = objectives.get("expert_kl").tuned(temperature=2.0, diversity=1.0)
+    tuned = objectives.get("expert_kl").tuned(temperature=2.0)
     expected = objectives.get("expert_kl").per_sample(logits() / 2, logits(1) / 2)
     torch.testing.assert_close(tuned.per_sample(logits(), logits(1)), expected, rtol=0, atol=1e-15)
 
@@ -101,7 +101,7 @@ def test_information_maximisation_has_the_gradient_of_entropy_less_the_marginals
     values = logits().requires_grad_()
     p = values.softmax(-1)
     target = p.mean(0).log().detach().expand(6, -1)
-    tuned = objectives.get("information_maximisation").tuned(temperature=1.0, diversity=diversity)
+    tuned = objectives.get("information_maximisation").tuned(diversity=diversity)
     found = torch.autograd.grad(tuned.per_sample(values, target).mean(), values)[0]
     m = p.mean(0)
     whole = -(p * p.log()).sum(1).mean() + diversity * (m * m.log()).sum()

@@ -17,7 +17,6 @@ from core.errors import BadInput, Cancelled, NonFinite
 from core.evaluate import evaluate
 from core.learning.coefficients import LearningSettings
 from core.methods.base import Coefficients, Method, Outcome, State, Step
-from core.mixture import weights_at
 from core.problem import Problem
 from core.settings import MethodSettings
 from core.store import CannotWrite, Store
@@ -286,6 +285,6 @@ def test_a_stored_coefficient_gives_the_model_of_its_step_again(
     for record in store.steps(run_id):
         assert record.coefficients is not None
         stored = Coefficients(groups, problem.tasks, torch.tensor(record.coefficients))
-        again = weights_at(problem, method, settings, stored)
+        again = method.weights_at(problem, settings, stored)
         assert again is not None
         assert all(torch.equal(again[tensor], made[record.number][tensor]) for tensor in again)

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from core import methods
 from core.errors import BadInput, UnknownName
-from core.methods.base import Method, Need
+from core.methods.base import Method
 from core.settings import MethodSettings, parse
+from core.step import Need
 from core.studies.engine.cells import Cell
 from core.studies.engine.options import StudyOptions
 from core.suites import SuiteFile
@@ -71,7 +72,7 @@ class Scope:
         values = {**self.suite.defaults.get(name, {}), **_among(self.options.settings, known)}
         settings = parse(method.Settings, values, name)
         if self.options.quick and "steps" in known:
-            values["steps"] = min(QUICK_STEPS, int(settings.steps))  # type: ignore[attr-defined]
+            values["steps"] = min(QUICK_STEPS, settings.model_dump()["steps"])
         return parse(method.Settings, {**values, **_among(own, known)}, name)
 
     def steps(self, name: str) -> int:

@@ -19,7 +19,7 @@ from core.tasks.sources.base import Place, Source
 from core.tasks.sources.entry import Data, Split
 from core.tasks.sources.walk import Found, level, walk
 
-WORDS = {
+WORDS: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
     "held-out": ("held-out", "held_out", "heldout", "val", "valid", "validation", "dev"),
     "test": ("test", "testing", "eval"),

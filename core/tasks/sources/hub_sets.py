@@ -175,7 +175,7 @@ class Hub(Source):
             if self.entry.config is not None and self.entry.config not in name.split("/")[:-1]:
                 continue
             for split, words in WORDS.items():
-                chosen = self.entry.splits.get(split)  # type: ignore[call-overload]
+                chosen = self.entry.splits.get(split)
                 if self.entry.splits and chosen is None:
                     continue
                 if any(

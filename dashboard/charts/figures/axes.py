@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dashboard.charts.figure import plain, shorten
@@ -98,6 +98,6 @@ def bar(row: int, start: float, end: float, colour: str, width: float) -> dict[s
     }
 
 
-def names_of_tasks(values: Sequence[float], names: Sequence[str], colours: Palette) -> list[tuple[float, str, str]]:
+def names_of_tasks(values: Iterable[float], names: Sequence[str], colours: Palette) -> list[tuple[float, str, str]]:
     """The tasks as end labels."""
     return [(float(value), shorten(name, 24), colours.muted) for value, name in zip(values, names, strict=True)]

@@ -17,7 +17,7 @@ def entropy(history: History, *, theme: ThemeName = "light") -> Figure:
     """Nats per image, averaged over the last few steps; steps that measured none are left out."""
     colours = palette.THEMES[theme]
     measured = np.isfinite(history.entropies).any(axis=1)
-    steps = [step for step, known in zip(history.steps, measured, strict=True) if known]
+    steps = np.array(history.steps, int)[measured].tolist()
     lines = trailing_mean(history.entropies[measured], window(len(steps)))
     means = trailing_mean(np.nanmean(history.entropies[measured], axis=1, keepdims=True), window(len(steps)))[:, 0]
     high = 1.06 * float(np.nanmax(lines))
@@ -70,4 +70,5 @@ def trailing_mean(values: Floats, window: int) -> Floats:
     known = np.isfinite(values)
     sums, counts = (np.cumsum(part, axis=0, dtype=np.float64) for part in (np.where(known, values, 0), known))
     sums[window:], counts[window:] = sums[window:] - sums[:-window], counts[window:] - counts[:-window]
-    return np.divide(sums, counts, out=np.full(values.shape, np.nan), where=counts > 0).astype(np.float32)
+    found: Floats = np.divide(sums, counts, out=np.full(values.shape, np.nan), where=counts > 0).astype(np.float32)
+    return found

@@ -62,11 +62,11 @@ def differences(
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> list[Difference]:
-    """The tensors with NaN or infinity."""
+    """The tensors with NaN, infinity, or what is infinite in float32, the format of what is merged."""
     return [
         Difference(name, Problem.NONFINITE, "finite numbers", "NaN or infinity")
         for name, tensor in tensors.items()
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all()
+        if tensor.is_floating_point() and not torch.isfinite(tensor.float()).all()
     ]
 
 

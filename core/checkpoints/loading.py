@@ -17,7 +17,7 @@ from core.errors import BadCheckpoint
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Named tensors of one checkpoint, on the CPU, as stored."""
+    """Named tensors of one checkpoint, on the CPU, as stored; what an adapter changes in float64."""
 
     path: Path
     tensors: dict[str, Tensor]
@@ -25,6 +25,8 @@ class Checkpoint:
     sha256: str
     quick_gelu: bool | None = None
     """Whether it was trained with QuickGELU; None where it does not say."""
+    adapter: bool = False
+    """Whether it was added to a base: the element types are then not its own."""
 
     def require_finite(self, prefix: str = "") -> Checkpoint:
         """Itself, unless it holds NaN or infinity: that raises `BadCheckpoint` naming the tensors."""
@@ -89,4 +91,5 @@ def load_head(path: Path) -> Tensor:
 
 
 def _checkpoint(opened: Opened, tensors: dict[str, Tensor]) -> Checkpoint:
-    return Checkpoint(opened.path, tensors, opened.source.metadata, opened.sha256(), opened.quick_gelu)
+    adapter = opened.layout.kind == Kind.ADAPTER
+    return Checkpoint(opened.path, tensors, opened.source.metadata, opened.sha256(), opened.quick_gelu, adapter)

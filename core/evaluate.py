@@ -19,6 +19,10 @@ from core.progress import Progress, Silent
 from core.step import Features, Outcome, Weights
 
 
+MEASURED = 2
+"""Counts up when the same files come to other numbers, so that what was remembered before is measured again."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What a set of weights achieves on one split of one task."""
@@ -126,7 +130,7 @@ def _has(problem: Problem, role: str, task: str) -> bool:
 def _file(problem: Problem, role: str, task: str, split: str, limit: int | None) -> Path | None:
     """Where the result is remembered; None where it can't be, since nothing tells when it changes."""
     weights_hash = problem.hashes.get("base" if role == "base" else task)
-    parts = [role, weights_hash, problem.content.get(task), split, limit, problem.execution]
+    parts = [MEASURED, role, weights_hash, problem.content.get(task), split, limit, problem.execution]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return paths.cache() / "evaluations" / f"{key}.json" if weights_hash else None
 

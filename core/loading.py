@@ -172,8 +172,7 @@ def _read_experts(
         if expert is None:
             continue
         for name, span in zip(vectors.names, vectors.spans, strict=True):
-            theta = expert.tensors[name].to(vectors.origin).reshape(-1)
-            vectors.deltas[row, span] = (theta - vectors.origin[span]).to(vectors.deltas)
+            vectors.deltas[row, span].copy_(_difference(expert.tensors[name], base.tensors[name], vectors.deltas.dtype))
         own[task.name] = {
             name: _as_used(expert.tensors[name], vectors.origin)
             for name in encoder.buffer_names
@@ -186,6 +185,12 @@ def _read_experts(
     if examiner.complaints:
         raise BadFiles(examiner.complaints)
     return replace(vectors, own={task: buffers for task, buffers in own.items() if buffers}), hashes
+
+
+def _difference(theta: Tensor, origin: Tensor, kept: torch.dtype) -> Tensor:
+    """θ − θ₀ as one vector, in the finest of the three formats: neither is rounded before they are subtracted."""
+    exact = torch.promote_types(kept, torch.promote_types(theta.dtype, origin.dtype))
+    return (theta.to(exact) - origin.to(exact)).reshape(-1)
 
 
 def _as_used(buffer: Tensor, origin: Tensor) -> Tensor:

@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from core.checkpoints import Checkpoint, Difference, differences, load_expert, not_finite, told
-from core.encoders.models import Architecture
+from core.checkpoints import Checkpoint, Difference, differences, load_expert, not_finite, spoiled, told
+from core.encoders.models import VISUAL, Architecture
 from core.errors import BadCheckpoint
 
 SAMPLE = 1024
@@ -67,16 +66,16 @@ class Examiner:
         except BadCheckpoint as error:
             self.complaints.append(Complaint(role, path.name, str(error)))
             return None
-        found = differences(self._base.tensors, expert.tensors, self._names, cast)
+        found = differences(self._base.tensors, expert.tensors, self._names, cast or expert.adapter)
         if found:
             self.complaints.append(Complaint(role, path.name, told(path.name, found), tuple(found)))
-        spoiled = not_finite(expert.tensors)
-        if spoiled:
-            self.complaints.append(Complaint(role, path.name, _spoiled(expert), tuple(spoiled)))
-        message = activation(expert, self._arch) or ("" if found or spoiled else self._worthless(task, expert))
+        if infinite := not_finite(expert.tensors):
+            message = spoiled(path.name, infinite, VISUAL)
+            self.complaints.append(Complaint(role, path.name, message, tuple(infinite)))
+        message = activation(expert, self._arch) or ("" if found or infinite else self._worthless(task, expert))
         if message:
             self.complaints.append(Complaint(role, path.name, message))
-        return None if found or spoiled or message else expert
+        return None if found or infinite or message else expert
 
     def _worthless(self, task: str, expert: Checkpoint) -> str:
         """Why an expert that fits still adds nothing: its weights are those of the base or of one before it."""
@@ -104,16 +103,9 @@ def activation(checkpoint: Checkpoint, arch: Architecture) -> str:
     return f"`{checkpoint.path.name}` was trained with {trained}, but `{arch.name}` computes {computed}; {remedy}."
 
 
-def _spoiled(expert: Checkpoint) -> str:
-    try:
-        expert.require_finite("visual.")
-    except BadCheckpoint as error:
-        return str(error)
-    return ""
-
-
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], names: Sequence[str]) -> bool:
-    return all(torch.equal(one[name].to(other[name].dtype), other[name]) for name in names)
+    """Whether the numbers are the same, whatever their formats: rounding would hide small updates."""
+    return all(bool((one[name] == other[name]).all()) for name in names)
 
 
 def _sample(tensors: Mapping[str, Tensor], names: Sequence[str]) -> str:

@@ -9,8 +9,6 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
-from core.errors import BadCheckpoint
-
 SHOWN = 6
 
 
@@ -62,11 +60,11 @@ def differences(
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> list[Difference]:
-    """The tensors with NaN or infinity."""
+    """The tensors with NaN, infinity, or what is infinite in float32, the format of what is merged."""
     return [
         Difference(name, Problem.NONFINITE, "finite numbers", "NaN or infinity")
         for name, tensor in tensors.items()
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all()
+        if tensor.is_floating_point() and not torch.isfinite(tensor.float()).all()
     ]
 
 
@@ -76,9 +74,8 @@ def told(file: str, found: Sequence[Difference]) -> str:
     return f"`{file}` does not fit the base: {'; '.join(map(str, found[:SHOWN]))}{more}."
 
 
-def check_against_base(
-    file: str, base: Mapping[str, Tensor], expert: Mapping[str, Tensor], names: Sequence[str], cast: bool = False
-) -> None:
-    """Raise `BadCheckpoint` with the differences, if there are any; other element types are accepted with `cast`."""
-    if found := differences(base, expert, names, cast):
-        raise BadCheckpoint(told(file, found))
+def spoiled(file: str, found: Sequence[Difference], prefix: str = "") -> str:
+    """What `not_finite` found in one sentence; `prefix` is what the file has before the names."""
+    shown = ", ".join(f"`{prefix}{item.tensor}`" for item in found[:4]) + (", …" if len(found) > 4 else "")
+    subject = f"tensor {shown} holds" if len(found) == 1 else f"tensors {shown} hold"
+    return f"`{file}`: {subject} NaN or infinite values; it can't be merged."

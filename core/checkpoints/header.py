@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import torch
 
-from core.checkpoints.source import MAX_DIMENSIONS, MAX_TENSORS, check_table, opened
+from core.checkpoints.source import MAX_DIMENSIONS, MAX_TENSORS, Entry, check_table, opened
 from core.errors import BadCheckpoint
 
 MAX_HEADER = 10 * 2**20
@@ -33,21 +32,12 @@ DTYPES = {
 
 
 @dataclass(frozen=True)
-class TensorInfo:
-    """Element type, shape and place of one tensor, from the header alone."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    begin: int
-    """First byte, counted from the end of the header."""
-    end: int
-
-
-@dataclass(frozen=True)
 class Header:
     """The table of contents of a safetensors file."""
 
-    tensors: dict[str, TensorInfo]
+    table: dict[str, Entry]
+    begins: dict[str, int]
+    """First byte of each tensor, counted from the start of the file."""
     metadata: dict[str, str]
 
 
@@ -80,10 +70,14 @@ def read_header(path: Path) -> Header:
         raise BadCheckpoint(f"`{path.name}` has a malformed safetensors header: expected an object.")
     metadata = entries.pop("__metadata__", {})
     check_table(path.name, entries)
-    tensors = {name: _entry(path.name, name, entry) for name, entry in entries.items()}
-    _check_cover(path.name, tensors.values(), size - 8 - length)
+    places = {name: _entry(path.name, name, entry) for name, entry in entries.items()}
+    _check_cover(path.name, places.values(), size - 8 - length)
     texts = metadata.items() if isinstance(metadata, dict) else ()
-    return Header(tensors, {k: v for k, v in texts if isinstance(v, str)})
+    return Header(
+        {name: entry for name, (entry, _) in places.items()},
+        {name: 8 + length + begin for name, (_, begin) in places.items()},
+        {k: v for k, v in texts if isinstance(v, str)},
+    )
 
 
 def _short(error: Exception) -> str:
@@ -101,7 +95,8 @@ def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value < 2**48
 
 
-def _entry(file: str, name: str, entry: object) -> TensorInfo:
+def _entry(file: str, name: str, entry: object) -> tuple[Entry, int]:
+    """What one tensor is, and where it begins after the header."""
     match entry:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [begin, end]} if len(
             shape
@@ -112,20 +107,21 @@ def _entry(file: str, name: str, entry: object) -> TensorInfo:
     if dtype not in DTYPES:
         known = ", ".join(DTYPES)
         raise BadCheckpoint(f"`{file}`: tensor `{name}` has element type {dtype[:20]!r}; expected one of {known}.")
-    if end - begin != math.prod(shape) * DTYPES[dtype].itemsize:
+    found = Entry(DTYPES[dtype], tuple(shape))
+    if end - begin != found.nbytes:
         raise BadCheckpoint(
             f"`{file}`: tensor `{name}` has {end - begin:,} bytes, which its shape {shape} does not fill."
         )
-    return TensorInfo(dtype, tuple(shape), begin, end)
+    return found, begin
 
 
-def _check_cover(file: str, tensors: Iterable[TensorInfo], available: int) -> None:
+def _check_cover(file: str, tensors: Iterable[tuple[Entry, int]], available: int) -> None:
     """The tensors must follow each other without hole or overlap and end at the file's end."""
     at = 0
-    for info in sorted(tensors, key=lambda info: (info.begin, info.end)):
-        if info.begin != at:
+    for entry, begin in sorted(tensors, key=lambda item: (item[1], item[0].nbytes)):
+        if begin != at:
             raise BadCheckpoint(f"`{file}` has overlapping or missing data at byte {at:,}; fetch or export it again.")
-        at = info.end
+        at += entry.nbytes
     if at != available:
         raise BadCheckpoint(
             f"`{file}` is {'truncated' if at > available else 'too long'}: expected {at:,} bytes of data, "

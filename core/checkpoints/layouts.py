@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from core.checkpoints import hugging_face
@@ -114,5 +114,4 @@ def _checked(file: str, table: Mapping[str, Entry], layout: Layout, outside: tup
             raise BadCheckpoint(f"`{file}`: the query, key and value of `{name}` should have one shape and type.")
         if recipe.transposed and len(table[recipe.parts[0]].shape) != 2:
             raise BadCheckpoint(f"`{file}`: `{recipe.parts[0]}` should be a matrix.")
-    passed_over = (*layout.passed_over, *outside)
-    return Layout(layout.name, layout.kind, layout.recipes, passed_over, layout.from_base)
+    return replace(layout, passed_over=(*layout.passed_over, *outside))

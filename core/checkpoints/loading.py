@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from core.checkpoints import lora
-from core.checkpoints.differences import not_finite
+from core.checkpoints.differences import differences, not_finite, spoiled, told
 from core.checkpoints.layouts import VISUAL, Kind
 from core.checkpoints.opening import Opened, open_checkpoint
 from core.errors import BadCheckpoint
@@ -17,21 +17,20 @@ from core.errors import BadCheckpoint
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Named tensors of one checkpoint, on the CPU, as stored."""
+    """Named tensors of one checkpoint, on the CPU, as stored; what an adapter changes in float64."""
 
     path: Path
     tensors: dict[str, Tensor]
-    metadata: Mapping[str, str]
     sha256: str
     quick_gelu: bool | None = None
     """Whether it was trained with QuickGELU; None where it does not say."""
+    adapter: bool = False
+    """Whether it was added to a base: the element types are then not its own."""
 
     def require_finite(self, prefix: str = "") -> Checkpoint:
         """Itself, unless it holds NaN or infinity: that raises `BadCheckpoint` naming the tensors."""
-        if names := [item.tensor for item in not_finite(self.tensors)]:
-            shown = ", ".join(f"`{prefix}{name}`" for name in names[:4]) + (", …" if len(names) > 4 else "")
-            told = f"tensor {shown} holds" if len(names) == 1 else f"tensors {shown} hold"
-            raise BadCheckpoint(f"`{self.path.name}`: {told} NaN or infinite values; it can't be merged.")
+        if found := not_finite(self.tensors):
+            raise BadCheckpoint(spoiled(self.path.name, found, prefix))
         return self
 
 
@@ -69,6 +68,17 @@ def load_expert(path: Path, base: Mapping[str, Tensor], *, finite: bool = True) 
     return checkpoint.require_finite(VISUAL) if finite else checkpoint
 
 
+def load_weights(path: Path, base: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
+    """The image encoder in `path` in the base's element types, and what it has beside the parameters `names`.
+
+    Raises `BadCheckpoint` if it does not fit.
+    """
+    tensors = load_expert(path, base).tensors
+    if found := differences(base, tensors, names, cast=True):
+        raise BadCheckpoint(told(path.name, found))
+    return {**base, **{name: tensors[name].to(base[name]) for name in names}}
+
+
 def load_head(path: Path) -> Tensor:
     """The classification head in `path`, `[classes, embed_dim]` float32: logits are features @ head.T.
 
@@ -89,4 +99,5 @@ def load_head(path: Path) -> Tensor:
 
 
 def _checkpoint(opened: Opened, tensors: dict[str, Tensor]) -> Checkpoint:
-    return Checkpoint(opened.path, tensors, opened.source.metadata, opened.sha256(), opened.quick_gelu)
+    adapter = opened.layout.kind == Kind.ADAPTER
+    return Checkpoint(opened.path, tensors, opened.sha256(), opened.quick_gelu, adapter)

@@ -20,7 +20,6 @@ from core.checkpoints.opening import Opened
 from core.errors import BadCheckpoint
 
 FACTOR = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<which>[AB])(?:\.\w+)?\.weight")
-PEFT = "base_model.model."
 UNSUPPORTED = {
     "use_dora": "DoRA",
     "lora_bias": "a bias of its own",
@@ -38,6 +37,7 @@ UNSUPPORTED = {
 def apply(opened: Opened, base: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The base's image encoder with the adapter merged into it, under open_clip's names without `visual.`.
 
+    What the adapter changes is float64: rounded to a half-precision base, most of a small B · A would be lost.
     Raises `BadCheckpoint` for everything that is no plain LoRA of the image encoder, by name.
     """
     file, config = opened.path.name, opened.config
@@ -55,8 +55,10 @@ def apply(opened: Opened, base: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if set(pair) != {"A", "B"}:
             raise BadCheckpoint(f"`{file}`: `{module[:120]}` should have lora_A and lora_B. Found only one of them.")
         (_, a), (_, b) = opened.source.read((pair["A"], pair["B"]))
-        name, rows = _target(file, module, base)
-        tensors[name] = _add(file, module, tensors[name], rows, a, b, _scale(file, config, module, a))
+        name, third = _target(file, module, base)
+        if tensors[name] is base[name]:
+            tensors[name] = base[name].cpu().to(torch.float64, copy=True)
+        _add(file, module, tensors[name], third, a, b, _scale(file, config, module, a))
     return tensors
 
 
@@ -120,11 +122,9 @@ def _pattern(config: Mapping[str, Any], key: str, module: str, otherwise: Any) -
     return otherwise
 
 
-def _add(file: str, module: str, weight: Tensor, third: int | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
-    """weight + scale · B · A, in the third of the rows that the matrix is, computed in float32 at least."""
-    precise = torch.promote_types(weight.dtype, torch.float32)
-    rows = slice(None) if third is None else slice(third * len(weight) // 3, (third + 1) * len(weight) // 3)
-    part = weight[rows]
+def _add(file: str, module: str, weight: Tensor, third: int | None, a: Tensor, b: Tensor, scale: float) -> None:
+    """Add scale · B · A to a weight, in the third of its rows that the matrix is."""
+    part = weight if third is None else weight[third * len(weight) // 3 : (third + 1) * len(weight) // 3]
     transposed = module == "visual_projection"
     shape = (part.shape[1], part.shape[0]) if transposed and part.ndim == 2 else tuple(part.shape)
     if not (a.ndim == b.ndim == len(shape) and b.shape[1] == a.shape[0] and (b.shape[0], *a.shape[1:]) == shape):
@@ -136,7 +136,5 @@ def _add(file: str, module: str, weight: Tensor, third: int | None, a: Tensor, b
         raise BadCheckpoint(
             f"`{file}`: lora_B of `{module[:120]}` should be a 1 × 1 convolution. Found {list(b.shape)}."
         )
-    tau = scale * (b.reshape(b.shape[0], -1).to(precise) @ a.reshape(a.shape[0], -1).to(precise)).to(weight.device)
-    made = weight.to(precise).clone()
-    made[rows] += (tau.T if transposed else tau).reshape(part.shape)
-    return made.to(weight.dtype)
+    tau = scale * (b.reshape(b.shape[0], -1).to(weight) @ a.reshape(a.shape[0], -1).to(weight))
+    part += (tau.T if transposed else tau).reshape(part.shape)

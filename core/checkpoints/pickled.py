@@ -29,11 +29,6 @@ class Pickled(Source):
             more = ", …" if len(found.passed_over) > 4 else ""
             self.warnings += (f"{len(found.passed_over)} entries that are no tensors are not read ({shown}{more})",)
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """See `Source.files`."""
-        return (self.path,)
-
 
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from core.checkpoints.header import DTYPES, read_header
-from core.checkpoints.source import Entry, Source, fill, opened
+from core.checkpoints.header import read_header
+from core.checkpoints.source import Source, fill, opened
 
 
 class SafetensorsFile(Source):
@@ -17,20 +17,12 @@ class SafetensorsFile(Source):
     format = "safetensors"
 
     def __init__(self, path: Path) -> None:
-        self.path, self._header = path, read_header(path)
-        self.metadata = self._header.metadata
-        self.table = {name: Entry(DTYPES[info.dtype], info.shape) for name, info in self._header.tensors.items()}
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """See `Source.files`."""
-        return (self.path,)
+        header = read_header(path)
+        self.path, self.table, self.metadata, self._begins = path, header.table, header.metadata, header.begins
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
         """See `Source.read`."""
         with opened(self.path) as file:
-            start = 8 + int.from_bytes(file.read(8), "little")
             for name in names:
-                info = self._header.tensors[name]
-                file.seek(start + info.begin)
-                yield name, fill(file, name, DTYPES[info.dtype], info.shape)
+                file.seek(self._begins[name])
+                yield name, fill(file, name, self.table[name].dtype, self.table[name].shape)

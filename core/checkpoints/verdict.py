@@ -49,11 +49,6 @@ class Verdict:
     warnings: tuple[str, ...]
     tensors: tuple[Row, ...]
 
-    @property
-    def usable(self) -> bool:
-        """Whether it can be a base or an expert."""
-        return self.kind in (Kind.CLIP, Kind.ENCODER, Kind.ADAPTER)
-
     def as_json(self) -> dict[str, Any]:
         """Plain lists, dicts, numbers and texts."""
         return asdict(self) | {"tensors": [asdict(row) | {"shape": list(row.shape)} for row in self.tensors]}

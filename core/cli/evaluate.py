@@ -49,9 +49,9 @@ def evaluate(
 
 def _weights(problem: Problem, path: Path | None, expert: str | None) -> tuple[Weights, str]:
     if path is not None:
-        from core.cli.merged_file import read
+        from core.checkpoints import load_weights
 
-        return read(path, problem), str(path)
+        return load_weights(path, problem.task_vectors.base, problem.task_vectors.names), str(path)
     if expert is not None:
         return problem.task_vectors.expert(expert), f"expert {expert}"
     return problem.task_vectors.base, "base"

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from core import methods
-from core.checkpoints import check_against_base, load_checkpoint
-from core.encoders.models import VISUAL
+from core.checkpoints import load_weights
 from core.errors import BadInput
 from core.problem import Problem
 from core.session import MERGED
@@ -68,11 +67,8 @@ class Models:
         raise BadInput("This run has no merged model yet. Wait for its first step, or choose another run.")
 
     def _stored(self, record: RunRecord, problem: Problem) -> Weights:
-        path = self._store.artefact(record.id, MERGED)
         vectors = problem.task_vectors
-        base, tensors = vectors.base, load_checkpoint(path, VISUAL).tensors
-        check_against_base(path.name, base, tensors, vectors.names, cast=True)
-        return base | {name: tensors[name].to(base[name]) for name in vectors.names}
+        return load_weights(self._store.artefact(record.id, MERGED), vectors.base, vectors.names)
 
 
 def state_of(record: RunRecord) -> tuple[str, str, int]:

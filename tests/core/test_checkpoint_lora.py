@@ -15,7 +15,10 @@ from torch import Tensor
 from core.checkpoints import Kind, identify, load_checkpoint, load_expert
 from core.checkpoints.hugging_face import from_open_clip
 from core.errors import BadCheckpoint
+from core.loading import load
+from core.suites import find
 from tests.core.checkpoint_files import clip, equal, hugging_face
+from tests.tiny import make_suite
 
 # PEFT 0.21 asks transformers 5 for a property under its former name.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -69,16 +72,46 @@ def test_an_adapter_is_merged_as_peft_merges_it(case: str, tmp_path: Path) -> No
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
         torch.testing.assert_close(
-            found[name], tensor, rtol=1e-6, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}"
+            found[name].to(tensor), tensor, rtol=1e-6, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}"
         )
     assert any(not torch.equal(found[name], base[name]) for name in base)
     assert equal(base, before)
 
 
+@pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16, torch.float32], ids=str)
+def test_a_small_update_reaches_the_task_vector_whatever_the_base_is_stored_in(
+    stored: torch.dtype, tmp_path: Path
+) -> None:
+    """From files to τ, against what PEFT adds to the same base in float64."""
+    suite = make_suite(tmp_path, tasks=1)
+    base = hugging_face("CLIPModel").to(stored)
+    save_file(base.state_dict(), tmp_path / "base.safetensors")
+    before = {name: tensor.clone() for name, tensor in base_of(base.double()).items()}
+    target = rf"vision_model\..*({'|'.join(ALL)}|patch_embedding)|visual_projection"
+    wrapped = peft.get_peft_model(base, peft.LoraConfig(r=4, lora_alpha=6, target_modules=target))
+    generator = torch.Generator().manual_seed(5)
+    for name, parameter in wrapped.named_parameters():
+        if "lora_" in name:
+            parameter.data = 0.005 * torch.randn(parameter.shape, generator=generator).double()
+    wrapped.save_pretrained(tmp_path / "adapter")
+    file = tmp_path / "adapter" / "adapter_model.safetensors"
+    save_file({name: tensor.float() for name, tensor in load_file(file).items()}, file)  # As PEFT trains them.
+    after = base_of(wrapped.merge_and_unload())
+    suite.write_text(suite.read_text().replace("task0.safetensors", "adapter"))
+
+    found = load(find(str(suite)), device="cpu", precision="float32", micro_batch=64).task_vectors
+    for name in found.names:
+        expected, tau = after[name] - before[name], found.delta(name)[0].double()
+        assert (tau - expected).norm() <= 1e-6 * expected.norm(), name
+    theta = found.expert("task0")  # What `individual` and the evaluation of the expert run with.
+    for name in found.names:
+        torch.testing.assert_close(theta[name], after[name].float(), rtol=2e-7, atol=1e-9)
+
+
 def test_an_adapter_of_a_whole_clip_model_is_read_from_its_file_alone(tmp_path: Path) -> None:
     merged, base = adapter(tmp_path, "CLIPModel", target_modules=r"vision_model\..*q_proj")
     file = tmp_path / "adapter_model.safetensors"
-    found = load_expert(file, base).tensors
+    found = {name: tensor.float() for name, tensor in load_expert(file, base).tensors.items()}
     torch.testing.assert_close(found, base_of(merged), rtol=1e-6, atol=1e-6)
     assert identify(file).kind == Kind.ADAPTER
     (tmp_path / "adapter_config.json").rename(tmp_path / "elsewhere.json")
@@ -135,10 +168,11 @@ def test_an_adapter_of_the_text_tower_is_refused(tmp_path: Path) -> None:
         (lambda t: t.update({next(iter(t)): torch.ones(4, 7)}), "should adapt a matrix of shape"),
         (lambda t: t.update({next(iter(t)): torch.ones(3, 32)}), "should have 4 rows"),
         (lambda t: t.pop(next(iter(t))), "lora_A and lora_B"),
+        (lambda t: t.update({name: 1e20 * x for name, x in t.items()}), "NaN or infinite"),
         (lambda t: t.update({"base_model.model.nowhere.lora_A.weight": torch.ones(4, 3),
                              "base_model.model.nowhere.lora_B.weight": torch.ones(3, 4)}), "does not have"),
     ],
-    ids=["width", "rank", "half", "unknown module"],
+    ids=["width", "rank", "half", "beyond float32", "unknown module"],
 )  # fmt: skip
 def test_a_damaged_adapter_is_refused(change: Any, message: str, tmp_path: Path) -> None:
     _, base = adapter(tmp_path)

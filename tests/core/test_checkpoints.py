@@ -46,7 +46,7 @@ def test_tensors_come_back_bit_for_bit(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file(tensors, path, metadata={"suite": "tiny"})
     found = load_checkpoint(path)
-    assert found.metadata == {"suite": "tiny"}
+    assert identify(path).metadata == {"suite": "tiny"}
     assert found.sha256 == sha256(path)
     assert found.tensors.keys() == tensors.keys()
     for name, tensor in tensors.items():

@@ -45,9 +45,7 @@ def test_another_pytorch_is_noted_with_the_step_it_took_over_at(
         assert f"began with PyTorch 1.0 and goes on after step 3 with {here}" in caplog.text
 
 
-def test_a_run_of_before_a_setting_goes_on_as_it_began(
-    problem32: Problem, tiny_suite: Path, tmp_path: Path
-) -> None:
+def test_a_run_of_before_a_setting_goes_on_as_it_began(problem32: Problem, tiny_suite: Path, tmp_path: Path) -> None:
     """FW-Merging chose by cosines before there was `score`; its runs have no word about it on record."""
     method = methods.get("fw_hard")
     asked = {"steps": 4, "samples": 8, "per": "layer", "step_size": 10, "scale": 1}
@@ -78,9 +76,7 @@ def test_a_run_of_before_a_setting_goes_on_as_it_began(
 def test_a_cell_of_before_a_setting_is_carried_out_as_it_was_planned(problem32: Problem, tmp_path: Path) -> None:
     cell = Cell("fw_soft", {"steps": 2, "seed": 0}, problem32.tasks)
     with Store.open(tmp_path) as store:
-        study = store.studies.create(
-            name="experts", suite="tiny", origin="tiny", options={}, cells=[cell.plain()]
-        )
+        study = store.studies.create(name="experts", suite="tiny", origin="tiny", options={}, cells=[cell.plain()])
         run_id = create_run(store, store.studies.get(study), cell, "key", problem32)
         assert store.run(run_id).settings["score"] == "cosine"
 

@@ -20,7 +20,7 @@ from core.problem import Problem
 from core.progress import Progress, Silent
 from core.report import version
 from core.session import Session
-from core.settings import MethodSettings, parse
+from core.settings import MethodSettings, parse_stored
 from core.step import Need, Step
 from core.store import ACTIVE, CannotWrite, RunRecord, Store
 from core.suites import find
@@ -107,7 +107,7 @@ def reopen(
     """
     require_resumable(record)
     method = methods.get(record.method)
-    settings = parse(method.Settings, record.settings, record.method)
+    settings = parse_stored(method.Settings, record.settings, record.method)
     how = record.execution
     problem = load(
         find(record.origin),
@@ -191,12 +191,17 @@ def _verdict(error: BaseException, control: Control) -> tuple[str, str | None]:
 
 def _require_same(record: RunRecord, problem: Problem, method: Method, settings: MethodSettings) -> None:
     """Refuse to go on with anything that would change the result."""
+    began = parse_stored(methods.get(record.method).Settings, record.settings, record.method)
     found: dict[str, Any] = {
         "method": method.name,
         "tasks": list(problem.tasks),
         "settings": settings.model_dump(mode="json"),
     }
-    expected: dict[str, Any] = {"method": record.method, "tasks": list(record.tasks), "settings": record.settings}
+    expected: dict[str, Any] = {
+        "method": record.method,
+        "tasks": list(record.tasks),
+        "settings": began.model_dump(mode="json"),
+    }
     for name in _REPEATABLE:
         found[name], expected[name] = problem.execution.get(name), record.execution.get(name)
     for role, sha256 in record.hashes.items():

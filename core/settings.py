@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,9 +12,13 @@ from core.errors import BadInput, UnknownName
 S = TypeVar("S", bound="Settings")
 
 
-def setting(default: Any, description: str, *, source: str, **limits: Any) -> Any:
-    """A pydantic field with a plain-words description and the source of its default."""
-    return Field(default, description=description, json_schema_extra={"source": source}, **limits)
+def setting(default: Any, description: str, *, source: str, before: Any = None, **limits: Any) -> Any:
+    """A pydantic field with a plain-words description and the source of its default.
+
+    `before` is what runs did before the setting was there, where that is not the default.
+    """
+    more = {"source": source} | ({} if before is None else {"before": before})
+    return Field(default, description=description, json_schema_extra=more, **limits)
 
 
 class Settings(BaseModel):
@@ -40,6 +45,13 @@ def parse(settings: type[S], values: dict[str, Any], subject: str) -> S:
         return settings(**values)
     except ValidationError as error:
         raise BadInput(_explain(settings, error, subject)) from None
+
+
+def parse_stored(settings: type[S], values: Mapping[str, Any], subject: str) -> S:
+    """`parse` for the settings that a run or a study has on record, all there were when it began."""
+    extras = {name: field.json_schema_extra for name, field in settings.model_fields.items()}
+    before = {n: extra["before"] for n, extra in extras.items() if isinstance(extra, dict) and "before" in extra}
+    return parse(settings, before | dict(values), subject)
 
 
 def _explain(settings: type[Settings], error: ValidationError, subject: str) -> str:

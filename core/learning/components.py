@@ -11,7 +11,7 @@ from torch import Tensor
 from core.grouping import block_of
 from core.problem import Problem
 from core.task_vectors import TaskVectors
-from core.techniques.spectral import FUSED, polar, svd
+from core.techniques.spectral import FUSED, svd
 
 Decompose = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 """τ `[K, m, n]` of one matrix -> left `[K, m, r]`, values `[K, r]`, right `[K, r, n]`."""
@@ -115,16 +115,3 @@ def own(rank: int) -> Decompose:
         )
 
     return decompose
-
-
-def orthogonal(deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """TSV-Merge's components: the top ⌊r/K⌋ of each task, turned so that no two tasks share a direction.
-
-    With all of them on and λ = 1 their sum is TSV-Merge's merged task vector.
-    """
-    kept = max(1, min(deltas.shape[1:]) // len(deltas))
-    left, values, right = own(kept)(deltas)
-    count, rows, columns = len(deltas), deltas.shape[1], deltas.shape[2]
-    turned_left = polar(left.movedim(0, 1).reshape(rows, count * kept)).view(rows, count, kept).movedim(1, 0)
-    turned_right = polar(right.reshape(count * kept, columns)).view(count, kept, columns)
-    return turned_left, values, turned_right

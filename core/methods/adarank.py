@@ -10,13 +10,14 @@ from torch import Tensor
 
 from core.learning import starts
 from core.learning.coefficients import Learner, LearningSettings
-from core.learning.components import Components, Decompose, orthogonal, own
+from core.learning.components import Components, Decompose, own
 from core.learning.method import LearningMethod
 from core.merged import Batch, EncoderGradient, Measured
 from core.methods.base import Weights
 from core.mixture import Mixture
 from core.problem import Problem
 from core.settings import setting
+from core.techniques.spectral import orthogonal
 
 PAPER = "AdaRank (ICLR 2026)"
 START, SLOPE = 0.1, 10.0

@@ -32,15 +32,16 @@ class FwHardSettings(FrankWolfeSettings):
 
 
 class FwHard(Method[FwHardSettings]):
-    """θ ← θ + γ_t·0.3·(θ_sel − θ), γ_t = 2/(t + 2)·step size, where sel minimises Σ_t ⟨∇_t, θ_k,t⟩ / (‖∇_t‖‖θ_k,t‖)."""
+    """θ ← θ + γ_t·0.3·(θ_sel − θ), γ_t = 2/(t + 2)·step size, where sel minimises ⟨∇, θ_k⟩."""
 
     name = "fw_hard"
     title = "FW-Merging (hard)"
     paper = (
-        "FW-Merging (arXiv 2503.12649), the hard variant, as in FusionBench, which also lets the first "
-        "model be chosen. The authors take labels of training images; here the entropy of unlabelled ones unless "
-        "`select_by` says otherwise. Tensors of norm zero, which give NaN there, count as unrelated. "
-        "The score is taken with raw weights, as the authors do, and these are nearly the same for all experts."
+        "FW-Merging (arXiv 2503.12649), the hard variant; the first model can be chosen as in FusionBench. "
+        "The authors take labels of training images; here the entropy of unlabelled ones unless "
+        "`select_by` says otherwise. The expert is that of the paper's linear minimisation, by the inner product over "
+        "all weights. The released code and FusionBench add up one cosine for each parameter tensor, so that a bias "
+        "counts as much as a matrix: `score=cosine`. Tensors of norm zero, which give NaN there, count as unrelated."
     )
     summary = "Walks from a merged model towards the expert that lowers the loss fastest, a little at each step."
     cost = "One forward and backward pass over 100 images of every task per step; memory of one more model."

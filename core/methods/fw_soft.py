@@ -41,9 +41,11 @@ class FwSoft(Method[FwSoftSettings]):
     name = "fw_soft"
     title = "FW-Merging (soft)"
     paper = (
-        "FW-Merging (arXiv 2503.12649), the soft variant, as in FusionBench: coefficients for each "
-        "parameter tensor, not clamped. Tasks choose in the order of their names. The rounds share 500 steps, so that "
-        "as many images are seen as by AdaMerging; the authors take 500 steps in each of ten rounds."
+        "FW-Merging (arXiv 2503.12649), the soft variant: coefficients for each parameter tensor, not clamped, as in "
+        "FusionBench. An expert is chosen by the inner product over all weights, as in the paper; the released code "
+        "and FusionBench add up one cosine for each parameter tensor: `score=cosine`. Tasks choose in the order of "
+        "their names. The rounds share 500 steps, so that as many images are seen as by AdaMerging; the authors take "
+        "500 steps in each of ten rounds."
     )
     summary = "Chooses the most useful expert for each task, learns how much of it to take, and repeats from there."
     cost = "As AdaMerging, and in every round a pass over 100 images of every task; no copy of the experts."

@@ -33,8 +33,9 @@ class IsoC(Method[IsoCSettings]):
     title = "Iso-C"
     paper = (
         "No Task Left Behind (Marczak et al., ICML 2025), Iso-C; tensors that are no matrix take "
-        "the mean of τ. The authors choose α on validation images, here it is 1. "
-        "Directions that no task uses (singular value 0) stay unused."
+        "the mean of τ. The authors choose α on validation images, here it is 1. The mean is over all min(m, n) "
+        "singular values; directions that no task uses (singular value 0, as with LoRA), for which the authors' code "
+        "takes whatever vectors the processor gives, stay unused."
     )
     summary = "Adds all task vectors, then gives every direction the same strength, so that no task drowns another."
     cost = "One singular value decomposition a matrix: seconds on a GPU, a minute on a CPU for ViT-B/32."
@@ -52,4 +53,4 @@ class IsoC(Method[IsoCSettings]):
 def merge(delta: Tensor) -> Tensor:
     """τ `[K, m, n]` -> Δ `[m, n]`."""
     u, s, vt = directions(delta.sum(0))
-    return s.mean() * (u @ vt)
+    return s.sum() / min(delta.shape[1:]) * (u @ vt)

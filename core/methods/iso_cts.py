@@ -32,8 +32,9 @@ class IsoCTS(Method[IsoCTSSettings]):
     title = "Iso-CTS"
     paper = (
         "No Task Left Behind (Marczak et al., ICML 2025), Iso-CTS; tensors that are no matrix take "
-        "the mean of τ. The authors choose α on validation images, here it is 1. "
-        "Directions that no task uses (singular value 0) stay unused."
+        "the mean of τ. The authors choose α on validation images, here it is 1. The mean is over all min(m, n) "
+        "singular values; directions that no task uses (singular value 0, as with LoRA), for which the authors' code "
+        "takes whatever vectors the processor gives, stay unused."
     )
     summary = "Iso-C that also keeps what is special to each task."
     cost = "K + 3 singular value decompositions a matrix: seconds on a GPU, minutes on a CPU for ViT-B/32."
@@ -58,8 +59,8 @@ def merge(delta: Tensor, common: float) -> Tensor:
     u, s, vt = (part[..., :shared] if at < 2 else part[:shared] for at, part in enumerate(directions(delta.sum(0))))
     left, values, right = [u], [s], [vt]
     for one in delta:
-        own_u, own_s, own_vt = directions(one - u @ (u.T @ one))
+        own_u, own_s, own_vt = directions(one - u @ (u.T @ one), of=one)
         left.append(own_u[:, :own])
         values.append(own_s[:own])
         right.append(own_vt[:own])
-    return torch.cat(values).mean() * (polar(torch.cat(left, dim=1)) @ polar(torch.cat(right)))
+    return torch.cat(values).sum() / rank * (polar(torch.cat(left, dim=1)) @ polar(torch.cat(right)))

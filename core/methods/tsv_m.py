@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor
 
 from core.methods.base import Method, State, Step
 from core.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings
-from core.techniques.spectral import directions, polar
+from core.techniques.spectral import orthogonal
 from core.techniques.tensorwise import PARTS, QKV, matrices, tensor_by_tensor
 
 
@@ -50,8 +49,5 @@ class TsvM(Method[TsvMSettings]):
 
 def merge(delta: Tensor) -> Tensor:
     """τ `[K, m, n]` -> Δ `[m, n]`."""
-    kept = max(1, min(delta.shape[1:]) // len(delta))
-    u, s, vt = zip(*(directions(one) for one in delta), strict=True)
-    left = polar(torch.cat([one[:, :kept] for one in u], dim=1))
-    right = polar(torch.cat([one[:kept] for one in vt]))
-    return left * torch.cat([one[:kept] for one in s]) @ right
+    left, values, right = orthogonal(delta)
+    return ((left * values[:, None]) @ right).sum(0)

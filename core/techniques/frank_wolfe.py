@@ -21,6 +21,7 @@ from core.step import Need, State
 from core.task_vectors import TaskVectors
 
 Per = Literal["model", "layer"]
+Score = Literal["inner_product", "cosine"]
 PAPER = "FW-Merging"
 
 
@@ -31,6 +32,12 @@ class FrankWolfeSettings(MethodSettings):
         "model",
         "Choose one expert for the whole model, or one for each parameter tensor (layer).",
         source=f"{PAPER}; FusionBench",
+    )
+    score: Score = setting(
+        "inner_product",
+        "How an expert is compared with the slope: by their inner product, or by one cosine for each parameter tensor.",
+        source=f"{PAPER}: argmin_s ⟨∇l(θ), s⟩; cosine: its released code, FusionBench",
+        before="cosine",
     )
     samples: int = setting(
         100, "Images of each task that a choice is made on.", source=f"{PAPER}; FusionBench", ge=1, le=4096
@@ -70,7 +77,7 @@ class Selection:
             steps=rounds,
         )
         self._pass = EncoderGradient(problem, self._vectors)
-        self._norms = expert_norms(self._vectors)
+        self._norms = expert_norms(self._vectors) if settings.score == "cosine" else None
         self.images_per_round = self._batches.images_per_step
 
     @torch.no_grad()
@@ -111,9 +118,14 @@ def expert_norms(vectors: TaskVectors) -> Tensor:
     return norms
 
 
-def scores(vectors: TaskVectors, gradient: Tensor, norms: Tensor) -> Tensor:
-    """cos(∇_t, θ_k,t) for each parameter tensor and expert, `[T, K]`; 0 where either is zero."""
+def scores(vectors: TaskVectors, gradient: Tensor, norms: Tensor | None = None) -> Tensor:
+    """⟨∇_t, τ_k,t⟩ for each parameter tensor and expert, `[T, K]`; with `norms` cos(∇_t, θ_k,t), 0 if either is zero.
+
+    ⟨∇, θ_k⟩ is larger by ⟨∇, θ₀⟩ for every expert alike, which decides nothing and would cost digits.
+    """
     along = vectors.contract(gradient, range(len(vectors.names)), len(vectors.names))
+    if norms is None:
+        return along
     for at, span in enumerate(vectors.spans):
         along[at] += gradient[span] @ vectors.origin[span]
         along[at] /= gradient[span].norm()

@@ -23,17 +23,33 @@ def svd(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return u.to(matrix.device), s.to(matrix.device), vt.to(matrix.device)
 
 
-def directions(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The decomposition cut to its numerical rank, at least 1.
+def directions(matrix: Tensor, of: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """The decomposition without singular values that are zero but for rounding, of `matrix` or of what it is part `of`.
 
-    Singular vectors of zeros are arbitrary, and methods that change singular values would turn them into noise.
+    Singular vectors of zeros are arbitrary: with them a result would depend on the order of the tasks and on the
+    processor. Whatever is averaged over singular values has to count the zeros that are left out.
     """
     u, s, vt = svd(matrix)
-    rank = max(1, int((s > 10 * torch.finfo(s.dtype).eps * s[0]).sum()))
+    rank = int((s > 10 * torch.finfo(s.dtype).eps * (matrix if of is None else of).norm()).sum())
     return u[:, :rank], s[:rank], vt[:rank]
 
 
 def polar(matrix: Tensor) -> Tensor:
-    """The nearest matrix with orthonormal rows or columns: U Vᵀ."""
-    u, _, vt = svd(matrix)
+    """The nearest matrix with orthonormal rows or columns, U Vᵀ; what is 0 in every row or column stays 0."""
+    u, _, vt = directions(matrix)
     return u @ vt
+
+
+def orthogonal(deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """TSV-Merge's components of τ `[K, m, n]`: the top ⌊r/K⌋ of each task, turned so that no two tasks share one.
+
+    Left `[K, m, q]`, values `[K, q]`, right `[K, q, n]`; zeros where a task has fewer. Their sum is TSV-Merge's Δ.
+    """
+    (count, rows, columns), kept = deltas.shape, max(1, min(deltas.shape[1:]) // len(deltas))
+    left, values, right = (deltas.new_zeros(count, *size) for size in ((rows, kept), (kept,), (kept, columns)))
+    for at, delta in enumerate(deltas):
+        u, s, vt = directions(delta)
+        own = min(kept, len(s))
+        left[at, :, :own], values[at, :own], right[at, :own] = u[:, :own], s[:own], vt[:own]
+    turned = polar(left.movedim(0, 1).reshape(rows, count * kept)).view(rows, count, kept).movedim(1, 0)
+    return turned, values, polar(right.reshape(count * kept, columns)).view(count, kept, columns)

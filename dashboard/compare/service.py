@@ -10,7 +10,7 @@ from core import methods, suites
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.jobs import RunRequest
 from core.methods.base import Method
-from core.settings import parse
+from core.settings import parse_stored
 from core.step import Need
 from core.store import ACTIVE, RunRecord
 from core.suites import SuiteFile
@@ -145,7 +145,7 @@ def _needs(record: RunRecord) -> str:
     """What the run had to be given with its settings; empty for a method or settings that this version lacks."""
     try:
         method = methods.get(record.method)
-        return method.needed(parse(method.Settings, dict(record.settings), method.name)).value
+        return method.needed(parse_stored(method.Settings, record.settings, method.name)).value
     except MergescopeError:
         return ""
 

@@ -14,7 +14,7 @@ from core.checkpoints import load_weights
 from core.errors import BadInput
 from core.problem import Problem
 from core.session import MERGED
-from core.settings import parse
+from core.settings import parse_stored
 from core.step import Coefficients, Form, Need, Weights
 from core.store import RunRecord, Store
 
@@ -49,7 +49,7 @@ class Models:
             weights = self._stored(record, problem)
             return Merged(lambda _task: weights, record.steps_done)
         method = methods.get(record.method)
-        settings = parse(method.Settings, record.settings, record.method)
+        settings = parse_stored(method.Settings, record.settings, record.method)
         rows = self._store.steps(record.id, since=record.steps_done - 1)
         newest = next((row for row in reversed(rows) if row.coefficients is not None), None)
         if newest is not None and newest.coefficients is not None:

@@ -29,7 +29,7 @@ def slope(problem: Problem) -> Tensor:
 
 
 def found_scores(problem: Problem, gradient: Tensor) -> Tensor:
-    """The engine's scores."""
+    """The engine's cosines."""
     return scores(problem.task_vectors, gradient, expert_norms(problem.task_vectors))
 
 
@@ -81,18 +81,39 @@ def test_a_zero_tensor_does_not_hide_its_expert(problem64: Problem) -> None:
     assert set(choose(table, "model", torch.zeros_like(table, dtype=torch.bool)).tolist()) == {2}
 
 
-@pytest.mark.parametrize("per", ["model", "layer"])
-@pytest.mark.parametrize("begin_with", ["task_arithmetic", "ties", "pretrained"])
-def test_hard_moves_towards_what_it_chose(begin_with: str, per: str, problem64: Problem) -> None:
+def test_a_bias_does_not_outvote_a_matrix(problem64: Problem) -> None:
+    """By the inner product over the whole vector (the paper's) the expert that lies down the slope is found."""
+    vectors, down, up = problem64.task_vectors, 1, 2
+    gradient = torch.zeros_like(vectors.origin)
+    for name, span in zip(vectors.names, vectors.spans, strict=True):
+        if name.endswith("mlp.c_fc.weight"):
+            gradient[span] = -vectors.deltas[down, span]
+        elif name.endswith("bias"):
+            gradient[span] = -1e-6 * (vectors.origin + vectors.deltas[up])[span]
+    nothing = torch.zeros(len(vectors.names), 3, dtype=torch.bool)
+    assert set(choose(scores(vectors, gradient), "model", nothing).tolist()) == {down}
+    assert set(choose(found_scores(problem64, gradient), "model", nothing).tolist()) == {up}
+
+
+@pytest.mark.parametrize(("begin_with", "per", "score"), [
+    ("task_arithmetic", "model", "inner_product"), ("ties", "layer", "inner_product"),
+    ("pretrained", "model", "cosine"), ("task_arithmetic", "layer", "cosine"), ("pretrained", "model", None),
+])  # fmt: skip
+def test_hard_moves_towards_what_it_chose(begin_with: str, per: str, score: str | None, problem64: Problem) -> None:
     """θ ← θ + γ·0.3·(θ_sel − θ) on whole weights, with choices made from plain autograd's gradient."""
     vectors = problem64.task_vectors
-    steps = run("fw_hard", problem64, steps=3, begin_with=begin_with, per=per, samples=1000)
+    named = {"score": score} if score else {}
+    steps = run("fw_hard", problem64, steps=3, begin_with=begin_with, per=per, samples=1000, **named)
     theta = vectors.flat(merged(begin_with, problem64, "task0"))
     experts = torch.stack([vectors.flat(vectors.expert(task)) for task in vectors.tasks])
     for at, step in enumerate(steps[1:]):
         gradient = _pooled_gradient(problem64, theta)
         chosen = torch.stack([
-            torch.stack([torch.cosine_similarity(gradient[s], e[s], dim=0) for e in experts]) for s in vectors.spans
+            torch.stack([
+                torch.cosine_similarity(gradient[s], e[s], dim=0) if score == "cosine" else gradient[s] @ e[s]
+                for e in experts
+            ])
+            for s in vectors.spans
         ])  # fmt: skip
         best = chosen.argmin(1) if per == "layer" else chosen.sum(0).argmin().expand(len(chosen))
         target = torch.cat([experts[k, s] for k, s in zip(best, vectors.spans, strict=True)])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from core import methods, runner
@@ -13,7 +16,10 @@ from core.errors import Cancelled
 from core.memory import forget_peak, peak_memory_mb
 from core.methods.base import Step
 from core.problem import Problem
+from core.settings import parse
 from core.store import Store
+from core.studies.engine.cells import Cell
+from core.studies.engine.execution import create_run
 
 
 def test_another_pytorch_is_noted_with_the_step_it_took_over_at(
@@ -37,6 +43,42 @@ def test_another_pytorch_is_noted_with_the_step_it_took_over_at(
         assert (found.status, found.steps_done) == ("done", 6)
         assert found.execution["resumed_with"] == [{"after_step": 3, "torch": here}]
         assert f"began with PyTorch 1.0 and goes on after step 3 with {here}" in caplog.text
+
+
+def test_a_run_of_before_a_setting_goes_on_as_it_began(problem32: Problem, tiny_suite: Path, tmp_path: Path) -> None:
+    """FW-Merging chose by cosines before there was `score`; its runs have no word about it on record."""
+    method = methods.get("fw_hard")
+    asked = {"steps": 4, "samples": 8, "per": "layer", "step_size": 10, "scale": 1}
+    with Store.open(tmp_path) as store:
+
+        def finish(stop_at: int | None, **values: object) -> tuple[str, dict[str, Any]]:
+            settings, control = parse(method.Settings, asked | values, "fw_hard"), Control()
+            run_id = runner.create(store, problem32, method, settings, origin=str(tiny_suite))
+
+            def stop(step: Step) -> None:
+                if step.number == stop_at:
+                    control.cancel()
+
+            with contextlib.suppress(Cancelled):
+                runner.execute(store, run_id, problem32, method, settings, control=control, on_step=stop)
+            return run_id, dict(store.run(run_id).settings)
+
+        whole, other = finish(None, score="cosine")[0], finish(None)[0]
+        old, stored = finish(2, score="cosine")
+        store.describe(old, settings={name: value for name, value in stored.items() if name != "score"})
+        problem, found, settings = runner.reopen(store.run(old), load=lambda *_, **__: problem32)
+        runner.execute(store, old, problem, found, settings)
+        rows = [store.steps(run_id)[-1].coefficients for run_id in (old, whole, other)]
+        assert np.array_equal(rows[0], rows[1])
+        assert not np.array_equal(rows[0], rows[2])
+
+
+def test_a_cell_of_before_a_setting_is_carried_out_as_it_was_planned(problem32: Problem, tmp_path: Path) -> None:
+    cell = Cell("fw_soft", {"steps": 2, "seed": 0}, problem32.tasks)
+    with Store.open(tmp_path) as store:
+        study = store.studies.create(name="experts", suite="tiny", origin="tiny", options={}, cells=[cell.plain()])
+        run_id = create_run(store, store.studies.get(study), cell, "key", problem32)
+        assert store.run(run_id).settings["score"] == "cosine"
 
 
 def test_the_peak_of_memory_can_begin_anew() -> None:

@@ -95,6 +95,17 @@ def test_tables_hold_the_mean_of_the_seeds(file: SuiteFile) -> None:
     assert value.n == 2
 
 
+def test_published_gains_of_fw_merging_are_ratios_of_the_accuracies_beside_them(file: SuiteFile) -> None:
+    study = studies.get("experts")
+    (table,) = study.result(study.scope(file, StudyOptions()), []).published
+    assert [column.unit for column in table.columns] == ["percent", "percent", "points", "percent"]
+    assert len(table.rows) == 3
+    for row in table.rows:
+        before, after, points, ratio = (value.mean for value in row.values if value is not None)
+        assert points == pytest.approx(after - before)
+        assert ratio == pytest.approx(after / before - 1, abs=1e-3)  # The accuracies are printed with three digits.
+
+
 def test_intervals_are_students() -> None:
     # scipy.stats.t.interval(0.95, 2, loc=2, scale=1/sqrt(3)), worked out apart from this program.
     found = estimate([1.0, 2.0, 3.0, None])

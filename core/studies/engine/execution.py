@@ -10,7 +10,7 @@ from core.control import Control
 from core.errors import FAULTS, BadInput, Cancelled, MergescopeError, told
 from core.problem import Problem
 from core.progress import Progress
-from core.settings import parse
+from core.settings import parse, parse_stored
 from core.store import RunRecord, Store, StudyRecord
 from core.studies.base import Study
 from core.studies.engine.cells import Cell, content_key
@@ -137,7 +137,7 @@ def _all_cells(
 def create_run(store: Store, record: StudyRecord, cell: Cell, key: str, problem: Problem) -> str:
     """The queued run of a cell, described so that it can be executed and resumed like any other."""
     method = methods.get(cell.method)
-    settings = parse(method.Settings, dict(cell.settings), cell.method)
+    settings = parse_stored(method.Settings, cell.settings, cell.method)
     facts = {
         "unseen": list(cell.unseen),
         "images": dict(cell.images) if cell.images else None,
@@ -169,7 +169,7 @@ def here(store: Store, problem: Problem, control: Control, progress: Progress) -
     def run(run_id: str) -> None:
         record: RunRecord = store.run(run_id)
         method = methods.get(record.method)
-        settings = parse(method.Settings, record.settings, record.method)
+        settings = parse_stored(method.Settings, record.settings, record.method)
         with runner.Noted(store, run_id, control):
             part = as_stored(problem, record.tasks, record.execution)
         runner.execute(store, run_id, part, method, settings, control=control, progress=progress)

@@ -138,6 +138,11 @@ class Method(ABC):
         what it would have yielded without stopping.
         """
 
+    @property
+    def random(self) -> bool:
+        """Whether its result depends on the seed, so that studies of chance repeat it."""
+        return self.needs is not Need.NOTHING
+
     def vectors(self, problem: Problem, settings: MethodSettings) -> TaskVectors | None:
         """The task vectors that λ scales; None where λ alone does not make the model."""
         return None

@@ -51,6 +51,11 @@ class Dare(Method):
     cost = "Seconds; with TIES one more copy of the task vectors in memory."
     Settings = DareSettings
 
+    @property
+    def random(self) -> bool:
+        """The seed decides which entries are dropped."""
+        return True
+
     def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: the merged model."""
         assert isinstance(settings, DareSettings)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from core.statistics import interval_of_mean
+from core.report import average_ci95
 from core.store import RunRecord
 from dashboard.differences import Named, differences
 
@@ -139,7 +139,7 @@ def _row(
         method=method,
         cells=tuple(_cell(report.get(task)) for task in columns),
         average=whole.get("average_accuracy"),
-        interval=_interval(whole.get("tasks", [])),
+        interval=average_ci95(whole.get("tasks", []), record.tasks),
         normalised=whole.get("average_normalised"),
         complete=all(task in report for task in columns),
         merged=len(record.tasks),
@@ -154,12 +154,6 @@ def _row(
         group="several" if form else "labelled" if needs in LABELS else "one",
         needs=needs,
     )
-
-
-def _interval(tasks: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:
-    """95 % interval of the mean over the merged tasks, as `compare` of the command line prints it."""
-    merged = [task for task in tasks if task.get("normalised") is not None and task.get("ci95")]
-    return interval_of_mean([task["accuracy"] for task in merged], [task["ci95"] for task in merged])
 
 
 def _other_form(record: RunRecord) -> str:

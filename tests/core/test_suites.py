@@ -85,7 +85,7 @@ MISTAKES = [
     ),
     ("    classes: [red, green]", "    classes: []", 11, "at least 2; found 0"),
     ("    classes: [red, green]", "    classes: [red, 1]", 11, "`tasks.0.classes.1` should be a valid string"),
-    ("    classes: [red, green]", "    classes: [yes, no]", 11, "`tasks.0.classes.0` should be a valid string"),
+    ("    classes: [red, green]", "    classes: [yes, green]", 11, "`tasks.0.classes.0` should be a valid string"),
     ('    templates: ["a {}"]', "    templates: []", 12, "at least 1; found 0"),
     ('    templates: ["a {}"]', "    templates: [a]", 12, "exactly one {} for the class name"),
     ('    templates: ["a {}"]', '    templates: ["{} {}"]', 12, "exactly one {}"),

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Any, Protocol
 
+from core.statistics import interval_of_mean, mean
 from core.store.records import RunRecord, StepRecord
 
 
@@ -55,7 +56,7 @@ def build(
     λ that a person changed: the run it came from, the changes, and what that run's steps had cost.
     """
     tasks = [_task(evaluation, references.get(evaluation.task)) for evaluation in evaluations]
-    merged = [task for task in tasks if task["name"] in record.tasks]
+    counted = averaged(tasks, record.tasks)
     return {
         "mergescope": version(),
         "suite": record.suite,
@@ -65,8 +66,8 @@ def build(
         "device": record.device,
         "precision": record.precision,
         "tasks": tasks,
-        "average_accuracy": _mean([task["accuracy"] for task in merged]),
-        "average_normalised": _mean([task["normalised"] for task in merged]),
+        "average_accuracy": mean([task["accuracy"] for task in counted]),
+        "average_normalised": mean([task["normalised"] for task in counted]),
         "steps": record.steps_done,
         "seconds": record.seconds,
         "seconds_per_step": record.seconds / max(record.steps_done, 1),
@@ -77,6 +78,17 @@ def build(
         "samples_seen": record.samples_seen,
         "form": form,
     } | ({} if record.what_if is None else {"what_if": record.what_if.plain()})
+
+
+def averaged(tasks: Sequence[Mapping[str, Any]], merged: Sequence[str]) -> list[Mapping[str, Any]]:
+    """The rows of a report's `tasks` that every average counts: merged tasks whose accuracy is known."""
+    return [task for task in tasks if task["name"] in merged and task["accuracy"] is not None]
+
+
+def average_ci95(tasks: Sequence[Mapping[str, Any]], merged: Sequence[str]) -> tuple[float, float] | None:
+    """95 % interval of `average_accuracy`; None where no accuracy is known."""
+    counted = averaged(tasks, merged)
+    return interval_of_mean([task["accuracy"] for task in counted], [task["ci95"] for task in counted])
 
 
 def _task(evaluation: Accuracy, reference: Reference | None) -> dict[str, Any]:
@@ -97,8 +109,3 @@ def _coefficients(record: RunRecord, steps: Sequence[StepRecord]) -> dict[str, A
     last = next((step.coefficients for step in reversed(steps) if step.coefficients is not None), None)
     values = [] if last is None else [[float(value) for value in row] for row in last]
     return {"groups": list(record.groups), "tasks": list(record.tasks), "values": values}
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

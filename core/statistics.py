@@ -17,6 +17,12 @@ class Estimate:
     n: int = 1
 
 
+def mean(values: Sequence[float | None]) -> float | None:
+    """Mean of the known values; None where there is none."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
 def estimate(values: Sequence[float | None]) -> Estimate | None:
     """Mean and Student's 95 % interval of the known values; None where there is none."""
     found = [value for value in values if value is not None]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -178,7 +180,7 @@ def parse_text(text: str, file: str) -> SuiteEntry:
     try:
         entry = SuiteEntry.model_validate(data)
     except ValidationError as error:
-        raise BadSuite("\n".join(_explain(file, node, item) for item in error.errors())) from None
+        raise BadSuite("\n".join(_explain(file, node, item) for item in _own(error.errors()))) from None
     names = [task.name for task in entry.tasks]
     for at, name in enumerate(names):
         if name in names[:at]:
@@ -223,6 +225,28 @@ def _check_nodes(node: yaml.Node, file: str, seen: set[int]) -> None:
             _check_nodes(value, file, seen)
 
 
+def _own(found: Sequence[Any]) -> list[dict[str, Any]]:
+    """The errors without those that only follow from another one.
+
+    A list is not too short because entries of it are wrong, and a key that is missing and written wrongly is one
+    mistake.
+    """
+    found = [
+        dict(item) for item in found if item["type"] != "too_short" or len(item["input"]) < item["ctx"]["min_length"]
+    ]
+    for item in found:
+        if item["type"] == "too_short":  # Counted in the file: entries that are wrong are there too.
+            item["ctx"] = {**item["ctx"], "actual_length": len(item["input"])}
+    missing = {item["loc"]: item for item in found if item["type"] == "missing"}
+    for item in found:
+        *parent, name = item["loc"] or ("",)
+        keys = [loc[-1] for loc in missing if loc[:-1] == tuple(parent)]
+        if item["type"] == "extra_forbidden" and (near := get_close_matches(str(name), keys, 1)):
+            item["meant"] = near[0]
+            del missing[(*parent, near[0])]
+    return [item for item in found if item["type"] != "missing" or item["loc"] in missing]
+
+
 def _explain(file: str, root: yaml.Node | None, item: Any) -> str:
     place = [part for part in item["loc"] if part not in (_LIST, _MAPPING)]
     place = [part for before, part in zip([None, *place], place, strict=False) if before != "data" or part not in KINDS]
@@ -236,10 +260,11 @@ def _explain(file: str, root: yaml.Node | None, item: Any) -> str:
             node = node.value[part]
     line = node.start_mark.line + 1 if node is not None else 1
     limits = item.get("ctx", {})
+    meant = f"`{item['meant']}` is missing and perhaps meant" if "meant" in item else "this one is unknown"
     expected = {
         "too_short": f"a list of at least {limits.get('min_length')}; found {limits.get('actual_length')}",
         "too_long": f"a list of at most {limits.get('max_length')}; found {limits.get('actual_length')}",
-        "extra_forbidden": "a known key; this one is unknown",
+        "extra_forbidden": f"a known key; {meant}",
         "missing": "given; it is missing",
         "union_tag_invalid": f"one of {', '.join(KINDS)}",
         "union_tag_not_found": f"one of {', '.join(KINDS)}; it is missing",

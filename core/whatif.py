@@ -18,7 +18,7 @@ from core.problem import Problem
 from core.progress import Silent
 from core.report import build
 from core.session import MERGED, base_file
-from core.settings import parse
+from core.settings import parse_stored
 from core.step import Coefficients, Outcome, Step, Weights
 from core.store import Edit, RunRecord, Store, WhatIf
 from core.store.records import Float32
@@ -28,7 +28,7 @@ from core.titles import run_title
 def require_mixing(record: RunRecord) -> None:
     """Raise `BadInput` for a run whose λ alone does not make its model."""
     method = methods.get(record.method)
-    if method.mixture(parse(method.Settings, record.settings, record.method)) is None:
+    if method.mixture(parse_stored(method.Settings, record.settings, record.method)) is None:
         raise BadInput(
             f"λ of {method.title} can't be changed afterwards: its model needs more than λ. Choose a run of AdaMerging."
         )
@@ -38,7 +38,7 @@ def weights(problem: Problem, record: RunRecord, values: Float32) -> Weights:
     """The model that a run's method makes of λ `[groups, tasks]`; raises `BadInput` where λ alone makes none."""
     require_mixing(record)
     method = methods.get(record.method)
-    settings = parse(method.Settings, record.settings, record.method)
+    settings = parse_stored(method.Settings, record.settings, record.method)
     found = method.weights_at(problem, settings, _coefficients(record, values))
     assert found is not None
     return found

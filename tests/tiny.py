@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 IMAGE_SIZE = 16
 CLASSES = ("red", "green", "blue", "grey")
+TEMPLATES = ("a patch of {}",)
 CONFIG: dict[str, Any] = {
     "embed_dim": 16,
     "vision_cfg": {"image_size": IMAGE_SIZE, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16},
@@ -29,7 +30,8 @@ def make_suite(
     """Write config, base, experts, images and the suite file `name`.yaml below `folder`; return the suite file.
 
     The tasks are called `names`, or `task0`, `task1`, …; experts are the base plus a small random perturbation.
-    Equal arguments give equal bytes; without `labelled` nobody knows what the images show.
+    Equal arguments give equal bytes on every processor: random numbers are drawn in float64 and then rounded, since
+    those that torch draws in float32 differ in their last bits. Without `labelled` nobody knows what the images show.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(CONFIG))
@@ -48,15 +50,24 @@ def make_suite(
 
 
 def _base(seed: int) -> dict[str, torch.Tensor]:
+    usual = torch.get_default_dtype()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = open_clip.CLIP(**CONFIG)
-    return {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+        try:
+            torch.set_default_dtype(torch.float64)
+            model = open_clip.CLIP(**CONFIG)
+        finally:
+            torch.set_default_dtype(usual)
+    return {name: tensor.contiguous() for name, tensor in model.float().state_dict().items()}
 
 
 def _expert(base: dict[str, torch.Tensor], generator: torch.Generator) -> dict[str, torch.Tensor]:
     tower = {name: tensor for name, tensor in base.items() if name.startswith("visual.")}
-    return {name: tensor + 0.02 * torch.randn(tensor.shape, generator=generator) for name, tensor in tower.items()}
+
+    def moved(tensor: torch.Tensor) -> torch.Tensor:
+        return (tensor + 0.02 * torch.randn(tensor.shape, generator=generator, dtype=torch.float64)).float()
+
+    return {name: moved(tensor) for name, tensor in tower.items()}
 
 
 def _images(random: np.random.Generator) -> dict[str, np.ndarray]:
@@ -81,7 +92,7 @@ def _description(name: str, tasks: list[str]) -> dict[str, Any]:
                 "expert": {"weights": f"{task}.safetensors"},
                 "data": {"kind": "arrays", "path": f"{task}.npz"},
                 "classes": list(CLASSES),
-                "templates": ["a patch of {}"],
+                "templates": list(TEMPLATES),
             }
             for task in tasks
         ],

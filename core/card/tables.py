@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from core.report import version
+from core.report import averaged, version
+from core.statistics import mean
 from core.store import RunRecord
 from core.titles import method_title
 
@@ -31,7 +32,8 @@ def results(record: RunRecord, titles: Mapping[str, str]) -> Rows:
     ]
     if rows:
         base, expert = (
-            _mean([task.get(key) for task in report["tasks"]]) for key in ("base_accuracy", "expert_accuracy")
+            mean([task.get(key) for task in averaged(report["tasks"], record.tasks)])
+            for key in ("base_accuracy", "expert_accuracy")
         )
         average = [percent(report.get("average_accuracy")), "", percent(base), percent(expert)]
         rows.append(["Average", *average, percent(report.get("average_normalised"))])
@@ -79,8 +81,3 @@ def interval(bounds: Sequence[float] | None) -> str:
 
 def _plain(value: Any) -> str:
     return "yes" if value is True else "no" if value is False else str(value)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

@@ -18,11 +18,10 @@ _FORMS = ("one model", "one model per task", "needs task modules")
 
 def row_of(label: str, needs: Need, run: str, report: dict[str, Any], reused: bool) -> dict[str, Any]:
     """A row of the JSON output: the report without its histories, and what the method had to be given."""
-    from core.statistics import interval_of_mean
+    from core.report import average_ci95
 
     facts = {name: value for name, value in report.items() if name not in HISTORIES}
-    merged = [task for task in report["tasks"] if task["normalised"] is not None]
-    bounds = interval_of_mean([task["accuracy"] for task in merged], [task["ci95"] for task in merged])
+    bounds = average_ci95(report["tasks"], report["coefficients"]["tasks"])
     more = {"label": label, "run": run, "reused": reused, "needs": needs.value}
     return more | facts | {"average_ci95": None if bounds is None else list(bounds)}
 

@@ -71,6 +71,8 @@ def _measure(problem: Problem, weights: Weights, tasks: list[str]) -> list[Evalu
 
 
 def _report(suite: str, subject: str, problem: Problem, found: list[Evaluation]) -> dict[str, Any]:
+    from core.statistics import mean
+
     rows = [
         {
             "name": item.task,
@@ -82,7 +84,6 @@ def _report(suite: str, subject: str, problem: Problem, found: list[Evaluation])
         }
         for item in found
     ]
-    known = [item.accuracy for item in found if item.accuracy is not None]
     return {
         "suite": suite,
         "weights": subject,
@@ -90,7 +91,7 @@ def _report(suite: str, subject: str, problem: Problem, found: list[Evaluation])
         "device": str(problem.device),
         "precision": problem.precision,
         "tasks": rows,
-        "average_accuracy": sum(known) / len(known) if known else None,
+        "average_accuracy": mean([item.accuracy for item in found]),
     }
 
 

@@ -83,12 +83,12 @@ def summary(report: dict[str, Any]) -> list[str]:
 
 
 def _means(report: dict[str, Any]) -> list[str]:
-    def mean(key: str) -> float | None:
-        known = [task[key] for task in report["tasks"] if task[key] is not None]
-        return sum(known) / len(known) if known else None
+    from core.report import averaged
+    from core.statistics import mean
 
+    counted = averaged(report["tasks"], report["coefficients"]["tasks"])
     return [
-        percent(mean("base_accuracy")),
-        percent(mean("expert_accuracy")),
+        percent(mean([task["base_accuracy"] for task in counted])),
+        percent(mean([task["expert_accuracy"] for task in counted])),
         percent(report["average_normalised"]),
     ]

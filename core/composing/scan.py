@@ -14,6 +14,8 @@ from core.errors import BadCheckpoint, BadInput
 from core.files import inside
 from core.hub.listing import CONFIGURATION, WEIGHTS
 from core.progress import Progress, Silent
+from core.tasks.decode import SUFFIXES
+from core.tasks.sources.folder import WORDS
 
 DEEPEST = 6
 """Folders inside one another that are looked into."""
@@ -21,11 +23,10 @@ MOST_FOLDERS = 20_000
 MOST_CHECKPOINTS = 500
 MOST_CONFIGURATION = 64 * 2**10
 """Bytes of a JSON file that is looked into."""
-ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
+ENDINGS = (".safetensors", ".pth.tar", ".pt", ".pth", ".bin", ".ckpt", ".model")
 """Names that files of weights have; what they are is decided by their content."""
 HUB_WEIGHTS = re.compile("|".join(WEIGHTS))
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-SPLIT_NAMES = ("train", "training", "val", "valid", "validation", "held-out", "test", "testing", "eval")
+SPLIT_NAMES = tuple(name for names in WORDS.values() for name in names)
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,12 @@ def scan(root: Path, progress: Progress | None = None, tick: Callable[[], None] 
     return found
 
 
+def plain(name: str) -> str:
+    """A name in lower case without the ending of a file of weights or of an array file."""
+    name = name.lower()
+    return next((name.removesuffix(end) for end in (*ENDINGS, ".npz") if name.endswith(end)), name)
+
+
 def _walk(root: Path, found: Scan, tick: Callable[[], None]) -> list[Path]:
     weights: list[Path] = []
     for visited, (folder, folders, files) in enumerate(_folders(root)):
@@ -132,7 +139,7 @@ def _folders(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 
 def _image_folder(folder: Path, folders: list[str], files: list[str]) -> tuple[str, ...] | None:
     """Class names of a folder that holds images as a whole; `()` where they are unlabelled, None where it is none."""
-    if any(name.lower().endswith(PICTURES) for name in files):
+    if any(name.lower().endswith(SUFFIXES) for name in files):
         return ()
     if not folders:
         return None
@@ -147,7 +154,7 @@ def _image_folder(folder: Path, folders: list[str], files: list[str]) -> tuple[s
 def _class_folders(folder: Path) -> tuple[str, ...] | None:
     """Subfolders, if each of them holds images and nothing else does; `()` for images without class folders."""
     entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
-    if any(entry.name.lower().endswith(PICTURES) for entry in entries):
+    if any(entry.name.lower().endswith(SUFFIXES) for entry in entries):
         return ()
     classes = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     if classes and all(_holds_pictures(folder / name) for name in classes):
@@ -157,7 +164,7 @@ def _class_folders(folder: Path) -> tuple[str, ...] | None:
 
 def _holds_pictures(folder: Path) -> bool:
     with os.scandir(folder) as entries:
-        return any(entry.name.lower().endswith(PICTURES) for entry in entries)
+        return any(entry.name.lower().endswith(SUFFIXES) for entry in entries)
 
 
 def _judge(path: Path) -> FoundCheckpoint:

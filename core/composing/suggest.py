@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.checkpoints import Kind
-from core.composing.scan import FoundCheckpoint, FoundImages, Scan
+from core.composing.scan import FoundCheckpoint, FoundImages, Scan, plain
 
 BASE_NAMES = ("zeroshot", "pretrained", "base", "basemodel", "openai", "original")
 """What the base's file is called, letters only."""
@@ -51,10 +51,10 @@ def suggest(found: Scan) -> Suggestion:
 def key(path: Path, root: Path) -> str:
     """The task that a path's own name, or else that of a folder above it, speaks of: lower-case words joined by `-`."""
     for part in reversed(path.relative_to(root).parts):
-        words = re.findall(r"[a-z0-9]+", part.lower().removesuffix(path.suffix.lower()))
+        words = re.findall(r"[a-z0-9]+", plain(part))
         if told := [word for word in words if not FILLERS.fullmatch(word)]:
             return "-".join(told)[:64]
-    return re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:64] or "task"
+    return re.sub(r"[^a-z0-9]+", "-", plain(path.name)).strip("-")[:64] or "task"
 
 
 def _base(encoders: list[FoundCheckpoint]) -> FoundCheckpoint | None:
@@ -67,7 +67,7 @@ def _base(encoders: list[FoundCheckpoint]) -> FoundCheckpoint | None:
 
 
 def _says_base(path: Path) -> bool:
-    return re.sub(r"[^a-z]+", "", path.stem.lower()) in BASE_NAMES
+    return re.sub(r"[^a-z]+", "", plain(path.name)) in BASE_NAMES
 
 
 def _named(found: Iterable[FoundCheckpoint], root: Path) -> dict[str, FoundCheckpoint]:

@@ -79,6 +79,11 @@ class Method(ABC, Generic[S]):
         what it would have yielded without stopping.
         """
 
+    @property
+    def random(self) -> bool:
+        """Whether its result depends on the seed, so that studies of chance repeat it."""
+        return self.needs is not Need.NOTHING
+
     def mixture(self, settings: S) -> Callable[[Problem], Mixture] | None:
         """Makes what λ weighs, the way from λ to weights; None where λ alone does not make the model."""
         return None

@@ -63,12 +63,12 @@ class Breadcrumbs(Method[BreadcrumbsSettings]):
 
 
 def _masked(row: Tensor, below: float, above: float) -> Tensor:
-    """The entries `[n]` whose rank by magnitude, counted from 1, is above β·n and at most γ·n; others 0."""
+    """The entries `[n]` whose rank by magnitude, counted from 1, is above β·n and at most γ·n; others 0.
+
+    Entries as large as the smallest or the largest one kept are kept too: in half precision they are many.
+    """
     size = row.abs()
     low, high = int(below * len(row)), int(above * len(row))
-    if high == 0:
+    if low == high:
         return torch.zeros_like(row)
-    kept = size <= size.kthvalue(high).values
-    if low > 0:
-        kept &= size > size.kthvalue(low).values
-    return row * kept
+    return row * ((size >= size.kthvalue(low + 1).values) & (size <= size.kthvalue(high).values))

@@ -51,6 +51,11 @@ class Dare(Method[DareSettings]):
     cost = "Seconds; with TIES one more copy of the task vectors in memory."
     Settings = DareSettings
 
+    @property
+    def random(self) -> bool:
+        """The seed decides which entries are dropped."""
+        return True
+
     def steps(self, problem: Problem, settings: DareSettings, resume: State | None = None) -> Iterator[Step]:
         """One step: the merged model."""
         vectors = problem.task_vectors

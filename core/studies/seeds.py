@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from core import methods
 from core.statistics import Estimate, paired
-from core.step import Need
 from core.studies.base import Study, title_of
 from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
@@ -18,7 +17,7 @@ REFERENCE = "adamerging"
 
 
 class Seeds(Study):
-    """Every method that draws images, with five seeds: means, intervals, paired differences to AdaMerging."""
+    """Every method that the seed changes, with five seeds: means, intervals, paired differences to AdaMerging."""
 
     name = "seeds"
     title = "Seeds and intervals"
@@ -27,7 +26,7 @@ class Seeds(Study):
 
     def plan(self, scope: Scope) -> list[Cell]:
         """Every random method with every seed; seed by seed, so that an early end still compares."""
-        own = [name for name in methods.names() if len(scope.seeds_of(name)) > 1 or _draws(name)]
+        own = [name for name in methods.names() if methods.get(name).random]
         chosen = sorted(scope.methods(own), key=lambda name: (name != REFERENCE, name))
         return [scope.cell(name, {}, seed=seed) for seed in scope.seeds for name in chosen]
 
@@ -58,8 +57,3 @@ class Seeds(Study):
         bars = Series("average", tuple(map(title_of, names)), tuple(average[name] for name in names))
         chart = Chart("Average accuracy with its 95 % interval", "bars", "", "average accuracy", (bars,))
         return Result(tables, (chart,), tuple(findings))
-
-
-def _draws(name: str) -> bool:
-    method = methods.get(name)
-    return bool(getattr(method, "random", method.needs is not Need.NOTHING))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.errors import BadSuite
 
+_MARKUP = re.compile(r"-(\s.*)?|#.*|[\"'].*|[^:]+:(\s.*)?|[\[\]{}],?")
+"""Lines of YAML or of a part of JSON; a file of nothing else is no list of names."""
 MAX_BYTES = 8 * 2**20
 """Bytes of a file of class names."""
 
@@ -52,18 +57,51 @@ def match(task: str, wanted: Sequence[str] | Mapping[str, str] | None, ids: Sequ
     return Classes(names, ids)
 
 
-def class_names(file: Path) -> tuple[str, ...]:
-    """One class name per line of a UTF-8 text file, empty lines left out; raises `BadSuite`."""
+def class_names(file: Path) -> tuple[str, ...] | dict[str, str]:
+    """The class names in a UTF-8 file, told by its content, in the order of the head's rows; raises `BadSuite`.
+
+    A JSON list; a JSON object from 0, 1, … to names or from names to 0, 1, …; or text with a name per line, empty lines
+    left out. Any other JSON object of texts maps the source's own names to class names, as `classes` in a suite file.
+    """
     try:
         if file.stat().st_size > MAX_BYTES:
-            raise BadSuite(f"`{file.name}` is larger than {MAX_BYTES >> 20} MiB; expected one class name per line.")
-        lines = file.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSuite(f"`{file.name}` should be a text file with one class name per line. Found: {error}.") from None
-    names = tuple(line.strip() for line in lines if line.strip())
-    if len(names) < 2:
-        raise BadSuite(f"`{file.name}` should have at least two class names, one per line. Found {len(names)}.")
-    return names
+            raise ValueError(f"more than {MAX_BYTES >> 20} MiB")
+        text = file.read_text("utf-8-sig")
+        found = _from_json(text) if text.lstrip()[:1] in ("[", "{") else _from_lines(text)
+        names = tuple(found.values()) if isinstance(found, dict) else found
+        if wrong := [name for name in names if not isinstance(name, str) or not name.strip()]:
+            raise ValueError(f"the class name {str(wrong[0])[:60]!r}, which should be a text")
+        if len(names) < 2:
+            raise ValueError(f"{len(names)} of at least two")
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadSuite(
+            f"`{file.name}` should be class names: one per line, or a JSON list or object. Found: {error}."
+        ) from None
+    return found
+
+
+def _from_json(text: str) -> tuple[str, ...] | dict[str, str]:
+    found = json.loads(text, object_pairs_hook=_unique)
+    if isinstance(found, list):
+        return tuple(found)
+    numbers = set(range(len(found)))
+    by_name = {place: name for name, place in found.items() if type(place) is int}
+    by_place = {int(place): name for place, name in found.items() if re.fullmatch(r"[0-9]{1,6}", place)}
+    ordered = next((each for each in (by_name, by_place) if set(each) == numbers), None)
+    return found if ordered is None else tuple(ordered[place] for place in sorted(numbers))
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key that occurs more than once")
+    return dict(pairs)
+
+
+def _from_lines(text: str) -> tuple[str, ...]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if lines and all(map(_MARKUP.fullmatch, lines)):
+        raise ValueError(f"`{lines[0][:60]}`, which is neither a plain name nor JSON")
+    return tuple(lines)
 
 
 def in_order(names: Sequence[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from core import methods as registry
 from core.methods.base import Form, Role
-from core.statistics import interval_of_mean
+from core.report import average_ci95
 from core.store import RunRecord
 from core.titles import EDITED
 from dashboard.differences import Named, differences
@@ -160,7 +160,7 @@ def _row(
         method=method,
         cells=tuple(_cell(report.get(task)) for task in columns),
         average=whole.get("average_accuracy"),
-        interval=_interval(whole.get("tasks", [])),
+        interval=average_ci95(whole.get("tasks", []), record.tasks),
         normalised=whole.get("average_normalised"),
         complete=all(task in report for task in columns),
         merged=len(record.tasks),
@@ -176,12 +176,6 @@ def _row(
         needs=needs,
         changes="" if changed is None else f"after step {changed.step}: {changed.words}",
     )
-
-
-def _interval(tasks: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:
-    """95 % interval of the mean over the merged tasks, as `compare` of the command line prints it."""
-    merged = [task for task in tasks if task.get("normalised") is not None and task.get("ci95")]
-    return interval_of_mean([task["accuracy"] for task in merged], [task["ci95"] for task in merged])
 
 
 def _other_form(record: RunRecord) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from core.loading import load
 from core.problem import Problem
 from core.suites import find
 from tests.core.naive import Naive
+from tests.tiny import CLASSES, TEMPLATES
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,9 +33,10 @@ def _load(folder: Path, suite: Path, precision: str) -> Problem:
 
 
 @pytest.fixture(scope="session")
-def problem64(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path) -> Problem:
-    """The tiny suite with everything in float64."""
-    return _load(tmp_path_factory.mktemp("home64"), tiny_suite, "float64")
+def problem64(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path, naive: Naive) -> Problem:
+    """The tiny suite with everything in float64; also the heads, whose text tower runs in float32 for people."""
+    problem = _load(tmp_path_factory.mktemp("home64"), tiny_suite, "float64")
+    return replace(problem, heads={task: naive.head(list(CLASSES), list(TEMPLATES)) for task in problem.heads})
 
 
 @pytest.fixture(scope="session")

@@ -90,6 +90,15 @@ def copies_of_the_base(problem: Problem) -> Problem:
     return with_experts(problem, {t: torch.zeros_like(problem.task_vectors.origin) for t in problem.tasks})
 
 
+def rounding(dtype: torch.dtype, terms: int, steps: int = 1, condition: float = 1) -> float:
+    """How far two right results may lie apart, relative to their size, because processors add in different orders.
+
+    A sum of `terms` numbers is off by at most `terms` · eps / 2 (Higham, Accuracy and Stability, 4.2), for each of two
+    processors; each of `steps` begins where the last one ended; `condition` is how much a result moves with its input.
+    """
+    return torch.finfo(dtype).eps * terms * steps * condition
+
+
 def assert_close(found: Weights, expected: Weights, tolerance: float = 1e-12) -> None:
     """Same names, shapes and types, and values within an absolute tolerance."""
     assert list(found) == list(expected)

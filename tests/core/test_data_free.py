@@ -151,6 +151,20 @@ def test_breadcrumbs_keeps_ranks_between_its_limits() -> None:
     assert not _masked(row, 0, 0.1).any()
 
 
+def test_breadcrumbs_keeps_all_entries_as_large_as_those_at_its_limits() -> None:
+    row = torch.tensor([1.0, 2.0, -2.0, 2.0, 3.0, 3.0, 9.0])
+    assert _masked(row, 0.3, 0.8).tolist() == [0, 2, -2, 2, 3, 3, 0]
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_breadcrumbs_keeps_as_much_in_half_precision(half: torch.dtype) -> None:
+    """A difference of two rounded weights is a whole number of units in the last place: many entries are equal."""
+    random = torch.Generator().manual_seed(0)
+    base = torch.rand(10_000, generator=random)
+    row = (base + 0.02 * torch.randn(10_000, generator=random)).to(half) - base.to(half)
+    assert _masked(row, 0.85, 0.993).count_nonzero() >= int(0.993 * 10_000) - int(0.85 * 10_000)
+
+
 def test_breadcrumbs_refuses_limits_that_cross() -> None:
     with pytest.raises(BadInput, match=r"`below` should be at most `above`"):
         settings("breadcrumbs", below=0.9, above=0.5)

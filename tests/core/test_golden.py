@@ -10,45 +10,49 @@ import torch
 
 from core import methods
 from core.problem import Problem
-from tests.core.properties import merged
+from tests.core.properties import merged, rounding
+
+CONDITION = 100
+"""By how much more than its inputs a result may move: singular vectors, inverses, Adam's division by a small gradient.
+The largest that was seen is 60: Iso-CTS moved by 6e-6 of its length when all inputs were rounded to float32 anew."""
 
 GOLDEN: dict[str, tuple[float, float]] = {
-    "adamerging": (1.7311091321819094, -1.4494781300480193),
-    "adamerging_pp": (1.5666399808037454, -0.7292459360279302),
-    "adarank": (1.403867965187999, -1.185679304383057),
-    "average": (2.0787566863204034, -2.4497187266573053),
-    "best": (3.043940767066084, 0.09314698239719998),
-    "breadcrumbs": (1.3103254885847595, -0.2427556176440566),
-    "consensus": (1.5536037392900686, -2.017253386841419),
-    "dare": (5.9429090786512715, -3.9641144525853713),
-    "individual": (3.612240528407957, -1.3312025497618012),
-    "iso_c": (5.354751594229231, -5.594494852104512),
-    "iso_cts": (5.4179084656184395, -4.251747895638375),
-    "lines": (3.6401546563477583, -5.170341557849177),
-    "model_stock": (0.08665111534364514, 0.014717469170694403),
-    "multi_task": (16.396203494250866, 26.487015860023288),
-    "pcb": (3.6113047993885683, -0.6144509984729067),
+    "adamerging": (2.146773831671265, 2.0163047866208075),
+    "adamerging_pp": (1.9128255048556626, 1.9831790938970935),
+    "adarank": (1.7874906428799964, 1.2586042206488517),
+    "average": (2.078149951038245, 2.4707812003786307),
+    "best": (2.033949802486372, -0.23658196712181268),
+    "breadcrumbs": (1.306952136993477, 2.0363654279272545),
+    "consensus": (1.544604637176734, 1.5337926676888063),
+    "dare": (6.035026060369393, 6.231884842508971),
+    "featcal": (3.6746019376542285, 2.8877420248649717),
+    "fisher": (2.4679996302308815, 2.595814411262665),
+    "fw_hard": (1.899121952256115, 2.150426296576729),
+    "fw_soft": (2.100241510756195, 1.5994080594340865),
+    "grouped": (4.157027134801176, 0.5079787620795724),
+    "individual": (3.6094032857548086, 1.2453107477159082),
+    "iso_c": (5.365207604924822, 8.0040056813055),
+    "iso_cts": (5.428003595890985, 4.9270862078399995),
+    "lines": (3.6590029003395137, 3.4794896989904736),
+    "model_stock": (0.09194593852282361, 0.05383406142536075),
+    "multi_task": (15.098679520464229, 32.48363817527359),
+    "pcb": (3.620138303379269, 1.761360638508773),
     "pretrained": (0.0, 0.0),
-    "samerging": (0.6094462821699751, -0.5367729492680783),
-    "surgery": (1.870881017688359, -2.20474685399157),
-    "tall_masks": (4.778526428713488, -3.874834246852907),
-    "task_arithmetic": (1.870881017688359, -2.20474685399157),
-    "ties": (1.5943052084471192, -0.5946159003731557),
-    "tsv_m": (4.1487253473686225, -0.01952498996842622),
-    "wemoe": (1.870881017688359, -2.20474685399157),
-    "wudi": (5.415195612231014, -6.08485983512995),
-    "featcal": (3.738322730924592, -2.537749033529598),
-    "fisher": (2.4548140452091785, -3.2815645779068365),
-    "grouped": (4.1487253473686225, -0.01952498996842622),
-    "regmean": (3.2968050571494154, -0.7517888155783881),
-    "regmean_pp": (3.411469617177816, -2.096825282470707),
-    "fw_hard": (1.9004711754797108, -2.139322672960205),
-    "fw_soft": (2.029507393855249, -1.8494024768045656),
+    "regmean": (3.25121291290919, 3.714126126615196),
+    "regmean_pp": (3.3805887035687143, 3.3060413692943555),
+    "samerging": (0.3725245868159719, 0.08368080025820529),
+    "surgery": (1.870334955934419, 2.2237030803407647),
+    "tall_masks": (4.762208753532693, 5.897243367121629),
+    "task_arithmetic": (1.870334955934419, 2.2237030803407647),
+    "ties": (1.5956889447128417, 1.8336265785801136),
+    "tsv_m": (4.157027134801176, 0.5079787620795724),
+    "wemoe": (1.870334955934419, 2.2237030803407647),
+    "wudi": (5.433441398167106, 5.685996249218768),
 }
 
 
 def measured(method: str, problem: Problem) -> tuple[float, float]:
-    """Length and projection of what the method added to the base."""
+    """Length and projection of what the method added to the base; the direction's entries are at most 1."""
     vectors = problem.task_vectors
     added = vectors.flat(merged(method, problem, "task0")) - vectors.origin
     direction = torch.linspace(-1, 1, len(added), dtype=torch.float64).mul(97).cos()
@@ -60,4 +64,9 @@ def test_golden_values(method: str, problem64: Problem) -> None:
     found = measured(method, problem64)
     row = f'"{method}": ({found[0]!r}, {found[1]!r}),'
     assert method in GOLDEN, f"no row yet; check the method by other means, then add {row}"
-    assert found == pytest.approx(GOLDEN[method], rel=1e-6, abs=1e-8), f"was this change meant? then {row}"
+    # Both are sums over all parameters, after up to four steps of learning. A projection may be small because its terms
+    # cancel, so its error is measured by the length.
+    tolerance = rounding(torch.float64, terms=len(problem64.task_vectors.origin), steps=4, condition=CONDITION)
+    assert found == pytest.approx(GOLDEN[method], rel=0, abs=tolerance * max(found[0], 1)), (
+        f"was this change meant? then {row}"
+    )

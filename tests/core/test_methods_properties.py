@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import open_clip
 import pytest
 import torch
 
-from core import methods
+from core import methods, studies
 from core.errors import UnknownName
+from core.evaluate import evaluate_outcome
 from core.grouping import group
 from core.methods.base import Need
 from core.problem import Problem
 from core.settings import parse
+from core.studies.engine.options import StudyOptions
+from core.studies.engine.scope import Scope
+from core.suites import find
 from tests.core.formulas import FORMULAS
 from tests.core.naive import Naive
 from tests.core.properties import (
@@ -43,6 +48,28 @@ def test_the_methods_of_the_issue_are_registered() -> None:
 def test_an_unknown_method_lists_those_that_exist() -> None:
     with pytest.raises(UnknownName, match=r"`adamergin`.*adamerging.*ties"):
         methods.get("adamergin")
+
+
+@every_method
+def test_a_method_says_whether_the_seed_changes_its_result(method: str, problem64: Problem) -> None:
+    found = []
+    for seed in (3, 4):
+        steps = run(method, problem64, seed=seed)
+        outcome = steps[-1].outcome
+        assert outcome is not None
+        # Of a result with modules of its own only the answers differ; where a method chooses, other images may lead to
+        # the same choice.
+        answers = evaluate_outcome(problem64, outcome, "task0").entropy
+        losses = [loss for step in steps for loss in step.losses.values()]
+        found.append([*outcome.weights_for("task0").values(), torch.tensor([answers, *losses])])
+    assert methods.get(method).random == any(not torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_a_study_of_seeds_repeats_every_method_that_is_random(tiny_suite: Path) -> None:
+    scope = Scope(find(str(tiny_suite)), StudyOptions(), own_seeds=(0, 1))
+    planned = {(cell.method, cell.settings["seed"]) for cell in studies.get("seeds").plan(scope)}
+    assert planned == {(name, seed) for name in ALL if methods.get(name).random for seed in (0, 1)}
+    assert ("dare", 1) in planned
 
 
 @every_method

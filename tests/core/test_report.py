@@ -10,9 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.cli.compare_table import row_of
+from core.cli.report_files import _means
 from core.evaluate import Evaluation, Reference
 from core.memory import peak_memory_mb
-from core.report import build
+from core.methods.base import Need
+from core.report import average_ci95, build
+from core.statistics import interval_of_mean
 from core.store import RunRecord, StepRecord
 
 RECORD = RunRecord(
@@ -83,6 +87,19 @@ def test_tasks_without_labels_have_no_accuracy_and_spoil_no_average() -> None:
 def test_an_expert_that_knows_nothing_gives_no_ratio() -> None:
     useless = {"a": Reference(REFERENCES["a"].base, Evaluation("a", 0, 40, 1.0))}
     assert build(RECORD, [], EVALUATIONS[:1], useless, 1.0)["tasks"][0]["normalised"] is None
+
+
+def test_interval_and_average_count_the_same_tasks() -> None:
+    """Also a task whose expert is never right, which has no ratio, and no task that is not merged."""
+    useless = {**REFERENCES, "b": Reference(REFERENCES["b"].base, Evaluation("b", 0, 40, 1.0))}
+    report = build(RECORD, STEPS, EVALUATIONS, useless, 1.0)
+    low, high = average_ci95(report["tasks"], RECORD.tasks) or (1, 0)
+    row = row_of("AdaMerging", Need.UNLABELLED, "", report, False)
+    assert row["average_ci95"] == [low, high]
+    assert row["average_accuracy"] == 0.5
+    both = [Evaluation("a", 30, 40, 0.2).ci95, Evaluation("b", 10, 40, 0.4).ci95]
+    assert (low, high) == interval_of_mean([0.75, 0.25], [bounds for bounds in both if bounds])
+    assert _means(report)[:2] == ["31.2 %", "50.0 %"]
 
 
 def test_a_data_free_method_counts_as_one_step_and_has_empty_histories() -> None:

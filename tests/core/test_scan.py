@@ -12,6 +12,7 @@ from PIL import Image
 from core.composing.scan import scan
 from core.composing.suggest import key, suggest
 from core.errors import BadInput, Cancelled
+from core.tasks.decode import SUFFIXES
 from tests.authors import make_folder
 from tests.tiny import CLASSES
 
@@ -91,6 +92,27 @@ def test_a_suite_s_own_folder_is_understood(suite: Path) -> None:
 )
 def test_the_task_is_told_by_the_words_that_are_not_about_the_file(path: str, name: str) -> None:
     assert key(Path("/r") / path, Path("/r")) == name
+
+
+@pytest.mark.parametrize("name", ["dtd.ckpt", "dtd.pth.tar", "dtd.model", "DTD.CKPT", "dtd.bin"])
+def test_weights_are_seen_whatever_they_are_called(name: str, authors: Path) -> None:
+    folder = authors / "ViT-tiny/EuroSAT"
+    (folder / "finetuned.pt").rename(folder / name)
+    (authors / "ViT-tiny/zeroshot.pt").rename(authors / "ViT-tiny/zeroshot.pth.tar")
+    found = scan(authors)
+    assert [one.kind for one in found.checkpoints if one.path.name == name] == ["image encoder"]
+    suggestion = suggest(found)
+    assert suggestion.base is not None
+    assert suggestion.base.path.name == "zeroshot.pth.tar"
+    assert [task.name for task in suggestion.tasks] == ["dtd", "sun397"]
+
+
+@pytest.mark.parametrize("end", SUFFIXES)
+def test_every_picture_that_a_task_can_use_is_found(end: str, tmp_path: Path) -> None:
+    for split in ("train", "dev"):
+        (tmp_path / "images" / split / "cat").mkdir(parents=True)
+        (tmp_path / "images" / split / "cat" / f"a{end}").write_bytes(b"x")
+    assert [(one.path.name, one.classes) for one in scan(tmp_path).images] == [("images", ("cat",))]
 
 
 def test_links_out_of_the_folder_are_not_followed(authors: Path, tmp_path: Path) -> None:

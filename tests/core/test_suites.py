@@ -85,7 +85,7 @@ MISTAKES = [
     ),
     ("    classes: [red, green]", "    classes: []", 11, "at least 2; found 0"),
     ("    classes: [red, green]", "    classes: [red, 1]", 11, "`tasks.0.classes.1` should be a valid string"),
-    ("    classes: [red, green]", "    classes: [yes, no]", 11, "`tasks.0.classes.0` should be a valid string"),
+    ("    classes: [red, green]", "    classes: [yes, green]", 11, "`tasks.0.classes.0` should be a valid string"),
     ('    templates: ["a {}"]', "    templates: []", 12, "at least 1; found 0"),
     ('    templates: ["a {}"]', "    templates: [a]", 12, "exactly one {} for the class name"),
     ('    templates: ["a {}"]', '    templates: ["{} {}"]', 12, "exactly one {}"),
@@ -117,7 +117,9 @@ def test_each_mistake_names_its_line(old: str, new: str, line: int, message: str
     with pytest.raises(BadSuite) as caught:
         parsed(text, tmp_path)
     lines = str(caught.value).splitlines()
-    assert any(f"`suite.yaml`, line {line}:" in each and message in each for each in lines), str(caught.value)
+    assert len(lines) == 1, str(caught.value)  # What only follows from a mistake is no line of its own.
+    assert f"`suite.yaml`, line {line}:" in lines[0]
+    assert message in lines[0]
 
 
 def test_every_problem_is_listed_not_only_the_first(tmp_path: Path) -> None:
@@ -125,11 +127,18 @@ def test_every_problem_is_listed_not_only_the_first(tmp_path: Path) -> None:
         parsed(TEXT.replace("classes: [red, green]", "classes: [red]").replace("arch:", "arc:"), tmp_path)
     assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
         "`suite.yaml`, line 3",
-        "`suite.yaml`, line 3",
         "`suite.yaml`, line 11",
         "`suite.yaml`, line 15",
-        "`suite.yaml`, line 6",  # No valid task is left.
     ]
+    assert "`base.arc` should be a known key; `arch` is missing and perhaps meant" in str(caught.value)
+
+
+def test_a_list_that_is_too_short_is_told_beside_its_wrong_entries(tmp_path: Path) -> None:
+    with pytest.raises(BadSuite) as caught:
+        parsed(TEXT.replace("classes: [red, green]", "classes: [1]", 1), tmp_path)
+    wrong, short = str(caught.value).splitlines()
+    assert "`tasks.0.classes.0` should be a valid string" in wrong
+    assert "at least 2; found 1" in short
 
 
 def test_text_that_is_not_utf8_names_its_line(tmp_path: Path) -> None:

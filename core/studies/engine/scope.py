@@ -60,10 +60,8 @@ class Scope:
         return list(self.options.methods or [name for name in own if name in methods.names()])
 
     def seeds_of(self, name: str) -> tuple[int, ...]:
-        """All seeds for a method that draws batches of images; one for a formula, which gives the same each time."""
-        method = methods.get(name)
-        random = getattr(method, "random", method.needs is not Need.NOTHING)
-        return self.seeds if random else self.seeds[:1]
+        """All seeds for a method that draws; one for a formula, which gives the same each time."""
+        return self.seeds if methods.get(name).random else self.seeds[:1]
 
     def settings(self, name: str, **own: Any) -> MethodSettings:
         """Complete settings: the method's, the suite's, the person's, the study's `own`; those it lacks are ignored."""

@@ -126,8 +126,7 @@ class Server:
             for _sock, protect, site, _server in self._doors:
                 site.ready(protect(app))
             await _in_thread(opened)
-        except Exception as error:
-            # Raised again by `run` in the main thread.
+        except Exception as error:  # noqa: BLE001  (raised again by `run` in the main thread)
             self._failure = error
             self.stop()
 
@@ -168,7 +167,7 @@ async def _in_thread(work: Callable[[], T]) -> T:
     def target() -> None:
         try:
             result = work()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (raised again by whoever waits for the future)
             outcome = functools.partial(future.set_exception, error)
         else:
             outcome = functools.partial(future.set_result, result)

@@ -1,38 +1,40 @@
-"""Rules about the source itself: which way imports point, how long files are, what must not stand in them."""
+"""Rules about the source that no linter has: how long files are, what must not stand in them, what nobody uses.
+
+Which way imports point is `lint-imports`' business (contracts in `pyproject.toml`); ruff has the other rules.
+"""
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
+from vulture import Vulture
+
+from core import measures, methods, objectives, studies
+from dashboard.theme import Palette
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "dashboard", "core", "assets", "tests", "launch.py"}
 GENERATED = ("__pycache__", "build", "dist")
 MAX_LINES = 300
 
-RANKS = (
-    ("launch",),
-    ("dashboard",),
-    ("core.cli",),
-    ("core.studies",),
-    ("core.jobs",),
-    ("core.runner",),
-    ("core.session",),
-    ("core.publish",),
-    ("core.export", "core.measures", "core.card"),
-    ("core.report",),
-    ("core.store",),
-    ("core.methods",),
-    ("core.objectives", "core.tasks", "core.checkpoints"),
-)
-"""From top to bottom; a module never imports one of a higher row. Modules of `core` that are not named have no rank
-of their own: they must not import anything above `core.methods`."""
-ENGINE = len(RANKS) - 2
+CALLED_BY_DECORATOR = ["@*.get", "@*.command", "@*.callback", "@field_validator", "@model_validator"]
+"""FastAPI's routes, typer's commands, pydantic's checks."""
+CALLED_BY_OTHERS = [
+    "__annotations__", "__class__", "__getattr__",  # Python
+    "model_config",  # pydantic
+    "row_factory",  # sqlite3
+    "MAX_IMAGE_PIXELS",  # Pillow
+    "capture_signals", "should_exit",  # uvicorn
+    "progress_update_sleep_when_free", "sleep_when_free",  # Gradio
+    *Palette.__annotations__,  # written into the style sheet one and all
+    *(type(room.get(name)).__name__ for room in (measures, methods, objectives, studies) for name in room.names()),
+]  # fmt: skip
+"""Names that we define and others use."""
 
 
 def sources(*folders: str) -> Iterator[Path]:
@@ -41,89 +43,13 @@ def sources(*folders: str) -> Iterator[Path]:
         yield from sorted(path for path in (ROOT / folder).rglob("*.py") if "__pycache__" not in path.parts)
 
 
-def module_name(path: Path) -> str:
-    """`core/cli/__init__.py` -> `core.cli`."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module_name(path): path for path in [ROOT / "launch.py", *sources("core", "dashboard")]}
-
-
-def imports(path: Path, *, everywhere: bool = True) -> set[str]:
-    """Modules that a file imports when it runs, also inside functions unless not `everywhere`; types do not count."""
-    found: set[str] = set()
-    waiting: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            waiting += node.orelse
-            continue
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not everywhere:
-            continue
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import; say core.… or dashboard.…"
-            # `from core import methods` imports the module core.methods.
-            inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= inner & set(MODULES) or {str(node.module)}
-        waiting += ast.iter_child_nodes(node)
-    return found
-
-
-def rank(module: str) -> int:
-    """Row in RANKS; the engine's for unranked modules of core."""
-    for row, prefixes in enumerate(RANKS):
-        if any(module == prefix or module.startswith(f"{prefix}.") for prefix in prefixes):
-            return row
-    return ENGINE + 1
-
-
-@pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[0] in ("core", "dashboard", "launch")])
-def test_nothing_imports_upwards(module: str) -> None:
-    # The package's own front door and the runner's helpers of the same row are free to meet.
-    if module == "core":
-        return
-    own = rank(module)
-    above = {
-        name
-        for name in imports(MODULES[module])
-        if name in MODULES and name != "core" and rank(name) < min(own, ENGINE)
-    }
-    assert above == set()
-
-
-def test_the_rule_above_sees_an_upward_import(tmp_path: Path) -> None:
-    bad = tmp_path / "bad.py"
-    bad.write_text("def f():\n    from core import runner\n    import core.cli.app\n")
-    assert imports(bad) == {"core.runner", "core.cli.app"}
-    assert rank("core.runner") < rank("core.methods.ties")
-    assert rank("core.cli.app") < rank("core.store.tables") < rank("core.merged")
-
-
-def test_imports_have_no_cycles() -> None:
-    graph = {
-        name: {i for i in imports(path, everywhere=False) if i in MODULES and i != name}
-        for name, path in MODULES.items()
-    }
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """`lint-imports` looks at rooms; within those that still form a circle, modules must not."""
+    graph = grimp.build_graph("core", "dashboard", exclude_type_checking_imports=True, cache_dir=None)
     try:
-        order = list(TopologicalSorter(graph).static_order())
+        TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules}).prepare()
     except CycleError as error:
         pytest.fail(f"modules import each other in a circle: {' -> '.join(error.args[1])}")
-    assert set(order) >= set(MODULES)
-
-
-@pytest.mark.parametrize("path", list(sources("core")), ids=module_name)
-def test_the_engine_knows_nothing_of_the_page(path: Path) -> None:
-    roots = {name.split(".")[0] for name in imports(path)}
-    assert roots.isdisjoint({"gradio", "gradio_client", "plotly", "dashboard", "launch"})
-
-
-def test_only_the_command_line_and_the_entry_use_typer_and_rich() -> None:
-    users = {name for name, path in MODULES.items() if {"typer", "rich"} & {i.split(".")[0] for i in imports(path)}}
-    assert users
-    assert {name for name in users if not name.startswith(("core.cli", "launch"))} == set()
 
 
 def texts() -> list[Path]:
@@ -169,37 +95,14 @@ def test_no_path_of_one_machine_and_no_registry_host_stands_in_the_tree() -> Non
     assert {line for line in found if not line.startswith(str(this.relative_to(ROOT)))} == set()
 
 
-def handlers(path: Path) -> Iterator[ast.ExceptHandler]:
-    """All `except` clauses of a file."""
-    yield from (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ExceptHandler))
-
-
-def _hands_over(handler: ast.ExceptHandler) -> bool:
-    """Whether a thread gives its failure to the one that waits for it: keeps it, or sets it on a future."""
-    for node in ast.walk(handler):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == handler.name:
-            return True
-        if isinstance(node, ast.Call) and ".set_exception" in ast.unparse(node):
-            return True
-    return False
-
-
-@pytest.mark.parametrize("path", [ROOT / "launch.py", *sources("core", "dashboard")], ids=module_name)
-def test_no_failure_is_caught_without_a_name(path: Path) -> None:
-    for handler in handlers(path):
-        caught = ast.unparse(handler.type) if handler.type else "everything"
-        passes_on = any(isinstance(node, ast.Raise) and node.exc is None for node in ast.walk(handler))
-        assert (
-            passes_on or _hands_over(handler) or not re.search(r"\b(everything|Exception|BaseException)\b", caught)
-        ), f"line {handler.lineno}"
-
-
-@pytest.mark.parametrize("path", [ROOT / "launch.py", *sources("core", "dashboard")], ids=module_name)
-def test_every_module_says_what_it_is(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text("utf-8")))
-
-
 def test_the_top_level_holds_only_what_it_should() -> None:
     found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     found = {name for name in found if name not in GENERATED and not name.endswith(".egg-info")}
     assert found == TOP_LEVEL
+
+
+def test_nothing_is_defined_that_nobody_uses() -> None:
+    """What only tests use counts as unused."""
+    vulture = Vulture(ignore_names=CALLED_BY_OTHERS, ignore_decorators=CALLED_BY_DECORATOR)
+    vulture.scavenge([ROOT / "core", ROOT / "dashboard", ROOT / "launch.py"])
+    assert [item.get_report() for item in vulture.get_unused_code()] == []

@@ -81,7 +81,7 @@ def parse(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("line", STABLE.strip().splitlines())
-def test_stable_command_lines_are_understood(line: str) -> None:
+def test_a_stable_command_is_understood(line: str) -> None:
     parse(line.split())
 
 

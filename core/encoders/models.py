@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from core.errors import BadSuite, UnknownName
 
@@ -149,8 +151,18 @@ def computed_buffers(arch: Architecture) -> dict[str, Tensor]:
     missing = _not_stored(build_visual(arch, "meta"))
     if not missing:
         return {}
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _ParametersUntouched():
         return _not_stored(build_visual(arch, "cpu"))
+
+
+class _ParametersUntouched(TorchFunctionMode):
+    """Leaves out giving parameters first values where nobody looks at them: that alone takes up to half a minute."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        first = args[0] if args else kwargs.get("tensor")  # `nn.init` hands its tensor on by name
+        in_place = func.__name__.endswith("_") and not func.__name__.endswith("__")
+        return first if in_place and isinstance(first, nn.Parameter) else func(*args, **kwargs)
 
 
 def _not_stored(visual: nn.Module) -> dict[str, Tensor]:
@@ -160,7 +172,7 @@ def _not_stored(visual: nn.Module) -> dict[str, Tensor]:
 
 def _made(arch: Architecture, make: Callable[[], nn.Module], device: str) -> nn.Module:
     try:
-        with torch.device(device):
+        with torch.device(device), _ParametersUntouched() if device == "meta" else nullcontext():
             model = make()
     except _UNBUILDABLE as error:
         found = str(error).partition("\n")[0]

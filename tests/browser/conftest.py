@@ -54,11 +54,6 @@ class Server:
         """The owner's app, called without a browser; use it in a `with`, which closes its connections."""
         return Dashboard(httpx.Client(base_url=self.url, cookies=self.cookies, timeout=120))
 
-    def open_url(self) -> str:
-        """A fresh one-time link."""
-        with self.owner() as dashboard:
-            return self.url + dashboard.call("share_device")["path"]
-
     def stop(self) -> None:
         """End it as Ctrl-C does."""
         self.process.terminate()

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 from torch import Tensor
 
-from core import loading, runner
+from core import runner
 from core.errors import NonFinite
 from core.methods.base import Coefficients, Method, Outcome, State, Step
 from core.problem import Problem
 from core.settings import MethodSettings, setting
 from core.store import Store
-from core.suites import find
 
 TASKS = ("task0", "task1")
 GROUPS = ("first", "second")
@@ -51,13 +48,6 @@ def step(number: int, **changes: Any) -> Step:
         "state": lambda: state,
     }
     return Step(number, **facts | changes)
-
-
-def load_tiny(path: Path, home: Path) -> Problem:
-    """The tiny suite, loaded with a cache of its own (for fixtures that outlive one test)."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MERGESCOPE_HOME", str(home))
-        return loading.load(find(str(path)), device="cpu", precision="float32")
 
 
 class ChainSettings(MethodSettings):

@@ -1,11 +1,7 @@
-"""Damaged checkpoints by the thousand: each is read or refused by name, and none crashes, whatever byte was hit.
-
-10,000 mutants a format by default; `MERGESCOPE_MUTANTS=100000 pytest tests/core/test_checkpoint_fuzz.py` makes more.
-"""
+"""Damaged checkpoints by the thousand: each is read or refused by name, and none crashes, whatever byte was hit."""
 
 from __future__ import annotations
 
-import os
 import random
 import zipfile
 from collections.abc import Callable
@@ -20,8 +16,11 @@ from core.errors import BadCheckpoint
 from tests.core import hostile
 from tests.core.checkpoint_files import save
 
-MUTANTS = int(os.environ.get("MERGESCOPE_MUTANTS", "10000"))
 SEED = 20
+as_long_as_there_is_time = pytest.mark.parametrize(
+    "mutants",
+    [400, pytest.param(10_000, marks=pytest.mark.slow), pytest.param(100_000, marks=pytest.mark.nightly)],
+)
 
 
 def state() -> dict[str, torch.Tensor]:
@@ -80,22 +79,24 @@ def survive(make: Callable[[random.Random], bytes], folder: Path, mutants: int) 
     return read, refused
 
 
-@pytest.mark.slow
+@as_long_as_there_is_time
 @pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy"])
-def test_damaged_files_are_read_or_refused_by_name(kind: str, tmp_path: Path) -> None:
+def test_damaged_files_are_read_or_refused_by_name(kind: str, mutants: int, tmp_path: Path) -> None:
     files = originals(tmp_path)[kind]
-    read, refused = survive(lambda chance: damaged(chance.choice(files), chance), tmp_path, MUTANTS)
-    assert read + refused == MUTANTS
-    assert refused > MUTANTS / 2
+    read, refused = survive(lambda chance: damaged(chance.choice(files), chance), tmp_path, mutants)
+    assert read + refused == mutants
+    assert refused > mutants / 2
 
 
-@pytest.mark.slow
+@as_long_as_there_is_time
 @pytest.mark.parametrize("layout", hostile.LAYOUTS)
-def test_damaged_objects_whose_checksum_is_right_are_read_or_refused_by_name(layout: str, tmp_path: Path) -> None:
+def test_damaged_objects_whose_checksum_is_right_are_read_or_refused_by_name(
+    layout: str, mutants: int, tmp_path: Path
+) -> None:
     """A zip archive's own checksum refuses nearly all mutants before the objects are looked at: here it is mended."""
     whole, wrap = program(tmp_path), hostile.LAYOUTS[layout]
     numbers = {"0": bytes(8), "1": bytes(4)}
-    read, refused = survive(lambda chance: wrap(damaged(whole, chance), numbers), tmp_path, MUTANTS // 4)
-    assert read + refused == MUTANTS // 4
-    assert refused > MUTANTS / 16
+    read, refused = survive(lambda chance: wrap(damaged(whole, chance), numbers), tmp_path, mutants // 4)
+    assert read + refused == mutants // 4
+    assert refused > mutants / 16
     assert read > 0

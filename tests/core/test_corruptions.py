@@ -115,7 +115,7 @@ def test_jpeg_is_that_of_pillow_at_the_published_quality() -> None:
 
 @pytest.mark.parametrize("side", [32, 96])
 @pytest.mark.parametrize("kind", KINDS)
-def test_severities_grow_and_the_input_stays(kind: str, side: int) -> None:
+def test_each_severity_is_stronger_and_the_input_stays(kind: str, side: int) -> None:
     images = np.stack([photo(side, side, seed) for seed in range(4)])
     before = images.copy()
     distances = [np.abs(corrupt(images, kind, s, seed=3).astype(float) - images).mean() for s in SEVERITIES]
@@ -160,7 +160,7 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("call", "error", "message"), WRONG)
-def test_other_kinds_severities_and_forms_are_refused(
+def test_another_kind_severity_or_form_is_refused(
     call: Callable[[], object], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):

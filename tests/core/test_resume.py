@@ -19,8 +19,6 @@ from safetensors.numpy import load_file
 from core.store import Store
 
 STEPS = 15
-KILLS = int(os.environ.get("MERGESCOPE_TEST_KILLS", "20"))
-"""The design's figure is 200; CI takes 20."""
 
 
 class Forge:
@@ -129,12 +127,17 @@ def check_after_death(folder: Path, run_id: str, acknowledged: int, steps: int) 
     return last
 
 
-def test_a_run_killed_again_and_again_ends_with_the_same_bits(forge: Forge, tiny_suite: Path, tmp_path: Path) -> None:
-    steps, folder = 3 * KILLS + 5, tmp_path / "killed"
+@pytest.mark.parametrize(
+    "kills", [pytest.param(20, marks=pytest.mark.slow), pytest.param(200, marks=pytest.mark.nightly)]
+)
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(
+    forge: Forge, tiny_suite: Path, tmp_path: Path, kills: int
+) -> None:
+    steps, folder = 3 * kills + 5, tmp_path / "killed"
     whole = never_stopped(forge, tiny_suite, tmp_path / "whole", steps)
     dice, acknowledged, run_id = random.Random(0), -1, ""
     order: list[object] = ["run", folder, tiny_suite, steps]
-    for death in range(KILLS):
+    for death in range(kills):
         pid, wait, patience = 0, dice.choice((1, 1, 2)), dice.random() * 0.02
         forge.send(*order, "linger", wait)
         for word, value in forge.lines():
@@ -154,7 +157,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(forge: Forge, tiny
             assert word != "end"
         acknowledged = check_after_death(folder, run_id, acknowledged, steps)
         order = ["resume", folder, run_id]
-    assert KILLS <= acknowledged + 1 < steps
+    assert kills <= acknowledged + 1 < steps
     forge.send(*order, "none", 0)
     assert list(forge.lines())[-1] == ("end", "")
     assert_same(folder, run_id, whole)

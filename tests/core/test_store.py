@@ -275,7 +275,7 @@ def test_threads_share_one_store(store: Store) -> None:
             for number in range(15):
                 store.record(run_id, step(number))
                 assert store.steps(run_id, since=number - 1)[0].number == number
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (shown by the main thread)
             failures.append(error)
 
     threads = [threading.Thread(target=write, args=(run_id,)) for run_id in ids]

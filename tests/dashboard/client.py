@@ -40,11 +40,6 @@ class Dashboard:
             for name in component["props"].get("server_fns", [])
         }
 
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        """The events that Python handles."""
-        return [event for event in self.config["dependencies"] if event["backend_fn"]]
-
     def post(self, name: str, args: Any) -> httpx.Response:
         """Call a server function, or what pages poll, and return the raw answer."""
         if name in POLLED:

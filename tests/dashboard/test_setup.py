@@ -66,7 +66,7 @@ def test_methods_stand_in_families_and_each_once() -> None:
     assert families == sorted(families, key=families.index)
 
 
-def test_methods_are_grouped_by_what_they_have_to_be_given() -> None:
+def test_methods_stand_under_what_they_have_to_be_given() -> None:
     by_family: dict[str, set[str]] = {}
     for name in methods.names():
         by_family.setdefault(wording.family(methods.get(name)), set()).add(name)

@@ -33,6 +33,7 @@ from dashboard.tunnel import Tunnel
 if TYPE_CHECKING:
     from core.jobs import Jobs
     from core.problem import Problem
+    from core.progress import Progress
     from core.store import RunRecord, Store
     from core.suites import SuiteFile
     from dashboard.access import Access
@@ -140,13 +141,13 @@ class Context:
         """The suites that can be chosen, by name (read once, refreshed when a suite file changes)."""
         return self.library.suites()
 
-    def problem(self, suite: str, tasks: Sequence[str] | None = None) -> Problem:
+    def problem(self, suite: str, tasks: Sequence[str] | None = None, progress: Progress | None = None) -> Problem:
         """The loaded suite, from a small cache; the first call takes seconds, so show a loading state.
 
         The object is a page's own: its `tick` does nothing, a paused run does not hold it up. Evaluations on it
-        belong inside `with ctx.library.computing():`, which lets one page compute at a time.
+        belong inside `ctx.library.later`, which lets one page compute at a time.
         """
-        return self.library.problem(suite, tasks)
+        return self.library.problem(suite, tasks, progress)
 
 
 class Page(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from core.progress import Progress, Silent
+from core.progress import Progress, Silent, Standing
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Display
@@ -50,10 +50,10 @@ class Prefixed:
         self._inner = inner
         self.prefix = ""
 
-    def at(self, done: int, total: int, left: float | None) -> None:
-        """So many pieces are done; `left`: seconds for all others, None while nothing is known."""
-        more = f", {left / 60:.0f} min left" if left else ""
-        self.prefix = f"[{done + 1}/{total}{more}] "
+    def at(self, standing: Standing) -> None:
+        """So many pieces of the larger work are done."""
+        more = f", {standing.left / 60:.0f} min left" if standing.left else ""
+        self.prefix = f"[{standing.done + 1}/{standing.total}{more}] "
 
     def start(self, label: str, total: int | None) -> None:
         """A new piece of work, named with its place in the whole."""

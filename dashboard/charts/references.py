@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import MergescopeError
 from core.evaluate import references
+from core.progress import Progress
 from core.store import ACTIVE, EvaluationRecord, RunRecord, Store
 from dashboard.charts.marks import Known, from_report, own
 
@@ -60,16 +61,15 @@ class Found:
 
     def _measured(self, record: RunRecord) -> Known:
         tasks = record.tasks
-        answer = self._library.later(("references", record.suite, tasks), lambda: self._measure(record.suite, tasks))
-        return answer.value if answer.ready else Known()
+        key = ("references", record.suite, tasks)
+        return self._library.later(key, lambda told: self._measure(record.suite, tasks, told)).value or Known()
 
-    def _measure(self, suite: str, tasks: tuple[str, ...]) -> Known:
+    def _measure(self, suite: str, tasks: tuple[str, ...], told: Progress) -> Known:
         try:
-            problem = self._library.problem(suite, tasks)
+            problem = self._library.problem(suite, tasks, told)
         except MergescopeError:
             return Known()
-        with self._library.computing():
-            found = references(problem, limit=SAMPLE)
+        found = references(problem, limit=SAMPLE)
         base = {task: one.base.accuracy for task, one in found.items() if one.base.accuracy is not None}
         experts = {task: one.expert for task, one in found.items() if one.expert is not None}
         return Known(

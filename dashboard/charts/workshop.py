@@ -11,6 +11,7 @@ import gradio as gr
 from core.errors import BadInput
 from core.evaluate import Evaluation
 from core.problem import Problem
+from core.progress import Progress
 from core.store import RunRecord
 from dashboard import ui
 from dashboard.charts import whatif as engine
@@ -32,7 +33,7 @@ def facts(ctx: Context) -> Callable[..., Any]:
         if not record.groups:
             raise BadInput("This run has no coefficients, so there are no columns to tell about.")
         key = ("task vector facts", record.suite, record.tasks, record.groups)
-        answer = ctx.library.later(key, lambda: _facts(ctx, record))
+        answer = ctx.library.later(key, lambda told: _facts(ctx, record, told))
         return PENDING if answer.pending else answer.value if answer.ready else {"error": answer.error}
 
     return facts
@@ -69,7 +70,8 @@ def whatif(ctx: Context) -> list[Callable[..., Any]]:
         if not isinstance(name, str) or len(name) > NAME_LENGTH or not name.isprintable():
             raise BadInput(f"`name` should be at most {NAME_LENGTH} printable characters. Found `{name!r:.40}`.")
         key = _key(f"saved {name.strip()}", question.record, question.edited)
-        answer = ctx.library.later(key, lambda: _saved(ctx, question, name.strip()), again=given.get("again") is True)
+        again = given.get("again") is True
+        answer = ctx.library.later(key, lambda told: _saved(ctx, question, name.strip(), told), again=again)
         return PENDING if answer.pending else {"saved": answer.value} if answer.ready else {"error": answer.error}
 
     return [whatif, whatif_save]
@@ -87,9 +89,9 @@ def _key(what: str, record: RunRecord, values: engine.Floats) -> tuple[Any, ...]
     return (what, record.suite, record.method, record.tasks, record.groups, str(record.settings.get("keep")), digest)
 
 
-def _problem(ctx: Context, record: RunRecord) -> Problem:
+def _problem(ctx: Context, record: RunRecord, told: Progress) -> Problem:
     """The run's suite; refused where its checkpoints are not the run's own."""
-    problem = ctx.problem(record.suite, record.tasks)
+    problem = ctx.problem(record.suite, record.tasks, told)
     for role, sha256 in record.hashes.items():
         if problem.hashes.get(role, sha256) != sha256:
             raise BadInput(
@@ -99,25 +101,16 @@ def _problem(ctx: Context, record: RunRecord) -> Problem:
     return problem
 
 
-def _facts(ctx: Context, record: RunRecord) -> dict[str, Any]:
-    problem = _problem(ctx, record)
-    with ctx.library.computing():
-        return task_vector_facts(problem, record.groups, record.tasks)
+def _facts(ctx: Context, record: RunRecord, told: Progress) -> dict[str, Any]:
+    return task_vector_facts(_problem(ctx, record, told), record.groups, record.tasks)
 
 
-def _measured(ctx: Context, record: RunRecord, values: engine.Floats) -> Callable[[], list[Evaluation]]:
-    def compute() -> list[Evaluation]:
-        problem = _problem(ctx, record)
-        with ctx.library.computing():
-            return engine.measure(problem, record, values)
-
-    return compute
+def _measured(ctx: Context, record: RunRecord, values: engine.Floats) -> Callable[[Progress], list[Evaluation]]:
+    return lambda told: engine.measure(_problem(ctx, record, told), record, values)
 
 
-def _saved(ctx: Context, question: engine.Question, name: str) -> str:
-    problem = _problem(ctx, question.record)
-    with ctx.library.computing():
-        return engine.save(ctx.store, problem, question, name)
+def _saved(ctx: Context, question: engine.Question, name: str, told: Progress) -> str:
+    return engine.save(ctx.store, _problem(ctx, question.record, told), question, name)
 
 
 def _row(one: Evaluation) -> dict[str, float | None]:

@@ -117,7 +117,7 @@ class Jobs:
 
     def cancel(self, run_id: str) -> None:
         """Stop a run for good; one that is still queued leaves the queue."""
-        self._active(run_id).cancel()
+        self.worker.cancel(self._active(run_id))
 
     def position(self, run_id: str) -> int | None:
         """0 for the run that is going on, 1 for the next of its device …; None for one that is not here."""
@@ -165,7 +165,7 @@ class Jobs:
 
     def _queue(self, run_id: str, device: str, method: Method) -> Work[None]:
         note = partial(self._store.set_status, run_id)
-        return self.worker.submit(Lane(_KIND, device), run_id, self._execute, title=method.title, note=note)
+        return self.worker.submit(Work(Lane(_KIND, device), run_id, self._execute, method.title, note))
 
     def _execute(self, work: Work[None]) -> None:
         store, run_id = self._store, str(work.key)

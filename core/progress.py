@@ -27,6 +27,9 @@ class Progress(Protocol):
 class Silent:
     """A progress nobody looks at."""
 
+    def at(self, standing: Standing) -> None:
+        """Ignore."""
+
     def start(self, label: str, total: int | None) -> None:
         """Ignore."""
 

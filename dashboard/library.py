@@ -24,8 +24,6 @@ KEPT_PROBLEMS = 2
 KEPT_ANSWERS = 200
 HEAD_START = 5.0
 """Seconds after a run was loaded in which pages compute nothing, so that its first steps appear at once."""
-
-
 _LANE = Lane("pages")
 _WAITING = Standing("Waiting until other measurements are done", 0, None, None)
 
@@ -166,9 +164,9 @@ class Library:
         with self._lock:
             work = self._answers.get(key)
             if work is None or (again and not work.pending and not work.ready):
-                work = self._answers[key] = self.worker.submit(_LANE, key, lambda work: compute(work.progress))
+                work = self._answers[key] = self.worker.submit(Work(_LANE, key, lambda work: compute(work.progress)))
                 while len(self._answers) > KEPT_ANSWERS:
-                    self._answers.popitem(last=False)[1].cancel()
+                    self.worker.cancel(self._answers.popitem(last=False)[1])
         return work
 
     def doing(self) -> Standing | None:

@@ -9,7 +9,7 @@ import typer
 from core.cli import loading, options
 from core.cli.compare_table import print_rows, row_of
 from core.cli.output import print_json, say
-from core.cli.progress import Prefixed, shown
+from core.cli.progress import shown
 from core.cli.running import Interrupted, finished_or_run
 from core.cli.stores import folder_of_runs, writing_somewhere
 from core.errors import FAULTS, BadInput, MergescopeError, RunFailed, UnknownName, told
@@ -88,8 +88,7 @@ def _all(
     weights = weights_of(problem, [(method.name, settings) for _, (method, settings) in wanted])
     clock = Remembered()
     clock.start("", sum(weights))
-    with shown() as bar:
-        progress = Prefixed(bar)
+    with shown() as progress:
         for place, (label, (method, settings)) in enumerate(wanted):
             progress.at(Standing(label, place, len(wanted), clock.left))
             try:

@@ -10,7 +10,7 @@ import typer
 
 from core.cli import loading, options, targets
 from core.cli.output import print_json, print_table, say
-from core.cli.progress import Prefixed, shown
+from core.cli.progress import shown
 from core.cli.running import Interrupted, origin
 from core.cli.stores import folder_of_runs, writing
 from core.errors import BadInput, RunFailed
@@ -127,8 +127,7 @@ def _execute(store: Store, asked: _Asked, problem: Problem) -> StudyRecord:
 
     study_id = execution.register(store, asked.study, asked.file, origin(asked.file), asked.options, asked.cells)
     control = Control()
-    with shown() as bar:
-        progress = Prefixed(bar)
+    with shown() as progress:
         try:
             run_cell = execution.here(store, problem, control, progress)
             execution.execute(store, study_id, lambda: problem, run_cell, control=control, watch=progress.at)

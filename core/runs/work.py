@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from core.control import Control
 from core.errors import BadInput, Cancelled, MergescopeError
@@ -46,28 +46,26 @@ class Lane(NamedTuple):
     """Tells lanes of a kind apart, such as the device of runs."""
 
 
+@dataclass(eq=False)
 class Work(Generic[T]):
-    """A piece of work and what came of it; made by `Worker.submit`."""
+    """A piece of work, and what came of it."""
 
-    def __init__(
-        self,
-        worker: Worker,
-        lane: Lane,
-        key: Hashable,
-        do: Callable[[Work[T]], T],
-        title: str,
-        note: Callable[[str], Any],
-    ) -> None:
-        self.lane, self.key, self.title = lane, key, title
-        self.number = next(_NUMBERS)
-        """Different for each piece of work of a process."""
-        self.control = Control()
+    lane: Lane
+    key: Hashable
+    do: Callable[[Work[T]], T]
+    """Reports to `progress` and looks at `control`."""
+    title: str = ""
+    note: Callable[[str], Any] = lambda _state: None
+    """Told the state of what leaves the queue before its turn."""
+    control: Control = field(default_factory=Control)
+    state: State = State.QUEUED
+    error: str = ""
+    """Why it is not done, in one line for a person."""
+
+    def __post_init__(self) -> None:
         self.progress = Remembered(self.control.tick)
-        self.state = State.QUEUED
-        self.value: T | None = None
-        self.error = ""
-        """Why it is not done, in one line for a person."""
-        self._worker, self._do, self._note = worker, do, note
+        self.value: T = cast("T", None)
+        """What it made, once it is `ready`."""
 
     @property
     def pending(self) -> bool:
@@ -78,18 +76,6 @@ class Work(Generic[T]):
     def ready(self) -> bool:
         """True once `value` is there."""
         return self.state is State.DONE
-
-    def cancel(self) -> None:
-        """Stop it at its next tick; what still waits leaves the queue at once."""
-        self.control.cancel()
-        self._worker._cancelled(self)
-
-    def wait_for(self, other: Work[Any]) -> None:
-        """Wait, as a part of this work, until the other one has ended; cancelling this one cancels that one too."""
-        self._worker.wait(lambda: not other.pending or self.control.cancelled)
-        if other.pending and not self.control.interrupted:
-            other.cancel()
-        self._worker.wait(lambda: not other.pending)
 
 
 class Worker:
@@ -102,29 +88,32 @@ class Worker:
         self._closed = False
         self._taken_until = float("-inf")
 
-    def submit(
-        self,
-        lane: Lane,
-        key: Hashable,
-        do: Callable[[Work[T]], T],
-        *,
-        title: str = "",
-        limit: int | None = None,
-        full: str = "",
-        note: Callable[[str], Any] = lambda _state: None,
-    ) -> Work[T]:
-        """Queue `do(work)`, which reports to `work.progress` and looks at `work.control`.
-
-        `note` is told the state of what leaves the queue before its turn. Raises what `require_room` raises.
-        """
-        work = Work(self, lane, key, do, title, note)
+    def submit(self, work: Work[T], limit: int | None = None, full: str = "") -> Work[T]:
+        """Queue it; raises what `require_room` raises."""
         with self._turn:
-            self.require_room(lane, limit, full)
-            line = self._lanes.setdefault(lane, deque())
+            self.require_room(work.lane, limit, full)
+            line = self._lanes.setdefault(work.lane, deque())
             line.append(work)
             if len(line) == 1:
                 self._begin(work)
         return work
+
+    def cancel(self, work: Work[Any]) -> None:
+        """Stop it at its next tick; what still waits leaves the queue at once."""
+        work.control.cancel()
+        with self._turn:
+            try:
+                if work.state is State.QUEUED:
+                    self._drop(work, State.CANCELLED)
+            finally:
+                self._turn.notify_all()
+
+    def wait_for(self, part: Work[Any], whole: Work[Any]) -> None:
+        """Wait until a part of some work has ended; whoever cancels the whole cancels the part."""
+        self.wait(lambda: not part.pending or whole.control.cancelled)
+        if part.pending and not whole.control.interrupted:
+            self.cancel(part)
+        self.wait(lambda: not part.pending)
 
     def require_open(self) -> None:
         """Raise `Closing` where the process is about to end."""
@@ -186,19 +175,11 @@ class Worker:
             self._turn.notify_all()
         self.wait(lambda: not any(self._lanes.values()), wait)
 
-    def _cancelled(self, work: Work[Any]) -> None:
-        with self._turn:
-            try:
-                if work.state is State.QUEUED:
-                    self._drop(work, State.CANCELLED)
-            finally:
-                self._turn.notify_all()
-
     def _drop(self, work: Work[Any], state: State) -> None:
         self._lanes[work.lane].remove(work)
         work.state, work.error = state, "It was stopped before its turn."
         # Whoever waits for it is woken after that, and finds the end written down.
-        work._note(state.value)
+        work.note(state.value)
 
     def _begin(self, work: Work[Any]) -> None:
         work.state = State.RUNNING
@@ -209,7 +190,7 @@ class Worker:
     def _carry_out(self, work: Work[Any]) -> None:
         state, error = State.FAILED, UNEXPECTED
         try:
-            work.value = work._do(work)
+            work.value = work.do(work)
             state, error = State.DONE, ""
         except Cancelled as stopped:
             state = State.INTERRUPTED if work.control.interrupted else State.CANCELLED
@@ -224,6 +205,3 @@ class Worker:
                 if line:
                     self._begin(line[0])
                 self._turn.notify_all()
-
-
-_NUMBERS = itertools.count(1)

@@ -190,7 +190,7 @@ class Playground:
         found = self._ctx.library.later(whole, compute, again=args.get("again") is True)
         if found.pending:
             return pending(found)
-        return {"error": found.error} if found.error else dict(found.value or {})
+        return {"error": found.error} if found.error else dict(found.value)
 
 
 def _top(problem: Problem, head: str, features: Tensor, truth: int | None) -> list[dict[str, Any]]:

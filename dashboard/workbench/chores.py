@@ -18,22 +18,19 @@ class Chores:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._last: Work[Any] | None = None
+        self._number = 0
 
     def begin(self, kind: str, about: str, work: Callable[[Remembered], Any]) -> None:
         """Start `work(progress)`; raises `QueueFull` while another one is at work."""
-        self._last = self._worker.submit(
-            Lane("chores"),
-            kind,
-            lambda chore: work(chore.progress),
-            title=about,
-            limit=0,
-            full="One thing at a time: {} is still going on. Wait, or stop it.",
-        )
+        chore = Work(Lane("chores"), kind, lambda chore: work(chore.progress), about)
+        busy = "One thing at a time: {} is still going on. Wait, or stop it."
+        self._last = self._worker.submit(chore, limit=0, full=busy)
+        self._number += 1
 
     def cancel(self) -> None:
         """Ask the current one to stop; nothing happens where there is none."""
         if self._last is not None:
-            self._last.cancel()
+            self._worker.cancel(self._last)
 
     def state(self) -> dict[str, Any] | None:
         """The current or last chore: what it is, its status (`core.runs.work.State`), how far it is, and what came of
@@ -42,7 +39,7 @@ class Chores:
         if last is None:
             return None
         return asdict(last.progress.standing() or _NOTHING) | {
-            "number": last.number,
+            "number": self._number,
             "kind": last.key,
             "about": last.title,
             "status": last.state.value,

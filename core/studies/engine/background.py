@@ -39,7 +39,8 @@ class Background:
             study_id = register(self._store, study, suite, origin, options, cells)
             if self._worker.find(_LANE.kind, study_id) is None:
                 self._store.studies.describe(study_id, status="queued", error=None)
-                self._worker.submit(_LANE, study_id, partial(self._carry_out, load), note=partial(self._note, study_id))
+                note = partial(self._note, study_id)
+                self._worker.submit(Work(_LANE, study_id, partial(self._carry_out, load), study.title, note))
         return study_id
 
     def cancel(self, study_id: str) -> None:
@@ -47,7 +48,7 @@ class Background:
         work = self._worker.find(_LANE.kind, study_id)
         if work is None:
             raise BadInput("That study is not going on; there is nothing to cancel.")
-        work.cancel()
+        self._worker.cancel(work)
 
     def standing(self, study_id: str) -> Standing | None:
         """Where a study stands; None for one that waits or is not here."""
@@ -65,7 +66,7 @@ class Background:
     def _run(self, work: Work[None], run_id: str) -> None:
         """Let the jobs carry out a run, and wait for it."""
         try:
-            work.wait_for(self._jobs.carry_out(run_id))
+            self._worker.wait_for(self._jobs.carry_out(run_id), work)
         except Closing as error:
             raise Cancelled(str(error)) from None
         record, control = self._store.run(run_id), work.control

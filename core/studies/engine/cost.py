@@ -17,8 +17,6 @@ from core.studies.engine.cells import Cell
 SAMPLE = 64
 LEARNING = 3
 """Forward passes that a forward and backward pass over an image takes, and the merge with it."""
-
-
 SHAPE = ("group", "batch", "objective", "keep")
 """Settings that the time of a step depends on."""
 SURE = 5

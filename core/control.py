@@ -4,58 +4,59 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from core.errors import Cancelled
-
-_REACTION = 0.05
-"""Seconds between two looks at a paused run; below 0.1 s a click feels immediate."""
 
 
 class Control:
     """The wishes of a run's owner; the run looks at them at every `tick`, between micro-batches."""
 
     def __init__(self) -> None:
-        self._go = threading.Event()
-        self._go.set()
-        self._stop = threading.Event()
+        self._changed = threading.Condition()
+        self.paused = False
+        """Whether the run is asked to wait."""
+        self.cancelled = False
+        """Whether the run is asked to stop."""
         self.interrupted = False
         """Whether the stop is the process's (the run is `interrupted`) or the owner's (it is `cancelled`)."""
         self.paused_seconds = 0.0
         """How long ticks have waited; not part of a step's time."""
-
-    @property
-    def paused(self) -> bool:
-        """Whether the run is asked to wait."""
-        return not self._go.is_set()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the run is asked to stop."""
-        return self._stop.is_set()
+        self.noted: Callable[[str], None] = lambda _status: None
+        """Told "paused" when a tick begins to wait and "running" when it goes on."""
 
     def pause(self) -> None:
         """Ask the run to wait."""
-        self._go.clear()
+        self.paused = True
 
     def resume(self) -> None:
         """Ask the run to go on."""
-        self._go.set()
+        self.paused = False
+        self._wake()
 
     def cancel(self) -> None:
         """Ask the run to stop for good; a paused one stops too."""
-        self._stop.set()
+        self.cancelled = True
+        self._wake()
 
     def interrupt(self) -> None:
         """Ask the run to stop because the process ends; it can be resumed by the next one."""
         self.interrupted = True
-        self._stop.set()
+        self.cancel()
 
     def tick(self) -> None:
         """Wait while paused; raises `Cancelled`."""
-        if self.paused:
+        if self.paused and not self.cancelled:
+            self.noted("paused")
             begin = time.monotonic()
-            while not self._stop.is_set() and not self._go.wait(_REACTION):
-                pass
+            with self._changed:
+                self._changed.wait_for(lambda: self.cancelled or not self.paused)
             self.paused_seconds += time.monotonic() - begin
-        if self._stop.is_set():
+            if not self.cancelled:
+                self.noted("running")
+        if self.cancelled:
             raise Cancelled("The run was interrupted." if self.interrupted else "The run was cancelled.")
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()

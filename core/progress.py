@@ -27,6 +27,9 @@ class Progress(Protocol):
 class Silent:
     """A progress nobody looks at."""
 
+    def at(self, standing: Standing) -> None:
+        """Ignore."""
+
     def start(self, label: str, total: int | None) -> None:
         """Ignore."""
 
@@ -38,6 +41,11 @@ class Silent:
 
     def finish(self) -> None:
         """Ignore."""
+
+
+def time_left(seconds: float, done: float, total: float | None) -> float | None:
+    """Seconds that the rest takes at the pace so far; None while nothing is done, and where the total is unknown."""
+    return seconds / done * max(total - done, 0) if total and done else None
 
 
 @dataclass(frozen=True)
@@ -56,36 +64,51 @@ class Remembered:
     """A progress that keeps where the work stands, for whoever asks; every step first calls `tick`, which may raise."""
 
     def __init__(self, tick: Callable[[], None] = lambda: None) -> None:
-        self._tick = tick
-        self._now: tuple[str, int, int | None, float] | None = None
+        self.tick = tick
+        self._now: tuple[str, int, int | None, float] | Standing | None = None
 
     def start(self, label: str, total: int | None) -> None:
         """A new piece of work begins now."""
-        self._tick()
+        self.tick()
         self._now = label, 0, total, time.monotonic()
 
     def rename(self, label: str) -> None:
         """Another part of it, counted and timed with the others."""
-        if self._now is not None:
+        if isinstance(self._now, tuple):
             self._now = label, *self._now[1:]
 
     def advance(self, units: int = 1) -> None:
         """Some of it is done."""
-        self._tick()
-        if self._now is not None:
+        self.tick()
+        if isinstance(self._now, tuple):
             label, done, total, begun = self._now
             self._now = label, done + units, total, begun
+
+    def skip(self, units: int) -> None:
+        """Some of it need not be done, and so takes no time."""
+        if isinstance(self._now, tuple):
+            label, done, total, begun = self._now
+            self._now = label, done, total and total - units, begun
+
+    def at(self, standing: Standing) -> None:
+        """A larger piece of work, which counts by itself, stands there."""
+        self._now = standing
 
     def finish(self) -> None:
         """The piece of work is over; what follows has no name yet."""
         self._now = None
 
+    @property
+    def left(self) -> float | None:
+        """Seconds that the present piece of work still takes; None: unknown."""
+        now = self.standing()
+        return now.left if now is not None else None
+
     def standing(self) -> Standing | None:
         """The present piece of work; None between two of them."""
         # One reference, replaced as a whole: another thread never sees half of a change.
         now = self._now
-        if now is None:
-            return None
+        if not isinstance(now, tuple):
+            return now
         label, done, total, begun = now
-        left = (time.monotonic() - begun) / done * max(total - done, 0) if total and done else None
-        return Standing(label, done, total, left)
+        return Standing(label, done, total, time_left(time.monotonic() - begun, done, total))

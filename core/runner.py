@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -242,16 +243,9 @@ def _as_before(record: RunRecord, problem: Problem) -> Iterator[None]:
 
 @contextmanager
 def _ticking(store: Store, run_id: str, problem: Problem, control: Control) -> Iterator[None]:
-    def tick() -> None:
-        if control.paused and not control.cancelled:
-            store.set_status(run_id, "paused")
-            control.tick()
-            store.set_status(run_id, "running")
-        else:
-            control.tick()
-
-    before, problem.tick = problem.tick, tick
+    before, problem.tick = problem.tick, control.tick
+    noted, control.noted = control.noted, partial(store.set_status, run_id)
     try:
         yield
     finally:
-        problem.tick = before
+        problem.tick, control.noted = before, noted

@@ -88,13 +88,15 @@ class Dashboard:
         """Open store and jobs and build the site; runs in a thread beside the waiting page."""
         import gradio  # noqa: F401  (first, with the environment that `prepare` set)
 
+        from core.runs.work import Worker
         from core.store import Store
         from dashboard import site
         from dashboard.context import Context
         from dashboard.library import Library
 
         extra = (self.suite,) if Path(self.suite).suffix in (".yaml", ".yml") else ()
-        library = Library(extra=extra)
+        worker = Worker()
+        library = Library(extra=extra, worker=worker)
         name = library.chosen(self.suite)
         store = Store.open(self.folder, write=not self.read_only)
         jobs, studies = None, None
@@ -102,7 +104,7 @@ class Dashboard:
             from core.jobs import Jobs
             from core.studies.engine.background import Background
 
-            jobs = Jobs(store, limit=settings.QUEUE, load=library.load_for_run)
+            jobs = Jobs(store, limit=settings.QUEUE, load=library.load_for_run, worker=worker)
             studies = Background(store, jobs, library.load)
         self.context = Context(
             store, jobs, self.read_only, access, library, name, self.host, self.tunnel, settings.POLL_SECONDS, studies
@@ -133,11 +135,7 @@ class Dashboard:
         """Stop runs as interrupted and give up the store."""
         if self.context is None:
             return
-        self.context.library.close()
-        if self.context.jobs is not None:
-            self.context.studies.close(wait=0)
-            self.context.jobs.shutdown()
-            self.context.studies.close()
+        self.context.library.worker.close()
         self.context.store.close()
 
 

@@ -33,6 +33,7 @@ from dashboard.tunnel import Tunnel
 if TYPE_CHECKING:
     from core.jobs import Jobs
     from core.problem import Problem
+    from core.progress import Progress
     from core.store import RunRecord, Store
     from core.suites import SuiteFile
     from dashboard.access import Access
@@ -140,15 +141,15 @@ class Context:
         """The suites that can be chosen, by name (read once, refreshed when a suite file changes)."""
         return self.library.suites()
 
-    def problem(self, suite: str, tasks: Sequence[str] | None = None) -> Problem:
+    def problem(self, suite: str, tasks: Sequence[str] | None = None, progress: Progress | None = None) -> Problem:
         """The loaded suite, from a small cache; the first call takes seconds, so show a loading state.
 
         The object is a page's own: its `tick` does nothing, a paused run does not hold it up. Evaluations on it
-        belong inside `with ctx.library.computing():`, which lets one page compute at a time.
+        belong inside `ctx.library.later`, which lets one page compute at a time.
         """
-        return self.library.problem(suite, tasks)
+        return self.library.problem(suite, tasks, progress)
 
-    def problem_of(self, record: RunRecord) -> Problem:
+    def problem_of(self, record: RunRecord, progress: Progress | None = None) -> Problem:
         """What a run works on, as it was loaded for it, on this page's device; a page's own, as `problem`.
 
         Raises `BadInput` where the suite's checkpoints are not the run's own any more.
@@ -157,7 +158,7 @@ class Context:
 
         how, suite = record.execution, self.library.suite(record.suite)
         names = how.get("loaded") or [*record.tasks, *how.get("unseen", ())]
-        found = self.library.problem(record.suite, names)
+        found = self.library.problem(record.suite, names, progress)
         # Where the page's formats are the run's, both work on one copy in memory.
         same = {name: how[name] for name in ("precision", "deltas") if name in how}
         if any(found.execution[name] != value for name, value in same.items()):

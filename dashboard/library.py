@@ -1,50 +1,44 @@
-"""Suites and loaded problems that pages share, and one background thread for what takes longer than a click."""
+"""Suites and loaded problems that pages share, and what pages have computed in the background."""
 
 from __future__ import annotations
 
 import copy
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.errors import MergescopeError, UnknownName
-from core.progress import Remembered
+from core.progress import Progress, Standing
+from core.runs.work import Lane, Work, Worker
 
 if TYPE_CHECKING:
     from core.problem import Problem
-    from core.progress import Progress, Standing
     from core.suites import SuiteFile
+
+T = TypeVar("T")
 
 KEPT_PROBLEMS = 2
 KEPT_ANSWERS = 200
 HEAD_START = 5.0
 """Seconds after a run was loaded in which pages compute nothing, so that its first steps appear at once."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is known of a background computation: pending, ready with a value, or failed with a message."""
-
-    ready: bool = False
-    value: Any = None
-    error: str = ""
-
-    @property
-    def pending(self) -> bool:
-        """True while it is still being computed."""
-        return not self.ready and not self.error
+_LANE = Lane("pages")
+_WAITING = Standing("Waiting until other measurements are done", 0, None, None)
 
 
 class Library:
     """Read by both apps. `device` and `precision` are the ones a page computes with."""
 
-    def __init__(self, *, device: str = "auto", precision: str = "auto", extra: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        extra: Sequence[str] = (),
+        worker: Worker | None = None,
+    ) -> None:
         """`extra` names suite files outside the suites folders, such as the one on the command line."""
         self._device, self._precision = device, precision
         self._extra = tuple(extra)
@@ -52,15 +46,10 @@ class Library:
         self._problems: OrderedDict[Any, Problem] = OrderedDict()
         self._loading: dict[Any, threading.Lock] = {}
         self._lock = threading.RLock()
-        self._compute = threading.RLock()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="library")
-        self._answers: OrderedDict[Any, Future[Any]] = OrderedDict()
+        self.worker = worker or Worker()
+        """Does what pages have done in the background; runs and studies of a server use it too."""
+        self._answers: OrderedDict[Any, Work[Any]] = OrderedDict()
         self._facts: dict[Any, tuple[Any, Any]] = {}
-        self.progress = Remembered()
-        """Where the work that `later` does in the background stands; it does one thing after the other. Only for the
-        owner: labels name what others are looking at."""
-        self._at: Any = None
-        self._waits_until = float("-inf")
         self.broken: dict[str, str] = {}
         """Suites whose file is not valid, with the reason in one line."""
 
@@ -91,7 +80,7 @@ class Library:
 
     def warm(self, suite: str) -> None:
         """Load a suite in the background, so that the first run starts at once; failing is told when it is used."""
-        self.later(("warm", suite), lambda: self.problem(suite) and None)
+        self.later(("warm", suite), lambda told: self.problem(suite, progress=told) and None)
 
     def suite(self, name: str) -> SuiteFile:
         """The suite of that name; raises `UnknownName`."""
@@ -145,25 +134,15 @@ class Library:
             own = copy.copy(problem)
             # Calling the encoder puts the given weights into its module for a moment: threads must not share one.
             own.encoder = copy.deepcopy(problem.encoder)
-        own.tick = self._give_way
+        own.tick = self.worker.give_way
         return own
 
     def load_for_run(self, suite: SuiteFile, tasks: Sequence[str] | None = None, **how: Any) -> Problem:
         """As `load`, for a run that begins now; it goes first, see `HEAD_START`."""
         own = self.load(suite, tasks, **how)
         own.tick = _nothing
-        self._waits_until = time.monotonic() + HEAD_START
+        self.worker.take(HEAD_START)
         return own
-
-    def _give_way(self) -> None:
-        while (left := self._waits_until - time.monotonic()) > 0:
-            time.sleep(min(left, 0.1))
-
-    @contextmanager
-    def computing(self) -> Iterator[None]:
-        """Let one page compute at a time, so that viewers can't slow a run down together."""
-        with self._compute:
-            yield
 
     def identity(self, suite: SuiteFile) -> tuple[Any, ...]:
         """Name and files of a suite as a key that changes with them."""
@@ -177,43 +156,31 @@ class Library:
             known = self._facts[key] = (stamp, compute())
         return known[1]
 
-    def later(self, key: Any, compute: Callable[[], Any], *, again: bool = False) -> Answer:
-        """The answer to `key`, computed once in the background; `again` asks anew after a failure.
+    def later(self, key: Any, compute: Callable[[Progress], T], *, again: bool = False) -> Work[T]:
+        """The answer to `key`, computed once in the background, one after the other; `again` asks anew after a failure.
 
-        `key` has to hold everything the answer depends on. Errors of the engine become their message.
+        `key` has to hold everything the answer depends on. `compute` is given the progress to report to.
         """
         with self._lock:
-            future = self._answers.get(key)
-            if future is None or (again and future.done() and future.exception() is not None):
-                future = self._answers[key] = self._pool.submit(self._told, key, compute)
+            work = self._answers.get(key)
+            if work is None or (again and not work.pending and not work.ready):
+                work = self._answers[key] = self.worker.submit(Work(_LANE, key, lambda work: compute(work.progress)))
                 while len(self._answers) > KEPT_ANSWERS:
-                    self._answers.popitem(last=False)[1].cancel()
-        if not future.done():
-            return Answer()
-        if future.cancelled():
-            return Answer(error="Too much was asked for at once. Try again.")
-        error = future.exception()
-        if error is None:
-            return Answer(True, future.result())
-        if not isinstance(error, MergescopeError | OSError):
-            raise error
-        return Answer(error=str(error))
+                    self.worker.cancel(self._answers.popitem(last=False)[1])
+        return work
 
-    def standing(self, key: Any) -> Standing | None:
-        """Where the answer to `key` stands; None while something else is being worked on."""
-        return self.progress.standing() if self._at == key else None
-
-    def _told(self, key: Any, compute: Callable[[], Any]) -> Any:
-        self._at = key
-        try:
-            return compute()
-        finally:
-            self._at = None
-            self.progress.finish()
+    def doing(self) -> Standing | None:
+        """Where the work of `later` stands. Only for the owner: labels name what others are looking at."""
+        return next((work.progress.standing() for work in self.worker.going(_LANE.kind)), None)
 
     def close(self) -> None:
-        """Drop what waits; what is being computed ends by itself."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Stop what is being computed, and drop what waits."""
+        self.worker.close()
+
+
+def pending(work: Work[Any]) -> dict[str, Any]:
+    """How far the answer is that somebody waits for, as pages show it."""
+    return {"pending": asdict(work.progress.standing() or _WAITING)}
 
 
 def _nothing() -> None:

@@ -71,7 +71,7 @@ window.mergescopeBench.open = (element, server) => {
     else draw();
   }
   function finished(chore) {
-    if (chore.error) { message = { kind: chore.error === "Stopped." ? "" : "error", text: chore.error }; return; }
+    if (chore.error) { message = { kind: chore.status === "cancelled" ? "" : "error", text: chore.error }; return; }
     if (chore.kind === "scan") { state.scan = chore.result; state.complaints = null; draft = bench.suggested(state.scan); keep(); }
     if (chore.kind === "unpack") unpacked(chore.result);
     if (chore.kind === "check") state.complaints = chore.result.complaints;

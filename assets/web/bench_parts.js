@@ -53,7 +53,7 @@ window.mergescopeBench = (() => {
     const box = make("div", "ms-bench-progress"), bar = make("progress"), words = make("span", "ms-help");
     if (chore.total) { bar.max = chore.total; bar.value = Math.min(chore.done, chore.total); }
     const left = chore.left === null ? "" : ` · about ${time(chore.left)} left`;
-    words.textContent = `${chore.label || "Starting"}${chore.total ? ` · ${chore.done} of ${chore.total}` : ""}${left}`;
+    words.textContent = `${chore.label || "Working"}${chore.total ? ` · ${chore.done} of ${chore.total}` : ""}${left}`;
     bar.setAttribute("aria-label", chore.about);
     box.append(bar, words, button("Stop", "", onStop));
     return box;

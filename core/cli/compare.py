@@ -9,7 +9,7 @@ import typer
 from core.cli import loading, options
 from core.cli.compare_table import print_rows, row_of
 from core.cli.output import print_json, say
-from core.cli.progress import Prefixed, shown
+from core.cli.progress import shown
 from core.cli.running import Interrupted, finished_or_run
 from core.cli.stores import folder_of_runs, writing_somewhere
 from core.errors import FAULTS, BadInput, MergescopeError, RunFailed, UnknownName, told
@@ -81,14 +81,16 @@ def _all(
     fresh: bool,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A row for each method that has a result, and the others with the reason."""
-    from core.studies.engine.cost import clock_of
+    from core.progress import Remembered, Standing
+    from core.studies.engine.cost import weights_of
 
     rows, missing = [], []
-    clock = clock_of(problem, [(method.name, settings) for _, (method, settings) in wanted])
-    with shown() as bar:
-        progress = Prefixed(bar)
+    weights = weights_of(problem, [(method.name, settings) for _, (method, settings) in wanted])
+    clock = Remembered()
+    clock.start("", sum(weights))
+    with shown() as progress:
         for place, (label, (method, settings)) in enumerate(wanted):
-            progress.at(place, len(wanted), clock.left)
+            progress.at(Standing(label, place, len(wanted), clock.left))
             try:
                 run, report, reused = finished_or_run(
                     store, problem, file, method, settings, kept=kept, fresh=fresh, progress=progress
@@ -103,10 +105,10 @@ def _all(
                 # The others' results are worth having, whatever one's own method file does; the status says it.
                 missing.append({"label": label, "method": method.name, "reason": told(error), "failed": True})
             else:
-                clock.skip(place) if reused else clock.finish(place)
+                clock.skip(weights[place]) if reused else clock.advance(weights[place])
                 rows.append(row_of(label, method.needed(settings), run, report, reused))
                 continue
-            clock.skip(place)
+            clock.skip(weights[place])
     return rows, missing
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from core.progress import Progress, Silent
+from core.progress import Silent, Standing
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Display
@@ -20,16 +20,22 @@ class Bar:
     def __init__(self, display: Display) -> None:
         self._display = display
         self._task: TaskID | None = None
+        self._prefix = ""
+
+    def at(self, standing: Standing) -> None:
+        """From here on labels begin with where a larger piece of work stands."""
+        more = f", {standing.left / 60:.0f} min left" if standing.left else ""
+        self._prefix = f"[{standing.done + 1}/{standing.total}{more}] "
 
     def start(self, label: str, total: int | None) -> None:
         """Replace the bar by an empty one."""
         self.finish()
-        self._task = self._display.add_task(label, total=total)
+        self._task = self._display.add_task(f"{self._prefix}{label}", total=total)
 
     def rename(self, label: str) -> None:
         """Another text before the same bar."""
         if self._task is not None:
-            self._display.update(self._task, description=label)
+            self._display.update(self._task, description=f"{self._prefix}{label}")
 
     def advance(self, units: int = 1) -> None:
         """Move the bar."""
@@ -43,37 +49,8 @@ class Bar:
             self._task = None
 
 
-class Prefixed:
-    """Another progress whose labels begin with where a larger piece of work stands."""
-
-    def __init__(self, inner: Progress) -> None:
-        self._inner = inner
-        self.prefix = ""
-
-    def at(self, done: int, total: int, left: float | None) -> None:
-        """So many pieces are done; `left`: seconds for all others, None while nothing is known."""
-        more = f", {left / 60:.0f} min left" if left else ""
-        self.prefix = f"[{done + 1}/{total}{more}] "
-
-    def start(self, label: str, total: int | None) -> None:
-        """A new piece of work, named with its place in the whole."""
-        self._inner.start(f"{self.prefix}{label}", total)
-
-    def rename(self, label: str) -> None:
-        """Another text, named with its place in the whole."""
-        self._inner.rename(f"{self.prefix}{label}")
-
-    def advance(self, units: int = 1) -> None:
-        """Move the bar."""
-        self._inner.advance(units)
-
-    def finish(self) -> None:
-        """Remove the bar."""
-        self._inner.finish()
-
-
 @contextmanager
-def shown() -> Iterator[Progress]:
+def shown() -> Iterator[Bar | Silent]:
     """A progress bar while the block runs where standard error is a terminal, silence elsewhere."""
     if not sys.stderr.isatty():
         yield Silent()

@@ -10,7 +10,7 @@ import typer
 
 from core.cli import loading, options, targets
 from core.cli.output import print_json, print_table, say
-from core.cli.progress import Prefixed, shown
+from core.cli.progress import shown
 from core.cli.running import Interrupted, origin
 from core.cli.stores import folder_of_runs, writing
 from core.errors import BadInput, RunFailed
@@ -124,19 +124,13 @@ def _asked(name: str | None, suite: str | None, recipe: Path | None, values: dic
 def _execute(store: Store, asked: _Asked, problem: Problem) -> StudyRecord:
     from core.control import Control
     from core.studies.engine import execution
-    from core.studies.engine.execution import Standing
 
     study_id = execution.register(store, asked.study, asked.file, origin(asked.file), asked.options, asked.cells)
     control = Control()
-    with shown() as bar:
-        progress = Prefixed(bar)
-
-        def watch(standing: Standing) -> None:
-            progress.at(standing.done, standing.total, standing.left)
-
+    with shown() as progress:
         try:
             run_cell = execution.here(store, problem, control, progress)
-            execution.execute(store, study_id, problem, run_cell, control=control, watch=watch)
+            execution.execute(store, study_id, lambda: problem, run_cell, control=control, watch=progress.at)
         except KeyboardInterrupt:
             raise Interrupted("Interrupted. The same command goes on where this one stopped.") from None
     return store.studies.get(study_id)

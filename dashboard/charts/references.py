@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import MergescopeError
 from core.evaluate import references
+from core.progress import Progress
 from core.store import ACTIVE, EvaluationRecord, RunRecord, Store
 from dashboard.charts.marks import Known, Standings, from_report, is_arithmetic, own
 
@@ -59,18 +60,17 @@ class Found:
     def _measured(self, record: RunRecord) -> Known:
         if record.execution.get("images"):  # Altered ones, which only the run itself loads.
             return Known()
-        answer = self._library.later(("references", record.world), lambda: self._measure(record))
-        return answer.value if answer.ready else Known()
+        key = ("references", record.world)
+        return self._library.later(key, lambda told: self._measure(record, told)).value or Known()
 
-    def _measure(self, record: RunRecord) -> Known:
+    def _measure(self, record: RunRecord, told: Progress) -> Known:
         try:
-            problem = self._library.problem(record.suite, record.tasks)
+            problem = self._library.problem(record.suite, record.tasks, told)
         except MergescopeError:
             return Known()
         if any(problem.hashes.get(role) != sha256 for role, sha256 in record.hashes.items()):
             return Known()
-        with self._library.computing():
-            found = references(problem, limit=SAMPLE)
+        found = references(problem, limit=SAMPLE)
         base = {task: one.base.accuracy for task, one in found.items() if one.base.accuracy is not None}
         experts = {task: one.expert for task, one in found.items() if one.expert is not None}
         return Known(

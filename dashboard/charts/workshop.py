@@ -10,6 +10,7 @@ import gradio as gr
 
 from core.errors import BadInput
 from core.evaluate import Evaluation
+from core.progress import Progress
 from core.store import RunRecord
 from core.whatif import save
 from dashboard import ui
@@ -32,7 +33,7 @@ def facts(ctx: Context) -> Callable[..., Any]:
         if not record.groups:
             raise BadInput("This run has no coefficients, so there are no columns to tell about.")
         key = ("task vector facts", record.suite, record.tasks, record.groups)
-        answer = ctx.library.later(key, lambda: _facts(ctx, record))
+        answer = ctx.library.later(key, lambda told: _facts(ctx, record, told))
         return PENDING if answer.pending else answer.value if answer.ready else {"error": answer.error}
 
     return facts
@@ -69,7 +70,8 @@ def whatif(ctx: Context) -> list[Callable[..., Any]]:
         if not isinstance(name, str) or len(name) > NAME_LENGTH or not name.isprintable():
             raise BadInput(f"`name` should be at most {NAME_LENGTH} printable characters. Found `{name!r:.40}`.")
         key = _key(f"saved {name.strip()}", question.record, question.edited)
-        answer = ctx.library.later(key, lambda: _saved(ctx, question, name.strip()), again=given.get("again") is True)
+        again = given.get("again") is True
+        answer = ctx.library.later(key, lambda told: _saved(ctx, question, name.strip(), told), again=again)
         return PENDING if answer.pending else {"saved": answer.value} if answer.ready else {"error": answer.error}
 
     return [whatif, whatif_save]
@@ -87,26 +89,17 @@ def _key(what: str, record: RunRecord, values: engine.Floats) -> tuple[Any, ...]
     return (what, record.id, str(record.settings), digest)
 
 
-def _facts(ctx: Context, record: RunRecord) -> dict[str, Any]:
-    problem = ctx.problem_of(record)
-    with ctx.library.computing():
-        return task_vector_facts(problem, record.groups, record.tasks)
+def _facts(ctx: Context, record: RunRecord, told: Progress) -> dict[str, Any]:
+    return task_vector_facts(ctx.problem_of(record, told), record.groups, record.tasks)
 
 
-def _measured(ctx: Context, record: RunRecord, values: engine.Floats) -> Callable[[], list[Evaluation]]:
-    def compute() -> list[Evaluation]:
-        problem = ctx.problem_of(record)
-        with ctx.library.computing():
-            return engine.measure(problem, record, values)
-
-    return compute
+def _measured(ctx: Context, record: RunRecord, values: engine.Floats) -> Callable[[Progress], list[Evaluation]]:
+    return lambda told: engine.measure(ctx.problem_of(record, told), record, values)
 
 
-def _saved(ctx: Context, question: engine.Question, name: str) -> str:
-    problem = ctx.problem_of(question.record)
-    with ctx.library.computing():
-        edits = question.edits
-        return save(ctx.store, problem, question.record, question.step, question.edited, edits, name)
+def _saved(ctx: Context, question: engine.Question, name: str, told: Progress) -> str:
+    problem, edits = ctx.problem_of(question.record, told), question.edits
+    return save(ctx.store, problem, question.record, question.step, question.edited, edits, name)
 
 
 def _row(one: Evaluation) -> dict[str, float | None]:

@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from core.errors import BadInput
+from core.progress import Progress
 from dashboard import ui
 from dashboard.context import Context, Shell
 
@@ -105,11 +106,8 @@ def _known(ctx: Context) -> Callable[..., Any]:
 
         suite = ctx.library.suite(_named(args, "suite"))
 
-        def compute() -> dict[str, Any]:
-            library = ctx.library
-            problem = library.problem(suite.name, progress=library.progress)
-            with library.computing():
-                found = references(problem, progress=library.progress)
+        def compute(told: Progress) -> dict[str, Any]:
+            found = references(ctx.library.problem(suite.name, progress=told), progress=told)
             return {
                 task: {"base": item.base.accuracy, "expert": item.expert.accuracy if item.expert else None}
                 for task, item in found.items()
@@ -139,7 +137,7 @@ def _plan(ctx: Context) -> Callable[..., Any]:
         return {
             "forecast": forecast(asked, ctx.library, runs),
             "caution": caution(asked, ctx.library),
-            "doing": None if (doing := ctx.library.progress.standing()) is None else asdict(doing),
+            "doing": None if (doing := ctx.library.doing()) is None else asdict(doing),
             "ahead": len(active),
             "needs": asked.method.needed(asked.settings).value,
         }

@@ -14,6 +14,7 @@ import gradio as gr
 from fastapi import Request
 
 from core.errors import BadInput
+from core.progress import time_left
 from core.titles import run_title
 from dashboard import ui
 from dashboard.context import Context
@@ -95,9 +96,7 @@ def _act(ctx: Context) -> Any:
 
 def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
     """One run as the list and the header show it; plain values only."""
-    left = None
-    if record.status == "running" and record.steps and record.steps_done:
-        left = record.seconds / record.steps_done * (record.steps - record.steps_done)
+    left = time_left(record.seconds, record.steps_done, record.steps) if record.status == "running" else None
     position = ctx.jobs.position(record.id) if ctx.jobs is not None and record.status == "queued" else None
     standing = ctx.jobs.standing(record.id) if ctx.jobs is not None and record.status in ACTIVE else None
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.progress import Progress
 from core.trust import trust
 from dashboard.library import Library
 from dashboard.planning.wish import Wish
@@ -19,17 +20,15 @@ def caution(wish: Wish, library: Library) -> dict[str, Any]:
     init = float(getattr(wish.settings, "init", 0.3))
     split = str(getattr(wish.settings, "adapt_on", "test"))
     key = ("trust", *library.identity(wish.suite), wish.experts, wish.device, wish.precision, init, split)
-    answer = library.later(key, lambda: _check(wish, library, init, split))
+    answer = library.later(key, lambda told: _check(wish, library, init, split, told))
     if answer.pending:
         return {"pending": True}
     return {"error": answer.error} if answer.error else {"tasks": answer.value}
 
 
-def _check(wish: Wish, library: Library, init: float, split: str) -> list[dict[str, Any]]:
-    told = library.progress
+def _check(wish: Wish, library: Library, init: float, split: str, told: Progress) -> list[dict[str, Any]]:
     problem = library.load(wish.suite, wish.tasks, device=wish.device, precision=wish.precision, progress=told)
-    with library.computing():
-        found = trust(problem, init, split, limit=96, progress=told)
+    found = trust(problem, init, split, limit=96, progress=told)
     return [
         {
             "task": item.task,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
 
-from core.evaluate import evaluate
+from core.progress import Progress
 from core.store import RunRecord
+from core.studies.engine.cost import SHAPE, image_seconds, pace
 from core.suites import SuiteFile
 from dashboard.library import Library
 from dashboard.planning.wish import Wish
@@ -18,9 +18,6 @@ from dashboard.ui import duration
 SAMPLE = 128
 """Images per task in the evaluations along the way; the runner's own cap."""
 MEASURED_STEPS = 2
-MEASURED_IMAGES = 64
-_SHAPE = ("group", "batch", "objective", "keep")
-"""Settings that the time of a step depends on."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +51,12 @@ class Forecast:
 
 def forecast(wish: Wish, library: Library, runs: Sequence[RunRecord]) -> dict[str, Any]:
     """`{"pending"}`, `{"seconds", "text"}` or `{"error"}`; measures in the background where nothing is known."""
-    answer = library.later(("speed", *_likeness(wish, library)), lambda: _measure(wish, library))
+    answer = library.later(("speed", *_likeness(wish, library)), lambda told: _measure(wish, library, told))
     steps = wish.method.total_steps(wish.settings)
-    known = _like(wish, runs)
+    settings = wish.settings.model_dump(mode="json")
+    known = pace(wish.method.name, settings, len(wish.experts), len(wish.experts), runs) if steps else None
     if answer.pending:
-        if known is None or not steps:
+        if known is None:
             return {"pending": True}
         text = f"About {duration(known * steps)} for {steps} steps, as in an earlier run, plus evaluation."
         return {"seconds": known * steps, "text": text}
@@ -79,38 +77,22 @@ def forecast(wish: Wish, library: Library, runs: Sequence[RunRecord]) -> dict[st
 
 
 def _likeness(wish: Wish, library: Library) -> tuple[Any, ...]:
-    shape = tuple(repr(getattr(wish.settings, name, None)) for name in _SHAPE)
+    shape = tuple(repr(getattr(wish.settings, name, None)) for name in SHAPE)
     return (*library.identity(wish.suite), wish.tasks, wish.method.name, wish.device, wish.precision, shape)
 
 
-def _like(wish: Wish, runs: Sequence[RunRecord]) -> float | None:
-    """Seconds per step of the latest run that would take as long per step."""
-    for record in runs:
-        same = (record.suite, record.method, tuple(record.tasks)) == (wish.suite.name, wish.method.name, wish.experts)
-        shape = all(record.settings.get(name) == getattr(wish.settings, name, None) for name in _SHAPE)
-        if same and shape and record.steps_done >= 5 and record.seconds:
-            return float(record.seconds / record.steps_done)
-    return None
-
-
-def _measure(wish: Wish, library: Library) -> tuple[float, float]:
+def _measure(wish: Wish, library: Library, told: Progress) -> tuple[float, float]:
     """Seconds per step and per evaluated image."""
-    told = library.progress
     problem = library.load(wish.suite, wish.tasks, device=wish.device, precision=wish.precision, progress=told)
-    with library.computing():
-        task = problem.tasks[0]
-        evaluate(problem, problem.task_vectors.base, task, limit=1)
-        begin = time.perf_counter()
-        count = evaluate(problem, problem.task_vectors.base, task, limit=MEASURED_IMAGES).total
-        image = (time.perf_counter() - begin) / count
-        if not wish.method.total_steps(wish.settings):
-            return 0.0, image
-        times = []
-        with closing(cast("Any", wish.method.steps(problem, wish.settings))) as steps:
-            for step in steps:
-                times.append(step.seconds)
-                if step.number >= MEASURED_STEPS or step.outcome is not None:
-                    break
+    image = image_seconds(problem)
+    if not wish.method.total_steps(wish.settings):
+        return 0.0, image
+    times = []
+    with closing(cast("Any", wish.method.steps(problem, wish.settings))) as steps:
+        for step in steps:
+            times.append(step.seconds)
+            if step.number >= MEASURED_STEPS or step.outcome is not None:
+                break
     return min(times[1:] or times), image
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -12,15 +11,15 @@ from torch import Tensor
 
 from core.errors import BadInput, UnknownName
 from core.problem import Problem
-from core.progress import Standing
+from core.progress import Progress
 from core.step import Weights
 from core.store import RunRecord
 from dashboard.charts.figure import both
 from dashboard.context import Context
+from dashboard.library import pending
 from dashboard.playground import answers, figures, pictures
 from dashboard.playground.models import Models, state_of
 
-WAITING = Standing("Waiting until other measurements are done", 0, None, None)
 SAMPLES = 16
 """Test images of a task that are offered."""
 MEASURED = 1000
@@ -41,8 +40,8 @@ class Playground:
         """The run's tasks, and some test images of one of them."""
         record, task = self._chosen(args, request)
 
-        def compute() -> dict[str, Any]:
-            problem = self._problem(record)
+        def compute(told: Progress) -> dict[str, Any]:
+            problem = self._problem(record, told)
             images = problem.split(task, "test")
             chosen = answers.spread(images.labels, len(images), SAMPLES)
             return {"samples": [_shown(problem, task, place) for place in chosen]}
@@ -60,8 +59,8 @@ class Playground:
         if not self._ctx.is_owner(request) and index not in self._offered.get((record.id, task), ()):
             raise BadInput("Only the test images on the page can be chosen here.")
 
-        def compute() -> dict[str, Any]:
-            problem = self._problem(record)
+        def compute(told: Progress) -> dict[str, Any]:
+            problem = self._problem(record, told)
             images = problem.split(task, "test")
             if index >= len(images):
                 raise BadInput(f"`index` should be below {len(images)}. Found {index}.")
@@ -77,8 +76,8 @@ class Playground:
         pixels = pictures.read(args.get("picture"), size)
         digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
 
-        def compute() -> dict[str, Any]:
-            return self._said(record, self._problem(record), pixels, None, None)
+        def compute(told: Progress) -> dict[str, Any]:
+            return self._said(record, self._problem(record, told), pixels, None, None)
 
         return self._later(args, record, ("picture", state_of(record), digest), compute)
 
@@ -86,12 +85,12 @@ class Playground:
         """Confusion matrix of the run on a task, and the images that only the task's expert gets right."""
         record, task = self._chosen(args, request)
         key = ("confusion", state_of(record), task)
-        answer = self._later(args, record, key, lambda: self._confusion(record, task))
+        answer = self._later(args, record, key, lambda told: self._confusion(record, task, told))
         self._offer(record, task, answer.get("mistakes", []))
         return answer
 
-    def _confusion(self, record: RunRecord, task: str) -> dict[str, Any]:
-        problem = self._problem(record)
+    def _confusion(self, record: RunRecord, task: str, told: Progress) -> dict[str, Any]:
+        problem = self._problem(record, told)
         images, classes = problem.split(task, "test"), problem.classes[task]
         if images.labels is None:
             return {"classes": len(classes), "images": len(images), "unlabelled": True}
@@ -100,13 +99,11 @@ class Playground:
             chosen = torch.linspace(0, len(images) - 1, MEASURED).long()
         pixels, truth = images.pixels[chosen], images.labels[chosen]
         merged = self._models.merged(record, problem)
-        told, vectors = self._ctx.library.progress, problem.task_vectors
-        with self._ctx.library.computing():
-            told.start("Evaluating run and expert, image", len(chosen) * (1 + (task in problem.tasks)))
-            logits = problem.logits(merged.weights_for(task), task, pixels, progress=told)
-            expert = None
-            if task in problem.tasks:
-                expert = problem.logits(vectors.expert(task), task, pixels, progress=told)
+        told.start("Evaluating run and expert, image", len(chosen) * (1 + (task in problem.tasks)))
+        logits = problem.logits(merged.weights_for(task), task, pixels, progress=told)
+        expert = None
+        if task in problem.tasks:
+            expert = problem.logits(problem.task_vectors.expert(task), task, pixels, progress=told)
         said, sure = logits.argmax(1).tolist(), logits.softmax(1).amax(1).tolist()
         counts = answers.confusion(truth, logits.argmax(1), len(classes))
         wrong = [] if expert is None else answers.mistakes(truth, logits, expert)
@@ -134,13 +131,12 @@ class Playground:
         """Every model's most probable classes under every task's head; `truth` belongs to `task`."""
         merged = self._models.merged(record, problem)
         vectors = problem.task_vectors
-        with self._ctx.library.computing():
-            seen: dict[str, Tensor] = {"base": self._features(problem, vectors.base, pixels)}
-            for name in vectors.tasks:
-                seen[name] = self._features(problem, vectors.expert(name), pixels)
-            own = {head: merged.weights_for(head) for head in problem.heads}
-            shared = {id(weights): weights for weights in own.values()}
-            features = {key: self._features(problem, weights, pixels) for key, weights in shared.items()}
+        seen: dict[str, Tensor] = {"base": self._features(problem, vectors.base, pixels)}
+        for name in vectors.tasks:
+            seen[name] = self._features(problem, vectors.expert(name), pixels)
+        own = {head: merged.weights_for(head) for head in problem.heads}
+        shared = {id(weights): weights for weights in own.values()}
+        features = {key: self._features(problem, weights, pixels) for key, weights in shared.items()}
         said = {}
         for head in problem.heads:
             mine = truth if head == task else None
@@ -183,17 +179,17 @@ class Playground:
         return [{"name": name, "title": titles.get(name) or name.replace("_", " "), "expert": name in record.tasks}
                 for name in names]  # fmt: skip
 
-    def _problem(self, record: RunRecord) -> Problem:
-        return self._ctx.problem_of(record)
+    def _problem(self, record: RunRecord, told: Progress) -> Problem:
+        return self._ctx.problem_of(record, told)
 
     def _later(
-        self, args: Any, record: RunRecord, key: tuple[Any, ...], compute: Callable[[], dict[str, Any]]
+        self, args: Any, record: RunRecord, key: tuple[Any, ...], compute: Callable[[Progress], dict[str, Any]]
     ) -> dict[str, Any]:
         identity = self._ctx.library.identity(self._ctx.library.suite(record.suite))
         whole = ("playground", identity, *key)
         found = self._ctx.library.later(whole, compute, again=args.get("again") is True)
         if found.pending:
-            return {"pending": asdict(self._ctx.library.standing(whole) or WAITING)}
+            return pending(found)
         return {"error": found.error} if found.error else dict(found.value)
 
 

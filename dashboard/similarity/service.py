@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from core.progress import Standing
+from core.progress import Progress
+from dashboard.library import Library, pending
 from dashboard.similarity.description import describe
-
-if TYPE_CHECKING:
-    from dashboard.library import Library
 
 
 @dataclass(frozen=True)
@@ -18,9 +16,6 @@ class Subject:
 
     suite: str
     tasks: tuple[str, ...]
-
-
-WAITING = Standing("Waiting until other measurements are done", 0, None, None)
 
 
 class Similarities:
@@ -33,19 +28,18 @@ class Similarities:
         """What is known now; the first call starts the computation. Raises `UnknownName` for a suite that is gone."""
         file = self._library.suite(subject.suite)
         key = ("similarity", self._library.identity(file), subject)
-        found = self._library.later(key, lambda: self._compute(subject), again=again)
+        found = self._library.later(key, lambda told: self._compute(subject, told), again=again)
         if found.pending:
-            return {"pending": asdict(self._library.standing(key) or WAITING)}
+            return pending(found)
         if found.error:
             return {"error": found.error}
         return {"suite": file.title, **found.value}
 
-    def _compute(self, subject: Subject) -> dict[str, Any]:
+    def _compute(self, subject: Subject, told: Progress) -> dict[str, Any]:
         from core.similarity import similarity
 
-        file, told = self._library.suite(subject.suite), self._library.progress
+        file = self._library.suite(subject.suite)
         problem = self._library.load(file, subject.tasks, progress=told)
         told.start("Comparing the task vectors", None)
-        with self._library.computing():
-            found = similarity(problem.task_vectors)
+        found = similarity(problem.task_vectors)
         return describe(found, {task.name: task.title for task in file.tasks})

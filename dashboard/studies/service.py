@@ -6,6 +6,7 @@ from typing import Any
 
 from core import studies, suites
 from core.errors import BadInput, UnknownName
+from core.progress import Progress
 from core.settings import parse
 from core.store import ACTIVE, StudyRecord
 from core.studies import Study
@@ -51,10 +52,9 @@ class StudyDesk:
         options = self._options(args)
         library = self._ctx.library
 
-        def measure() -> tuple[float, dict[str, int]]:
-            problem = library.problem(suite.name)
-            with library.computing():
-                return image_seconds(problem), test_images(problem)
+        def measure(told: Progress) -> tuple[float, dict[str, int]]:
+            problem = library.problem(suite.name, progress=told)
+            return image_seconds(problem), test_images(problem)
 
         speed = library.later(("study speed", *library.identity(suite)), measure, again=bool(args.get("again")))
         if speed.pending:

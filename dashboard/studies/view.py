@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.progress import Standing
 from core.store import RunRecord, StudyRecord
 from core.studies.engine import texts
-from core.studies.engine.execution import Standing
 from core.studies.engine.result import Result, Table
 from dashboard.charts.figure import both
 from dashboard.studies.figures import draw
@@ -59,7 +59,7 @@ def state(record: StudyRecord, runs: Mapping[str, RunRecord], standing: Standing
         "done": whole,
         "share": (whole + parts) / max(1, len(record.cells)),
         "left": standing.left if standing is not None else None,
-        "doing": standing.title if standing is not None else "",
+        "doing": standing.label if standing is not None else "",
         "quick": bool(record.options.get("quick")),
         "error": record.error or "",
         "created": record.created,

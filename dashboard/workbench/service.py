@@ -14,6 +14,7 @@ from core.composing.suggest import suggest
 from core.errors import BadInput
 from core.hub.suite import fetch_suite
 from core.paths import home
+from core.progress import Remembered
 from core.roots import add_root, remove_root, roots
 from core.suites import find
 from core.tasks.zip_upload import unpack
@@ -22,7 +23,7 @@ from dashboard.context import Context
 from dashboard.security.uploads import taken
 from dashboard.serving import serving
 from dashboard.workbench import plain
-from dashboard.workbench.chores import Chore, Chores
+from dashboard.workbench.chores import Chores
 from dashboard.workbench.published import rows
 
 
@@ -31,7 +32,7 @@ class Workbench:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._chores = Chores()
+        self._chores = Chores(ctx.library.worker)
 
     def functions(self) -> list[Callable[..., Any]]:
         """The server functions; each refuses everybody but the owner first."""
@@ -69,8 +70,8 @@ class Workbench:
         """Look into one of the remembered folders."""
         folder = self._known_folder(_text(args, "folder"))
 
-        def work(chore: Chore) -> dict[str, Any]:
-            found = scan(folder, chore, chore.tick)
+        def work(told: Remembered) -> dict[str, Any]:
+            found = scan(folder, told, told.tick)
             return plain.scan(found, suggest(found))
 
         self._chores.begin("scan", f"looking into `{folder.name}`", work)
@@ -80,8 +81,8 @@ class Workbench:
         """Hold every file of a draft against its base; the result is a list of complaints."""
         suite = draft.as_suite(_draft(args))  # Mistakes of the form are told at once.
 
-        def work(chore: Chore) -> dict[str, Any]:
-            return {"complaints": as_json(check(suite, progress=chore))}
+        def work(told: Remembered) -> dict[str, Any]:
+            return {"complaints": as_json(check(suite, progress=told))}
 
         self._chores.begin("check", f"checking `{suite.name}`", work)
         return {}
@@ -98,10 +99,10 @@ class Workbench:
             raise BadInput(f"`name` should be letters, digits, `_`, `-` and `.`. Found `{name[:60]}`.")
         folder = home() / "images"
 
-        def work(chore: Chore) -> dict[str, Any]:
+        def work(told: Remembered) -> dict[str, Any]:
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                done = unpack(archive, folder / name, chore, skip_unreadable=args.get("skip") is True)
+                done = unpack(archive, folder / name, told, skip_unreadable=args.get("skip") is True)
             finally:
                 archive.unlink(missing_ok=True)
             add_root(str(folder))
@@ -115,9 +116,9 @@ class Workbench:
         """Fetch what a suite lacks from the hub."""
         suite = self._ctx.library.suite(_text(args, "suite"))
 
-        def work(chore: Chore) -> dict[str, Any]:
-            chore.start("Asking the hub for sizes", None)
-            fetch_suite(suite, progress=chore, tick=chore.tick)
+        def work(told: Remembered) -> dict[str, Any]:
+            told.start("Asking the hub for sizes", None)
+            fetch_suite(suite, progress=told, tick=told.tick)
             return {"suite": suite.name, "missing": find(str(suite.path)).missing()}
 
         self._chores.begin("fetch", f"fetching `{suite.name}`", work)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.progress import Progress as Display
 
 from core import evaluate as evaluation
 from core import methods, runner, session
+from core.cli.progress import Bar
 from core.jobs import Jobs, RunRequest
 from core.methods.base import Outcome
 from core.problem import Problem
-from core.progress import Progress, Remembered
+from core.progress import Progress, Remembered, Standing
 from core.settings import parse
 from core.store import Store
 from tests.core.test_jobs import until
@@ -76,6 +79,28 @@ def test_a_renamed_piece_keeps_its_count_and_its_clock() -> None:
     assert now is not None
     assert (now.label, now.done, now.total) == ("two", 2, 8)
     assert now.left is not None
+
+
+def test_what_needs_no_time_is_left_out_of_the_time_left() -> None:
+    told = Remembered()
+    told.start("runs", 8)
+    time.sleep(0.02)
+    told.skip(4)
+    assert told.left is None
+    told.advance(2)
+    now = told.standing()
+    assert now is not None
+    assert (now.done, now.total, now.left) == (2, 4, pytest.approx(0.02, abs=0.015))
+
+
+def test_a_bar_says_where_the_larger_work_stands() -> None:
+    display = Display(disable=True)
+    bar = Bar(display)
+    bar.at(Standing("", 1, 3, 130.0))
+    bar.start("Loading", 5)
+    assert [task.description for task in display.tasks] == ["[2/3, 2 min left] Loading"]
+    bar.rename("Evaluating")
+    assert [task.description for task in display.tasks] == ["[2/3, 2 min left] Evaluating"]
 
 
 def test_whoever_asks_learns_what_a_run_evaluates(

@@ -9,31 +9,36 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput
-from dashboard.library import Library
+from core.progress import Progress
+from dashboard.library import Library, pending
 
 
 def test_background_work_says_where_it_stands_until_it_ends_in_whatever_way() -> None:
     library, held, seen = Library(), threading.Event(), threading.Event()
 
-    def work() -> None:
-        library.progress.start("Evaluating base and experts, image", 96)
-        library.progress.advance(40)
+    def work(told: Progress) -> None:
+        told.start("Evaluating base and experts, image", 96)
+        told.advance(40)
         held.set()
         seen.wait(30)
         raise BadInput("enough")
 
-    assert library.later("key", work).pending
+    asked = library.later("key", work)
+    assert asked.pending
     assert held.wait(30)
-    now = library.progress.standing()
+    now = library.doing()
     assert now is not None
-    assert library.standing("key") is not None
-    assert library.standing("another") is None  # Guests learn nothing of what others asked for.
+    assert pending(asked)["pending"]["label"] == now.label
+    another = library.later("another", lambda _told: None)  # Guests learn nothing of what others asked for.
+    assert pending(another)["pending"]["label"] == "Waiting until other measurements are done"
     assert (now.label, now.done, now.total) == ("Evaluating base and experts, image", 40, 96)
     seen.set()
     while (answer := library.later("key", work)).pending:
         time.sleep(0.01)
     assert answer.error == "enough"
-    assert library.progress.standing() is None
+    while another.pending:
+        time.sleep(0.01)
+    assert library.doing() is None
     library.close()
 
 

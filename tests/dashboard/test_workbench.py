@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 
 from core.errors import BadInput
-from dashboard.workbench.chores import Chore, Chores
+from core.progress import Progress, Remembered
+from core.runs.work import Worker
+from dashboard.workbench.chores import Chores
 from tests.authors import make_folder
 from tests.dashboard.client import Dashboard
 from tests.dashboard.conftest import Site
@@ -69,14 +71,14 @@ def test_a_malformed_draft_is_one_message(dashboard_site: Site, args: Any) -> No
 
 
 def test_one_thing_at_a_time_and_it_can_be_stopped() -> None:
-    chores, entered = Chores(), threading.Event()
+    chores, entered = Chores(Worker()), threading.Event()
     assert chores.state() is None
 
-    def work(chore: Chore) -> None:
-        chore.start("Waiting", 10)
+    def work(told: Progress) -> None:
+        told.start("Waiting", 10)
         while True:
             entered.set()
-            chore.advance(0)
+            told.advance(0)
             time.sleep(0.01)
 
     chores.begin("wait", "waiting", work)
@@ -88,17 +90,17 @@ def test_one_thing_at_a_time_and_it_can_be_stopped() -> None:
     while not (state := chores.state() or {})["ended"]:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert state["error"] == "Stopped."
-    chores.begin("done", "something short", lambda chore: 5)
+    assert (state["status"], state["error"]) == ("cancelled", "Stopped.")
+    chores.begin("done", "something short", lambda _told: 5)
 
 
 def test_time_left_follows_what_is_done() -> None:
-    chore = Chore("x", "x")
-    chore.start("Counting", 4)
-    assert chore.state()["left"] is None
+    told = Remembered()
+    told.start("Counting", 4)
+    assert told.left is None
     time.sleep(0.05)
-    chore.advance()
-    assert chore.state()["left"] == pytest.approx(0.15, abs=0.1)
+    told.advance()
+    assert told.left == pytest.approx(0.15, abs=0.1)
 
 
 def zipped(files: dict[str, bytes]) -> bytes:

@@ -15,12 +15,16 @@ from core.store import RunRecord
 from core.studies.engine.cells import Cell
 
 SAMPLE = 64
-LEARNING = 3.0
+LEARNING = 3
 """Forward passes that a forward and backward pass over an image takes, and the merge with it."""
+SHAPE = ("group", "batch", "objective", "keep")
+"""Settings that the time of a step depends on."""
+SURE = 5
+"""Steps after which an unfinished run tells how long one takes."""
 
 
 @dataclass(frozen=True)
-class Forecast:
+class Cost:
     """What a study will cost."""
 
     cells: int
@@ -41,7 +45,7 @@ def test_images(problem: Problem) -> dict[str, int]:
     return found
 
 
-def weight(cell: Cell, images: Mapping[str, int]) -> float:
+def weight(cell: Cell, images: Mapping[str, int]) -> int:
     """The cell's cost in forward passes over one image."""
     looked = sum(images.get(task, 0) for task in (*cell.tasks, *cell.unseen))
     passes = 1 + sum(measures.get(str(one["name"])).evaluations(one) for one in cell.measures)
@@ -49,11 +53,11 @@ def weight(cell: Cell, images: Mapping[str, int]) -> float:
     return looked * passes + (steps * batch + samples) * len(cell.images_from or cell.tasks) * LEARNING
 
 
-def clock_of(problem: Problem, wanted: Sequence[tuple[str, MethodSettings]]) -> Clock:
-    """The clock of runs of these methods, one after the other, on a whole loaded suite."""
+def weights_of(problem: Problem, wanted: Sequence[tuple[str, MethodSettings]]) -> list[int]:
+    """The costs of runs of these methods on a whole loaded suite."""
     images = test_images(problem)
     cells = [Cell(name, settings.model_dump(mode="json"), problem.tasks, problem.unseen) for name, settings in wanted]
-    return Clock([weight(cell, images) for cell in cells])
+    return [weight(cell, images) for cell in cells]
 
 
 def image_seconds(problem: Problem) -> float:
@@ -65,9 +69,7 @@ def image_seconds(problem: Problem) -> float:
     return (time.perf_counter() - begin) / total
 
 
-def forecast(
-    problem: Problem, cells: Sequence[Cell], known: Sequence[bool], earlier: Sequence[RunRecord] = ()
-) -> Forecast:
+def forecast(problem: Problem, cells: Sequence[Cell], known: Sequence[bool], earlier: Sequence[RunRecord] = ()) -> Cost:
     """Expected cost; `known` says of each cell whether it is done. Runs like a cell are taken from `earlier`."""
     images, speed = test_images(problem), image_seconds(problem)
     total = 0.0
@@ -75,43 +77,28 @@ def forecast(
         if done:
             continue
         steps = int(cell.settings.get("steps") or 0)
-        like = next((run for run in earlier if _alike(run, cell)), None)
-        if like is None:
+        merged, learned = len(cell.tasks), len(cell.images_from or cell.tasks)
+        step = pace(cell.method, cell.settings, merged, learned, earlier)
+        if step is None:
             total += weight(cell, images) * speed
         else:
             whole = weight(replace(cell, settings=dict(cell.settings) | {"steps": 0}), images)
-            total += like.seconds / max(like.steps_done, 1) * max(steps, 1) + whole * speed
-    return Forecast(len(cells), sum(known), total)
+            total += step * max(steps, 1) + whole * speed
+    return Cost(len(cells), sum(known), total)
 
 
-class Clock:
-    """Time left, from the share of the work that is done and the time that it took."""
-
-    def __init__(self, weights: Sequence[float]) -> None:
-        self._weights, self._begin, self._done, self._skipped = list(weights), time.monotonic(), 0.0, 0.0
-
-    def skip(self, place: int) -> None:
-        """This cell was done already."""
-        self._skipped += self._weights[place]
-
-    def finish(self, place: int) -> None:
-        """This cell is done now."""
-        self._done += self._weights[place]
-
-    @property
-    def left(self) -> float | None:
-        """Seconds; None before the first cell is done."""
-        if not self._done:
-            return None
-        rest = max(0.0, sum(self._weights) - self._done - self._skipped)
-        return rest * (time.monotonic() - self._begin) / self._done
-
-
-def _alike(run: RunRecord, cell: Cell) -> bool:
-    if run.status != "done" or run.what_if is not None:
-        return False
-    if run.method != cell.method or len(run.tasks) != len(cell.tasks):
-        return False
-    if len(run.execution.get("images_from") or run.tasks) != len(cell.images_from or cell.tasks):
-        return False
-    return all(run.settings.get(name) == cell.settings.get(name) for name in ("group", "batch", "objective"))
+def pace(
+    method: str, settings: Mapping[str, object], merged: int, learned: int, runs: Sequence[RunRecord]
+) -> float | None:
+    """Seconds a step of the first of `runs` whose steps take as long: as many experts are `merged`, the images of as
+    many tasks `learned` from. None where there is none."""
+    for run in runs:
+        if run.what_if is not None:
+            continue
+        here = (run.method, len(run.tasks), len(run.execution.get("images_from") or run.tasks))
+        shape = all(run.settings.get(name) == settings.get(name) for name in SHAPE)
+        # A formula counts no steps.
+        known = run.steps_done >= SURE or (run.status == "done" and not run.steps)
+        if known and run.seconds and shape and here == (method, merged, learned):
+            return float(run.seconds / max(run.steps_done, 1))
+    return None

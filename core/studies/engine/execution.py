@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from core import methods, runner
 from core.control import Control
 from core.errors import FAULTS, BadInput, Cancelled, MergescopeError, told
 from core.problem import Problem
-from core.progress import Progress
+from core.progress import Progress, Remembered, Standing
 from core.settings import parse, parse_stored
 from core.store import RunRecord, Store, StudyRecord
 from core.studies.base import Study
 from core.studies.engine.cells import Cell, content_key
-from core.studies.engine.cost import Clock, test_images, weight
+from core.studies.engine.cost import test_images, weight
 from core.studies.engine.done import Done
 from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Result
@@ -23,17 +22,6 @@ from core.variants import as_stored
 
 RunCell = Callable[[str], None]
 """Executes the run of that id until it has ended; raises what stopped it."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where a study that is going on stands."""
-
-    done: int
-    total: int
-    title: str
-    left: float | None
-    """Seconds; None while nothing is known."""
 
 
 def register(
@@ -76,18 +64,18 @@ def result_of(store: Store, record: StudyRecord, study: Study, suite: SuiteFile)
 def execute(
     store: Store,
     study_id: str,
-    problem: Problem,
+    load: Callable[[], Problem],
     run_cell: RunCell,
     *,
     control: Control,
     watch: Callable[[Standing], None] = lambda _standing: None,
 ) -> None:
-    """Run what is missing of a study on its whole loaded suite.
+    """Run what is missing of a study on its whole suite, which `load` gives.
 
     A failed cell is noted and the others go on. `Cancelled` and KeyboardInterrupt become the study's status and pass.
     """
     try:
-        _all_cells(store, study_id, problem, run_cell, control, watch)
+        _all_cells(store, study_id, load(), run_cell, control, watch)
     except Cancelled:
         store.studies.describe(study_id, status="interrupted" if control.interrupted else "cancelled")
         raise
@@ -113,23 +101,24 @@ def _all_cells(
     with_keys = [cell.plain() | {"key": key} for cell, key in zip(cells, keys, strict=True)]
     store.studies.describe(study_id, cells=with_keys, status="running", error=None)
     images = test_images(problem)
-    clock = Clock([weight(cell, images) for cell in cells])
-    failures = []
+    weights = [weight(cell, images) for cell in cells]
+    clock, failures = Remembered(), []
+    clock.start(record.name, sum(weights))
     for place, (cell, key) in enumerate(zip(cells, keys, strict=True)):
         control.tick()
         known = store.studies.runs_of([key]).get(key)
         if known is not None and known.status == "done":
-            clock.skip(place)
+            clock.skip(weights[place])
             continue
-        watch(Standing(place, len(cells), cell.title, clock.left))
+        watch(Standing(cell.title, place, len(cells), clock.left))
         try:
             run_cell(known.id if known is not None else create_run(store, record, cell, key, problem))
         except Cancelled:
             raise
         except (MergescopeError, *FAULTS) as error:
             failures.append(f"{cell.title}: {told(error)}")
-        clock.finish(place)
-    watch(Standing(len(cells), len(cells), "", 0.0))
+        clock.advance(weights[place])
+    watch(Standing("", len(cells), len(cells), 0.0))
     summary = f"{len(failures)} of {len(cells)} runs failed. First: {failures[0]}" if failures else None
     store.studies.describe(study_id, status="failed" if len(failures) == len(cells) else "done", error=summary)
 

@@ -1,0 +1,1 @@
+"""A run from its birth to its end."""

@@ -10,11 +10,10 @@ from types import ModuleType
 
 import gradio as gr
 
-from dashboard import theme
+from dashboard import shell, theme
 from dashboard.context import Context
 from dashboard.pages import sidebar
 from dashboard.settings import WEB, asset
-from dashboard.shell import PageShell
 
 PAGES = ("setup", "checkpoints", "live", "layers", "similarity", "compare", "studies", "playground", "share")
 """Modules of dashboard/pages in the order of their tabs; one with `OWNER_ONLY = True` is not in the read-only view."""
@@ -39,27 +38,17 @@ def modules(readonly: bool) -> list[ModuleType]:
 def build_page(ctx: Context) -> gr.Blocks:
     """The whole page as Gradio blocks; mount it with `css(ctx)` and put `head(ctx)` into its HTML."""
     pages = modules(ctx.readonly)
-    ids = [module.TAB_ID for module in pages]
     with gr.Blocks(title="Mergescope", fill_width=True, analytics_enabled=False) as blocks:
-        shell = PageShell(ids)
         with gr.Sidebar(width=SIDEBAR, elem_id="ms-sidebar"):
             sidebar.build_sidebar(ctx)
         sidebar.build_header()
-        handles = {}
+        built = {}
         with gr.Tabs(elem_id="ms-tabs") as tabs:
             for module in pages:
                 with gr.Tab(module.TITLE, id=module.TAB_ID, elem_id=f"ms-tab-{module.TAB_ID}") as tab:
-                    handles[module.TAB_ID] = module.build(ctx)
-                tab.select(None, js=shell.follow(module.TAB_ID), api_visibility="private", queue=False)
-        shell.run.goto(
-            None,
-            outputs=[tabs],
-            js="() => ({__type__: 'update', selected: window.mergescope.tab})",
-            api_visibility="private",
-            queue=False,
-        )
-        for module in pages:
-            module.wire(handles[module.TAB_ID], ctx, shell)
+                    module.build(ctx)
+                built[module.TAB_ID] = tab
+        shell.connect(tabs, built)
     return blocks
 
 

@@ -18,11 +18,6 @@ STATUS = {
 }
 ACTIVE = frozenset({"queued", "running", "paused"})
 RESUMABLE = frozenset({"interrupted", "cancelled", "failed"})
-
-SPLITS = {
-    "test": "the test images, without labels (as in the paper; the same images are scored afterwards)",
-    "held-out": "held-out images, so that no scored image was seen",
-}
 FIELDS = {
     "above": "Drop entries above the share",
     "adapt_on": "Images to learn from",

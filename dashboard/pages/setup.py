@@ -14,7 +14,7 @@ import gradio as gr
 
 from core.errors import BadInput
 from dashboard import ui
-from dashboard.context import Context, Shell
+from dashboard.context import Context
 
 TITLE = "Set up"
 TAB_ID = "setup"
@@ -43,10 +43,6 @@ def build(ctx: Context) -> gr.HTML:
     return ui.drawn(
         TEMPLATE, "window.mergescopeSetup(element, server);", elem_id="ms-setup", server_functions=functions
     )
-
-
-def wire(handles: gr.HTML, ctx: Context, shell: Shell) -> None:
-    """Nothing to connect: after Start the script makes the new run the current one."""
 
 
 def _catalogue(ctx: Context) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ import gradio as gr
 from core.errors import BadInput
 from dashboard import ui
 from dashboard.access import Link
-from dashboard.context import Context, Shell
+from dashboard.context import Context
 from dashboard.settings import LOCAL_HOSTS
 
 TITLE = "Share"
@@ -39,10 +39,6 @@ def build(ctx: Context) -> gr.HTML:
     return ui.drawn(
         template, "window.mergescopeShare(element, server);", elem_id="ms-share", server_functions=functions
     )
-
-
-def wire(handles: gr.HTML, ctx: Context, shell: Shell) -> None:
-    """Nothing to connect: the script follows the current run by itself."""
 
 
 def _offer(ctx: Context) -> Callable[..., Any]:

@@ -18,7 +18,6 @@ from core.errors import BadInput, UnknownName
 from core.store import Store
 from dashboard import settings
 from dashboard.charts.columns import arrange
-from dashboard.charts.feed import decode
 from dashboard.static_export import model_card, write_figures, write_html, write_space
 from tests.dashboard import synthetic
 from tests.dashboard.loops import inside_loop
@@ -60,7 +59,7 @@ def test_coefficients_in_the_file_are_those_of_the_store(store: Store, tmp_path:
     answer = data_of((tmp_path / "run.html").read_text("utf-8"))["history"][0]
     rows = store.steps(run_id)
     columns = arrange(store.run(run_id).groups)
-    found = decode(answer["coefficients"], rows[0].coefficients, columns)
+    found = synthetic.decode(answer["coefficients"], rows[0].coefficients, columns)
     assert abs(found[-1] - rows[-1].coefficients).max() < 1e-3
 
 

@@ -11,6 +11,7 @@ from types import ModuleType
 import gradio as gr
 
 from dashboard import shell, theme
+from dashboard.charts import bundle
 from dashboard.context import Context
 from dashboard.pages import sidebar
 from dashboard.settings import WEB, asset
@@ -58,7 +59,9 @@ def head(ctx: Context) -> str:
     ids = [module.TAB_ID for module in pages]
     names = dict.fromkeys([*SCRIPTS, *(name for module in pages for name in getattr(module, "SCRIPTS", ()))])
     settings = json.dumps({"readonly": ctx.readonly, "pollSeconds": ctx.poll_seconds, "tabs": ids})
-    scripts = "".join(f'<script src="{escape(asset(name))}"></script>' for name in names)
+    scripts = "".join(
+        f'<script src="{escape(source)}"></script>' for source in (bundle.url("base.js"), *map(asset, names))
+    )
     return (
         f'<link rel="icon" type="image/svg+xml" href="{escape(asset("logo.svg"))}">'
         f'<meta name="color-scheme" content="light dark"><style>{theme.colours()}{STILL}</style>'

@@ -22,8 +22,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 """The file may run what stands in it and reach nothing."""
-BEFORE = """window.mergescope = { pollSeconds: 1 };
-document.body.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);"""
+BEFORE = """document.body.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);"""
 HERE = Path(__file__).parent
 MOST_ANSWERS = 100_000
 

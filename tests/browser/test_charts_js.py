@@ -207,7 +207,7 @@ def test_the_box_in_place_of_charts_says_what_the_run_does(blank: Any) -> None:
     said = blank.evaluate(
         """() => {
             const { charts } = mergescope, run = new charts.Run("a"), said = [];
-            const hub = new charts.Hub({}), root = charts.stateBox(hub, document.createElement("div"));
+            const hub = new charts.Hub({}), root = charts.runState(hub, document.createElement("div"));
             mergescope.tabs = ["setup", "live"];
             const now = (status) => {
                 Object.assign(hub, { status });

@@ -13,7 +13,7 @@
       entropy = entropyCard(hub, state);
     const warnings = element("div", { class: "mc-warnings mc-wide", role: "status" });
     content.append(warnings, lambda.root, cell.root, accuracy.root, entropy.root);
-    root.replaceChildren(charts.stateBox(hub, content), content);
+    root.replaceChildren(charts.runState(hub, content), content);
     root.classList.add("mc");
 
     const cards = [lambda, cell, accuracy, entropy];

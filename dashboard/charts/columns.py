@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
 
 from core.grouping import block_of
 
@@ -77,16 +76,6 @@ def arrange(groups: Sequence[str]) -> tuple[Column, ...]:
 def _arranged(groups: tuple[str, ...]) -> tuple[Column, ...]:
     columns = [_column(name, row) for row, name in enumerate(groups)]
     return tuple(sorted(columns, key=lambda column: (_depth(column.block), column.kind == "projection", column.row)))
-
-
-def ticks(columns: Sequence[Column]) -> list[tuple[str, int, int]]:
-    """Runs of columns that share a block: `(block, first, last)`."""
-    spans, start = [], 0
-    for block, members in groupby(columns, key=lambda column: column.block):
-        count = len(list(members))
-        spans.append((block, start, start + count - 1))
-        start += count
-    return spans
 
 
 def _column(name: str, row: int) -> Column:

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-from core.errors import UnknownName
 from core.methods.base import Method
-from core.registry import collect
+from core.registry import Registry
 
 __all__ = ["Method", "get", "names"]
 
-
-@cache
-def _all() -> dict[str, Method]:
-    return collect(__name__, __path__, Method)  # type: ignore[type-abstract]
-
-
-def names() -> tuple[str, ...]:
-    """Names of all methods."""
-    return tuple(_all())
-
-
-def get(name: str) -> Method:
-    """The method of that name; raises `UnknownName`."""
-    if name not in _all():
-        raise UnknownName("method", name, names())
-    return _all()[name]
+_REGISTRY: Registry[Method] = Registry("method", Method, __name__, __path__)  # type: ignore[type-abstract]
+names, get = _REGISTRY.names, _REGISTRY.get

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Annotated
 
 from pydantic import AfterValidator
 
-from core.errors import UnknownName
 from core.objectives.base import Objective, Target
-from core.registry import collect
+from core.registry import Registry
 
 __all__ = ["Name", "Objective", "Target", "get", "names"]
 
-
-@cache
-def _all() -> dict[str, Objective]:
-    return collect(__name__, __path__, Objective)  # type: ignore[type-abstract]
-
-
-def names() -> tuple[str, ...]:
-    """Names of all objectives."""
-    return tuple(_all())
-
-
-def get(name: str) -> Objective:
-    """The objective of that name; raises `UnknownName`."""
-    if name not in _all():
-        raise UnknownName("objective", name, names())
-    return _all()[name]
+_REGISTRY: Registry[Objective] = Registry("objective", Objective, __name__, __path__)  # type: ignore[type-abstract]
+names, get = _REGISTRY.names, _REGISTRY.get
 
 
 def _known(name: str) -> str:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-import gradio as gr
 from fastapi import Request
 
 from core.errors import BadInput
@@ -18,6 +17,7 @@ from dashboard import ui
 from dashboard.context import Context
 from dashboard.differences import Named, differences
 from dashboard.polls import Polled
+from dashboard.serving import serving
 from dashboard.settings import asset
 from dashboard.wording import ACTIVE, RESUMABLE, STATUS, run_title
 
@@ -78,10 +78,7 @@ def polled(ctx: Context) -> Polled:
 
 
 def _act(ctx: Context) -> Any:
-    @ui.answered
-    def run_action(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
-        args = args if isinstance(args, dict) else {}
+    def run_action(args: dict[str, Any], request: Any) -> dict[str, Any]:
         record = ctx.run(args.get("run"), request)
         action = args.get("action")
         if action not in ACTIONS:
@@ -89,7 +86,7 @@ def _act(ctx: Context) -> Any:
         getattr(ctx.writing_jobs(), action)(record.id)
         return {"ok": True}
 
-    return run_action
+    return serving("run_action", run_action, ctx.owner)
 
 
 def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:

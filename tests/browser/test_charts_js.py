@@ -267,7 +267,7 @@ def test_the_first_step_has_a_scale_around_it_and_no_speed(blank: Any) -> None:
 
 
 def test_the_map_names_each_block_once_and_its_change_begins_at_zero(blank: Any, store: Store) -> None:
-    load(blank, answers(store, synthetic.finished(store, tasks=5, blocks=3, steps=40)))
+    load(blank, answers(store, synthetic.finished(store, tasks=5, blocks=6, steps=40)))
     axis, changed, least, most = blank.evaluate(
         """() => {
             const { charts } = mergescope, size = { width: 960, height: 300 };
@@ -278,7 +278,7 @@ def test_the_map_names_each_block_once_and_its_change_begins_at_zero(blank: Any,
                     change(0).data[0].z.some((row) => [...row].some(Boolean)), zmin, zmax];
         }"""
     )
-    assert axis["ticktext"] == ["embedding", "block 0", "1", "2", "output"]
+    assert axis["ticktext"] == ["embedding", "block 0", "1", "2", "3", "4", "5", "output"]
     assert axis["tickvals"] == sorted(axis["tickvals"])
     assert not changed
     assert least == -most < 0

@@ -20,7 +20,6 @@ from core.checkpoints.opening import Opened
 from core.errors import BadCheckpoint
 
 FACTOR = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<which>[AB])(?:\.\w+)?\.weight")
-PEFT = "base_model.model."
 UNSUPPORTED = {
     "use_dora": "DoRA",
     "lora_bias": "a bias of its own",

@@ -12,8 +12,6 @@ from functools import lru_cache
 
 from core.grouping import block_of
 
-KINDS = ("embedding", "attention", "MLP", "convolution", "LayerNorm", "projection", "mixed")
-
 _NUMBER = re.compile(r"\d+")
 _KIND_RULES = (
     ("LayerNorm", re.compile(r"(^|[._])(ln|norm|layer_?norm|bn)(\d|_|\.|$)", re.IGNORECASE)),
@@ -46,13 +44,13 @@ class Column:
     block: str
     """`embedding`, `block 3`, `output`, or `all` where every tensor shares one λ."""
     kind: str
-    """One of `KINDS`; `mixed` where a group holds several."""
+    """One of those that `palette` has a colour for; `mixed` where a group holds several."""
     row: int
     """Index into the stored λ."""
 
 
 def kind_of(name: str) -> str:
-    """What sort of tensor a name stands for: one of `KINDS`."""
+    """What sort of tensor a name stands for: one of those that `palette` has a colour for."""
     if is_group(name):
         return "mixed"
     rules = _KIND_RULES if block_of(name).startswith("block ") else (rule for rule in _KIND_RULES if rule[0] != _INSIDE)

@@ -8,7 +8,8 @@ import pytest
 
 from core.encoders.models import architecture, build_visual
 from core.grouping import group
-from dashboard.charts.columns import KINDS, arrange, kind_of
+from dashboard.charts import palette
+from dashboard.charts.columns import arrange, kind_of
 from tests.dashboard.synthetic import tensor_names
 
 
@@ -42,7 +43,7 @@ def test_kind_of_a_tensor(name, kind) -> None:
 )
 def test_every_tensor_of_every_tower_is_of_some_kind(tower) -> None:
     names = [name for name, _ in build_visual(architecture(tower), "meta").named_parameters()]
-    assert {kind_of(name) for name in names} <= set(KINDS) - {"mixed"}
+    assert {kind_of(name) for name in names} <= set(palette.LIGHT.kinds) - {"mixed"}
     assert {"embedding", "LayerNorm"} <= {kind_of(name) for name in names}
 
 

@@ -27,7 +27,7 @@ OPTIONS |= {"ArrowDown", "ArrowLeft", "ArrowRight", "ArrowUp", "clearInterval", 
 @cache
 def sources(*endings: str) -> dict[str, str]:
     """Path -> text of the project's own files, tests left out."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    listed = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split("\n")
     own = [path for path in listed if path.endswith(endings) and not path.startswith("tests/") and ".min." not in path]
     return {path: (ROOT / path).read_text("utf-8") for path in own if (ROOT / path).exists()}
 

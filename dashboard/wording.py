@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from core.methods.base import Method
 
-STATUS = {
-    "queued": "waiting",
-    "running": "running",
-    "paused": "paused",
-    "done": "done",
-    "cancelled": "cancelled",
-    "failed": "failed",
-    "interrupted": "interrupted",
-}
-ACTIVE = frozenset({"queued", "running", "paused"})
+STATUS = {"queued": "waiting"}
+"""What a status is called; all others by their own names."""
 RESUMABLE = frozenset({"interrupted", "cancelled", "failed"})
 FIELDS = {
     "above": "Drop entries above the share",

@@ -2,7 +2,6 @@
 window.mergescopeFrame = (() => {
   "use strict";
   const ms = window.mergescope, { element, button, ask, percent, duration, ACTIVE } = ms.charts;
-  const RESUMABLE = ["interrupted", "cancelled", "failed"];
   /* What a run does before, between and after its steps: [what, how long]. Between two steps only what takes a while. */
   function doing(run) {
     const now = run?.doing, between = run?.status === "running" && run.steps && run.steps_done < run.steps;
@@ -42,7 +41,7 @@ window.mergescopeFrame = (() => {
     if (run.status === "running") return [["pause", "Pause"], ["cancel", "Cancel"]];
     if (run.status === "paused") return [["resume", "Resume"], ["cancel", "Cancel"]];
     if (run.status === "queued") return [["cancel", "Cancel"]];
-    if (RESUMABLE.includes(run.status) && run.resumable) return [["restart", "Resume"]];
+    if (run.resumable) return [["restart", "Resume"]];
     return [];
   }
   async function act(run, action, button) {

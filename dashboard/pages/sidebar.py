@@ -13,13 +13,14 @@ from typing import Any
 from fastapi import Request
 
 from core.errors import BadInput
+from core.store import ACTIVE
 from dashboard import ui
 from dashboard.context import Context
 from dashboard.differences import Named, differences
 from dashboard.polls import Polled
 from dashboard.serving import serving
 from dashboard.settings import asset
-from dashboard.wording import ACTIVE, RESUMABLE, STATUS, run_title
+from dashboard.wording import RESUMABLE, STATUS, run_title
 
 ACTIONS = ("pause", "resume", "cancel", "restart")
 MAX_LISTED = 1000

@@ -1,11 +1,10 @@
-"""What the shell hands to every page: a `Context` when it is built, a `Shell` when it is wired.
+"""What every page is built with: a `Context`.
 
-A page is a module of `dashboard.pages` with four names:
+A page is a module of `dashboard.pages` with three names:
 
-    TITLE: str                  the words on its tab
-    TAB_ID: str                 lower-case letters; stands in `?tab=` and in `shell.on_show`
-    build(ctx) -> handles       creates the components inside its tab; returns whatever `wire` needs
-    wire(handles, ctx, shell)   connects events, after every page was built
+    TITLE: str      the words on its tab
+    TAB_ID: str     lower-case letters; stands in `?tab=`
+    build(ctx)      creates its component inside its tab; the component's script follows run and tab by itself
 
 With `ctx.readonly` a page creates neither the components nor the events that change anything: a handler that exists
 can be called by anybody who sees the page, shown or not. Everything that a page shows comes from `ctx.store`.
@@ -23,9 +22,9 @@ The annotation has to be exactly `gr.Request` (Gradio passes the request by it) 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput, MergescopeError, StoreReadOnly, UnknownName
 from dashboard.tunnel import Tunnel
@@ -170,64 +169,3 @@ class Context:
                     "suite has changed since. Choose a run of the present suite."
                 )
         return as_stored(found, record.tasks, how)
-
-
-class Page(Protocol):
-    """A module of `dashboard.pages`."""
-
-    TITLE: str
-    TAB_ID: str
-
-    def build(self, ctx: Context) -> Any:
-        """Create the components inside the page's tab."""
-
-    def wire(self, handles: Any, ctx: Context, shell: Shell) -> None:
-        """Connect the events."""
-
-
-class Shell(Protocol):
-    """What the shell offers while pages are wired."""
-
-    run: Any
-    """Hidden component whose value is the current run's id, or `""`. An input tells a handler which run is current;
-    as an output it makes another run current (sidebar, URL and every page follow)."""
-
-    def on_show(
-        self, tab_id: str, fn: Callable[..., Any], inputs: Sequence[Any] = (), outputs: Sequence[Any] = ()
-    ) -> None:
-        """Call `fn(run_id, *inputs)` when the tab is opened, and again when the run changes while it is open.
-
-        `fn` may take `request: gr.Request`. Errors of the engine are shown as a message, see `guarded`.
-        """
-
-    def on_click(
-        self,
-        component: Any,
-        fn: Callable[..., Any],
-        inputs: Sequence[Any] = (),
-        outputs: Sequence[Any] = (),
-        **options: Any,
-    ) -> Any:
-        """`component.click(...)` with the house's settings: private in the API, no queue, errors shown as a message.
-
-        For other events use `shell.event(component.change, fn, inputs, outputs)`. Long work: `queue=True`.
-        """
-
-    def event(
-        self,
-        listener: Callable[..., Any],
-        fn: Callable[..., Any],
-        inputs: Sequence[Any] = (),
-        outputs: Sequence[Any] = (),
-        **options: Any,
-    ) -> Any:
-        """The same for any listener, such as `box.change` or the own event of a `gr.HTML`."""
-
-    def guarded(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """`fn` whose `MergescopeError` becomes a message on the page (text only) instead of a server error."""
-
-    def go(self, tab_id: str) -> str:
-        """JavaScript for an event's `js=`: opens that tab."""
-
-    def tell(self, text: str, kind: str = "info") -> None:
-        """Show a short message on the caller's page; `kind` is info, warning or error. Plain text, never HTML."""

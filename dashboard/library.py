@@ -94,10 +94,6 @@ class Library:
         device, precision = self._device, self._precision
         return self.load(self.suite(suite), tasks, device=device, precision=precision, progress=progress)
 
-    def loaded(self, suite: str) -> bool:
-        """True where all tasks of the suite are in memory already."""
-        return any(key[0] == suite and key[2] is None for key in list(self._problems))
-
     def load(
         self,
         suite: SuiteFile,

@@ -10,11 +10,11 @@ from types import ModuleType
 
 import gradio as gr
 
-from dashboard import theme
+from dashboard import shell, theme
+from dashboard.charts import bundle
 from dashboard.context import Context
 from dashboard.pages import sidebar
 from dashboard.settings import WEB, asset
-from dashboard.shell import PageShell
 
 PAGES = ("setup", "checkpoints", "live", "layers", "similarity", "compare", "studies", "playground", "share")
 """Modules of dashboard/pages in the order of their tabs; one with `OWNER_ONLY = True` is not in the read-only view."""
@@ -39,29 +39,18 @@ def modules(readonly: bool) -> list[ModuleType]:
 def build_page(ctx: Context) -> gr.Blocks:
     """The whole page as Gradio blocks; mount it with `css(ctx)` and put `head(ctx)` into its HTML."""
     pages = modules(ctx.readonly)
-    ids = [module.TAB_ID for module in pages]
-    page = gr.Blocks(title="Mergescope", fill_width=True, analytics_enabled=False)
-    with page:
-        shell = PageShell(ids)
+    with gr.Blocks(title="Mergescope", fill_width=True, analytics_enabled=False) as blocks:
         with gr.Sidebar(width=SIDEBAR, elem_id="ms-sidebar"):
             sidebar.build_sidebar(ctx)
         sidebar.build_header()
-        handles = {}
+        built = {}
         with gr.Tabs(elem_id="ms-tabs") as tabs:
             for module in pages:
                 with gr.Tab(module.TITLE, id=module.TAB_ID, elem_id=f"ms-tab-{module.TAB_ID}") as tab:
-                    handles[module.TAB_ID] = module.build(ctx)
-                tab.select(None, js=shell.follow(module.TAB_ID), api_visibility="private", queue=False)
-        shell.run.goto(
-            None,
-            outputs=[tabs],
-            js="() => ({__type__: 'update', selected: window.mergescope.tab})",
-            api_visibility="private",
-            queue=False,
-        )
-        for module in pages:
-            module.wire(handles[module.TAB_ID], ctx, shell)
-    return page
+                    module.build(ctx)
+                built[module.TAB_ID] = tab
+        shell.connect(tabs, built)
+    return blocks
 
 
 def head(ctx: Context) -> str:
@@ -70,7 +59,9 @@ def head(ctx: Context) -> str:
     ids = [module.TAB_ID for module in pages]
     names = dict.fromkeys([*SCRIPTS, *(name for module in pages for name in getattr(module, "SCRIPTS", ()))])
     settings = json.dumps({"readonly": ctx.readonly, "pollSeconds": ctx.poll_seconds, "tabs": ids})
-    scripts = "".join(f'<script src="{escape(asset(name))}"></script>' for name in names)
+    scripts = "".join(
+        f'<script src="{escape(source)}"></script>' for source in (bundle.url("base.js"), *map(asset, names))
+    )
     return (
         f'<link rel="icon" type="image/svg+xml" href="{escape(asset("logo.svg"))}">'
         f'<meta name="color-scheme" content="light dark"><style>{theme.colours()}{STILL}</style>'

@@ -1,42 +1,14 @@
-"""Small pieces of page that several pages use. Every text is escaped here; pass plain text."""
+"""Small pieces of page that several pages use."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Any
 
 import gradio as gr
 
 from core.errors import MergescopeError
-
-
-def heading(title: str, help: str = "", *, level: int = 2) -> gr.HTML:
-    """The head of a card: a title and one line that says what is seen."""
-    more = f'<p class="ms-help">{escape(help)}</p>' if help else ""
-    return gr.HTML(f'<h{level} class="ms-title">{escape(title)}</h{level}>{more}', js_on_load=None)
-
-
-def empty(title: str, text: str) -> gr.HTML:
-    """What stands where nothing is to be seen yet: what is missing, and how to get it."""
-    return gr.HTML(empty_html(title, text), js_on_load=None)
-
-
-def empty_html(title: str, text: str) -> str:
-    """The same as text for an output."""
-    return f'<div class="ms-empty"><strong>{escape(title)}</strong><span>{escape(text)}</span></div>'
-
-
-def note_html(text: str, kind: str = "info") -> str:
-    """A short remark in a coloured frame; `kind` is info, warning, error or good."""
-    role = "alert" if kind == "error" else "note"
-    return f'<div class="ms-note {escape(kind)}" role="{role}">{escape(text)}</div>'
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """A fraction as a percentage; a dash where it is not known."""
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
 
 
 def duration(seconds: float | None) -> str:

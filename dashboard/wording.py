@@ -7,22 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from core.methods.base import Method
 
-STATUS = {
-    "queued": "waiting",
-    "running": "running",
-    "paused": "paused",
-    "done": "done",
-    "cancelled": "cancelled",
-    "failed": "failed",
-    "interrupted": "interrupted",
-}
-ACTIVE = frozenset({"queued", "running", "paused"})
+STATUS = {"queued": "waiting"}
+"""What a status is called; all others by their own names."""
 RESUMABLE = frozenset({"interrupted", "cancelled", "failed"})
-
-SPLITS = {
-    "test": "the test images, without labels (as in the paper; the same images are scored afterwards)",
-    "held-out": "held-out images, so that no scored image was seen",
-}
 FIELDS = {
     "above": "Drop entries above the share",
     "adapt_on": "Images to learn from",

@@ -1,7 +1,8 @@
 """Rebuilds the bundled demo suite: `python assets/demo/build.py --work DIR`.
 
-Stages, each skipped where its result is already in DIR: fetch, data, pretrain, finetune, export, select. Name some
-to run only those. `measure` prints the table of SOURCES.md from the committed files alone and needs no DIR.
+Stages, each skipped where its result is already in DIR: fetch, data, pretrain, finetune, export. Name some to run only
+those. Classes and prompts come from assets/suites/demo.yaml; its settings are chosen by `python -m
+tests.bench.choose_settings`, and `python -m tests.bench.demo_gate` prints the table of SOURCES.md.
 """
 
 from __future__ import annotations
@@ -9,37 +10,28 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recipe.choose import remember, select, table
 from recipe.data import build
 from recipe.export import export
 from recipe.fetch import fetch
 from recipe.finetune import Recipe, finetune_all
 from recipe.pretrain import STEPS, pretrain
-from recipe.suite_file import suite_file, suite_settings
 
 HERE = Path(__file__).resolve().parent
-SUITE_FILE = HERE.parent / "suites/demo.yaml"
-STAGES = ("fetch", "data", "pretrain", "finetune", "export", "select")
+STAGES = ("fetch", "data", "pretrain", "finetune", "export")
 CHOSEN = ("digits", "letters", "hiragana", "greek", "arabic", "flags", "satellite", "produce")
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stages", nargs="*", help=f"any of {', '.join(STAGES)}, measure; all but measure when left out")
-    parser.add_argument("--work", type=Path, help="folder for packages, pictures and checkpoints")
+    parser.add_argument("stages", nargs="*", help=f"any of {', '.join(STAGES)}; all when left out")
+    parser.add_argument("--work", type=Path, required=True, help="folder for packages, pictures and checkpoints")
     parser.add_argument("--steps", type=int, default=STEPS, help="of pre-training")
     parser.add_argument("--start", type=Path, help="checkpoint to go on pre-training from; from scratch when left out")
     given = parser.parse_args()
     stages, names = given.stages or list(STAGES), list(CHOSEN)
-    unknown = set(stages) - {*STAGES, "measure"}
-    if unknown:
-        parser.error(f"unknown stages {sorted(unknown)}; there are {', '.join(STAGES)} and measure")
-    if stages == ["measure"]:
-        table(HERE, names, suite_settings(SUITE_FILE))
-        return
-    if given.work is None:
-        parser.error("--work should name a folder")
+    if unknown := set(stages) - set(STAGES):
+        parser.error(f"unknown stages {sorted(unknown)}; there are {', '.join(STAGES)}")
     work: Path = given.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     if "fetch" in stages:
@@ -52,11 +44,6 @@ def main() -> None:
         finetune_all(work, Recipe(), work / "experts", names)
     if "export" in stages:
         export(work, work / "experts", HERE, names)
-    if "select" in stages:
-        chosen = remember(work / "settings.json", lambda: select(HERE, names))
-        suite_file(SUITE_FILE, names, suite_settings(SUITE_FILE) | chosen)
-    if "measure" in stages:
-        table(HERE, names, suite_settings(SUITE_FILE))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
 /* The page "Checkpoints": asks the server, follows the background work, keeps the draft. */
-window.mergescopeBench.open = (element, server) => {
+window.mergescopeBench.open = (root, server) => {
   "use strict";
-  const ms = window.mergescope, bench = window.mergescopeBench, { make } = ms;
+  const ms = window.mergescope, bench = window.mergescopeBench, { charts } = ms;
   const state = { folders: [], published: [], prompts: [], scan: null, complaints: null, busy: false, chore: null };
   let draft = null, timer = null, message = null, seen = 0, started = false;
 
-  const open = () => ms.tab === "checkpoints" && ms.visible(element);
-  const keep = () => { try { sessionStorage.setItem("mergescope.bench", JSON.stringify({ scan: state.scan, draft })); } catch { /* private mode, or too large */ } };
-  const kept = () => { try { return JSON.parse(sessionStorage.getItem("mergescope.bench") || "null"); } catch { return null; } };
+  const open = () => ms.tab === "checkpoints" && ms.visible(root);
+  const keep = () => charts.remember("bench", JSON.stringify({ scan: state.scan, draft }), "sessionStorage");
   async function ask(fn, args) {
-    const answer = await ms.ask(fn, args);
+    const answer = await charts.ask(fn, args);
     if (answer.error) tell("error", answer.error);
     return answer;
   }
@@ -32,7 +31,7 @@ window.mergescopeBench.open = (element, server) => {
     fetch: (suite) => begin(server.bench_fetch, { suite }),
     check: () => { state.complaints = null; begin(server.bench_check, { draft: bench.plain(draft, state.scan) }); },
     async save(replace = false) {
-      const answer = await ms.ask(server.bench_save, { draft: bench.plain(draft, state.scan), replace: replace === true });
+      const answer = await charts.ask(server.bench_save, { draft: bench.plain(draft, state.scan), replace: replace === true });
       if (answer.error && /which is taken/.test(answer.error) && confirm(`A suite called ${draft.name} is there already. Replace it?`)) { act.save(true); return; }
       if (answer.error) { tell("error", answer.error); return; }
       ms.toast(`Saved as ${answer.path}.`);
@@ -53,7 +52,7 @@ window.mergescopeBench.open = (element, server) => {
   }
   async function poll() {
     clearTimeout(timer);
-    const answer = await ms.ask(server.bench_poll, {});
+    const answer = await charts.ask(server.bench_poll, {});
     if (answer.error) { tell("error", answer.error); return; }
     take(answer.chore);
     if (state.busy) timer = setTimeout(poll, ms.pollSeconds * 1000);
@@ -66,7 +65,7 @@ window.mergescopeBench.open = (element, server) => {
       seen = chore.number;
       finished(chore);
     }
-    const line = element.querySelector(".ms-bench-progress");
+    const line = root.querySelector(".ms-bench-progress");
     if (was && state.busy && line) line.replaceWith(progress());
     else draw();
   }
@@ -101,23 +100,21 @@ window.mergescopeBench.open = (element, server) => {
   const progress = () => bench.progress(state.chore, () => ask(server.bench_cancel, {}));
   /* Everything is drawn anew; the field that has the focus gets it back. */
   function draw() {
-    const fields = () => [...element.querySelectorAll("input, select, textarea, button")];
+    const fields = () => [...root.querySelectorAll("input, select, textarea, button")];
     const at = fields().indexOf(document.activeElement);
     const parts = [bench.folders(state, act)];
     if (state.busy) parts.push(progress());
-    if (message) parts.push(bench.note(message.kind, message.text));
+    if (message) parts.push(ms.note(message.kind, message.text));
     if (state.scan) parts.push(bench.found(state.scan));
     if (state.scan && draft) parts.push(bench.editor(state, draft, act));
     if (state.published.length) parts.push(bench.published(state, act));
-    element.replaceChildren(...parts);
+    root.replaceChildren(...parts);
     if (at >= 0) fields()[at]?.focus();
   }
 
-  const before = kept();
+  const before = JSON.parse(charts.remembered("bench", "sessionStorage") || "null");
   if (before?.scan) { state.scan = before.scan; draft = before.draft; }
-  const box = make("div", "ms-skeleton");
-  box.style.height = "220px";
-  element.replaceChildren(box);
+  root.replaceChildren(ms.skeleton(220));
   let asked = false;
   const show = () => { if (open() && !asked) { asked = true; refresh(); } };
   ms.on("tab", () => setTimeout(show, 0));

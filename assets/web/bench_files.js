@@ -1,68 +1,46 @@
 /* The page "Checkpoints": folders, what was found in one, and published suites. */
 (() => {
   "use strict";
-  const ms = window.mergescope, bench = window.mergescopeBench, { make } = ms;
+  const ms = window.mergescope, bench = window.mergescopeBench, { element, button } = ms.charts;
   const ENCODERS = ["image encoder and text tower", "image encoder", "adapter of an image encoder"];
   bench.ENCODERS = ENCODERS;
+  const titled = (title, ...texts) => element("span", {}, element("strong", { text: title }), ...texts.map((text) => element("small", { text })));
 
   bench.folders = (state, act) => {
-    const list = make("ul", "ms-bench-list");
-    for (const folder of state.folders) {
-      const row = make("li"), path = make("code", "", folder);
-      path.title = folder;
-      const look = ms.button("Look inside", "primary", () => act.scan(folder)), forget = ms.button("Forget", "", () => act.forget(folder));
-      look.setAttribute("aria-label", `Look inside ${folder}`);
-      forget.setAttribute("aria-label", `Forget ${folder}`);
-      forget.title = "Take it off this list; the files stay";
-      look.disabled = state.busy;
-      row.append(path, look, forget);
-      list.append(row);
-    }
-    const field = bench.input(state.typed || "", "/path/to/checkpoints", () => { state.typed = field.value; }), form = make("form", "ms-bench-line");
-    field.setAttribute("aria-label", "Folder on the machine that runs Mergescope");
-    field.spellcheck = false;
-    const add = make("button", "ms-button", "Add folder");
-    add.type = "submit";
-    form.append(field, add);
-    form.addEventListener("submit", (event) => {
+    const row = (folder) => element("li", {}, element("code", { text: folder, title: folder }),
+      button("Look inside", "primary", () => act.scan(folder), { "aria-label": `Look inside ${folder}`, disabled: state.busy }),
+      button("Forget", "", () => act.forget(folder), { "aria-label": `Forget ${folder}`, title: "Take it off this list; the files stay" }));
+    const field = bench.input(state.typed || "", "/path/to/checkpoints", (text) => { state.typed = text; },
+      { spellcheck: "false", "aria-label": "Folder on the machine that runs Mergescope" });
+    const add = (event) => {
       event.preventDefault();
       if (field.value.trim()) act.add(field.value.trim());
-    });
+    };
     return bench.card("Folders", ms.heading("1  Folders with your files", "Checkpoints and images may be opened below these folders and nowhere else. "
-      + "Nothing in a checkpoint is executed, whatever its format."), list, form, upload(state, act));
+      + "Nothing in a checkpoint is executed, whatever its format."), element("ul", { class: "ms-bench-list" }, ...state.folders.map(row)),
+    element("form", { class: "ms-bench-line", onsubmit: add }, field, element("button", { type: "submit", class: "ms-button", text: "Add folder" })), upload(state, act));
   };
   /* Images that are not on the server's machine yet. */
   function upload(state, act) {
-    const box = make("details", "ms-bench-upload"), file = make("input"), name = bench.input("", "name, such as eurosat", () => {}), skip = make("input");
-    file.type = "file";
-    file.accept = ".zip,application/zip";
-    skip.type = "checkbox";
-    const send = ms.button("Upload", "", () => { if (file.files[0]) act.upload(file.files[0], name.value.trim(), skip.checked); });
-    send.disabled = state.busy;
-    file.addEventListener("change", () => {
+    const name = bench.input("", "name, such as eurosat", () => {}, { "aria-label": "Name of these images" }), skip = element("input", { type: "checkbox" });
+    const file = element("input", { type: "file", accept: ".zip,application/zip", "aria-label": "A .zip file of images", onchange: () => {
       if (!name.value && file.files[0]) name.value = file.files[0].name.replace(/\.zip$/i, "").replace(/[^A-Za-z0-9_.-]+/g, "-");
-    });
-    const leave = make("label", "ms-check");
-    leave.append(skip, make("span", "", "leave out files that are no images"));
-    const row = make("div", "ms-bench-line");
-    file.setAttribute("aria-label", "A .zip file of images");
-    name.setAttribute("aria-label", "Name of these images");
-    row.append(file, name, send, leave);
-    box.append(make("summary", "", "Upload images as a .zip file"), make("p", "ms-help", "One folder per class, or train and test folders with class folders in them; "
-      + "without class folders the images are unlabelled. At most 4 GiB."), row);
-    return box;
+    } });
+    const send = button("Upload", "", () => { if (file.files[0]) act.upload(file.files[0], name.value.trim(), skip.checked); }, { disabled: state.busy });
+    return element("details", { class: "ms-bench-upload" }, element("summary", { text: "Upload images as a .zip file" }),
+      element("p", { class: "ms-help", text: "One folder per class, or train and test folders with class folders in them; without class folders the images are unlabelled. At most 4 GiB." }),
+      element("div", { class: "ms-bench-line" }, file, name, send,
+        element("label", { class: "ms-check" }, skip, element("span", { text: "leave out files that are no images" }))));
   }
 
   bench.found = (scan) => {
     const usable = scan.checkpoints.filter((one) => one.kind !== "unusable"), broken = scan.checkpoints.filter((one) => one.kind === "unusable");
     const card = bench.card("What was found", ms.heading("2  What is there", `${scan.root}: ${plural(usable.length, "checkpoint")} that can be used, `
       + `${broken.length} that can't, ${plural(scan.images.length, "set")} of images.`));
-    if (scan.cut) card.append(bench.note("warning", `Not everything was looked at: ${scan.cut}. Add a folder further down.`));
+    if (scan.cut) card.append(ms.note("warning", `Not everything was looked at: ${scan.cut}. Add a folder further down.`));
     if (!scan.checkpoints.length && !scan.images.length) {
-      const empty = make("div", "ms-empty");
-      empty.append(make("strong", "", "Nothing that can be used"), make("span", "", "Expected files such as model.safetensors, finetuned.pt or folders "
+      card.append(ms.empty("Nothing that can be used", "Expected files such as model.safetensors, finetuned.pt or folders "
         + "as on the Hugging Face hub, and folders with images (CLASS/image.png)."));
-      card.append(empty);
       return card;
     }
     if (usable.length) {
@@ -71,13 +49,11 @@
       card.append(bench.table(["File", "What it is", "Format", "Fits", "Size"], usable.map((one) => [named(one, shared), one.kind, one.format,
         one.architectures.join(", ") || (ENCODERS.includes(one.kind) ? "no known model; give a .json configuration" : "–"), bench.size(one.bytes)]),
       "Checkpoints that can be used"));
-      for (const text of shared) card.append(make("p", "ms-help", usable.length > 1 ? `All of them: ${text}.` : `${text}.`));
+      for (const text of shared) card.append(element("p", { class: "ms-help", text: usable.length > 1 ? `All of them: ${text}.` : `${text}.` }));
     }
     if (broken.length) {
-      const more = make("details"), list = make("ul", "ms-bench-broken");
-      more.append(make("summary", "", `${plural(broken.length, "file")} that can't be used, and why`), list);
-      for (const one of broken) list.append(make("li", "", one.problem));
-      card.append(more);
+      card.append(element("details", {}, element("summary", { text: `${plural(broken.length, "file")} that can't be used, and why` }),
+        element("ul", { class: "ms-bench-broken" }, ...broken.map((one) => element("li", { text: one.problem })))));
     }
     if (scan.images.length) {
       card.append(bench.table(["Images", "Classes"], scan.images.map((one) => [one.name,
@@ -87,32 +63,15 @@
     return card;
   };
   const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
-  function named(one, shared) {
-    const box = make("span");
-    box.append(make("strong", "", one.name));
-    for (const text of one.warnings.filter((each) => !shared.includes(each))) box.append(make("small", "", text));
-    return box;
-  }
+  const named = (one, shared) => titled(one.name, ...one.warnings.filter((each) => !shared.includes(each)));
 
   bench.published = (state, act) => {
-    const card = bench.card("Published suites", ms.heading("Published suites", "Checkpoints and data sets of the papers, from the Hugging Face hub. They are fetched "
-      + "once, only when you ask for it; a fetch that stops goes on where it stopped."));
-    const list = make("ul", "ms-bench-list ms-bench-published");
-    for (const suite of state.published) {
-      const row = make("li"), text = make("span");
-      text.append(make("strong", "", suite.title), make("small", "", suite.ready ? `${suite.tasks} tasks · all here`
-        : `${suite.tasks} tasks · ${suite.parts - suite.missing} of ${suite.parts} checkpoints and data sets are here`));
-      row.append(text);
-      if (suite.ready) row.append(ms.button("Use", "primary", () => act.use(suite.name)));
-      else {
-        const fetch = ms.button("Fetch", "", () => act.fetch(suite.name));
-        fetch.setAttribute("aria-label", `Fetch ${suite.title}`);
-        fetch.disabled = state.busy;
-        row.append(fetch);
-      }
-      list.append(row);
-    }
-    card.append(list);
-    return card;
+    const row = (suite) => element("li", {}, titled(suite.title, suite.ready ? `${suite.tasks} tasks · all here`
+      : `${suite.tasks} tasks · ${suite.parts - suite.missing} of ${suite.parts} checkpoints and data sets are here`),
+    suite.ready ? button("Use", "primary", () => act.use(suite.name))
+      : button("Fetch", "", () => act.fetch(suite.name), { "aria-label": `Fetch ${suite.title}`, disabled: state.busy }));
+    return bench.card("Published suites", ms.heading("Published suites", "Checkpoints and data sets of the papers, from the Hugging Face hub. They are fetched "
+      + "once, only when you ask for it; a fetch that stops goes on where it stopped."),
+    element("ul", { class: "ms-bench-list ms-bench-published" }, ...state.published.map(row)));
   };
 })();

@@ -3,7 +3,7 @@ window.mergescopeCompare = (root, server) => {
   "use strict";
   const ms = window.mergescope, { analysis, charts } = ms, { element } = charts;
   const FIRST = 5, MOST = 8;
-  const box = analysis.stateBox();
+  const box = charts.stateBox();
   const state = { turn: 0, drawn: 0, key: "", answer: null, suite: "", filter: "", sort: "average", down: true, chosen: new Set(), told: new Set(),
     figure: "bars", figures: null };
 
@@ -192,7 +192,7 @@ window.mergescopeCompare = (root, server) => {
     state.key = wanted;
     const turn = (state.turn += 1);
     if (!state.answer) { content.hidden = true; box.show({ title: "Loading …" }); }
-    const answer = await analysis.ask(server.compare, { run: ms.run, suite: state.suite }, { alive: () => turn === state.turn });
+    const answer = await charts.answer(server.compare, { run: ms.run, suite: state.suite }, { alive: () => turn === state.turn });
     if (!answer) return;
     if (answer.error) {
       content.hidden = true;
@@ -211,7 +211,7 @@ window.mergescopeCompare = (root, server) => {
     const ids = ordered(state.answer.table.rows).map((row) => row.id).filter((id) => state.chosen.has(id));
     const turn = (state.drawn += 1);
     if (!ids.length) { state.figures = null; draw(); return; }
-    const answer = await analysis.ask(server.compare_figures, { run: ms.run, suite: state.answer.suite, ids, others: state.answer.table.rows.map((row) => row.id) }, { alive: () => turn === state.drawn });
+    const answer = await charts.answer(server.compare_figures, { run: ms.run, suite: state.answer.suite, ids, others: state.answer.table.rows.map((row) => row.id) }, { alive: () => turn === state.drawn });
     if (!answer) return;
     state.figures = answer.error ? null : { ...answer, names: ids.map((id) => state.answer.table.rows.find((row) => row.id === id)) };
     if (answer.error) ms.toast(answer.error, "error");
@@ -240,13 +240,13 @@ window.mergescopeCompare = (root, server) => {
 
   async function exported(format) {
     const ids = visible().map((row) => row.id);
-    const answer = await analysis.ask(server.compare_text, { run: ms.run, suite: state.answer.suite, ids, format });
+    const answer = await charts.answer(server.compare_text, { run: ms.run, suite: state.answer.suite, ids, format });
     if (answer?.error) ms.toast(answer.error, "error");
     else if (format === "tsv") ms.copy(answer.text);
-    else analysis.download(answer.text, answer.name, format === "json" ? "application/json" : "text/plain");
+    else ms.download(answer.text, answer.name, format === "json" ? "application/json" : "text/plain");
   }
   async function startMissing(methods) {
-    const answer = await ms.ask(server.compare_start, { run: ms.run, suite: state.answer.suite, methods });
+    const answer = await charts.ask(server.compare_start, { run: ms.run, suite: state.answer.suite, methods });
     refresh(true);
     return answer;
   }

@@ -1,15 +1,7 @@
 /* Sidebar (list of runs) and header (the current run). One poll feeds both; see dashboard/pages/sidebar.py. */
 window.mergescopeFrame = (() => {
   "use strict";
-  const ms = window.mergescope;
-  const ACTIVE = ["queued", "running", "paused"], RESUMABLE = ["interrupted", "cancelled", "failed"];
-  const make = ms.make;
-  const percent = (x) => (x === null || x === undefined ? "" : `${(100 * x).toFixed(1)} %`);
-  function duration(s) {
-    if (s === null || !isFinite(s)) return "";
-    if (s < 90) return `${Math.max(1, Math.round(s))} s`;
-    return s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`;
-  }
+  const ms = window.mergescope, { element, button, ask, percent, duration, ACTIVE } = ms.charts;
   /* What a run does before, between and after its steps: [what, how long]. Between two steps only what takes a while. */
   function doing(run) {
     const now = run?.doing, between = run?.status === "running" && run.steps && run.steps_done < run.steps;
@@ -49,14 +41,14 @@ window.mergescopeFrame = (() => {
     if (run.status === "running") return [["pause", "Pause"], ["cancel", "Cancel"]];
     if (run.status === "paused") return [["resume", "Resume"], ["cancel", "Cancel"]];
     if (run.status === "queued") return [["cancel", "Cancel"]];
-    if (RESUMABLE.includes(run.status) && run.resumable) return [["restart", "Resume"]];
+    if (run.resumable) return [["restart", "Resume"]];
     return [];
   }
   async function act(run, action, button) {
     if (button.disabled) return;
     button.disabled = true;
     try {
-      const answer = await ms.ask(frame.act, { run: run.id, action });
+      const answer = await ask(frame.act, { run: run.id, action });
       if (answer.error) ms.toast(answer.error, "error");
       await refresh();
       // The run notices the wish at its next micro-batch.
@@ -72,7 +64,7 @@ window.mergescopeFrame = (() => {
     busy = true;
     clearTimeout(timer);
     try {
-      const answer = await ms.ask(frame.poll, { limit, run: ms.run || ms.asked.run || "" });
+      const answer = await ask(frame.poll, { limit, run: ms.run || ms.asked.run || "" });
       if (answer.error) throw new Error(answer.error);
       if (offline) ms.toast("Connected again.");
       failures = 0;
@@ -103,27 +95,21 @@ window.mergescopeFrame = (() => {
   }
 
   function item(run) {
-    const row = make("li", "ms-run-row");
-    row.dataset.run = run.id;
-    const button = make("button", "ms-run");
-    button.type = "button";
-    button.append(make("span", "ms-run-name"), make("span", "ms-run-meta"));
-    const bar = make("span", "ms-bar");
-    bar.append(make("i"));
-    button.append(bar);
-    button.addEventListener("click", () => {
+    const choose = () => {
       ms.select(run.id);
       if (ms.tab === "setup" || ms.tab === "share") ms.open("live");
-    });
-    row.append(button, make("span", "ms-run-actions"));
-    return row;
+    };
+    return element("li", { class: "ms-run-row", "data-run": run.id },
+      element("button", { type: "button", class: "ms-run", onclick: choose }, element("span", { class: "ms-run-name" }),
+        element("span", { class: "ms-run-meta" }), element("span", { class: "ms-bar" }, element("i"))),
+      element("span", { class: "ms-run-actions" }));
   }
   function fill(row, run) {
     const [name, meta, bar] = row.firstChild.children;
     const differs = run.differs || "";
     if (name.dataset.key !== `${run.title}\n${differs}`) {
       name.dataset.key = `${run.title}\n${differs}`;
-      name.replaceChildren(run.title, ...(differs ? [make("small", "", differs)] : []));
+      name.replaceChildren(run.title, ...(differs ? [element("small", { text: differs })] : []));
     }
     meta.textContent = [run.suite, `${run.tasks} tasks`, progressWords(run)].join(" · ");
     row.firstChild.title = [run.title, differs, run.created_words].filter(Boolean).join(", ");
@@ -136,12 +122,8 @@ window.mergescopeFrame = (() => {
     if (slot.dataset.key !== key) {
       slot.dataset.key = key;
       slot.replaceChildren(...wanted.map(([action, words]) => {
-        const small = make("button", "ms-icon");
-        small.type = "button";
-        small.title = words;
-        small.setAttribute("aria-label", `${words}: ${run.title}`);
-        small.append(icon(action === "restart" ? "resume" : action));
-        small.addEventListener("click", () => act(run, action, small));
+        const small = element("button", { type: "button", class: "ms-icon", title: words, "aria-label": `${words}: ${run.title}`,
+          onclick: () => act(run, action, small) }, icon(action === "restart" ? "resume" : action));
         return small;
       }));
     }
@@ -219,18 +201,10 @@ window.mergescopeFrame = (() => {
       if (buttons.dataset.key !== key) {
         buttons.dataset.key = key;
         buttons.replaceChildren(...wanted.map(([action, text]) => {
-          const button = make("button", "ms-button", text);
-          button.type = "button";
-          button.addEventListener("click", () => act(run, action, button));
-          return button;
+          const made = button(text, "", () => act(run, action, made));
+          return made;
         }));
-        if (!ms.readonly) {
-          const share = make("button", "ms-button", "Share");
-          share.type = "button";
-          share.addEventListener("click", () => ms.open("share"));
-          share.className += " ms-to-share";
-          buttons.append(share);
-        }
+        if (!ms.readonly) buttons.append(button("Share", "ms-to-share", () => ms.open("share")));
       }
     };
     ms.on("status", draw);

@@ -1,12 +1,11 @@
 /* The method guide: what you have -> what to use, and a card for every method with its measured accuracy. */
 window.mergescopeGuide = (server) => {
   "use strict";
-  const ms = window.mergescope, { analysis, charts } = ms, { element } = charts;
+  const ms = window.mergescope, { charts } = ms, { element } = charts;
   const HEADINGS = { references: "References", nothing: "Checkpoints alone", "unlabelled images": "With unlabelled images", "labelled images": "With a few labelled images",
     "labelled training images": "With training data" };
   const root = element("div", { class: "st-guide" });
-  // `words` between backticks are commands and names.
-  const coded = (text) => text.split("`").map((part, place) => (place % 2 ? element("code", { text: part }) : part));
+  const { coded } = ms;
   let shown = "", turn = 0;
 
   async function show(suite) {
@@ -15,9 +14,9 @@ window.mergescopeGuide = (server) => {
     shown = suite;
     const mine = (turn += 1);
     root.replaceChildren(element("div", { class: "mc-state" }, element("strong", { text: "Loading …" })));
-    const answer = await analysis.ask(server.method_guide, { suite }, { alive: () => mine === turn });
+    const answer = await charts.answer(server.method_guide, { suite }, { alive: () => mine === turn });
     if (!answer) return;
-    if (answer.error) { shown = ""; root.replaceChildren(element("div", { class: "ms-note error", role: "alert", text: answer.error })); return; }
+    if (answer.error) { shown = ""; root.replaceChildren(ms.note("error", answer.error)); return; }
     draw(answer);
   }
   function draw(answer) {

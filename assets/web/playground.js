@@ -2,7 +2,7 @@
 window.mergescopePlayground = (root, server) => {
   "use strict";
   const ms = window.mergescope, { analysis, charts } = ms, { element } = charts;
-  const box = analysis.stateBox();
+  const box = charts.stateBox();
   const state = { run: null, status: "", task: "", head: "", tasks: [], turn: 0, asked: 0, looked: 0, answer: null, picked: null };
   const titleOf = (name) => state.tasks.find((task) => task.name === name)?.title ?? name;
 
@@ -58,7 +58,7 @@ window.mergescopePlayground = (root, server) => {
     if (!about) { state.picked = null; mark(); }
     models.classList.add("pg-stale");
     const slow = setTimeout(() => { waiting.textContent = "Asking every model …"; waiting.hidden = Boolean(state.answer); }, 300);
-    const answer = await analysis.ask(fn, { run, again: true, ...args }, { alive: () => turn === state.asked && run === ms.run });
+    const answer = await charts.answer(fn, { run, again: true, ...args }, { alive: () => turn === state.asked && run === ms.run });
     clearTimeout(slow);
     if (!answer) return;
     models.classList.remove("pg-stale");
@@ -106,7 +106,7 @@ window.mergescopePlayground = (root, server) => {
     const run = ms.run, turn = (state.turn += 1);
     look(run);
     const alive = () => turn === state.turn && run === ms.run;
-    const answer = await analysis.ask(server.samples, { run, task: name, again: true }, { alive,
+    const answer = await charts.answer(server.samples, { run, task: name, again: true }, { alive,
       pending: () => { if (!thumbs.childElementCount) box.show({ title: "Loading the models and images …" }); } });
     if (!answer) return;
     if (answer.error) {
@@ -136,7 +136,7 @@ window.mergescopePlayground = (root, server) => {
     matrix.help.textContent = "";
     gallery.replaceChildren();
     count.textContent = "";
-    const answer = await analysis.ask(server.confusion, { run, task: name, again: true }, { alive: () => mine === state.looked && run === ms.run,
+    const answer = await charts.answer(server.confusion, { run, task: name, again: true }, { alive: () => mine === state.looked && run === ms.run,
       pending: (now) => { if (now.total) matrix.note.textContent = window.mergescopeFrame.told(now).filter(Boolean).join(", "); } });
     if (!answer) return;
     if (answer.error || answer.unlabelled) {

@@ -1,8 +1,8 @@
 /* The page "Set up": loads the catalogue, keeps the choices, asks the server what they mean, starts the run. */
-window.mergescopeSetup = (element, server) => {
+window.mergescopeSetup = (root, server) => {
   "use strict";
-  const ms = window.mergescope, { make, ask, failed } = ms;
-  const part = (name) => element.querySelector(`.ms-${name}`);
+  const ms = window.mergescope, { charts, failed, note } = ms, { element, button, ask } = charts;
+  const part = (name) => root.querySelector(`.ms-${name}`);
   const choice = { suite: "", tasks: new Set(), method: "adamerging", preset: "", settings: {}, device: "auto", precision: "auto",
     evaluate_every: 0, name: "" };
   let catalogue = null, described = null, cards = null, form = null, chooser = null, starting = false, asked = 0, planning = 0, planTimer = null, everyTouched = false;
@@ -13,18 +13,15 @@ window.mergescopeSetup = (element, server) => {
     device: choice.device, precision: choice.precision, evaluate_every: Number(choice.evaluate_every) || 0, name: choice.name });
 
   function skeleton() {
-    for (const name of ["suite", "tasks", "method", "options", "plan"]) {
-      const box = make("div", "ms-skeleton");
-      box.style.height = { suite: "76px", tasks: "420px", method: "420px", options: "480px", plan: "270px" }[name];
-      part(name).replaceChildren(box);
-    }
+    const heights = { suite: 76, tasks: 420, method: 420, options: 480, plan: 270 };
+    for (const [name, height] of Object.entries(heights)) part(name).replaceChildren(ms.skeleton(height));
     part("suite").setAttribute("aria-busy", "true");
   }
   const keep = () => {
     if (!described) return;
-    try { sessionStorage.setItem("mergescope.setup", JSON.stringify({ ...values(), preset: choice.preset, everyTouched })); } catch { /* private mode */ }
+    charts.remember("setup", JSON.stringify({ ...values(), preset: choice.preset, everyTouched }), "sessionStorage");
   };
-  const kept = () => { try { return JSON.parse(sessionStorage.getItem("mergescope.setup") || "null"); } catch { return null; } };
+  const kept = () => JSON.parse(charts.remembered("setup", "sessionStorage") || "null");
 
   async function open(first) {
     if (first) skeleton();
@@ -33,7 +30,7 @@ window.mergescopeSetup = (element, server) => {
     catalogue = answer;
     part("suite").removeAttribute("aria-busy");
     if (!catalogue.suites.length) {
-      part("suite").replaceChildren(make("h2", "ms-title", "No suite found"), make("p", "ms-help",
+      part("suite").replaceChildren(ms.heading("No suite found",
         "A suite is a YAML file with a base, its experts and their tasks. Put one into the suites folder of your Mergescope folder."));
       return;
     }
@@ -71,11 +68,9 @@ window.mergescopeSetup = (element, server) => {
     draw();
     accuracies();
   }
-  async function accuracies(tries = 0) {
-    const suite = choice.suite, answer = await ask(server.setup_accuracies, { suite });
-    if (suite !== choice.suite || answer.error) return;
-    if (answer.pending && tries < 600) setTimeout(() => accuracies(tries + 1), tries < 10 ? 1500 : 4000);
-    else cards.accuracies(answer.accuracies);
+  async function accuracies() {
+    const suite = choice.suite, answer = await charts.answer(server.setup_accuracies, { suite }, { alive: () => suite === choice.suite });
+    if (answer && !answer.error) cards.accuracies(answer.accuracies);
   }
 
   function usePreset(preset) {
@@ -88,29 +83,15 @@ window.mergescopeSetup = (element, server) => {
 
   function drawSuite() {
     const section = part("suite"), suite = catalogue.suites.find((s) => s.name === choice.suite);
-    const label = make("label", "ms-title", "1  Suite"), select = make("select");
-    select.id = "ms-suite";
-    label.htmlFor = "ms-suite";
-    for (const item of catalogue.suites) {
-      const option = make("option", "", `${item.title} (${item.missing.length ? "not here yet" : `${item.tasks} tasks`})`);
-      option.value = item.name;
-      select.append(option);
-    }
-    select.value = choice.suite;
-    select.addEventListener("change", () => { choice.suite = select.value; useSuite(null); });
-    const line = make("div", "ms-suite-line");
-    line.append(label, select);
-    section.replaceChildren(line, make("p", "ms-help", suite.description || "A base model, its experts and the tasks they were made for."));
+    const names = catalogue.suites.map((item) => [item.name, `${item.title} (${item.missing.length ? "not here yet" : `${item.tasks} tasks`})`]);
+    const menu = charts.select(names, choice.suite, (name) => { choice.suite = name; useSuite(null); }, { id: "ms-suite" });
+    section.replaceChildren(element("div", { class: "ms-suite-line" }, element("label", { class: "ms-title", text: "1  Suite", for: "ms-suite" }), menu),
+      element("p", { class: "ms-help", text: suite.description || "A base model, its experts and the tasks they were made for." }));
     if (suite.missing.length) {
       const more = suite.missing.length > 3 ? ` … and ${suite.missing.length - 3} more. The page Checkpoints fetches published suites` : "";
       section.append(note("warning", `Files of this suite are not there yet: ${suite.missing.slice(0, 3).join("; ")}${more}.`));
     }
     catalogue.broken.forEach((text) => section.append(note("warning", `Left out, because its file is not valid. ${text}`)));
-  }
-  function note(kind, text) {
-    const box = make("div", `ms-note ${kind}`, text);
-    if (kind === "error") box.setAttribute("role", "alert");
-    return box;
   }
 
   function drawMethod() {
@@ -145,27 +126,14 @@ window.mergescopeSetup = (element, server) => {
   function drawPlan() {
     const section = part("plan");
     if (section.querySelector(".ms-start")) return;
-    const start = make("button", "ms-button primary ms-start", "Start merge");
-    start.type = "button";
-    start.addEventListener("click", begin);
-    const save = make("button", "ms-button", "Save settings"), load = make("button", "ms-button", "Load settings"), file = make("input");
-    save.type = load.type = "button";
-    save.title = "Download these settings as a YAML file";
-    load.title = "Read settings from a YAML file";
-    file.type = "file";
-    file.accept = ".yaml,.yml,text/yaml";
-    file.hidden = true;
-    file.setAttribute("aria-label", "Settings file");
-    save.addEventListener("click", saveYaml);
-    load.addEventListener("click", () => file.click());
-    file.addEventListener("change", () => { if (file.files[0]) loadYaml(file.files[0]); file.value = ""; });
-    const tools = make("div", "ms-plan-tools");
-    tools.append(save, load, file);
-    const words = make("div", "ms-plan-words");
-    words.setAttribute("aria-live", "polite");
-    words.append(fact("Time", "measuring …"), fact("Trust check", "looking at how sure each expert is …"));
+    const file = element("input", { type: "file", accept: ".yaml,.yml,text/yaml", hidden: true, "aria-label": "Settings file",
+      onchange: () => { if (file.files[0]) loadYaml(file.files[0]); file.value = ""; } });
     // Above the words, whose height changes: a button that moves under the pointer swallows the click.
-    section.replaceChildren(make("h2", "ms-title", "What will happen"), start, words, tools);
+    section.replaceChildren(element("h2", { class: "ms-title", text: "What will happen" }), button("Start merge", "primary ms-start", begin),
+      element("div", { class: "ms-plan-words", "aria-live": "polite" }, fact("Time", "measuring …"), fact("Trust check", "looking at how sure each expert is …")),
+      element("div", { class: "ms-plan-tools" },
+        button("Save settings", "", saveYaml, { title: "Download these settings as a YAML file" }),
+        button("Load settings", "", () => file.click(), { title: "Read settings from a YAML file" }), file));
   }
 
   function changed() {
@@ -175,8 +143,8 @@ window.mergescopeSetup = (element, server) => {
     startable(described && form && !form.bad() && choice.tasks.size > 0);
   }
   function startable(yes) {
-    const button = part("plan").querySelector(".ms-start");
-    if (button) button.disabled = starting || !yes || !catalogue.startable;
+    const start = part("plan").querySelector(".ms-start");
+    if (start) start.disabled = starting || !yes || !catalogue.startable;
   }
 
   async function plan() {
@@ -185,7 +153,7 @@ window.mergescopeSetup = (element, server) => {
     if (number !== planning) return;
     const words = part("plan").querySelector(".ms-plan-words");
     if (!words) return;
-    const parts = [make("p", "ms-plan-lead", `${method().title} on ${choice.tasks.size} of ${described.tasks.length} tasks.`)];
+    const parts = [element("p", { class: "ms-plan-lead", text: `${method().title} on ${choice.tasks.size} of ${described.tasks.length} tasks.` })];
     const problem = answer.error || answer.wrong;
     if (!catalogue.startable) parts.push(note("warning", "Another process writes to this runs folder, so nothing can be started here."));
     if (problem) {
@@ -205,40 +173,28 @@ window.mergescopeSetup = (element, server) => {
     startable(!form.bad());
     if (f.pending || c.pending || answer.doing) planTimer = setTimeout(plan, 1200);
   }
-  function fact(term, text) {
-    const line = make("p", "ms-plan-fact");
-    line.append(make("strong", "", term), make("span", "", text));
-    return line;
-  }
+  const fact = (term, text) => element("p", { class: "ms-plan-fact" }, element("strong", { text: term }), element("span", { text }));
   function trust(c) {
     if (c.pending) return [fact("Trust check", "looking at how sure each expert is …")];
     if (c.error) return [fact("Trust check", `not possible: ${c.error}`)];
     if (!c.tasks) return [];
     const bad = c.tasks.filter((task) => !task.trusted);
     if (!bad.length) return [note("good", "Trust check: every expert is surer of its task than the merged model at the start, so low entropy is a fair guide.")];
-    const box = note("warning", "");
-    box.append(make("strong", "", bad.length === 1 ? "Entropy may mislead on one task" : `Entropy may mislead on ${bad.length} tasks`));
-    for (const task of bad) box.append(make("p", "", task.advice));
-    const tools = make("div", "ms-plan-tools");
-    const distil = make("button", "ms-button", "Use the experts instead"), leave = make("button", "ms-button", bad.length === 1 ? "Leave it out" : "Leave them out");
-    distil.type = leave.type = "button";
-    distil.title = "Set the objective to expert_kl";
-    distil.addEventListener("click", () => { choice.settings.objective = "expert_kl"; drawOptions(); changed(); });
-    leave.addEventListener("click", () => { bad.forEach((task) => choice.tasks.delete(task.task)); cards.choose(choice.tasks); changed(); });
-    tools.append(distil, ...(bad.length < choice.tasks.size ? [leave] : []));
-    box.append(tools);
-    return [box];
+    const distil = button("Use the experts instead", "", () => { choice.settings.objective = "expert_kl"; drawOptions(); changed(); }, { title: "Set the objective to expert_kl" });
+    const leave = button(bad.length === 1 ? "Leave it out" : "Leave them out", "", () => { bad.forEach((task) => choice.tasks.delete(task.task)); cards.choose(choice.tasks); changed(); });
+    return [note("warning", "", element("strong", { text: bad.length === 1 ? "Entropy may mislead on one task" : `Entropy may mislead on ${bad.length} tasks` }),
+      ...bad.map((task) => element("p", { text: task.advice })), element("div", { class: "ms-plan-tools" }, distil, bad.length < choice.tasks.size ? leave : null))];
   }
 
   async function begin() {
     if (starting) return;
     starting = true;
-    const button = part("plan").querySelector(".ms-start");
-    button.disabled = true;
-    button.textContent = "Starting …";
+    const start = part("plan").querySelector(".ms-start");
+    start.disabled = true;
+    start.textContent = "Starting …";
     const answer = await ask(server.setup_start, values());
     starting = false;
-    button.textContent = "Start merge";
+    start.textContent = "Start merge";
     startable(true);
     if (answer.error) {
       ms.toast(answer.error, "error");
@@ -254,11 +210,7 @@ window.mergescopeSetup = (element, server) => {
   async function saveYaml() {
     const answer = await ask(server.setup_save, values());
     if (answer.error) { ms.toast(answer.error, "error"); return; }
-    const link = make("a");
-    link.href = URL.createObjectURL(new Blob([answer.yaml], { type: "text/yaml" }));
-    link.download = answer.file;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    ms.download(answer.yaml, answer.file, "text/yaml");
   }
   async function loadYaml(file) {
     if (file.size > 65536) { ms.toast("A settings file is a short YAML text; this one is larger than 64 KiB.", "error"); return; }

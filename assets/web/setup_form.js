@@ -1,7 +1,7 @@
 /* The settings of one method as a form, made from the description that dashboard/planning/catalogue.py gives. */
 window.mergescopeForm = (() => {
   "use strict";
-  const { make, prose } = window.mergescope;
+  const ms = window.mergescope, { element, select } = ms.charts;
   let serial = 0;
 
   function words(value, field) {
@@ -10,35 +10,21 @@ window.mergescopeForm = (() => {
     return found ? found.title : String(value);
   }
 
-  function control(field, value, onInput) {
+  function control(field, value, onInput, attributes) {
     if (field.kind === "choice") {
-      const select = make("select");
-      for (const choice of field.choices) {
-        const option = make("option", "", choice.title);
-        option.value = String(choice.value);
-        select.append(option);
-      }
-      select.value = String(value);
-      select.addEventListener("change", () => onInput(field.choices.find((c) => String(c.value) === select.value)?.value));
-      return select;
+      const choices = field.choices.map((choice) => [String(choice.value), choice.title]);
+      return select(choices, String(value), (chosen) => onInput(field.choices.find((choice) => String(choice.value) === chosen)?.value), attributes);
     }
-    const input = make("input");
     if (field.kind === "bool") {
-      input.type = "checkbox";
-      input.checked = Boolean(value);
-      input.addEventListener("change", () => onInput(input.checked));
-      return input;
+      const box = element("input", { type: "checkbox", checked: Boolean(value), onchange: () => onInput(box.checked), ...attributes });
+      return box;
     }
-    input.type = "text";
-    input.autocomplete = "off";
-    input.spellcheck = false;
-    if (field.kind === "int") input.inputMode = "numeric";
-    if (field.kind === "float") input.inputMode = "decimal";
-    input.value = value === null || value === undefined ? "" : String(value);
-    input.addEventListener("input", () => {
+    const read = () => {
       const text = input.value.trim(), number = Number(text);
       onInput(field.kind !== "text" && text !== "" && isFinite(number) ? number : text);
-    });
+    };
+    const input = element("input", { type: "text", autocomplete: "off", spellcheck: "false", inputmode: { int: "numeric", float: "decimal" }[field.kind],
+      value: String(value ?? ""), oninput: read, ...attributes });
     return input;
   }
 
@@ -55,50 +41,34 @@ window.mergescopeForm = (() => {
   }
 
   function row(field, value, suiteValue, onInput) {
-    const id = `ms-field-${++serial}`, box = make("div", `ms-field ${field.kind}`), label = make("label", "", field.title);
-    const message = make("p", "ms-wrong");
-    message.setAttribute("role", "alert");
-    message.id = `${id}-wrong`;
+    const id = `ms-field-${++serial}`;
+    const message = element("p", { class: "ms-wrong", role: "alert", id: `${id}-wrong` });
     const show = (next) => {
       const text = wrong(field, next);
       message.textContent = text && `${field.title} ${text}.`;
       box.classList.toggle("bad", Boolean(text));
       input.setAttribute("aria-invalid", String(Boolean(text)));
     };
-    const input = control(field, value, (next) => { show(next); onInput(field.name, next); });
-    input.id = id;
-    input.name = field.name;
-    label.htmlFor = id;
+    const input = control(field, value, (next) => { show(next); onInput(field.name, next); },
+      { id, name: field.name, "aria-describedby": `${id}-help ${id}-wrong` });
+    const label = element("label", { text: field.title, for: id });
     const known = (text) => text.toLowerCase().replace(/[^a-z]/g, "");
-    const help = prose("p", "ms-help", known(field.help) === known(field.title) ? "" : field.help);
-    help.id = `${id}-help`;
-    input.setAttribute("aria-describedby", `${help.id} ${message.id}`);
+    const help = element("p", { class: "ms-help", id: `${id}-help` }, ...(known(field.help) === known(field.title) ? [] : ms.coded(field.help)));
     let origin = `Default ${words(field.default, field)}${field.source ? ` (${field.source})` : ""}.`;
     if (suiteValue !== undefined && suiteValue !== field.default) origin += ` This suite suggests ${words(suiteValue, field)}.`;
-    const source = make("p", "ms-source", origin);
-    if (field.kind === "bool") {
-      const line = make("div", "ms-check");
-      line.append(input, label);
-      box.append(line, help, source, message);
-    } else box.append(label, input, help, source, message);
-    box.dataset.name = field.name;
+    const top = field.kind === "bool" ? [element("div", { class: "ms-check" }, input, label)] : [label, input];
+    const box = element("div", { class: `ms-field ${field.kind}`, "data-name": field.name }, ...top, help, element("p", { class: "ms-source", text: origin }), message);
     return box;
   }
 
   function build(section, { fields, values, suite, onInput, extra }) {
-    const scroll = section.querySelector("details")?.open;
-    const essential = fields.filter((field) => field.essential), others = fields.filter((field) => !field.essential);
-    const grid = make("div", "ms-fields"), rest = make("div", "ms-fields");
-    essential.forEach((field) => grid.append(row(field, values[field.name], suite?.[field.name], onInput)));
-    others.forEach((field) => rest.append(row(field, values[field.name], suite?.[field.name], onInput)));
-    extra.forEach((node) => rest.append(node));
-    const details = make("details"), summary = make("summary", "", "More options");
-    details.open = Boolean(scroll);
-    details.append(summary, rest);
-    const head = make("div");
-    head.append(make("h2", "ms-title", "4  Options"),
-      make("p", "ms-help", "Every default names its source. Changing one is recorded with the run."));
-    section.replaceChildren(head, ...(essential.length ? [grid] : []), details);
+    const rows = (essential) => fields.filter((field) => Boolean(field.essential) === essential)
+      .map((field) => row(field, values[field.name], suite?.[field.name], onInput));
+    const first = rows(true);
+    section.replaceChildren(ms.heading("4  Options", "Every default names its source. Changing one is recorded with the run."),
+      ...(first.length ? [element("div", { class: "ms-fields" }, ...first)] : []),
+      element("details", { open: section.querySelector("details")?.open }, element("summary", { text: "More options" }),
+        element("div", { class: "ms-fields" }, ...rows(false), ...extra)));
     return {
       bad: () => fields.some((field) => wrong(field, values[field.name])),
       focus(name) {

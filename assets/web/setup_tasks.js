@@ -1,8 +1,8 @@
 /* The task cards of the page "Set up": images, classes, counts, accuracies, chosen or not. Text through textContent only. */
 window.mergescopeTasks = (() => {
   "use strict";
-  const make = window.mergescope.make;
-  const percent = (x) => `${(100 * x).toFixed(1)} %`;
+  const ms = window.mergescope, { element, button, percent } = ms.charts;
+  const meta = (text, title = null) => element("span", { class: "ms-task-meta", text, title });
 
   function counted(images) {
     const words = { test: "test", "held-out": "held-out", train: "training" };
@@ -11,53 +11,31 @@ window.mergescopeTasks = (() => {
   }
 
   function card(task, chosen, onChange) {
-    const box = make("label", "ms-task"), input = make("input");
-    input.type = "checkbox";
-    input.checked = chosen;
-    input.name = task.name;
-    input.addEventListener("change", () => { box.classList.toggle("chosen", input.checked); onChange(task.name, input.checked); });
-    box.classList.toggle("chosen", chosen);
-    const head = make("span", "ms-task-head");
-    head.append(input, make("span", "ms-task-title", task.title), make("span", "ms-badge"));
-    const strip = make("span", "ms-strip");
-    if (task.strip.startsWith("data:image/png;base64,")) {
-      const picture = make("img");
-      picture.src = task.strip;
-      picture.alt = `Some images of ${task.title}`;
-      strip.append(picture);
-    } else strip.append(make("span", "ms-help", task.problem || "no images to show"));
-    const more = task.class_count - Math.min(task.classes.length, 4);
-    const classes = make("span", "ms-task-classes", task.classes.slice(0, 4).join(", ") + (more > 0 ? ` and ${more} more` : ""));
-    classes.title = task.classes.join(", ") + (task.class_count > task.classes.length ? ", …" : "");
-    const counts = counted(task.images);
-    const meta = make("span", "ms-task-meta", `${task.class_count} classes · ${counts.length ? `${counts[0]} images` : "no images"}`);
-    meta.title = counts.length ? `${counts.join(", ")} images` : "";
-    box.append(head, strip, classes, meta);
-    if (task.held_out) box.append(make("span", "ms-task-meta", task.held_out));
-    box.append(make("span", "ms-span-row"));
-    if (!task.expert) box.classList.add("unseen");
+    const input = element("input", { type: "checkbox", name: task.name, checked: chosen,
+      onchange: () => { box.classList.toggle("chosen", input.checked); onChange(task.name, input.checked); } });
+    const picture = task.strip.startsWith("data:image/png;base64,") ? element("img", { src: task.strip, alt: `Some images of ${task.title}` })
+      : element("span", { class: "ms-help", text: task.problem || "no images to show" });
+    const more = task.class_count - Math.min(task.classes.length, 4), counts = counted(task.images);
+    const box = element("label", { class: `ms-task${chosen ? " chosen" : ""}${task.expert ? "" : " unseen"}` },
+      element("span", { class: "ms-task-head" }, input, element("span", { class: "ms-task-title", text: task.title }), element("span", { class: "ms-badge" })),
+      element("span", { class: "ms-strip" }, picture),
+      element("span", { class: "ms-task-classes", text: task.classes.slice(0, 4).join(", ") + (more > 0 ? ` and ${more} more` : ""),
+        title: task.classes.join(", ") + (task.class_count > task.classes.length ? ", …" : "") }),
+      meta(`${task.class_count} classes · ${counts.length ? `${counts[0]} images` : "no images"}`, counts.length ? `${counts.join(", ")} images` : null),
+      task.held_out ? meta(task.held_out) : null, element("span", { class: "ms-span-row" }));
     return box;
   }
 
   function accuracy(box, task, known) {
     const slot = box.querySelector(".ms-span-row");
-    slot.replaceChildren();
-    if (task.labelled === false) { slot.append(make("span", "ms-task-meta", "unlabelled: λ and entropy, no accuracy")); return; }
-    if (!known) { slot.append(make("span", "ms-help", task.expert ? "expert: being measured …" : "no expert: only scored")); return; }
-    const line = make("span", "ms-span");
-    const range = make("i"), base = make("b", "base"), low = known.base ?? 0, high = known.expert ?? low;
-    range.style.left = `${100 * Math.min(low, high)}%`;
-    range.style.width = `${100 * Math.abs(high - low)}%`;
-    base.style.left = `${100 * low}%`;
-    line.append(range, base);
-    if (known.expert !== null) {
-      const mark = make("b", "expert");
-      mark.style.left = `${100 * high}%`;
-      line.append(mark);
-    }
+    if (task.labelled === false) { slot.replaceChildren(meta("unlabelled: λ and entropy, no accuracy")); return; }
+    if (!known) { slot.replaceChildren(element("span", { class: "ms-help", text: task.expert ? "expert: being measured …" : "no expert: only scored" })); return; }
+    const low = known.base ?? 0, high = known.expert ?? low;
+    const range = element("i", { style: `left:${100 * Math.min(low, high)}%;width:${100 * Math.abs(high - low)}%` });
+    const mark = (role, value) => element("b", { class: role, style: `left:${100 * value}%` });
     const words = [known.base === null ? "" : `base ${percent(known.base)}`,
       known.expert === null ? "no expert: only scored" : `expert ${percent(known.expert)}`].filter(Boolean).join(" → ");
-    slot.append(line, make("span", "ms-task-meta", words));
+    slot.replaceChildren(element("span", { class: "ms-span" }, range, mark("base", low), known.expert === null ? null : mark("expert", high)), meta(words));
   }
 
   function badge(box, check) {
@@ -68,35 +46,21 @@ window.mergescopeTasks = (() => {
   }
 
   function build(section, { tasks, chosen, onChange }) {
-    const head = make("div", "ms-section-head"), title = make("div");
-    title.append(make("h2", "ms-title", "2  Tasks"),
-      make("p", "ms-help", "Each chosen task brings its expert into the merge. Hover over the class names to see more."));
-    const all = make("button", "ms-button", "All"), none = make("button", "ms-button", "None");
-    all.type = none.type = "button";
-    const buttons = make("div", "ms-actions");
-    buttons.append(all, none);
-    head.append(title, buttons);
-    const grid = make("div", "ms-task-grid"), boxes = new Map();
-    for (const task of tasks) {
-      const box = card(task, chosen.has(task.name), onChange);
-      accuracy(box, task, null);
-      boxes.set(task.name, box);
-      grid.append(box);
-    }
-    const set = (value) => boxes.forEach((box, name) => {
+    const boxes = new Map(tasks.map((task) => [task.name, card(task, chosen.has(task.name), onChange)]));
+    tasks.forEach((task) => accuracy(boxes.get(task.name), task, null));
+    const choose = (wanted, told = () => {}) => boxes.forEach((box, name) => {
       const input = box.querySelector("input");
-      if (input.checked !== value) { input.checked = value; box.classList.toggle("chosen", value); onChange(name, value); }
+      if (input.checked === wanted(name)) return;
+      input.checked = wanted(name);
+      box.classList.toggle("chosen", input.checked);
+      told(name, input.checked);
     });
-    all.addEventListener("click", () => set(true));
-    none.addEventListener("click", () => set(false));
-    section.replaceChildren(head, grid);
+    section.replaceChildren(
+      element("div", { class: "ms-section-head" }, ms.heading("2  Tasks", "Each chosen task brings its expert into the merge. Hover over the class names to see more."),
+        element("div", { class: "ms-actions" }, button("All", "", () => choose(() => true, onChange)), button("None", "", () => choose(() => false, onChange)))),
+      element("div", { class: "ms-task-grid" }, ...boxes.values()));
     return {
-      choose(names) {
-        boxes.forEach((box, name) => {
-          box.querySelector("input").checked = names.has(name);
-          box.classList.toggle("chosen", names.has(name));
-        });
-      },
+      choose(names) { choose((name) => names.has(name)); },
       accuracies(known) { tasks.forEach((task) => accuracy(boxes.get(task.name), task, known[task.name])); },
       caution(checks) {
         const by = new Map((checks || []).map((check) => [check.task, check]));

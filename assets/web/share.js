@@ -1,42 +1,35 @@
 /* The page "Share": files of the current run; for the owner links, devices, renaming and deleting. */
-window.mergescopeShare = (element, server) => {
+window.mergescopeShare = (root, server) => {
   "use strict";
   const ms = window.mergescope, VIEWED = ["live", "layers", "similarity", "compare", "studies", "playground"];
-  const { make, button, heading } = ms;
-  const part = (name) => element.querySelector(`.ms-${name}`);
+  const { charts, heading } = ms, { element, button, select } = charts;
+  const part = (name) => root.querySelector(`.ms-${name}`);
   async function ask(fn, args) {
-    const answer = await ms.ask(fn, args);
+    const answer = await charts.ask(fn, args);
     if (answer.error) ms.toast(answer.error, "error");
     return answer;
   }
-  const open = () => ms.visible(element) && ms.tab === "share";
+  const help = (text, more = "") => element("p", { class: `ms-help ${more}`, text });
+  const titled = (title, text) => element("span", {}, element("strong", { text: title }), element("small", { text }));
+  const address = (url) => element("code", { class: "ms-url", text: url, title: url });
+  const open = () => ms.visible(root) && ms.tab === "share";
 
   let shownRun = null, shownStatus = "";
   async function files() {
     const section = part("files"), run = ms.run, title = ms.status?.title || "this run";
     const top = heading("Files", run ? `What can be taken away from ${title}.` : "Choose a run in the list on the left.");
     if (!run) {
-      const empty = make("div", "ms-empty");
-      empty.append(make("strong", "", ms.known ? "No run chosen" : "Loading …"), make("span", "", "Files of a run appear here: report, coefficients, merged model, a page in one file."));
-      section.replaceChildren(top, empty);
+      section.replaceChildren(top, ms.empty(ms.known ? "No run chosen" : "Loading …", "Files of a run appear here: report, coefficients, merged model, a page in one file."));
       return;
     }
     const answer = await ask(server.share_offer, { run });
     if (run !== ms.run || answer.error) return;
     shownRun = run;
     shownStatus = answer.status;
-    const list = make("ul", "ms-file-list");
-    for (const file of answer.files) {
-      const row = make("li"), text = make("span"), link = make("a", "ms-button", "Download");
-      text.append(make("strong", "", file.title), make("small", "", file.help));
-      link.href = file.url;
-      link.setAttribute("download", "");
-      link.setAttribute("aria-label", `Download ${file.title}`);
-      row.append(text, make("code", "", file.suffix), link);
-      list.append(row);
-    }
-    section.replaceChildren(top, list);
-    if (answer.status !== "done") section.append(make("p", "ms-help", "Report, model card and merged model follow when the run is done."));
+    section.replaceChildren(top, element("ul", { class: "ms-file-list" }, ...answer.files.map((file) => element("li", {}, titled(file.title, file.help),
+      element("code", { text: file.suffix }),
+      element("a", { class: "ms-button", text: "Download", href: file.url, download: true, "aria-label": `Download ${file.title}` })))));
+    if (answer.status !== "done") section.append(help("Report, model card and merged model follow when the run is done."));
     manage(answer);
   }
 
@@ -61,19 +54,15 @@ window.mergescopeShare = (element, server) => {
     if (!section.dataset.built) buildLinks(section);
     const list = section.querySelector(".ms-link-list");
     list.replaceChildren(...answer.links.map((link) => {
-      const row = make("li"), text = make("span"), address = addresses(link.path)[0];
-      text.append(make("strong", "", [link.scope, link.label].filter(Boolean).join(" · ")),
-        make("small", "", `made ${when(link.created)} · ${link.expires ? `ends ${when(link.expires)}` : "until revoked"}`));
-      const copy = button("Copy", "", () => ms.copy(address)), revoke = button("Revoke", "danger", async () => {
+      const url = addresses(link.path)[0];
+      const revoke = async () => {
         const done = await ask(server.share_revoke, { link: link.id });
         if (!done.error) { ms.toast("Revoked: the link and everybody who opened it are locked out."); links(); }
-      });
-      copy.setAttribute("aria-label", `Copy the link to ${link.scope}`);
-      revoke.setAttribute("aria-label", `Revoke the link to ${link.scope}`);
-      const url = make("code", "ms-url", address);
-      url.title = address;
-      row.append(text, copy, revoke, url);
-      return row;
+      };
+      return element("li", {},
+        titled([link.scope, link.label].filter(Boolean).join(" · "), `made ${when(link.created)} · ${link.expires ? `ends ${when(link.expires)}` : "until revoked"}`),
+        button("Copy", "", () => ms.copy(url), { "aria-label": `Copy the link to ${link.scope}` }),
+        button("Revoke", "danger", revoke, { "aria-label": `Revoke the link to ${link.scope}` }), address(url));
     }));
     section.querySelector(".ms-none").hidden = answer.links.length > 0;
     section.querySelector(".ms-reach").hidden = !(answer.local && !answer.tunnel.url && location.hostname.match(/^(localhost|127\.|\[?::1)/));
@@ -81,24 +70,12 @@ window.mergescopeShare = (element, server) => {
   }
   function buildLinks(section) {
     section.dataset.built = "1";
-    const scope = make("select"), days = make("select"), label = make("input"), row = make("div", "ms-share-form");
-    for (const [value, text] of [["run", "The current run"], ["all", "All runs, also future ones"]]) {
-      const option = make("option", "", text);
-      option.value = value;
-      scope.append(option);
-    }
-    for (const [value, text] of [["7", "for 7 days"], ["1", "for 1 day"], ["30", "for 30 days"], ["365", "for a year"], ["", "until revoked"]]) {
-      const option = make("option", "", text);
-      option.value = value;
-      days.append(option);
-    }
-    scope.setAttribute("aria-label", "What the link shows");
-    days.setAttribute("aria-label", "How long it works");
-    label.type = "text";
-    label.maxLength = 80;
-    label.placeholder = "for whom";
-    label.title = "For whom the link is; optional, shown in the list below.";
-    label.setAttribute("aria-label", "For whom");
+    const scopes = [["run", "The current run"], ["all", "All runs, also future ones"]];
+    const terms = [["7", "for 7 days"], ["1", "for 1 day"], ["30", "for 30 days"], ["365", "for a year"], ["", "until revoked"]];
+    const scope = select(scopes, "run", () => {}, { "aria-label": "What the link shows" });
+    const days = select(terms, "7", () => {}, { "aria-label": "How long it works" });
+    const label = element("input", { type: "text", maxlength: 80, placeholder: "for whom", "aria-label": "For whom",
+      title: "For whom the link is; optional, shown in the list below." });
     const create = button("Create link", "primary", async () => {
       if (scope.value === "run" && !ms.run) { ms.toast("Choose a run first, or share all runs.", "warning"); return; }
       create.disabled = true;
@@ -109,22 +86,16 @@ window.mergescopeShare = (element, server) => {
       await links();
       ms.copy(addresses(answer.link.path)[0] + view(answer.link.run));
     });
-    row.append(scope, days, label, create);
-    const reachNote = make("div", "ms-note ms-reach", "This server answers on this machine only, so a link works for others only with a public link "
+    const reachNote = ms.note("ms-reach", "This server answers on this machine only, so a link works for others only with a public link "
       + "(start with --share) or where the server listens on the network (--host 0.0.0.0). To send a run by mail, download it as one HTML file.");
     section.replaceChildren(heading("View links", "Whoever opens such a link can look at the run and change nothing. A link can be revoked at any time."),
-      row, reachNote, make("p", "ms-help ms-none", "No link yet."), make("ul", "ms-link-list"));
+      element("div", { class: "ms-share-form" }, scope, days, label, create), reachNote, help("No link yet.", "ms-none"), element("ul", { class: "ms-link-list" }));
   }
   function drawPublic(tunnel) {
     const section = part("public"), parts = [heading("Public link", "A tunnel to the read-only view, so that people outside your network can look.")];
-    if (tunnel.url) {
-      parts.push(make("code", "ms-url", tunnel.url), make("p", "ms-help", "Links made above start with this address. It ends when the server stops, after 72 hours at the latest."));
-    } else if (tunnel.problem) {
-      const note = make("div", "ms-note warning", tunnel.problem);
-      parts.push(note);
-    } else {
-      parts.push(make("p", "ms-help", tunnel.wanted ? "The public link is being set up …" : "Not asked for. Start the program with --share to get one."));
-    }
+    if (tunnel.url) parts.push(address(tunnel.url), help("Links made above start with this address. It ends when the server stops, after 72 hours at the latest."));
+    else if (tunnel.problem) parts.push(ms.note("warning", tunnel.problem));
+    else parts.push(help(tunnel.wanted ? "The public link is being set up …" : "Not asked for. Start the program with --share to get one."));
     section.replaceChildren(...parts);
     if (tunnel.wanted && !tunnel.url && !tunnel.problem) setTimeout(() => { if (open()) links(); }, 2000);
   }
@@ -133,22 +104,20 @@ window.mergescopeShare = (element, server) => {
     const section = part("devices");
     if (!section || section.dataset.built) return;
     section.dataset.built = "1";
-    const out = make("div", "ms-device");
+    const out = element("div", { class: "ms-device" });
     const another = button("Sign in another browser", "", async () => {
       const answer = await ask(server.share_device, {});
       if (answer.error) return;
-      const url = location.origin + answer.path, code = make("code", "ms-url", url);
-      code.title = url;
-      out.replaceChildren(code, button("Copy", "", () => ms.copy(url)), make("p", "ms-help", "Works once, within a day. Whoever opens it can do everything you can."));
+      const url = location.origin + answer.path;
+      out.replaceChildren(address(url), button("Copy", "", () => ms.copy(url)), help("Works once, within a day. Whoever opens it can do everything you can."));
     });
     const all = button("Sign out all browsers", "danger", async () => {
       if (!confirm("Sign out every browser, this one too? This one is signed in again at once.")) return;
       const answer = await ask(server.share_sign_out, {});
       if (!answer.error) location.assign(answer.path);
     });
-    const row = make("div", "ms-plan-tools");
-    row.append(another, all);
-    section.replaceChildren(heading("Your other devices", "Use Mergescope as its owner from a second browser or a phone."), row, out);
+    section.replaceChildren(heading("Your other devices", "Use Mergescope as its owner from a second browser or a phone."),
+      element("div", { class: "ms-plan-tools" }, another, all), out);
   }
 
   function manage(answer) {
@@ -157,17 +126,12 @@ window.mergescopeShare = (element, server) => {
     const key = [ms.run, answer.status].join();
     if (!section || section.dataset.key === key) return;
     section.dataset.key = key;
-    const run = ms.run, name = make("input"), row = make("div", "ms-share-form");
-    name.type = "text";
-    name.maxLength = 100;
-    name.value = answer.name;
-    name.placeholder = "no name";
-    name.setAttribute("aria-label", "Name of the run");
+    const run = ms.run, name = element("input", { type: "text", maxlength: 100, value: answer.name, placeholder: "no name", "aria-label": "Name of the run" });
     const rename = button("Rename", "", async () => {
       const done = await ask(server.share_rename, { run, name: name.value });
       if (!done.error) { ms.toast("Renamed."); window.mergescopeFrame.refresh(); }
     });
-    const active = ["queued", "running", "paused"].includes(answer.status);
+    const active = charts.ACTIVE.includes(answer.status);
     const remove = button("Delete run", "danger", async () => {
       if (!confirm("Delete this run with its steps, accuracies and merged model? This can't be undone.")) return;
       const done = await ask(server.share_delete, { run });
@@ -175,11 +139,8 @@ window.mergescopeShare = (element, server) => {
       ms.toast("Deleted.");
       await window.mergescopeFrame.refresh();
       ms.select(window.mergescopeFrame.runs[0]?.id || "");
-    });
-    remove.disabled = active;
-    remove.title = active ? "Cancel the run first" : "";
-    row.append(name, rename, remove);
-    section.replaceChildren(heading("This run", "Its name in the list, and getting rid of it."), row);
+    }, { disabled: active, title: active ? "Cancel the run first" : null });
+    section.replaceChildren(heading("This run", "Its name in the list, and getting rid of it."), element("div", { class: "ms-share-form" }, name, rename, remove));
   }
 
   function show() {

@@ -2,7 +2,7 @@
 window.mergescopeSimilarity = (root, server) => {
   "use strict";
   const ms = window.mergescope, { analysis, charts } = ms, { element } = charts;
-  const box = analysis.stateBox();
+  const box = charts.stateBox();
   const state = { shown: null, turn: 0, measure: "cosine", group: 0, found: null };
 
   const matrix = analysis.figureCard("Task vectors, pair by pair", "", { height: 420 });
@@ -59,7 +59,7 @@ window.mergescopeSimilarity = (root, server) => {
     if (state.shown === ms.run && !again) return;
     const run = state.shown = ms.run, turn = (state.turn += 1);
     if (!state.found) { content.hidden = true; box.show({ title: "Comparing the experts …", text: "" }); }
-    const answer = await analysis.ask(server.similarity, { run, again }, { alive: () => turn === state.turn,
+    const answer = await charts.answer(server.similarity, { run, again }, { alive: () => turn === state.turn,
       pending: (progress) => { content.hidden = true; box.show(analysis.working(progress)); } });
     if (!answer) return;
     content.hidden = Boolean(answer.error);

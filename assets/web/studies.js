@@ -2,13 +2,9 @@
 window.mergescopeStudies = (root, server) => {
   "use strict";
   const ms = window.mergescope, { analysis, charts } = ms, { element } = charts;
-  const ACTIVE = ["queued", "running", "paused"];
-  const WORDS = { queued: "waiting for its turn", running: "running", paused: "paused", done: "done", cancelled: "cancelled", failed: "failed", interrupted: "interrupted" };
-  const stored = (name) => { try { return localStorage.getItem(`mergescope.${name}`) || ""; } catch { return ""; } };
-  const store = (name, value) => { try { localStorage.setItem(`mergescope.${name}`, value); } catch { /* private mode */ } };
-  const state = { suite: "", chosen: stored("study"), quick: true, listing: null, costs: null, costKey: "", resultKey: "", turn: 0, timer: 0, figures: [], open: false, busy: false };
+  const state = { suite: "", chosen: charts.remembered("study"), quick: true, listing: null, costs: null, costKey: "", resultKey: "", turn: 0, timer: 0, figures: [], open: false, busy: false };
 
-  const box = analysis.stateBox();
+  const box = charts.stateBox();
   const suites = charts.menu("Suite", (value) => { state.suite = value; state.costs = null; state.costKey = ""; state.resultKey = ""; refresh(); guide.show(state.suite); });
   const view = charts.choice("View", [["studies", "Studies"], ["guide", "Method guide"]], "studies", (value) => {
     body.hidden = value !== "studies";
@@ -44,7 +40,7 @@ window.mergescopeStudies = (root, server) => {
   detail.append(head, result);
 
   const card = () => state.listing?.studies.find((one) => one.name === state.chosen);
-  const active = (one) => Boolean(one?.state && ACTIVE.includes(one.state.status));
+  const active = (one) => Boolean(one?.state && charts.ACTIVE.includes(one.state.status));
 
   function words(one) {
     const now = one.state;
@@ -54,14 +50,14 @@ window.mergescopeStudies = (root, server) => {
     if (now.status === "running") return `${now.done} of ${now.total} runs${now.left ? ` · ${charts.duration(now.left)} left` : ""}${quickly}`;
     const failed = now.failed ? ` · ${now.failed} failed` : "";
     if (now.status === "done") return `done · ${now.done} of ${now.total} runs${failed}${quickly}`;
-    return `${WORDS[now.status]} · ${now.done} of ${now.total} runs${quickly}`;
+    return `${now.status} · ${now.done} of ${now.total} runs${quickly}`;
   }
   function drawList() {
     list.replaceChildren(...state.listing.studies.map((one) => {
       const bar_ = element("i");
       if (one.state) bar_.style.width = `${100 * one.state.share}%`;
       return element("button", { type: "button", class: `st-card ${one.state?.status || "new"}`, "data-study": one.name, "aria-current": one.name === state.chosen ? "true" : null,
-        onclick: () => { state.chosen = one.name; state.open = true; state.resultKey = ""; store("study", one.name); drawList(); draw(); layout(); } },
+        onclick: () => { state.chosen = one.name; state.open = true; state.resultKey = ""; charts.remember("study", one.name); drawList(); draw(); layout(); } },
       element("strong", { text: one.title }), element("span", { class: "st-card-question", text: one.question }),
       element("small", { text: words(one) }), active(one) ? element("span", { class: "ms-bar" }, bar_) : null);
     }));
@@ -99,15 +95,14 @@ window.mergescopeStudies = (root, server) => {
     state.resultKey = key;
     if (!now || !now.done) {
       state.figures = [];
-      result.replaceChildren(element("div", { class: "ms-empty st-empty" },
-        element("strong", { text: active(one) ? "The first run is going on" : "No result on this suite yet" }),
-        element("span", { text: active(one) ? "Tables and figures appear with it and grow run by run." : server.study_start && state.listing.owner ? "Start the study above. What it has measured is kept: it can be cancelled and go on later." : "Its owner has not run this study." })));
+      result.replaceChildren(ms.empty(active(one) ? "The first run is going on" : "No result on this suite yet",
+        active(one) ? "Tables and figures appear with it and grow run by run." : server.study_start && state.listing.owner ? "Start the study above. What it has measured is kept: it can be cancelled and go on later." : "Its owner has not run this study."));
       return;
     }
     const turn = (state.turn += 1);
-    const answer = await analysis.ask(server.study_result, { id: now.id }, { alive: () => turn === state.turn });
+    const answer = await charts.answer(server.study_result, { id: now.id }, { alive: () => turn === state.turn });
     if (!answer) return;
-    if (answer.error) { result.replaceChildren(element("div", { class: "ms-note error", role: "alert", text: answer.error })); state.resultKey = ""; return; }
+    if (answer.error) { result.replaceChildren(ms.note("error", answer.error)); state.resultKey = ""; return; }
     show(answer);
   }
   function show(answer) {
@@ -132,15 +127,15 @@ window.mergescopeStudies = (root, server) => {
   }
 
   async function save(format) {
-    const answer = await analysis.ask(server.study_text, { id: card()?.state?.id, format });
+    const answer = await charts.answer(server.study_text, { id: card()?.state?.id, format });
     if (answer?.error) ms.toast(answer.error, "error");
-    else if (answer) analysis.download(answer.text, answer.name, format === "html" ? "text/html" : "text/plain");
+    else if (answer) ms.download(answer.text, answer.name, format === "html" ? "text/html" : "text/plain");
   }
   async function act(fn, args) {
     if (state.busy) return;
     state.busy = true;
     draw();
-    const answer = await ms.ask(fn, args);
+    const answer = await charts.ask(fn, args);
     state.busy = false;
     if (answer.error) ms.toast(answer.error, "error");
     await refresh();
@@ -150,7 +145,7 @@ window.mergescopeStudies = (root, server) => {
     const key = `${state.suite} ${state.quick}`;
     if (key === state.costKey) return;
     state.costKey = key;
-    const answer = await analysis.ask(server.study_estimate, { suite: state.suite, options: { quick: state.quick } }, { alive: () => key === state.costKey });
+    const answer = await charts.answer(server.study_estimate, { suite: state.suite, options: { quick: state.quick } }, { alive: () => key === state.costKey });
     if (!answer) return;
     state.costs = answer.costs || {};
     if (answer.error) ms.toast(answer.error, "warning");
@@ -159,7 +154,7 @@ window.mergescopeStudies = (root, server) => {
   async function refresh() {
     clearTimeout(state.timer);
     if (!state.listing) { content.hidden = true; box.show({ title: "Loading …" }); }
-    const answer = await ms.ask(server.studies, { suite: state.suite });
+    const answer = await charts.ask(server.studies, { suite: state.suite });
     if (answer.error) {
       if (!state.listing) { content.hidden = true; box.show(analysis.failed(answer.error, refresh)); }
       again(4);

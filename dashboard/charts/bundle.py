@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -62,11 +63,11 @@ class File:
         return hashlib.sha256(self.plain).hexdigest()[:12]
 
 
-def script() -> str:
-    """All chart modules and the palette as one program."""
-    modules = [(HERE / "js" / f"{name}.js").read_text("utf-8") for name in MODULES]
-    start = "window.mergescope = window.mergescope || {};\nwindow.mergescope.charts = window.mergescope.charts || {};\n"
-    return f"{start}window.mergescope.charts.palette = {palette.as_json()};\n" + "\n".join(modules)
+def script(modules: Sequence[str] = MODULES) -> str:
+    """The palette and the modules, all where none are named, as one program. A page has the first, `base`, already."""
+    first, *others = [(HERE / "js" / f"{name}.js").read_text("utf-8") for name in modules]
+    colours = f"window.mergescope.charts.palette = {palette.as_json()};"
+    return "\n".join([first, colours, *others])
 
 
 def style() -> str:
@@ -84,7 +85,8 @@ def files() -> dict[str, File]:
     """The files by name; read and compressed once."""
     return {
         "plotly.js": _file("text/javascript", PLOTLY.read_bytes()),
-        "charts.js": _file("text/javascript", script().encode()),
+        "base.js": _file("text/javascript", (HERE / "js" / "base.js").read_bytes()),
+        "charts.js": _file("text/javascript", script(MODULES[1:]).encode()),
         "charts.css": _file("text/css", style().encode()),
     }
 

@@ -9,11 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
 
 from core.grouping import block_of
-
-KINDS = ("embedding", "attention", "MLP", "convolution", "LayerNorm", "projection", "mixed")
 
 _NUMBER = re.compile(r"\d+")
 _KIND_RULES = (
@@ -47,13 +44,13 @@ class Column:
     block: str
     """`embedding`, `block 3`, `output`, or `all` where every tensor shares one λ."""
     kind: str
-    """One of `KINDS`; `mixed` where a group holds several."""
+    """One of those that `palette` has a colour for; `mixed` where a group holds several."""
     row: int
     """Index into the stored λ."""
 
 
 def kind_of(name: str) -> str:
-    """What sort of tensor a name stands for: one of `KINDS`."""
+    """What sort of tensor a name stands for: one of those that `palette` has a colour for."""
     if is_group(name):
         return "mixed"
     rules = _KIND_RULES if block_of(name).startswith("block ") else (rule for rule in _KIND_RULES if rule[0] != _INSIDE)
@@ -77,16 +74,6 @@ def arrange(groups: Sequence[str]) -> tuple[Column, ...]:
 def _arranged(groups: tuple[str, ...]) -> tuple[Column, ...]:
     columns = [_column(name, row) for row, name in enumerate(groups)]
     return tuple(sorted(columns, key=lambda column: (_depth(column.block), column.kind == "projection", column.row)))
-
-
-def ticks(columns: Sequence[Column]) -> list[tuple[str, int, int]]:
-    """Runs of columns that share a block: `(block, first, last)`."""
-    spans, start = [], 0
-    for block, members in groupby(columns, key=lambda column: column.block):
-        count = len(list(members))
-        spans.append((block, start, start + count - 1))
-        start += count
-    return spans
 
 
 def _column(name: str, row: int) -> Column:

@@ -37,10 +37,9 @@ Floats = npt.NDArray[np.float32]
 class Feed:
     """Reads one store for the charts; `marks` knows where base, experts and Task Arithmetic stand."""
 
-    def __init__(self, store: Store, marks: Marks | None = None, fresh_seconds: float = 0.0) -> None:
-        """What is younger than `fresh_seconds` is not read again, whoever asks."""
+    def __init__(self, store: Store, marks: Marks | None = None) -> None:
         self._store = store
-        self._recent = Recent(store, fresh_seconds)
+        self._recent = Recent(store)
         self._marks = marks or NoMarks()
         self._origins: OrderedDict[str, Floats] = OrderedDict()
 
@@ -71,7 +70,7 @@ class Feed:
             stride = max(stride, suggested_stride(record.steps_done))
         rows = self._rows(record, since, stride)
         framed = [row for row in rows if row.coefficients is not None]
-        measured = self._recent.evaluations(record)
+        measured = self._store.evaluations(record.id)
         if seen > len(measured):
             seen = 0
         marks = self._marks.of(record, measured)
@@ -152,16 +151,6 @@ def encode(coefficients: Sequence[Floats | None], origin: Floats, columns: Seque
     order = [column.row for column in columns]
     stacked = np.stack([values for values in coefficients if values is not None])
     return _base64((stacked - origin)[:, order].transpose(0, 2, 1).astype("<f2"))
-
-
-def decode(text: str, origin: Floats, columns: Sequence[Column]) -> Floats:
-    """The inverse of `encode`: `[step, groups, tasks]`."""
-    order = [column.row for column in columns]
-    groups, tasks = origin.shape
-    differences = np.frombuffer(base64.b64decode(text), "<f2").reshape(-1, tasks, groups).astype(np.float32)
-    values = np.empty((len(differences), groups, tasks), np.float32)
-    values[:, order] = differences.transpose(0, 2, 1)
-    return values + origin
 
 
 def _scalars(rows: Sequence[StepRecord], tasks: Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -52,44 +52,34 @@ def both(draw: Callable[..., Figure], *data: Any, **options: Any) -> dict[str, F
     return {theme: draw(*data, theme=theme, **options) for theme in palette.THEMES}
 
 
-def complete(figure: Figure, theme: ThemeName, width: int = 960, height: int | None = None) -> Figure:
+def complete(figure: Figure, theme: ThemeName) -> Figure:
     """The figure with the theme's template and a size, ready to stand alone."""
     layout = figure["layout"]
-    size = {"width": width, "height": height or layout.get("height", 420), "autosize": False}
+    size = {"width": 960, "height": layout.get("height", 420), "autosize": False}
     colours = palette.THEMES[theme]
     background = {"paper_bgcolor": colours.card, "plot_bgcolor": colours.card}
     return {"data": figure["data"], "layout": {"template": palette.template(theme), **background, **layout, **size}}
 
 
-def page(
-    title: str,
-    figures: dict[str, Figure],
-    theme: ThemeName = "light",
-    *,
-    captions: Mapping[str, str] | None = None,
-    before: str = "",
-    after: str = "",
-) -> str:
+def page(title: str, figures: dict[str, Figure], *, before: str = "", after: str = "") -> str:
     """One self-contained HTML file with the figures, by name, each of which can be saved as SVG or PNG offline.
 
-    `captions` are plain text, by the same names. `before` and `after` are HTML (their texts escaped by the caller)
-    around the figures.
+    `before` and `after` are HTML (their texts escaped by the caller) around the figures.
     """
-    whole = {name: complete(figure, theme) for name, figure in figures.items()}
+    whole = {name: complete(figure, "light") for name, figure in figures.items()}
     body = "".join(
-        f'<section class="mc-card"><div class="mc-head"><div><h3>{escape(name)}</h3>'
-        f'<p class="mc-help">{escape((captions or {}).get(name, ""))}</p></div><div class="mc-tools">'
-        f'<button type="button" class="mc-quiet" data-format="svg">Save as SVG</button>'
-        f'<button type="button" class="mc-quiet" data-format="png">Save as PNG</button>'
-        f'</div></div><div class="figure"></div></section>'
+        f'<section class="mc-card"><div class="mc-head"><div><h3>{escape(name)}</h3></div><div class="mc-tools">'
+        '<button type="button" class="mc-quiet" data-format="svg">Save as SVG</button>'
+        '<button type="button" class="mc-quiet" data-format="png">Save as PNG</button>'
+        '</div></div><div class="figure"></div></section>'
         for name in whole
     )
     return (
-        f'<!doctype html><html lang="en" class="{"dark" if theme == "dark" else ""}"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
         f"<style>{css()}{bundle.style()}"
         "body{margin:0 auto;max-width:1000px;padding:24px}.mc-card{margin:14px 0}.figure{overflow-x:auto}</style>"
-        f'</head><body class="mc {"dark" if theme == "dark" else ""}"><h1 class="ms-title">{escape(title)}</h1>'
+        f'</head><body class="mc"><h1 class="ms-title">{escape(title)}</h1>'
         f"{before}{body}{after}"
         f"<script>{bundle.PLOTLY.read_text('utf-8')}</script>"
         f'<script type="application/json" id="figures">{embedded(list(whole.items()))}</script>'

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from core.store import EvaluationRecord, RunRecord, StepRecord, Store
+from core.store import RunRecord, StepRecord, Store
 
 KEPT_STEPS = 400
 KEPT_RUNS = 16
@@ -18,29 +17,17 @@ KEPT_RUNS = 16
 class _Known:
     rows: list[StepRecord] = field(default_factory=list)
     """Consecutive steps up to the newest known one."""
-    measured: list[EvaluationRecord] = field(default_factory=list)
-    measured_at: float = float("-inf")
     rows_of: str = ""
-    """Status of the run when its steps were read, and when its evaluations were."""
-    measured_of: str = ""
+    """Status of the run when they were read."""
 
 
 class Recent:
-    """The newest steps and all evaluations of the runs that are being watched, at most `seconds` old."""
+    """The newest steps of the runs that are being watched."""
 
-    def __init__(self, store: Store, seconds: float) -> None:
-        self._store, self._seconds = store, seconds
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._runs: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()
-
-    def evaluations(self, record: RunRecord) -> list[EvaluationRecord]:
-        """All evaluations of the run."""
-        with self._lock:
-            known = self._known(record.id)
-            if time.monotonic() - known.measured_at >= self._seconds or known.measured_of != record.status:
-                known.measured, known.measured_at = self._store.evaluations(record.id), time.monotonic()
-                known.measured_of = record.status
-            return known.measured
 
     def steps(self, record: RunRecord, since: int, limit: int) -> list[StepRecord]:
         """Steps above `since`, at most `limit`; older ones than those kept come from the store itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dashboard import ui
-from dashboard.context import Context, Shell
+from dashboard.context import Context
 from dashboard.workbench.service import Workbench
 
 TITLE = "Checkpoints"
@@ -23,7 +23,3 @@ def build(ctx: Context) -> Any:
         elem_id="ms-bench",
         server_functions=Workbench(ctx).functions(),
     )
-
-
-def wire(handles: Any, ctx: Context, shell: Shell) -> None:
-    """Nothing to connect: the script asks the server by itself."""

@@ -7,7 +7,7 @@ from typing import Any
 from dashboard import ui
 from dashboard.charts import bundle
 from dashboard.compare.service import Comparison
-from dashboard.context import Context, Shell
+from dashboard.context import Context
 from dashboard.serving import serving
 
 TITLE = "Compare"
@@ -33,7 +33,3 @@ def build(ctx: Context) -> Any:
         server_functions=functions,
         head=bundle.head(),
     )
-
-
-def wire(handles: Any, ctx: Context, shell: Shell) -> None:
-    """Nothing to connect: the component follows the current run and the list of runs by itself."""

@@ -7,7 +7,7 @@ from typing import Any
 from dashboard.charts.component import charts
 from dashboard.charts.service import describing, listing
 from dashboard.charts.workshop import facts, whatif
-from dashboard.context import Context, Shell
+from dashboard.context import Context
 
 TITLE = "Layers"
 TAB_ID = "layers"
@@ -17,7 +17,3 @@ def build(ctx: Context) -> Any:
     """One component. The read-only app does not contain the functions of the what-if."""
     functions = [describing(ctx), listing(ctx), facts(ctx)]
     return charts("layers", functions if ctx.readonly else [*functions, *whatif(ctx)], elem_id="ms-layers")
-
-
-def wire(handles: Any, ctx: Context, shell: Shell) -> None:
-    """Nothing to connect: the charts follow the page's current run by themselves (js/start.js)."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from dashboard.charts.component import charts
 from dashboard.charts.service import describing
-from dashboard.context import Context, Shell
+from dashboard.context import Context
 
 TITLE = "Live"
 TAB_ID = "live"
@@ -19,7 +19,3 @@ TAB_ID = "live"
 def build(ctx: Context) -> Any:
     """One component; it polls while its tab is open."""
     return charts("live", [describing(ctx)], elem_id="ms-live")
-
-
-def wire(handles: Any, ctx: Context, shell: Shell) -> None:
-    """Nothing to connect: the charts follow the page's current run by themselves (js/start.js)."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from dashboard import ui
 from dashboard.charts import bundle
-from dashboard.context import Context, Shell
+from dashboard.context import Context
 from dashboard.playground.service import Playground
 from dashboard.serving import serving
 
@@ -36,7 +36,3 @@ def build(ctx: Context) -> Any:
         server_functions=functions,
         head=bundle.head(),
     )
-
-
-def wire(handles: Any, ctx: Context, shell: Shell) -> None:
-    """Nothing to connect: the component follows the current run by itself."""

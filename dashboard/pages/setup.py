@@ -15,7 +15,8 @@ import gradio as gr
 from core.errors import BadInput
 from core.progress import Progress
 from dashboard import ui
-from dashboard.context import Context, Shell
+from dashboard.context import Context
+from dashboard.serving import serving
 
 TITLE = "Set up"
 TAB_ID = "setup"
@@ -40,20 +41,33 @@ TEMPLATE = """
 
 def build(ctx: Context) -> gr.HTML:
     """One component; its server functions are made in here, so that each app has its own."""
-    functions = [_catalogue(ctx), _tasks(ctx), _known(ctx), _plan(ctx), _start(ctx), _save(ctx), _load(ctx)]
+    functions = SetUp(ctx).functions()
     return ui.drawn(
         TEMPLATE, "window.mergescopeSetup(element, server);", elem_id="ms-setup", server_functions=functions
     )
 
 
-def wire(handles: gr.HTML, ctx: Context, shell: Shell) -> None:
-    """Nothing to connect: after Start the script makes the new run the current one."""
+class SetUp:
+    """What the form asks the server for; every function refuses everybody but the owner first."""
 
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
 
-def _catalogue(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def setup_catalogue(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
+    def functions(self) -> list[Callable[..., Any]]:
+        """The server functions."""
+        calls = {
+            "setup_catalogue": self.catalogue,
+            "setup_tasks": self.tasks,
+            "setup_accuracies": self.known,
+            "setup_plan": self.plan,
+            "setup_start": self.start,
+            "setup_save": self.save,
+            "setup_load": self.load,
+        }
+        return [serving(name, call, self._ctx.owner) for name, call in calls.items()]
+
+    def catalogue(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Suites, methods and devices to choose from."""
         import torch
 
         from dashboard.planning import catalogue
@@ -61,121 +75,90 @@ def _catalogue(ctx: Context) -> Callable[..., Any]:
         suites = [
             {"name": suite.name, "title": suite.title, "description": suite.description, "tasks": len(suite.tasks),
              "missing": suite.missing()}
-            for suite in ctx.suites().values()
+            for suite in self._ctx.suites().values()
         ]  # fmt: skip
         devices = ["auto", "cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-        broken = [f"{name}: {reason}" for name, reason in ctx.library.broken.items()]
+        broken = [f"{name}: {reason}" for name, reason in self._ctx.library.broken.items()]
         return {
-            "suites": sorted(suites, key=lambda suite: (suite["name"] != ctx.suite, bool(suite["missing"]))),
-            "suite": ctx.suite,
+            "suites": sorted(suites, key=lambda suite: (suite["name"] != self._ctx.suite, bool(suite["missing"]))),
+            "suite": self._ctx.suite,
             "broken": broken,
             "methods": catalogue.describe_all(),
             "devices": devices,
-            "startable": ctx.jobs is not None,
+            "startable": self._ctx.jobs is not None,
         }
 
-    return setup_catalogue
-
-
-def _tasks(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def setup_tasks(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
+    def tasks(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """A suite's task cards, and the presets of every method on it."""
         from core import methods
         from dashboard.planning import gallery
         from dashboard.planning.presets import presets
 
-        suite = ctx.library.suite(_named(args, "suite"))
-        ctx.library.warm(suite.name)
+        suite = self._ctx.library.suite(_named(args, "suite"))
+        self._ctx.library.warm(suite.name)
         return {
             "suite": suite.name,
-            "tasks": ctx.library.remember(("cards", suite.name), suite, lambda: gallery.cards(suite)),
+            "tasks": self._ctx.library.remember(("cards", suite.name), suite, lambda: gallery.cards(suite)),
             "presets": {
                 name: presets(methods.get(name), suite.defaults.get(name, {})) for name in methods.names()
             },
         }  # fmt: skip
 
-    return setup_tasks
-
-
-def _known(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def setup_accuracies(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
+    def known(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Accuracies of base and experts; `pending` while they are measured."""
         from core.evaluate import references
 
-        suite = ctx.library.suite(_named(args, "suite"))
+        suite = self._ctx.library.suite(_named(args, "suite"))
 
         def compute(told: Progress) -> dict[str, Any]:
-            found = references(ctx.library.problem(suite.name, progress=told), progress=told)
+            found = references(self._ctx.library.problem(suite.name, progress=told), progress=told)
             return {
                 task: {"base": item.base.accuracy, "expert": item.expert.accuracy if item.expert else None}
                 for task, item in found.items()
             }
 
-        answer = ctx.library.later(("references", *ctx.library.identity(suite)), compute)
+        answer = self._ctx.library.later(("references", *self._ctx.library.identity(suite)), compute)
         return {"pending": answer.pending, "accuracies": answer.value or {}, "problem": answer.error}
 
-    return setup_accuracies
-
-
-def _plan(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def setup_plan(args: Any, request: gr.Request) -> dict[str, Any]:
+    def plan(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """What is wrong, how long it takes, which tasks need caution, how many runs are ahead."""
-        ctx.owner(request)
         from dashboard.planning import wish
         from dashboard.planning.caution import caution
         from dashboard.planning.forecast import forecast
 
         try:
-            asked = wish.read(args, ctx.library)
+            asked = wish.read(args, self._ctx.library)
         except BadInput as error:
             return {"wrong": str(error)}
-        active = ctx.jobs.active() if ctx.jobs is not None else []
-        runs = ctx.store.runs(suite=asked.suite.name, limit=LATEST_RUNS)
+        active = self._ctx.jobs.active() if self._ctx.jobs is not None else []
+        runs = self._ctx.store.runs(suite=asked.suite.name, limit=LATEST_RUNS)
         return {
-            "forecast": forecast(asked, ctx.library, runs),
-            "caution": caution(asked, ctx.library),
-            "doing": None if (doing := ctx.library.doing()) is None else asdict(doing),
+            "forecast": forecast(asked, self._ctx.library, runs),
+            "caution": caution(asked, self._ctx.library),
+            "doing": None if (doing := self._ctx.library.doing()) is None else asdict(doing),
             "ahead": len(active),
             "needs": asked.method.needed(asked.settings).value,
         }
 
-    return setup_plan
-
-
-def _start(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def setup_start(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
+    def start(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Queue the run."""
         from dashboard.planning import wish
 
-        run_id = ctx.writing_jobs().submit(wish.read(args, ctx.library).request())
+        run_id = self._ctx.writing_jobs().submit(wish.read(args, self._ctx.library).request())
         return {"run": run_id}
 
-    return setup_start
-
-
-def _save(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def setup_save(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
+    def save(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """The settings as a YAML file."""
         from dashboard.planning import wish
 
-        asked = wish.read(args, ctx.library)
+        asked = wish.read(args, self._ctx.library)
         return {"yaml": wish.to_yaml(asked), "file": f"mergescope-{asked.suite.name}-{asked.method.name}.yaml"}
 
-    return setup_save
-
-
-def _load(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def setup_load(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
+    def load(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """What a settings file says."""
         from dashboard.planning import wish
 
-        asked = wish.from_yaml(args.get("yaml") if isinstance(args, dict) else None, ctx.library)
+        asked = wish.from_yaml(args.get("yaml"), self._ctx.library)
         return {
             "suite": asked.suite.name,
             "tasks": list(asked.tasks),
@@ -187,11 +170,9 @@ def _load(ctx: Context) -> Callable[..., Any]:
             "name": asked.name,
         }
 
-    return setup_load
 
-
-def _named(args: Any, key: str) -> str:
-    value = args.get(key) if isinstance(args, dict) else None
+def _named(args: dict[str, Any], key: str) -> str:
+    value = args.get(key)
     if not isinstance(value, str):
         raise BadInput(f"`{key}` should be a text. Found {type(value).__name__}.")
     return value

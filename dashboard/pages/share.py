@@ -14,7 +14,8 @@ from core.errors import BadInput
 from core.titles import run_title
 from dashboard import ui
 from dashboard.access import Link
-from dashboard.context import Context, Shell
+from dashboard.context import Context
+from dashboard.serving import serving
 from dashboard.settings import LOCAL_HOSTS
 
 TITLE = "Share"
@@ -33,119 +34,91 @@ _OWNER = """<section class="ms-card ms-links" aria-label="View links"></section>
 
 def build(ctx: Context) -> gr.HTML:
     """One component; what changes something is only passed to the owner's."""
-    functions = [_offer(ctx)]
-    if not ctx.readonly:
-        functions += [_links(ctx), _create(ctx), _revoke(ctx), _device(ctx), _sign_out(ctx), _rename(ctx), _delete(ctx)]
     template = f'<div class="ms-share ms-form">{_FILES}{"" if ctx.readonly else _OWNER}</div>'
+    functions = Sharing(ctx).functions()
     return ui.drawn(
         template, "window.mergescopeShare(element, server);", elem_id="ms-share", server_functions=functions
     )
 
 
-def wire(handles: gr.HTML, ctx: Context, shell: Shell) -> None:
-    """Nothing to connect: the script follows the current run by itself."""
+class Sharing:
+    """What the page asks the server for."""
 
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
 
-def _offer(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def share_offer(args: Any, request: gr.Request) -> dict[str, Any]:
+    def functions(self) -> list[Callable[..., Any]]:
+        """The server functions; all but the first exist on the owner's page only and refuse everybody else first."""
+        owners = {
+            "share_links": self.links,
+            "share_create": self.create,
+            "share_revoke": self.revoke,
+            "share_device": self.device,
+            "share_sign_out": self.sign_out,
+            "share_rename": self.rename,
+            "share_delete": self.delete,
+        }
+        mine = [] if self._ctx.readonly else [serving(name, call, self._ctx.owner) for name, call in owners.items()]
+        return [serving("share_offer", self.offer), *mine]
+
+    def offer(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """The files of a run that the caller may see."""
         from dashboard import downloads
 
-        record = ctx.run(_of(args, "run"), request)
-        found = downloads.offered(ctx.store, record, owner=ctx.is_owner(request))
-        prefix = "/view/download" if ctx.readonly else "/download"
+        record = self._ctx.run(_of(args, "run"), request)
+        found = downloads.offered(self._ctx.store, record, owner=self._ctx.is_owner(request))
+        prefix = "/view/download" if self._ctx.readonly else "/download"
+        shown = ("title", "help", "suffix")
         return {
             "files": [
-                {
-                    "title": item.title,
-                    "help": item.help,
-                    "suffix": item.suffix,
-                    "url": f"{prefix}/{record.id}/{item.kind}",
-                }
+                {name: getattr(item, name) for name in shown} | {"url": f"{prefix}/{record.id}/{item.kind}"}
                 for item in found
             ],
             "name": record.name,
             "status": record.status,
         }
 
-    return share_offer
+    def links(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """All view links, and how far they reach."""
+        return {"links": [_shown(link, self._ctx) for link in self._ctx.access.links()], **_reach(self._ctx)}
 
-
-def _links(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def share_links(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
-        return {"links": [_shown(link, ctx) for link in ctx.access.links()], **_reach(ctx)}
-
-    return share_links
-
-
-def _create(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def share_create(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
-        days = args.get("days") if isinstance(args, dict) else None
+    def create(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """A new view link."""
+        days = args.get("days")
         if days is not None and days not in DAYS:
             raise BadInput(
                 f"A view link lasts {', '.join(map(str, DAYS))} days or until it is revoked. Found `{str(days)[:20]}`."
             )
         run = _of(args, "run")
         if run:
-            ctx.run(run, request)
-        return {"link": _shown(ctx.access.create_link(run, days=days, label=_text(args, "label", 80)), ctx)}
+            self._ctx.run(run, request)
+        return {"link": _shown(self._ctx.access.create_link(run, days=days, label=_text(args, "label", 80)), self._ctx)}
 
-    return share_create
+    def revoke(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """End a view link."""
+        return {"ok": self._ctx.access.revoke(_of(args, "link"))}
 
+    def device(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """A link that signs one more browser in, once."""
+        return {"path": f"/open/{self._ctx.access.one_time_token()}"}
 
-def _revoke(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def share_revoke(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
-        return {"ok": ctx.access.revoke(_of(args, "link"))}
-
-    return share_revoke
-
-
-def _device(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def share_device(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
-        return {"path": f"/open/{ctx.access.one_time_token()}"}
-
-    return share_device
-
-
-def _sign_out(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def share_sign_out(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
-        token = ctx.access.one_time_token()
-        ctx.access.end_sessions()
+    def sign_out(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """End all sessions; a link that signs this browser in again."""
+        token = self._ctx.access.one_time_token()
+        self._ctx.access.end_sessions()
         return {"path": f"/open/{token}"}
 
-    return share_sign_out
-
-
-def _rename(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def share_rename(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
-        record = ctx.run(_of(args, "run"), request)
-        ctx.store.rename(record.id, _text(args, "name", MAX_NAME))
+    def rename(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Give a run another name."""
+        record = self._ctx.run(_of(args, "run"), request)
+        self._ctx.store.rename(record.id, _text(args, "name", MAX_NAME))
         return {"ok": True}
 
-    return share_rename
-
-
-def _delete(ctx: Context) -> Callable[..., Any]:
-    @ui.answered
-    def share_delete(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
-        record = ctx.run(_of(args, "run"), request)
-        ctx.store.delete(record.id)
+    def delete(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Delete a run."""
+        record = self._ctx.run(_of(args, "run"), request)
+        self._ctx.store.delete(record.id)
         return {"ok": True}
-
-    return share_delete
 
 
 def _shown(link: Link, ctx: Context) -> dict[str, Any]:
@@ -172,12 +145,12 @@ def _reach(ctx: Context) -> dict[str, Any]:
     }
 
 
-def _of(args: Any, key: str) -> str:
-    value = args.get(key, "") if isinstance(args, dict) else ""
+def _of(args: dict[str, Any], key: str) -> str:
+    value = args.get(key, "")
     return value if isinstance(value, str) else ""
 
 
-def _text(args: Any, key: str, longest: int) -> str:
+def _text(args: dict[str, Any], key: str, longest: int) -> str:
     value = _of(args, key).strip()
     if len(value) > longest or not value.isprintable():
         raise BadInput(f"`{key}` should be at most {longest} printable characters. Found {value[:40]!r}.")

@@ -10,18 +10,19 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-import gradio as gr
 from fastapi import Request
 
 from core.errors import BadInput
 from core.progress import time_left
+from core.store import ACTIVE
 from core.titles import run_title
 from dashboard import ui
 from dashboard.context import Context
 from dashboard.differences import Named, differences
 from dashboard.polls import Polled
+from dashboard.serving import serving
 from dashboard.settings import asset
-from dashboard.wording import ACTIVE, RESUMABLE, STATUS
+from dashboard.wording import RESUMABLE, STATUS
 
 ACTIONS = ("pause", "resume", "cancel", "restart")
 MAX_LISTED = 1000
@@ -80,10 +81,7 @@ def polled(ctx: Context) -> Polled:
 
 
 def _act(ctx: Context) -> Any:
-    @ui.answered
-    def run_action(args: Any, request: gr.Request) -> dict[str, Any]:
-        ctx.owner(request)
-        args = args if isinstance(args, dict) else {}
+    def run_action(args: dict[str, Any], request: Any) -> dict[str, Any]:
         record = ctx.run(args.get("run"), request)
         action = args.get("action")
         if action not in ACTIONS:
@@ -91,7 +89,7 @@ def _act(ctx: Context) -> Any:
         getattr(ctx.writing_jobs(), action)(record.id)
         return {"ok": True}
 
-    return run_action
+    return serving("run_action", run_action, ctx.owner)
 
 
 def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:

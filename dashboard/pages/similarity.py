@@ -7,7 +7,7 @@ from typing import Any
 from core.errors import BadInput
 from dashboard import ui
 from dashboard.charts import bundle
-from dashboard.context import Context, Shell
+from dashboard.context import Context
 from dashboard.serving import serving
 from dashboard.similarity.service import Similarities, Subject
 
@@ -31,10 +31,6 @@ def build(ctx: Context) -> Any:
         server_functions=[serving("similarity", answer)],
         head=bundle.head(),
     )
-
-
-def wire(handles: Any, ctx: Context, shell: Shell) -> None:
-    """Nothing to connect: the component follows the current run by itself."""
 
 
 def subject(ctx: Context, run: object, request: Any) -> Subject:

@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboard import ui
 from dashboard.charts import bundle
-from dashboard.context import Context, Shell
+from dashboard.context import Context
 from dashboard.serving import serving
 from dashboard.studies.guide import Guide
 from dashboard.studies.service import StudyDesk
@@ -39,7 +39,3 @@ def build(ctx: Context) -> Any:
         server_functions=functions,
         head=bundle.head(),
     )
-
-
-def wire(handles: Any, ctx: Context, shell: Shell) -> None:
-    """Nothing to connect: the component follows its tab by itself."""

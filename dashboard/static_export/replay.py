@@ -23,8 +23,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 """The file may run what stands in it and reach nothing."""
-BEFORE = """window.mergescope = { pollSeconds: 1 };
-document.body.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);"""
+BEFORE = """document.body.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);"""
 HERE = Path(__file__).parent
 MOST_ANSWERS = 100_000
 
@@ -54,13 +53,8 @@ def html(
     whole = collect(store, record, titles, name or run_title(record), marks)
     title = str(whole["describe"]["name"])
     results = facts.results_html(record, titles or {}) + facts.settings_html(record)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="content-security-policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="referrer" content="no-referrer">'
-        f"<title>{escape(title)} · Mergescope</title><style>{css()}{bundle.style()}{_read('replay.css')}</style></head>"
-        f'<body class="mc"><header class="ex-head"><div><h1>{escape(title)}</h1><p class="mc-help">'
+    body = (
+        f'<header class="ex-head"><div><h1>{escape(title)}</h1><p class="mc-help">'
         f'{escape(facts.summary(record))}</p></div><button type="button" id="theme" class="mc-quiet" '
         'aria-label="Switch light and dark">◐</button></header>'
         '<nav class="mc-choice" aria-label="Views">'
@@ -69,10 +63,22 @@ def html(
         '<button type="button" data-view="results" aria-pressed="false">Results</button></nav>'
         '<main><section id="live"><div class="mc"></div></section><section id="layers" hidden><div class="mc"></div>'
         f'</section><section id="results" hidden>{results}</section></main>'
-        f"<script>{BEFORE}</script><script>{bundle.PLOTLY.read_text('utf-8')}</script>"
+    )
+    return page(title, body, whole, f"<script>{BEFORE}</script>", "replay.js")
+
+
+def page(title: str, body: str, whole: Mapping[str, Any], before: str, program: str) -> str:
+    """One self-contained file: `body` and `before` (HTML, their texts escaped), what `collect` found, and a script."""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="content-security-policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer">'
+        f"<title>{escape(title)} · Mergescope</title><style>{css()}{bundle.style()}{_read('replay.css')}</style></head>"
+        f'<body class="mc">{body}{before}<script>{bundle.PLOTLY.read_text("utf-8")}</script>'
         f"<script>{bundle.script()}</script>"
         f'<script type="application/json" id="run">{embedded(whole)}</script>'
-        f"<script>{_read('replay.js')}</script></body></html>\n"
+        f"<script>{_read(program)}</script></body></html>\n"
     )
 
 

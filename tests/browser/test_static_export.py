@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.methods.base import Step
 from core.store import Store
 from dashboard.static_export import write_figures, write_html
 from tests.browser.conftest import wait_for
@@ -18,12 +19,17 @@ NAME = "<img src=x onerror=window.__x=1>"
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with run.html and figures.html of a made-up run."""
+    """A folder with run.html and figures.html of a made-up run, and plain.html of one without coefficients."""
     folder = tmp_path_factory.mktemp("exported")
     with Store.open(folder / "runs") as store:
         run_id = synthetic.finished(store, tasks=4, blocks=3, steps=60, name=NAME)
         write_html(store, run_id, folder / "run.html", titles={"digits": NAME})
         write_figures(store, run_id, folder / "figures.html", titles={"digits": NAME})
+        plain = synthetic.create(store, tasks=2, steps=0, method="ties")
+        store.record(plain, Step(0))
+        synthetic.measure(store, plain, 0, 1, full=True)
+        synthetic.finish(store, plain)
+        write_figures(store, plain, folder / "plain.html")
     return folder
 
 
@@ -86,3 +92,24 @@ def test_a_figure_is_saved_as_svg_by_the_browser_itself(offline: Any, exported: 
         offline.get_by_role("button", name="Save as SVG").first.click()
     assert waiting.value.suggested_filename.endswith(".svg")
     assert "<svg" in waiting.value.path().read_text("utf-8")[:500]
+
+
+def test_every_figure_that_the_run_has_data_for_is_drawn(offline: Any, exported: Path) -> None:
+    found = {}
+    for file in ("figures.html", "plain.html"):
+        offline.goto((exported / file).as_uri())
+        until(offline, "document.querySelectorAll('.mc-plot:not(.js-plotly-plot)').length === 0")
+        found[file] = offline.locator("main h3").all_inner_texts()
+        assert offline.get_by_role("button", name="Save as").count() == 2 * len(found[file])
+        traces = "[...document.querySelectorAll('.mc-plot')].every((one) => one.data.length > 0)"
+        assert offline.evaluate(traces)
+    assert found["figures.html"] == [
+        "Merging coefficients",
+        "Change since step 0",
+        "Accuracy by task",
+        "Accuracy over steps",
+        "Prediction entropy",
+        "Profile by depth",
+        "Profile by task",
+    ]
+    assert found["plain.html"] == ["Accuracy by task", "Accuracy over steps"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import torch
 
 from core.methods.base import Coefficients, Step
 from core.store import Store
+from dashboard.charts.columns import Column
 
 TASKS = ("digits", "house numbers", "letters", "flags", "animals", "icons", "vehicles", "satellite")
 _INSIDE = (
@@ -157,3 +159,13 @@ def finished(
     measure(store, run_id, steps, steps, full=True, falling=falling)
     finish(store, run_id)
     return run_id
+
+
+def decode(text: str, origin: np.ndarray, columns: Sequence[Column]) -> np.ndarray:
+    """The inverse of `dashboard.charts.feed.encode`: λ `[step, groups, tasks]`."""
+    order = [column.row for column in columns]
+    groups, tasks = origin.shape
+    differences = np.frombuffer(base64.b64decode(text), "<f2").reshape(-1, tasks, groups).astype(np.float32)
+    values = np.empty((len(differences), groups, tasks), np.float32)
+    values[:, order] = differences.transpose(0, 2, 1)
+    return values + origin

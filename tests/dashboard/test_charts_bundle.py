@@ -10,7 +10,7 @@ import pytest
 from dashboard.charts import bundle
 
 
-@pytest.mark.parametrize("name", ["plotly.js", "charts.js", "charts.css"])
+@pytest.mark.parametrize("name", ["plotly.js", "base.js", "charts.js", "charts.css"])
 def test_compressed_and_plain_answers_hold_the_same_file(name) -> None:
     plain, zipped = bundle.response(name), bundle.response(name, "br, gzip")
     assert plain is not None
@@ -33,7 +33,7 @@ def test_every_module_is_in_the_program_once() -> None:
 
 
 def test_address_changes_with_the_content() -> None:
-    assert len({bundle.url(name) for name in bundle.files()}) == 3
+    assert len({bundle.url(name) for name in bundle.files()}) == 4
     assert re.fullmatch(r"/web/charts\.js\?v=[0-9a-f]{12}", bundle.url("charts.js"))
 
 

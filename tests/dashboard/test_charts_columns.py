@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import pytest
 
 from core.encoders.models import architecture, build_visual
 from core.grouping import group
-from dashboard.charts.columns import KINDS, arrange, kind_of, ticks
+from dashboard.charts import palette
+from dashboard.charts.columns import arrange, kind_of
 from tests.dashboard.synthetic import tensor_names
 
 
@@ -40,7 +43,7 @@ def test_kind_of_a_tensor(name, kind) -> None:
 )
 def test_every_tensor_of_every_tower_is_of_some_kind(tower) -> None:
     names = [name for name, _ in build_visual(architecture(tower), "meta").named_parameters()]
-    assert {kind_of(name) for name in names} <= set(KINDS) - {"mixed"}
+    assert {kind_of(name) for name in names} <= set(palette.LIGHT.kinds) - {"mixed"}
     assert {"embedding", "LayerNorm"} <= {kind_of(name) for name in names}
 
 
@@ -48,19 +51,13 @@ def test_columns_go_from_input_to_output_whatever_the_stored_order() -> None:
     names = tensor_names(11)
     for stored in (names, tuple(reversed(names))):
         columns = arrange(stored)
-        assert [block for block, _first, _last in ticks(columns)] == [
+        assert [block for block, _ in groupby(column.block for column in columns)] == [
             "embedding",
             *(f"block {i}" for i in range(11)),
             "output",
         ]
         assert columns[-1].name == "proj"
         assert all(stored[column.row] == column.name for column in columns)
-
-
-def test_ticks_cover_every_column_once() -> None:
-    columns = arrange(tensor_names(4))
-    covered = [place for _block, first, last in ticks(columns) for place in range(first, last + 1)]
-    assert covered == list(range(len(columns)))
 
 
 def test_columns_of_one_block_can_be_told_apart_by_their_short_names() -> None:

@@ -15,7 +15,7 @@ from core.errors import BadInput
 from core.methods.base import Step
 from core.store import Store
 from dashboard.charts.columns import arrange
-from dashboard.charts.feed import MOST_STEPS, Feed, decode, suggested_stride, whole_number
+from dashboard.charts.feed import MOST_STEPS, Feed, suggested_stride, whole_number
 from tests.dashboard import synthetic
 
 
@@ -58,7 +58,7 @@ def test_coefficients_come_back_to_a_half_float_of_their_change(store: Store) ->
     run_id = running(store, 30)
     answer = ask(store, run_id)
     stored = np.stack([row.coefficients for row in store.steps(run_id)])
-    received = decode(answer["coefficients"], stored[0], arrange(store.run(run_id).groups))
+    received = synthetic.decode(answer["coefficients"], stored[0], arrange(store.run(run_id).groups))
     change = np.abs(stored - stored[0])
     assert (np.abs(received - stored) <= change * 2**-11 + 1e-7).all()
     assert change.max() > 0.1
@@ -190,7 +190,7 @@ class Counting:
         self._store, self.looks = store, 0
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("steps", "evaluations"):
+        if name == "steps":
             self.looks += 1
         return getattr(self._store, name)
 
@@ -198,12 +198,12 @@ class Counting:
 def test_viewers_of_the_same_moment_share_one_look(store: Store) -> None:
     run_id = running(store, 50)
     counting = Counting(store)
-    feed = Feed(counting, fresh_seconds=60)  # type: ignore[arg-type]
+    feed = Feed(counting)  # type: ignore[arg-type]
     answers = [ask(store, run_id, feed, since=since, known=True) for since in (40, 45, 49, 40)]
     assert [answer["numbers"] for answer in answers] == [
         list(range(41, 51)), list(range(46, 51)), [50], list(range(41, 51)),
     ]  # fmt: skip
-    assert counting.looks <= 4  # steps, evaluations, and the first λ
+    assert counting.looks <= 2  # the steps, and the first λ
 
 
 def test_shared_steps_grow_by_what_is_new(store: Store) -> None:
@@ -217,20 +217,20 @@ def test_shared_steps_grow_by_what_is_new(store: Store) -> None:
 
 
 def test_a_run_that_went_back_to_its_checkpoint_is_read_again(store: Store) -> None:
-    run_id, feed = running(store, 6), Feed(store, fresh_seconds=60)
+    run_id, feed = running(store, 6), Feed(store)
     assert ask(store, run_id, feed)["cursor"] == 6
     store.rewind(run_id)
     assert ask(store, run_id, feed)["numbers"] == []
 
 
 def test_more_steps_than_are_kept_still_come_complete(store: Store) -> None:
-    run_id, feed = running(store, 700, tasks=1, blocks=0), Feed(store, fresh_seconds=60)
+    run_id, feed = running(store, 700, tasks=1, blocks=0), Feed(store)
     ask(store, run_id, feed, since=650, known=True)
     assert ask(store, run_id, feed, since=10, known=True)["numbers"] == list(range(11, 211))
 
 
 def test_the_last_steps_are_not_lost_when_a_run_ends_right_after_a_look(store: Store) -> None:
-    run_id, feed = running(store, 5, planned=9), Feed(store, fresh_seconds=60)
+    run_id, feed = running(store, 5, planned=9), Feed(store)
     assert ask(store, run_id, feed)["cursor"] == 5
     for step in synthetic.made_up(3, 9, synthetic.tensor_names(1)):
         if step.number > 5:

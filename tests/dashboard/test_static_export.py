@@ -18,7 +18,6 @@ from core.errors import BadInput, UnknownName
 from core.store import Store
 from dashboard import settings
 from dashboard.charts.columns import arrange
-from dashboard.charts.feed import decode
 from dashboard.static_export import model_card, write_figures, write_html, write_space
 from tests.dashboard import synthetic
 from tests.dashboard.loops import inside_loop
@@ -60,7 +59,7 @@ def test_coefficients_in_the_file_are_those_of_the_store(store: Store, tmp_path:
     answer = data_of((tmp_path / "run.html").read_text("utf-8"))["history"][0]
     rows = store.steps(run_id)
     columns = arrange(store.run(run_id).groups)
-    found = decode(answer["coefficients"], rows[0].coefficients, columns)
+    found = synthetic.decode(answer["coefficients"], rows[0].coefficients, columns)
     assert abs(found[-1] - rows[-1].coefficients).max() < 1e-3
 
 
@@ -101,31 +100,6 @@ def test_unknown_runs_are_refused_and_leave_an_earlier_file_alone(store: Store, 
         write_html(store, "0" * 12, tmp_path / "run.html")
     assert (tmp_path / "run.html").read_text() == "earlier"
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".html"] == ["run.html"]
-
-
-def test_figures_are_in_one_file_with_buttons_for_svg_and_png(store: Store, tmp_path: Path) -> None:
-    run_id = synthetic.finished(store, tasks=3, blocks=2, steps=12)
-    write_figures(store, run_id, tmp_path / "figures.html", theme="dark")
-    text = (tmp_path / "figures.html").read_text("utf-8")
-    found = json.loads(re.search(r'id="figures">(.*?)</script>', text, re.DOTALL)[1])
-    names = [name for name, _figure in found]
-    assert {"Merging coefficients", "Prediction entropy", "Accuracy by task"} <= set(names)
-    assert text.count('data-format="svg"') == text.count('data-format="png"') == len(names)
-    assert all(figure["data"] for _name, figure in found)
-
-
-def test_a_run_without_coefficients_has_fewer_figures(store: Store, tmp_path: Path) -> None:
-    from core.methods.base import Step
-
-    run_id = synthetic.create(store, tasks=2, steps=0, method="ties")
-    store.record(run_id, Step(0))
-    synthetic.measure(store, run_id, 0, 1, full=True)
-    synthetic.finish(store, run_id)
-    write_figures(store, run_id, tmp_path / "figures.html")
-    text = (tmp_path / "figures.html").read_text("utf-8")
-    names = [name for name, _ in json.loads(re.search(r'id="figures">(.*?)</script>', text, re.DOTALL)[1])]
-    assert "Merging coefficients" not in names
-    assert "Accuracy by task" in names
 
 
 def test_a_space_has_its_front_matter_and_an_app_that_is_python(store: Store, tmp_path: Path) -> None:

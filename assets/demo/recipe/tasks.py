@@ -1,8 +1,14 @@
-"""The eight tasks: names, classes, prompts, and where their pictures come from."""
+"""The eight tasks: names, classes and prompts of the suite file, and where their pictures come from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SUITE_FILE = Path(__file__).resolve().parents[2] / "suites/demo.yaml"
 
 
 @dataclass(frozen=True)
@@ -15,7 +21,6 @@ class Task:
     """
 
     name: str
-    title: str
     classes: tuple[str, ...]
     templates: tuple[str, ...]
     share: float
@@ -76,83 +81,22 @@ REGIONS = {
     "tropical islands": ((-10, 8, 95, 150), (5, 19, 117, 127), (17, 26, -84, -68)),
 }
 
-# Held-out pictures of these were taken for one another; grapes and eggplants left `PRODUCE` for the same reason.
-CONFUSED = ("European farmland", "boreal forest", "tropical islands")
+# No classes: European farmland, boreal forest and tropical islands, whose held-out pictures were taken for one another;
+# grapes and eggplants left `PRODUCE` for the same reason.
 
-TASKS = (
-    Task(
-        "digits",
-        "House numbers",
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
-        ("the number {}", "a house number {}"),
-        0.05,
-        characters="0123456789",
-        look="enamel",
-        salt="letters a",
-    ),
-    Task(
-        "letters",
-        "Latin capitals",
-        tuple("ABEGHKMQRS"),
-        ("the capital letter {}", "a poster with the letter {}"),
-        0.05,
-        characters="ABEGHKMQRS",
-        look="poster",
-        salt="letters a",
-    ),
-    Task(
-        "greek",
-        "Greek capitals",
-        ("gamma", "delta", "theta", "lambda", "xi", "pi", "sigma", "phi", "psi", "omega"),
-        ("the greek letter {}", "a chalkboard with the greek letter {}"),
-        0.05,
-        characters="ΓΔΘΛΞΠΣΦΨΩ",
-        look="chalkboard",
-        salt="greek h",
-    ),
-    Task(
-        "hiragana",
-        "Japanese hiragana",
-        ("a", "ka", "ki", "sa", "su", "no", "ma", "mo", "yo", "ru"),
-        ("the hiragana {}", "the japanese character {}"),
-        0.05,
-        characters="あかきさすのまもよる",
-        look="paper",
-        salt="hiragana f",
-    ),
-    Task(
-        "arabic",
-        "Arabic letters",
-        ("tah", "jeem", "seen", "sad", "ain", "kaf", "lam", "meem", "waw", "heh"),
-        ("the arabic letter {}", "tiles with the arabic letter {}"),
-        0.05,
-        characters="طجسصعكلموه",
-        look="mosaic",
-        salt="arabic b",
-    ),
-    Task(
-        "flags",
-        "Flags of 20 countries",
-        tuple(FLAGS.values()),
-        ("the flag of {}", "a flag, {}"),
-        0.03,
-        codes=tuple(FLAGS),
-    ),
-    Task(
-        "satellite",
-        "Satellite regions",
-        tuple(region for region in REGIONS if region not in CONFUSED),
-        ("a satellite photo of {}", "{} seen from space"),
-        0.02,
-        regions=REGIONS,
-    ),
-    Task(
-        "produce",
-        "Fruit and vegetables",
-        tuple(PRODUCE.values()),
-        ("a sticker of a {}", "an emoji of a {}"),
-        0.03,
-        codes=tuple(PRODUCE),
-    ),
+# In the order in which their pictures are collected.
+_OWN: dict[str, dict[str, Any]] = {
+    "digits": {"share": 0.05, "characters": "0123456789", "look": "enamel", "salt": "letters a"},
+    "letters": {"share": 0.05, "characters": "ABEGHKMQRS", "look": "poster", "salt": "letters a"},
+    "greek": {"share": 0.05, "characters": "ΓΔΘΛΞΠΣΦΨΩ", "look": "chalkboard", "salt": "greek h"},
+    "hiragana": {"share": 0.05, "characters": "あかきさすのまもよる", "look": "paper", "salt": "hiragana f"},
+    "arabic": {"share": 0.05, "characters": "طجسصعكلموه", "look": "mosaic", "salt": "arabic b"},
+    "flags": {"share": 0.03, "codes": tuple(FLAGS)},
+    "satellite": {"share": 0.02, "regions": REGIONS},
+    "produce": {"share": 0.03, "codes": tuple(PRODUCE)},
+}
+_SUITE = {entry["name"]: entry for entry in yaml.safe_load(SUITE_FILE.read_text("utf-8"))["tasks"]}
+TASKS = tuple(
+    Task(name, tuple(_SUITE[name]["classes"]), tuple(_SUITE[name]["templates"]), **own) for name, own in _OWN.items()
 )
 BY_NAME = {task.name: task for task in TASKS}

@@ -67,11 +67,6 @@ def read(path: Path) -> Recipe:
     )
 
 
-def differences(recipe: Recipe, hashes: Mapping[str, str]) -> list[str]:
-    """Roles whose checkpoint is another one than when the recipe was written."""
-    return [role for role, value in recipe.hashes.items() if hashes.get(role) != value]
-
-
 def first_hashes(reports: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """All roles of several runs' hashes together."""
     return {role: value for hashes in reports for role, value in hashes.items()}

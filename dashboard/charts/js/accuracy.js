@@ -19,7 +19,7 @@
     if (now) {
       rows.forEach((row) => {
         if (Number.isFinite(now.low[row]))
-          shapes.push(bar(row, now.low[row], now.high[row], charts.faint(colours.accent, 0.35), 6));
+          shapes.push(charts.bar(row, now.low[row], now.high[row], charts.faint(colours.accent, 0.35), 6));
       });
     }
     const dots = (values, name, marker) => ({
@@ -77,21 +77,11 @@
   const warned = (run) =>
     new Set(run.notices.map((notice) => run.tasks.findIndex((task) => task.name === notice.task)));
 
-  const bar = (row, from, to, color, width) => ({
-    type: "line",
-    x0: from,
-    x1: to,
-    y0: row,
-    y1: row,
-    layer: "below",
-    line: { color, width },
-  });
-
   function span(row, marks, [low, high], color, width) {
     const at = (name) => marks.find((mark) => mark.name === name)?.values[row];
     const from = at("base"),
       to = at("expert");
-    return bar(row, Number.isFinite(from) ? from : low, Number.isFinite(to) ? to : high, color, width);
+    return charts.bar(row, Number.isFinite(from) ? from : low, Number.isFinite(to) ? to : high, color, width);
   }
 
   // Small multiples: accuracy over steps for each task, with the marks as lines.

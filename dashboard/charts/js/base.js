@@ -1,4 +1,4 @@
-// The one namespace, and small helpers for the page: elements, numbers, text that is safe inside Plotly's labels.
+// The one namespace, and what page and charts share: elements, numbers, questions to the server, events. Loaded first.
 (() => {
   "use strict";
   const root = (window.mergescope = window.mergescope || {});
@@ -14,6 +14,17 @@
       else made.setAttribute(name, value === true ? "" : value);
     }
     made.append(...children.filter((child) => child !== null && child !== undefined));
+    return made;
+  };
+
+  charts.button = (text, kind, onclick, attributes = {}) =>
+    charts.element("button", { type: "button", class: `ms-button ${kind}`, text, onclick, ...attributes });
+  // A <select> of [value, text] pairs; a value that is not among them is kept as it is.
+  charts.select = (choices, value, onChange, attributes = {}) => {
+    const known = choices.some(([each]) => each === value) ? choices : [...choices, [value, value]];
+    const options = known.map(([each, text]) => charts.element("option", { value: each, text }));
+    const made = charts.element("select", { onchange: () => onChange(made.value), ...attributes }, ...options);
+    made.value = value;
     return made;
   };
 
@@ -36,7 +47,7 @@
     (value > 0 && Number(value.toFixed(digits)) ? "+" : "") + charts.number(value, digits);
   charts.duration = (seconds) => {
     if (!Number.isFinite(seconds)) return "–";
-    if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s`;
+    if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
     if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
     return `${(seconds / 3600).toFixed(1)} h`;
   };
@@ -64,14 +75,50 @@
     return sorted[low] + (rest ? rest * (sorted[low + 1] - sorted[low]) : 0);
   };
 
-  // A call of the server that never throws: what goes wrong is an answer too.
+  // A call of the server that never throws: what goes wrong is an answer too. Gradio gives nothing where the server
+  // can't be reached.
   charts.ask = async (fn, args) => {
     try {
-      return (await fn(args)) ?? { error: "The server gave no answer." };
+      const answer = await fn(args);
+      if (answer) return answer;
     } catch {
-      return { error: "The server did not answer. Try again." };
+      // told below
+    }
+    return { error: "The server did not answer. It may have been stopped.", gone: true };
+  };
+  // The same question until the answer is not pending; `alive()` false ends it with null, `pending(progress)` is told.
+  charts.answer = async (fn, args, { alive = () => true, pending = () => {} } = {}) => {
+    let failures = 0;
+    for (let tries = 0; alive(); tries += 1) {
+      const answer = await charts.ask(fn, tries ? { ...args, again: false } : args);
+      if (!alive()) return null;
+      failures = answer.gone ? failures + 1 : 0;
+      if (failures > 4 || (!answer.gone && !answer.pending)) return answer;
+      if (answer.pending) pending(answer.pending);
+      const seconds = failures ? 2 ** failures : Math.min(2, 0.3 + 0.1 * tries);
+      await new Promise((done) => setTimeout(done, 1000 * seconds));
+    }
+    return null;
+  };
+
+  // What this browser remembers; private mode remembers nothing.
+  charts.remember = (name, value, where = "localStorage") => {
+    try {
+      window[where].setItem(`mergescope.${name}`, value);
+    } catch {
+      // private mode, or too large
     }
   };
+  charts.remembered = (name, where = "localStorage") => {
+    try {
+      return window[where].getItem(`mergescope.${name}`) || "";
+    } catch {
+      return "";
+    }
+  };
+
+  // Statuses of a run or a study that is not over.
+  charts.ACTIVE = ["queued", "running", "paused"];
 
   // A tiny event emitter; `on` returns the function that takes the listener away again.
   charts.Emitter = class {
@@ -84,7 +131,13 @@
       return () => this.listeners.get(name).delete(listener);
     }
     emit(name, detail) {
-      for (const listener of [...(this.listeners.get(name) ?? [])]) listener(detail);
+      for (const listener of [...(this.listeners.get(name) ?? [])]) {
+        try {
+          listener(detail);
+        } catch (error) {
+          console.error(error); // the others are told all the same
+        }
+      }
     }
   };
 })();

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const charts = window.mergescope.charts;
+  const { element } = charts;
 
   charts.facts = (run) => {
     if (!run || !run.about) return [];
@@ -15,61 +16,69 @@
     return facts;
   };
 
-  // What a person is told instead of charts: [title, text, share done, whether to lead to Set up]; null where there is
-  // something to draw.
+  // What a person is told instead of charts; null where there is something to draw.
   charts.state = (hub) => {
-    const run = hub.run;
-    if (!hub.id && hub.known === false) return ["Loading …", ""];
-    if (!hub.id) return ["No run chosen", "Start a merge under Set up, or choose a run in the list.", null, true];
-    if (hub.trouble && !run?.about) return ["The server does not answer", `${hub.trouble} This page goes on trying.`];
-    if (!run?.about) return ["Loading …", ""];
+    const run = hub.run,
+      loading = { title: "Loading …" };
+    if (!hub.id && hub.known === false) return loading;
+    if (!hub.id)
+      return { title: "No run chosen", text: "Start a merge under Set up, or choose a run in the list.", setup: true };
+    if (hub.trouble && !run?.about)
+      return { title: "The server does not answer", text: `${hub.trouble} This page goes on trying.` };
+    if (!run?.about) return loading;
     if (run.steps.length || run.frames.length || run.evaluations.length) return null;
     if (run.status === "queued" || run.status === "running") return beginning(hub.status);
-    if (run.status === "failed") return ["This run failed", run.failure || "No step was made."];
-    return ["Nothing was recorded", "This run ended before its first step."];
+    if (run.status === "failed") return { title: "This run failed", text: run.failure || "No step was made." };
+    return { title: "Nothing was recorded", text: "This run ended before its first step." };
   };
 
   // `status` is what the list of runs knows: the place in the queue, and what the run is doing at the moment.
   function beginning(status) {
     const then = "The charts start with the first step.";
     const now = window.mergescopeFrame?.doing(status);
-    if (now) {
-      const { done, total } = status.doing;
-      return [now[0], now[1] || then, total ? Math.min(1, done / total) : null];
-    }
+    if (now) return { title: now[0], text: now[1] || then, done: status.doing.done, total: status.doing.total };
     if (status?.status === "queued" && status.position > 0) {
       const before = status.position === 1 ? "Another run is" : `${status.position} other runs are`;
-      return ["Waiting for its turn", `${before} going on or waiting on this device.`];
+      return { title: "Waiting for its turn", text: `${before} going on or waiting on this device.` };
     }
-    return ["Loading the checkpoints and images …", then];
+    return { title: "Loading the checkpoints and images …", text: then };
   }
 
-  // An element that shows `charts.state`, and hides `content` meanwhile.
-  charts.stateBox = (hub, content) => {
-    const title = charts.element("strong"),
-      text = charts.element("span"),
-      bar = charts.element("i");
-    const track = charts.element("span", { class: "ms-bar an-bar", hidden: true }, bar);
-    const page = window.mergescope;
-    const lead = charts.element("button", {
-      type: "button",
-      class: "ms-button",
-      text: "Go to Set up",
-      hidden: true,
-      onclick: () => page.open("setup"),
-    });
-    const root = charts.element("div", { class: "mc-state", role: "status" }, title, text, track, lead);
+  // A box that says what is going on instead of a page. `show` takes {title, text, done, total, retry, setup, wrong}:
+  // `retry` is called by "Try again", `setup` leads to Set up; null hides the box.
+  charts.stateBox = () => {
+    const page = window.mergescope,
+      title = element("strong"),
+      text = element("span"),
+      bar = element("i");
+    const track = element("span", { class: "ms-bar an-bar", hidden: true }, bar);
+    const again = charts.button("Try again", "", () => retry(), { hidden: true });
+    const lead = charts.button("Go to Set up", "", () => page.open("setup"), { hidden: true });
+    const root = element("div", { class: "mc-state", role: "status" }, title, text, track, lead, again);
+    let retry = null;
+    const show = (state) => {
+      root.hidden = !state;
+      if (!state) return;
+      const words = state.text || "";
+      if (title.textContent !== state.title) title.textContent = state.title;
+      if (text.textContent !== words) text.textContent = words;
+      track.hidden = !state.total;
+      bar.style.width = state.total ? `${Math.min(100, (100 * state.done) / state.total)}%` : "0";
+      retry = state.retry;
+      again.hidden = !retry;
+      lead.hidden = !state.setup || !page.tabs?.includes("setup");
+      root.classList.toggle("an-wrong", Boolean(state.wrong));
+    };
+    return { root, show };
+  };
+
+  // Such a box with `charts.state`; it hides `content` meanwhile.
+  charts.runState = (hub, content) => {
+    const { root, show } = charts.stateBox();
     const update = () => {
       const state = charts.state(hub);
-      root.hidden = state === null;
       content.hidden = state !== null;
-      if (!state) return;
-      const [heading, words, share = null, setup = false] = state;
-      if (title.textContent !== heading) title.textContent = heading;
-      if (text.textContent !== words) text.textContent = words;
-      track.hidden = share === null;
-      bar.style.width = `${100 * (share ?? 0)}%`;
-      lead.hidden = !setup || !page.tabs?.includes("setup");
+      show(state);
     };
     for (const name of ["run", "change", "trouble", "status"]) hub.on(name, update);
     update();

@@ -39,6 +39,13 @@
     };
   };
 
+  // The same of a run, a column per parameter tensor.
+  charts.runMap = (size, run, values, view) => {
+    const groups = charts.groups(run.columns, "tensor"),
+      rows = charts.matrix(values, run.tasks.length, groups);
+    return charts.heatmapFigure(size, { tasks: run.tasks, groups, rows, revision: run.id, ...view });
+  };
+
   function cells(view, cell) {
     const colours = charts.colours();
     const signed = view.span !== undefined;

@@ -33,15 +33,10 @@
       if (!extra.facts || asked === hub.id) return;
       const id = (asked = hub.id);
       facts = null;
-      for (let tries = 0; tries < 60 && asked === id; tries += 1) {
-        const answer = await charts.ask(extra.facts, { run: id });
-        if (answer.error || !answer.pending) {
-          facts = answer.error ? null : answer;
-          break;
-        }
-        await new Promise((done) => setTimeout(done, 1000));
-      }
-      if (asked === id) update();
+      const answer = await charts.answer(extra.facts, { run: id }, { alive: () => asked === id });
+      if (!answer) return;
+      facts = answer.error ? null : answer;
+      update();
     }
     function update() {
       const run = hub.run,

@@ -22,7 +22,7 @@
       element("span", { text: "Only methods that learn λ have layers to look at, such as AdaMerging." }),
     );
     const both = element("div", {}, nothing, content);
-    root.replaceChildren(charts.stateBox(hub, both), both);
+    root.replaceChildren(charts.runState(hub, both), both);
     root.classList.add("mc");
 
     const redraw = () => {

@@ -13,7 +13,7 @@
       entropy = entropyCard(hub, state);
     const warnings = element("div", { class: "mc-warnings mc-wide", role: "status" });
     content.append(warnings, lambda.root, cell.root, accuracy.root, entropy.root);
-    root.replaceChildren(charts.stateBox(hub, content), content);
+    root.replaceChildren(charts.runState(hub, content), content);
     root.classList.add("mc");
 
     const cards = [lambda, cell, accuracy, entropy];
@@ -57,16 +57,10 @@
         const run = hub.run;
         if (!run?.hasCoefficients || !run.frames.length) return null;
         if (run.columns.length === 1) return charts.taskwiseFigure(size, { run, step: hub.step, chosen: state.task });
-        const groups = charts.groups(run.columns, "tensor");
-        const rows = charts.matrix(run.values(hub.step), run.tasks.length, groups);
-        return charts.heatmapFigure(size, {
-          tasks: run.tasks,
-          groups,
-          rows,
+        return charts.runMap(size, run, run.values(hub.step), {
           unit: "λ",
           range: charts.limits(...run.range),
           selected: state.cell,
-          revision: run.id,
           zoomed: plot.zoomed,
         });
       },

@@ -103,6 +103,17 @@
   charts.taskRoom = (tasks, narrow) =>
     Math.max(4, ...tasks.map((task) => charts.brief(task, axisLength(narrow)).length)) * LETTER + 14;
 
+  // A horizontal bar behind the marks of one task.
+  charts.bar = (row, from, to, color, width) => ({
+    type: "line",
+    x0: from,
+    x1: to,
+    y0: row,
+    y1: row,
+    layer: "below",
+    line: { color, width },
+  });
+
   // A vertical line at the step that is being looked at; nothing while the newest is followed.
   charts.cursor = (step) =>
     step === null

@@ -126,21 +126,10 @@
     const part = (from, task) => from.subarray(task * width, (task + 1) * width);
     const stats = rows.map((task) => charts.summary(part(values, task)));
     const before = start ? rows.map((task) => charts.mean(part(start, task))) : [];
-    const bar = (row, from, to, thick) => ({
-      type: "line",
-      x0: from,
-      x1: to,
-      y0: row,
-      y1: row,
-      layer: "below",
-      line: {
-        width: thick,
-        color:
-          row === view.chosen
-            ? charts.faint(colours.warm, thick > 3 ? 0.55 : 0.9)
-            : charts.faint(colours.accent, thick > 3 ? 0.45 : 0.8),
-      },
-    });
+    const bar = (row, from, to, thick) => {
+      const [colour, strong, weak] = row === view.chosen ? [colours.warm, 0.9, 0.55] : [colours.accent, 0.8, 0.45];
+      return charts.bar(row, from, to, charts.faint(colour, thick > 3 ? weak : strong), thick);
+    };
     const all = [...stats.flatMap((one) => [one.least, one.most]), ...before].filter(Number.isFinite);
     const [low, high] = charts.limits(Math.min(...all), Math.max(...all), 0.02, 0.04);
     const dots = (x, marker, template) => ({

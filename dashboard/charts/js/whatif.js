@@ -84,12 +84,8 @@
         edits: state.edits,
         name: name.value,
       };
-      let answer = { pending: true };
-      for (let tries = 0; answer.pending && mine === turn && tries < 600; tries += 1) {
-        if (tries) await new Promise((done) => setTimeout(done, 500));
-        answer = await charts.ask(extra[what], { ...question, again: tries === 0 });
-      }
-      if (mine !== turn) return;
+      const answer = await charts.answer(extra[what], { ...question, again: true }, { alive: () => mine === turn });
+      if (!answer) return;
       busy = false;
       update();
       if (answer.error) say(answer.error, true);

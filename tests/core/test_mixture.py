@@ -16,7 +16,7 @@ from tests.core.properties import run, settings
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "start": starts.names(), "objective": objectives.names(), "later_init": (0.1,), "init": (-0.2, 1.4), "lr": (0.2,),
-    "steps": (1,), "batch": (3,), "fraction": (0.5,), "patience": (1,), "temperature": (2.0,), "diversity": (0.5,),
+    "steps": (1,), "batch": (3,), "fraction": (0.5,), "patience": (1,), "temperature": (3.0,), "diversity": (0.5,),
     "seed": (1,), "keep": (0.6,), "rho": (0.0,), "rounds": (2,), "images": (4,), "lines": (1.5,), "samples": (6,),
 }  # fmt: skip
 """Other values of settings that are not a choice between names; a new setting needs some here."""

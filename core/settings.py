@@ -17,7 +17,7 @@ def setting(default: Any, description: str, *, source: str, before: Any = None, 
 
     `before` is what runs did before the setting was there, where that is not the default.
     """
-    more = {"source": source} | ({} if before is None else {"before": before})
+    more: dict[str, Any] = {"source": source} | ({} if before is None else {"before": before})
     return Field(default, description=description, json_schema_extra=more, **limits)
 
 

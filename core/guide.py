@@ -22,7 +22,7 @@ SUGGESTED = 3
 
 
 @dataclass(frozen=True)
-class Entry:
+class MethodCard:
     """One method."""
 
     name: str
@@ -84,7 +84,7 @@ def bundled() -> dict[str, Any]:
     return found
 
 
-def entries(report: Mapping[str, Any]) -> list[Entry]:
+def entries(report: Mapping[str, Any]) -> list[MethodCard]:
     """A card for every method of the registry, in groups by what it needs, the best measured first."""
     numbers = measured(report)
     found = []
@@ -93,7 +93,7 @@ def entries(report: Mapping[str, Any]) -> list[Entry]:
         accuracy, seconds = numbers.get(method.title, (None, None))
         formula = (inspect.getdoc(type(method)) or "").split("\n\n")[0].replace("\n", " ")
         found.append(
-            Entry(name, method.title, method.summary, formula, method.paper, method.needs.value, method.trains,
+            MethodCard(name, method.title, method.summary, formula, method.paper, method.needs.value, method.trains,
                   method.cost, method.single, method.role, accuracy, seconds)
         )  # fmt: skip
     order = ["references", *(need.value for need in Need)]
@@ -101,7 +101,7 @@ def entries(report: Mapping[str, Any]) -> list[Entry]:
     return found
 
 
-def decisions(cards: Sequence[Entry]) -> list[Decision]:
+def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
     """What you have -> what to use. Which methods stand in a line follows from what they need and what they reached."""
 
     def best(need: Need | None = None, setting: str = "") -> tuple[str, ...]:

@@ -103,8 +103,7 @@ def test_the_rule_above_sees_an_upward_import(tmp_path: Path) -> None:
 def test_imports_have_no_cycles() -> None:
     # Neither for types alone nor inside functions: a circle that runs late is one all the same.
     graph = {
-        name: {i for i in imports(path, types=True) if i in MODULES and i != name}
-        for name, path in MODULES.items()
+        name: {i for i in imports(path, types=True) if i in MODULES and i != name} for name, path in MODULES.items()
     }
     try:
         order = list(TopologicalSorter(graph).static_order())

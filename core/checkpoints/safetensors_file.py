@@ -8,10 +8,10 @@ from pathlib import Path
 from torch import Tensor
 
 from core.checkpoints.header import DTYPES, read_header
-from core.checkpoints.source import Entry, Source, fill, opened
+from core.checkpoints.source import CheckpointSource, TensorEntry, fill, opened
 
 
-class SafetensorsFile(Source):
+class SafetensorsFile(CheckpointSource):
     """A file whose header was checked byte by byte; see `read_header`."""
 
     format = "safetensors"
@@ -19,15 +19,15 @@ class SafetensorsFile(Source):
     def __init__(self, path: Path) -> None:
         self.path, self._header = path, read_header(path)
         self.metadata = self._header.metadata
-        self.table = {name: Entry(DTYPES[info.dtype], info.shape) for name, info in self._header.tensors.items()}
+        self.table = {name: TensorEntry(DTYPES[info.dtype], info.shape) for name, info in self._header.tensors.items()}
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """See `Source.files`."""
+        """See `CheckpointSource.files`."""
         return (self.path,)
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
-        """See `Source.read`."""
+        """See `CheckpointSource.read`."""
         with opened(self.path) as file:
             start = 8 + int.from_bytes(file.read(8), "little")
             for name in names:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Subject:
+class SimilaritySubject:
     """Whose task vectors are compared."""
 
     suite: str
@@ -29,7 +29,7 @@ class Similarities:
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    def answer(self, subject: Subject, *, again: bool = False) -> dict[str, Any]:
+    def answer(self, subject: SimilaritySubject, *, again: bool = False) -> dict[str, Any]:
         """What is known now; the first call starts the computation. Raises `UnknownName` for a suite that is gone."""
         file = self._library.suite(subject.suite)
         key = ("similarity", self._library.identity(file), subject)
@@ -40,7 +40,7 @@ class Similarities:
             return {"error": found.error}
         return {"suite": file.title, **found.value}
 
-    def _compute(self, subject: Subject) -> dict[str, Any]:
+    def _compute(self, subject: SimilaritySubject) -> dict[str, Any]:
         from core.similarity import similarity
 
         file, told = self._library.suite(subject.suite), self._library.progress

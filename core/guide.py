@@ -22,7 +22,7 @@ SUGGESTED = 3
 
 
 @dataclass(frozen=True)
-class Entry:
+class MethodCard:
     """One method."""
 
     name: str
@@ -84,7 +84,7 @@ def bundled() -> dict[str, Any]:
     return found
 
 
-def entries(report: Mapping[str, Any]) -> list[Entry]:
+def entries(report: Mapping[str, Any]) -> list[MethodCard]:
     """A card for every method of the registry, in groups by what it needs, the best measured first."""
     numbers = measured(report)
     found = []
@@ -93,7 +93,7 @@ def entries(report: Mapping[str, Any]) -> list[Entry]:
         accuracy, seconds = numbers.get(method.title, (None, None))
         formula = (inspect.getdoc(type(method)) or "").split("\n\n")[0].replace("\n", " ")
         found.append(
-            Entry(name, method.title, method.summary, formula, method.paper, method.needs.value, method.trains,
+            MethodCard(name, method.title, method.summary, formula, method.paper, method.needs.value, method.trains,
                   method.cost, method.single, method.role, accuracy, seconds)
         )  # fmt: skip
     order = ["references", *(need.value for need in Need)]
@@ -101,11 +101,14 @@ def entries(report: Mapping[str, Any]) -> list[Entry]:
     return found
 
 
-def decisions(cards: Sequence[Entry]) -> list[Decision]:
+def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
     """What you have -> what to use. Which methods stand in a line follows from what they need and what they reached."""
 
-    def best(need: Need) -> tuple[str, ...]:
-        fitting = [one for one in cards if one.needs == need.value and one.single and not one.role.reference]
+    def best(need: Need | None = None, setting: str = "") -> tuple[str, ...]:
+        """Methods that make one model, need just that (None: anything) and have the setting (empty: any)."""
+        fitting = [one for one in cards if one.single and not one.role.reference]
+        fitting = [one for one in fitting if need is None or one.needs == need.value]
+        fitting = [one for one in fitting if not setting or setting in methods.get(one.name).Settings.model_fields]
         fitting.sort(key=lambda one: -(one.accuracy or 0))
         # Without a measurement there is no best: then all of them stand there.
         count = SUGGESTED if any(one.accuracy is not None for one in fitting) else len(fitting)
@@ -113,7 +116,6 @@ def decisions(cards: Sequence[Entry]) -> list[Decision]:
 
     experts = tuple(one.title for one in cards if one.role is Role.UPPER)
     several = tuple(one.title for one in cards if not one.single and not one.role.reference)
-    distilling = tuple(one.title for one in cards if one.name in ("samerging", "adamerging"))
     lines = [
         Decision("Only the checkpoints", best(Need.NOTHING),
                  "A formula: seconds, no images. Sweep λ with the study `scale`."),
@@ -126,7 +128,7 @@ def decisions(cards: Sequence[Entry]) -> list[Decision]:
                  "Joint training: the upper reference, and the dearest.", always=False),
         Decision("The task of each image is known when the model is used", (*experts, *several),
                  "One model or module a task: more memory, nothing lost."),
-        Decision("An expert that is unsure of itself (the trust check warns)", distilling,
+        Decision("An expert that is unsure of itself (the trust check warns)", best(setting="objective"),
                  "`--set objective=expert_kl` follows the experts instead of minimising entropy."),
         Decision("Task vectors that point apart (negative cosine)", (),
                  "Look at the page Similarity: merge inside the groups that it proposes, one model a group."),

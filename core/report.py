@@ -11,7 +11,7 @@ from core.statistics import interval_of_mean, mean
 from core.store.records import RunRecord, StepRecord
 
 
-class Accuracy(Protocol):
+class HasAccuracy(Protocol):
     """What a report takes from `core.evaluate.Evaluation`."""
 
     @property
@@ -22,13 +22,13 @@ class Accuracy(Protocol):
     def ci95(self) -> tuple[float, float] | None: ...
 
 
-class Reference(Protocol):
+class HasReference(Protocol):
     """Accuracies of the base and of the task's expert, `core.evaluate.Reference`."""
 
     @property
-    def base(self) -> Accuracy: ...
+    def base(self) -> HasAccuracy: ...
     @property
-    def expert(self) -> Accuracy | None: ...
+    def expert(self) -> HasAccuracy | None: ...
 
 
 def version() -> str:
@@ -42,8 +42,8 @@ def version() -> str:
 def build(
     record: RunRecord,
     steps: Sequence[StepRecord],
-    evaluations: Sequence[Accuracy],
-    references: Mapping[str, Reference],
+    evaluations: Sequence[HasAccuracy],
+    references: Mapping[str, HasReference],
     peak_memory_mb: float,
     form: str = "one model",
 ) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def average_ci95(tasks: Sequence[Mapping[str, Any]], merged: Sequence[str]) -> t
     return interval_of_mean([task["accuracy"] for task in counted], [task["ci95"] for task in counted])
 
 
-def _task(evaluation: Accuracy, reference: Reference | None) -> dict[str, Any]:
+def _task(evaluation: HasAccuracy, reference: HasReference | None) -> dict[str, Any]:
     base = reference.base.accuracy if reference else None
     expert = reference.expert.accuracy if reference and reference.expert else None
     accuracy, interval = evaluation.accuracy, evaluation.ci95

@@ -19,7 +19,7 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "DejaVu Sans Mono", "monospac
 
 
 @dataclass(frozen=True)
-class Palette:
+class PageColours:
     """Colours of one mode as CSS hex values."""
 
     surface: str
@@ -44,7 +44,7 @@ class Palette:
     warn_soft: str
 
 
-LIGHT = Palette(
+LIGHT = PageColours(
     surface="#f7f7f5",
     card="#ffffff",
     raised="#f3f4f2",
@@ -63,7 +63,7 @@ LIGHT = Palette(
     warn="#7a5200",
     warn_soft="#fbf1dc",
 )
-DARK = Palette(
+DARK = PageColours(
     surface="#14181b",
     card="#1c2024",
     raised="#252a2f",
@@ -114,7 +114,7 @@ def theme() -> Base:
     return base.set(**both)
 
 
-def _properties(palette: Palette) -> str:
+def _properties(palette: PageColours) -> str:
     return "".join(f"--ms-{name.replace('_', '-')}:{value};" for name, value in asdict(palette).items())
 
 

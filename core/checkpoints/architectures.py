@@ -9,7 +9,7 @@ from typing import Any
 import open_clip
 
 from core.checkpoints.layouts import VISUAL
-from core.checkpoints.source import Entry
+from core.checkpoints.source import TensorEntry
 from core.encoders.models import architecture, build
 from core.errors import BadSuite, UnknownName
 
@@ -28,7 +28,7 @@ OUTPUTS = tuple(f"{VISUAL}{name}.weight" for name in ("head.proj", "head.mlp.fc2
 """Last layers of towers whose trunk is timm's; their rows are the embedding's width."""
 
 
-def guess(table: Mapping[str, Entry], quick_gelu: bool | None = None) -> tuple[str, ...]:
+def guess(table: Mapping[str, TensorEntry], quick_gelu: bool | None = None) -> tuple[str, ...]:
     """open_clip names of the models whose tensors have these names and shapes (open_clip's names), likeliest first.
 
     A table without text tower or projection fits every model that agrees with what it has. Where `quick_gelu` is

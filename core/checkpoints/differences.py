@@ -12,7 +12,7 @@ from torch import Tensor
 SHOWN = 6
 
 
-class Problem(StrEnum):
+class DifferenceKind(StrEnum):
     """What can be wrong with one tensor."""
 
     MISSING = "missing"
@@ -27,19 +27,19 @@ class Difference:
     """One tensor of an expert that does not fit the base."""
 
     tensor: str
-    problem: Problem
+    problem: DifferenceKind
     expected: str
     found: str
 
     def __str__(self) -> str:
         match self.problem:
-            case Problem.MISSING | Problem.UNEXPECTED:
+            case DifferenceKind.MISSING | DifferenceKind.UNEXPECTED:
                 return f"{self.tensor} is {self.problem}"
-            case Problem.SHAPE:
+            case DifferenceKind.SHAPE:
                 return f"{self.tensor} should have shape {self.expected}, found {self.found}"
-            case Problem.DTYPE:
+            case DifferenceKind.DTYPE:
                 return f"{self.tensor} should be {self.expected}, found {self.found} (set `cast: true` to convert)"
-            case Problem.NONFINITE:
+            case DifferenceKind.NONFINITE:
                 return f"{self.tensor} holds NaN or infinite values"
 
 
@@ -47,22 +47,22 @@ def differences(
     base: Mapping[str, Tensor], expert: Mapping[str, Tensor], names: Sequence[str], cast: bool = False
 ) -> list[Difference]:
     """All of them; `names` are the tensors that an expert has to have, and `cast` accepts other element types."""
-    found = [Difference(name, Problem.MISSING, "a tensor", "none") for name in names if name not in expert]
-    found += [Difference(name, Problem.UNEXPECTED, "none", "a tensor") for name in expert if name not in base]
+    found = [Difference(name, DifferenceKind.MISSING, "a tensor", "none") for name in names if name not in expert]
+    found += [Difference(name, DifferenceKind.UNEXPECTED, "none", "a tensor") for name in expert if name not in base]
     for name in names:
         if name in expert and name in base:
             own, other = expert[name], base[name]
             if own.shape != other.shape:
-                found.append(Difference(name, Problem.SHAPE, str(list(other.shape)), str(list(own.shape))))
+                found.append(Difference(name, DifferenceKind.SHAPE, str(list(other.shape)), str(list(own.shape))))
             elif own.dtype != other.dtype and not cast:
-                found.append(Difference(name, Problem.DTYPE, str(other.dtype), str(own.dtype)))
+                found.append(Difference(name, DifferenceKind.DTYPE, str(other.dtype), str(own.dtype)))
     return found
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> list[Difference]:
     """The tensors with NaN, infinity, or what is infinite in float32, the format of what is merged."""
     return [
-        Difference(name, Problem.NONFINITE, "finite numbers", "NaN or infinity")
+        Difference(name, DifferenceKind.NONFINITE, "finite numbers", "NaN or infinity")
         for name, tensor in tensors.items()
         if tensor.is_floating_point() and not torch.isfinite(tensor.float()).all()
     ]

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from core.checkpoints.formats import open_file
-from core.checkpoints.source import Source, check_table, opened
+from core.checkpoints.source import CheckpointSource, check_table, opened
 from core.errors import BadCheckpoint
 from core.files import inside
 
@@ -32,10 +32,10 @@ WEIGHTS: dict[str, tuple[str, ...]] = {
 """Configuration -> names of the weights that go with it, the best first."""
 
 
-class Shards(Source):
+class Shards(CheckpointSource):
     """Several files that an index makes one checkpoint."""
 
-    def __init__(self, path: Path, parts: list[Source], weight_map: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, parts: list[CheckpointSource], weight_map: Mapping[str, str]) -> None:
         self.path, self._parts = path, parts
         self._part_of = {name: part for part in parts for name in part.table}
         self.table = {name: part.table[name] for name, part in self._part_of.items()}
@@ -53,16 +53,16 @@ class Shards(Source):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """See `Source.files`."""
+        """See `CheckpointSource.files`."""
         return tuple(part.path for part in self._parts)
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
-        """See `Source.read`."""
+        """See `CheckpointSource.read`."""
         for name in names:
             yield from self._part_of[name].read([name])
 
 
-def open_folder(folder: Path) -> tuple[Source, str, dict[str, Any]]:
+def open_folder(folder: Path) -> tuple[CheckpointSource, str, dict[str, Any]]:
     """The weights in `folder`, the name of the configuration that goes with them, and that configuration.
 
     Raises `BadCheckpoint`; also for a configuration that asks for code of its repository to be run.
@@ -108,7 +108,7 @@ def _there(folder: Path, name: str) -> bool:
     return path.is_file() or path.is_symlink()
 
 
-def _open(folder: Path, name: str) -> Source:
+def _open(folder: Path, name: str) -> CheckpointSource:
     if not name.endswith(".json"):
         return open_file(_checked(folder, name))
     weight_map = read_json(folder, name).get("weight_map")

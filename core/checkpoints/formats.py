@@ -1,11 +1,11 @@
-"""A file or folder -> `Source`. What the bytes say decides, never the file's name."""
+"""A file or folder -> `CheckpointSource`. What the bytes say decides, never the file's name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from core.checkpoints.safetensors_file import SafetensorsFile
-from core.checkpoints.source import Source, opened
+from core.checkpoints.source import CheckpointSource, opened
 from core.checkpoints.torch_legacy import LegacyFile
 from core.checkpoints.torch_zip import ZipFile
 from core.errors import BadCheckpoint
@@ -24,7 +24,7 @@ FOREIGN = (
 """Place, mark, and what a person should do about files that are often taken for checkpoints."""
 
 
-def open_file(path: Path) -> Source:
+def open_file(path: Path) -> CheckpointSource:
     """The checkpoint in one file; raises `BadCheckpoint`."""
     with opened(path) as file:
         start = file.read(512)

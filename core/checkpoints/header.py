@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from core.checkpoints.source import MAX_DIMENSIONS, MAX_TENSORS, Entry, check_table, opened
+from core.checkpoints.source import MAX_DIMENSIONS, MAX_TENSORS, TensorEntry, check_table, opened
 from core.errors import BadCheckpoint
 
 MAX_HEADER = 10 * 2**20
@@ -35,7 +35,7 @@ DTYPES = {
 class Header:
     """The table of contents of a safetensors file."""
 
-    table: dict[str, Entry]
+    table: dict[str, TensorEntry]
     begins: dict[str, int]
     """First byte of each tensor, counted from the start of the file."""
     metadata: dict[str, str]
@@ -107,7 +107,7 @@ def _entry(file: str, name: str, entry: object) -> tuple[Entry, int]:
     if dtype not in DTYPES:
         known = ", ".join(DTYPES)
         raise BadCheckpoint(f"`{file}`: tensor `{name}` has element type {dtype[:20]!r}; expected one of {known}.")
-    found = Entry(DTYPES[dtype], tuple(shape))
+    found = TensorEntry(DTYPES[dtype], tuple(shape))
     if end - begin != found.nbytes:
         raise BadCheckpoint(
             f"`{file}`: tensor `{name}` has {end - begin:,} bytes, which its shape {shape} does not fill."

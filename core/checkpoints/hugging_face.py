@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
-from core.checkpoints.recipes import Recipe
+from core.checkpoints.recipes import TensorRecipe
 
 QKV = ("q_proj", "k_proj", "v_proj")
 VISION, TEXT = "vision_model.", "text_model."
@@ -45,13 +45,13 @@ DROPPED = ("position_ids",)
 """Buffers of earlier versions of transformers: 0, 1, 2, …"""
 
 
-def recipes(names: Iterable[str]) -> tuple[dict[str, Recipe], list[str]]:
+def recipes(names: Iterable[str]) -> tuple[dict[str, TensorRecipe], list[str]]:
     """open_clip name -> how to make it from Hugging Face names, and the names that have no place in open_clip.
 
     `names` are those of CLIPModel, CLIPVisionModelWithProjection or CLIPVisionModel; the last has lost the prefix
     `vision_model.` since transformers 5.
     """
-    made: dict[str, Recipe] = {}
+    made: dict[str, TensorRecipe] = {}
     parts: dict[str, dict[str, str]] = {}
     unknown = []
     for name in names:
@@ -62,10 +62,10 @@ def recipes(names: Iterable[str]) -> tuple[dict[str, Recipe], list[str]]:
         elif target[1]:
             parts.setdefault(target[0], {})[target[1]] = name
         else:
-            made[target[0]] = Recipe((name,), transposed=name in PROJECTIONS)
+            made[target[0]] = TensorRecipe((name,), transposed=name in PROJECTIONS)
     for target_name, found in parts.items():
         if len(found) == len(QKV):
-            made[target_name] = Recipe(tuple(found[part] for part in QKV))
+            made[target_name] = TensorRecipe(tuple(found[part] for part in QKV))
         else:
             unknown += found.values()
     return made, unknown

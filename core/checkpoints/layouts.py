@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from core.checkpoints import hugging_face
-from core.checkpoints.recipes import Recipe
-from core.checkpoints.source import Entry
+from core.checkpoints.recipes import TensorRecipe
+from core.checkpoints.source import TensorEntry
 from core.errors import BadCheckpoint
 
 VISUAL = "visual."
@@ -32,7 +32,7 @@ class Layout:
 
     name: str
     kind: Kind
-    recipes: Mapping[str, Recipe]
+    recipes: Mapping[str, TensorRecipe]
     passed_over: tuple[str, ...] = ()
     """Tensors that are not part of the model, or not of a part that is known."""
     from_base: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ LEFTOVER = re.compile(r"(?:.*\.)?(?:attn_mask|position_ids)")
 """Buffers that hold no knowledge: which tokens may look at which, and 0, 1, 2, …"""
 
 
-def find_layout(file: str, table: Mapping[str, Entry], *, adapter: bool = False) -> Layout:
+def find_layout(file: str, table: Mapping[str, TensorEntry], *, adapter: bool = False) -> Layout:
     """The layout of a checkpoint; of an adapter also where only its configuration says so.
 
     Raises `BadCheckpoint` where it holds several image encoders.
@@ -66,13 +66,13 @@ def find_layout(file: str, table: Mapping[str, Entry], *, adapter: bool = False)
             outside = tuple(name for name in table if not name.startswith(prefix))
             return _checked(file, table, layout, outside)
     if _is_head(table):
-        return Layout("linear layer", Kind.HEAD, {name: Recipe((name,)) for name in table})
-    return Layout("unknown names", Kind.UNKNOWN, {name: Recipe((name,)) for name in table})
+        return Layout("linear layer", Kind.HEAD, {name: TensorRecipe((name,)) for name in table})
+    return Layout("unknown names", Kind.UNKNOWN, {name: TensorRecipe((name,)) for name in table})
 
 
 def _hugging_face(names: list[str], prefix: str) -> Layout:
     made, unknown = hugging_face.recipes(names)
-    recipes = {name: Recipe(tuple(prefix + part for part in r.parts), r.transposed) for name, r in made.items()}
+    recipes = {name: TensorRecipe(tuple(prefix + part for part in r.parts), r.transposed) for name, r in made.items()}
     projected, text = "visual.proj" in made, "token_embedding.weight" in made
     title = "Hugging Face CLIP model" if text else "Hugging Face CLIP vision model"
     title += " with projection" if projected and not text else ""
@@ -81,13 +81,13 @@ def _hugging_face(names: list[str], prefix: str) -> Layout:
 
 
 def _open_clip(names: list[str], prefix: str) -> Layout:
-    recipes = {name: Recipe((prefix + name,)) for name in names if not LEFTOVER.fullmatch(name)}
+    recipes = {name: TensorRecipe((prefix + name,)) for name in names if not LEFTOVER.fullmatch(name)}
     kind = Kind.CLIP if _has_text_tower(names) else Kind.ENCODER
     return Layout("open_clip model" if kind == Kind.CLIP else "open_clip image encoder", kind, recipes)
 
 
 def _tower(names: list[str], prefix: str) -> Layout:
-    recipes = {VISUAL + name: Recipe((prefix + name,)) for name in names if not LEFTOVER.fullmatch(name)}
+    recipes = {VISUAL + name: TensorRecipe((prefix + name,)) for name in names if not LEFTOVER.fullmatch(name)}
     return Layout("open_clip image encoder alone", Kind.ENCODER, recipes)
 
 
@@ -98,7 +98,7 @@ def _has_text_tower(names: Iterable[str]) -> bool:
     return blocks and any(TEXT.fullmatch(name) for name in found)
 
 
-def _is_head(table: Mapping[str, Entry]) -> bool:
+def _is_head(table: Mapping[str, TensorEntry]) -> bool:
     """One linear layer: a matrix `[classes, embed_dim]`, perhaps with a bias."""
     names = {name.rpartition(".")[2]: entry for name, entry in table.items()}
     if len(names) != len(table) or not {"weight"} <= set(names) <= {"weight", "bias"}:
@@ -106,7 +106,7 @@ def _is_head(table: Mapping[str, Entry]) -> bool:
     return len(names["weight"].shape) == 2 and ("bias" not in names or names["bias"].shape == names["weight"].shape[:1])
 
 
-def _checked(file: str, table: Mapping[str, Entry], layout: Layout, outside: tuple[str, ...]) -> Layout:
+def _checked(file: str, table: Mapping[str, TensorEntry], layout: Layout, outside: tuple[str, ...]) -> Layout:
     """The layout, if its recipes can be carried out."""
     for name, recipe in layout.recipes.items():
         parts = {table[part] for part in recipe.parts}

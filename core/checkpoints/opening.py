@@ -13,7 +13,7 @@ from torch import Tensor
 from core.checkpoints.folder import ADAPTER, OPEN_CLIP, open_folder, read_json
 from core.checkpoints.formats import open_file
 from core.checkpoints.layouts import Kind, Layout, find_layout
-from core.checkpoints.source import Entry, Source
+from core.checkpoints.source import CheckpointSource, TensorEntry
 from core.errors import BadCheckpoint
 from core.files import sha256
 
@@ -25,14 +25,14 @@ class Opened:
     """One checkpoint file or folder."""
 
     path: Path
-    source: Source
+    source: CheckpointSource
     layout: Layout
     configuration: str = ""
     """Name of the configuration file in its folder; empty for a file alone."""
     config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def table(self) -> dict[str, Entry]:
+    def table(self) -> dict[str, TensorEntry]:
         """Element type and shape of every tensor, by open_clip's names."""
         return {name: recipe.entry(self.source.table) for name, recipe in self.layout.recipes.items()}
 

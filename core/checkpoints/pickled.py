@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile
 
-from core.checkpoints.inert.modules import Found
+from core.checkpoints.inert.modules import FoundInFile
 from core.checkpoints.inert.values import Refusal
-from core.checkpoints.source import Entry, Source, check_table
+from core.checkpoints.source import CheckpointSource, TensorEntry, check_table
 from core.errors import BadCheckpoint
 
 
-class Pickled(Source):
+class Pickled(CheckpointSource):
     """A file of `torch.save`, read without unpickling."""
 
-    def __init__(self, path: Path, found: Found, warnings: tuple[str, ...] = ()) -> None:
+    def __init__(self, path: Path, found: FoundInFile, warnings: tuple[str, ...] = ()) -> None:
         self.path, self.refs = path, found.tensors
-        self.table = {name: Entry(ref.storage.dtype, ref.shape) for name, ref in found.tensors.items()}
+        self.table = {name: TensorEntry(ref.storage.dtype, ref.shape) for name, ref in found.tensors.items()}
         check_table(path.name, self.table)
         self.classes = frozenset(found.classes)
         self.warnings = warnings

@@ -8,10 +8,10 @@ from pathlib import Path
 from torch import Tensor
 
 from core.checkpoints.header import read_header
-from core.checkpoints.source import Source, fill, opened
+from core.checkpoints.source import CheckpointSource, fill, opened
 
 
-class SafetensorsFile(Source):
+class SafetensorsFile(CheckpointSource):
     """A file whose header was checked byte by byte; see `read_header`."""
 
     format = "safetensors"
@@ -21,7 +21,7 @@ class SafetensorsFile(Source):
         self.path, self.table, self.metadata, self._begins = path, header.table, header.metadata, header.begins
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
-        """See `Source.read`."""
+        """See `CheckpointSource.read`."""
         with opened(self.path) as file:
             for name in names:
                 file.seek(self._begins[name])

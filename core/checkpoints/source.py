@@ -24,7 +24,7 @@ NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,500}")
 
 
 @dataclass(frozen=True)
-class Entry:
+class TensorEntry:
     """Element type and shape of one tensor."""
 
     dtype: torch.dtype
@@ -41,13 +41,13 @@ class Entry:
         return self.numel * self.dtype.itemsize
 
 
-class Source(ABC):
+class CheckpointSource(ABC):
     """An opened checkpoint. Making one reads its table of contents and checks it; `read` reads numbers."""
 
     format: str
     """How the bytes are laid out, in a few words for people."""
     path: Path
-    table: Mapping[str, Entry]
+    table: Mapping[str, TensorEntry]
     metadata: Mapping[str, str] = {}
     warnings: tuple[str, ...] = ()
     classes: frozenset[str] = frozenset()

@@ -62,7 +62,7 @@ class ZipFile(Pickled):
         super().__init__(path, found)
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
-        """See `Source.read`; a storage whose checksum is wrong is refused."""
+        """See `CheckpointSource.read`; a storage whose checksum is wrong is refused."""
         checked = set()
         with opened(self.path) as file:
             for name in names:

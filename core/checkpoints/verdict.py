@@ -15,7 +15,7 @@ MIXED = "tensors of several element types"
 
 
 @dataclass(frozen=True)
-class Row:
+class VerdictRow:
     """One tensor, by the name that the file gives it."""
 
     name: str
@@ -47,7 +47,7 @@ class Verdict:
     sha256: str
     metadata: dict[str, str]
     warnings: tuple[str, ...]
-    tensors: tuple[Row, ...]
+    tensors: tuple[VerdictRow, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Plain lists, dicts, numbers and texts."""
@@ -74,7 +74,7 @@ def identify(path: Path, *, digest: bool = True) -> Verdict:
         sha256=opened.sha256() if digest else "",
         metadata=dict(opened.source.metadata),
         warnings=tuple(_warnings(opened)),
-        tensors=tuple(Row(name, entry.shape, _plain(entry.dtype)) for name, entry in table.items()),
+        tensors=tuple(VerdictRow(name, entry.shape, _plain(entry.dtype)) for name, entry in table.items()),
     )
 
 

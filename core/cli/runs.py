@@ -21,7 +21,7 @@ app = typer.Typer(help="List, show, resume, export and delete stored runs.")
 RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id; see `runs list`.")]
 
 
-class Form(StrEnum):
+class ExportForm(StrEnum):
     """What a merged model is written as."""
 
     OPEN_CLIP = "open_clip"
@@ -168,8 +168,8 @@ def export(
     ] = None,
     report: Report = None,
     form: Annotated[
-        Form, typer.Option("--format", help="open_clip weights, or a folder that transformers loads.")
-    ] = Form.OPEN_CLIP,
+        ExportForm, typer.Option("--format", help="open_clip weights, or a folder that transformers loads.")
+    ] = ExportForm.OPEN_CLIP,
     push: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="Also send the folder to this repository of the hub.")
     ] = None,
@@ -177,9 +177,9 @@ def export(
     runs: options.Runs = None,
 ) -> None:
     """Write a run's merged model, coefficients or report to files."""
-    if push is not None and form != Form.HF:
+    if push is not None and form != ExportForm.HF:
         raise BadInput("`--push` sends a folder for transformers. Add `--format hf`.")
-    if form == Form.HF:
+    if form == ExportForm.HF:
         folder = out or Path(f"merged-{run_id}")
         targets.check_folder(folder, "--out")
         _export_folder(run_id, folder, runs, push, public=public)

@@ -50,7 +50,7 @@ def _snapshot(dataset: str, revision: str, patterns: Sequence[str], **how: Any) 
 def _bar(progress: Progress, tick: Callable[[], None]) -> type[Any]:
     """What the hub's library draws as bars, told to `progress` in MiB instead."""
 
-    class Bar(tqdm):  # type: ignore[misc]  # tqdm has no annotations
+    class _DownloadBar(tqdm):  # type: ignore[misc]  # tqdm has no annotations
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             kwargs.pop("name", None)
             super().__init__(*args, **{**kwargs, "file": StringIO(), "disable": False})
@@ -66,4 +66,4 @@ def _bar(progress: Progress, tick: Callable[[], None]) -> type[Any]:
                 self._told = whole
             return done
 
-    return Bar
+    return _DownloadBar

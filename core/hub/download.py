@@ -24,7 +24,7 @@ from huggingface_hub.utils import OfflineModeIsEnabled, build_hf_headers, hf_rai
 from core.errors import BadInput, MergescopeError
 from core.files import write_text
 from core.hub.folder import LISTING, local_folder, repository
-from core.hub.listing import HubFile, Listing, choose
+from core.hub.listing import HubFile, HubListing, choose
 from core.hub.reference import HubReference
 from core.paths import home
 from core.progress import Progress, Silent
@@ -41,7 +41,7 @@ class Wanted:
     """One checkpoint to fetch."""
 
     reference: HubReference
-    listing: Listing
+    listing: HubListing
     remaining: int
     """Bytes that are not on disk yet."""
 
@@ -89,7 +89,7 @@ def fetch(
     return folders
 
 
-def _list(reference: HubReference, endpoint: str | None) -> Listing:
+def _list(reference: HubReference, endpoint: str | None) -> HubListing:
     with explained(reference.repo, reference.revision):
         info = HfApi(endpoint=endpoint).model_info(reference.repo, revision=reference.revision, files_metadata=True)
     files = [HubFile(s.rfilename, s.size or 0, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ()]
@@ -119,7 +119,7 @@ def require_space(needed: int, folder: Path) -> None:
 
 
 def _fetch_file(
-    listing: Listing, file: HubFile, folder: Path, progress: Progress, tick: Callable[[], None], endpoint: str | None
+    listing: HubListing, file: HubFile, folder: Path, progress: Progress, tick: Callable[[], None], endpoint: str | None
 ) -> None:
     path, part = folder / file.name, _part(folder, file)
     if path.is_file() and path.stat().st_size == file.size:
@@ -162,7 +162,7 @@ def _stream(address: str, part: Path, size: int, progress: Progress, tick: Calla
                 tick()
 
 
-def _verify(part: Path, file: HubFile, listing: Listing) -> None:
+def _verify(part: Path, file: HubFile, listing: HubListing) -> None:
     found = part.stat().st_size
     damaged = found != file.size
     if not damaged and file.sha256:

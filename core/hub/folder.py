@@ -6,7 +6,7 @@ from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
 
-from core.hub.listing import Listing, weights_complete
+from core.hub.listing import HubListing, weights_complete
 from core.hub.reference import HubReference
 from core.paths import home
 
@@ -30,7 +30,7 @@ def local_folder(reference: HubReference) -> Path | None:
     """The folder with the complete checkpoint; None where it has to be fetched first. Opens no connection."""
     if commit := commit_of(reference):
         folder = repository(reference) / commit
-        listing = Listing.read(folder / LISTING)
+        listing = HubListing.read(folder / LISTING)
         if listing is not None and listing.complete_in(folder):
             return folder
     # FusionBench and transformers keep what they fetched there: the same files need not be fetched twice.

@@ -33,7 +33,7 @@ class HubFile:
 
 
 @dataclass(frozen=True)
-class Listing:
+class HubListing:
     """What a checkpoint consists of at one commit."""
 
     repo: str
@@ -54,7 +54,7 @@ class Listing:
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
-    def read(cls, path: Path) -> Listing | None:
+    def read(cls, path: Path) -> HubListing | None:
         """The listing in a file; None where there is none that can be read."""
         try:
             data = json.loads(path.read_text("utf-8"))
@@ -63,14 +63,14 @@ class Listing:
             return None
 
 
-def choose(repo: str, commit: str, found: list[HubFile]) -> Listing:
+def choose(repo: str, commit: str, found: list[HubFile]) -> HubListing:
     """The files to fetch; raises `BadInput` where the repository has no weights that can be read."""
     names = {file.name for file in found}
     # Beside it, model.safetensors may hold the same under the names of another library.
     patterns = sorted(WEIGHTS, key=lambda pattern: "open_clip" not in pattern) if OPEN_CLIP in names else WEIGHTS
     for pattern in patterns:
         if weights := [file for file in found if re.fullmatch(pattern, file.name)]:
-            return Listing(repo, commit, (*(f for f in found if f.name in CONFIGURATION), *weights))
+            return HubListing(repo, commit, (*(f for f in found if f.name in CONFIGURATION), *weights))
     shown = ", ".join(file.name for file in found[:12]) or "no file"
     raise BadInput(f"Hub model `{repo}` should have weights such as model.safetensors. Found: {shown}.")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Literal
+from typing import Generic, Literal, TypeVar
 
 import torch
 from pydantic import field_validator
 from torch import Tensor
-from typing_extensions import TypeVar
 
 from core import objectives
 from core.grouping import GroupKind
@@ -65,7 +64,7 @@ class LearningSettings(MethodSettings):
         return starts.check(value)
 
 
-L = TypeVar("L", bound=LearningSettings, default=Any)
+L = TypeVar("L", bound=LearningSettings)
 
 
 def around_start(problem: Problem, vectors: TaskVectors, settings: LearningSettings) -> TaskVectors:

@@ -30,7 +30,7 @@ def expected_calibration_error(confidence: Tensor, correct: Tensor, bins: int = 
     return total
 
 
-class Calibration(Measure):
+class CalibrationMeasure(Measure):
     """ECE and mean confidence of every task on its test images; tasks without labels are left out."""
 
     name = "calibration"

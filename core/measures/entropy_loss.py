@@ -12,7 +12,7 @@ from core.objectives.entropy import entropy
 from core.statistics import spearman
 
 
-class EntropyLoss(Measure):
+class EntropyLossMeasure(Measure):
     """Spearman's ρ between prediction entropy and cross-entropy of the test samples of each task (AdaMerging, 3.2.2).
 
     The merged models of the asked steps are computed again from their recorded λ.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import Any, ClassVar, Generic
+from typing import ClassVar, Generic
 
 from typing_extensions import TypeVar
 
@@ -16,8 +16,8 @@ from core.step import Coefficients, Features, Form, Need, Outcome, State, Step, 
 
 __all__ = ["Coefficients", "Features", "Form", "Method", "Need", "Outcome", "Role", "State", "Step", "Weights"]
 
-S = TypeVar("S", bound=MethodSettings, default=Any)
-"""A method's settings; plain `Method` is one whose settings the caller doesn't know, as the registry gives it."""
+S = TypeVar("S", bound=MethodSettings, default=MethodSettings)
+"""A method's settings; plain `Method` is one of which the caller knows no more, as the registry gives it."""
 
 
 class Role(StrEnum):

@@ -77,14 +77,14 @@ class MultiTask(Method[MultiTaskSettings]):
 
     def steps(self, problem: Problem, settings: MultiTaskSettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of all weights."""
-        yield from carry_out(_Trainer(problem, settings), resume)
+        yield from carry_out(_JointTrainer(problem, settings), resume)
 
     def total_steps(self, settings: MultiTaskSettings) -> int:
         """The number of updates."""
         return settings.steps
 
 
-class _Trainer:
+class _JointTrainer:
     def __init__(self, problem: Problem, settings: MultiTaskSettings) -> None:
         self._problem, self._settings = problem, settings
         self._objective = objectives.get("cross_entropy")

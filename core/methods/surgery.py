@@ -68,14 +68,14 @@ class Surgery(Method[SurgerySettings]):
 
     def steps(self, problem: Problem, settings: SurgerySettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of all tasks' modules."""
-        yield from carry_out(_Trainer(problem, settings), resume)
+        yield from carry_out(_ModuleTrainer(problem, settings), resume)
 
     def total_steps(self, settings: SurgerySettings) -> int:
         """The number of updates."""
         return settings.steps
 
 
-class _Trainer:
+class _ModuleTrainer:
     def __init__(self, problem: Problem, settings: SurgerySettings) -> None:
         self._problem, self._settings = problem, settings
         self._weights = starts.made(problem, settings.start)

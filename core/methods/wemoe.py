@@ -63,7 +63,7 @@ class WEMoE(Method[WEMoESettings]):
 
     def steps(self, problem: Problem, settings: WEMoESettings, resume: State | None = None) -> Iterator[Step]:
         """One step an update of all routers."""
-        yield from carry_out(_Trainer(problem, settings), resume)
+        yield from carry_out(_RouterTrainer(problem, settings), resume)
 
     def total_steps(self, settings: WEMoESettings) -> int:
         """The number of updates."""
@@ -74,7 +74,7 @@ class WEMoE(Method[WEMoESettings]):
         return objectives.get(settings.objective).needs
 
 
-class _Trainer:
+class _RouterTrainer:
     def __init__(self, problem: Problem, settings: WEMoESettings) -> None:
         self._problem, self._settings = problem, settings
         self._objective = objectives.chosen(settings)

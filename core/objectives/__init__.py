@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import AfterValidator, create_model
 
@@ -59,5 +59,7 @@ def tunable(settings: type[T]) -> type[T]:
                 )
             taken[field] = one.__name__
         own[one] = None
-    bases = (*(one for one in reversed(own) if one is not ObjectiveSettings), settings)
-    return create_model(settings.__name__, __base__=bases, __module__=settings.__module__, __doc__=settings.__doc__)
+    bases: Any = (*(one for one in reversed(own) if one is not ObjectiveSettings), settings)
+    name, module, told = settings.__name__, settings.__module__, settings.__doc__
+    made: type[T] = create_model(name, __base__=bases, __module__=module, __doc__=told)
+    return made

@@ -29,8 +29,8 @@ class ObjectiveSettings(Settings):
     """
 
 
-S = TypeVar("S", bound=ObjectiveSettings, default=Any)
-"""An objective's settings; plain `Objective` is one whose settings the caller doesn't know."""
+S = TypeVar("S", bound=ObjectiveSettings, default=ObjectiveSettings)
+"""An objective's settings; plain `Objective` is one of which the caller knows no more."""
 
 
 class Objective(ABC, Generic[S]):

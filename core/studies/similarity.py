@@ -18,7 +18,7 @@ MOST = 60
 """Pairs that are merged at most, spread evenly over all of them."""
 
 
-class Similarity(Study):
+class SimilarityStudy(Study):
     """Cosine of two task vectors against what merging them with one λ changes for both tasks.
 
     Gain of a pair: mean over its two tasks of accuracy(θ₀ + λ(τ_i + τ_j)) − accuracy(θ₀ + λ τ_task).

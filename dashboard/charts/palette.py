@@ -40,7 +40,7 @@ class Palette:
     """Colour of each tensor kind, for the strip under the heatmap."""
 
 
-def _palette(colours: theme.Palette, sequential: str, diverging: str, kinds: dict[str, str]) -> Palette:
+def _palette(colours: theme.PageColours, sequential: str, diverging: str, kinds: dict[str, str]) -> Palette:
     roles = {
         name: getattr(colours, name) for name in ("surface", "card", "text", "muted", "line", "accent", "warm", "bad")
     }

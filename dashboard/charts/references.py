@@ -22,7 +22,7 @@ KEPT_SECONDS = 5.0
 _LOOKED_AT = 100
 
 
-class Found:
+class MarksOfSuite:
     """`Marks` of a store; what it tells are properties of the suite, not of anybody's run."""
 
     def __init__(self, store: Store, library: Library) -> None:

@@ -9,7 +9,7 @@ from dashboard import ui
 from dashboard.charts import bundle
 from dashboard.context import Context
 from dashboard.serving import serving
-from dashboard.similarity.service import Similarities, Subject
+from dashboard.similarity.service import Similarities, SimilaritySubject
 
 TITLE = "Similarity"
 TAB_ID = "similarity"
@@ -33,11 +33,11 @@ def build(ctx: Context) -> Any:
     )
 
 
-def subject(ctx: Context, run: object, request: Any) -> Subject:
+def subject(ctx: Context, run: object, request: Any) -> SimilaritySubject:
     """Suite and tasks of the run; without a run the suite that is chosen at first, for those who may see everything."""
     if run:
         record = ctx.run(run, request)
-        return Subject(record.suite, record.tasks)
+        return SimilaritySubject(record.suite, record.tasks)
     if ctx.allowed(request) is not None:
         raise BadInput("Choose a run in the list on the left: its experts are compared here.")
-    return Subject(ctx.suite, ctx.library.suite(ctx.suite).experts)
+    return SimilaritySubject(ctx.suite, ctx.library.suite(ctx.suite).experts)

@@ -21,7 +21,7 @@ MEASURED_STEPS = 2
 
 
 @dataclass(frozen=True)
-class Forecast:
+class RunForecast:
     """Expected time of a run, in seconds."""
 
     step: float
@@ -66,7 +66,7 @@ def forecast(wish: Wish, library: Library, runs: Sequence[RunRecord]) -> dict[st
     images = library.remember(("counts", wish.suite.name), wish.suite, lambda: _test_images(wish.suite))
     total = sum(images[task] for task in wish.tasks)
     samples = steps // wish.evaluate_every if wish.evaluate_every else 0
-    found = Forecast(
+    found = RunForecast(
         step=known if known is not None else step,
         steps=steps,
         along=samples * SAMPLE * len(wish.experts) * image,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.theme import DARK, LIGHT, Palette
+from dashboard.theme import DARK, LIGHT, PageColours
 
 
 def not_owner() -> str:
@@ -65,7 +65,7 @@ def page(title: str, text: str, *, head: str = "", busy: bool = False) -> str:
 
 
 def _css() -> str:
-    def values(palette: Palette) -> str:
+    def values(palette: PageColours) -> str:
         return (
             f"--s:{palette.surface};--c:{palette.card};--l:{palette.line};--t:{palette.text};--m:{palette.muted};"
             f"--a:{palette.accent}"

@@ -11,7 +11,7 @@ from dashboard.similarity.description import describe
 
 
 @dataclass(frozen=True)
-class Subject:
+class SimilaritySubject:
     """Whose task vectors are compared."""
 
     suite: str
@@ -24,7 +24,7 @@ class Similarities:
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    def answer(self, subject: Subject, *, again: bool = False) -> dict[str, Any]:
+    def answer(self, subject: SimilaritySubject, *, again: bool = False) -> dict[str, Any]:
         """What is known now; the first call starts the computation. Raises `UnknownName` for a suite that is gone."""
         file = self._library.suite(subject.suite)
         key = ("similarity", self._library.identity(file), subject)
@@ -35,7 +35,7 @@ class Similarities:
             return {"error": found.error}
         return {"suite": file.title, **found.value}
 
-    def _compute(self, subject: Subject, told: Progress) -> dict[str, Any]:
+    def _compute(self, subject: SimilaritySubject, told: Progress) -> dict[str, Any]:
         from core.similarity import similarity
 
         file = self._library.suite(subject.suite)

@@ -57,14 +57,13 @@ class ChainSettings(MethodSettings):
     bad_at: int = setting(0, "Step whose loss is NaN.", source="test")
 
 
-class Chain(Method):
+class Chain(Method[ChainSettings]):
     """Each step depends on all before it and on a generator, so any slip of resuming changes what follows."""
 
     name, title, paper, summary, cost = "chain", "Chain", "", "", ""
     Settings = ChainSettings
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
-        assert isinstance(settings, ChainSettings)
+    def steps(self, problem: Problem, settings: ChainSettings, resume: State | None = None) -> Iterator[Step]:
         value, generator, number = torch.zeros(1, len(problem.tasks)), torch.Generator().manual_seed(settings.seed), 0
         if resume is None:
             yield self._step(problem, settings, 0, value, generator)
@@ -79,8 +78,7 @@ class Chain(Method):
             value = (value * 1.25 + torch.rand(value.shape, generator=generator)).frac()
             yield self._step(problem, settings, number, value, generator)
 
-    def total_steps(self, settings: MethodSettings) -> int:
-        assert isinstance(settings, ChainSettings)
+    def total_steps(self, settings: ChainSettings) -> int:
         return settings.steps
 
     def _step(

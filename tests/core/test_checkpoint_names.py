@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from core.checkpoints import Kind, identify, load_checkpoint, load_expert
 from core.checkpoints.architectures import guess
 from core.checkpoints.hugging_face import from_open_clip
-from core.checkpoints.source import Entry
+from core.checkpoints.source import TensorEntry
 from core.encoders.models import architecture, build
 from core.errors import BadCheckpoint
 from tests.core.checkpoint_files import PATCH, SIZE, clip, equal, hugging_face
@@ -117,7 +117,7 @@ def test_a_query_of_another_size_than_the_key_is_refused(tmp_path: Path) -> None
 def test_the_architecture_is_told_from_shapes(arch: str) -> None:
     model = build(architecture(arch), device="meta")
     # The whole models would be gigabytes: their tables are all that is looked at.
-    table = {name: Entry(torch.float32, tuple(x.shape)) for name, x in model.state_dict().items()}
+    table = {name: TensorEntry(torch.float32, tuple(x.shape)) for name, x in model.state_dict().items()}
     tower = {name: entry for name, entry in table.items() if name.startswith("visual.")}
     assert guess(tower)[0] == arch
     if arch == "ViT-B-32":
@@ -125,7 +125,7 @@ def test_the_architecture_is_told_from_shapes(arch: str) -> None:
         assert guess(table, quick_gelu=True)[0] == f"{arch}-quickgelu"
         assert not any(name.endswith("-quickgelu") for name in guess(table, quick_gelu=False))
     last = "visual.proj" if "visual.proj" in tower else list(tower)[-1]
-    assert guess(tower | {last: Entry(torch.float32, (3, 3))}) == ()
+    assert guess(tower | {last: TensorEntry(torch.float32, (3, 3))}) == ()
 
 
 def test_a_plain_file_and_a_folder_say_the_same(tmp_path: Path) -> None:

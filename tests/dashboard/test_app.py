@@ -56,7 +56,7 @@ def contrast(first: str, second: str) -> float:
 
 
 @pytest.mark.parametrize("palette", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
-def test_every_text_is_legible_on_every_ground_it_stands_on(palette: theme.Palette) -> None:
+def test_every_text_is_legible_on_every_ground_it_stands_on(palette: theme.PageColours) -> None:
     colours = asdict(palette)
     for text, grounds in TEXT_ON.items():
         for ground in grounds:

@@ -29,6 +29,13 @@ def test_accuracy_that_falls_with_entropy_is_told_with_numbers_and_remedy() -> N
     assert notices(RECORD, [sample(0, 0.7, 1.0), sample(50, 0.55, 0.6)], Known())[0]["kind"] == "falling"
 
 
+def test_what_is_told_does_not_depend_on_words_in_a_task_s_name() -> None:
+    record = replace(RECORD, tasks=("fellows",))
+    start = replace(sample(0, 0.7, 1.0), task="fellows")
+    (notice,) = notices(record, [start], Known(expert_entropy={"fellows": 1.4}))
+    assert notice["kind"] == "unsure"
+
+
 @pytest.mark.parametrize(
     "samples",
     [

@@ -20,7 +20,7 @@ from core.progress import Progress
 from dashboard import wording
 from dashboard.library import Library
 from dashboard.planning import catalogue, gallery, wish
-from dashboard.planning.forecast import Forecast
+from dashboard.planning.forecast import RunForecast
 from dashboard.planning.presets import presets
 from tests.dashboard.conftest import Site
 from tests.tiny import make_suite
@@ -170,7 +170,7 @@ def test_a_settings_file_names_the_line_of_a_mistake(library: Library) -> None:
 
 
 def test_a_forecast_adds_steps_and_evaluation() -> None:
-    found = Forecast(step=0.5, steps=100, along=20, final=10, source="measured on this machine")
+    found = RunForecast(step=0.5, steps=100, along=20, final=10, source="measured on this machine")
     assert found.total == 80
     assert "80 s" in found.words()
     assert "0.5 s" in found.words()

@@ -17,7 +17,7 @@ DENSE = "expected a dense tensor (sparse, quantised and other special tensors ca
 
 
 @dataclass
-class Found:
+class FoundInFile:
     """Named tensors, the classes of the modules that hold them, and what was passed over."""
 
     tensors: dict[str, TensorRef] = field(default_factory=dict)
@@ -31,9 +31,9 @@ class Found:
         require(self.parts <= MAX_PARTS, f"more than {MAX_PARTS:,} modules, parameters and buffers")
 
 
-def named_tensors(root: Value) -> Found:
+def named_tensors(root: Value) -> FoundInFile:
     """The named tensors of `root`, as `torch.nn.Module.state_dict` would give them; raises `Refusal`."""
-    found = Found()
+    found = FoundInFile()
     for _ in range(MAX_WRAPPERS):
         inner = _wrapped(root)
         if inner is None:
@@ -56,7 +56,7 @@ def _wrapped(root: Value) -> str | None:
     return next((name for name in WRAPPERS if type(root.get(name)) in (dict, Made)), None)
 
 
-def _take(table: dict[str, Value], found: Found) -> None:
+def _take(table: dict[str, Value], found: FoundInFile) -> None:
     found.count(len(table))
     for name, value in table.items():
         if type(value) is TensorRef:
@@ -67,7 +67,7 @@ def _take(table: dict[str, Value], found: Found) -> None:
             found.passed_over.append(name)
 
 
-def _walk(root: Made, found: Found) -> None:
+def _walk(root: Made, found: FoundInFile) -> None:
     waiting: list[tuple[str, Value, int]] = [("", root, 0)]
     while waiting:
         prefix, module, depth = waiting.pop()

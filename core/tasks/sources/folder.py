@@ -17,7 +17,7 @@ from core.tasks.decode import SUFFIXES, open_picture
 from core.tasks.listing import Listing
 from core.tasks.sources.base import Place, Source
 from core.tasks.sources.entry import Data, Split
-from core.tasks.sources.walk import Found, level, walk
+from core.tasks.sources.walk import FoundFile, level, walk
 
 WORDS: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -44,7 +44,7 @@ class Folder(Source):
 
     def __init__(self, task: str, entry: Data, place: Place) -> None:
         super().__init__(task, entry, place)
-        self._files: dict[str, list[Found]] = {}
+        self._files: dict[str, list[FoundFile]] = {}
 
     @property
     def where(self) -> str:

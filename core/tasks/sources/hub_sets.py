@@ -23,7 +23,7 @@ from core.tasks.listing import Listing
 from core.tasks.sources.base import Source
 from core.tasks.sources.entry import Data, Split
 from core.tasks.sources.folder import WORDS
-from core.tasks.sources.walk import Found, walk
+from core.tasks.sources.walk import FoundFile, walk
 
 PARQUET = "refs/convert/parquet"
 """The branch where the hub keeps data sets of other formats as Parquet."""
@@ -156,10 +156,10 @@ class Hub(Source):
         return self.entry.snapshot()
 
     @cached_property
-    def _found(self) -> list[Found]:
+    def _found(self) -> list[FoundFile]:
         if self.entry.path is None:  # The hub library's cache consists of links into itself.
             files = sorted(file for file in self._folder.rglob("*.parquet") if file.is_file())
-            return [Found(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+            return [FoundFile(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         return [file for file in walk(self._folder, self.place) if file.path.suffix in (".parquet", ".arrow")]
 
     @property

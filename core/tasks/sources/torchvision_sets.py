@@ -22,7 +22,7 @@ from core.tasks.sources.walk import walk
 
 
 @dataclass(frozen=True)
-class Known:
+class TorchvisionSet:
     """How one data set of torchvision is opened."""
 
     prompts: str
@@ -52,26 +52,26 @@ _FLAG: dict[str, dict[str, Any]] = {"train": {"train": True}, "test": {"train": 
 _LETTERS: dict[str, dict[str, Any]] = {split: {"split": "letters", **flag} for split, flag in _FLAG.items()}
 _EMOTIONS = ("angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral")
 
-SETS: dict[str, Known] = {
-    "CIFAR10": Known("cifar10", _FLAG, "cifar-10-batches-py"),
-    "CIFAR100": Known("cifar100", _FLAG, "cifar-100-python"),
-    "DTD": Known("dtd", _named(held_out="val"), "dtd"),
-    "EMNIST": Known("emnist_letters", _LETTERS, "EMNIST", first=1, transposed=True),
-    "EuroSAT": Known("eurosat", {"test": {}}, "eurosat"),
-    "FER2013": Known("fer2013", _named(), "fer2013", order=_EMOTIONS, fetched=False),
-    "FashionMNIST": Known("fashion_mnist", _FLAG, "FashionMNIST"),
-    "Flowers102": Known("oxford_flowers102", _named(held_out="val"), "flowers-102"),
-    "Food101": Known("food101", _named(), "food-101"),
-    "GTSRB": Known("gtsrb", _named(), "gtsrb"),
-    "KMNIST": Known("kmnist", _FLAG, "KMNIST"),
-    "MNIST": Known("mnist", _FLAG, "MNIST"),
-    "OxfordIIITPet": Known("oxford-iiit-pet", _named(train="trainval"), "oxford-iiit-pet"),
-    "PCAM": Known("pcam", _named(held_out="val"), "pcam", needs="h5py"),
-    "RenderedSST2": Known("rendered-sst2", _named(held_out="val"), "rendered-sst2"),
-    "STL10": Known("stl10", _named(), "stl10_binary"),
-    "SUN397": Known("sun397", {"test": {}}, "SUN397"),
-    "SVHN": Known("svhn", _named(), ""),
-    "StanfordCars": Known("stanford-cars", _named(), "stanford_cars"),
+SETS: dict[str, TorchvisionSet] = {
+    "CIFAR10": TorchvisionSet("cifar10", _FLAG, "cifar-10-batches-py"),
+    "CIFAR100": TorchvisionSet("cifar100", _FLAG, "cifar-100-python"),
+    "DTD": TorchvisionSet("dtd", _named(held_out="val"), "dtd"),
+    "EMNIST": TorchvisionSet("emnist_letters", _LETTERS, "EMNIST", first=1, transposed=True),
+    "EuroSAT": TorchvisionSet("eurosat", {"test": {}}, "eurosat"),
+    "FER2013": TorchvisionSet("fer2013", _named(), "fer2013", order=_EMOTIONS, fetched=False),
+    "FashionMNIST": TorchvisionSet("fashion_mnist", _FLAG, "FashionMNIST"),
+    "Flowers102": TorchvisionSet("oxford_flowers102", _named(held_out="val"), "flowers-102"),
+    "Food101": TorchvisionSet("food101", _named(), "food-101"),
+    "GTSRB": TorchvisionSet("gtsrb", _named(), "gtsrb"),
+    "KMNIST": TorchvisionSet("kmnist", _FLAG, "KMNIST"),
+    "MNIST": TorchvisionSet("mnist", _FLAG, "MNIST"),
+    "OxfordIIITPet": TorchvisionSet("oxford-iiit-pet", _named(train="trainval"), "oxford-iiit-pet"),
+    "PCAM": TorchvisionSet("pcam", _named(held_out="val"), "pcam", needs="h5py"),
+    "RenderedSST2": TorchvisionSet("rendered-sst2", _named(held_out="val"), "rendered-sst2"),
+    "STL10": TorchvisionSet("stl10", _named(), "stl10_binary"),
+    "SUN397": TorchvisionSet("sun397", {"test": {}}, "SUN397"),
+    "SVHN": TorchvisionSet("svhn", _named(), ""),
+    "StanfordCars": TorchvisionSet("stanford-cars", _named(), "stanford_cars"),
 }
 """EuroSAT and SUN397 have no splits of their own there: all images are `test`, and `held_out` divides them."""
 Name = Literal[
@@ -156,7 +156,7 @@ class Torchvision(Source):
         )
 
     @property
-    def _known(self) -> Known:
+    def _known(self) -> TorchvisionSet:
         return SETS[self.entry.dataset]
 
     @cached_property

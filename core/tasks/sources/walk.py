@@ -17,7 +17,7 @@ JUNK = ("thumbs.db", "desktop.ini", "__macosx")
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFile:
     """One file."""
 
     path: Path
@@ -31,7 +31,7 @@ class Level:
     """What lies directly in a folder, by name."""
 
     folders: list[str]
-    files: list[Found]
+    files: list[FoundFile]
 
 
 def level(folder: Path, place: Place) -> Level:
@@ -51,13 +51,13 @@ def level(folder: Path, place: Place) -> Level:
                     folders.append(entry.name)
                 else:
                     facts = entry.stat()
-                    files.append(Found(path, facts.st_size, facts.st_mtime_ns))
+                    files.append(FoundFile(path, facts.st_size, facts.st_mtime_ns))
     except OSError as error:
         raise BadSuite(f"`{folder}` can't be read: {error.strerror or error}.") from None
     return Level(sorted(folders), sorted(files, key=lambda file: file.path.name))
 
 
-def walk(folder: Path, place: Place, depth: int = 0) -> Iterator[Found]:
+def walk(folder: Path, place: Place, depth: int = 0) -> Iterator[FoundFile]:
     """All files below `folder`; raises `BadSuite` as `level` does, and where it is nested too deeply."""
     if depth > DEEPEST:
         raise BadSuite(f"`{folder}` is nested more than {DEEPEST} folders deep; class folders are not.")

@@ -95,12 +95,13 @@ def test_one_thing_at_a_time_and_it_can_be_stopped() -> None:
 
 
 def test_time_left_follows_what_is_done() -> None:
-    told = Remembered()
+    told, began = Remembered(), time.monotonic()
     told.start("Counting", 4)
     assert told.left is None
     time.sleep(0.05)
     told.advance()
-    assert told.left == pytest.approx(0.15, abs=0.1)
+    # Three times as long as the one took, on however busy a machine.
+    assert 0.15 <= (told.left or 0) <= 3 * (time.monotonic() - began)
 
 
 def zipped(files: dict[str, bytes]) -> bytes:

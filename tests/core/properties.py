@@ -27,7 +27,7 @@ def sure(problem: Problem, objective: str) -> Problem:
     """The same problem; for the objective that leaves unsure samples out, with heads that make most samples sure."""
     if objective != "entropy_selected":
         return problem
-    return replace(problem, heads={task: 4 * head for task, head in problem.heads.items()})
+    return replace(problem, heads={task: 12 * head for task, head in problem.heads.items()})
 
 
 def exact(method: str) -> dict[str, Any]:

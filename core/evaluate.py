@@ -18,7 +18,6 @@ from core.objectives.entropy import entropy
 from core.problem import Problem
 from core.progress import Progress, Silent
 
-
 MEASURED = 2
 """Counts up when the same files come to other numbers, so that what was remembered before is measured again."""
 

@@ -39,7 +39,8 @@ def modules(readonly: bool) -> list[ModuleType]:
 def build_page(ctx: Context) -> gr.Blocks:
     """The whole page as Gradio blocks; mount it with `css(ctx)` and put `head(ctx)` into its HTML."""
     pages = modules(ctx.readonly)
-    with gr.Blocks(title="Mergescope", fill_width=True, analytics_enabled=False) as blocks:
+    blocks = gr.Blocks(title="Mergescope", fill_width=True, analytics_enabled=False)
+    with blocks:
         with gr.Sidebar(width=SIDEBAR, elem_id="ms-sidebar"):
             sidebar.build_sidebar(ctx)
         sidebar.build_header()

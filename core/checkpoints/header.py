@@ -95,7 +95,7 @@ def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value < 2**48
 
 
-def _entry(file: str, name: str, entry: object) -> tuple[Entry, int]:
+def _entry(file: str, name: str, entry: object) -> tuple[TensorEntry, int]:
     """What one tensor is, and where it begins after the header."""
     match entry:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [begin, end]} if len(
@@ -115,7 +115,7 @@ def _entry(file: str, name: str, entry: object) -> tuple[Entry, int]:
     return found, begin
 
 
-def _check_cover(file: str, tensors: Iterable[tuple[Entry, int]], available: int) -> None:
+def _check_cover(file: str, tensors: Iterable[tuple[TensorEntry, int]], available: int) -> None:
     """The tensors must follow each other without hole or overlap and end at the file's end."""
     at = 0
     for entry, begin in sorted(tensors, key=lambda item: (item[1], item[0].nbytes)):

@@ -112,7 +112,7 @@ def starts_as_arithmetic(record: RunRecord) -> bool:
     if method is None or method.starts_as != ARITHMETIC or record.what_if is not None:
         return False
     start, init = record.settings.get("start", NONE), record.settings.get("init")
-    return start == ARITHMETIC or (start == NONE and init == arithmetic()["scale"])
+    return bool(start == ARITHMETIC or (start == NONE and init == arithmetic()["scale"]))
 
 
 def is_arithmetic(record: RunRecord) -> bool:

@@ -54,10 +54,9 @@ class Models:
         newest = next((row for row in reversed(rows) if row.coefficients is not None), None)
         if newest is not None and newest.coefficients is not None:
             values = torch.from_numpy(newest.coefficients.copy())
-            weights = method.weights_at(problem, settings, Coefficients(record.groups, record.tasks, values))
-            if weights is not None:
-                found = weights
-                return Merged(lambda _task: found, newest.number)
+            made = method.weights_at(problem, settings, Coefficients(record.groups, record.tasks, values))
+            if made is not None:
+                return Merged(lambda _task: made, newest.number)
         if record.status == "done" and method.needed(settings) is Need.NOTHING:
             for step in method.steps(problem, settings):
                 if step.outcome is not None:

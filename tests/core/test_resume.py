@@ -172,7 +172,10 @@ POINTS = [
 ]
 
 
-@pytest.mark.parametrize(("point", "count"), POINTS)
+@pytest.mark.parametrize(
+    ("point", "count"),
+    [point if point == ("commit", 3) else pytest.param(*point, marks=pytest.mark.slow) for point in POINTS],
+)
 def test_a_kill_at_any_write_is_survived(
     forge: Forge, whole: tuple[Path, str], tiny_suite: Path, tmp_path: Path, point: str, count: int
 ) -> None:

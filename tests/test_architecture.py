@@ -1,4 +1,4 @@
-"""Rules about the source that no linter has: how long files are, what must not stand in them, what nobody uses.
+"""Rules about the source that no linter has: how long files are, what must not stand in them.
 
 Which way imports point is `lint-imports`' business (contracts in `pyproject.toml`); ruff has the other rules.
 """
@@ -12,29 +12,11 @@ from pathlib import Path
 
 import grimp
 import pytest
-from vulture import Vulture
-
-from core import measures, methods, objectives, studies
-from dashboard.theme import Palette
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "dashboard", "core", "assets", "tests", "launch.py"}
 GENERATED = ("__pycache__", "build", "dist")
 MAX_LINES = 300
-
-CALLED_BY_DECORATOR = ["@*.get", "@*.command", "@*.callback", "@field_validator", "@model_validator"]
-"""FastAPI's routes, typer's commands, pydantic's checks."""
-CALLED_BY_OTHERS = [
-    "__annotations__", "__class__", "__getattr__",  # Python
-    "model_config",  # pydantic
-    "row_factory",  # sqlite3
-    "MAX_IMAGE_PIXELS",  # Pillow
-    "capture_signals", "should_exit",  # uvicorn
-    "progress_update_sleep_when_free", "sleep_when_free",  # Gradio
-    *Palette.__annotations__,  # written into the style sheet one and all
-    *(type(room.get(name)).__name__ for room in (measures, methods, objectives, studies) for name in room.names()),
-]  # fmt: skip
-"""Names that we define and others use."""
 
 
 def sources(*folders: str) -> Iterator[Path]:
@@ -99,10 +81,3 @@ def test_the_top_level_holds_only_what_it_should() -> None:
     found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     found = {name for name in found if name not in GENERATED and not name.endswith(".egg-info")}
     assert found == TOP_LEVEL
-
-
-def test_nothing_is_defined_that_nobody_uses() -> None:
-    """What only tests use counts as unused."""
-    vulture = Vulture(ignore_names=CALLED_BY_OTHERS, ignore_decorators=CALLED_BY_DECORATOR)
-    vulture.scavenge([ROOT / "core", ROOT / "dashboard", ROOT / "launch.py"])
-    assert [item.get_report() for item in vulture.get_unused_code()] == []

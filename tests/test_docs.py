@@ -123,6 +123,7 @@ def test_the_readme_s_commands_run_as_documented(
     assert {"merged.safetensors", "report.json", "coefficients.csv"} <= {path.name for path in tmp_path.iterdir()}
 
 
+@pytest.mark.slow
 def test_the_readme_s_python_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_suite(home / "suites", name="demo", names=["digits", "letters"])
     [code] = blocks(README, "python")

@@ -52,6 +52,7 @@ def authors(suite: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_authors_layout_merges_to_the_same_task_vectors(authors: Path, suite: Path, cli: Cli) -> None:
     assert check(find(str(authors))) == []
     how: dict[str, Any] = {"device": "cpu", "precision": "float32", "micro_batch": 64}

@@ -34,6 +34,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["payloads", "bombs"])
 def test_hostile_files_are_refused_and_nothing_runs(which: str, opened: dict[str, Any]) -> None:
     found = opened[which]
@@ -48,6 +49,7 @@ def test_hostile_files_are_refused_and_nothing_runs(which: str, opened: dict[str
         assert "\n" not in message, name
 
 
+@pytest.mark.slow
 def test_payloads_where_nothing_looks_do_not_run_either(opened: dict[str, Any]) -> None:
     found = opened["odd"]
     assert {answer[0] for answer in found.values()} == {"read"}

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import peft
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,8 +19,11 @@ from core.suites import find
 from tests.core.checkpoint_files import clip, equal, hugging_face
 from tests.tiny import make_suite
 
-# PEFT 0.21 asks transformers 5 for a property under its former name.
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+pytestmark = [
+    pytest.mark.slow,  # Importing peft takes seconds, which is also why it is done late.
+    # PEFT 0.21 asks transformers 5 for a property under its former name.
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
+]
 
 ALL = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
 PLAIN: dict[str, dict[str, Any]] = {
@@ -39,6 +41,8 @@ PLAIN: dict[str, dict[str, Any]] = {
 
 def adapter(folder: Path, kind: str = "CLIPVisionModelWithProjection", **config: Any) -> tuple[Any, dict[str, Tensor]]:
     """Save an adapter with random numbers; return the merged model and the base's image encoder (open_clip's names)."""
+    import peft
+
     model = hugging_face(kind)
     torch.manual_seed(5)
     options = {"r": 4, "lora_alpha": 6, "target_modules": ["q_proj"]} | config
@@ -149,6 +153,8 @@ def test_what_is_not_plain_lora_is_refused_by_name(case: str, tmp_path: Path) ->
 
 
 def test_another_kind_of_adapter_is_refused_by_name(tmp_path: Path) -> None:
+    import peft
+
     peft.get_peft_model(hugging_face("CLIPVisionModel"), peft.LoHaConfig(target_modules=["q_proj"])).save_pretrained(
         tmp_path
     )

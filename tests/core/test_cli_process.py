@@ -64,6 +64,7 @@ def test_ctrl_c_gives_130_and_a_hint_and_resume_equals_never_having_stopped(
     assert json.loads((tmp_path / "report.json").read_text("utf-8")) == resumed.data
 
 
+@pytest.mark.slow
 def test_a_failure_is_one_line_and_status_2_for_a_shell_too(tiny_suite: Path, tmp_path: Path) -> None:
     command = [*LAUNCH, "merge", str(tiny_suite), "--set", "steps=-1"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=180, check=False)
@@ -105,6 +106,7 @@ def test_without_a_terminal_no_bar_is_drawn(cli: Cli, tiny_suite: Path) -> None:
     assert answer.err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["merge", "--help"], ["runs", "--help"], ["merge", "x", "--bogus"]])
 def test_help_and_usage_errors_do_not_load_the_engine(arguments: list[str]) -> None:
     code = (

@@ -38,6 +38,7 @@ def package() -> Any:
             pytest.skip(f"imagecorruptions can't be imported: {error}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("severity", SEVERITIES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_pixels_equal_those_of_an_independent_package(kind: str, severity: int, package: Any) -> None:

@@ -46,6 +46,7 @@ class Checkpoint:
         return self._weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taken", [(), ("task1",)])
 @pytest.mark.parametrize("per", ["model", "layer"])
 def test_choices_equal_fusion_bench(per: Any, taken: tuple[str, ...], problem64: Problem) -> None:

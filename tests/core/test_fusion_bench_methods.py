@@ -24,6 +24,7 @@ from core.techniques.masks import masks
 from tests.core.properties import assert_close, merged
 
 METHOD = "fusion_bench.method."
+pytestmark = pytest.mark.slow  # Importing them takes that long.
 
 
 @contextlib.contextmanager

@@ -258,6 +258,7 @@ def fusion_bench_wrapper(name: str) -> Any:
     return Wrapper
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clamp", [True, False])
 @pytest.mark.parametrize("kind", ["layer", "task"])
 def test_gradient_equals_fusion_bench(kind: str, clamp: bool, problem64: Problem, naive: Naive) -> None:

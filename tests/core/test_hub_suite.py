@@ -107,6 +107,7 @@ def suite(hub: Hub, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_suite_is_fetched_once_and_then_merges_without_a_connection(
     suite: Path, hub: Hub, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

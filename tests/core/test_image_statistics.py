@@ -96,6 +96,7 @@ def test_regmean_equals_its_closed_form(diagonal: float, problem64: Problem, nai
         torch.testing.assert_close(found[name], expected, rtol=0, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
 
 
+@pytest.mark.slow
 def test_regmean_equals_fusion_bench(problem64: Problem, naive: Naive) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -191,6 +192,7 @@ def test_fisher_equals_its_definition(answers: str, normalise: bool, problem64: 
         torch.testing.assert_close(found[name], expected, rtol=0, atol=1e-8, msg=lambda m, n=name: f"{n}: {m}")
 
 
+@pytest.mark.slow
 def test_fisher_of_sampled_answers_is_close_to_all_answers(problem64: Problem) -> None:
     """One draw an image is noisy; the mean of the experts knows nothing of the images."""
     flat = problem64.task_vectors.flat
@@ -199,6 +201,7 @@ def test_fisher_of_sampled_answers_is_close_to_all_answers(problem64: Problem) -
     assert 0.01 < (drawn - exact).norm() < 0.6 * (plain - exact).norm()
 
 
+@pytest.mark.slow
 def test_fisher_in_bfloat16_is_close_to_fisher_in_float32(problem32: Problem) -> None:
     half = replace(problem32, encoder=problem32.encoder.with_precision("bfloat16"))
     flat = problem32.task_vectors.flat

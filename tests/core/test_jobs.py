@@ -70,6 +70,7 @@ def test_a_submitted_run_is_done_in_the_background(
     until(lambda: jobs.position(run_id) is None)
 
 
+@pytest.mark.slow
 def test_runs_of_one_device_wait_for_each_other(
     jobs: Jobs, store: Store, request_for: Callable[..., RunRequest]
 ) -> None:
@@ -173,6 +174,7 @@ def test_pause_and_resume(jobs: Jobs, store: Store, request_for: Callable[..., R
     assert store.run(run_id).status == "running"
 
 
+@pytest.mark.slow
 def test_a_stopped_run_restarts_where_it_was(jobs: Jobs, store: Store, request_for: Callable[..., RunRequest]) -> None:
     run_id = jobs.submit(request_for({"steps": 40, "batch": 1}))
     until(lambda: store.run(run_id).steps_done > 3)

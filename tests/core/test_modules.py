@@ -82,6 +82,7 @@ def quietly(module: str, name: str) -> Any:
         return getattr(importlib.import_module(module), name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_a_routed_mlp_equals_fusion_bench(batch_first: bool) -> None:
     """The same router and MLPs: outputs, and gradients of the router, image by image."""
@@ -142,6 +143,7 @@ def test_each_image_is_routed_on_its_own(problem32: Problem) -> None:
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["surgery", "wemoe"])
 def test_a_result_with_modules_is_measured_with_them_and_not_exported(
     method: str, problem32: Problem, tmp_path: Path

@@ -138,6 +138,7 @@ def test_every_balance_resumes_bit_for_bit(balance: str, problem32: Problem, tmp
         )
 
 
+@pytest.mark.slow
 def test_balances_differ_and_all_learn(problem32: Problem) -> None:
     ends = {}
     for balance in BALANCES:

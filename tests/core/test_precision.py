@@ -131,6 +131,7 @@ def test_micro_batches_fill_the_memory_set_aside(problem32: Problem) -> None:
     assert 1.5 < activation_bytes(double, wide, images) / each <= 2.5
 
 
+@pytest.mark.slow
 def test_counting_activations_leaves_nothing_in_memory(problem32: Problem) -> None:
     def alive() -> int:
         return sum(type(one) is torch.Tensor for one in gc.get_objects())

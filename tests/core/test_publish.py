@@ -37,6 +37,7 @@ def arch(**changes: Any) -> Architecture:
     return Architecture("tiny", CONFIG | changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quick_gelu", [True, False])
 @pytest.mark.parametrize("part", ["model", "image encoder"])
 def test_transformers_loads_it_and_gives_the_same_features(part: str, quick_gelu: bool, tmp_path: Path) -> None:
@@ -89,6 +90,7 @@ def run_id(cli: Cli, tiny_suite: Path) -> str:
     return str(cli("runs", "list", "--json").data["runs"][0]["id"])
 
 
+@pytest.mark.slow
 def test_a_run_is_exported_as_a_folder(cli: Cli, run_id: str, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     answer = cli("runs", "export", run_id, "--format", "hf", "--out", folder)
@@ -117,6 +119,7 @@ def test_a_run_is_exported_as_a_folder(cli: Cli, run_id: str, tmp_path: Path) ->
     cli("runs", "export", run_id, "--format", "hf", "--out", folder).refused("new or empty folder")
 
 
+@pytest.mark.slow
 def test_sending_needs_a_folder_and_a_name(cli: Cli, run_id: str, tmp_path: Path) -> None:
     cli("runs", "export", run_id, "--push", "me/model").refused("--format hf")
     for name in ("model", "a/b/c", "../x", "https://huggingface.co/me/model", "me/"):

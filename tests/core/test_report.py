@@ -109,6 +109,7 @@ def test_a_data_free_method_counts_as_one_step_and_has_empty_histories() -> None
     assert report["coefficients"] == {"groups": [], "tasks": ["a"], "values": []}
 
 
+@pytest.mark.slow
 def test_peak_memory_is_that_of_this_process_alone() -> None:
     ballast = np.ones(64 * 2**20 // 8)
     here = peak_memory_mb()

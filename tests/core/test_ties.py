@@ -126,6 +126,7 @@ def fusion_bench(deltas: Tensor, keep: float, how: str) -> Tensor:
         return ties_merging(deltas.clone(), reset_thresh=keep, merge_func=how)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", AGGREGATES)
 @pytest.mark.parametrize("keep", [0.05, 0.2, 0.5])
 def test_ties_equals_fusion_bench(keep: float, how: str, problem64: Problem) -> None:
@@ -140,6 +141,7 @@ def test_ties_equals_fusion_bench(keep: float, how: str, problem64: Problem) -> 
         )
 
 
+@pytest.mark.slow
 def test_where_fusion_bench_differs(problem64: Problem) -> None:
     """A sum of zero under a tied majority: their `sign > 0 ? v > 0 : v < 0` keeps the negative entry by accident."""
     deltas = torch.tensor([[1.0, 2.0, -2.0], [-1.0, 2.0, -2.0]], dtype=torch.float64)

@@ -247,6 +247,7 @@ COUNTS = {
 """Classes of the 20 published tasks."""
 
 
+@pytest.mark.slow
 def test_published_prompts_equal_those_of_fusion_bench() -> None:
     from fusion_bench.tasks.clip_classification import get_classnames_and_templates
 

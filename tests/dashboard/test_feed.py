@@ -101,6 +101,7 @@ def test_queued_run_has_no_columns_and_keeps_the_cursor(store: Store) -> None:
     assert "columns" not in answer
 
 
+@pytest.mark.slow
 def test_long_runs_are_decimated_and_end_with_the_newest_step(store: Store) -> None:
     answers = follow(store, running(store, 2051, tasks=1, blocks=0))
     numbers = [number for answer in answers for number in answer["numbers"]]

@@ -66,6 +66,7 @@ def test_the_files_hold_what_they_say(dashboard_site: Site, short_run: str) -> N
         assert {"README.md", "app.py", "requirements.txt"} <= set(archive.namelist())
 
 
+@pytest.mark.slow
 def test_the_zip_for_transformers_is_loaded_by_it(dashboard_site: Site, short_run: str, tmp_path: Path) -> None:
     http, offered = dashboard_site.owner().http, files(dashboard_site, short_run)
     with zipfile.ZipFile(io.BytesIO(http.get(offered["transformers"]).content)) as archive:

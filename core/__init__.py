@@ -17,15 +17,15 @@ from typing import Any
 _HOME = {
     "BadInput": "core.errors",
     "MergescopeError": "core.errors",
-    "Problem": "core.problem",
+    "Problem": "core.problem.problem",
     "RunFailed": "core.errors",
-    "SuiteFile": "core.suites",
-    "TaskVectors": "core.task_vectors",
-    "find": "core.suites",
-    "load": "core.loading",
-    "merge": "core.merged",
+    "SuiteFile": "core.suite.find",
+    "TaskVectors": "core.problem.task_vectors",
+    "find": "core.suite.find",
+    "load": "core.problem.loading",
+    "merge": "core.problem.merged",
     "parse": "core.settings",
-    "references": "core.evaluate",
+    "references": "core.problem.evaluate",
 }
 
 __all__ = [*_HOME, "methods", "objectives"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable
 from functools import cached_property
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -22,8 +21,8 @@ T = TypeVar("T", bound=_HasName)
 class Registry(Generic[T]):
     """An instance of every concrete subclass of `kind` defined in the modules of `package`, by its name."""
 
-    def __init__(self, package: str, path: Iterable[str], kind: type[T], noun: str) -> None:
-        self._package, self._path, self._kind, self._noun = package, path, kind, noun
+    def __init__(self, package: str, kind: type[T], noun: str) -> None:
+        self._package, self._kind, self._noun = package, kind, noun
 
     def names(self) -> tuple[str, ...]:
         """Names of all entries, sorted."""
@@ -39,7 +38,7 @@ class Registry(Generic[T]):
     def _found(self) -> dict[str, T]:
         """Collected when first asked for: entries may import their own package."""
         found: dict[str, T] = {}
-        for module_info in pkgutil.iter_modules(self._path):
+        for module_info in pkgutil.iter_modules(importlib.import_module(self._package).__path__):
             module = importlib.import_module(f"{self._package}.{module_info.name}")
             for _, value in inspect.getmembers(module, inspect.isclass):
                 if value.__module__ != module.__name__ or inspect.isabstract(value):

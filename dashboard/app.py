@@ -101,7 +101,7 @@ class Dashboard:
         store = Store.open(self.folder, write=not self.read_only)
         jobs, studies = None, None
         if not store.read_only:
-            from core.jobs import Jobs
+            from core.runs.jobs import Jobs
             from core.studies.engine.background import Background
 
             jobs = Jobs(store, limit=settings.QUEUE, load=library.load_for_run, worker=worker)

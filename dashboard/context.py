@@ -30,11 +30,11 @@ from core.errors import BadInput, MergescopeError, StoreReadOnly, UnknownName
 from dashboard.tunnel import Tunnel
 
 if TYPE_CHECKING:
-    from core.jobs import Jobs
-    from core.problem import Problem
+    from core.problem.problem import Problem
     from core.progress import Progress
+    from core.runs.jobs import Jobs
     from core.store import RunRecord, Store
-    from core.suites import SuiteFile
+    from core.suite.find import SuiteFile
     from dashboard.access import Access
     from dashboard.library import Library
 
@@ -153,7 +153,7 @@ class Context:
 
         Raises `BadInput` where the suite's checkpoints are not the run's own any more.
         """
-        from core.variants import as_stored
+        from core.problem.variants import as_stored
 
         how, suite = record.execution, self.library.suite(record.suite)
         names = how.get("loaded") or [*record.tasks, *how.get("unseen", ())]

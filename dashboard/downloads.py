@@ -10,14 +10,14 @@ from pathlib import Path
 
 import yaml
 
-from core import suites
-from core.card import model_card
-from core.encoders.transformers_model import obstacles
 from core.errors import BadInput, MergescopeError, UnknownName
-from core.export import export_coefficients
-from core.session import MERGED
+from core.export.card import model_card
+from core.export.transformers_model import obstacles
+from core.export.weights import export_coefficients
+from core.runs.session import MERGED
 from core.store import RunRecord, Store
-from core.suites import SuiteFile
+from core.suite import find as suites
+from core.suite.find import SuiteFile
 from dashboard.static_export.figures import write_figures
 from dashboard.static_export.replay import write_html
 from dashboard.static_export.space import write_space
@@ -145,7 +145,7 @@ def _space(store: Store, record: RunRecord, path: Path) -> None:
 
 
 def _transformers(store: Store, record: RunRecord, path: Path) -> None:
-    from core.publish import write_folder
+    from core.export.publish import write_folder
 
     folder = path.with_suffix("")
     write_folder(record, store.steps(record.id), store.artefact(record.id, MERGED), suites.find(record.origin), folder)

@@ -15,8 +15,8 @@ from core.progress import Progress, Standing
 from core.runs.work import Lane, Work, Worker
 
 if TYPE_CHECKING:
-    from core.problem import Problem
-    from core.suites import SuiteFile
+    from core.problem.problem import Problem
+    from core.suite.find import SuiteFile
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Library:
 
     def suites(self) -> Mapping[str, SuiteFile]:
         """The suites that can be chosen, by name; a file is read again once it has changed."""
-        from core.suites import available, find
+        from core.suite.find import available, find
 
         found: dict[str, SuiteFile] = {}
         with self._lock:
@@ -74,7 +74,7 @@ class Library:
 
     def chosen(self, wanted: str) -> str:
         """The name of the suite on the command line; raises `UnknownName` or `BadSuite` where there is none."""
-        from core.suites import find
+        from core.suite.find import find
 
         return find(wanted).name
 
@@ -104,12 +104,12 @@ class Library:
         progress: Progress | None = None,
         **how: Any,
     ) -> Problem:
-        """As `core.loading.load`, from memory where the same was loaded before.
+        """As `core.problem.loading.load`, from memory where the same was loaded before.
 
         Each caller gets an object of its own, so that pausing a run does not hold up a page.
         """
         from core.encoders.precision import choose_device
-        from core.loading import load
+        from core.problem.loading import load
 
         if tasks is not None and set(tasks) == {task.name for task in suite.tasks}:
             tasks = None

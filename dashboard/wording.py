@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.methods.base import Method
+    from core.problem.method import Method
 
 STATUS = {"queued": "waiting"}
 """What a status is called; all others by their own names."""

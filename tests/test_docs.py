@@ -14,7 +14,7 @@ import typer
 
 from core.cli.app import app
 from core.store import Store
-from core.suites import find
+from core.suite.find import find
 from tests.tiny import make_suite
 
 ROOT = Path(__file__).resolve().parent.parent

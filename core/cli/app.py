@@ -54,7 +54,7 @@ app.command()(doctor.doctor)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from core.report import version
+        from core.export.report import version
 
         print(f"mergescope {version()}")
         raise typer.Exit

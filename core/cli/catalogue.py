@@ -11,7 +11,7 @@ from core.cli.output import print_json, print_table
 from core.errors import BadInput
 
 if TYPE_CHECKING:
-    from core.methods.base import Method
+    from core.problem.method import Method
     from core.tasks.task import Task
 
 
@@ -22,7 +22,7 @@ def methods(
 ) -> None:
     """List the merging methods, or one method's settings with their defaults and sources."""
     if guide:
-        from core.guide import bundled, markdown
+        from core.studies.guide import bundled, markdown
 
         print(markdown(bundled()), end="")
         return
@@ -90,13 +90,13 @@ def suites(as_json: options.Json = False) -> None:
 
 
 def _suite_names() -> list[str]:
-    from core.suites import available
+    from core.suite.find import available
 
     return sorted(available())
 
 
 def _describe_suite(name: str) -> dict[str, Any]:
-    from core.suites import available, find
+    from core.suite.find import available, find
 
     row: dict[str, Any] = {
         "name": name,
@@ -120,7 +120,7 @@ def _describe_suite(name: str) -> dict[str, Any]:
 
 def tasks(suite: options.SuiteName, as_json: options.Json = False) -> None:
     """List the tasks of SUITE: classes, templates, and whether there is an expert."""
-    from core.suites import find
+    from core.suite.find import find
 
     file = find(suite)
     rows: list[dict[str, Any]] = [

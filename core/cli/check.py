@@ -15,9 +15,9 @@ SHOWN = 12
 
 def check(suite: options.SuiteName, tasks: options.Tasks = None, as_json: options.Json = False) -> None:
     """Hold every file of SUITE against its base and list all problems; the exit status is 2 if there are any."""
-    from core import checking
     from core.cli.loading import suite_and_tasks
-    from core.validation import as_json as plain
+    from core.problem import examine as checking
+    from core.problem.validation import as_json as plain
 
     file, chosen = suite_and_tasks(suite, tasks)
     with shown() as progress:

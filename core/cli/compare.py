@@ -15,11 +15,11 @@ from core.cli.stores import folder_of_runs, writing_somewhere
 from core.errors import FAULTS, BadInput, MergescopeError, RunFailed, UnknownName, told
 
 if TYPE_CHECKING:
-    from core.methods.base import Method
-    from core.problem import Problem
+    from core.problem.method import Method
+    from core.problem.problem import Problem
     from core.settings import MethodSettings
     from core.store import Store
-    from core.suites import SuiteFile
+    from core.suite.find import SuiteFile
 
 
 def compare(

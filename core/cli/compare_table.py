@@ -9,16 +9,16 @@ from core.cli.output import number, print_table
 
 if TYPE_CHECKING:
     from core.step import Need
-    from core.suites import SuiteFile
+    from core.suite.find import SuiteFile
 
 HISTORIES = ("entropy", "coefficients")
 _FORMS = ("one model", "one model per task", "needs task modules")
-"""Forms of results (`core.methods.base.Form`), the comparable one first."""
+"""Forms of results (`core.problem.method.Form`), the comparable one first."""
 
 
 def row_of(label: str, needs: Need, run: str, report: dict[str, Any], reused: bool) -> dict[str, Any]:
     """A row of the JSON output: the report without its histories, and what the method had to be given."""
-    from core.report import average_ci95
+    from core.export.report import average_ci95
 
     facts = {name: value for name, value in report.items() if name not in HISTORIES}
     bounds = average_ci95(report["tasks"], report["coefficients"]["tasks"])

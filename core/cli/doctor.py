@@ -110,8 +110,8 @@ def _folders() -> list[Finding]:
 
 
 def _suite() -> list[Finding]:
-    from core.loading import load
-    from core.suites import find
+    from core.problem.loading import load
+    from core.suite.find import find
     from core.tasks import SPLITS
 
     try:

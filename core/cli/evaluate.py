@@ -13,8 +13,8 @@ from core.cli.progress import shown
 from core.errors import BadInput, UnknownName
 
 if TYPE_CHECKING:
-    from core.evaluate import Evaluation
-    from core.problem import Problem
+    from core.problem.evaluate import Evaluation
+    from core.problem.problem import Problem
     from core.step import Weights
 
 
@@ -58,7 +58,7 @@ def _weights(problem: Problem, path: Path | None, expert: str | None) -> tuple[W
 
 
 def _measure(problem: Problem, weights: Weights, tasks: list[str]) -> list[Evaluation]:
-    from core.evaluate import evaluate as measure
+    from core.problem.evaluate import evaluate as measure
 
     found = []
     with shown() as progress:

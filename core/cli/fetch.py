@@ -10,7 +10,7 @@ from core.cli.progress import shown
 def fetch(suite: options.SuiteName, tasks: options.Tasks = None, as_json: options.Json = False) -> None:
     """Fetch the checkpoints of SUITE from the Hugging Face hub; one that broke off goes on where it stopped."""
     from core.cli.loading import suite_and_tasks
-    from core.hub.suite import fetch_suite
+    from core.suite.fetch import fetch_suite
 
     file, chosen = suite_and_tasks(suite, tasks)
     with shown() as progress:

@@ -20,7 +20,7 @@ def scan(
     as_json: options.Json = False,
 ) -> None:
     """Say what FOLDER holds that a suite can be made of: checkpoints, heads and sets of images."""
-    from core.composing import scan as scanning
+    from core.suite import scan as scanning
 
     with shown() as progress:
         found = scanning.scan(folder, progress)
@@ -54,7 +54,7 @@ def scan(
 @app.command("list")
 def list_folders(as_json: options.Json = False) -> None:
     """List the folders."""
-    from core.roots import roots
+    from core.suite.roots import roots
 
     known = [str(folder) for folder in roots()]
     if as_json:
@@ -66,7 +66,7 @@ def list_folders(as_json: options.Json = False) -> None:
 @app.command("add")
 def add(folder: Folder) -> None:
     """Let every suite open files below FOLDER."""
-    from core.roots import add_root
+    from core.suite.roots import add_root
 
     print(f"Added {add_root(folder)}.")
 
@@ -74,7 +74,7 @@ def add(folder: Folder) -> None:
 @app.command("remove")
 def remove(folder: Folder) -> None:
     """Take FOLDER off the list; its files stay."""
-    from core.roots import remove_root
+    from core.suite.roots import remove_root
 
     remove_root(folder)
     print(f"Removed {folder}.")

@@ -10,10 +10,10 @@ from core.cli.progress import shown
 from core.errors import UnknownName
 
 if TYPE_CHECKING:
-    from core.methods.base import Method
-    from core.problem import Problem
+    from core.problem.method import Method
+    from core.problem.problem import Problem
     from core.settings import MethodSettings
-    from core.suites import SuiteFile
+    from core.suite.find import SuiteFile
 
 
 HELD = {
@@ -27,7 +27,7 @@ HELD = {
 
 def suite_and_tasks(suite: str, tasks: str | None) -> tuple[SuiteFile, list[str] | None]:
     """The suite file and the chosen tasks, names checked; raises `BadInput`."""
-    from core import suites
+    from core.suite import find as suites
 
     chosen = names(tasks, "--tasks")
     file = suites.find(suite)
@@ -38,7 +38,7 @@ def suite_and_tasks(suite: str, tasks: str | None) -> tuple[SuiteFile, list[str]
 
 def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str, memory: str = "auto") -> Problem:
     """Load base, experts, heads and images, with a progress bar on a terminal."""
-    from core import loading
+    from core.problem import loading
 
     if memory not in HELD:
         raise UnknownName("memory", memory, tuple(HELD))

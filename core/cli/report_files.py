@@ -25,7 +25,7 @@ def write_report(report: dict[str, Any], path: Path) -> None:
 
 def model_of(store: Store, run_id: str) -> Path:
     """The file of a run's merged model; raises `BadInput` where the run has none."""
-    from core.session import MERGED
+    from core.runs.session import MERGED
     from core.step import Form
 
     if MERGED not in store.artefacts(run_id):
@@ -83,7 +83,7 @@ def summary(report: dict[str, Any]) -> list[str]:
 
 
 def _means(report: dict[str, Any]) -> list[str]:
-    from core.report import averaged
+    from core.export.report import averaged
     from core.statistics import mean
 
     counted = averaged(report["tasks"], report["coefficients"]["tasks"])

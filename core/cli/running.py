@@ -10,12 +10,12 @@ from core.cli.stores import command
 from core.errors import MergescopeError
 
 if TYPE_CHECKING:
-    from core.methods.base import Method
-    from core.problem import Problem
+    from core.problem.method import Method
+    from core.problem.problem import Problem
     from core.progress import Progress
     from core.settings import MethodSettings
     from core.store import Store
-    from core.suites import SuiteFile
+    from core.suite.find import SuiteFile
 
 
 class Interrupted(MergescopeError):
@@ -43,7 +43,7 @@ def finished_or_run(
 ) -> tuple[str, dict[str, Any], bool]:
     """Id and report of the run that is exactly this one, and whether it was finished before; unless `fresh`, one that
     was stopped goes on."""
-    from core import runner
+    from core.runs import runner
 
     known = None if fresh else runner.earlier(store, problem, method, settings)
     if known is not None and known.report is not None:
@@ -54,7 +54,7 @@ def finished_or_run(
 
 def resume(store: Store, run_id: str) -> dict[str, Any]:
     """Go on with a stored run after its last recorded step; its report."""
-    from core import runner
+    from core.runs import runner
 
     with shown() as progress:
         problem, method, settings = runner.reopen(store.run(run_id), progress)
@@ -71,13 +71,13 @@ def execute(
 
 def origin(file: SuiteFile) -> str:
     """What finds the suite again: its name where it is bundled or one's own, else its file."""
-    from core.suites import available
+    from core.suite.find import available
 
     return file.name if available().get(file.name) == file.path else str(file.path.resolve())
 
 
 def _create(store: Store, problem: Problem, file: SuiteFile, method: Method, settings: MethodSettings) -> str:
-    from core import runner
+    from core.runs import runner
 
     return runner.create(store, problem, method, settings, origin=origin(file))
 
@@ -91,7 +91,7 @@ def _execute(
     progress: Progress,
     kept: bool,
 ) -> dict[str, Any]:
-    from core import runner
+    from core.runs import runner
 
     try:
         return runner.execute(store, run_id, problem, method, settings, progress=progress)
@@ -106,7 +106,7 @@ def warn_of_distrust(problem: Problem, settings: MethodSettings) -> None:
 
     if not isinstance(settings, LearningSettings) or settings.objective != "entropy":
         return
-    from core.trust import trust
+    from core.insight.trust import trust
 
     with shown() as progress:
         found = trust(problem, init=settings.init, split=settings.adapt_on, progress=progress)

@@ -197,7 +197,7 @@ def export(
         result = _finished(store, record) if report is not None else {}
         model = report_files.model_of(store, run_id) if out is not None else None
         if coefficients is not None:
-            from core.export import export_coefficients
+            from core.export.weights import export_coefficients
 
             export_coefficients(record, store.steps(run_id), coefficients)
         if out is not None and model is not None:
@@ -208,7 +208,8 @@ def export(
 
 
 def _export_folder(run_id: str, folder: Path, runs: Path | None, push: str | None, *, public: bool) -> None:
-    from core import publish, suites
+    from core.export import publish
+    from core.suite import find as suites
 
     if push is not None:
         publish.check_repository(push)

@@ -11,7 +11,7 @@ from core.cli.output import number, print_json, print_table
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.similarity import Relation, Similarity
+    from core.insight.similarity import Relation, Similarity
 
 
 def similarity(
@@ -23,8 +23,8 @@ def similarity(
     file, subset = loading.suite_and_tasks(suite, tasks)
     vectors = loading.load(file, subset, "cpu", "float32").task_vectors
 
-    from core.similarity import ALL
-    from core.similarity import similarity as compute
+    from core.insight.similarity import ALL
+    from core.insight.similarity import similarity as compute
 
     found = compute(vectors)
     if as_json:

@@ -16,12 +16,12 @@ from core.cli.stores import folder_of_runs, writing
 from core.errors import BadInput, RunFailed
 
 if TYPE_CHECKING:
-    from core.problem import Problem
+    from core.problem.problem import Problem
     from core.store import Store, StudyRecord
     from core.studies import Study
     from core.studies.engine.cells import Cell
     from core.studies.engine.options import StudyOptions
-    from core.suites import SuiteFile
+    from core.suite.find import SuiteFile
 
 draw_page: Callable[..., str] | None = None
 """Makes the HTML file of a study; `launch.py` sets it, since the engine draws nothing."""
@@ -100,10 +100,11 @@ class _Asked:
 
 
 def _asked(name: str | None, suite: str | None, recipe: Path | None, values: dict[str, Any]) -> _Asked:
-    from core import studies, suites
+    from core import studies
     from core.settings import parse
     from core.studies.engine.options import StudyOptions
     from core.studies.engine.recipe import read
+    from core.suite import find as suites
 
     if recipe is not None:
         if name is not None or suite is not None:

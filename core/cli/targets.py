@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.errors import BadInput
 
 if TYPE_CHECKING:
-    from core.suites import SuiteFile
+    from core.suite.find import SuiteFile
 
 
 def check(path: Path | None, option: str, *suffixes: str) -> None:

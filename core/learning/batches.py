@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput
-from core.merged import Batch, Measured
 from core.objectives import Objective, Target
-from core.problem import Problem
+from core.problem.merged import Batch, Measured
+from core.problem.problem import Problem
 from core.step import Need, State
 from core.tasks import Stream
 

@@ -10,16 +10,16 @@ from pydantic import field_validator
 from torch import Tensor
 
 from core import objectives
-from core.grouping import GroupKind
 from core.learning import starts
 from core.learning.batches import Batches
 from core.learning.optimiser import Adam, require_finite
-from core.merged import Batch, Measured, MergedModel
-from core.mixture import Mixture
-from core.problem import Problem
+from core.problem.grouping import GroupKind
+from core.problem.merged import Batch, Measured, MergedModel
+from core.problem.mixture import Mixture
+from core.problem.problem import Problem
+from core.problem.task_vectors import TaskVectors
 from core.settings import MethodSettings, setting
 from core.step import Coefficients, Outcome, State, Step, Weights
-from core.task_vectors import TaskVectors
 
 PAPER = "AdaMerging (ICLR 2024)"
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.grouping import block_of
-from core.problem import Problem
-from core.task_vectors import TaskVectors
+from core.problem.grouping import block_of
+from core.problem.problem import Problem
+from core.problem.task_vectors import TaskVectors
 from core.techniques.spectral import FUSED, svd
 
 Decompose = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from core import objectives
 from core.learning.coefficients import L, Learner, around_start
 from core.learning.optimiser import carry_out
-from core.methods.base import Method, Need, State, Step
-from core.mixture import Mixture
-from core.problem import Problem
-from core.task_vectors import TaskVectors
+from core.problem.method import Method, Need, State, Step
+from core.problem.mixture import Mixture
+from core.problem.problem import Problem
+from core.problem.task_vectors import TaskVectors
 
 
 class LearningMethod(Method[L]):

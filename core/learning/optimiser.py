@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from core.errors import NonFinite
-from core.merged import Measured
+from core.problem.merged import Measured
 from core.step import State, Step
 
 

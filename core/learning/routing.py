@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from core.encoders.encoder import Encoder
 from core.errors import BadInput
-from core.problem import Problem
+from core.problem.problem import Problem
 from core.seeds import generator
 
 _LAYERS = ("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias")

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from core import methods
-from core.merged import Batch
 from core.objectives import Objective
-from core.problem import Problem
+from core.problem.merged import Batch
+from core.problem.method import METHODS
+from core.problem.problem import Problem
+from core.problem.task_vectors import TaskVectors
 from core.settings import parse
 from core.step import Need, Weights
-from core.task_vectors import TaskVectors
 
 NONE = "none"
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
@@ -21,12 +21,12 @@ SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
 
 def names() -> tuple[str, ...]:
     """What a start can be: nothing, or a method that needs no data and makes one model."""
-    return (NONE, *(name for name in methods.names() if _suits(name)))
+    return (NONE, *(name for name in METHODS.names() if _suits(name)))
 
 
 def check(name: str) -> str:
     """`name`; raises `ValueError`, which names what there is."""
-    if name != NONE and (name not in methods.names() or not _suits(name)):
+    if name != NONE and (name not in METHODS.names() or not _suits(name)):
         raise ValueError(f"one of {', '.join(names())}")
     return name
 
@@ -62,7 +62,7 @@ def fitting_scale(problem: Problem, change: Tensor, batches: Sequence[Batch], ob
 
 def made(problem: Problem, start: str) -> Weights:
     """The model that a method makes with its defaults."""
-    method = methods.get(start)
+    method = METHODS.get(start)
     outcome = None
     for step in method.steps(problem, parse(method.Settings, {}, start)):
         outcome = step.outcome or outcome
@@ -71,5 +71,5 @@ def made(problem: Problem, start: str) -> Weights:
 
 
 def _suits(name: str) -> bool:
-    found = methods.get(name)
+    found = METHODS.get(name)
     return found.single and found.needs is Need.NOTHING

@@ -7,5 +7,5 @@ from core.registry import Registry
 
 __all__ = ["Measure", "Subject", "get", "names"]
 
-_registry = Registry(__name__, __path__, Measure, "measure")
+_registry = Registry(__name__, Measure, "measure")
 names, get = _registry.names, _registry.get

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-from core.evaluate import evaluate
 from core.measures.base import Measure, Subject
+from core.problem.evaluate import evaluate
 
 
 class AccuracyAt(Measure):

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from core.methods.base import Method
-from core.problem import Problem
+from core.problem.method import Method
+from core.problem.problem import Problem
 from core.settings import MethodSettings
 from core.step import Coefficients, Outcome, Weights
 from core.store import StepRecord

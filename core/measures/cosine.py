@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.insight.similarity import similarity
 from core.measures.base import Measure, Subject
-from core.similarity import similarity
 
 
 class Cosine(Measure):

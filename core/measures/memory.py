@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.measures.base import Measure, Subject
-from core.memory import grown_mb
+from core.problem.memory import grown_mb
 
 
 class Memory(Measure):

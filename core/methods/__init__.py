@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from core.methods.base import Method, Role
-from core.registry import Registry
+from core.problem.method import METHODS, Method, Role
 
 __all__ = ["Method", "Role", "get", "known", "names", "of_role"]
 
-_registry = Registry(__name__, __path__, Method, "method")
-names, get = _registry.names, _registry.get
+names, get = METHODS.names, METHODS.get
 
 
 def known(name: str) -> Method | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from core.learning.coefficients import LearningSettings
 from core.learning.method import LearningMethod
-from core.problem import Problem
+from core.problem.problem import Problem
+from core.problem.task_vectors import TaskVectors
 from core.settings import setting
-from core.task_vectors import TaskVectors
 from core.techniques.trimming import trim_and_elect
 
 

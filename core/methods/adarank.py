@@ -12,10 +12,10 @@ from core.learning import starts
 from core.learning.coefficients import Learner, LearningSettings
 from core.learning.components import Components, Decompose, own
 from core.learning.method import LearningMethod
-from core.merged import Batch, EncoderGradient, Measured
-from core.methods.base import Weights
-from core.mixture import Mixture
-from core.problem import Problem
+from core.problem.merged import Batch, EncoderGradient, Measured
+from core.problem.method import Weights
+from core.problem.mixture import Mixture
+from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.spectral import orthogonal
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.merged import merge
-from core.methods.base import Method, Outcome, State, Step
-from core.problem import Problem
+from core.problem.merged import merge
+from core.problem.method import Method, Outcome, State, Step
+from core.problem.problem import Problem
 from core.settings import MethodSettings
 
 

@@ -8,8 +8,8 @@ import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from core.methods.base import Method, State, Step
-from core.problem import Problem
+from core.problem.method import Method, State, Step
+from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings
 from core.techniques.tensorwise import PARTS, tensor_by_tensor

@@ -8,11 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.methods.base import Method, Outcome, State, Step
-from core.problem import Problem
+from core.problem.method import Method, Outcome, State, Step
+from core.problem.problem import Problem
+from core.problem.task_vectors import CHUNK
 from core.seeds import generator
 from core.settings import setting
-from core.task_vectors import CHUNK
 from core.techniques.depth import DepthSettings, add_scaled
 from core.techniques.trimming import Election
 

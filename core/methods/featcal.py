@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.grouping import block_of
 from core.learning import starts
-from core.methods.base import Method, Need, Outcome, State, Step
-from core.problem import Problem
+from core.problem.grouping import block_of
+from core.problem.method import Method, Need, Outcome, State, Step
+from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.linear_maps import LinearMap, find, watch
 from core.techniques.moments import StatisticsSettings, chosen, looked_at, precise

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from core import objectives
 from core.errors import BadInput
-from core.merged import Batch, EncoderGradient
-from core.methods.base import Method, Need, Outcome, State, Step
-from core.problem import Problem
+from core.problem.merged import Batch, EncoderGradient
+from core.problem.method import Method, Need, Outcome, State, Step
+from core.problem.problem import Problem
 from core.seeds import generator
 from core.settings import setting
 from core.techniques.moments import StatisticsSettings, chosen, looked_at

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from core import methods
 from core.learning import starts
+from core.learning.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 from core.learning.optimiser import carry_out, require_finite
-from core.merged import Measured
-from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
-from core.problem import Problem
+from core.problem.merged import Measured
+from core.problem.method import Coefficients, Method, Need, Outcome, State, Step, Weights
+from core.problem.problem import Problem
 from core.settings import setting
-from core.techniques.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 
 
 class FwHardSettings(FrankWolfeSettings):

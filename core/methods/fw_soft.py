@@ -9,13 +9,13 @@ from torch import Tensor
 
 from core import objectives
 from core.learning.batches import Batches
+from core.learning.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 from core.learning.optimiser import Adam, carry_out, require_finite
-from core.merged import Measured, MergedModel
-from core.methods.base import Coefficients, Method, Need, Outcome, State, Step, Weights
-from core.mixture import Mixture
-from core.problem import Problem
+from core.problem.merged import Measured, MergedModel
+from core.problem.method import Coefficients, Method, Need, Outcome, State, Step, Weights
+from core.problem.mixture import Mixture
+from core.problem.problem import Problem
 from core.settings import setting
-from core.techniques.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 
 
 class FwSoftSettings(FrankWolfeSettings):

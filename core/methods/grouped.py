@@ -8,14 +8,14 @@ from typing import Literal
 
 from torch import Tensor
 
-from core.advice import by_depth
-from core.grouping import block_of
+from core.insight.advice import by_depth
+from core.insight.similarity import similarity
 from core.learning import starts
-from core.methods.base import Method, Outcome, State, Step, Weights
-from core.problem import Problem
+from core.problem.grouping import block_of
+from core.problem.method import Method, Outcome, State, Step, Weights
+from core.problem.problem import Problem
+from core.problem.task_vectors import TaskVectors
 from core.settings import MethodSettings, setting
-from core.similarity import similarity
-from core.task_vectors import TaskVectors
 from core.techniques.partition import partition, trunk
 from core.techniques.tensorwise import PARTS, Parts
 

@@ -8,9 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from core.methods.base import Method, State, Step
 from core.methods.iso_c import IsoCSettings
-from core.problem import Problem
+from core.problem.method import Method, State, Step
+from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.spectral import directions, polar
 from core.techniques.tensorwise import PARTS, matrices, tensor_by_tensor

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from core.methods.base import Method, State, Step
-from core.problem import Problem
+from core.problem.method import Method, State, Step
+from core.problem.problem import Problem
 from core.settings import MethodSettings
 from core.techniques.tensorwise import PARTS, tensor_by_tensor
 

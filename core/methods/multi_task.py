@@ -13,9 +13,9 @@ from core import objectives
 from core.learning.balancing import gradnorm, pcgrad
 from core.learning.batches import Batches
 from core.learning.optimiser import carry_out, require_finite
-from core.merged import Batch, EncoderGradient, Measured, Sums
-from core.methods.base import Method, Need, Outcome, Role, State, Step, Weights
-from core.problem import Problem
+from core.problem.merged import Batch, EncoderGradient, Measured, Sums
+from core.problem.method import Method, Need, Outcome, Role, State, Step, Weights
+from core.problem.problem import Problem
 from core.settings import MethodSettings, setting
 
 PAPER = "Task Arithmetic (ICLR 2023), appendix B"

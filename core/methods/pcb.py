@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from core.methods.base import Method, Outcome, State, Step
-from core.problem import Problem
+from core.problem.method import Method, Outcome, State, Step
+from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings, add_scaled
 

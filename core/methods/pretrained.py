@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.methods.base import Method, Outcome, Role, State, Step
-from core.problem import Problem
+from core.problem.method import Method, Outcome, Role, State, Step
+from core.problem.problem import Problem
 from core.settings import MethodSettings
 
 

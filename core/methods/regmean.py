@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from core.methods.base import Method, Need, Outcome, State, Step
-from core.problem import Problem
+from core.problem.method import Method, Need, Outcome, State, Step
+from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.linear_maps import find
 from core.techniques.moments import RegMeanSystem, StatisticsSettings, chosen, looked_at, moments

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.advice import by_depth
-from core.grouping import block_of
-from core.methods.base import Method, Need, Outcome, State, Step
+from core.insight.advice import by_depth
 from core.methods.regmean import RegMeanSettings
-from core.problem import Problem
+from core.problem.grouping import block_of
+from core.problem.method import Method, Need, Outcome, State, Step
+from core.problem.problem import Problem
 from core.techniques.linear_maps import find
 from core.techniques.moments import RegMeanSystem, chosen, looked_at, moments
 from core.techniques.tensorwise import PARTS, Parts

@@ -7,8 +7,8 @@ from torch import Tensor
 from core import objectives
 from core.learning.coefficients import Learner, LearningSettings
 from core.learning.method import LearningMethod
-from core.merged import Batch, Measured
-from core.problem import Problem
+from core.problem.merged import Batch, Measured
+from core.problem.problem import Problem
 from core.settings import setting
 
 PAPER = "SAMerging (2025)"

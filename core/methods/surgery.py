@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from core.learning import starts
 from core.learning.optimiser import Adam, carry_out, require_finite
-from core.merged import Measured
-from core.methods.base import Features, Method, Need, Outcome, State, Step, Weights
 from core.objectives.entropy import entropy
-from core.problem import Problem
+from core.problem.merged import Measured
+from core.problem.method import Features, Method, Need, Outcome, State, Step, Weights
+from core.problem.problem import Problem
 from core.seeds import generator
 from core.settings import MethodSettings, setting
 from core.tasks import Stream

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.methods.base import Method, Outcome, State, Step, Weights
-from core.problem import Problem
+from core.problem.method import Method, Outcome, State, Step, Weights
+from core.problem.problem import Problem
 from core.settings import MethodSettings
 from core.techniques.masks import masks, threshold
 

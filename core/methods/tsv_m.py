@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from core.methods.base import Method, State, Step
-from core.problem import Problem
+from core.problem.method import Method, State, Step
+from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings
 from core.techniques.spectral import orthogonal

@@ -12,9 +12,9 @@ from core import objectives
 from core.learning.batches import Batches
 from core.learning.optimiser import Adam, carry_out, require_finite
 from core.learning.routing import RoutedEncoder
-from core.merged import Batch, Measured, accumulate, merge
-from core.methods.base import Features, Method, Need, Outcome, State, Step, Weights
-from core.problem import Problem
+from core.problem.merged import Batch, Measured, accumulate, merge
+from core.problem.method import Features, Method, Need, Outcome, State, Step, Weights
+from core.problem.problem import Problem
 from core.settings import MethodSettings, setting
 
 PAPER = "WEMoE (ICML 2024)"

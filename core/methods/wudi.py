@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.grouping import block_of
-from core.methods.base import Method, State, Step
-from core.problem import Problem
+from core.problem.grouping import block_of
+from core.problem.method import Method, State, Step
+from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings
 from core.techniques.tensorwise import PARTS, tensor_by_tensor

@@ -14,7 +14,7 @@ __all__ = ["Name", "Objective", "Target", "chosen", "get", "names", "tunable"]
 
 T = TypeVar("T", bound=Settings)
 
-_registry = Registry(__name__, __path__, Objective, "objective")
+_registry = Registry(__name__, Objective, "objective")
 names, get = _registry.names, _registry.get
 
 

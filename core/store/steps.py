@@ -23,7 +23,7 @@ _FLOAT32 = np.dtype("<f4")
 
 
 class Evaluated(Protocol):
-    """What the store keeps of an evaluation; `core.evaluate.Evaluation` is one."""
+    """What the store keeps of an evaluation; `core.problem.evaluate.Evaluation` is one."""
 
     @property
     def task(self) -> str: ...

@@ -7,5 +7,5 @@ from core.studies.base import Study
 
 __all__ = ["Study", "get", "names"]
 
-_registry = Registry(__name__, __path__, Study, "study")
+_registry = Registry(__name__, Study, "study")
 names, get = _registry.names, _registry.get

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core import methods, published
-from core.methods.base import Role
+from core import methods
+from core.problem.method import Role
 from core.statistics import Estimate, estimate
+from core.studies import published
 from core.studies.base import Study, source, title_of
 from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell

@@ -12,7 +12,7 @@ from core.studies.engine.done import Done
 from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Result
 from core.studies.engine.scope import Scope
-from core.suites import SuiteFile
+from core.suite.find import SuiteFile
 
 
 class Study(ABC):

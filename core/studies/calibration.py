@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core import methods
-from core.methods.base import Role
+from core.problem.method import Role
 from core.statistics import Estimate
 from core.studies.base import Study, title_of
 from core.studies.engine.cells import Cell

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from core import published
 from core.statistics import Estimate
+from core.studies import published
 from core.studies.base import Study, title_of
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, over_seeds, places

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core import published
+from core.studies import published
 from core.studies.base import Study, source, title_of
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, mean_accuracy, on_task, over_seeds, places

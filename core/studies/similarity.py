@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from core import published
 from core.statistics import Estimate, spearman
+from core.studies import published
 from core.studies.base import Study, source
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, finished

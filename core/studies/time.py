@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core import published
 from core.statistics import Estimate, estimate
+from core.studies import published
 from core.studies.base import LEARNED, Study, source, title_of
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, finished, mean_accuracy, over_seeds

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core import published
 from core.statistics import paired
+from core.studies import published
 from core.studies.base import Study, source, title_of
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, Metric, finished, over_seeds

@@ -22,7 +22,7 @@ class Task:
     ids: tuple[str, ...] = ()
     """The source's own names of the classes, in the same order; empty where it has none."""
     expert: Any = None
-    """`core.suite_file.ExpertEntry`; None for an unseen task."""
+    """`core.suite.schema.ExpertEntry`; None for an unseen task."""
     head: str | None = None
     """The path of a ready head, as written; None where it is made from the texts."""
 

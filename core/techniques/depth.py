@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from core.grouping import block_of, group
+from core.problem.grouping import block_of, group
+from core.problem.task_vectors import TaskVectors
 from core.settings import MethodSettings, setting
-from core.task_vectors import TaskVectors
 
 
 class DepthSettings(MethodSettings):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from core.problem import Problem
+from core.problem.problem import Problem
 
 Note = Callable[[str, Tensor], None]
 """Gets the name of a linear map and its input `[rows, in]`."""

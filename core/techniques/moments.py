@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.problem import Problem
+from core.problem.problem import Problem
 from core.settings import MethodSettings, setting
 from core.tasks import Stream
 from core.techniques.linear_maps import watch

@@ -6,8 +6,8 @@ import re
 
 from scipy.cluster.hierarchy import fcluster
 
-from core import advice
-from core.similarity import Similarity
+from core.insight import advice
+from core.insight.similarity import Similarity
 
 
 def partition(similarity: Similarity, count: int) -> list[tuple[str, ...]]:

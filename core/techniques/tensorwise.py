@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.problem import Problem
+from core.problem.problem import Problem
 from core.step import Outcome, Step
 from core.techniques.depth import add_scaled
 from core.techniques.spectral import FUSED

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.task_vectors import TaskVectors
+from core.problem.task_vectors import TaskVectors
 
 
 class Election:

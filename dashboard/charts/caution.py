@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from core.insight.trust import REMEDY
 from core.store import EvaluationRecord, RunRecord
-from core.trust import REMEDY
 from dashboard.charts.marks import Known
 
 SMALLEST_FALL = 0.02

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from core.grouping import block_of
+from core.problem.grouping import block_of
 
 _NUMBER = re.compile(r"\d+")
 _KIND_RULES = (
@@ -58,7 +58,7 @@ def kind_of(name: str) -> str:
 
 
 def is_group(name: str) -> bool:
-    """True for the names that `core.grouping` gives to groups of tensors."""
+    """True for the names that `core.problem.grouping` gives to groups of tensors."""
     return name in {"all", "embedding", "output"} or re.fullmatch(r"block \S+", name) is not None
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from core.errors import BadInput
-from core.grouping import Grouping, GroupKind, group
-from core.problem import Problem
-from core.similarity import similarity
-from core.task_vectors import TaskVectors
+from core.insight.similarity import similarity
+from core.problem.grouping import Grouping, GroupKind, group
+from core.problem.problem import Problem
+from core.problem.task_vectors import TaskVectors
 from dashboard.charts.columns import arrange
 
 

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadInput
-from core.memory import peak_memory_mb
+from core.export.titles import run_title
+from core.problem.memory import peak_memory_mb
 from core.store import ACTIVE, RunRecord, StepRecord, Store
-from core.titles import run_title
 from dashboard.charts.caution import notices
 from dashboard.charts.columns import Column, arrange
 from dashboard.charts.marks import Marks, NoMarks, summaries

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, Protocol
 
-from core.evaluate import Evaluation
+from core.problem.evaluate import Evaluation
 from core.store import EvaluationRecord, RunRecord
 
 ARITHMETIC = "task_arithmetic"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from core.errors import MergescopeError
-from core.evaluate import references
+from core.problem.evaluate import references
 from core.progress import Progress
 from core.store import ACTIVE, EvaluationRecord, RunRecord, Store
 from dashboard.charts.marks import Known, Standings, from_report, is_arithmetic, own

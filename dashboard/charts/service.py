@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from fastapi import Request
 
-from core.titles import run_title
+from core.export.titles import run_title
 from dashboard import ui
 from dashboard.charts.feed import Feed, whole_number
 from dashboard.context import Context

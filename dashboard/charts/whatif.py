@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadInput
-from core.evaluate import Evaluation, evaluate
-from core.problem import Problem
+from core.problem.evaluate import Evaluation, evaluate
+from core.problem.problem import Problem
+from core.runs.whatif import require_mixing, weights
 from core.store import Edit, RunRecord, Store
-from core.whatif import require_mixing, weights
 from dashboard.charts.columns import Column, arrange
 
 SAMPLE = 128

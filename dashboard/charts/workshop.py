@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 
 from core.errors import BadInput
-from core.evaluate import Evaluation
+from core.problem.evaluate import Evaluation
 from core.progress import Progress
+from core.runs.whatif import save
 from core.store import RunRecord
-from core.whatif import save
 from dashboard import ui
 from dashboard.charts import whatif as engine
 from dashboard.charts.facts import task_vector_facts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from core.published import architecture, plain_name, tables
-from core.suites import SuiteFile
+from core.studies.published import architecture, plain_name, tables
+from core.suite.find import SuiteFile
 from dashboard.compare.table import Cell, Row
 
 

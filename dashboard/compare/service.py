@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from core import methods, suites
+from core import methods
 from core.errors import BadInput, MergescopeError, UnknownName
-from core.jobs import RunRequest
-from core.methods.base import Method
+from core.problem.method import Method
+from core.runs.jobs import RunRequest
 from core.settings import parse_stored
 from core.step import Need
 from core.store import ACTIVE, RunRecord
-from core.suites import SuiteFile
+from core.suite import find as suites
+from core.suite.find import SuiteFile
 from dashboard import wording
 from dashboard.charts.figure import Figure, both
 from dashboard.compare import figures, published, texts
@@ -162,7 +163,7 @@ def _offered(method: Method) -> dict[str, str]:
 
 
 def _origin(file: SuiteFile) -> str:
-    """What `core.suites.find` takes to find the suite again."""
+    """What `core.suite.find.find` takes to find the suite again."""
     return file.name if suites.available().get(file.name) == file.path else str(file.path)
 
 

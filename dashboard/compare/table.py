@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from core import methods as registry
-from core.methods.base import Form, Role
-from core.report import average_ci95
+from core.export.report import average_ci95
+from core.export.titles import EDITED
+from core.problem.method import Form, Role
 from core.store import RunRecord
-from core.titles import EDITED
 from dashboard.differences import Named, differences
 
 Kind = Literal["run", "reference", "published"]
@@ -18,7 +18,7 @@ Class = Literal["one", "labelled", "several", "edited", "reference", "published"
 """What rows are compared with: one model made without labels, one that saw labels, results with several models or
 modules of their own for each task, results whose λ a person changed, and rows that are no run."""
 LABELS = frozenset({"labelled images", "labelled training images"})
-"""Needs (`core.methods.base.Need`) with which a result does not compete with those made without labels."""
+"""Needs (`core.problem.method.Need`) with which a result does not compete with those made without labels."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Row:
     note: str = ""
     group: Class = "one"
     needs: str = ""
-    """What the method had to be given, as `core.methods.base.Need` says it; empty where that is not known."""
+    """What the method had to be given, as `core.problem.method.Need` says it; empty where that is not known."""
     parent: str = ""
     """The run whose λ was changed by hand, by the name that people read; its cost is in this row's."""
     changes: str = ""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from core.texts import latex, safe
+from core.export.texts import latex, safe
 from dashboard.compare.table import Cell, Row, Table
 
 FORMATS = ("csv", "tex", "json", "tsv")

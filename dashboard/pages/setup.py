@@ -106,7 +106,7 @@ class SetUp:
 
     def known(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """Accuracies of base and experts; `pending` while they are measured."""
-        from core.evaluate import references
+        from core.problem.evaluate import references
 
         suite = self._ctx.library.suite(_named(args, "suite"))
 

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from core.errors import BadInput
-from core.titles import run_title
+from core.export.titles import run_title
 from dashboard import ui
 from dashboard.access import Link
 from dashboard.context import Context

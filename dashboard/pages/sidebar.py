@@ -13,9 +13,9 @@ from typing import Any
 from fastapi import Request
 
 from core.errors import BadInput
+from core.export.titles import run_title
 from core.progress import time_left
 from core.store import ACTIVE
-from core.titles import run_title
 from dashboard import ui
 from dashboard.context import Context
 from dashboard.differences import Named, differences

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from core import methods, objectives
 from core.learning import starts
-from core.methods.base import Method
+from core.problem.method import Method
 from core.step import Need
 from dashboard import wording
 

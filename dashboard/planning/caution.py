@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.insight.trust import trust
 from core.progress import Progress
-from core.trust import trust
 from dashboard.library import Library
 from dashboard.planning.wish import Wish
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from core.progress import Progress
 from core.store import RunRecord
 from core.studies.engine.cost import SHAPE, image_seconds, pace
-from core.suites import SuiteFile
+from core.suite.find import SuiteFile
 from dashboard.library import Library
 from dashboard.planning.wish import Wish
 from dashboard.ui import duration

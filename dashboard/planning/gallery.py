@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from core.errors import BadSuite
-from core.suites import SuiteFile
+from core.suite.find import SuiteFile
 from core.tasks.describe import describe, pictures
 
 SHOWN = 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.methods.base import Method
+from core.problem.method import Method
 from dashboard.planning.catalogue import plain
 
 FAST = {"steps": 60, "batch": 8, "group": "block", "lr": 5e-3}

@@ -8,12 +8,13 @@ from typing import Any
 
 import yaml
 
-from core import methods, suites
+from core import methods
 from core.errors import BadInput
-from core.jobs import RunRequest
-from core.methods.base import Method
+from core.problem.method import Method
+from core.runs.jobs import RunRequest
 from core.settings import MethodSettings, parse
-from core.suites import SuiteFile
+from core.suite import find as suites
+from core.suite.find import SuiteFile
 from dashboard.library import Library
 
 DEVICES = ("auto", "cpu", "cuda", "mps")

@@ -12,8 +12,8 @@ import torch
 from core import methods
 from core.checkpoints import load_weights
 from core.errors import BadInput
-from core.problem import Problem
-from core.session import MERGED
+from core.problem.problem import Problem
+from core.runs.session import MERGED
 from core.settings import parse_stored
 from core.step import Coefficients, Form, Need, Weights
 from core.store import RunRecord, Store

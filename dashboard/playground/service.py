@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput, UnknownName
-from core.problem import Problem
+from core.problem.problem import Problem
 from core.progress import Progress
 from core.step import Weights
 from core.store import RunRecord

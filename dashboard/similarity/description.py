@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from core.advice import advise, by_depth, ordering
-from core.similarity import ALL, Similarity
+from core.insight.advice import advise, by_depth, ordering
+from core.insight.similarity import ALL, Similarity
 from dashboard.charts.figure import both, brief
 from dashboard.similarity import figures
 

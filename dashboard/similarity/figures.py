@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from core.advice import Ordering
-from core.similarity import ALL
+from core.insight.advice import Ordering
+from core.insight.similarity import ALL
 from dashboard.charts import palette
 from dashboard.charts.figure import Figure, plain, shorten
 from dashboard.charts.palette import ThemeName

@@ -36,7 +36,7 @@ class Similarities:
         return {"suite": file.title, **found.value}
 
     def _compute(self, subject: SimilaritySubject, told: Progress) -> dict[str, Any]:
-        from core.similarity import similarity
+        from core.insight.similarity import similarity
 
         file = self._library.suite(subject.suite)
         problem = self._library.load(file, subject.tasks, progress=told)

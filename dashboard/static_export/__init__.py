@@ -8,7 +8,7 @@
 Each takes `titles` (task -> name for people) and `name` (of the run). Files appear complete or not at all.
 """
 
-from core.card import model_card
+from core.export.card import model_card
 from dashboard.static_export.figures import write_figures
 from dashboard.static_export.replay import write_html
 from dashboard.static_export.space import write_space

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from core.card.tables import HEADS, Rows, percent, results, settings
+from core.export.tables import HEADS, Rows, percent, results, settings
+from core.export.titles import method_title
 from core.store import RunRecord
-from core.titles import method_title
 
 
 def summary(record: RunRecord) -> str:

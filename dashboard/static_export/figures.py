@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
+from core.export.titles import run_title
 from core.files import write_text
 from core.store import Store
-from core.titles import run_title
 from dashboard.charts.marks import Marks
 from dashboard.static_export.replay import collect, page
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
+from core.export.titles import run_title
 from core.files import write_text
 from core.store import ACTIVE, RunRecord, Store
-from core.titles import run_title
 from dashboard.charts import bundle
 from dashboard.charts.feed import Feed
 from dashboard.charts.figure import embedded

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import yaml
 
-from core.card import model_card
-from core.card.tables import markdown
 from core.errors import BadInput
+from core.export.card import model_card
+from core.export.tables import markdown
+from core.export.titles import run_title
 from core.files import write_text
 from core.store import Store
-from core.titles import run_title
 from dashboard.charts.marks import Marks
 from dashboard.static_export.facts import summary
 from dashboard.static_export.replay import html

@@ -6,9 +6,10 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from core import guide, studies
+from core import studies
 from core.errors import UnknownName
 from core.store import StudyRecord
+from core.studies import guide
 from core.studies.engine import files
 from dashboard.context import Context
 

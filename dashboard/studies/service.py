@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core import studies, suites
+from core import studies
 from core.errors import BadInput, UnknownName
 from core.progress import Progress
 from core.settings import parse
@@ -15,7 +15,8 @@ from core.studies.engine.cells import Cell
 from core.studies.engine.cost import image_seconds, test_images, weight
 from core.studies.engine.execution import result_of
 from core.studies.engine.options import StudyOptions
-from core.suites import SuiteFile
+from core.suite import find as suites
+from core.suite.find import SuiteFile
 from dashboard.context import Context, NotVisible
 from dashboard.studies import file, view
 from dashboard.ui import duration

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core.composing.scan import FoundCheckpoint, FoundImages, Scan
-from core.composing.suggest import Suggestion
+from core.suite.scan import FoundCheckpoint, FoundImages, Scan
+from core.suite.suggest import Suggestion
 
 ARCHITECTURES_SHOWN = 8
 

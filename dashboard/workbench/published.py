@@ -7,7 +7,7 @@ from typing import Any
 
 from core.hub.reference import is_hub
 from core.paths import ASSETS
-from core.suites import SuiteFile
+from core.suite.find import SuiteFile
 
 
 def rows(suites: Mapping[str, SuiteFile]) -> list[dict[str, Any]]:

@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from core.checking import check
-from core.composing import draft
-from core.composing.scan import scan
-from core.composing.suggest import suggest
 from core.errors import BadInput
-from core.hub.suite import fetch_suite
 from core.paths import home
+from core.problem.examine import check
+from core.problem.validation import as_json
 from core.progress import Remembered
-from core.roots import add_root, remove_root, roots
-from core.suites import find
+from core.suite import draft
+from core.suite.fetch import fetch_suite
+from core.suite.find import find
+from core.suite.roots import add_root, remove_root, roots
+from core.suite.scan import scan
+from core.suite.suggest import suggest
 from core.tasks.zip_upload import unpack
-from core.validation import as_json
 from dashboard.context import Context
 from dashboard.security.uploads import taken
 from dashboard.serving import serving

@@ -13,9 +13,9 @@ import argparse
 import sys
 
 from core import methods
-from core.loading import load
-from core.methods.base import Need
-from core.suites import find
+from core.problem.loading import load
+from core.problem.method import Need
+from core.suite.find import find
 from tests.bench.demo_gate import run
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)

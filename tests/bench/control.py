@@ -19,12 +19,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core import methods, runner
+from core import methods
 from core.control import Control
 from core.errors import Cancelled
-from core.loading import load
+from core.problem.loading import load
+from core.runs import runner
 from core.store import Store
-from core.suites import find
+from core.suite.find import find
 from tests.bench.suite import make_suite
 
 TARGET = 1.0

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import methods
-from core.evaluate import evaluate
-from core.loading import load
-from core.problem import Problem
+from core.problem.evaluate import evaluate
+from core.problem.loading import load
+from core.problem.problem import Problem
 from core.settings import parse
-from core.suites import SuiteFile, find
+from core.suite.find import SuiteFile, find
 
 EXPERT, MARGIN = 0.90, 0.06
 DATA_FREE = ("pretrained", "average", "task_arithmetic", "ties", "individual")

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from core import methods, objectives
-from core.methods.base import Form, Method, Need
+from core.problem.method import Form, Method, Need
 
 SINGLE, PARTS, APART = "one model, without labels", "parts of `best`", "several models, task modules or labels"
 BLOCKS = (SINGLE, PARTS, APART)

@@ -24,9 +24,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core import paths
-from core.loading import load
-from core.problem import Problem
-from core.suites import SuiteFile, find
+from core.problem.loading import load
+from core.problem.problem import Problem
+from core.suite.find import SuiteFile, find
 from tests.bench import equal_table
 from tests.bench.demo_gate import Row, run
 from tests.bench.equal_rows import Entry, entries

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core import methods
-from core.methods.base import Need
+from core.problem.method import Need
 from tests.bench.demo_gate import Row
 from tests.bench.equal_rows import BLOCKS, SINGLE, Entry
 

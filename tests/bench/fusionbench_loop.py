@@ -12,9 +12,9 @@ import torch
 from fusion_bench.models.wrappers.layer_wise_fusion import LayerWiseMergedModel, get_layer_wise_weights
 
 from core.encoders.models import build
-from core.loading import load
 from core.objectives.entropy import entropy
-from core.suites import find
+from core.problem.loading import load
+from core.suite.find import find
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:

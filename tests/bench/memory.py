@@ -23,12 +23,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core import memory, methods
+from core import methods
 from core.cli.loading import HELD
-from core.loading import load
-from core.problem import Problem
+from core.problem import memory
+from core.problem.loading import load
+from core.problem.problem import Problem
 from core.settings import parse
-from core.suites import find
+from core.suite.find import find
 from tests.bench.suite import make_suite
 
 METHODS = "task_arithmetic,ties,adamerging,fw_hard,fw_soft"

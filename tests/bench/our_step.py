@@ -14,11 +14,11 @@ from torch import Tensor
 from core import methods
 from core.encoders.models import build
 from core.learning.coefficients import LearningSettings
-from core.loading import load
-from core.mixture import Mixture
 from core.objectives.entropy import entropy
-from core.problem import Problem
-from core.suites import find
+from core.problem.loading import load
+from core.problem.mixture import Mixture
+from core.problem.problem import Problem
+from core.suite.find import find
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:

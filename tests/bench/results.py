@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.problem import Problem
+from core.problem.problem import Problem
 from tests.bench.demo_gate import Row
 from tests.bench.equal_rows import Entry
 

@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from core import suites
+from core.suite import find as suites
 from dashboard import wording
 from tests.browser.conftest import DESKTOP, PHONE, QUIET, ROOT, Server, start_server, wait_for
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.methods.base import Step
+from core.problem.method import Step
 from core.store import Store
 from dashboard.static_export import write_figures, write_html
 from tests.browser.conftest import wait_for

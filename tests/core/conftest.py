@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.loading import load
-from core.problem import Problem
-from core.suites import find
+from core.problem.loading import load
+from core.problem.problem import Problem
+from core.suite.find import find
 from tests.core.naive import Naive
 from tests.tiny import CLASSES, TEMPLATES
 

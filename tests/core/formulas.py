@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from scipy import linalg
 
+from core.problem.task_vectors import TaskVectors
 from core.seeds import generator
-from core.task_vectors import TaskVectors
 
 Array = npt.NDArray[np.float64]
 

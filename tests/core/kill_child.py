@@ -20,12 +20,14 @@ from typing import Any
 import torch
 from sqlalchemy import event
 
-import core.evaluate
 import core.files
-from core import loading, methods, runner
-from core.methods.base import Step
+import core.problem.evaluate
+from core import methods
+from core.problem import loading
+from core.problem.method import Step
+from core.runs import runner
 from core.store import Store
-from core.suites import find
+from core.suite.find import find
 
 
 def say(*words: object) -> None:
@@ -53,8 +55,8 @@ def arm(point: str, count: int, store: Store) -> None:
     if point in ("before_cursor_execute", "after_cursor_execute", "commit"):
         event.listen(engine, point, strike)
     elif point == "evaluate":
-        whole = core.evaluate.evaluate_outcome
-        core.evaluate.evaluate_outcome = lambda *a, **k: (strike(), whole(*a, **k))[1]
+        whole = core.problem.evaluate.evaluate_outcome
+        core.problem.evaluate.evaluate_outcome = lambda *a, **k: (strike(), whole(*a, **k))[1]
     elif point == "export":
 
         def half(path: Path, write: Callable[[Path], None]) -> None:
@@ -65,7 +67,7 @@ def arm(point: str, count: int, store: Store) -> None:
 
             core.files.write_atomically(path, struck)
 
-        core.export.write_atomically = half  # type: ignore[attr-defined]
+        core.export.weights.write_atomically = half  # type: ignore[attr-defined]
     elif point not in ("none", "linger"):
         raise ValueError(point)
 

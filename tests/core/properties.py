@@ -12,8 +12,8 @@ from torch import Tensor
 
 from core import methods
 from core.learning.coefficients import LearningSettings
-from core.methods.base import State, Step, Weights
-from core.problem import Problem
+from core.problem.method import State, Step, Weights
+from core.problem.problem import Problem
 from core.settings import MethodSettings, parse
 
 LEARNING = [name for name in methods.names() if issubclass(methods.get(name).Settings, LearningSettings)]

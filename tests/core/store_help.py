@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core import runner
 from core.errors import NonFinite
-from core.methods.base import Coefficients, Method, Outcome, State, Step
-from core.problem import Problem
+from core.problem.method import Coefficients, Method, Outcome, State, Step
+from core.problem.problem import Problem
+from core.runs import runner
 from core.settings import MethodSettings, setting
 from core.store import Store
 

@@ -9,7 +9,7 @@ from core.studies import Study
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done
 from core.studies.engine.options import StudyOptions
-from core.suites import SuiteFile
+from core.suite.find import SuiteFile
 
 
 def planned(study: Study, file: SuiteFile, **options: Any) -> list[Cell]:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from core import objectives
-from core.grouping import group
 from core.learning.components import Components, own
-from core.merged import Batch, EncoderGradient
-from core.problem import Problem
+from core.problem.grouping import group
+from core.problem.merged import Batch, EncoderGradient
+from core.problem.problem import Problem
 from core.tasks import Stream
 from core.techniques.spectral import orthogonal
 from tests.core.properties import assert_close, run

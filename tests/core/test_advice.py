@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from core.advice import PULLING, Advice, advise, branch, by_depth, depth_profile, groups, ordering
-from core.loading import load
-from core.similarity import ALL, Relation, Similarity, similarity
-from core.suites import find
+from core.insight.advice import PULLING, Advice, advise, branch, by_depth, depth_profile, groups, ordering
+from core.insight.similarity import ALL, Relation, Similarity, similarity
+from core.problem.loading import load
+from core.suite.find import find
 
 # AdaMerging (ICLR 2024), figure 4: SUN397 Cars RESISC45 EuroSAT SVHN GTSRB MNIST DTD
 PAPER = [

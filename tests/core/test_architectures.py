@@ -14,14 +14,14 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from core.encoders.encoder import Encoder
-from core.encoders.heads import HeadBuilder
 from core.encoders.models import Architecture, architecture, build
 from core.errors import BadSuite
-from core.evaluate import evaluate
 from core.files import sha256
-from core.grouping import block_of, group
-from core.loading import load
-from core.suites import find
+from core.problem.evaluate import evaluate
+from core.problem.grouping import block_of, group
+from core.problem.heads import HeadBuilder
+from core.problem.loading import load
+from core.suite.find import find
 from tests.tiny import CLASSES, CONFIG, IMAGE_SIZE, make_suite
 
 TOWERS = {

@@ -11,11 +11,11 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from core.checking import check
 from core.errors import BadCheckpoint
-from core.loading import load
-from core.suites import find
-from core.validation import BadFiles
+from core.problem.examine import check
+from core.problem.loading import load
+from core.problem.validation import BadFiles
+from core.suite.find import find
 from tests.core.checkpoint_files import save
 
 Cli = Callable[..., Any]

@@ -14,8 +14,8 @@ from torch import Tensor
 from core.checkpoints import Kind, identify, load_checkpoint, load_expert
 from core.checkpoints.hugging_face import from_open_clip
 from core.errors import BadCheckpoint
-from core.loading import load
-from core.suites import find
+from core.problem.loading import load
+from core.suite.find import find
 from tests.core.checkpoint_files import clip, equal, hugging_face
 from tests.tiny import make_suite
 
@@ -87,6 +87,8 @@ def test_a_small_update_reaches_the_task_vector_whatever_the_base_is_stored_in(
     stored: torch.dtype, tmp_path: Path
 ) -> None:
     """From files to τ, against what PEFT adds to the same base in float64."""
+    import peft
+
     suite = make_suite(tmp_path, tasks=1)
     base = hugging_face("CLIPModel").to(stored)
     save_file(base.state_dict(), tmp_path / "base.safetensors")

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from core import methods, runner
+from core import methods
 from core.control import Control
 from core.errors import Cancelled
-from core.methods.base import Step
-from core.problem import Problem
+from core.problem.method import Step
+from core.problem.problem import Problem
+from core.runs import runner
 from core.settings import MethodSettings
 from core.store import Store
 from tests.core.store_help import start

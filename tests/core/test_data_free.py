@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.errors import BadInput, Cancelled, RunFailed
 from core.methods.breadcrumbs import _masked
-from core.problem import Problem
+from core.problem.problem import Problem
 from core.techniques.depth import depths
 from core.techniques.spectral import svd
 from core.techniques.tensorwise import PARTS

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.loading import load
-from core.problem import Problem
-from core.suites import find
+from core.problem.loading import load
+from core.problem.problem import Problem
+from core.suite.find import find
 from tests.bench import demo_gate
 
 ROOT = Path(__file__).resolve().parents[2]

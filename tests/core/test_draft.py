@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from core.composing.draft import as_suite, save
-from core.composing.scan import scan
-from core.composing.suggest import suggest
 from core.errors import BadInput, BadSuite
-from core.roots import add_root
-from core.suites import available, find
+from core.suite.draft import as_suite, save
+from core.suite.find import available, find
+from core.suite.roots import add_root
+from core.suite.scan import scan
+from core.suite.suggest import suggest
 from tests.authors import make_folder
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from core import objectives
 from core.errors import Cancelled
-from core.merged import Batch, EncoderGradient
 from core.objectives.entropy import entropy
-from core.problem import Problem
+from core.problem.merged import Batch, EncoderGradient
+from core.problem.problem import Problem
 
 
 def given(problem: Problem) -> list[Batch]:

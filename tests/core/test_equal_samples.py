@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from core import methods, objectives
-from core.methods.base import Form, Need
-from core.problem import Problem
-from core.suites import find
+from core.problem.method import Form, Need
+from core.problem.problem import Problem
+from core.suite.find import find
 from tests.bench import equal_samples
 from tests.bench.demo_gate import Row, run
 from tests.bench.equal_rows import SINGLE, Entry, entries

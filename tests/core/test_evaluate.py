@@ -17,8 +17,8 @@ from scipy.stats import binomtest
 from core.encoders.models import architecture
 from core.encoders.preprocessing import normalise
 from core.errors import BadInput
-from core.evaluate import Evaluation, evaluate, references
-from core.problem import Problem
+from core.problem.evaluate import Evaluation, evaluate, references
+from core.problem.problem import Problem
 from core.tasks import Images
 from tests.core.naive import Naive
 from tests.core.properties import only
@@ -134,7 +134,7 @@ def computed(problem: Problem, monkeypatch: pytest.MonkeyPatch, **how: object) -
         calls.append(arguments)
         return evaluate(*arguments, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(importlib.import_module("core.evaluate"), "evaluate", counting)
+    monkeypatch.setattr(importlib.import_module("core.problem.evaluate"), "evaluate", counting)
     references(problem, **how)  # type: ignore[arg-type]
     return len(calls)
 

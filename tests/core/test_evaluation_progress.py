@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from rich.progress import Progress as Display
 
-from core import evaluate as evaluation
-from core import methods, runner, session
+from core import methods
 from core.cli.progress import Bar
-from core.jobs import Jobs, RunRequest
-from core.methods.base import Outcome
-from core.problem import Problem
+from core.problem import evaluate as evaluation
+from core.problem.method import Outcome
+from core.problem.problem import Problem
 from core.progress import Progress, Remembered, Standing
+from core.runs import runner, session
+from core.runs.jobs import Jobs, RunRequest
 from core.settings import parse
 from core.store import Store
 from tests.core.test_jobs import until

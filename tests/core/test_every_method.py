@@ -12,14 +12,14 @@ import torch
 
 from core import methods, studies
 from core.errors import UnknownName
-from core.evaluate import evaluate_outcome
-from core.grouping import group
-from core.methods.base import Need
-from core.problem import Problem
+from core.problem.evaluate import evaluate_outcome
+from core.problem.grouping import group
+from core.problem.method import Need
+from core.problem.problem import Problem
 from core.settings import parse
 from core.studies.engine.options import StudyOptions
 from core.studies.engine.scope import Scope
-from core.suites import find
+from core.suite.find import find
 from tests.core.formulas import FORMULAS
 from tests.core.naive import Naive
 from tests.core.properties import (

@@ -17,13 +17,14 @@ import safetensors.torch
 import torch
 from safetensors import safe_open
 
-from core import methods, runner
+from core import methods
 from core.encoders.preprocessing import normalise
 from core.errors import BadCheckpoint, BadInput
-from core.export import export_coefficients, export_model, metadata
-from core.merged import merge
-from core.methods.base import Outcome
-from core.problem import Problem
+from core.export.weights import export_coefficients, export_model, metadata
+from core.problem.merged import merge
+from core.problem.method import Outcome
+from core.problem.problem import Problem
+from core.runs import runner
 from core.store import CannotWrite, RunRecord, StepRecord, Store
 from tests.tiny import CONFIG
 

@@ -15,7 +15,7 @@ from core.encoders.models import Architecture, architecture
 from core.encoders.preprocessing import fitting
 from core.errors import BadSuite
 from core.progress import Silent
-from core.suites import find
+from core.suite.find import find
 from core.tasks.classes import match
 from core.tasks.describe import describe
 from core.tasks.images import Images

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from core import methods
 from core.errors import BadInput
-from core.methods.base import Need, Step
-from core.problem import Problem
+from core.learning.frank_wolfe import Selection, choose, expert_norms, scores
+from core.problem.method import Need, Step
+from core.problem.problem import Problem
 from core.settings import parse
-from core.techniques.frank_wolfe import Selection, choose, expert_norms, scores
 from tests.core.properties import assert_close, assert_same_steps, merged, run, settings, with_experts
 
 METHODS = ("fw_hard", "fw_soft")

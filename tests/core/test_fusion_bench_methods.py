@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from core.methods.model_stock import ratio
-from core.problem import Problem
+from core.problem.problem import Problem
 from core.seeds import generator
 from core.techniques.masks import masks
 from tests.core.properties import assert_close, merged

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core import methods
-from core.problem import Problem
+from core.problem.problem import Problem
 from tests.core.properties import merged, rounding
 
 CONDITION = 100

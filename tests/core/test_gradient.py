@@ -15,11 +15,11 @@ from torch import Tensor
 from core import objectives
 from core.encoders.encoder import Encoder
 from core.errors import Cancelled, RunFailed
-from core.grouping import group
-from core.merged import Batch, Measured, MergedModel, _micro_batches
-from core.mixture import Mixture
 from core.objectives import Target
-from core.problem import Problem
+from core.problem.grouping import group
+from core.problem.merged import Batch, Measured, MergedModel, _micro_batches
+from core.problem.mixture import Mixture
+from core.problem.problem import Problem
 from tests.core.naive import Naive, groups, naive_loss
 from tests.core.properties import LEARNING, exact, permuted, run, sure
 

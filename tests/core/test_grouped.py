@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.grouping import block_of
-from core.problem import Problem
-from core.similarity import similarity
+from core.insight.similarity import similarity
+from core.problem.grouping import block_of
+from core.problem.problem import Problem
 from core.techniques.partition import partition, trunk
 from tests.core.properties import assert_close, merged, run, with_experts
 

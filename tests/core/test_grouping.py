@@ -6,7 +6,7 @@ import open_clip
 import pytest
 import torch
 
-from core.grouping import block_of, group
+from core.problem.grouping import block_of, group
 
 
 def names_of(config: str) -> list[str]:

@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.encoders import heads
-from core.encoders.heads import HeadBuilder
 from core.encoders.models import architecture
 from core.errors import BadCheckpoint
 from core.files import sha256
+from core.problem import heads
+from core.problem.heads import HeadBuilder
 from tests.core.naive import Naive
 from tests.tiny import CLASSES, make_suite
 

@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from core.encoders.models import architecture
 from core.errors import Cancelled, MergescopeError
 from core.hub.reference import HubReference
-from core.hub.suite import fetch_suite
-from core.suites import available, find
+from core.suite.fetch import fetch_suite
+from core.suite.find import available, find
 from core.tasks.prompts import prompt_set
 from tests.core.hub_server import Hub, serve
 from tests.core.test_hub_source import parquet

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from core.errors import BadInput
-from core.methods.base import Need
-from core.problem import Problem
+from core.problem.method import Need
+from core.problem.problem import Problem
 from core.settings import parse
 from core.tasks import Images
 from core.techniques.linear_maps import find, watch

@@ -9,9 +9,9 @@ import torch
 
 from core import studies
 from core.errors import BadInput
-from core.problem import Problem
-from core.suites import find
-from core.variants import variant
+from core.problem.problem import Problem
+from core.problem.variants import variant
+from core.suite.find import find
 from tests.core.properties import assert_same_steps, run
 from tests.core.study_help import planned
 from tests.tiny import make_suite

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from core.errors import BadInput, BadSuite, StoreReadOnly, UnknownName
-from core.jobs import Jobs, RunRequest
-from core.problem import Problem
+from core.problem.problem import Problem
+from core.runs.jobs import Jobs, RunRequest
 from core.store import Store
 
 LONG = {"steps": 100_000, "batch": 1}
@@ -100,7 +100,7 @@ def test_the_same_wish_later_is_another_run(
     jobs: Jobs, store: Store, request_for: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = jobs.submit(request_for(LONG))
-    monkeypatch.setattr("core.jobs._DOUBLE_CLICK", 0.0)
+    monkeypatch.setattr("core.runs.jobs._DOUBLE_CLICK", 0.0)
     assert jobs.submit(request_for(LONG)) != first
 
 
@@ -212,7 +212,7 @@ def test_a_queued_run_of_an_earlier_process_restarts(store: Store, request_for: 
 def test_a_run_that_fails_does_not_stop_the_queue(
     store: Store, request_for: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core import loading
+    from core.problem import loading
 
     troubles = iter([BadSuite("the images are gone"), None])
 
@@ -234,7 +234,7 @@ def test_a_run_that_fails_does_not_stop_the_queue(
 def test_the_unexpected_is_noted_and_does_not_stop_the_queue(
     store: Store, request_for: Callable[..., RunRequest]
 ) -> None:
-    from core import loading
+    from core.problem import loading
 
     calls: list[int] = []
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadSuite
-from core.jobs import Jobs, RunRequest
-from core.problem import Problem
+from core.problem.problem import Problem
 from core.progress import Progress
+from core.runs.jobs import Jobs, RunRequest
 from core.store import Store
 from tests.core.test_jobs import until
 

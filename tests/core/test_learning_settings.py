@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from core import methods, objectives
 from core.errors import BadInput, UnknownName
-from core.methods.base import Need
-from core.problem import Problem
+from core.problem.method import Need
+from core.problem.problem import Problem
 from core.settings import parse
 from core.tasks import Images
 from tests.core.properties import LEARNING, assert_same_steps, run, settings

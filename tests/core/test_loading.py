@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
-from core.loading import load
-from core.problem import Problem
-from core.suites import find
+from core.problem.loading import load
+from core.problem.problem import Problem
+from core.suite.find import find
 from tests.core.naive import Naive
 from tests.core.properties import fingerprint
 from tests.tiny import CONFIG, make_suite

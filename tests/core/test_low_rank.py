@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.learning.components import Components
 from core.methods import iso_c, iso_cts, tsv_m
-from core.problem import Problem
+from core.problem.problem import Problem
 from core.techniques.spectral import orthogonal, polar
 from tests.core.properties import run, with_experts
 from tests.core.test_fusion_bench_methods import SPECTRAL, quietly

@@ -13,15 +13,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from core import loading, memory, methods
+from core import methods
 from core.errors import RunFailed, UnknownName
-from core.loading import load
-from core.mapped import InMemory, Mapped
-from core.problem import Problem
-from core.similarity import similarity
-from core.suites import find
-from core.task_vectors import TaskVectors
-from core.variants import variant
+from core.insight.similarity import similarity
+from core.problem import loading, memory
+from core.problem.loading import load
+from core.problem.mapped import InMemory, Mapped
+from core.problem.problem import Problem
+from core.problem.task_vectors import TaskVectors
+from core.problem.variants import variant
+from core.suite.find import find
 from tests.core.properties import assert_close, fingerprint, run
 
 QUICK = ("--set", "steps=2", "--set", "batch=4")
@@ -44,7 +45,7 @@ def moved(vectors: TaskVectors, folder: Path) -> TaskVectors:
 @pytest.fixture(autouse=True)
 def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read is let go of after every few pages: the tiny suite would never fill the real window."""
-    monkeypatch.setattr("core.mapped.WINDOW", 12 * 4096)
+    monkeypatch.setattr("core.problem.mapped.WINDOW", 12 * 4096)
 
 
 @pytest.mark.parametrize("method", methods.names())
@@ -106,7 +107,7 @@ def test_what_was_let_go_of_is_still_there(tmp_path: Path) -> None:
 @linux
 def test_memory_does_not_grow_with_the_number_of_experts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen experts of 8 MiB through a merge, a contraction and TIES' election, in less than three more."""
-    monkeypatch.setattr("core.mapped.WINDOW", 2**20)
+    monkeypatch.setattr("core.problem.mapped.WINDOW", 2**20)
     few, many = (_peak(count, tmp_path) for count in (2, 16))
     assert many < few + 3 * 8
 
@@ -170,7 +171,7 @@ def test_merge_says_that_task_vectors_are_mapped_and_finds_the_same(cli: Any, ti
 def test_merge_on_a_disk_without_room_ends_with_one_line(
     cli: Any, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.mapped.shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    monkeypatch.setattr("core.problem.mapped.shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
     answer = cli("merge", tiny_suite, *QUICK, "--memory", "mapped")
     assert answer.status == 1
     assert len(answer.err.strip().splitlines()) == 1

@@ -10,8 +10,8 @@ import torch
 from core import methods, objectives
 from core.errors import BadInput
 from core.learning import starts
-from core.methods.base import Coefficients
-from core.problem import Problem
+from core.problem.method import Coefficients
+from core.problem.problem import Problem
 from tests.core.properties import run, settings
 
 CHOICES: dict[str, tuple[Any, ...]] = {

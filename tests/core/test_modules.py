@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from core import objectives
 from core.errors import BadInput
-from core.evaluate import evaluate, evaluate_outcome
-from core.export import export_model
+from core.export.weights import export_model
 from core.learning.routing import RoutedEncoder, RoutedMLP
-from core.merged import Batch, accumulate, merge
-from core.methods.base import Form
 from core.methods.surgery import corrected
-from core.problem import Problem
+from core.problem.evaluate import evaluate, evaluate_outcome
+from core.problem.merged import Batch, accumulate, merge
+from core.problem.method import Form
+from core.problem.problem import Problem
 from tests.conftest import Answer
 from tests.core.naive import Naive
 from tests.core.properties import run

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from core import runner
 from core.learning.balancing import _shuffled, gradnorm, pcgrad
 from core.methods import get
-from core.problem import Problem
+from core.problem.problem import Problem
+from core.runs import runner
 from core.store import Store
 from tests.core.naive import Naive, naive_loss
 from tests.core.properties import run, settings

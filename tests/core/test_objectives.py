@@ -11,9 +11,9 @@ from torch import Tensor
 
 from core import objectives
 from core.errors import UnknownName
-from core.methods.base import Need
 from core.objectives import Target
 from core.objectives.entropy import entropy
+from core.problem.method import Need
 
 
 def logits(seed: int = 0, rows: int = 6, classes: int = 5, scale: float = 3.0) -> Tensor:

@@ -13,7 +13,7 @@ from core.encoders import precision
 from core.encoders.encoder import ACTIVATIONS, activation_bytes, micro_batch_for
 from core.encoders.precision import choose_device, choose_precision
 from core.errors import BadInput, UnknownName
-from core.problem import Problem
+from core.problem.problem import Problem
 
 
 def choose(problem: Problem, cache: Path, name: str = "auto") -> str:

@@ -22,9 +22,9 @@ from safetensors.torch import load_file
 from core.checkpoints import identify, load_checkpoint
 from core.encoders.models import Architecture, architecture
 from core.encoders.preprocessing import normalise
-from core.encoders.transformers_model import write_model
 from core.errors import BadInput
-from core.publish import CannotSend, push_to_hub
+from core.export.publish import CannotSend, push_to_hub
+from core.export.transformers_model import write_model
 from tests.core.checkpoint_files import clip
 from tests.tiny import CONFIG, IMAGE_SIZE
 

@@ -12,10 +12,10 @@ import pytest
 
 from core.cli.compare_table import row_of
 from core.cli.report_files import _means
-from core.evaluate import Evaluation, Reference
-from core.memory import peak_memory_mb
-from core.methods.base import Need
-from core.report import average_ci95, build
+from core.export.report import average_ci95, build
+from core.problem.evaluate import Evaluation, Reference
+from core.problem.memory import peak_memory_mb
+from core.problem.method import Need
 from core.statistics import interval_of_mean
 from core.store import RunRecord, StepRecord
 
@@ -124,5 +124,5 @@ def test_peak_memory_is_that_of_this_process_alone() -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux only: there the kernel tells by itself")
 def test_without_the_kernels_own_word_getrusage_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     own = peak_memory_mb()
-    monkeypatch.setattr("core.memory._STATUS", Path("/nowhere"))
+    monkeypatch.setattr("core.problem.memory._STATUS", Path("/nowhere"))
     assert peak_memory_mb() >= 0.5 * own

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import methods, runner
+from core import methods
 from core.control import Control
 from core.errors import Cancelled
-from core.memory import forget_peak, peak_memory_mb
-from core.methods.base import Step
-from core.problem import Problem
+from core.problem.memory import forget_peak, peak_memory_mb
+from core.problem.method import Step
+from core.problem.problem import Problem
+from core.runs import runner
 from core.settings import parse
 from core.store import Store
 from core.studies.engine.cells import Cell

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from core import guide, methods
-from core.methods.base import Role
+from core import methods
+from core.problem.method import Role
 from core.store import EvaluationRecord, RunRecord
+from core.studies import guide
 from dashboard import wording
 from dashboard.charts.marks import Known, own
 from tests.dashboard.compared import record, table

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from core.errors import BadInput, BadSuite
-from core.roots import ENVIRONMENT, add_root, remove_root, roots
-from core.suites import find
+from core.suite.find import find
+from core.suite.roots import ENVIRONMENT, add_root, remove_root, roots
 
 
 def test_a_folder_is_remembered_once_and_forgotten_on_demand(tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core import methods, runner
+from core import methods
 from core.errors import BadInput, Cancelled, NonFinite
-from core.evaluate import evaluate
 from core.learning.coefficients import LearningSettings
-from core.methods.base import Coefficients, Method, Outcome, State, Step
-from core.problem import Problem
+from core.problem.evaluate import evaluate
+from core.problem.method import Coefficients, Method, Outcome, State, Step
+from core.problem.problem import Problem
+from core.runs import runner
 from core.settings import MethodSettings
 from core.store import CannotWrite, Store
 from tests.core.store_help import Chain, ChainSettings, start
@@ -222,7 +223,7 @@ def test_a_full_disk_fails_the_run_with_one_clear_line_and_it_goes_on_later(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("core.export.write_atomically", full)
+    monkeypatch.setattr("core.export.weights.write_atomically", full)
     with pytest.raises(CannotWrite, match="disk is full"):
         runner.execute(store, run_id, problem, method, settings)
     monkeypatch.undo()
@@ -259,8 +260,8 @@ def test_a_method_with_a_model_per_task_stores_no_merged_model(store: Store, pro
 
 
 def test_reopening_loads_the_same_problem(store: Store, tiny_suite: Path) -> None:
-    from core.loading import load
-    from core.suites import find
+    from core.problem.loading import load
+    from core.suite.find import find
 
     problem = load(find(str(tiny_suite)), ["task2", "task0"], device="cpu", precision="float32", deltas="bfloat16")
     method = methods.get("adamerging")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core import methods
-from core.problem import Problem
+from core.problem.problem import Problem
 from tests.core.properties import run, settings
 
 

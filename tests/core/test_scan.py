@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from core.composing.scan import scan
-from core.composing.suggest import key, suggest
 from core.errors import BadInput, Cancelled
+from core.suite.scan import scan
+from core.suite.suggest import key, suggest
 from core.tasks.decode import SUFFIXES
 from tests.authors import make_folder
 from tests.tiny import CLASSES

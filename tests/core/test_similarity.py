@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from core.problem import Problem
-from core.similarity import similarity
-from core.task_vectors import CHUNK, TaskVectors
+from core.insight.similarity import similarity
+from core.problem.problem import Problem
+from core.problem.task_vectors import CHUNK, TaskVectors
 from tests.core.naive import Naive, groups
 
 

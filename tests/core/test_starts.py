@@ -10,8 +10,8 @@ import torch
 from core import methods
 from core.errors import BadInput
 from core.learning import starts
-from core.methods.base import Need
-from core.problem import Problem
+from core.problem.method import Need
+from core.problem.problem import Problem
 from tests.core.properties import LEARNING, assert_close, merged, run, settings
 
 

@@ -13,8 +13,8 @@ import torch
 from sqlalchemy import create_engine, inspect
 
 from core.errors import BadInput, UnknownName
-from core.evaluate import Evaluation
-from core.methods.base import Coefficients, Outcome
+from core.problem.evaluate import Evaluation
+from core.problem.method import Coefficients, Outcome
 from core.store import Store
 from core.store.tables import METADATA
 from tests.core.store_help import GROUPS, TASKS, new_run, step

@@ -10,7 +10,7 @@ import pytest
 
 from core import methods, studies
 from core.errors import BadInput, UnknownName
-from core.problem import Problem
+from core.problem.problem import Problem
 from core.settings import parse
 from core.statistics import Estimate, estimate, paired, spearman
 from core.studies import Study
@@ -18,7 +18,7 @@ from core.studies.engine import texts
 from core.studies.engine.cells import Cell, content_key
 from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Column, Row, Table
-from core.suites import SuiteFile, find
+from core.suite.find import SuiteFile, find
 from tests.core.study_help import made_up, planned
 from tests.tiny import make_suite
 

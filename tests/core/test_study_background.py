@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from core import loading, studies
+from core import studies
 from core.errors import BadInput
-from core.jobs import Jobs, RunRequest
-from core.problem import Problem
+from core.problem import loading
+from core.problem.problem import Problem
 from core.progress import Progress, Silent
+from core.runs.jobs import Jobs, RunRequest
 from core.store import Store
 from core.studies.engine.background import Background
 from core.studies.engine.options import StudyOptions
-from core.suites import find
+from core.suite.find import find
 from tests.core.study_help import planned
 from tests.core.test_jobs import LONG, until
 
@@ -46,7 +47,7 @@ def test_a_run_that_is_refused_ends_as_a_failure_and_is_not_asked_for_forever(
 
     jobs = Jobs(store)
     study_id = begin(Background(store, jobs, loading.load), tiny_suite)
-    monkeypatch.setattr("core.jobs.choose_device", refuse)
+    monkeypatch.setattr("core.runs.jobs.choose_device", refuse)
     until(lambda: ended(store, study_id))
     found = store.studies.get(study_id)
     assert found.status == "failed"

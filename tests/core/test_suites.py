@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from core.errors import BadSuite, UnknownName
-from core.suite_file import MAX_BYTES, parse_suite
-from core.suites import available, find
+from core.suite.find import available, find
+from core.suite.schema import MAX_BYTES, parse_suite
 from tests.tiny import make_suite
 
 TEXT = """\

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.problem import Problem
-from core.task_vectors import CHUNK, TaskVectors
+from core.problem.problem import Problem
+from core.problem.task_vectors import CHUNK, TaskVectors
 from core.techniques.trimming import trim_and_elect
 from tests.core.properties import assert_close, merged, with_experts
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from core import methods
 from core.errors import NonFinite
-from core.methods.base import Step
-from core.problem import Problem
+from core.problem.method import Step
+from core.problem.problem import Problem
 from tests.core.properties import LEARNING, assert_close, run, settings
 from tests.core.test_trajectory import Spoiled, stored
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from core import methods
 from core.encoders.encoder import Encoder
 from core.errors import NonFinite
-from core.methods.base import State
-from core.problem import Problem
+from core.problem.method import State
+from core.problem.problem import Problem
 from core.tasks import Stream
 from tests.core.naive import Naive, groups, naive_loss
 from tests.core.properties import LEARNING, assert_close, assert_same_steps, run, settings, sure

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from core.encoders.encoder import Encoder
-from core.problem import Problem
-from core.task_vectors import TaskVectors
+from core.insight.trust import REMEDY, trust
+from core.problem.problem import Problem
+from core.problem.task_vectors import TaskVectors
 from core.tasks import Images
-from core.trust import REMEDY, trust
 
 
 class Constant(Encoder):

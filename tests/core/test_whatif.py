@@ -13,19 +13,20 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from core import methods, runner
-from core.card import model_card
+from core import methods
 from core.errors import BadInput
-from core.export import export_coefficients
-from core.jobs import Jobs
+from core.export.card import model_card
+from core.export.weights import export_coefficients
 from core.learning.coefficients import LearningSettings
-from core.methods.base import Coefficients, Step
-from core.problem import Problem
-from core.session import MERGED
+from core.problem.method import Coefficients, Step
+from core.problem.problem import Problem
+from core.runs import runner
+from core.runs.jobs import Jobs
+from core.runs.session import MERGED
+from core.runs.whatif import save
 from core.store import Edit, RunRecord, Store
 from core.studies.engine.cells import Cell
 from core.studies.engine.cost import forecast
-from core.whatif import save
 
 Cli = Callable[..., Any]
 

@@ -17,7 +17,7 @@ settings.prepare()
 from fastapi import FastAPI  # noqa: E402  (the environment has to be set before Gradio is imported)
 from starlette.testclient import TestClient  # noqa: E402
 
-from core.jobs import Jobs  # noqa: E402
+from core.runs.jobs import Jobs  # noqa: E402
 from core.store import Store  # noqa: E402
 from core.studies.engine.background import Background  # noqa: E402
 from dashboard import site  # noqa: E402

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.methods.base import Coefficients, Step
+from core.problem.method import Coefficients, Step
 from core.store import Store
 from dashboard.charts.columns import Column
 
@@ -32,7 +32,7 @@ _INSIDE = (
 
 @dataclass(frozen=True)
 class Measured:
-    """Stands in for `core.evaluate.Evaluation`."""
+    """Stands in for `core.problem.evaluate.Evaluation`."""
 
     task: str
     correct: int

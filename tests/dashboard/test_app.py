@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
 from core.errors import BadInput, StoreReadOnly
-from core.titles import title_of
+from core.export.titles import title_of
 from dashboard import page, settings, theme
 from dashboard.context import NotOwner, NotVisible
 from dashboard.pages import sidebar

@@ -7,7 +7,7 @@ from itertools import groupby
 import pytest
 
 from core.encoders.models import architecture, build_visual
-from core.grouping import group
+from core.problem.grouping import group
 from dashboard.charts import palette
 from dashboard.charts.columns import arrange, kind_of
 from tests.dashboard.synthetic import tensor_names

@@ -11,16 +11,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core import methods, runner
+from core import methods
 from core.errors import BadInput
-from core.evaluate import evaluate
-from core.loading import load
-from core.merged import merge
-from core.problem import Problem
-from core.session import MERGED
+from core.problem.evaluate import evaluate
+from core.problem.loading import load
+from core.problem.merged import merge
+from core.problem.problem import Problem
+from core.runs import runner
+from core.runs.session import MERGED
+from core.runs.whatif import save
 from core.store import RunRecord, Store
-from core.suites import find
-from core.whatif import save
+from core.suite.find import find
 from dashboard.charts import whatif
 from dashboard.charts.columns import arrange
 from dashboard.charts.facts import grouping_of, task_vector_facts

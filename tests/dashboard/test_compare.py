@@ -13,7 +13,7 @@ import pytest
 
 from core import methods
 from core.errors import BadInput
-from core.jobs import RunRequest
+from core.runs.jobs import RunRequest
 from dashboard.compare import published, texts
 from dashboard.compare.service import Comparison
 from dashboard.compare.table import build

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput
-from core.methods.base import Step
+from core.problem.method import Step
 from core.store import Store
 from dashboard.charts.columns import arrange
 from dashboard.charts.feed import MOST_STEPS, Feed, suggested_stride, whole_number

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import BadInput
-from core.methods.base import Step
+from core.problem.method import Step
 from core.store import Store
 from dashboard.access import Viewer
 from dashboard.polls import Fresh, add_polls

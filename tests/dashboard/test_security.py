@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from core.roots import roots
-from core.suites import available
+from core.suite.find import available
+from core.suite.roots import roots
 from dashboard import site
 from dashboard.access import Access
 from dashboard.security import guard

@@ -14,9 +14,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from core import methods, suites
+from core import methods
 from core.errors import BadInput, UnknownName
 from core.progress import Progress
+from core.suite import find as suites
 from dashboard import wording
 from dashboard.library import Library
 from dashboard.planning import catalogue, gallery, wish

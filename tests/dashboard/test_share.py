@@ -14,7 +14,7 @@ import yaml
 from safetensors.numpy import load
 
 from core.encoders.models import architecture
-from core.suites import SuiteFile
+from core.suite.find import SuiteFile
 from tests.dashboard.conftest import Site
 
 KINDS = {"page", "report", "settings", "lambda-json", "lambda-csv", "lambda-array", "card", "figures", "space"}

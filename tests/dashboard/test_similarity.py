@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from core.advice import ordering
-from core.similarity import ALL, Relation, Similarity
+from core.insight.advice import ordering
+from core.insight.similarity import ALL, Relation, Similarity
 from dashboard.charts.figure import complete
 from dashboard.similarity import figures
 from dashboard.similarity.description import describe

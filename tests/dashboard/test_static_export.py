@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from core.card.tables import markdown
 from core.errors import BadInput, UnknownName
+from core.export.tables import markdown
 from core.store import Store
 from dashboard import settings
 from dashboard.charts.columns import arrange

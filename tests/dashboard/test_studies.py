@@ -9,12 +9,13 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from core import guide, methods, studies
+from core import methods, studies
 from core.statistics import Estimate
 from core.store import RunRecord, StudyRecord
+from core.studies import guide
 from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Chart, Series
-from core.suites import find
+from core.suite.find import find
 from dashboard.charts.figure import complete
 from dashboard.studies import file, view
 from dashboard.studies.figures import draw

@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from core.errors import BadInput, Cancelled, RunFailed
-from core.jobs import Jobs
-from core.problem import Problem
+from core.problem.problem import Problem
 from core.progress import Remembered, Standing
+from core.runs.jobs import Jobs
 from core.runs.work import Closing, Lane, Work
 from core.store import ACTIVE, Store
 from core.studies.base import Study
 from core.studies.engine.cells import Cell
 from core.studies.engine.execution import execute, register, require_cells
 from core.studies.engine.options import StudyOptions
-from core.suites import SuiteFile
+from core.suite.find import SuiteFile
 
 _LANE = Lane("studies")
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import BadInput
-from core.problem import Problem
-from core.report import version
+from core.export.report import version
+from core.problem.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Cell:
     unseen: tuple[str, ...] = ()
     """Tasks that are evaluated only."""
     images: Mapping[str, Any] | None = None
-    """How the test images are altered, see `core.variants.variant`."""
+    """How the test images are altered, see `core.problem.variants.variant`."""
     images_from: tuple[str, ...] = ()
     """Tasks whose images are learned from; empty: the merged ones."""
     measures: tuple[Mapping[str, Any], ...] = ()

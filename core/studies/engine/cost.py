@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from core import measures
 from core.errors import BadInput
-from core.evaluate import evaluate
-from core.problem import Problem
+from core.problem.evaluate import evaluate
+from core.problem.problem import Problem
 from core.settings import MethodSettings
 from core.store import RunRecord
 from core.studies.engine.cells import Cell

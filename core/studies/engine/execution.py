@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from core import methods, runner
+from core import methods
 from core.control import Control
 from core.errors import FAULTS, BadInput, Cancelled, MergescopeError, told
-from core.problem import Problem
+from core.problem.problem import Problem
+from core.problem.variants import as_stored
 from core.progress import Progress, Remembered, Standing
+from core.runs import runner
 from core.settings import parse, parse_stored
 from core.store import RunRecord, Store, StudyRecord
 from core.studies.base import Study
@@ -17,8 +19,7 @@ from core.studies.engine.cost import test_images, weight
 from core.studies.engine.done import Done
 from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Result
-from core.suites import SuiteFile
-from core.variants import as_stored
+from core.suite.find import SuiteFile
 
 RunCell = Callable[[str], None]
 """Executes the run of that id until it has ended; raises what stopped it."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.export.report import version
 from core.files import write_text
-from core.report import version
 from core.store import Store, StudyRecord
 from core.studies.base import Study
 from core.studies.engine import recipe, texts
 from core.studies.engine.execution import result_of
-from core.suites import SuiteFile
+from core.suite.find import SuiteFile
 
 FORMATS = {"csv": ".csv", "latex": ".tex", "json": ".json", "yaml": ".yaml"}
 """Format -> end of the file's name; the pages add HTML."""

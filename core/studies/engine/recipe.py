@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from core.errors import BadInput
-from core.report import version
+from core.export.report import version
 from core.settings import parse
 from core.store import StudyRecord
 from core.studies.engine.cells import Cell

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from core import methods
 from core.errors import BadInput, UnknownName
-from core.methods.base import Method
+from core.problem.method import Method
 from core.settings import MethodSettings, parse
 from core.step import Need
 from core.studies.engine.cells import Cell
 from core.studies.engine.options import StudyOptions
-from core.suites import SuiteFile
+from core.suite.find import SuiteFile
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.export.texts import latex, safe
 from core.statistics import Estimate
 from core.studies.engine.result import Result, Table, Unit
-from core.texts import latex, safe
 
 DIGITS: dict[Unit, int] = {"percent": 1, "points": 1, "number": 2, "count": 0, "seconds": 1}
 

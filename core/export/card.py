@@ -1,0 +1,97 @@
+"""A model card: what was merged, how well it does, how it was made, how to load it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import yaml
+
+from core import methods
+from core.export.tables import HEADS, markdown, markdown_table, results, settings
+from core.export.titles import method_title
+from core.store import RunRecord
+
+_LOADING = """
+```python
+import open_clip
+from safetensors.torch import load_file
+
+model, _, preprocess = open_clip.create_model_and_transforms({arch!r})
+found = load_file("merged.safetensors")
+model.load_state_dict(found) if "logit_scale" in found else model.visual.load_state_dict(
+    {{name.removeprefix("visual."): tensor for name, tensor in found.items()}}
+)
+```
+"""
+
+
+_TRANSFORMERS = """
+```python
+from transformers import CLIPImageProcessor, {kind}
+
+model = {kind}.from_pretrained("path/to/this/folder")
+processor = CLIPImageProcessor.from_pretrained("path/to/this/folder")
+```
+
+The folder holds the weights in float32. Image features are normalised before they meet a head.
+"""
+
+
+def model_card(
+    record: RunRecord,
+    titles: Mapping[str, str] | None = None,
+    *,
+    arch: str = "",
+    name: str = "",
+    hugging_face: str = "",
+    picture: str = "",
+) -> str:
+    """The card as Markdown with front matter.
+
+    `arch` is the suite's open_clip architecture, or `hugging_face` the class of `transformers` that loads the folder
+    the card lies in; `picture` is the name of a picture of λ beside it.
+    """
+    title = name or f"{record.suite} merged with {method_title(record)}"
+    library = "transformers" if hugging_face else "open_clip"
+    tags = ["model-merging", "task-vectors", "mergescope", "hand-edited" if record.what_if else record.method]
+    front = {"library_name": library, "pipeline_tag": "zero-shot-image-classification", "tags": tags}
+    method = methods.get(record.method) if record.method in methods.names() else None
+    rows = results(record, titles or {})
+    parts = [
+        f"---\n{yaml.safe_dump(front, sort_keys=False)}---",
+        f"# {markdown(title)}",
+        f"One image encoder made of {len(record.tasks)} experts of the suite {markdown(record.suite)}, merged with "
+        f"{markdown(method_title(record))}." + (f" {markdown(method.summary)}" if method else ""),
+        "## Results",
+        _told(record, rows),
+        *(["## Coefficients", f"![λ of every group and task]({picture})"] if picture else []),
+        "## Settings",
+        markdown_table(settings(record), ("Setting", "Value")),
+        "## Loading",
+        _TRANSFORMERS.format(kind=hugging_face).strip() if hugging_face else _loading(arch),
+        *(["## Source", markdown(method.paper)] if method else []),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _told(record: RunRecord, rows: list[list[str]]) -> str:
+    if not rows:
+        return "This run has no final evaluation."
+    words = {
+        "nothing": "No image was used to merge.",
+        "test": "λ was learned on the unlabelled test images; the same images are scored here.",
+    }
+    split = words.get(record.adapted_on, f"λ was learned on unlabelled {record.adapted_on} images.")
+    if record.what_if is not None:
+        split += (
+            f" Then a person changed it: this is run {record.what_if.of} at step {record.what_if.step} with "
+            f"{record.what_if.words}."
+        )
+    return f"Top-1 accuracy on all test images. {markdown(split)}\n\n{markdown_table(rows, HEADS)}"
+
+
+def _loading(arch: str) -> str:
+    if not arch or arch.endswith(".json"):
+        text = "`merged.safetensors` holds open_clip names; build the model from the suite's own configuration file."
+        return f"{text}\n{_LOADING.format(arch='path/to/the/architecture')}".rstrip()
+    return f"`merged.safetensors` holds open_clip names.\n{_LOADING.format(arch=arch)}".rstrip()

@@ -1,0 +1,92 @@
+"""A run as a folder for the Hugging Face hub: merged model, card, λ as table and picture; and sending it there."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.utils import validate_repo_id
+
+from core.checkpoints import load_checkpoint
+from core.errors import BadInput, MergescopeError
+from core.export.card import model_card
+from core.export.picture import draw_coefficients
+from core.export.transformers_model import write_model
+from core.export.weights import export_coefficients, metadata
+from core.store import RunRecord, StepRecord
+from core.store.faults import plainly
+from core.suite.find import SuiteFile
+
+PICTURE, TABLE, REPORT = "coefficients.png", "coefficients.csv", "report.json"
+
+
+class CannotSend(MergescopeError):
+    """The hub could not be reached or refused the upload; the folder on this machine is complete."""
+
+
+def write_folder(record: RunRecord, steps: Sequence[StepRecord], merged: Path, suite: SuiteFile, folder: Path) -> str:
+    """Write all that the hub shows of a run to a new `folder`; returns the class of `transformers` that loads it.
+
+    `merged` is the run's merged model under open_clip's names; `steps` may be the last one alone. The folder appears
+    complete or not at all. Raises `BadInput` where it is there already or the architecture has no counterpart.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput(f"`{folder}` should be a new or empty folder. Found something in it; choose another name.")
+    arch = suite.arch()
+    titles = {task.name: task.title or task.name for task in suite.tasks}
+    temporary = folder.parent / f".{folder.name}.{secrets.token_hex(6)}"
+    known = [step.coefficients for step in steps if step.coefficients is not None]
+    with plainly(f"Writing {folder}"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        try:
+            kind = write_model(load_checkpoint(merged).tensors, arch, temporary, metadata(record))
+            if known:
+                draw_coefficients(known[-1], record.groups, record.tasks, temporary / PICTURE)
+                export_coefficients(record, steps, temporary / TABLE)
+            if record.report is not None:
+                (temporary / REPORT).write_text(json.dumps(record.report, indent=1, allow_nan=False), "utf-8")
+            card = model_card(record, titles, name=record.name, hugging_face=kind, picture=PICTURE if known else "")
+            (temporary / "README.md").write_text(card, "utf-8")
+            if folder.exists():
+                folder.rmdir()  # Empty, as was checked; not every system replaces one.
+            temporary.rename(folder)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    return kind
+
+
+def check_repository(repo: str) -> None:
+    """Raise `BadInput` unless `repo` is owner/name as the hub has them."""
+    try:
+        validate_repo_id(repo)
+        named = repo.count("/") == 1
+    except HFValidationError:
+        named = False
+    if not named:
+        raise BadInput(f"A repository of the hub should be named owner/name. Found `{repo[:80]}`.")
+
+
+def push_to_hub(
+    folder: Path, repo: str, *, private: bool = True, token: str | None = None, endpoint: str | None = None
+) -> str:
+    """Create the model repository `repo` (owner/name) where needed and send the folder; returns the commit's address.
+
+    The token is the one that `hf auth login` stored, or `HF_TOKEN`. Raises `BadInput` for a malformed name
+    and `CannotSend`, with the hub's own reason, for everything that goes wrong on the way.
+    """
+    check_repository(repo)
+    api = HfApi(endpoint=endpoint, token=token)
+    try:
+        api.create_repo(repo, private=private, exist_ok=True)
+        sent = api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Merged model")
+    except (HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CannotSend(f"`{repo}` could not be sent: {reason}. `{folder}` is complete; send it later.") from None
+    return str(sent.commit_url)

@@ -1,0 +1,111 @@
+"""The report of a run: what `report.json` holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from typing import Any, Protocol
+
+from core.statistics import interval_of_mean, mean
+from core.store.records import RunRecord, StepRecord
+
+
+class HasAccuracy(Protocol):
+    """What a report takes from `core.problem.evaluate.Evaluation`."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def accuracy(self) -> float | None: ...
+    @property
+    def ci95(self) -> tuple[float, float] | None: ...
+
+
+class HasReference(Protocol):
+    """Accuracies of the base and of the task's expert, `core.problem.evaluate.Reference`."""
+
+    @property
+    def base(self) -> HasAccuracy: ...
+    @property
+    def expert(self) -> HasAccuracy | None: ...
+
+
+def version() -> str:
+    """The installed version of Mergescope; "unknown" where it runs from an uninstalled checkout."""
+    try:
+        return installed_version("mergescope")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def build(
+    record: RunRecord,
+    steps: Sequence[StepRecord],
+    evaluations: Sequence[HasAccuracy],
+    references: Mapping[str, HasReference],
+    peak_memory_mb: float,
+    form: str = "one model",
+) -> dict[str, Any]:
+    """The report, ready for JSON. Accuracies are fractions; seconds are those of the steps alone.
+
+    `steps` may leave out coefficients except on the last step that has them. `entropy` has a row for every
+    step that measured one, in the order of the run's tasks. Tasks without an expert come last and are not in the
+    averages. A method that makes no updates counts as one step in `seconds_per_step`. `form` says what the result
+    consists of (`core.problem.method.Form`): only results of the same form compare. `what_if` stands in the report of a
+    λ that a person changed: the run it came from, the changes, and what that run's steps had cost.
+    """
+    tasks = [_task(evaluation, references.get(evaluation.task)) for evaluation in evaluations]
+    counted = averaged(tasks, record.tasks)
+    return {
+        "mergescope": version(),
+        "suite": record.suite,
+        "method": record.method,
+        "settings": dict(record.settings),
+        "seed": record.seed,
+        "device": record.device,
+        "precision": record.precision,
+        "tasks": tasks,
+        "average_accuracy": mean([task["accuracy"] for task in counted]),
+        "average_normalised": mean([task["normalised"] for task in counted]),
+        "steps": record.steps_done,
+        "seconds": record.seconds,
+        "seconds_per_step": record.seconds / max(record.steps_done, 1),
+        "peak_memory_mb": peak_memory_mb,
+        "entropy": [[step.entropies.get(task) for task in record.tasks] for step in steps if step.entropies],
+        "coefficients": _coefficients(record, steps),
+        "adapted_on": record.adapted_on,
+        "samples_seen": record.samples_seen,
+        "form": form,
+    } | ({} if record.what_if is None else {"what_if": record.what_if.plain()})
+
+
+def averaged(tasks: Sequence[Mapping[str, Any]], merged: Sequence[str]) -> list[Mapping[str, Any]]:
+    """The rows of a report's `tasks` that every average counts: merged tasks whose accuracy is known."""
+    return [task for task in tasks if task["name"] in merged and task["accuracy"] is not None]
+
+
+def average_ci95(tasks: Sequence[Mapping[str, Any]], merged: Sequence[str]) -> tuple[float, float] | None:
+    """95 % interval of `average_accuracy`; None where no accuracy is known."""
+    counted = averaged(tasks, merged)
+    return interval_of_mean([task["accuracy"] for task in counted], [task["ci95"] for task in counted])
+
+
+def _task(evaluation: HasAccuracy, reference: HasReference | None) -> dict[str, Any]:
+    base = reference.base.accuracy if reference else None
+    expert = reference.expert.accuracy if reference and reference.expert else None
+    accuracy, interval = evaluation.accuracy, evaluation.ci95
+    return {
+        "name": evaluation.task,
+        "accuracy": accuracy,
+        "ci95": list(interval) if interval is not None else None,
+        "expert_accuracy": expert,
+        "base_accuracy": base,
+        "normalised": accuracy / expert if accuracy is not None and expert else None,
+    }
+
+
+def _coefficients(record: RunRecord, steps: Sequence[StepRecord]) -> dict[str, Any]:
+    last = next((step.coefficients for step in reversed(steps) if step.coefficients is not None), None)
+    values = [] if last is None else [[float(value) for value in row] for row in last]
+    return {"groups": list(record.groups), "tasks": list(record.tasks), "values": values}

@@ -1,0 +1,125 @@
+"""Writes results for other programs: the merged model, and λ over time; a previous file stays till then."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from core.checkpoints import load_checkpoint
+from core.encoders.models import VISUAL
+from core.errors import BadCheckpoint, BadInput
+from core.export.report import version
+from core.files import write_atomically
+from core.problem.problem import Problem
+from core.step import Outcome
+from core.store.faults import plainly
+from core.store.records import RunRecord, StepRecord
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def metadata(record: RunRecord) -> dict[str, str]:
+    """What a merged checkpoint says about its origin, in the safetensors header."""
+    changed = {} if record.what_if is None else {"what_if": json.dumps(record.what_if.plain(), ensure_ascii=False)}
+    return changed | {
+        "format": "pt",
+        "mergescope": version(),
+        "run": record.id,
+        "suite": record.suite,
+        "method": record.method,
+        "seed": str(record.seed),
+        "tasks": json.dumps(list(record.tasks)),
+        "settings": json.dumps(record.settings, sort_keys=True),
+        "hashes": json.dumps(record.hashes, sort_keys=True),
+    }
+
+
+def export_model(
+    problem: Problem, outcome: Outcome, path: Path, metadata: Mapping[str, str], base: Path | None = None
+) -> None:
+    """Write the merged model to `path` as safetensors with open_clip names, float32.
+
+    With `base`, the checkpoint file that the suite's base was read from, everything beside the image encoder
+    (text tower, logit scale) comes from there, and plain open_clip loads the result; without it the file holds
+    the image encoder alone. Raises `BadInput` where the result is not one static encoder, `BadCheckpoint` where
+    `base` has changed, `CannotWrite` where the disk refuses.
+    """
+    if path.suffix != ".safetensors":
+        raise BadInput(f"The merged model is written as a .safetensors file. Found `{path.name}`.")
+    if outcome.form.obstacle:
+        raise BadInput(f"This run can't be exported as one checkpoint: {outcome.form.obstacle}.")
+    tensors: dict[str, Tensor] = {}
+    if base is not None:
+        found = load_checkpoint(base, skip=VISUAL)
+        if problem.hashes.get("base", found.sha256) != found.sha256:
+            raise BadCheckpoint(
+                f"`{base.name}` should be the base of this run, but its bytes have changed. Restore it."
+            )
+        tensors = dict(found.tensors)
+    with torch.no_grad():
+        for name, tensor in outcome.weights_for(problem.tasks[0]).items():
+            tensors[VISUAL + name] = tensor.detach().to("cpu").contiguous()
+    _put(path, lambda file: safetensors.torch.save_file(tensors, file, dict(metadata)))
+
+
+def export_coefficients(record: RunRecord, steps: Sequence[StepRecord], path: Path) -> None:
+    """Write λ of the given steps as .json, .csv (a row per step and group) or .safetensors (a stack of steps).
+
+    Raises `BadInput` for another suffix or a run without λ, `CannotWrite` where the disk refuses.
+    """
+    known = [(step.number, step.coefficients) for step in steps if step.coefficients is not None]
+    if not known:
+        raise BadInput(f"Run {record.id} ({record.method}) has no coefficients to export.")
+    numbers, values = [number for number, _ in known], np.stack([value for _, value in known])
+    if path.suffix == ".json":
+        text = json.dumps(_facts(record) | {"steps": numbers, "values": values.tolist()})
+        _put(path, lambda file: _write(file, text))
+    elif path.suffix == ".csv":
+        text = _csv(record, numbers, values)
+        _put(path, lambda file: _write(file, text))
+    elif path.suffix == ".safetensors":
+        arrays: dict[str, np.ndarray] = {"coefficients": values, "steps": np.array(numbers, np.int64)}
+        notes = {name: json.dumps(value) for name, value in _facts(record).items()}
+        _put(path, lambda file: safetensors.numpy.save_file(arrays, file, notes))
+    else:
+        raise BadInput(f"Coefficients are written as .json, .csv or .safetensors. Found `{path.name}`.")
+
+
+def _facts(record: RunRecord) -> dict[str, object]:
+    facts: dict[str, object] = {"run": record.id, "suite": record.suite, "method": record.method}
+    if record.what_if is not None:
+        facts["what_if"] = record.what_if.plain()
+    return facts | {"groups": list(record.groups), "tasks": list(record.tasks)}
+
+
+def _csv(record: RunRecord, numbers: Sequence[int], values: np.ndarray) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["step", "group", *(_cell(task) for task in record.tasks)])
+    for number, rows in zip(numbers, values, strict=True):
+        for group, row in zip(record.groups, rows, strict=True):
+            writer.writerow([number, _cell(group), *(float(value) for value in row)])
+    return buffer.getvalue()
+
+
+def _cell(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _put(path: Path, write: Callable[[Path], None]) -> None:
+    with plainly(f"Writing {path}"):
+        write_atomically(path, write)

@@ -1,0 +1,1 @@
+"""What can be said about experts and merges without labels."""

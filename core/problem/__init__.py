@@ -1,0 +1,1 @@
+"""What a method works on: one suite loaded onto one device."""

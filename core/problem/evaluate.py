@@ -1,0 +1,159 @@
+"""Top-1 accuracy per task with a 95 % interval, and the references it is held against."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import NormalDist
+
+import torch
+
+from core import paths
+from core.files import remember
+from core.objectives.entropy import entropy
+from core.problem.problem import Problem
+from core.progress import Progress, Silent
+from core.step import Features, Outcome, Weights
+
+MEASURED = 2
+"""Counts up when the same files come to other numbers, so that what was remembered before is measured again."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a set of weights achieves on one split of one task."""
+
+    task: str
+    correct: int | None
+    """Right top-1 answers; None where labels are not known."""
+    total: int
+    entropy: float
+    """Mean prediction entropy in nats."""
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers, 0…1."""
+        return None if self.correct is None else self.correct / self.total
+
+    @property
+    def ci95(self) -> tuple[float, float] | None:
+        """95 % Wilson score interval of the accuracy."""
+        if self.correct is None:
+            return None
+        share, z = self.correct / self.total, NormalDist().inv_cdf(0.975)
+        centre, spread = (
+            share + z * z / (2 * self.total),
+            z * math.sqrt(share * (1 - share) / self.total + (z / (2 * self.total)) ** 2),
+        )
+        whole = 1 + z * z / self.total
+        return max(0.0, (centre - spread) / whole), min(1.0, (centre + spread) / whole)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Base and expert of one task on the same images."""
+
+    base: Evaluation
+    expert: Evaluation | None
+    """None for an unseen task."""
+
+
+def evaluate(
+    problem: Problem,
+    weights: Weights,
+    task: str,
+    split: str = "test",
+    limit: int | None = None,
+    features: Features | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Evaluate weights on one split of a task, or on `limit` images spread evenly over it.
+
+    `features` takes the encoder's place, for results that need modules beside it (`Outcome.features_for`); `progress`
+    advances by the images that are done.
+    """
+    images = problem.split(task, split)
+    chosen = torch.arange(len(images))
+    if limit is not None and limit < len(images):
+        chosen = torch.linspace(0, len(images) - 1, limit).long()
+    logits = problem.logits(weights, task, images.pixels[chosen], features, progress)
+    correct = None if images.labels is None else int((logits.argmax(1) == images.labels[chosen]).sum())
+    return Evaluation(task, correct, len(chosen), entropy(logits).mean().item())
+
+
+def evaluate_outcome(
+    problem: Problem, outcome: Outcome, task: str, split: str = "test", progress: Progress | None = None
+) -> Evaluation:
+    """Evaluate what a method made for a task, modules included, on all images of a split."""
+    features = outcome.features(task)
+    return evaluate(problem, outcome.weights_for(task), task, split, features=features, progress=progress)
+
+
+def evaluate_everywhere(problem: Problem, outcome: Outcome, progress: Progress) -> list[Evaluation]:
+    """Evaluate what a method made on all test images of every task, those without expert last."""
+    tasks = (*problem.tasks, *problem.unseen)
+    found = []
+    progress.start("Evaluating", sum(len(problem.split(task, "test")) for task in tasks))
+    for place, task in enumerate(tasks, 1):
+        progress.rename(f"Evaluating task {place} of {len(tasks)}, image")
+        found.append(evaluate_outcome(problem, outcome, task, progress=progress))
+    progress.finish()
+    return found
+
+
+def references(
+    problem: Problem, split: str = "test", limit: int | None = None, progress: Progress | None = None
+) -> dict[str, Reference]:
+    """Base and expert accuracy of every task; remembered on disk by the content they depend on."""
+    progress = progress or Silent()
+    roles = [(role, task) for task in problem.heads for role in ("base", "expert") if _has(problem, role, task)]
+    known = {(role, task): _remembered(problem, role, task, split, limit) for role, task in roles}
+    found = {key: evaluation for key, evaluation in known.items() if evaluation is not None}
+    missing = [key for key in roles if key not in found]
+    if missing:
+        images = [len(problem.split(task, split)) for _, task in missing]
+        progress.start("Evaluating base and experts, image", sum(min(limit or count, count) for count in images))
+        for role, task in missing:
+            found[role, task] = _measured(problem, role, task, split, limit, progress)
+        progress.finish()
+    return {task: Reference(found["base", task], found.get(("expert", task))) for task in problem.heads}
+
+
+def _has(problem: Problem, role: str, task: str) -> bool:
+    return role == "base" or task in problem.tasks
+
+
+def _file(problem: Problem, role: str, task: str, split: str, limit: int | None) -> Path | None:
+    """Where the result is remembered; None where it can't be, since nothing tells when it changes."""
+    weights_hash = problem.hashes.get("base" if role == "base" else task)
+    parts = [MEASURED, role, weights_hash, problem.content.get(task), split, limit, problem.execution]
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return paths.cache() / "evaluations" / f"{key}.json" if weights_hash else None
+
+
+def _remembered(problem: Problem, role: str, task: str, split: str, limit: int | None) -> Evaluation | None:
+    file = _file(problem, role, task, split, limit)
+    return _read(file, task) if file else None
+
+
+def _measured(problem: Problem, role: str, task: str, split: str, limit: int | None, progress: Progress) -> Evaluation:
+    vectors = problem.task_vectors
+    weights = vectors.base if role == "base" else vectors.expert(task)
+    evaluation = evaluate(problem, weights, task, split, limit, progress=progress)
+    if file := _file(problem, role, task, split, limit):
+        remember(file, lambda temporary: _write(temporary, evaluation))
+    return evaluation
+
+
+def _write(file: Path, evaluation: Evaluation) -> None:
+    file.write_text(json.dumps(asdict(evaluation)), "utf-8")
+
+
+def _read(file: Path, task: str) -> Evaluation | None:
+    try:
+        return Evaluation(**{**json.loads(file.read_text("utf-8")), "task": task})
+    except (OSError, ValueError, TypeError):
+        return None

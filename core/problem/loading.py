@@ -1,0 +1,251 @@
+"""Suite file -> Problem: reads every checkpoint once, checks it, and keeps no more in memory than is needed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from core import paths
+from core.checkpoints import Checkpoint, load_checkpoint, load_head
+from core.encoders.encoder import Encoder, micro_batch_for
+from core.encoders.models import VISUAL, Architecture
+from core.encoders.precision import choose_device, choose_precision
+from core.encoders.preprocessing import fitting
+from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
+from core.files import sha256
+from core.problem.heads import HeadBuilder
+from core.problem.mapped import InMemory, Mapped, Memory
+from core.problem.memory import available, give_back
+from core.problem.problem import Problem
+from core.problem.task_vectors import TaskVectors
+from core.problem.validation import BadFiles, Examiner, activation
+from core.progress import Progress, Remembered, Silent
+from core.suite.find import SuiteFile
+from core.tasks.opened import TEST, OpenedTasks
+from core.tasks.task import Task
+
+MEMORIES = ("auto", "ram", "mapped")
+DELTAS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
+LARGE = 2**30
+"""Bytes of float32 task vectors from which `deltas=auto` halves them to bfloat16."""
+SHARE = 0.5
+"""Share of the memory that is free which task vectors may take before `memory=auto` maps them from a file."""
+
+
+def load(
+    suite: SuiteFile,
+    tasks: Sequence[str] | None = None,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    deltas: str = "auto",
+    memory: str = "auto",
+    micro_batch: int | None = None,
+    progress: Progress | None = None,
+) -> Problem:
+    """Load a suite, or those of its `tasks` that are named, ready to be merged.
+
+    `deltas` is the precision of the task vectors: `auto`, `float32`, `bfloat16` or `float64`. `memory` is where they
+    lie: `ram`, `mapped` (a temporary file; `deltas=auto` does not round them then), or `auto`: mapped where they would
+    take more than half of the memory that is free. That changes no bit of any result.
+    Raises `BadSuite`, `BadCheckpoint` or `UnknownName`, and `RunFailed` where the disk has no room for the file;
+    nothing of the person's files is changed.
+    """
+    progress = progress or Silent()
+    if micro_batch is not None and micro_batch < 1:
+        raise BadInput(f"`micro_batch` should be a positive number of images. Found {micro_batch}.")
+    if missing := suite.missing():
+        raise BadSuite(f"Suite `{suite.name}`: {'; '.join(missing)}.")
+    chosen = [suite.task(name) for name in dict.fromkeys(tasks)] if tasks is not None else list(suite.tasks)
+    if not any(task.expert for task in chosen):
+        raise BadInput(f"`tasks` should name at least one task with an expert. Found: {[t.name for t in chosen]}.")
+    arch = suite.arch()
+    # What is wrong with images is told before anything large is read.
+    opened = OpenedTasks(suite.name, chosen, fitting(arch))
+    opened.prepare(TEST, progress)
+    encoder = Encoder(arch, choose_device(device), "float32")
+    base_file = suite.resolve(suite.entry.base.weights)
+    base = load_checkpoint(base_file, VISUAL)
+    check_base(base, encoder)
+    progress.start("Building heads", len(chosen))
+    builder = HeadBuilder(encoder.arch, base_file, base.sha256, paths.cache())
+    heads = {}
+    for task in chosen:
+        own = own_head(suite, task, encoder)
+        heads[task.name] = builder.head(task.classes, task.templates) if own is None else own
+        progress.advance()
+    progress.finish()
+    del builder  # The text tower is not needed any more, and can be larger than the image encoder.
+    experts = [task for task in chosen if task.expert]
+    vectors = _empty_vectors(base, encoder, [task.name for task in experts], deltas, memory, precision)
+    vectors, hashes = _read_experts(suite, experts, base, encoder, vectors, progress)
+    base_hash = base.sha256
+    del base  # The task vectors hold it.
+
+    found = opened.images(chosen[0].name, TEST, progress)
+    assert found is not None  # `OpenedTasks` has looked.
+    sample = torch.as_tensor(found.pixels[:8])
+    encoder = encoder.with_precision(choose_precision(precision, encoder, vectors.base, sample, paths.cache()))
+    problem = Problem(
+        suite=suite.name,
+        task_vectors=vectors,
+        encoder=encoder,
+        heads={task: head.to(vectors.origin) for task, head in heads.items()},
+        load_images=lambda task, split: opened.images(task, split, Remembered(lambda: problem.tick())),
+        classes={task.name: task.classes for task in chosen},
+        micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample),
+        hashes={"base": base_hash} | hashes,
+        content={task.name: _content(suite, base_hash, arch, task, opened) for task in chosen},
+        data=opened.facts(),
+        notes=_notes(vectors, opened),
+    )
+    give_back()
+    return problem
+
+
+def own_head(suite: SuiteFile, task: Task, encoder: Encoder) -> Tensor | None:
+    """The head in the task's own file; None where the suite names none. Raises `BadCheckpoint` if it does not fit."""
+    if task.head is None:
+        return None
+    head, expected = load_head(suite.resolve(task.head)), (len(task.classes), encoder.arch.config["embed_dim"])
+    if tuple(head.shape) != expected:
+        raise BadCheckpoint(
+            f"`{task.head}`: the head of `{task.name}` should have shape {list(expected)} [classes, embed_dim]. "
+            f"Found {list(head.shape)}."
+        )
+    return head
+
+
+def _notes(vectors: TaskVectors, opened: OpenedTasks) -> tuple[str, ...]:
+    found = []
+    if vectors.memory.mapped:
+        found.append(
+            f"The task vectors ({vectors.deltas.nbytes / 2**20:,.0f} MiB) lie in a temporary file that each step reads."
+        )
+    if vectors.own:
+        found.append(
+            f"The experts of {', '.join(vectors.own)} have other buffers (BatchNorm statistics) than the base. Each "
+            "expert is measured with its own; merged models keep those of the base, which can cost accuracy."
+        )
+    for task, facts in opened.facts().items():
+        if not facts["labelled"]:
+            found.append(f"The test images of {task} have no labels: λ and entropy are computed, accuracy is not.")
+        if facts["skipped"]:
+            found.append(f"{facts['skipped']} files of {task} can't be read as images and are left out.")
+    return tuple(found)
+
+
+def _content(suite: SuiteFile, base: str, arch: Architecture, task: Task, opened: OpenedTasks) -> str:
+    """A hash of everything that a task's accuracies depend on beside the image encoder's weights."""
+    taken = [arch.mean, arch.std, arch.interpolation, arch.resize_mode]
+    head = sha256(suite.resolve(task.head)) if task.head else None
+    parts = [base, arch.config, taken, task.classes, task.templates, task.ids, head, opened.fingerprint(task.name)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _read_experts(
+    suite: SuiteFile,
+    tasks: list[Task],
+    base: Checkpoint,
+    encoder: Encoder,
+    vectors: TaskVectors,
+    progress: Progress,
+) -> tuple[TaskVectors, dict[str, str]]:
+    """The task vectors filled in, one expert in memory at a time, and each expert's SHA-256.
+
+    Raises `BadFiles` with everything that is wrong with any of them.
+    """
+    hashes: dict[str, str] = {}
+    own: dict[str, dict[str, Tensor]] = {}
+    examiner = Examiner(base, vectors.names, encoder.arch)
+    progress.start("Loading checkpoints", len(tasks))
+    for row, task in enumerate(tasks):
+        assert task.expert is not None
+        expert = examiner.expert(task.name, suite.resolve(task.expert.weights), task.expert.cast)
+        progress.advance()
+        if expert is None:
+            continue
+        for name, span in zip(vectors.names, vectors.spans, strict=True):
+            vectors.deltas[row, span].copy_(_difference(expert.tensors[name], base.tensors[name], vectors.deltas.dtype))
+        own[task.name] = {
+            name: _as_used(expert.tensors[name], vectors.origin)
+            for name in encoder.buffer_names
+            if name in expert.tensors and not torch.equal(expert.tensors[name], base.tensors[name])
+        }
+        hashes[task.name] = expert.sha256
+        vectors.passed(vectors.deltas[row])
+        del expert  # Before the next one is read.
+    progress.finish()
+    if examiner.complaints:
+        raise BadFiles(examiner.complaints)
+    return replace(vectors, own={task: buffers for task, buffers in own.items() if buffers}), hashes
+
+
+def _difference(theta: Tensor, origin: Tensor, kept: torch.dtype) -> Tensor:
+    """θ − θ₀ as one vector, in the finest of the three formats: neither is rounded before they are subtracted."""
+    exact = torch.promote_types(kept, torch.promote_types(theta.dtype, origin.dtype))
+    return (theta.to(exact) - origin.to(exact)).reshape(-1)
+
+
+def _as_used(buffer: Tensor, origin: Tensor) -> Tensor:
+    """A buffer where the weights are, and as exact as they are."""
+    return buffer.to(origin) if buffer.is_floating_point() else buffer.to(origin.device)
+
+
+def check_base(base: Checkpoint, encoder: Encoder) -> None:
+    """Raise `BadCheckpoint` unless `base` is an image encoder of the encoder's architecture."""
+    if message := activation(base, encoder.arch):
+        raise BadCheckpoint(message)
+    wanted = encoder.parameter_shapes
+    problems = [f"{name} is missing" for name in (*wanted, *encoder.buffer_names) if name not in base.tensors]
+    for name, shape in wanted.items():
+        found = base.tensors.get(name)
+        if found is not None and tuple(found.shape) != shape:
+            problems.append(f"{name} should have shape {list(shape)}, found {list(found.shape)}")
+        elif found is not None and not found.is_floating_point():
+            problems.append(f"{name} should be floating-point, found {found.dtype}")
+    problems += [
+        f"{name} is unexpected" for name in base.tensors if name not in wanted and name not in encoder.buffer_names
+    ]
+    if problems:
+        more = f"; and {len(problems) - 4} more" if len(problems) > 4 else ""
+        raise BadCheckpoint(
+            f"`{base.path.name}` is no {encoder.arch.name} base (tensors `{VISUAL}…`): {'; '.join(problems[:4])}{more}."
+        )
+
+
+def _empty_vectors(
+    base: Checkpoint, encoder: Encoder, tasks: list[str], deltas: str, memory: str, precision: str
+) -> TaskVectors:
+    """Task vectors with the base filled in and room for the experts."""
+    names = tuple(encoder.parameter_shapes)
+    shapes = tuple(encoder.parameter_shapes.values())
+    numel = sum(math.prod(shape) for shape in shapes)
+    exact = torch.float64 if precision == "float64" else torch.float32
+    if memory not in MEMORIES:
+        raise UnknownName("memory", memory, MEMORIES)
+    if deltas == "auto":
+        rounded = memory != "mapped" and exact != torch.float64 and len(tasks) * numel * 4 > LARGE
+        dtype = torch.bfloat16 if rounded else exact
+    elif deltas in DELTAS:
+        dtype = DELTAS[deltas]
+    else:
+        raise UnknownName("deltas", deltas, ("auto", *DELTAS))
+    origin = torch.cat([base.tensors[name].to(exact).reshape(-1) for name in names]).to(encoder.device)
+    fixed = {name: _as_used(base.tensors[name], origin) for name in encoder.buffer_names}
+    place = _place(memory, len(tasks) * numel * dtype.itemsize, encoder.device)
+    matrix = place.empty((len(tasks), numel), dtype, encoder.device)
+    return TaskVectors(tuple(tasks), names, shapes, origin, matrix, fixed, memory=place)
+
+
+def _place(memory: str, size: int, device: torch.device) -> Memory:
+    """Where a matrix of `size` bytes goes."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available()
+    small = free is None or size <= SHARE * free
+    return InMemory() if memory == "ram" or (memory == "auto" and small) else Mapped(paths.cache())

@@ -1,0 +1,202 @@
+"""The merged model as a pure function of λ, and the exact gradient of a loss back to λ.
+
+Merge once on detached weights; one ordinary forward and backward over all tasks' batches gives dL/dθ; then
+dL/dλ[g, k] = Σ over the group's tensors of ⟨dL/dθ, τ_k⟩. No autograd graph runs through the merge, so neither memory
+nor time grows with the number of tasks beyond one matrix-vector product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from core.encoders.encoder import Encoder
+from core.objectives.base import Objective
+from core.objectives.entropy import entropy
+from core.problem.mixture import Mixture
+from core.problem.problem import Problem
+from core.problem.task_vectors import TaskVectors
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One task's images of one step."""
+
+    task: str
+    images: Tensor
+    """uint8 `[B, H, W, 3]`."""
+    target: Tensor | None = None
+    """What the objective compares with: labels `[B]` or the expert's logits `[B, C]`."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Loss, entropy and gradient of one set of batches at one λ."""
+
+    losses: dict[str, float]
+    """Task -> mean loss of its batch, in nats; what is minimised is their sum."""
+    entropies: dict[str, float]
+    gradient: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """dL/dλ `[groups, tasks]`, where λ is what was merged (after a clamp); empty where λ is not what is learned."""
+    predictions: dict[str, Tensor] = field(default_factory=dict)
+    """Task -> mean of the predicted probabilities over its batch, `[classes]` on the CPU."""
+
+    @staticmethod
+    def of(sums: Mapping[str, Sums], gradient: Tensor | None = None) -> Measured:
+        """What a pass found, with the gradient that was made of its dL/dθ."""
+        gradient = torch.zeros(0) if gradient is None else gradient
+        losses, entropies = ({task: found.values[i].item() for task, found in sums.items()} for i in range(2))
+        return Measured(losses, entropies, gradient, {task: found.predictions for task, found in sums.items()})
+
+
+@dataclass
+class Sums:
+    """One task's loss, entropy and predictions, summed over micro-batches."""
+
+    values: Tensor
+    """Mean loss and mean entropy of the batch, float64 `[2]`."""
+    predictions: Tensor
+    """Mean of the predicted probabilities, float64 `[classes]`."""
+
+
+class EncoderGradient:
+    """A forward and backward pass of the image encoder; buffers for weights and gradient are used again."""
+
+    def __init__(self, problem: Problem, vectors: TaskVectors) -> None:
+        self._problem, self._names = problem, vectors.names
+        narrow = problem.precision == "bfloat16"
+        self.weights = torch.empty_like(vectors.origin)
+        """θ as one vector `[D]`: write it before each pass, which may overwrite it."""
+        self._spent: int | None = None
+        self.gradient = self.weights if narrow else torch.empty_like(vectors.origin)
+        """dL/dθ as one vector `[D]` after a pass."""
+        self._given = vectors.named(self.weights)
+        # Autocast rounds matrices to bfloat16 before it uses them, again for every micro-batch. Rounded once they take
+        # half the memory, and what held them unrounded is free for the gradient.
+        self._leaves = dict(self._given)
+        self._unseen: set[str] = set()
+        self._parts = {name: part.view(-1) for name, part in vectors.named(self.gradient).items()}
+        for name in vectors.names:
+            weights = self._given[name]
+            leaf = self._leaves[name] = (_narrowed(weights) if narrow else weights.detach()).requires_grad_()
+            leaf.register_post_accumulate_grad_hook(_adder(self._parts[name], name, self._unseen, problem))
+
+    def run(self, batches: Sequence[Batch], objective: Objective) -> dict[str, Sums]:
+        """Task -> sums at `weights`; leaves the gradient of the summed losses in `gradient`.
+
+        Images are pushed through in micro-batches; since losses are means over samples this is exact. When memory runs
+        out the micro-batch is halved, and stays so. Raises what `problem.tick` raises.
+        """
+        if self.weights._version == self._spent:
+            raise RuntimeError("`weights` should be written before each pass. Found them as the last pass left them.")
+        count = sum(len(batch.images) for batch in batches)
+        if self.gradient is self.weights:
+            with torch.no_grad():
+                for name in self._names:
+                    self._leaves[name].copy_(self._given[name])
+        sums = self._problem.within_memory(count, lambda size: self._accumulate(batches, objective, size))
+        self._spent = self.weights._version
+        return sums
+
+    def _accumulate(self, batches: Sequence[Batch], objective: Objective, size: int) -> dict[str, Sums]:
+        self._unseen.update(self._names)
+        found = accumulate(self._problem, self._problem.encoder, self._leaves, batches, objective, size)
+        for name in self._unseen:
+            self._parts[name].zero_()
+        return found
+
+
+def accumulate(
+    problem: Problem,
+    encoder: Encoder,
+    weights: Mapping[str, Tensor],
+    batches: Sequence[Batch],
+    objective: Objective,
+    size: int,
+) -> dict[str, Sums]:
+    """Task -> sums at `weights`; the gradient of the summed losses is added to `.grad` of those that require one.
+
+    `size` images at most are pushed through together.
+    """
+    heads, double = problem.heads, torch.float64
+    sums = {b.task: Sums(torch.zeros(2, dtype=double), torch.zeros(len(heads[b.task]), dtype=double)) for b in batches}
+    for pieces in _micro_batches(batches, size):
+        problem.tick()
+        prepared = encoder.prepare(torch.cat([piece.images for piece, _ in pieces]))
+        with encoder.ticking(problem.tick):
+            features = encoder.features(weights, prepared)
+        total = features.new_zeros(())
+        for (piece, share), own in zip(pieces, features.split([len(p.images) for p, _ in pieces]), strict=True):
+            logits = own @ heads[piece.task].T
+            target = piece.target.to(logits.device) if piece.target is not None else None
+            loss = objective.per_sample(logits, target).sum() * share
+            total = total + loss
+            spread = entropy(logits.detach()).sum() * share
+            sums[piece.task].values += torch.stack([loss.detach(), spread]).cpu().double()
+            sums[piece.task].predictions += (logits.detach().softmax(-1).sum(0) * share).cpu().double()
+        total.backward()
+    return sums
+
+
+def _narrowed(weights: Tensor) -> Tensor:
+    """Memory for weights as autocast uses them: matrices in bfloat16, vectors as they are."""
+    return torch.empty_like(weights, dtype=torch.bfloat16 if weights.dim() > 1 else weights.dtype)
+
+
+def _adder(total: Tensor, name: str, unseen: set[str], problem: Problem) -> Callable[[Tensor], None]:
+    """Adds a leaf's gradient to `total` in its precision, and lets go of it. Holds no leaf: it could not be freed."""
+
+    def add(leaf: Tensor) -> None:
+        gradient, leaf.grad = leaf.grad, None
+        problem.tick()
+        assert gradient is not None
+        if name in unseen:
+            total.copy_(gradient.reshape(-1))
+            unseen.discard(name)
+        else:
+            total.add_(gradient.reshape(-1))
+
+    return add
+
+
+class MergedModel:
+    """Losses of a mixture, and their gradient with respect to its λ; buffers are used again."""
+
+    def __init__(self, problem: Problem, mixture: Mixture) -> None:
+        self._vectors, self._grouping = mixture.vectors, mixture.grouping
+        self._pass = EncoderGradient(problem, mixture.vectors)
+
+    def measure(self, coefficients: Tensor, batches: Sequence[Batch], objective: Objective) -> Measured:
+        """Losses of the batches at λ `[groups, tasks]` and their exact gradient with respect to it."""
+        with torch.no_grad():
+            self._vectors.combine(coefficients, self._grouping.row_of, out=self._pass.weights)
+        sums = self._pass.run(batches, objective)
+        rows = len(self._grouping.groups)
+        return Measured.of(sums, self._vectors.contract(self._pass.gradient, self._grouping.row_of, rows))
+
+
+def _micro_batches(batches: Sequence[Batch], size: int) -> list[list[tuple[Batch, float]]]:
+    """Cut the batches, laid end to end, into groups of at most `size` images; each piece with 1 / batch length."""
+    groups: list[list[tuple[Batch, float]]] = [[]]
+    room = size
+    for batch in batches:
+        begin, count = 0, len(batch.images)
+        while begin < count:
+            if room == 0:
+                groups.append([])
+                room = size
+            end = min(count, begin + room)
+            target = None if batch.target is None else batch.target[begin:end]
+            groups[-1].append((Batch(batch.task, batch.images[begin:end], target), 1 / count))
+            room -= end - begin
+            begin = end
+    return groups
+
+
+def merge(vectors: TaskVectors, coefficients: Mapping[str, float]) -> dict[str, Tensor]:
+    """θ₀ + Σ_k λ_k τ_k with one λ a task, as named tensors."""
+    row = vectors.origin.new_tensor([[coefficients[task] for task in vectors.tasks]])
+    return Mixture.of(vectors, "task").weights(row)

@@ -1,0 +1,167 @@
+"""What a merging method works on: encoder, task vectors, heads and images of one suite on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from core.encoders.encoder import Encoder
+from core.errors import BadInput, RunFailed, UnknownName
+from core.problem.task_vectors import TaskVectors
+from core.progress import Progress
+from core.step import Features
+from core.tasks import SPLITS, Images, Pixels
+
+T = TypeVar("T")
+
+
+def _never() -> None:
+    """The default tick: nobody asks to pause or stop."""
+
+
+@dataclass
+class Problem:
+    """One suite, loaded. Methods read it and never change it."""
+
+    suite: str
+    task_vectors: TaskVectors
+    encoder: Encoder
+    heads: Mapping[str, Tensor]
+    """Task -> frozen head `[classes, embed_dim]`, also for tasks without an expert."""
+    load_images: Callable[[str, str], Images | None]
+    """(task, split) -> images, None where the task does not have the split."""
+    classes: Mapping[str, tuple[str, ...]]
+    micro_batch: int
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    """Role -> SHA-256 of the checkpoint file it came from."""
+    content: Mapping[str, str] = field(default_factory=dict)
+    """Task -> hash of everything that its accuracies depend on beside the weights."""
+    data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Task -> what its images are: `kind`, `images` per split, `held_out`, `labelled`."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about results on this problem, one sentence or two each."""
+    images_from: tuple[str, ...] = ()
+    """Tasks whose images λ is learned from, where these are not the merged ones: some experts may bring no images, and
+    a task may have images without an expert."""
+    tick: Callable[[], None] = _never
+    """Called between micro-batches and the encoder's blocks; the runner sets it to wait while paused and to raise when
+    cancelled."""
+
+    def __post_init__(self) -> None:
+        self._loaded: dict[tuple[str, str], Images] = {}
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks that take part in the merge: those with an expert."""
+        return self.task_vectors.tasks
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Tasks without an expert, which are only evaluated."""
+        return tuple(task for task in self.heads if task not in self.tasks)
+
+    @property
+    def learned_from(self) -> tuple[str, ...]:
+        """Tasks whose images λ is learned from."""
+        return self.images_from or self.tasks
+
+    @property
+    def device(self) -> torch.device:
+        """Where everything is computed."""
+        return self.encoder.device
+
+    @property
+    def precision(self) -> str:
+        """Precision of the forward and backward pass: float32, bfloat16 (autocast) or float64."""
+        return self.encoder.precision
+
+    @property
+    def execution(self) -> dict[str, Any]:
+        """How it is computed; stored with each run. Bit-identical repetition depends on all of it but `memory`."""
+        return {
+            "device": str(self.device),
+            "precision": self.precision,
+            "deltas": str(self.task_vectors.deltas.dtype).removeprefix("torch."),
+            "memory": "mapped" if self.task_vectors.memory.mapped else "ram",
+            "micro_batch": self.micro_batch,
+            "threads": torch.get_num_threads(),
+            "torch": str(torch.__version__),
+        }
+
+    def split(self, task: str, split: str) -> Images:
+        """The images of one split of a task, loaded once. Raises `BadInput` where the task does not have it."""
+        if split not in SPLITS:
+            raise UnknownName("split", split, SPLITS)
+        if (task, split) not in self._loaded:
+            images = self.load_images(task, split)
+            if images is None:
+                raise BadInput(f"Task `{task}` has no split `{split}`; choose another split or leave the task out.")
+            self._loaded[task, split] = images
+        return self._loaded[task, split]
+
+    def images(self, task: str, split: str = "test") -> Pixels:
+        """Pixels uint8 `[N, H, W, 3]`."""
+        return self.split(task, split).pixels
+
+    def labels(self, task: str, split: str = "test") -> Tensor | None:
+        """Labels int64 `[N]`, or None where they are not known."""
+        return self.split(task, split).labels
+
+    def within_memory(self, images: int, work: Callable[[int], T]) -> T:
+        """`work(micro-batch)` for so many images; when memory runs out, again with half of it, which stays so."""
+        while True:
+            size = min(self.micro_batch, images)
+            try:
+                return work(size)
+            except RuntimeError as error:
+                if size == 1 or not _out_of_memory(error):
+                    raise RunFailed(f"The model can't be computed: {str(error).splitlines()[0]}") from error
+            # Outside the except block, whose traceback would keep the failed pass's tensors alive.
+            self.micro_batch = size // 2
+
+    @torch.no_grad()
+    def logits(
+        self,
+        weights: Mapping[str, Tensor],
+        task: str,
+        images: Pixels,
+        features: Features | None = None,
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """Logits `[N, classes]` of uint8 images under the given weights, on the CPU; no gradient.
+
+        `features` takes the encoder's place, for results that need modules beside it; `progress` advances by images.
+        """
+        compute, head = features or self.encoder.features, self.heads[task].T
+        return self._mapped(weights, images, lambda own, prepared: compute(own, prepared) @ head, progress)
+
+    @torch.no_grad()
+    def features(self, weights: Mapping[str, Tensor], images: Pixels) -> Tensor:
+        """Normalised features `[N, embed_dim]` of uint8 images under the given weights, on the CPU; no gradient."""
+        return self._mapped(weights, images, self.encoder.features)
+
+    def _mapped(
+        self, weights: Mapping[str, Tensor], images: Pixels, compute: Features, progress: Progress | None = None
+    ) -> Tensor:
+        weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
+
+        def run(size: int) -> Tensor:
+            parts = []
+            for part in images.split(size):
+                self.tick()
+                with self.encoder.ticking(self.tick):
+                    parts.append(compute(weights, self.encoder.prepare(part)).cpu())
+                if progress is not None:
+                    progress.advance(len(part))
+            return torch.cat(parts)
+
+        return self.within_memory(len(images), run)
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text or "out of memory" in text

@@ -1,0 +1,132 @@
+"""Task vectors τ_k = θ_k − θ₀: matched by name, held as one matrix so that whole-vector methods need no copies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from core.problem.mapped import InMemory, Memory
+
+CHUNK = 2**17
+"""Columns converted at a time, so that bfloat16 deltas are widened inside the processor's cache."""
+
+
+@dataclass(frozen=True)
+class TaskVectors:
+    """The base and the task vectors of K experts, over the D floating-point parameters of the image encoder."""
+
+    tasks: tuple[str, ...]
+    names: tuple[str, ...]
+    """Parameter tensors, by their open_clip names inside the image encoder, in the model's order."""
+    shapes: tuple[tuple[int, ...], ...]
+    origin: Tensor
+    """θ₀ as one vector `[D]`, float32 (or float64)."""
+    deltas: Tensor
+    """τ as one matrix `[K, D]`; may be bfloat16 to save memory."""
+    fixed: Mapping[str, Tensor]
+    """Buffers and integer tensors, which come from the base unchanged."""
+    own: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    """Task -> buffers of its expert that differ from the base's (BatchNorm statistics); an expert keeps its own."""
+    memory: Memory = field(default_factory=InMemory)
+    """Where `deltas` lie."""
+
+    @property
+    def spans(self) -> list[slice]:
+        """Where each parameter tensor lies in the D columns."""
+        ends = list(accumulate(math.prod(shape) for shape in self.shapes))
+        return [slice(begin, end) for begin, end in zip([0, *ends], ends, strict=False)]
+
+    @property
+    def base(self) -> dict[str, Tensor]:
+        """The base as named tensors, `fixed` included; views, not copies."""
+        return self.named(self.origin)
+
+    def delta(self, name: str) -> Tensor:
+        """τ of one parameter tensor for all tasks, `[K, *shape]`; a view, in the stored precision."""
+        at = self.names.index(name)
+        return self.deltas[:, self.spans[at]].view(len(self.tasks), *self.shapes[at])
+
+    def expert(self, task: str) -> dict[str, Tensor]:
+        """θ₀ + τ_k as named tensors (equal to the checkpoint up to the stored precision of τ)."""
+        row = self.deltas[self.tasks.index(task)]
+        theta = self.origin + row.to(self.origin)
+        self.passed(row)
+        return self.named(theta) | dict(self.own.get(task, {}))
+
+    def named(self, vector: Tensor) -> dict[str, Tensor]:
+        """A vector `[D]` as named tensors, `fixed` included; views, not copies."""
+        parts = zip(self.names, self.spans, self.shapes, strict=True)
+        return {name: vector[span].view(shape) for name, span, shape in parts} | dict(self.fixed)
+
+    def flat(self, weights: Mapping[str, Tensor]) -> Tensor:
+        """Named tensors as one vector `[D]`; the inverse of `named`."""
+        return torch.cat([weights[name].reshape(-1).to(self.origin) for name in self.names])
+
+    def with_deltas(self, deltas: Tensor) -> TaskVectors:
+        """The same base and experts with other task vectors (for methods that prepare them, as TIES does)."""
+        return replace(self, deltas=deltas)
+
+    def room(self, rows: int) -> Tensor:
+        """A matrix for `rows` more task vectors where these lie, `[rows, D]`, to be filled."""
+        return self.memory.empty((rows, self.deltas.shape[1]), self.deltas.dtype, self.deltas.device)
+
+    def part(self, tasks: Sequence[str]) -> TaskVectors:
+        """The task vectors of some tasks, in that order; without a copy where they lie beside each other."""
+        at = [self.tasks.index(task) for task in tasks]
+        if at == list(range(at[0], at[0] + len(at))):
+            return replace(self, tasks=tuple(tasks), deltas=self.deltas[at[0] : at[0] + len(at)])
+        deltas = self.room(len(at))
+        for row, source in zip(deltas, at, strict=True):
+            self.passed(row.copy_(self.deltas[source]), row)
+        return replace(self, tasks=tuple(tasks), deltas=deltas)
+
+    def passed(self, *parts: Tensor) -> None:
+        """Say that these parts of `deltas` (or of `room`) have been read and are not needed soon."""
+        self.memory.passed(sum(part.nbytes for part in parts))
+
+    def columns(self) -> Iterator[slice]:
+        """All columns in pieces of at most `CHUNK`."""
+        size = self.deltas.shape[1]
+        for begin in range(0, size, CHUNK):
+            part = slice(begin, min(begin + CHUNK, size))
+            yield part
+            self.passed(self.deltas[:, part])
+
+    def total(self) -> Tensor:
+        """Σ_k τ_k `[D]`, in the base's precision."""
+        total = torch.empty_like(self.origin)
+        for part in self.columns():
+            torch.sum(self._wide(part), 0, out=total[part])
+        return total
+
+    def combine(self, rows: Tensor, row_of: Sequence[int], out: Tensor | None = None) -> Tensor:
+        """θ₀ + Σ_k λ[g, k] τ_k as one vector `[D]`; `rows` is λ `[G, K]`, `row_of` the row of each parameter tensor."""
+        out = torch.empty_like(self.origin) if out is None else out
+        rows = rows.to(self.origin)
+        for at, part in self._pieces():
+            torch.addmv(self.origin[part], self._wide(part).T, rows[row_of[at]], out=out[part])
+        return out
+
+    def contract(self, gradient: Tensor, row_of: Sequence[int], rows: int) -> Tensor:
+        """⟨gradient, τ_k⟩ summed inside each group, `[rows, K]`: the exact gradient with respect to λ."""
+        total = torch.zeros(rows, len(self.tasks), dtype=gradient.dtype, device=gradient.device)
+        for at, part in self._pieces():
+            total[row_of[at]] += torch.mv(self._wide(part), gradient[part])
+        return total
+
+    def _pieces(self) -> Iterator[tuple[int, slice]]:
+        """Index of the parameter tensor and columns, cut small only where deltas have to be widened."""
+        size = self.deltas.shape[1] if self.deltas.dtype == self.origin.dtype else CHUNK
+        for at, span in enumerate(self.spans):
+            for begin in range(span.start, span.stop, size):
+                part = slice(begin, min(begin + size, span.stop))
+                yield at, part
+                self.passed(self.deltas[:, part])
+
+    def _wide(self, part: slice) -> Tensor:
+        return self.deltas[:, part].to(self.origin)

@@ -1,0 +1,83 @@
+"""The same loaded suite with fewer experts or altered test images: what the cells of a study work on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from core.errors import BadInput
+from core.problem.problem import Problem
+from core.tasks import Images
+
+
+def variant(
+    problem: Problem,
+    tasks: Sequence[str],
+    unseen: Sequence[str] = (),
+    images: Mapping[str, Any] | None = None,
+    images_from: Sequence[str] = (),
+) -> Problem:
+    """`problem` merging `tasks` and evaluating `unseen` too, on images as `images` says; the same object where that
+    is what it is already. λ is learned from the images of `images_from`, or of the merged tasks.
+
+    `images`: `{"corruption": kind, "severity": 1…5, "seed": n}`, applied to the test split. Memory is shared.
+    Raises `BadInput` for tasks that `problem` does not have.
+    """
+    if tuple(tasks) != problem.tasks or tuple(unseen) != problem.unseen:
+        problem = _part(problem, tasks, unseen)
+    if tuple(images_from) != problem.images_from:
+        if missing := [name for name in images_from if name not in problem.heads]:
+            raise BadInput(f"`images_from` should be among {', '.join(problem.heads)}. Found {', '.join(missing)}.")
+        problem = replace(problem, images_from=tuple(images_from))
+    return _corrupted(problem, images) if images else problem
+
+
+def as_stored(problem: Problem, tasks: Sequence[str], how: Mapping[str, Any]) -> Problem:
+    """The variant that a stored run works on; `how` is its `execution`."""
+    return variant(problem, tasks, how.get("unseen", problem.unseen), how.get("images"), how.get("images_from", ()))
+
+
+def _part(problem: Problem, tasks: Sequence[str], unseen: Sequence[str]) -> Problem:
+    vectors = problem.task_vectors
+    missing = [name for name in tasks if name not in vectors.tasks]
+    missing += [name for name in unseen if name not in problem.heads]
+    if missing or not tasks:
+        raise BadInput(f"`tasks` should be among {', '.join(vectors.tasks)}. Found {', '.join(missing) or 'none'}.")
+    return replace(
+        problem,
+        task_vectors=vectors.part(tasks),
+        heads={name: problem.heads[name] for name in (*tasks, *unseen)},
+        hashes={role: value for role, value in problem.hashes.items() if role in ("base", *tasks)},
+        # The whole problem keeps what it has loaded, so that its parts do not read it again.
+        load_images=lambda task, split: _loaded(problem, task, split),
+    )
+
+
+def _loaded(problem: Problem, task: str, split: str) -> Images | None:
+    try:
+        return problem.split(task, split)
+    except BadInput:
+        return None
+
+
+def _corrupted(problem: Problem, images: Mapping[str, Any]) -> Problem:
+    def load(task: str, split: str) -> Images | None:
+        found = _loaded(problem, task, split)
+        return found if found is None or split != "test" else _altered(found, images)
+
+    mark = json.dumps(dict(images), sort_keys=True)
+    content = {task: hashlib.sha256(f"{value} {mark}".encode()).hexdigest() for task, value in problem.content.items()}
+    return replace(problem, load_images=load, content=content)
+
+
+def _altered(found: Images, images: Mapping[str, Any]) -> Images:
+    # Imported when needed: SciPy and Pillow are slow to load, and nearly no run asks for it.
+    corrupt = import_module("core.tasks.corruptions").corrupt
+    kind, severity, seed = str(images["corruption"]), int(images["severity"]), int(images.get("seed", 0))
+    return Images(torch.from_numpy(corrupt(found.pixels.numpy(), kind, severity, seed)), found.labels)

@@ -1,0 +1,158 @@
+"""One uninterrupted stretch of a run: steps into the store, then accuracies, merged model and report."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from core import measures
+from core.control import Control
+from core.errors import BadSuite, NonFinite, UnknownName
+from core.export.report import build
+from core.export.weights import export_model, metadata
+from core.problem.evaluate import evaluate, evaluate_everywhere, references
+from core.problem.memory import peak_memory_mb
+from core.problem.method import Method
+from core.problem.problem import Problem
+from core.progress import Progress
+from core.settings import MethodSettings
+from core.step import Form, Outcome, State, Step
+from core.store import RunRecord, Store
+from core.suite.find import find
+
+MERGED = "merged.safetensors"
+"""The artefact with the merged model, where a method makes a single one."""
+
+
+class Session:
+    """Made and used by `core.runs.runner.execute`."""
+
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        problem: Problem,
+        control: Control,
+        progress: Progress,
+        on_step: Callable[[Step], None] | None,
+    ) -> None:
+        self._store, self._id, self._problem = store, run_id, problem
+        self._control, self._progress, self._on_step = control, progress, on_step
+        self._micro_batch = problem.micro_batch
+
+    def steps(
+        self,
+        method: Method,
+        settings: MethodSettings,
+        state: tuple[int, State] | None,
+        evaluate_every: int,
+        evaluate_limit: int,
+    ) -> Outcome:
+        """Record every step the method yields; returns what it made."""
+        done, resume = state if state is not None else (0, None)
+        outcome = None
+        self._counting(method, settings, done)
+        with closing(cast("Any", method.steps(self._problem, settings, resume))) as generator:
+            while (step := self._next(generator)) is not None:
+                self._store.record(self._id, step)
+                self._note_micro_batch()
+                if self._on_step is not None:
+                    self._on_step(step)
+                self._progress.advance(step.number - done)
+                done, outcome = step.number, step.outcome or outcome
+                if evaluate_every and step.number % evaluate_every == 0 and step.outcome is None:
+                    self._sample(step, evaluate_limit)
+                    self._counting(method, settings, done)
+        self._progress.finish()
+        if outcome is None:
+            raise RuntimeError(f"method {method.name} ended without an outcome")
+        return outcome
+
+    def conclude(self, outcome: Outcome, method: Method, settings: MethodSettings) -> dict[str, Any]:
+        """Evaluate on every image of the test split, store the merged model, then the report."""
+        store, run_id, problem = self._store, self._id, self._problem
+        known = references(problem, progress=self._progress)
+        found = evaluate_everywhere(problem, outcome, self._progress)
+        record = store.run(run_id)
+        store.add_evaluation(run_id, record.steps_done, "test", found, full=True)
+        if outcome.form is Form.ONE and record.execution.get("keep_model", True):
+            base = base_file(record)
+            self._progress.start("Storing the merged model", None)
+            export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(record), base)
+            self._progress.finish()
+        steps = store.steps(run_id, coefficients=False)
+        steps[-1:] = store.steps(run_id, since=record.steps_done - 1)
+        report = build(record, steps, found, known, peak_memory_mb(), outcome.form.value)
+        report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
+        report |= self._measured(record, outcome, method, settings)
+        store.finish(run_id, report)
+        return report
+
+    def _measured(
+        self, record: RunRecord, outcome: Outcome, method: Method, settings: MethodSettings
+    ) -> dict[str, Any]:
+        """What the run was asked to measure beside accuracy, by measure."""
+        wanted = record.execution.get("measures") or ()
+        if not wanted:
+            return {}
+        steps = partial(self._store.steps, self._id)
+        subject = measures.Subject(self._problem, method, settings, outcome, record.groups, steps)
+        return {"measured": {one["name"]: measures.get(one["name"]).measure(subject, one) for one in wanted}}
+
+    def _next(self, generator: Any) -> Step | None:
+        """The next step, timed by a monotonic clock without pauses, and checked."""
+        self._problem.tick()
+        begin, waited = time.perf_counter(), self._control.paused_seconds
+        step: Step | None = next(generator, None)
+        if step is None:
+            return None
+        elapsed = time.perf_counter() - begin
+        paused = self._control.paused_seconds - waited
+        _require_finite(step)
+        return replace(step, seconds=max(0.0, (step.seconds or elapsed) - paused))
+
+    def _counting(self, method: Method, settings: MethodSettings, done: int) -> None:
+        self._progress.start(method.title, method.total_steps(settings) or None)
+        self._progress.advance(done)
+
+    def _sample(self, step: Step, limit: int) -> None:
+        if step.weights is None:
+            return
+        problem, weights = self._problem, step.weights()
+        images = sum(min(limit, len(problem.split(task, "test"))) for task in problem.tasks)
+        self._progress.start("Measuring accuracy on a sample, image", images)
+        found = [evaluate(problem, weights, task, limit=limit, progress=self._progress) for task in problem.tasks]
+        self._progress.finish()
+        self._store.add_evaluation(self._id, step.number, "test", found, full=False)
+
+    def _note_micro_batch(self) -> None:
+        if self._problem.micro_batch != self._micro_batch:
+            self._micro_batch = self._problem.micro_batch
+            known = self._store.run(self._id).execution
+            self._store.describe(self._id, execution=known | {"micro_batch": self._micro_batch})
+
+
+def base_file(record: RunRecord) -> Path | None:
+    """The checkpoint file of the run's base; None where its suite can't be found any more."""
+    try:
+        suite = find(record.origin)
+        return suite.resolve(suite.entry.base.weights)
+    except (UnknownName, BadSuite):
+        return None
+
+
+def _require_finite(step: Step) -> None:
+    for task, loss in (*step.losses.items(), *step.entropies.items()):
+        if not math.isfinite(loss):
+            raise NonFinite(
+                f"The loss of `{task}` should be finite. Found {loss} at step {step.number}. The last good step is "
+                "kept; lower `lr`, or look at that task's images and expert."
+            )
+    if step.coefficients is not None and not step.coefficients.values.isfinite().all():
+        raise NonFinite(f"λ should be finite. Found NaN or infinity at step {step.number}. Lower `lr`.")

@@ -1,0 +1,179 @@
+"""The method guide: what you have -> what to use, and a card for every method; everything comes from the registry.
+
+Accuracies are those of a finished study `accuracy`: the one of the store, or the bundled one of the demo suite, which
+`python launch.py study accuracy demo --seeds 0 --json` printed (assets/reference/demo_accuracy.json).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core import methods
+from core.paths import ASSETS
+from core.problem.method import Role
+from core.step import Need
+
+BUNDLED = ASSETS / "reference" / "demo_accuracy.json"
+SUGGESTED = 3
+
+
+@dataclass(frozen=True)
+class MethodCard:
+    """One method."""
+
+    name: str
+    title: str
+    summary: str
+    formula: str
+    paper: str
+    needs: str
+    trains: str
+    cost: str
+    single: bool
+    role: Role
+    accuracy: float | None = None
+    """Average over the tasks of the measured suite, a fraction; None where it was not measured."""
+    seconds: float | None = None
+    """Time of the steps on that machine."""
+
+    @property
+    def group(self) -> str:
+        """The part of the guide that it stands in."""
+        if self.role.reference:
+            return "references"
+        return self.needs if self.single else "one model a task, or task modules"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One line of the decision table."""
+
+    have: str
+    use: tuple[str, ...]
+    """Titles of methods, the best measured first."""
+    how: str
+    always: bool = True
+    """Whether the line tells something also where no method of this installation fits."""
+
+
+def measured(report: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None]]:
+    """Title -> (average accuracy, seconds) from the JSON of the study `accuracy`."""
+    tables = report.get("tables") or ()
+    found: dict[str, tuple[float | None, float | None]] = {}
+    for table, name, place in ((0, "Average", 0), (1, "Seconds", 1)):
+        if len(tables) <= table:
+            continue
+        at = [column["name"] for column in tables[table]["columns"]].index(name)
+        for row in tables[table]["rows"]:
+            value = row["values"][at]
+            pair = list(found.get(row["label"], (None, None)))
+            pair[place] = None if value is None else float(value["mean"])
+            found[row["label"]] = (pair[0], pair[1])
+    return found
+
+
+def bundled() -> dict[str, Any]:
+    """The measured table of the demo suite; empty where this installation has none."""
+    if not BUNDLED.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(BUNDLED.read_text("utf-8"))
+    return found
+
+
+def entries(report: Mapping[str, Any]) -> list[MethodCard]:
+    """A card for every method of the registry, in groups by what it needs, the best measured first."""
+    numbers = measured(report)
+    found = []
+    for name in methods.names():
+        method = methods.get(name)
+        accuracy, seconds = numbers.get(method.title, (None, None))
+        formula = (inspect.getdoc(type(method)) or "").split("\n\n")[0].replace("\n", " ")
+        found.append(
+            MethodCard(name, method.title, method.summary, formula, method.paper, method.needs.value, method.trains,
+                  method.cost, method.single, method.role, accuracy, seconds)
+        )  # fmt: skip
+    order = ["references", *(need.value for need in Need)]
+    found.sort(key=lambda one: (order.index(one.group) if one.group in order else 9, -(one.accuracy or 0), one.title))
+    return found
+
+
+def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
+    """What you have -> what to use. Which methods stand in a line follows from what they need and what they reached."""
+
+    def best(need: Need | None = None, setting: str = "") -> tuple[str, ...]:
+        """Methods that make one model, need just that (None: anything) and have the setting (empty: any)."""
+        fitting = [one for one in cards if one.single and not one.role.reference]
+        fitting = [one for one in fitting if need is None or one.needs == need.value]
+        fitting = [one for one in fitting if not setting or setting in methods.get(one.name).Settings.model_fields]
+        fitting.sort(key=lambda one: -(one.accuracy or 0))
+        # Without a measurement there is no best: then all of them stand there.
+        count = SUGGESTED if any(one.accuracy is not None for one in fitting) else len(fitting)
+        return tuple(one.title for one in fitting[:count])
+
+    experts = tuple(one.title for one in cards if one.role is Role.UPPER)
+    several = tuple(one.title for one in cards if not one.single and not one.role.reference)
+    lines = [
+        Decision("Only the checkpoints", best(Need.NOTHING),
+                 "A formula: seconds, no images. Sweep λ with the study `scale`."),
+        Decision("Unlabelled images of every task", best(Need.UNLABELLED),
+                 "Learns λ or more from the images; minutes."),
+        Decision("A few hundred labelled images a task", best(Need.LABELLED),
+                 "Also `--set objective=cross_entropy` for methods that learn λ: the supervised upper bound.",
+                 always=False),
+        Decision("Labelled training images", best(Need.TRAINING),
+                 "Joint training: the upper reference, and the dearest.", always=False),
+        Decision("The task of each image is known when the model is used", (*experts, *several),
+                 "One model or module a task: more memory, nothing lost."),
+        Decision("An expert that is unsure of itself (the trust check warns)", best(setting="objective"),
+                 "`--set objective=expert_kl` follows the experts instead of minimising entropy."),
+        Decision("Task vectors that point apart (negative cosine)", (),
+                 "Look at the page Similarity: merge inside the groups that it proposes, one model a group."),
+    ]  # fmt: skip
+    return [line for line in lines if line.use or line.always]
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """The guide as a document (.github/METHODS.md)."""
+    cards = entries(report)
+    where = f"on the suite `{report['suite']}`" if report else "nowhere yet"
+    quick = ", quick study" if report.get("quick") else ""
+    told = (
+        f"Average accuracy and seconds were measured {where}{quick} by the study `accuracy` (`--seeds 0 --json`)."
+        if report
+        else "No accuracies come with this file: the page Studies shows those that your own study `accuracy` measures."
+    )
+    lines = [
+        "# Method guide",
+        "",
+        "Made by `python launch.py methods --guide`.",
+        told,
+        "",
+        "## What you have, what to use",
+        "",
+        f"| what you have | what to use{', the best measured first' if report else ''} | how |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {one.have} | {', '.join(one.use) or '–'} | {one.how} |" for one in decisions(cards)]
+    group = ""
+    for card in cards:
+        if card.group != group:
+            group = card.group
+            lines += ["", f"## {_heading(group)}"]
+        accuracy = "–" if card.accuracy is None else f"{100 * card.accuracy:.1f} %"
+        seconds = "–" if card.seconds is None else f"{card.seconds:.1f} s"
+        lines += ["", f"### {card.title} (`{card.name}`)", "", card.summary, "", f"> {card.formula}", ""]
+        lines += [f"- needs: {card.needs}", f"- cost: {card.cost}{f' Measured: {seconds}' if report else ''}"]
+        lines += [f"- trains: {card.trains}"] if card.trains != "nothing" else []
+        lines += [f"- average accuracy {where}: {accuracy}"] if report else []
+        lines.append(f"- {card.paper}")
+    return "\n".join(lines) + "\n"
+
+
+def _heading(group: str) -> str:
+    return {"references": "References", Need.NOTHING.value: "Checkpoints alone"}.get(group, f"With {group}").replace(
+        "With one model", "One model"
+    )

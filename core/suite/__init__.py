@@ -1,0 +1,1 @@
+"""Suite files: found, checked, made from a folder, fetched."""

@@ -1,0 +1,192 @@
+"""Suites by name or path: one base, its experts and their tasks, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from core.encoders.models import Architecture, architecture
+from core.errors import BadSuite, UnknownName
+from core.files import inside
+from core.hub.reference import HubReference, is_hub
+from core.paths import ASSETS, home
+from core.suite.roots import roots
+from core.suite.schema import PromptsEntry, SuiteEntry, TaskEntry, parse_suite
+from core.tasks.classes import Classes, class_names, match
+from core.tasks.prompts import prompt_set
+from core.tasks.sources import Place, open_source
+from core.tasks.task import Task
+
+__all__ = ["SuiteFile", "Task", "available", "find"]
+
+
+@dataclass(frozen=True)
+class SuiteFile:
+    """A parsed suite file and the folder its paths start from."""
+
+    path: Path
+    root: Path
+    entry: SuiteEntry
+
+    @property
+    def name(self) -> str:
+        """The suite's name."""
+        return self.entry.name
+
+    @property
+    def title(self) -> str:
+        """The suite's title for people."""
+        return self.entry.title or self.entry.name
+
+    @property
+    def description(self) -> str:
+        """A sentence or two on the suite."""
+        return self.entry.description
+
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        """All tasks, also those without an expert; raises `BadSuite` where class names and images do not fit."""
+        return tuple(self._settled(entry) for entry in self.entry.tasks)
+
+    @property
+    def defaults(self) -> dict[str, dict[str, Any]]:
+        """Method -> settings that suit this suite."""
+        return self.entry.defaults
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """Names of the tasks that have an expert."""
+        return tuple(task.name for task in self.tasks if task.expert)
+
+    def task(self, name: str) -> Task:
+        """The task of that name; raises `UnknownName`."""
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        raise UnknownName(f"task of suite {self.name}", name, [task.name for task in self.tasks])
+
+    def resolve(self, named: str) -> Path:
+        """The file that a path of the suite file names: in the suite's folder or else in a checkpoint folder.
+
+        A model of the hub is the folder it was fetched to. Raises `BadSuite` for a path that leads out of these.
+        """
+        if is_hub(named):
+            from core.hub.folder import location
+
+            return location(HubReference.parse(named))
+        own = self.root / named
+        places = (self.root, *roots())
+        try:
+            path = next((root / named for root in places if (root / named).exists()), own)
+            allowed = inside(path, *places)
+        except (OSError, ValueError, RuntimeError) as error:  # Too long, a zero byte, a loop of links.
+            raise BadSuite(f"`{self.path.name}`: {named[:80]!r} is no usable path: {str(error)[:80]}.") from None
+        if not allowed:
+            raise BadSuite(
+                f"`{self.path.name}`: `{named}` leads outside the suite's folder and the checkpoint folders, where "
+                "nothing is opened."
+            )
+        return path
+
+    def allows(self, path: Path) -> bool:
+        """Whether a file found below a resolved folder, links followed, may be opened."""
+        try:
+            return inside(path, self.root, *roots())
+        except (OSError, RuntimeError):  # A loop of links.
+            return False
+
+    def arch(self) -> Architecture:
+        """The base's architecture."""
+        name, changes = self.entry.base.arch, self.entry.base.preprocess.model_dump(exclude_none=True)
+        if self.entry.base.tokenizer is not None:
+            changes["tokenizer"] = self.resolve(self.entry.base.tokenizer)
+        return architecture(name, self.resolve(name) if name.endswith(".json") else None).preprocessed(**changes)
+
+    def missing(self) -> list[str]:
+        """One line for each file that the suite names and that is not there."""
+        # A checkpoint may be a folder, as the Hugging Face hub has them.
+        found = [
+            f"{what}: `{name}` is not there{f' (`fetch {self.name}` gets it)' if is_hub(name) else ''}"
+            for what, name in self._named()
+            if not self.resolve(name).exists()
+        ]
+        for task in self.tasks:
+            if gone := task.source().missing():
+                found.append(f"images of {task.name}: {gone}")
+        return found
+
+    def files(self) -> tuple[Path, ...]:
+        """Every file and folder that something is read from, the suite file first."""
+        named = [name for _, name in self._named()]
+        images = [file for task in self.tasks for file in task.source().files]
+        return (self.path, *(self.resolve(name) for name in named), *images)
+
+    def _settled(self, entry: TaskEntry) -> Task:
+        place = Place(self.resolve, self.allows)
+        prompts = prompt_set(entry.templates.set) if isinstance(entry.templates, PromptsEntry) else None
+        wanted = entry.classes or (prompts.classes if prompts else None)
+        if entry.classes_file is not None:
+            wanted = class_names(self.resolve(entry.classes_file))
+        source = open_source(entry.name, entry.data, place)
+        if source.missing() is None:
+            classes = match(entry.name, wanted, source.ids)
+            if len(classes.names) < 2:
+                raise BadSuite(
+                    f"`{self.path.name}`: task `{entry.name}` should have at least two classes. Found "
+                    f"{len(classes.names)} in its images; give `classes`."
+                )
+        else:
+            classes = Classes(tuple(wanted.values() if isinstance(wanted, dict) else wanted or ()), ())
+        return Task(
+            name=entry.name,
+            title=entry.title,
+            data=entry.data,
+            place=place,
+            classes=classes.names,
+            templates=prompts.templates if prompts else entry.templates,  # type: ignore[arg-type]  # no PromptsEntry where `prompts` is None
+            ids=classes.ids,
+            expert=entry.expert,
+            head=entry.head,
+        )
+
+    def _named(self) -> list[tuple[str, str]]:
+        """What the suite file names beside images: (its role, its path)."""
+        found = [("base", self.entry.base.weights)]
+        if self.entry.base.tokenizer is not None:
+            found.append(("tokenizer", self.entry.base.tokenizer))
+        for task in self.entry.tasks:
+            roles = {
+                "expert": task.expert.weights if task.expert else None,
+                "head": task.head,
+                "class names": task.classes_file,
+            }
+            found += [(f"{role} of {task.name}", name) for role, name in roles.items() if name is not None]
+        return found
+
+
+def available() -> dict[str, Path]:
+    """Name -> file of the bundled suites and of those in the person's own suites folder (which win)."""
+    files = [*sorted((ASSETS / "suites").glob("*.yaml")), *sorted((home() / "suites").glob("*.yaml"))]
+    return {file.stem: file for file in files}
+
+
+def find(name: str) -> SuiteFile:
+    """The suite called `name`, or in the YAML file `name`; raises `UnknownName`, `BadSuite`."""
+    path = Path(name)
+    known = available()
+    if path.suffix not in (".yaml", ".yml"):
+        if name not in known:
+            raise UnknownName("suite", name, [*sorted(known), "or a path to a .yaml file"])
+        path = known[name]
+    try:
+        found = path.is_file()
+    except OSError:  # The name is too long for a file.
+        found = False
+    if not found:
+        raise BadSuite(f"Suite `{name[:200]}` should be a YAML file. Found no file of that name.")
+    bundled = path.resolve().parent == (ASSETS / "suites").resolve()
+    suite = SuiteFile(path, ASSETS if bundled else path.resolve().parent, parse_suite(path))
+    _ = suite.tasks  # What does not fit is told now, not when somebody asks.
+    return suite

@@ -61,7 +61,7 @@ window.mergescopeCompare = (root, server) => {
     ["one", "One model, made without labels"],
     ["labelled", "One model, learned with labels"],
     ["several", "Several models, or parts of its own for each task"],
-    ["edited", "λ changed by hand; seconds and images are those of the run it came from, too"],
+    ["edited", "λ changed by hand; the cost includes that of the run it came from"],
     ["reference", "For orientation"],
     ["published", "Published numbers, not measured here"],
   ];
@@ -117,7 +117,7 @@ window.mergescopeCompare = (root, server) => {
       figures();
     } });
     tick.checked = state.chosen.has(row.id);
-    const about = [row.kind !== "run" || row.name === row.method ? "" : row.method, told(row)].filter(Boolean).join(" · ");
+    const about = [row.kind !== "run" || row.parent || row.name === row.method ? "" : row.method, told(row)].filter(Boolean).join(" · ");
     const made = [about, row.created && `started ${row.created.slice(0, 16).replace("T", " ")}`].filter(Boolean).join(" · ");
     const name = row.kind === "run"
       ? element("button", { type: "button", class: "an-run", text: row.name, title: "Open this run", onclick: () => ms.select(row.id) })

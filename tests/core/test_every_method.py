@@ -53,8 +53,10 @@ def test_an_unknown_method_lists_those_that_exist() -> None:
 @every_method
 def test_a_method_says_whether_the_seed_changes_its_result(method: str, problem64: Problem) -> None:
     found = []
+    # Fewer than a task has, else all of them are taken whatever the seed is.
+    few = {"samples": 8} if "samples" in methods.get(method).Settings.model_fields else {}
     for seed in (3, 4):
-        steps = run(method, problem64, seed=seed)
+        steps = run(method, problem64, seed=seed, **few)
         outcome = steps[-1].outcome
         assert outcome is not None
         # Of a result with modules of its own only the answers differ; where a method chooses, other images may lead to

@@ -10,11 +10,7 @@ import torch
 
 from core import methods
 from core.problem.problem import Problem
-from tests.core.properties import merged, rounding
-
-CONDITION = 100
-"""By how much more than its inputs a result may move: singular vectors, inverses, Adam's division by a small gradient.
-The largest that was seen is 60: Iso-CTS moved by 6e-6 of its length when all inputs were rounded to float32 anew."""
+from tests.core.properties import CONDITION, merged, rounding
 
 GOLDEN: dict[str, tuple[float, float]] = {
     "adamerging": (2.146773831671265, 2.0163047866208075),

@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
+from dashboard.charts import bundle
 from tests.dashboard.client import Dashboard
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -225,3 +226,18 @@ def phone(chromium: Any, server: Server) -> Iterator[Any]:
     yield page
     context.close()
     assert not watch.found
+
+
+@pytest.fixture
+def blank(chromium: Any) -> Iterator[Any]:
+    """A page with nothing but the program."""
+    page = chromium.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_content("<body><div id='live'></div><div id='layers'></div></body>")
+    page.add_script_tag(content=bundle.PLOTLY.read_text("utf-8"))
+    page.add_script_tag(content=bundle.script())
+    page.add_style_tag(content=bundle.style())
+    yield page
+    page.close()
+    assert errors == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,51 +12,18 @@ import numpy as np
 import pytest
 
 from core.store import Store
-from dashboard.charts import bundle, whatif
+from dashboard.charts import whatif
 from dashboard.charts.columns import arrange
 from dashboard.charts.feed import Feed
 from tests.browser.conftest import ROOT
+from tests.browser.told import answers, load
 from tests.dashboard import synthetic
-
-
-@pytest.fixture
-def blank(chromium: Any) -> Iterator[Any]:
-    """A page with nothing but the program."""
-    page = chromium.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.set_content("<body><div id='live'></div><div id='layers'></div></body>")
-    page.add_script_tag(content=bundle.PLOTLY.read_text("utf-8"))
-    page.add_script_tag(content=bundle.script())
-    page.add_style_tag(content=bundle.style())
-    yield page
-    page.close()
-    assert errors == []
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(tmp_path) as opened:
         yield opened
-
-
-def answers(store: Store, run_id: str) -> dict[str, Any]:
-    """Everything a viewer is told."""
-    feed, record = Feed(store), store.run(run_id)
-    told = [feed.history(record)]
-    while told[-1]["more"]:
-        last = told[-1]
-        told.append(feed.history(record, last["cursor"], stride=last["stride"], seen=last["seen"], known=True))
-    return {"describe": feed.describe(record), "history": told}
-
-
-def load(page: Any, whole: dict[str, Any]) -> None:
-    """Give the answers to a run object, as the poller does."""
-    page.evaluate(
-        "(whole) => { const run = window.run = new mergescope.charts.Run(whole.describe.run);"
-        " run.describe(whole.describe); for (const answer of whole.history) run.ingest(answer); }",
-        whole,
-    )
 
 
 def test_every_half_float_is_decoded_as_numpy_does(blank: Any) -> None:
@@ -264,57 +230,3 @@ def test_the_first_step_has_a_scale_around_it_and_no_speed(blank: Any) -> None:
         run.steps = seconds.map((one, number) => ({ number, seconds: one })); return String(run.pace); }"""
     assert blank.evaluate(pace, [0.001]) == "NaN"
     assert blank.evaluate(pace, [0.001, 0.5, 0.7]) == "0.6"
-
-
-def test_the_map_names_each_block_once_and_its_change_begins_at_zero(blank: Any, store: Store) -> None:
-    load(blank, answers(store, synthetic.finished(store, tasks=5, blocks=6, steps=40)))
-    axis, changed, least, most = blank.evaluate(
-        """() => {
-            const { charts } = mergescope, size = { width: 960, height: 300 };
-            const map = (values, scale) => charts.runMap(size, run, values, { selected: null, zoomed: null, ...scale });
-            const change = (step) => map(charts.subtract(run.values(step), run.origin), { unit: "Δ", span: run.reach });
-            const { zmin, zmax } = change(null).data[0];
-            return [map(run.values(null), { unit: "λ", range: run.range }).layout.xaxis,
-                    change(0).data[0].z.some((row) => [...row].some(Boolean)), zmin, zmax];
-        }"""
-    )
-    assert axis["ticktext"] == ["embedding", "block 0", "1", "2", "3", "4", "5", "output"]
-    assert axis["tickvals"] == sorted(axis["tickvals"])
-    assert not changed
-    assert least == -most < 0
-
-
-def test_accuracy_stands_between_its_marks_and_small_charts_inside_the_picture(blank: Any, store: Store) -> None:
-    whole = answers(store, synthetic.finished(store, tasks=5, blocks=3, steps=40))
-    load(blank, whole)
-    now, earlier, small = blank.evaluate(
-        """() => ["accuracyFigure", "accuracyFigure", "accuracyOverSteps"].map((name, place) =>
-            mergescope.charts[name]({ width: 960, height: 300 }, { run, step: place === 1 ? 27 : null }))"""
-    )
-    by_words = {trace["hovertemplate"].split("<br>")[1].split(" %")[0]: trace for trace in now["data"]}
-    last = whole["history"][-1]
-    evaluation = next(each["evaluations"] for each in reversed(whole["history"]) if each["evaluations"])[-1]
-    assert set(by_words) == {*(mark.replace("task_arithmetic", "Task Arithmetic") for mark in last["marks"]), "step 40"}
-    assert by_words["step 40"]["x"] == evaluation["accuracy"]
-    assert "step 24" in earlier["data"][-1]["hovertemplate"]
-    domains = [axis["domain"] for name, axis in small["layout"].items() if name.startswith(("xaxis", "yaxis"))]
-    assert len(domains) == 2 * 5
-    assert all(-1e-9 <= low < high <= 1 + 1e-9 for low, high in domains)
-
-
-def test_names_at_the_ends_of_lines_keep_their_distance_and_the_last_give_way(blank: Any) -> None:
-    def labels(values: list[float], height: int) -> list[dict[str, Any]]:
-        wanted = [{"value": value, "text": str(place), "colour": "#000000"} for place, value in enumerate(values)]
-        return list(
-            blank.evaluate(
-                "([wanted, height]) => mergescope.charts.endLabels(wanted, { x: 1, low: 0, high: 1, height })",
-                [wanted, height],
-            )
-        )
-
-    places = sorted(label["y"] * 100 for label in labels([0.5, 0.501, 0.0], 100))
-    assert len(places) == 3
-    assert min(b - a for a, b in pairwise(places)) >= 15 - 1e-9
-    assert places[0] >= 0
-    assert places[-1] <= 100
-    assert sorted(label["text"] for label in labels([value / 10 for value in range(10)], 45)) == ["0", "1", "2"]

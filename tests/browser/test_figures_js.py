@@ -1,0 +1,74 @@
+"""The figures of a run as the charts' JavaScript makes them: data, marks and labels are where they belong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.store import Store
+from tests.browser.told import answers, load
+from tests.dashboard import synthetic
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path) as opened:
+        yield opened
+
+
+def test_the_map_names_each_block_once_and_its_change_begins_at_zero(blank: Any, store: Store) -> None:
+    load(blank, answers(store, synthetic.finished(store, tasks=5, blocks=6, steps=40)))
+    axis, changed, least, most = blank.evaluate(
+        """() => {
+            const { charts } = mergescope, size = { width: 960, height: 300 };
+            const map = (values, scale) => charts.runMap(size, run, values, { selected: null, zoomed: null, ...scale });
+            const change = (step) => map(charts.subtract(run.values(step), run.origin), { unit: "Δ", span: run.reach });
+            const { zmin, zmax } = change(null).data[0];
+            return [map(run.values(null), { unit: "λ", range: run.range }).layout.xaxis,
+                    change(0).data[0].z.some((row) => [...row].some(Boolean)), zmin, zmax];
+        }"""
+    )
+    assert axis["ticktext"] == ["embedding", "block 0", "1", "2", "3", "4", "5", "output"]
+    assert axis["tickvals"] == sorted(axis["tickvals"])
+    assert not changed
+    assert least == -most < 0
+
+
+def test_accuracy_stands_between_its_marks_and_small_charts_inside_the_picture(blank: Any, store: Store) -> None:
+    whole = answers(store, synthetic.finished(store, tasks=5, blocks=3, steps=40))
+    load(blank, whole)
+    now, earlier, small = blank.evaluate(
+        """() => ["accuracyFigure", "accuracyFigure", "accuracyOverSteps"].map((name, place) =>
+            mergescope.charts[name]({ width: 960, height: 300 }, { run, step: place === 1 ? 27 : null }))"""
+    )
+    by_words = {trace["hovertemplate"].split("<br>")[1].split(" %")[0]: trace for trace in now["data"]}
+    last = whole["history"][-1]
+    evaluation = next(each["evaluations"] for each in reversed(whole["history"]) if each["evaluations"])[-1]
+    assert set(by_words) == {*(mark.replace("task_arithmetic", "Task Arithmetic") for mark in last["marks"]), "step 40"}
+    assert by_words["step 40"]["x"] == evaluation["accuracy"]
+    assert "step 24" in earlier["data"][-1]["hovertemplate"]
+    domains = [axis["domain"] for name, axis in small["layout"].items() if name.startswith(("xaxis", "yaxis"))]
+    assert len(domains) == 2 * 5
+    assert all(-1e-9 <= low < high <= 1 + 1e-9 for low, high in domains)
+
+
+def test_names_at_the_ends_of_lines_keep_their_distance_and_the_last_give_way(blank: Any) -> None:
+    def labels(values: list[float], height: int) -> list[dict[str, Any]]:
+        wanted = [{"value": value, "text": str(place), "colour": "#000000"} for place, value in enumerate(values)]
+        return list(
+            blank.evaluate(
+                "([wanted, height]) => mergescope.charts.endLabels(wanted, { x: 1, low: 0, high: 1, height })",
+                [wanted, height],
+            )
+        )
+
+    places = sorted(label["y"] * 100 for label in labels([0.5, 0.501, 0.0], 100))
+    assert len(places) == 3
+    assert min(b - a for a, b in pairwise(places)) >= 15 - 1e-9
+    assert places[0] >= 0
+    assert places[-1] <= 100
+    assert sorted(label["text"] for label in labels([value / 10 for value in range(10)], 45)) == ["0", "1", "2"]

@@ -16,7 +16,6 @@ from PIL import Image
 
 from core import methods, suites
 from core.errors import BadInput, UnknownName
-from core.progress import Progress
 from dashboard import wording
 from dashboard.library import Library
 from dashboard.planning import catalogue, gallery, wish
@@ -261,11 +260,11 @@ def test_each_caller_gets_a_problem_of_its_own(library: Library) -> None:
 def test_a_background_answer_is_computed_once_and_failures_are_told(library: Library) -> None:
     calls: list[int] = []
 
-    def compute(_told: Progress) -> int:
+    def compute(_told: object) -> int:
         calls.append(1)
         return 7
 
-    def fail(_told: Progress) -> None:
+    def fail(_told: object) -> None:
         raise BadInput("too small")
 
     deadline = time.monotonic() + 30

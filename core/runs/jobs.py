@@ -138,10 +138,6 @@ class Jobs:
         """Ids of the runs that are going on or waiting, in their order."""
         return [str(work.key) for work in self.worker.going(_KIND)]
 
-    def shutdown(self, wait: float = 10.0) -> None:
-        """Stop everything as interrupted, so that the next process can resume it; waits at most `wait` seconds."""
-        self.worker.close(wait)
-
     def _double_click(self, request: RunRequest) -> str | None:
         when, run_id = self._recent.get(repr(request), (-math.inf, ""))
         fresh = time.monotonic() - when < _DOUBLE_CLICK

@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def jobs(store: Store) -> Iterator[Jobs]:
     jobs = Jobs(store, limit=3)
     yield jobs
-    jobs.shutdown()
+    jobs.worker.close()
     assert jobs.active() == []
 
 
@@ -197,7 +197,7 @@ def test_a_stopped_run_restarts_where_it_was(jobs: Jobs, store: Store, request_f
 def test_a_queued_run_of_an_earlier_process_restarts(store: Store, request_for: Callable[..., RunRequest]) -> None:
     first = Jobs(store)
     going, waiting = first.submit(request_for(LONG)), first.submit(request_for(SHORT))
-    first.shutdown()
+    first.worker.close()
     assert [store.run(run_id).status for run_id in (going, waiting)] == ["interrupted"] * 2
     with pytest.raises(BadInput, match="shutting down"):
         first.submit(request_for(SHORT))
@@ -206,7 +206,7 @@ def test_a_queued_run_of_an_earlier_process_restarts(store: Store, request_for: 
     reaches(store, waiting, "done", "failed")
     assert store.run(waiting).status == "done"
     assert set(store.run(waiting).hashes) == {"base", "task0", "task1", "task2"}
-    second.shutdown()
+    second.worker.close()
 
 
 def test_a_run_that_fails_does_not_stop_the_queue(
@@ -227,7 +227,7 @@ def test_a_run_that_fails_does_not_stop_the_queue(
     reaches(store, second, "done", "failed")
     assert (store.run(first).status, store.run(first).error) == ("failed", "the images are gone")
     assert store.run(second).status == "done"
-    jobs.shutdown()
+    jobs.worker.close()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -248,7 +248,7 @@ def test_the_unexpected_is_noted_and_does_not_stop_the_queue(
     assert store.run(first).status == "failed"
     assert "Unexpected TypeError" in (store.run(first).error or "")
     assert store.run(second).status == "done"
-    jobs.shutdown()
+    jobs.worker.close()
 
 
 def test_what_is_not_going_on_cannot_be_changed(
@@ -279,7 +279,7 @@ def test_shutting_down_takes_no_longer_than_a_step(store: Store, request_for: Ca
     run_id = jobs.submit(request_for(LONG))
     until(lambda: store.run(run_id).steps_done > 1)
     begin = time.monotonic()
-    jobs.shutdown()
+    jobs.worker.close()
     assert time.monotonic() - begin < 2
     assert store.run(run_id).status == "interrupted"
     assert store.last_state(run_id) is not None

@@ -41,5 +41,5 @@ def test_while_it_loads_a_run_says_what_it_is_doing(tmp_path: Path, tiny_suite: 
     seen.set()
     until(lambda: not jobs.active())
     assert jobs.standing(run_id) is None
-    jobs.shutdown()
+    jobs.worker.close()
     store.close()

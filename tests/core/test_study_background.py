@@ -52,7 +52,7 @@ def test_a_run_that_is_refused_ends_as_a_failure_and_is_not_asked_for_forever(
     found = store.studies.get(study_id)
     assert found.status == "failed"
     assert "no such device here" in (found.error or "")
-    jobs.shutdown()
+    jobs.worker.close()
 
 
 def test_a_study_finds_room_in_a_full_queue_and_leaves_it_when_it_is_cancelled(store: Store, tiny_suite: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_study_finds_room_in_a_full_queue_and_leaves_it_when_it_is_cancelled(s
     until(lambda: ended(store, study_id))
     assert (store.studies.get(study_id).status, store.run(run_id).status) == ("cancelled", "cancelled")
     assert len(jobs.active()) == 2
-    jobs.shutdown()
+    jobs.worker.close()
 
 
 def test_a_study_can_be_stopped_while_its_suite_is_loaded(store: Store, tiny_suite: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_study_can_be_stopped_while_its_suite_is_loaded(store: Store, tiny_sui
     background.cancel(study_id)
     until(lambda: ended(store, study_id), 10)
     assert store.studies.get(study_id).status == "cancelled"
-    jobs.shutdown()
+    jobs.worker.close()
 
 
 def test_a_server_that_closes_leaves_the_study_and_its_run_to_be_gone_on_with(store: Store, tiny_suite: Path) -> None:
@@ -102,11 +102,11 @@ def test_a_server_that_closes_leaves_the_study_and_its_run_to_be_gone_on_with(st
     until(lambda: len(jobs.active()) == 2)
     run_id = jobs.active()[-1]
     began = time.monotonic()
-    jobs.shutdown()
+    jobs.worker.close()
     assert time.monotonic() - began < 5
     assert (store.studies.get(study_id).status, store.run(run_id).status) == ("interrupted", "interrupted")
     later = Jobs(store)
     assert begin(Background(store, later, loading.load), tiny_suite) == study_id
     until(lambda: ended(store, study_id))
     assert store.studies.get(study_id).status == "done"
-    later.shutdown()
+    later.worker.close()

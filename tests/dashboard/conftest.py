@@ -77,7 +77,7 @@ def dashboard_site(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path) -
     studies = Background(store, jobs, library.load)
     ctx = Context(store, jobs, False, Access(folder), library, suite="tiny", studies=studies)
     yield Site(inside_loop(lambda: site.build(ctx)), ctx)
-    jobs.shutdown()
+    jobs.worker.close()
     library.close()
     store.close()
 

@@ -13,6 +13,11 @@ from core.progress import Progress
 from dashboard.library import Library, pending
 
 
+@pytest.fixture(scope="module")
+def library(tiny_suite: Path) -> Library:
+    return Library(device="cpu", precision="float32", extra=(str(tiny_suite),))
+
+
 def test_background_work_says_where_it_stands_until_it_ends_in_whatever_way() -> None:
     library, held, seen = Library(), threading.Event(), threading.Event()
 
@@ -54,3 +59,36 @@ def test_a_run_that_begins_goes_first(tiny_suite: Path, monkeypatch: pytest.Monk
     assert time.monotonic() - loaded < 0.2
     page.tick()
     assert time.monotonic() - began >= 0.3
+
+
+def test_each_caller_gets_a_problem_of_its_own(library: Library) -> None:
+    first, second = library.problem("tiny"), library.problem("tiny")
+    assert first.task_vectors is second.task_vectors
+    assert first.encoder is not second.encoder
+
+    def stop() -> None:
+        raise AssertionError("another caller's tick was called")
+
+    first.tick = stop
+    second.logits(second.task_vectors.base, "task0", second.images("task0")[:2])
+
+
+def test_a_background_answer_is_computed_once_and_failures_are_told(library: Library) -> None:
+    calls: list[int] = []
+
+    def compute(_told: object) -> int:
+        calls.append(1)
+        return 7
+
+    def fail(_told: object) -> None:
+        raise BadInput("too small")
+
+    deadline = time.monotonic() + 30
+    while not (answer := library.later("answer", compute)).ready:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert (answer.value, calls) == (7, [1])
+    while not (failed := library.later("failure", fail)).error:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert failed.error == "too small"

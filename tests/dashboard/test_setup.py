@@ -16,7 +16,6 @@ from PIL import Image
 
 from core import methods
 from core.errors import BadInput, UnknownName
-from core.progress import Progress
 from core.suite import find as suites
 from dashboard import wording
 from dashboard.library import Library
@@ -245,39 +244,6 @@ def test_a_broken_suite_file_is_left_out_and_named(tiny_suite: Path, tmp_path: P
     assert "broken" in library.broken
     with pytest.raises(UnknownName):
         library.suite("broken")
-
-
-def test_each_caller_gets_a_problem_of_its_own(library: Library) -> None:
-    first, second = library.problem("tiny"), library.problem("tiny")
-    assert first.task_vectors is second.task_vectors
-    assert first.encoder is not second.encoder
-
-    def stop() -> None:
-        raise AssertionError("another caller's tick was called")
-
-    first.tick = stop
-    second.logits(second.task_vectors.base, "task0", second.images("task0")[:2])
-
-
-def test_a_background_answer_is_computed_once_and_failures_are_told(library: Library) -> None:
-    calls: list[int] = []
-
-    def compute(_told: Progress) -> int:
-        calls.append(1)
-        return 7
-
-    def fail(_told: Progress) -> None:
-        raise BadInput("too small")
-
-    deadline = time.monotonic() + 30
-    while not (answer := library.later("answer", compute)).ready:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert (answer.value, calls) == (7, [1])
-    while not (failed := library.later("failure", fail)).error:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert failed.error == "too small"
 
 
 @pytest.mark.slow

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import options, report_files, running, targets
-from core.cli.output import number, percent, print_json, print_table
+from core.cli.output import print_json, print_table
 from core.cli.stores import command, reading, writing
 from core.errors import BadInput
+from core.export.numbers import number, percent
 
 if TYPE_CHECKING:
     from core.store import RunRecord, Store

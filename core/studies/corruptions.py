@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from core.export.numbers import percent
 from core.statistics import Estimate, estimate
 from core.studies.base import Study, title_of
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, mean_accuracy, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
 from core.studies.engine.scope import Scope
-from core.studies.engine.words import percent
 
 KINDS = ("motion_blur", "impulse_noise", "gaussian_noise", "pixelate", "spatter", "contrast", "jpeg_compression")
 """The corruptions of AdaMerging's robustness tables (section 4.4)."""
@@ -79,7 +79,7 @@ class Corruptions(Study):
 def _finding(name: str, clean: Estimate | None, corrupted: Estimate | None) -> list[str]:
     if clean is None or corrupted is None:
         return []
-    return [f"{title_of(name)}: {percent(clean)} on clean images, {percent(corrupted)} on corrupted ones."]
+    return [f"{title_of(name)}: {percent(clean.mean)} on clean images, {percent(corrupted.mean)} on corrupted ones."]
 
 
 def _mean(values: Sequence[Estimate | None]) -> Estimate | None:

@@ -13,12 +13,12 @@ from typing import Any
 from fastapi import Request
 
 from core.errors import BadInput
+from core.export.differences import Named, differences
 from core.export.titles import run_title
 from core.progress import time_left
 from core.store import ACTIVE
 from dashboard import ui
 from dashboard.context import Context
-from dashboard.differences import Named, differences
 from dashboard.polls import Polled
 from dashboard.serving import serving
 from dashboard.settings import asset

@@ -33,14 +33,14 @@ def result(found: Result) -> dict[str, Any]:
 
 def table(one: Table) -> dict[str, Any]:
     """Heads, rows and which cell is the best of its column."""
-    heads, rows = texts.lines(one)
+    grid = texts.grid(one)
     return {
         "title": one.title,
         "source": one.source,
-        "heads": heads,
+        "heads": grid.heads,
         "rows": [
             {"cells": cells, "note": row.note, "best": mark}
-            for cells, row, mark in zip(rows, one.rows, one.best(), strict=True)
+            for cells, row, mark in zip(grid.lines, one.rows, one.best(), strict=True)
         ],
     }
 

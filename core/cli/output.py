@@ -21,9 +21,14 @@ def program() -> str:
 
 
 def say(message: str) -> None:
-    """One line on standard error, whatever line breaks and control characters the message contains."""
-    line = " ".join(message.split())
-    print("".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line), file=sys.stderr)
+    """One line on standard error."""
+    print(_line(message), file=sys.stderr)
+
+
+def _line(text: str) -> str:
+    """One line, whatever line breaks and control characters the text contains."""
+    flat = " ".join(text.split())
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in flat)
 
 
 def print_json(data: Mapping[str, Any]) -> None:
@@ -42,12 +47,12 @@ def print_table(title: str, columns: Line, *blocks: Sequence[Line]) -> None:
         console.width = NON_TERMINAL_WIDTH
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+        table.add_column(_line(column.removeprefix(">")), justify="right" if column.startswith(">") else "left")
     for block in blocks:
         table.add_section()
         for line in block:
-            table.add_row(*(f"{cell} *" if isinstance(cell, Best) else cell for cell in line))
-    console.print(title, style="bold")
+            table.add_row(*(f"{_line(cell)} *" if isinstance(cell, Best) else _line(cell) for cell in line))
+    console.print(_line(title), style="bold")
     console.print(table)
 
 

@@ -72,8 +72,13 @@ def tsv(grid: Grid) -> str:
 
 def csv(frame: DataFrame) -> str:
     """Numbers at full precision; text that a spreadsheet would take for a formula is quoted, numbers never are."""
-    quoted = frame.map(lambda value: for_sheet(value) if isinstance(value, str) else value)
-    return str(quoted.set_axis(map(for_sheet, frame.columns), axis=1).to_csv(index=False, lineterminator="\n"))
+    quoted = frame.map(lambda value: _sheet_cell(value) if isinstance(value, str) else value)
+    return str(quoted.set_axis(map(_sheet_cell, frame.columns), axis=1).to_csv(index=False, lineterminator="\n"))
+
+
+def _sheet_cell(text: str) -> str:
+    # A carriage return is not put between quotes where lines end without one, but ends one for who reads.
+    return for_sheet(text).replace("\r", " ")
 
 
 def _marked(line: Line, escaped: Callable[[str], str], before: str, after: str) -> list[str]:

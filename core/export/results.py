@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core import methods
 from core.errors import MergescopeError
-from core.export.differences import Named, differences
+from core.export.differences import differences
 from core.export.report import average_ci95
 from core.export.titles import method_title
 from core.methods import Role
@@ -109,7 +109,6 @@ class ResultRow:
     """What was changed, and after which step."""
     differs: str = ""
     """What tells it apart from other runs of its name, as `group=block`."""
-
     contest: str = ""
     """What it competes with (`contest`); nothing for rows that are no run."""
 
@@ -164,7 +163,7 @@ def build(
     columns = tuple([task for task in tasks if task in seen] + [task for task in seen if task not in tasks])
     rows = [row_of(record, columns) for record in done]
     names = {row.id: row.name for row in rows}
-    apart = differences([Named.of(record, names[record.id]) for record in done])
+    apart = differences(done, names)
     rows = [
         replace(row, differs=apart[row.id], parent=_parent(record, names))
         for row, record in zip(rows, done, strict=True)
@@ -178,8 +177,7 @@ def row_of(record: RunRecord, columns: Sequence[str]) -> ResultRow:
     """A finished run as a row, with `columns` as its tasks; `marked` then says what is best."""
     report, changed, tasks = record.report or {}, record.what_if, _by_task(record)
     form, method = form_of(record.method, report), method_title(record)
-    needs = needs_of(record.method, record.settings)
-    note = "" if form == Form.ONE else form
+    needs, note = needs_of(record.method, record.settings), "" if form == Form.ONE else form
     unknown = changed is not None and changed.seconds is None
     return ResultRow(
         id=record.id,
@@ -210,7 +208,8 @@ def row_of(record: RunRecord, columns: Sequence[str]) -> ResultRow:
 def marked(rows: Sequence[ResultRow]) -> list[ResultRow]:
     """The same rows with the best accuracies and averages marked."""
     contests = [row.contest for row in rows]
-    columns = [winners(values, contests) for values in zip(*(_accuracies(row) for row in rows), strict=True)]
+    by_task = zip(*(row.cells for row in rows), strict=True)
+    columns = [winners([cell.accuracy for cell in cells], contests) for cells in by_task]
     # Averages over fewer tasks, or of another number of merged ones, can't be compared.
     most: dict[str, int] = {}
     for row in rows:
@@ -221,10 +220,6 @@ def marked(rows: Sequence[ResultRow]) -> list[ResultRow]:
         cells = (replace(cell, best=column[place]) for cell, column in zip(row.cells, columns, strict=True))
         found.append(replace(row, cells=tuple(cells), best=leads))
     return found
-
-
-def _accuracies(row: ResultRow) -> list[float | None]:
-    return [cell.accuracy for cell in row.cells]
 
 
 def _parent(record: RunRecord, names: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.export.render import Best
 from core.progress import Standing
 from core.store import RunRecord, StudyRecord
 from core.studies.engine import texts
@@ -39,8 +40,8 @@ def table(one: Table) -> dict[str, Any]:
         "source": one.source,
         "heads": grid.heads,
         "rows": [
-            {"cells": cells, "note": row.note, "best": mark}
-            for cells, row, mark in zip(grid.lines, one.rows, one.best(), strict=True)
+            {"cells": line, "note": row.note, "best": [isinstance(cell, Best) for cell in line[1:]]}
+            for line, row in zip(grid.lines, one.rows, strict=True)
         ],
     }
 

@@ -23,6 +23,12 @@ def mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
+def mean_of(values: Sequence[Estimate | None]) -> Estimate | None:
+    """Mean of the known means, without an interval; None where there is none."""
+    found = mean([None if value is None else value.mean for value in values])
+    return None if found is None else Estimate(found)
+
+
 def estimate(values: Sequence[float | None]) -> Estimate | None:
     """Mean and Student's 95 % interval of the known values; None where there is none."""
     found = [value for value in values if value is not None]

@@ -105,7 +105,7 @@ window.mergescopeCompare = (root, server) => {
     if (!Number.isFinite(cell.accuracy)) return element("td", { text: "–", class: "an-missing" });
     const interval = Number.isFinite(cell.low) ? `${(100 * cell.low).toFixed(1)}–${(100 * cell.high).toFixed(1)}` : "";
     return element("td", { class: cell.best ? "an-best" : null,
-      title: [cell.best ? "highest of these runs" : "", interval && `95 % interval ${interval} %`, Number.isFinite(cell.normalised) && `${charts.percent(cell.normalised)} of the expert`].filter(Boolean).join(" · ") || null },
+      title: [cell.best ? "highest of its kind" : "", interval && `95 % interval ${interval} %`, Number.isFinite(cell.normalised) && `${charts.percent(cell.normalised)} of the expert`].filter(Boolean).join(" · ") || null },
     element("b", { text: (100 * cell.accuracy).toFixed(1) }), interval ? element("small", { text: interval }) : null);
   }
   const section = (words, found) => element("tr", { class: "an-class" }, element("th", { scope: "rowgroup", colspan: String(3 + state.answer.table.tasks.length + COLUMNS.length) },
@@ -148,7 +148,7 @@ window.mergescopeCompare = (root, server) => {
     suites.select.value = answer.suite;
     suites.root.hidden = answer.suites.length < 2;
     const { rows } = answer.table, runs = rows.filter((row) => row.kind === "run");
-    help.textContent = "accuracy in per cent on the test images · bold: the highest of one model made without labels"
+    help.textContent = "accuracy in per cent on the test images · bold: the highest of its kind, with labels and without apart"
       + (rows.some((row) => row.kind === "published") ? " · rows marked “published” are the papers' numbers, not measured here" : "");
     active.textContent = answer.active ? `${answer.active} more ${answer.active === 1 ? "run is" : "runs are"} going on or waiting` : "";
     missing?.fill(answer.missing);

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from core.cli import loading, options
-from core.cli.compare_table import print_rows, row_of
+from core.cli.compare_table import plain, print_rows
 from core.cli.output import print_json, say
 from core.cli.progress import shown
 from core.cli.running import Interrupted, finished_or_run
@@ -15,6 +16,7 @@ from core.cli.stores import folder_of_runs, writing_somewhere
 from core.errors import FAULTS, BadInput, MergescopeError, RunFailed, UnknownName, told
 
 if TYPE_CHECKING:
+    from core.export.results import ResultRow
     from core.problem.method import Method
     from core.problem.problem import Problem
     from core.settings import MethodSettings
@@ -60,10 +62,11 @@ def compare(
         # `all` asks for what the suite allows; a method that was named has to come.
         one["failed"] |= methods != "all"
     if as_json:
-        print_json({"rows": rows, "missing": missing})
+        print_json({"rows": [plain(*row) for row in rows], "missing": missing})
     else:
-        print_rows(file, rows, missing)
-    if reused := sum(row["reused"] for row in rows):
+        measured = [task["name"] for task in rows[0][1]["tasks"]] if rows else []
+        print_rows(file.name, measured, [row for row, _, _ in rows], missing)
+    if reused := sum(reused for _, _, reused in rows):
         say(f"{reused} of {len(rows)} rows are runs that were finished before; `--fresh` runs them anew.")
     failures = [f"{one['label']}: {one['reason']}" for one in missing if one["failed"]]
     for reason in (f"{one['label']} is left out: {one['reason']}" for one in missing if not one["failed"]):
@@ -79,8 +82,9 @@ def _all(
     wanted: list[tuple[str, tuple[Method, MethodSettings]]],
     kept: bool,
     fresh: bool,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """A row for each method that has a result, and the others with the reason."""
+) -> tuple[list[tuple[ResultRow, dict[str, Any], bool]], list[dict[str, Any]]]:
+    """Row, report and whether it was there before for each method that has a result; the others with the reason."""
+    from core.export.results import marked, row_of
     from core.progress import Remembered, Standing
     from core.studies.engine.cost import weights_of
 
@@ -106,10 +110,12 @@ def _all(
                 missing.append({"label": label, "method": method.name, "reason": told(error), "failed": True})
             else:
                 clock.skip(weights[place]) if reused else clock.advance(weights[place])
-                rows.append(row_of(label, method.needed(settings), run, report, reused))
+                row = replace(row_of(store.run(run), [task["name"] for task in report["tasks"]]), name=label)
+                rows.append((row, report, reused))
                 continue
             clock.skip(weights[place])
-    return rows, missing
+    best = marked([row for row, _, _ in rows])
+    return [(row, report, reused) for row, (_, report, reused) in zip(best, rows, strict=True)], missing
 
 
 def _settings(

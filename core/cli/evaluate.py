@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import loading, options
-from core.cli.output import interval, number, percent, print_json, print_table
+from core.cli.output import print_json, print_table
 from core.cli.progress import shown
 from core.errors import BadInput, UnknownName
+from core.export.numbers import interval, number, percent
 
 if TYPE_CHECKING:
     from core.problem.evaluate import Evaluation

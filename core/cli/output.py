@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from core.export.render import Best, Grid, Line
 
 NON_TERMINAL_WIDTH = 240
 """Columns of a table that goes to a file or another program, where nothing is gained by wrapping at 80."""
@@ -19,9 +21,14 @@ def program() -> str:
 
 
 def say(message: str) -> None:
-    """One line on standard error, whatever line breaks and control characters the message contains."""
-    line = " ".join(message.split())
-    print("".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line), file=sys.stderr)
+    """One line on standard error."""
+    print(_line(message), file=sys.stderr)
+
+
+def _line(text: str) -> str:
+    """One line, whatever line breaks and control characters the text contains."""
+    flat = " ".join(text.split())
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in flat)
 
 
 def print_json(data: Mapping[str, Any]) -> None:
@@ -29,11 +36,8 @@ def print_json(data: Mapping[str, Any]) -> None:
     print(json.dumps(data, indent=2, allow_nan=False))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on standard output; columns whose name starts with `>` are numbers, set to the right.
-
-    An empty row is a line between those above and below it.
-    """
+def print_table(title: str, columns: Line, *blocks: Sequence[Line]) -> None:
+    """Blocks of lines on standard output; columns whose name starts with `>` are numbers, set to the right."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -43,26 +47,15 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         console.width = NON_TERMINAL_WIDTH
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
-    for row in rows:
-        if row:
-            table.add_row(*row)
-        else:
-            table.add_section()
-    console.print(title, style="bold")
+        table.add_column(_line(column.removeprefix(">")), justify="right" if column.startswith(">") else "left")
+    for block in blocks:
+        table.add_section()
+        for line in block:
+            table.add_row(*(f"{_line(cell)} *" if isinstance(cell, Best) else _line(cell) for cell in line))
+    console.print(_line(title), style="bold")
     console.print(table)
 
 
-def percent(fraction: float | None) -> str:
-    """`0.8125` -> `81.2 %`; nothing known -> `–`."""
-    return "–" if fraction is None else f"{100 * fraction:.1f} %"
-
-
-def interval(bounds: Sequence[float] | None) -> str:
-    """A confidence interval of fractions, as percentages."""
-    return "–" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    """A plain number, or `–`."""
-    return "–" if value is None else f"{value:.{digits}f}"
+def print_grid(title: str, grid: Grid) -> None:
+    """A table of numbers, as the other formats have it."""
+    print_table(title, [grid.heads[0], *(f">{head}" for head in grid.heads[1:])], *grid.blocks)

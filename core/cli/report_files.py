@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.output import interval, number, percent, print_table
+from core.cli.output import print_grid
 from core.errors import BadInput
+from core.export.numbers import number
 from core.files import write_atomically, write_text
 
 if TYPE_CHECKING:
@@ -53,21 +55,12 @@ def _copy(source: Path, target: Path) -> None:
 
 def print_report(report: dict[str, Any]) -> None:
     """The report of one run as a table with one row per task, and a line of averages, time and memory."""
-    rows = [
-        [
-            task["name"],
-            percent(task["accuracy"]),
-            interval(task["ci95"]),
-            percent(task["base_accuracy"]),
-            percent(task["expert_accuracy"]),
-            percent(task["normalised"]),
-        ]
-        for task in report["tasks"]
-    ]
-    rows.append(["average", percent(report["average_accuracy"]), "", *_means(report)])
-    columns = ["task", ">accuracy", ">95 % interval", ">base", ">expert", ">normalised"]
+    from core.export.tables import results
+
+    grid = results(report, report["coefficients"]["tasks"])
+    heads = ["task", "accuracy", "95 % interval", "base", "expert", "normalised"]
     edited = ", λ changed by hand" if report.get("what_if") else ""
-    print_table(f"{report['method']}{edited} on {report['suite']}", columns, rows)
+    print_grid(f"{report['method']}{edited} on {report['suite']}", replace(grid, heads=heads))
     print("  ".join(summary(report)))
 
 
@@ -79,16 +72,4 @@ def summary(report: dict[str, Any]) -> list[str]:
         f"{number(report['peak_memory_mb'], 0)} MB peak memory",
         f"{report['device']}, {report['precision']}",
         f"adapted on {report['adapted_on']}",
-    ]
-
-
-def _means(report: dict[str, Any]) -> list[str]:
-    from core.export.report import averaged
-    from core.statistics import mean
-
-    counted = averaged(report["tasks"], report["coefficients"]["tasks"])
-    return [
-        percent(mean([task["base_accuracy"] for task in counted])),
-        percent(mean([task["expert_accuracy"] for task in counted])),
-        percent(report["average_normalised"]),
     ]

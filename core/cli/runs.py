@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import options, report_files, running, targets
-from core.cli.output import number, percent, print_json, print_table
+from core.cli.output import print_json, print_table
 from core.cli.stores import command, reading, writing
 from core.errors import BadInput
+from core.export.numbers import number, percent
 
 if TYPE_CHECKING:
     from core.store import RunRecord, Store
@@ -62,34 +63,15 @@ def list_runs(
     )
 
 
+_OVERVIEW = (
+    *("id", "status", "method", "suite", "name", "tasks", "seed", "settings", "steps_done", "steps", "seconds"),
+    *("created", "started", "finished", "device", "precision", "adapted_on", "samples_seen", "peak_memory_mb"),
+    *("average_accuracy", "error"),
+)
+
+
 def _overview(record: RunRecord) -> dict[str, Any]:
-    keys = (
-        *(
-            "id",
-            "status",
-            "method",
-            "suite",
-            "name",
-            "tasks",
-            "seed",
-            "settings",
-            "steps_done",
-            "steps",
-            "seconds",
-        ),
-        *(
-            "created",
-            "started",
-            "finished",
-            "device",
-            "precision",
-            "adapted_on",
-            "samples_seen",
-            "peak_memory_mb",
-        ),
-        *("average_accuracy", "error"),
-    )
-    row = {key: getattr(record, key) for key in keys}
+    row = {key: getattr(record, key) for key in _OVERVIEW}
     changed = None if record.what_if is None else record.what_if.plain()
     return row | {"tasks": list(record.tasks), "what_if": changed}
 

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from core.cli import loading, options
-from core.cli.output import number, print_json, print_table
+from core.cli.output import print_json, print_table
+from core.export.numbers import number
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import loading, options, targets
-from core.cli.output import print_json, print_table, say
+from core.cli.output import print_grid, print_json, print_table, say
 from core.cli.progress import shown
 from core.cli.running import Interrupted, origin
 from core.cli.stores import folder_of_runs, writing
@@ -168,9 +168,8 @@ def _print_result(study: Study, record: StudyRecord, result: Any) -> None:
     from core.studies.engine import files, texts
 
     for table in (*result.tables, *result.published):
-        heads, rows = texts.lines(table)
         source = f" (published: {table.source})" if table.source else ""
-        print_table(table.title + source, [heads[0], *(f">{head}" for head in heads[1:])], rows)
+        print_grid(table.title + source, texts.grid(table))
     for finding in result.findings:
         print(finding)
     print(files.said(study, record))

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import yaml
 
 from core import methods
-from core.export.tables import HEADS, markdown, markdown_table, results, settings
+from core.export.escaping import for_markdown
+from core.export.render import Grid, markdown
+from core.export.tables import results, settings
 from core.export.titles import method_title
 from core.store import RunRecord
 
@@ -56,26 +58,26 @@ def model_card(
     tags = ["model-merging", "task-vectors", "mergescope", "hand-edited" if record.what_if else record.method]
     front = {"library_name": library, "pipeline_tag": "zero-shot-image-classification", "tags": tags}
     method = methods.get(record.method) if record.method in methods.names() else None
-    rows = results(record, titles or {})
+    grid = results(record.report, record.tasks, titles or {})
     parts = [
         f"---\n{yaml.safe_dump(front, sort_keys=False)}---",
-        f"# {markdown(title)}",
-        f"One image encoder made of {len(record.tasks)} experts of the suite {markdown(record.suite)}, merged with "
-        f"{markdown(method_title(record))}." + (f" {markdown(method.summary)}" if method else ""),
+        f"# {for_markdown(title)}",
+        f"One image encoder made of {len(record.tasks)} experts of the suite {for_markdown(record.suite)}, merged with "
+        f"{for_markdown(method_title(record))}." + (f" {for_markdown(method.summary)}" if method else ""),
         "## Results",
-        _told(record, rows),
+        _told(record, grid),
         *(["## Coefficients", f"![λ of every group and task]({picture})"] if picture else []),
         "## Settings",
-        markdown_table(settings(record), ("Setting", "Value")),
+        markdown(settings(record)),
         "## Loading",
         _TRANSFORMERS.format(kind=hugging_face).strip() if hugging_face else _loading(arch),
-        *(["## Source", markdown(method.paper)] if method else []),
+        *(["## Source", for_markdown(method.paper)] if method else []),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _told(record: RunRecord, rows: list[list[str]]) -> str:
-    if not rows:
+def _told(record: RunRecord, grid: Grid) -> str:
+    if not grid.lines:
         return "This run has no final evaluation."
     words = {
         "nothing": "No image was used to merge.",
@@ -87,7 +89,7 @@ def _told(record: RunRecord, rows: list[list[str]]) -> str:
             f" Then a person changed it: this is run {record.what_if.of} at step {record.what_if.step} with "
             f"{record.what_if.words}."
         )
-    return f"Top-1 accuracy on all test images. {markdown(split)}\n\n{markdown_table(rows, HEADS)}"
+    return f"Top-1 accuracy on all test images. {for_markdown(split)}\n\n{markdown(grid)}"
 
 
 def _loading(arch: str) -> str:

@@ -1,48 +1,46 @@
-"""A run's results and settings as rows of texts, and as Markdown; every text is escaped here."""
+"""A run's results and settings as tables that people read."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
+from core.export.numbers import interval, percent
+from core.export.render import Grid, Line
 from core.export.report import averaged, version
 from core.export.titles import method_title
 from core.statistics import mean
 from core.store import RunRecord
 
-Rows = list[list[str]]
 HEADS = ("Task", "Accuracy", "95 % interval", "Base", "Expert", "Share of the expert")
 
 
-def results(record: RunRecord, titles: Mapping[str, str]) -> Rows:
-    """One row a task, then the averages; empty for a run without a report."""
-    report = record.report or {}
-    rows = [
+def results(report: Mapping[str, Any] | None, merged: Sequence[str], titles: Mapping[str, str] | None = None) -> Grid:
+    """One line a task, then the averages over `merged`; none without a report. `titles` are names for people."""
+    report = report or {}
+    keys = ("base_accuracy", "expert_accuracy")
+    told = report.get("tasks", [])
+    lines = [
         [
-            titles.get(task["name"]) or str(task["name"]).replace("_", " "),
+            task["name"] if titles is None else titles.get(task["name"]) or task["name"].replace("_", " "),
             percent(task.get("accuracy")),
             interval(task.get("ci95")),
-            percent(task.get("base_accuracy")),
-            percent(task.get("expert_accuracy")),
-            percent(task.get("normalised")),
+            *(percent(task.get(key)) for key in (*keys, "normalised")),
         ]
-        for task in report.get("tasks", [])
+        for task in told
     ]
-    if rows:
-        base, expert = (
-            mean([task.get(key) for task in averaged(report["tasks"], record.tasks)])
-            for key in ("base_accuracy", "expert_accuracy")
-        )
-        average = [percent(report.get("average_accuracy")), "", percent(base), percent(expert)]
-        rows.append(["Average", *average, percent(report.get("average_normalised"))])
-    return rows
+    if lines:
+        counted = averaged(told, merged)
+        means = [percent(mean([task.get(key) for task in counted])) for key in keys]
+        average = [percent(report.get("average_accuracy")), "", *means, percent(report.get("average_normalised"))]
+        lines.append(["average" if titles is None else "Average", *average])
+    return Grid(HEADS, [lines])
 
 
-def settings(record: RunRecord) -> Rows:
+def settings(record: RunRecord) -> Grid:
     """Everything that the result depends on, name and value."""
-    rows = [["method", method_title(record)], *([name, _plain(value)] for name, value in record.settings.items())]
+    rows: list[Line] = [["method", method_title(record)]]
+    rows += [[name, _plain(value)] for name, value in record.settings.items()]
     rows += [
         ["suite", record.suite],
         ["tasks", ", ".join(record.tasks)],
@@ -54,29 +52,7 @@ def settings(record: RunRecord) -> Rows:
     rows += [[name, _plain(record.execution[name])] for name in ("device", "precision", "threads", "torch")
              if name in record.execution]  # fmt: skip
     rows += [[f"SHA-256 of {role}", digest] for role, digest in record.hashes.items()]
-    return [*rows, ["Mergescope", version()]]
-
-
-def markdown_table(rows: Rows, heads: Sequence[str]) -> str:
-    """A Markdown table; the first column to the left."""
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *([markdown(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def markdown(text: str) -> str:
-    """Text that Markdown shows as it is, also inside a table."""
-    flat = escape(" ".join(text.split()), quote=False)
-    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", flat)
-
-
-def percent(value: float | None) -> str:
-    """A fraction in per cent; a dash where it is not known."""
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def interval(bounds: Sequence[float] | None) -> str:
-    """Both ends of an interval in per cent."""
-    return "" if not bounds else f"{100 * bounds[0]:.1f}–{100 * bounds[1]:.1f} %"
+    return Grid(["Setting", "Value"], [[*rows, ["Mergescope", version()]]])
 
 
 def _plain(value: Any) -> str:

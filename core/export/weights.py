@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,14 +15,13 @@ from torch import Tensor
 from core.checkpoints import load_checkpoint
 from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint, BadInput
+from core.export.render import csv
 from core.export.report import version
 from core.files import write_atomically
 from core.problem.problem import Problem
 from core.step import Outcome
 from core.store.faults import plainly
 from core.store.records import RunRecord, StepRecord
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def metadata(record: RunRecord) -> dict[str, str]:
@@ -102,18 +99,13 @@ def _facts(record: RunRecord) -> dict[str, object]:
 
 
 def _csv(record: RunRecord, numbers: Sequence[int], values: np.ndarray) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["step", "group", *(_cell(task) for task in record.tasks)])
-    for number, rows in zip(numbers, values, strict=True):
-        for group, row in zip(record.groups, rows, strict=True):
-            writer.writerow([number, _cell(group), *(float(value) for value in row)])
-    return buffer.getvalue()
+    from pandas import DataFrame
 
-
-def _cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    places = [(number, group) for number in numbers for group in record.groups]
+    frame = DataFrame(values.reshape(len(places), -1).astype(np.float64), columns=list(record.tasks))
+    frame.insert(0, "group", [group for _, group in places], allow_duplicates=True)
+    frame.insert(0, "step", [number for number, _ in places], allow_duplicates=True)
+    return csv(frame)
 
 
 def _write(path: Path, text: str) -> None:

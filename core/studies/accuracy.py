@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core import methods
+from core.export.numbers import percent
+from core.export.results import CONTESTS
 from core.problem.method import Role
 from core.statistics import Estimate, estimate
 from core.studies import published
@@ -40,9 +42,8 @@ class Accuracy(Study):
         shown = tuple(title_of(name) for name in names)
         bars = Series("average accuracy", shown, tuple(average[name] for name in names))
         chart = Chart("Average accuracy", "bars", "", "average accuracy", (bars,))
-        return Result(
-            (table, _costs(cells, names)), (chart,), _findings(cells, names, average), published_tables(scope)
-        )
+        findings = _findings(cells, names, average, _best(names, table))
+        return Result((table, _costs(cells, names)), (chart,), findings, published_tables(scope))
 
 
 def _costs(cells: Sequence[Done], names: Sequence[str]) -> Table:
@@ -57,17 +58,23 @@ def _costs(cells: Sequence[Done], names: Sequence[str]) -> Table:
         found = at(cells, method=name)
         facts = ("seconds", "samples_seen", "peak_memory_mb")
         values = [estimate([(one.report or {}).get(fact) for one in found]) for fact in facts]
-        rows.append(Row(title_of(name), (over_seeds(found, Done.normalised), *values)))
+        rows.append(Row(title_of(name), (over_seeds(found, Done.normalised), *values), contest=found[0].contest))
     return Table("What it cost", "Method", columns, tuple(rows))
 
 
-def _findings(cells: Sequence[Done], names: Sequence[str], average: dict[str, Estimate | None]) -> tuple[str, ...]:
-    references = methods.of_role(Role.LOWER, Role.UPPER)
-    ranked = [name for name in names if name not in references and average[name] is not None]
-    if not ranked:
-        return ()
-    best = ranked[0]
-    found = [f"Highest average: {title_of(best)} with {100 * _mean(average[best]):.1f} %."]
+def _best(names: Sequence[str], table: Table) -> str:
+    """The method with the best average of one model made without labels; empty where no two compete."""
+    rows = zip(names, table.rows, table.best(), strict=True)
+    return next((name for name, row, best in rows if best[-1] and row.contest == CONTESTS[0]), "")
+
+
+def _findings(
+    cells: Sequence[Done], names: Sequence[str], average: dict[str, Estimate | None], best: str
+) -> tuple[str, ...]:
+    found = []
+    if best:
+        reached = percent(_mean(average[best]))
+        found.append(f"Highest average of one model made without labels: {title_of(best)} with {reached}.")
     for experts in filter(None, map(average.get, methods.of_role(Role.UPPER))):
         found.append(f"The experts reach {100 * experts.mean:.1f} %, one model a task.")
     missing = [one for one in cells if one not in finished(cells) and one.error]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core import methods
+from core.export.numbers import percent
 from core.problem.method import Role
 from core.statistics import Estimate
 from core.studies.base import Study, title_of
@@ -12,7 +13,6 @@ from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, Metric, at, finished, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
 from core.studies.engine.scope import Scope
-from core.studies.engine.words import percent
 
 
 class Calibration(Study):
@@ -44,7 +44,7 @@ class Calibration(Study):
             found = at(cells, method=name)
             values = [over_seeds(found, _of_task(task, "ece")) for task in scope.tasks]
             confidence, accuracy = (over_seeds(found, _mean_of(key)) for key in ("confidence", "accuracy"))
-            rows.append(Row(title_of(name), (*values, errors[name], confidence, accuracy)))
+            rows.append(Row(title_of(name), (*values, errors[name], confidence, accuracy), contest=found[0].contest))
         errors_of = (*(f"ECE, {scope.titles[task]}" for task in scope.tasks), "Mean ECE")
         columns = (*(Column(name, marks="lowest") for name in errors_of),
                    Column("Mean confidence", marks="nothing"), Column("Mean accuracy"))  # fmt: skip
@@ -61,7 +61,7 @@ class Calibration(Study):
             facts = [over_seeds(at(cells, method=name), _mean_of(key)) for key in ("ece", "confidence", "accuracy")]
             if facts[0] is not None and facts[1] is not None and facts[2] is not None:
                 sure = "over-confident" if facts[1].mean > facts[2].mean else "under-confident"
-                findings.append(f"{title_of(name)}: ECE {percent(facts[0])}, {sure} on average.")
+                findings.append(f"{title_of(name)}: ECE {percent(facts[0].mean)}, {sure} on average.")
         return Result((table,), charts, tuple(findings))
 
 

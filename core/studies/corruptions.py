@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.statistics import Estimate, estimate
+from core.export.numbers import percent
+from core.statistics import Estimate, mean_of
 from core.studies.base import Study, title_of
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, mean_accuracy, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
 from core.studies.engine.scope import Scope
-from core.studies.engine.words import percent
 
 KINDS = ("motion_blur", "impulse_noise", "gaussian_noise", "pixelate", "spatter", "contrast", "jpeg_compression")
 """The corruptions of AdaMerging's robustness tables (section 4.4)."""
@@ -60,14 +60,14 @@ class Corruptions(Study):
             grid = {kind: [value(name, kind, severity) for severity in severities] for kind in kinds}
             rows = [Row("clean", tuple(clean for _ in severities))]
             rows += [Row(_words(kind), tuple(values)) for kind, values in grid.items()]
-            over_kinds = tuple(_mean([values[place] for values in grid.values()]) for place in range(len(severities)))
+            over_kinds = tuple(mean_of([values[place] for values in grid.values()]) for place in range(len(severities)))
             rows.append(Row("mean of the corruptions", over_kinds))
             columns = tuple(Column(f"severity {severity}", marks="nothing") for severity in severities)
             tables.append(Table(f"{title_of(name)}, average accuracy", "Images", columns, tuple(rows)))
             lines.append(Series(title_of(name), (0.0, *map(float, severities)), (clean, *over_kinds)))
-            by_kind = (clean, *(_mean(values) for values in grid.values()))
+            by_kind = (clean, *(mean_of(values) for values in grid.values()))
             bars.append(Series(title_of(name), ("clean", *map(_words, kinds)), by_kind))
-            findings += _finding(name, clean, _mean(over_kinds))
+            findings += _finding(name, clean, mean_of(over_kinds))
         charts = (
             Chart("Mean over the corruptions, by severity (0: clean)", "lines", "severity", "average accuracy",
                   tuple(lines)),
@@ -79,12 +79,7 @@ class Corruptions(Study):
 def _finding(name: str, clean: Estimate | None, corrupted: Estimate | None) -> list[str]:
     if clean is None or corrupted is None:
         return []
-    return [f"{title_of(name)}: {percent(clean)} on clean images, {percent(corrupted)} on corrupted ones."]
-
-
-def _mean(values: Sequence[Estimate | None]) -> Estimate | None:
-    found = estimate([None if value is None else value.mean for value in values])
-    return None if found is None else Estimate(found.mean)
+    return [f"{title_of(name)}: {percent(clean.mean)} on clean images, {percent(corrupted.mean)} on corrupted ones."]
 
 
 def _words(kind: str) -> str:

@@ -12,7 +12,7 @@ from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, by_seed, mean_accuracy, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series, published_table
 from core.studies.engine.scope import Scope
-from core.studies.engine.words import signed
+from core.studies.engine.texts import signed
 
 FRACTIONS = (0.001, 0.01, 0.05, 1.0)
 

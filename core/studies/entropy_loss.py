@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.statistics import Estimate, estimate
+from core.statistics import Estimate, estimate, mean_of
 from core.studies import published
 from core.studies.base import Study, source, title_of
 from core.studies.engine.cells import Cell
@@ -44,7 +44,7 @@ class EntropyLoss(Study):
                 task: tuple(estimate([one["tasks"][task][place] for one in found]) for place in range(len(steps)))
                 for task in found[0]["tasks"]
             }
-            means = tuple(_mean([values[place] for values in by_task.values()]) for place in range(len(steps)))
+            means = tuple(mean_of([values[place] for values in by_task.values()]) for place in range(len(steps)))
             columns = tuple(Column(f"step {step}", "number") for step in steps)
             rows = [Row(scope.titles.get(task, task), values) for task, values in by_task.items()]
             rows.append(Row("Mean of the tasks", means))
@@ -73,11 +73,6 @@ def _findings(
         name = scope.titles.get(worst, worst)
         found.append(f"Entropy is the worst guide on {name}: ρ = {known[worst]:.2f} at the end.")
     return found
-
-
-def _mean(values: Sequence[Estimate | None]) -> Estimate | None:
-    known = [value.mean for value in values if value is not None]
-    return Estimate(sum(known) / len(known)) if known else None
 
 
 def _published() -> Series:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import methods
+from core.export.numbers import percent
 from core.paths import ASSETS
 from core.problem.method import Role
 from core.step import Need
@@ -163,12 +164,11 @@ def markdown(report: Mapping[str, Any]) -> str:
         if card.group != group:
             group = card.group
             lines += ["", f"## {_heading(group)}"]
-        accuracy = "–" if card.accuracy is None else f"{100 * card.accuracy:.1f} %"
         seconds = "–" if card.seconds is None else f"{card.seconds:.1f} s"
         lines += ["", f"### {card.title} (`{card.name}`)", "", card.summary, "", f"> {card.formula}", ""]
         lines += [f"- needs: {card.needs}", f"- cost: {card.cost}{f' Measured: {seconds}' if report else ''}"]
         lines += [f"- trains: {card.trains}"] if card.trains != "nothing" else []
-        lines += [f"- average accuracy {where}: {accuracy}"] if report else []
+        lines += [f"- average accuracy {where}: {percent(card.accuracy)}"] if report else []
         lines.append(f"- {card.paper}")
     return "\n".join(lines) + "\n"
 

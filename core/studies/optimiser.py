@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from core import methods
+from core.export.numbers import percent
 from core.studies.base import Study, title_of
 from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, mean_accuracy, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series
 from core.studies.engine.scope import Scope
-from core.studies.engine.words import percent
 
 INITS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -61,10 +61,10 @@ class Optimiser(Study):
                 best = max(known, key=lambda pair: pair[1].mean)
                 least = min(known, key=lambda pair: pair[1].mean)
                 if best[1].mean == least[1].mean:
-                    findings.append(f"{told}: makes no difference here ({percent(best[1])}).")
+                    findings.append(f"{told}: makes no difference here ({percent(best[1].mean)}).")
                     continue
-                findings.append(f"{told}: best at {_word(best[0])} ({percent(best[1])}), "
-                                f"worst at {_word(least[0])} ({percent(least[1])}).")  # fmt: skip
+                findings.append(f"{told}: best at {_word(best[0])} ({percent(best[1].mean)}), "
+                                f"worst at {_word(least[0])} ({percent(least[1].mean)}).")  # fmt: skip
         table = accuracy_table(scope, "Accuracy by setting", "Setting", rows)
         return Result((table,), tuple(charts), tuple(findings))
 

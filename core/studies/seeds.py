@@ -41,7 +41,8 @@ class Seeds(Study):
             values = [value for one in found[name] if (value := one.accuracy()) is not None]
             spread = Estimate(max(values) - min(values)) if values else None
             gap = paired(by_seed(found[name], mean_accuracy), reference) if name != REFERENCE else None
-            rows.append(Row(title_of(name), (average[name], spread, gap), f"{len(values)} seeds"))
+            numbers, contest = (average[name], spread, gap), found[name][0].contest
+            rows.append(Row(title_of(name), numbers, f"{len(values)} seeds", contest))
             if gap is not None and gap.low is not None and gap.high is not None:
                 clear = "clear of chance" if gap.low > 0 or gap.high < 0 else "within chance"
                 bounds = f"{100 * gap.low:+.1f} to {100 * gap.high:+.1f}"

@@ -43,7 +43,7 @@ class Time(Study):
             if not all(way.get("steps") for way in ways):
                 seconds, accuracy = _seconds(found), over_seeds(found, mean_accuracy)
                 series.append(Series(title_of(name), (seconds.mean if seconds else 0.0,), (accuracy,)))
-                rows.append(Row(title_of(name), (seconds, accuracy)))
+                rows.append(Row(title_of(name), (seconds, accuracy), contest=found[0].contest))
                 continue
             steps = ways[0]["steps"]
             ways = [way for way in ways if way["steps"] == steps]
@@ -52,7 +52,7 @@ class Time(Study):
             series.append(Series(title_of(name), tuple(value.mean if value else 0.0 for value in spent), tuple(reached),
                                  labels=tuple(f"step {step}" for step in steps)))  # fmt: skip
             rows += [
-                Row(f"{title_of(name)}, step {step}", (spent[place], reached[place]))
+                Row(f"{title_of(name)}, step {step}", (spent[place], reached[place]), contest=found[0].contest)
                 for place, step in enumerate(steps)
             ]
             findings += _half(title_of(name), steps, spent, reached)

@@ -12,7 +12,7 @@ from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, Metric, finished, over_seeds
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
 from core.studies.engine.scope import Scope
-from core.studies.engine.words import signed
+from core.studies.engine.texts import signed
 
 LEFT_OUT = 2
 
@@ -49,7 +49,7 @@ class Unseen(Study):
                 continue
             name = title_of(kind[0]) + (f", learned on {kind[1]}" if kind[1] else "")
             values = [over_seeds(found, metric) for metric in (_seen, _unseen, _base_unseen)]
-            rows.append(Row(name, tuple(values), f"{len(found)} runs"))
+            rows.append(Row(name, tuple(values), f"{len(found)} runs", found[0].contest))
             shown.append(name)
             seen.append(values[0])
             unseen.append(values[1])

@@ -6,17 +6,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from core.export.results import ResultRow, Results
 from dashboard.charts import palette
 from dashboard.charts.figure import SERIES, Figure, brief, folded, plain
 from dashboard.charts.palette import ThemeName
-from dashboard.compare.table import Row, Table
 
 MOST = 8
 """Rows in one figure; more could not be told apart."""
 LETTER = 6.6
 
 
-def bars(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
+def bars(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
     """Accuracy by task, one bar a row with its 95 % interval; tasks below each other where there is little room."""
     colours, shown = palette.THEMES[theme], rows[:MOST]
     if all(cell.accuracy is None for row in shown for cell in row.cells):
@@ -67,7 +67,7 @@ def _room(tasks: int) -> int:
     return max(8, min(18, 130 // max(1, tasks)))
 
 
-def radar(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
+def radar(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
     """Accuracy by task around a circle, drawn as closed lines: the plotly bundle of the pages has no polar axes.
 
     The centre is the round tenth below the lowest value, so that differences can be seen; the rings say so.
@@ -134,7 +134,7 @@ def radar(table: Table, rows: Sequence[Row], *, theme: ThemeName = "light", narr
     }
 
 
-def _intervals(row: Row, colour: str) -> dict[str, object]:
+def _intervals(row: ResultRow, colour: str) -> dict[str, object]:
     up = [0 if cell.high is None or cell.accuracy is None else cell.high - cell.accuracy for cell in row.cells]
     down = [0 if cell.low is None or cell.accuracy is None else cell.accuracy - cell.low for cell in row.cells]
     bounds = {"type": "data", "array": up, "arrayminus": down, "color": colour}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+from core.export.results import ResultRow, Score
 from core.studies.published import architecture, plain_name, tables
 from core.suite.find import SuiteFile
-from dashboard.compare.table import Cell, Row
 
 
-def rows(suite: SuiteFile, tasks: tuple[str, ...]) -> list[Row]:
+def rows(suite: SuiteFile, tasks: tuple[str, ...]) -> list[ResultRow]:
     """The papers' rows in the order of `tasks`; empty unless architecture and tasks are those of the papers."""
     known = tables()
     arch = architecture(suite.entry.base.arch)
@@ -20,18 +20,18 @@ def rows(suite: SuiteFile, tasks: tuple[str, ...]) -> list[Row]:
     source = str(known["source"])
     found = []
     for method, values in known["accuracy"][arch].items():
-        cells = tuple(Cell(values[names.index(task)] / 100) for task in wanted)
+        cells = tuple(Score(values[names.index(task)] / 100) for task in wanted)
         found.append(_row(method, cells, values[len(names)] / 100, source))
     averages = known["average_accuracy"][arch]
     told = {re.sub(r" \(.*", "", row.method) for row in found}
     for method, average in averages.items():
         if method not in told:
-            found.append(_row(method, tuple(Cell() for _ in wanted), average / 100, source))
+            found.append(_row(method, tuple(Score() for _ in wanted), average / 100, source))
     return found
 
 
-def _row(method: str, cells: tuple[Cell, ...], average: float, source: str) -> Row:
-    return Row(
+def _row(method: str, cells: tuple[Score, ...], average: float, source: str) -> ResultRow:
+    return ResultRow(
         id="published-" + re.sub(r"[^a-z0-9]+", "-", method.lower()).strip("-"),
         kind="published",
         name=f"{method}, published",

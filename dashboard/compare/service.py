@@ -8,17 +8,17 @@ from typing import Any
 
 from core import methods
 from core.errors import BadInput, MergescopeError, UnknownName
+from core.export import result_texts
+from core.export.results import ResultRow, Results, build
 from core.problem.method import Method
 from core.runs.jobs import RunRequest
-from core.settings import parse_stored
 from core.step import Need
 from core.store import ACTIVE, RunRecord
 from core.suite import find as suites
 from core.suite.find import SuiteFile
 from dashboard import wording
 from dashboard.charts.figure import Figure, both
-from dashboard.compare import figures, published, texts
-from dashboard.compare.table import Row, Table, build
+from dashboard.compare import figures, published
 from dashboard.compare.time import time
 from dashboard.context import Context
 
@@ -60,12 +60,12 @@ class Comparison:
         }
 
     def text(self, args: Any, request: Any) -> dict[str, Any]:
-        """The rows `ids` as a text in one of `texts.FORMATS`."""
+        """The rows `ids` as a text in one of `result_texts.FORMATS`."""
         kind = args.get("format")
-        if kind not in texts.FORMATS:
-            raise BadInput(f"`format` should be one of {', '.join(texts.FORMATS)}. Found `{str(kind)[:40]}`.")
+        if kind not in result_texts.FORMATS:
+            raise BadInput(f"`format` should be one of {', '.join(result_texts.FORMATS)}. Found `{str(kind)[:40]}`.")
         table, rows = self._rows(args, request)
-        return {"text": texts.text(table, rows, kind), "name": f"mergescope-{table.suite}.{kind}"}
+        return {"text": result_texts.text(table, rows, kind), "name": f"mergescope-{table.suite}.{kind}"}
 
     def start_missing(self, args: Any, request: Any) -> dict[str, Any]:
         """Queue the methods `methods` (all by default) that have no run on all tasks yet; says where that ended."""
@@ -86,22 +86,19 @@ class Comparison:
                 return {"started": started, "problem": str(error)}
         return {"started": started, "problem": ""}
 
-    def table(self, suite: str, records: Sequence[RunRecord]) -> Table:
+    def table(self, suite: str, records: Sequence[RunRecord]) -> Results:
         """The table of these runs of a suite, with published rows where the suite is a paper's."""
         file = self._ctx.suites().get(suite)
         tasks = [task.name for task in file.tasks] if file else []
         titles = {task.name: task.title for task in file.tasks} if file else {}
-        known = {name: methods.get(name).title for name in methods.names()}
-        table = build(suite, records, tasks, titles, known, needs=_needs)
-        extra = published.rows(file, table.tasks) if file else []
-        return build(suite, records, tasks, titles, known, extra, _needs) if extra else table
+        return build(suite, records, tasks, titles, lambda tasks: published.rows(file, tasks) if file else [])
 
-    def _rows(self, args: Any, request: Any) -> tuple[Table, Any]:
+    def _rows(self, args: Any, request: Any) -> tuple[Results, Any]:
         suite = self._suite(args, request)
         table = self.table(suite, self._ctx.runs(request, suite=suite, limit=LISTED))
         return table, table.chosen(_names(args, "ids"))
 
-    def _others(self, args: Any, table: Table) -> tuple[Row, ...]:
+    def _others(self, args: Any, table: Results) -> tuple[ResultRow, ...]:
         return table.chosen(_names(args, "others")) if "others" in args else ()
 
     def _suite(self, args: Any, request: Any) -> str:
@@ -142,15 +139,6 @@ def _names(args: Any, field: str) -> list[str]:
     return ids
 
 
-def _needs(record: RunRecord) -> str:
-    """What the run had to be given with its settings; empty for a method or settings that this version lacks."""
-    try:
-        method = methods.get(record.method)
-        return method.needed(parse_stored(method.Settings, record.settings, method.name)).value
-    except MergescopeError:
-        return ""
-
-
 def _offered(method: Method) -> dict[str, str]:
     family = wording.FAMILIES[wording.family(method)]
     return {
@@ -167,7 +155,7 @@ def _origin(file: SuiteFile) -> str:
     return file.name if suites.available().get(file.name) == file.path else str(file.path)
 
 
-def _drawable(name: str, table: Table) -> bool:
+def _drawable(name: str, table: Results) -> bool:
     return bool(table.tasks) and (name != "radar" or len(table.tasks) >= 3)
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.export.results import ResultRow, Results
 from dashboard.charts import palette
 from dashboard.charts.figure import SERIES, Figure, plain, shorten
 from dashboard.charts.palette import ThemeName
 from dashboard.compare.figures import MOST
-from dashboard.compare.table import Row, Table
 
 HEIGHT = 380
 MARGIN = {"l": 46, "r": 16, "t": 10, "b": 42}
@@ -39,7 +39,12 @@ class _Box:
 
 
 def time(
-    table: Table, rows: Sequence[Row], others: Sequence[Row] = (), *, theme: ThemeName = "light", narrow: bool = False
+    table: Results,
+    rows: Sequence[ResultRow],
+    others: Sequence[ResultRow] = (),
+    *,
+    theme: ThemeName = "light",
+    narrow: bool = False,
 ) -> Figure:
     """`rows` in their colours and with their names, `others` behind them in grey."""
     colours = palette.THEMES[theme]
@@ -87,15 +92,15 @@ def time(
     }  # fmt: skip
 
 
-def _drawn(row: Row) -> bool:
+def _drawn(row: ResultRow) -> bool:
     return row.seconds is not None and row.average is not None
 
 
-def _seconds(row: Row) -> float:
+def _seconds(row: ResultRow) -> float:
     return max(row.seconds or 0.0, 1e-3)
 
 
-def _points(rows: Sequence[Row], marker: dict[str, Any]) -> dict[str, Any]:
+def _points(rows: Sequence[ResultRow], marker: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",

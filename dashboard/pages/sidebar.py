@@ -13,12 +13,12 @@ from typing import Any
 from fastapi import Request
 
 from core.errors import BadInput
+from core.export.differences import differences
 from core.export.titles import run_title
 from core.progress import time_left
 from core.store import ACTIVE
 from dashboard import ui
 from dashboard.context import Context
-from dashboard.differences import Named, differences
 from dashboard.polls import Polled
 from dashboard.serving import serving
 from dashboard.settings import asset
@@ -66,7 +66,7 @@ def polled(ctx: Context) -> Polled:
         owner = ctx.is_owner(request)
         records = ctx.runs(request, limit=limit + 1)
         entries = [entry(record, ctx, owner) for record in records[:limit]]
-        apart = differences([Named.of(record, item["title"]) for record, item in zip(records, entries, strict=False)])
+        apart = differences(records[:limit], {item["id"]: item["title"] for item in entries})
         for item in entries:
             item["differs"] = apart[item["id"]]
         current, wanted = None, args.get("run")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 
-from core.export.tables import HEADS, Rows, percent, results, settings
+from core.export.numbers import percent
+from core.export.render import html
+from core.export.tables import results, settings
 from core.export.titles import method_title
 from core.store import RunRecord
 
@@ -22,18 +24,12 @@ def summary(record: RunRecord) -> str:
 
 def results_html(record: RunRecord, titles: Mapping[str, str]) -> str:
     """The results as a card."""
-    rows = results(record, titles)
-    body = _table(rows, HEADS) if rows else "<p class='mc-help'>This run has no final evaluation.</p>"
+    grid = results(record.report, record.tasks, titles)
+    body = html(grid, "mc-table") if grid.lines else "<p class='mc-help'>This run has no final evaluation.</p>"
     return f'<section class="mc-card"><h2>Results</h2><div class="mc-scroll">{body}</div></section>'
 
 
 def settings_html(record: RunRecord) -> str:
     """The settings as a card."""
-    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in settings(record))
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in settings(record).lines)
     return f'<section class="mc-card"><h2>Settings</h2><dl class="mc-list">{items}</dl></section>'
-
-
-def _table(rows: Rows, heads: Sequence[str]) -> str:
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<table class="mc-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

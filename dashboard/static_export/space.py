@@ -10,7 +10,7 @@ import yaml
 
 from core.errors import BadInput
 from core.export.card import model_card
-from core.export.tables import markdown
+from core.export.escaping import for_markdown
 from core.export.titles import run_title
 from core.files import write_text
 from core.store import Store
@@ -77,8 +77,8 @@ def write_space(
         "pinned": False,
         "tags": ["model-merging", "mergescope"],
     }
-    readme = f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n# {markdown(title)}\n\n"
-    readme += f"A replay of one run of Mergescope: {markdown(summary(record))}. Nothing is computed here.\n"
+    readme = f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n# {for_markdown(title)}\n\n"
+    readme += f"A replay of one run of Mergescope: {for_markdown(summary(record))}. Nothing is computed here.\n"
     content = {
         "README.md": readme,
         "requirements.txt": f"gradio=={version('gradio')}\n",

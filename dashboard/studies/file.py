@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from core.export import render
 from core.store import StudyRecord
 from core.studies.base import Study
 from core.studies.engine import files, texts
@@ -27,12 +28,9 @@ def html(study: Study, record: StudyRecord, result: Result) -> str:
 
 
 def _table(table: Table) -> str:
-    heads, rows = texts.lines(table)
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     source = f'<p class="mc-help">Published: {escape(table.source)}.</p>' if table.source else ""
     kind = "mc-card st-published" if table.source else "mc-card"
     return (
         f'<div class="{kind}"><h3 class="ms-title">{escape(table.title)}</h3>{source}<div class="mc-scroll">'
-        f'<table class="st-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>'
+        f"{render.html(texts.grid(table), 'st-table')}</div></div>"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.export.render import Best
 from core.progress import Standing
 from core.store import RunRecord, StudyRecord
 from core.studies.engine import texts
@@ -33,14 +34,14 @@ def result(found: Result) -> dict[str, Any]:
 
 def table(one: Table) -> dict[str, Any]:
     """Heads, rows and which cell is the best of its column."""
-    heads, rows = texts.lines(one)
+    grid = texts.grid(one)
     return {
         "title": one.title,
         "source": one.source,
-        "heads": heads,
+        "heads": grid.heads,
         "rows": [
-            {"cells": cells, "note": row.note, "best": mark}
-            for cells, row, mark in zip(rows, one.rows, one.best(), strict=True)
+            {"cells": line, "note": row.note, "best": [isinstance(cell, Best) for cell in line[1:]]}
+            for line, row in zip(grid.lines, one.rows, strict=True)
         ],
     }
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.cli.compare_table import row_of
-from core.cli.report_files import _means
 from core.export.report import average_ci95, build
+from core.export.results import row_of
+from core.export.tables import results
 from core.problem.evaluate import Evaluation, Reference
 from core.problem.memory import peak_memory_mb
-from core.problem.method import Need
 from core.statistics import interval_of_mean
 from core.store import RunRecord, StepRecord
 
@@ -94,12 +94,12 @@ def test_interval_and_average_count_the_same_tasks() -> None:
     useless = {**REFERENCES, "b": Reference(REFERENCES["b"].base, Evaluation("b", 0, 40, 1.0))}
     report = build(RECORD, STEPS, EVALUATIONS, useless, 1.0)
     low, high = average_ci95(report["tasks"], RECORD.tasks) or (1, 0)
-    row = row_of("AdaMerging", Need.UNLABELLED, "", report, False)
-    assert row["average_ci95"] == [low, high]
-    assert row["average_accuracy"] == 0.5
+    row = row_of(replace(RECORD, report=report), RECORD.tasks)
+    assert row.interval == (low, high)
+    assert row.average == 0.5
     both = [Evaluation("a", 30, 40, 0.2).ci95, Evaluation("b", 10, 40, 0.4).ci95]
     assert (low, high) == interval_of_mean([0.75, 0.25], [bounds for bounds in both if bounds])
-    assert _means(report)[:2] == ["31.2 %", "50.0 %"]
+    assert results(report, RECORD.tasks).lines[-1][3:5] == ["31.2 %", "50.0 %"]
 
 
 def test_a_data_free_method_counts_as_one_step_and_has_empty_histories() -> None:

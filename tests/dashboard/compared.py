@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from core.export.results import Results, build
 from core.store import RunRecord
-from dashboard.compare.table import Table, build
 
 TASKS = ("digits", "letters", "flags")
-NAMES = {"adamerging": "AdaMerging", "task_arithmetic": "Task Arithmetic"}
 
 
 def record(
@@ -43,5 +42,5 @@ def record(
     )  # fmt: skip
 
 
-def table(*records: RunRecord, rows: Sequence[Any] = ()) -> Table:
-    return build("demo", records, TASKS, {"digits": "Digits"}, NAMES, rows)
+def table(*records: RunRecord) -> Results:
+    return build("demo", records, TASKS, {"digits": "Digits"})

@@ -13,12 +13,14 @@ import pytest
 
 from core import methods
 from core.errors import BadInput
+from core.export.escaping import for_sheet
+from core.export.result_texts import text
+from core.export.results import build
 from core.runs.jobs import RunRequest
-from dashboard.compare import published, texts
+from dashboard.compare import published
 from dashboard.compare.service import Comparison
-from dashboard.compare.table import build
 from tests.dashboard.client import Dashboard
-from tests.dashboard.compared import NAMES, TASKS, record, table
+from tests.dashboard.compared import TASKS, record, table
 
 
 def test_the_best_accuracy_of_each_task_and_the_best_average_are_marked() -> None:
@@ -44,7 +46,7 @@ def test_a_run_changed_by_hand_never_wins_and_says_what_it_came_from() -> None:
     assert (rows["d"].parent, rows["d"].changes) == ("mine", "after step 20: digits, all layers: λ = 0.9")
     assert (rows["d"].seconds, rows["d"].samples) == (12.5, 640)
     assert (rows["c"].seconds, rows["c"].samples) == (None, None)  # Its parent's cost is not known.
-    line = list(csv.DictReader(io.StringIO(texts.as_csv(found, found.rows))))[3]
+    line = list(csv.DictReader(io.StringIO(text(found, found.rows, "csv"))))[3]
     assert (line["parent"], line["changes"]) == ("mine", rows["d"].changes)
 
 
@@ -84,12 +86,11 @@ def test_runs_on_fewer_tasks_never_lead_by_their_average() -> None:
 
 
 def test_only_single_models_made_without_labels_compete() -> None:
-    with_labels = record("s" * 12, [0.99, 0.99, 0.99])
+    with_labels = record("s" * 12, [0.99, 0.99, 0.99], settings={"objective": "cross_entropy"})
     parts = record("p" * 12, [0.98, 0.98, 0.98])
     parts.report["form"] = "needs task modules"  # type: ignore[index]
     records = [record("a" * 12, [0.9, 0.5, 0.7]), record("b" * 12, [0.8, 0.8, 0.6]), with_labels, parts]
-    needs = {with_labels.id: "labelled images"}
-    found = build("demo", records, TASKS, {}, NAMES, needs=lambda run: needs.get(run.id, "unlabelled images"))
+    found = table(*records)
     rows = {row.id[0]: row for row in found.rows if row.kind == "run"}
     assert {key: row.group for key, row in rows.items()} == {"a": "one", "b": "one", "s": "labelled", "p": "several"}
     assert [key for key, row in rows.items() if row.best] == ["b"]
@@ -135,7 +136,7 @@ def test_unknown_rows_are_left_out_and_repeated_ones_count_once() -> None:
 
 def test_csv_quotes_formulas_in_text_and_leaves_numbers_alone() -> None:
     found = table(record("a" * 12, [0.9, 0.5, -0.3], name='=HYPERLINK("http://x")'), record("b" * 12, [1, 1, 1]))
-    rows = list(csv.DictReader(io.StringIO(texts.as_csv(found, found.rows))))
+    rows = list(csv.DictReader(io.StringIO(text(found, found.rows, "csv"))))
     assert rows[0]["name"] == '\'=HYPERLINK("http://x")'
     assert rows[0]["flags"] == "-0.3"
     assert float(rows[0]["digits low"]) == pytest.approx(0.88)
@@ -145,16 +146,16 @@ def test_csv_quotes_formulas_in_text_and_leaves_numbers_alone() -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_text_that_begins_like_a_formula_is_quoted(start: str) -> None:
-    assert texts.safe(f"{start}1+1") == f"'{start}1+1"
-    assert texts.safe(f"a{start}") == f"a{start}"
+    assert for_sheet(f"{start}1+1") == f"'{start}1+1"
+    assert for_sheet(f"a{start}") == f"a{start}"
 
 
 def test_latex_escapes_names_and_prints_the_best_in_bold() -> None:
     found = table(record("a" * 12, [0.9, 0.5, 0.7], name="100% of λ_k & $x$"), record("b" * 12, [0.8, 0.8, 0.6]))
-    text = texts.as_latex(found, found.rows[:2])
-    assert r"100\% of $\lambda$\_k \& \$x\$ & \textbf{90.0} & 50.0" in text
-    assert r"\textbf{73.3} \\" in text
-    assert text.startswith(r"\begin{tabular}{lrrrr}")
+    made = text(found, found.rows[:2], "tex")
+    assert r"100\% of $\lambda$\_k \& \$x\$ & \textbf{90.0} & 50.0" in made
+    assert r"\textbf{73.3} \\" in made
+    assert made.startswith(r"\begin{tabular}{lrrrr}")
 
 
 def test_json_and_tsv_hold_the_rows_that_were_asked_for() -> None:
@@ -163,8 +164,8 @@ def test_json_and_tsv_hold_the_rows_that_were_asked_for() -> None:
         record("b" * 12, [0.8, 0.8, 0.6], settings={"lr": 0.1, "steps": 9}),
     )
     rows = found.chosen(["b" * 12])
-    assert [row["id"] for row in json.loads(texts.as_json(found, rows))["rows"]] == ["b" * 12]
-    assert texts.as_tsv(found, rows).splitlines() == [
+    assert [row["id"] for row in json.loads(text(found, rows, "json"))["rows"]] == ["b" * 12]
+    assert text(found, rows, "tsv").splitlines() == [
         "Run\tDigits\tletters\tflags\tAverage\tSeconds\tLearned on\tResult",
         "AdaMerging, lr=0.1\t80.0\t80.0\t60.0\t73.3\t12.5\ttest\tone model",
     ]
@@ -193,7 +194,7 @@ def test_published_rows_never_compete() -> None:
     tasks = PAPER
     mine = record("a" * 12, [0.1] * 8, tasks=tasks)
     other = record("b" * 12, [0.05] * 8, tasks=tasks)
-    found = build("clip", [mine, other], tasks, {}, NAMES, published.rows(suite("ViT-B-32"), tasks))
+    found = build("clip", [mine, other], tasks, {}, lambda tasks: published.rows(suite("ViT-B-32"), tasks))
     assert next(row for row in found.rows if row.id == "a" * 12).best
     assert not any(row.best for row in found.rows if row.kind == "published")
 
@@ -216,9 +217,9 @@ def test_the_server_draws_and_writes_rows(dashboard_site: Any, short_run: str) -
     drawn = owner.call("compare_figures", run=short_run, ids=[short_run, "base", "unknown"])
     assert [trace["name"] for trace in drawn["bars"]["wide"]["light"]["data"]] == ["short", "Base model"]
     assert drawn["radar"]["narrow"]["dark"]["data"]
-    text = owner.call("compare_text", run=short_run, ids=[short_run], format="csv")
-    assert text["name"] == "mergescope-tiny.csv"
-    assert short_run in text["text"]
+    answer = owner.call("compare_text", run=short_run, ids=[short_run], format="csv")
+    assert answer["name"] == "mergescope-tiny.csv"
+    assert short_run in answer["text"]
 
 
 @pytest.mark.parametrize("ids", [None, "x", 3, [1], [["a"]], ["a"] * 501, {}])

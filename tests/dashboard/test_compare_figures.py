@@ -7,11 +7,11 @@ import json
 import plotly.graph_objects as go
 import pytest
 
+from core.export.results import build
 from dashboard.charts.figure import complete
 from dashboard.compare import figures
-from dashboard.compare.table import build
 from dashboard.compare.time import time
-from tests.dashboard.compared import NAMES, TASKS, record, table
+from tests.dashboard.compared import TASKS, record, table
 
 DRAWN = {"bars": figures.bars, "radar": figures.radar, "time": time}
 
@@ -56,7 +56,7 @@ def test_the_radar_puts_one_hundred_per_cent_on_the_unit_circle_and_the_first_ta
 
 
 def test_a_radar_of_two_tasks_is_not_drawn() -> None:
-    few = build("demo", [record("a" * 12, [0.9, 0.5], tasks=TASKS[:2])], TASKS, {}, NAMES)
+    few = build("demo", [record("a" * 12, [0.9, 0.5], tasks=TASKS[:2])], TASKS, {})
     assert figures.radar(few, few.rows)["data"] == []
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from core.errors import BadInput, UnknownName
-from core.export.tables import markdown
+from core.export.escaping import for_markdown
 from core.store import Store
 from dashboard import settings
 from dashboard.charts.columns import arrange
@@ -159,4 +159,4 @@ def test_the_model_card_tells_results_settings_and_how_to_load(store: Store) -> 
 
 
 def test_markdown_signs_in_names_are_escaped() -> None:
-    assert markdown("a|b *c* [d](x) <e>") == r"a\|b \*c\* \[d\](x) &lt;e&gt;"
+    assert for_markdown("a|b *c* [d](x) <e>") == r"a\|b \*c\* \[d\](x) &lt;e&gt;"

@@ -17,7 +17,7 @@ def accuracy_table(scope: Scope, title: str, head: str, rows: Iterable[tuple[str
             continue
         values = [over_seeds(cells, on_task(task)) for task in scope.tasks]
         average = over_seeds(cells, mean_accuracy)
-        lines.append(Row(label, (*values, average), note_of(cells)))
+        lines.append(Row(label, (*values, average), note_of(cells), cells[0].contest))
     columns = (*(Column(scope.titles[task]) for task in scope.tasks), Column("Average"))
     return Table(title, head, columns, tuple(lines))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.export.results import contest, form_of, needs_of
 from core.statistics import Estimate, estimate
 from core.studies.engine.cells import Cell
 
@@ -19,6 +20,12 @@ class Done:
     """The report of its run; None where it is not done."""
     error: str = ""
     run: str = ""
+
+    @property
+    def contest(self) -> str:
+        """What its result competes with."""
+        form = form_of(self.cell.method, self.report or {})
+        return contest(form, needs_of(self.cell.method, self.cell.settings))
 
     def accuracy(self, tasks: Sequence[str] | None = None) -> float | None:
         """Mean accuracy over `tasks`, by default those that were merged; None unless all of them are known."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from core.export.results import winners
 from core.statistics import Estimate
 
 Unit = Literal["percent", "points", "number", "count", "seconds"]
@@ -29,6 +30,8 @@ class Row:
     label: str
     values: tuple[Estimate | None, ...]
     note: str = ""
+    contest: str = "rows"
+    """Which other rows it can be better than (`core.export.results.contest`); empty: none."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +46,14 @@ class Table:
     source: str = ""
 
     def best(self) -> list[list[bool]]:
-        """Row by row, whether a number is the best of its column; never where a column has only one."""
-        found: list[float | None] = []
+        """Row by row, whether a number is the best of its column; a paper does not say what its rows were given."""
+        contests = ["" if self.source else row.contest for row in self.rows]
+        marks: list[list[bool]] = []
         for at, column in enumerate(self.columns):
-            known = [value.mean for row in self.rows if (value := row.values[at]) is not None]
-            if column.unit != "percent" or column.marks == "nothing" or len(known) < 2:
-                found.append(None)
-            else:
-                found.append(max(known) if column.marks == "highest" else min(known))
-        return [
-            [value is not None and value.mean == best for value, best in zip(row.values, found, strict=True)]
-            for row in self.rows
-        ]
+            counts = column.unit == "percent" and column.marks != "nothing"
+            values = [value.mean if counts and (value := row.values[at]) else None for row in self.rows]
+            marks.append(winners(values, contests, lowest=column.marks == "lowest"))
+        return [[column[place] for column in marks] for place in range(len(self.rows))]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from core.store import RunRecord
@@ -13,27 +12,11 @@ MOST = 3
 """Settings that are named at most; further ones become `…`."""
 
 
-@dataclass(frozen=True)
-class Named:
-    """A run as it stands in a list."""
-
-    id: str
-    name: str
-    settings: Mapping[str, Any]
-    tasks: tuple[str, ...]
-    created: str
-
-    @classmethod
-    def of(cls, record: RunRecord, name: str) -> Named:
-        """A stored run under the name that people read."""
-        return cls(record.id, name, record.settings or {}, tuple(record.tasks), record.created)
-
-
-def differences(runs: Sequence[Named]) -> dict[str, str]:
-    """Id -> what differs from the other runs of the same name; empty for a name that only one run has."""
-    by_name: dict[str, list[Named]] = {}
+def differences(runs: Sequence[RunRecord], names: Mapping[str, str]) -> dict[str, str]:
+    """Id -> what differs from other runs of the same name (`names`: id -> name); empty where one run has it alone."""
+    by_name: dict[str, list[RunRecord]] = {}
     for run in runs:
-        by_name.setdefault(run.name, []).append(run)
+        by_name.setdefault(names[run.id], []).append(run)
     found = dict.fromkeys((run.id for run in runs), "")
     for same in by_name.values():
         if len(same) > 1:
@@ -41,7 +24,7 @@ def differences(runs: Sequence[Named]) -> dict[str, str]:
     return found
 
 
-def _told(runs: Sequence[Named]) -> dict[str, str]:
+def _told(runs: Sequence[RunRecord]) -> dict[str, str]:
     names = dict.fromkeys(name for run in runs for name in run.settings)
     unlike = [name for name in names if len({repr(run.settings.get(name)) for run in runs}) > 1]
     usual = {name: _usual([repr(run.settings.get(name)) for run in runs]) for name in unlike}

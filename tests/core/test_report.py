@@ -113,7 +113,7 @@ def test_a_data_free_method_counts_as_one_step_and_has_empty_histories() -> None
 def test_peak_memory_is_that_of_this_process_alone() -> None:
     ballast = np.ones(64 * 2**20 // 8)
     here = peak_memory_mb()
-    file = Path(__file__).resolve().parents[2] / "core" / "memory.py"
+    file = Path(__file__).resolve().parents[2] / "core" / "problem" / "memory.py"
     script = "import runpy, sys; print(runpy.run_path(sys.argv[1])['peak_memory_mb']())"
     done = subprocess.run([sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=True)
     assert ballast.sum() > 0

@@ -37,14 +37,15 @@ def test_menu_guide_and_table_follow_the_declaration() -> None:
 @pytest.mark.parametrize(
     ("method", "settings", "known"),
     [
-        ("adamerging", {"start": "none"}, True),
-        ("adamerging", {}, True),
-        ("adamerging", {"start": "ties"}, False),
-        ("adamerging_pp", {}, False),
-        ("of another version", {}, False),
+        ("adamerging", {"start": "none", "init": 0.3}, True),
+        ("adamerging", {"init": 0.3}, True),
+        ("adamerging", {"start": "none", "init": 0.5}, False),
+        ("adamerging", {"start": "ties", "init": 0.3}, False),
+        ("adamerging_pp", {"init": 0.3}, False),
+        ("of another version", {"init": 0.3}, False),
     ],
 )
 def test_only_a_start_that_is_task_arithmetic_is_marked_as_such(method: str, settings: dict, known: bool) -> None:
     run = RunRecord("0" * 12, "running", tasks=("icons",), method=method, settings=settings, steps=5)
     start = EvaluationRecord(0, "test", "merged", "icons", 70, 100, 0.5, False)
-    assert own(run, [start]) == Known(task_arithmetic={"icons": 0.7} if known else {})
+    assert own(run, [start]).sample == Known(task_arithmetic={"icons": 0.7} if known else {})

@@ -20,6 +20,7 @@ from core.problem.problem import Problem
 from core.progress import Silent
 from core.runs import runner
 from core.runs.session import MERGED, base_file
+from core.runs.spec import RunSpec
 from core.settings import parse_stored
 from core.step import Coefficients, Outcome, Step, Weights
 from core.store import Edit, RunRecord, Store, WhatIf
@@ -64,19 +65,8 @@ def save(
     took = time.perf_counter() - begin + (changed.seconds or 0.0)
     outcome = Outcome.of(merged)
     found, known = evaluate_everywhere(problem, outcome, Silent()), references(problem)
-    run_id = store.create(
-        suite=parent.suite,
-        origin=parent.origin,
-        method=parent.method,
-        settings=parent.settings,
-        seed=parent.seed,
-        tasks=parent.tasks,
-        steps=0,
-        execution=parent.execution | {"what_if": changed.plain()},
-        hashes=parent.hashes,
-        adapted_on=parent.adapted_on,
-        name=name or f"{run_title(parent)}, λ changed at step {step}",
-    )
+    how, name = replace(parent.execution, what_if=changed), name or f"{run_title(parent)}, λ changed at step {step}"
+    run_id = replace(RunSpec.stored(parent), execution=how, name=name).create(store)
     with runner.Noted(store, run_id, Control()):
         first = Step(0, seconds=took, samples=changed.samples or 0, coefficients=_coefficients(parent, values))
         store.record(run_id, first)

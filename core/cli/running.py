@@ -22,16 +22,6 @@ class Interrupted(MergescopeError):
     """The person pressed Ctrl-C; what was recorded stays (exit status 130)."""
 
 
-def new_run(
-    store: Store, problem: Problem, file: SuiteFile, method: Method, settings: MethodSettings, *, kept: bool = True
-) -> tuple[str, dict[str, Any]]:
-    """Create a run in `store` and execute it; its id and its report. `kept`: the store outlives this command."""
-    from core.runs.spec import RunSpec
-
-    run_id = RunSpec.of(problem, method, settings, origin=file.origin).create(store)
-    return run_id, execute(store, run_id, problem, method, settings, kept=kept)
-
-
 def finished_or_run(
     store: Store,
     problem: Problem,
@@ -61,15 +51,7 @@ def resume(store: Store, run_id: str) -> dict[str, Any]:
 
     with shown() as progress:
         problem, method, settings = runner.reopen(store.run(run_id), progress)
-    return execute(store, run_id, problem, method, settings, kept=True)
-
-
-def execute(
-    store: Store, run_id: str, problem: Problem, method: Method, settings: MethodSettings, *, kept: bool
-) -> dict[str, Any]:
-    """Execute a run with a progress bar; raises `Interrupted` after Ctrl-C."""
-    with shown() as progress:
-        return _execute(store, run_id, problem, method, settings, progress, kept)
+        return _execute(store, run_id, problem, method, settings, progress, kept=True)
 
 
 def _execute(

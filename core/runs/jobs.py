@@ -40,7 +40,7 @@ class Jobs:
         self.worker = worker or Worker()
         """Carries the runs out; the studies of the process use it too."""
         self._lock = threading.Lock()
-        self._recent: tuple[RunSpec, float, str] | None = None
+        self._recent: tuple[RunSpec | None, float, str] = None, 0.0, ""
 
     def submit(self, spec: RunSpec, suite: SuiteFile | None = None) -> str:
         """Queue a run and return its id; the same asked for again within 2 seconds gives the same id. `suite`: its
@@ -51,12 +51,13 @@ class Jobs:
         device = spec.execution.device
         with self._lock:
             self.worker.require_open()
-            again = self._double_click(spec)
-            if again is not None:
-                return again
+            before, when, run_id = self._recent
+            fresh = time.monotonic() - when < _DOUBLE_CLICK
+            if fresh and spec == before and self._store.run(run_id).status != "cancelled":
+                return run_id
             self._require_room(device)
             run_id = spec.create(self._store)
-            self._recent = (spec, time.monotonic(), run_id)
+            self._recent = spec, time.monotonic(), run_id
             self._queue(run_id, device, spec.method, suite)
         return run_id
 
@@ -102,14 +103,6 @@ class Jobs:
         """Stop everything as interrupted, so that the next process can resume it; waits at most `wait` seconds."""
         self.worker.close(wait)
 
-    def _double_click(self, asked: RunSpec) -> str | None:
-        if self._recent is None:
-            return None
-        spec, when, run_id = self._recent
-        again = (asked.key, asked.name) == (spec.key, spec.name) and asked.execution == spec.execution
-        fresh = time.monotonic() - when < _DOUBLE_CLICK
-        return run_id if again and fresh and self._store.run(run_id).status != "cancelled" else None
-
     def _require_room(self, device: str) -> None:
         full = f"At most {self._limit} runs can wait for {device}. Cancel one, or come back when one is done."
         self.worker.require_room(Lane(_KIND, device), self._limit, full)
@@ -137,10 +130,10 @@ class Jobs:
         with runner.Noted(store, run_id, control):
             control.tick()
             problem, method, settings = runner.reopen(record, progress, self._load, suite)
+            every = record.execution.evaluate_every
             if not record.hashes:
-                spec = RunSpec.stored(record).loaded(problem)
+                spec = RunSpec.of(problem, method, settings, evaluate_every=every)
                 store.describe(run_id, hashes=dict(spec.hashes), execution=spec.execution.plain())
-        every = record.execution.evaluate_every
         runner.execute(
             store, run_id, problem, method, settings, control=control, evaluate_every=every, progress=progress
         )

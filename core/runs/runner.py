@@ -27,8 +27,6 @@ from core.store import CannotWrite, RunRecord, Store
 from core.suite.find import SuiteFile, find
 
 log = logging.getLogger(__name__)
-FORMATS = ("device", "precision", "deltas")
-"""Of the execution, how a run's problem is loaded."""
 
 
 def reopen(
@@ -47,7 +45,7 @@ def reopen(
     problem = load(
         suite or find(record.origin),
         list(how.loaded or (*record.tasks, *(how.unseen or ()))),
-        **{name: value for name in (*FORMATS, "micro_batch") if (value := getattr(how, name))},
+        **{name: value for name in ("device", "precision", "deltas", "micro_batch") if (value := getattr(how, name))},
         progress=progress,
     )
     return spec.part(problem), spec.method, spec.settings

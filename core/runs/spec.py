@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from core import methods
@@ -168,12 +168,6 @@ class RunSpec:
         how = self.execution
         unseen = problem.unseen if how.unseen is None else how.unseen
         return variant(problem, self.tasks, unseen, how.images, how.images_from)
-
-    def loaded(self, problem: Problem) -> RunSpec:
-        """The same once what was asked for has been loaded."""
-        every = self.execution.evaluate_every
-        settled = RunSpec.of(problem, self.method, self.settings, origin=self.origin, evaluate_every=every)
-        return replace(settled, name=self.name)
 
 
 def settings_for(method: Method, suite: SuiteFile, given: Mapping[str, Any]) -> MethodSettings:

@@ -10,7 +10,6 @@ from core import methods
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.problem.method import Method
 from core.runs.spec import RunSpec, settings_for
-from core.settings import parse_stored
 from core.step import Need
 from core.store import ACTIVE, RunRecord
 from dashboard import wording
@@ -144,8 +143,8 @@ def _names(args: Any, field: str) -> list[str]:
 def _needs(record: RunRecord) -> str:
     """What the run had to be given with its settings; empty for a method or settings that this version lacks."""
     try:
-        method = methods.get(record.method)
-        return method.needed(parse_stored(method.Settings, record.settings, method.name)).value
+        spec = RunSpec.stored(record)
+        return spec.method.needed(spec.settings).value
     except MergescopeError:
         return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -277,3 +278,12 @@ def test_shutting_down_takes_no_longer_than_a_step(store: Store, request_for: Ca
     assert time.monotonic() - begin < 2
     assert store.run(run_id).status == "interrupted"
     assert store.last_state(run_id) is not None
+
+
+def test_the_same_method_on_another_suite_is_no_double_click(
+    jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]
+) -> None:
+    asked_for = request_for(LONG)
+    first = jobs.submit(asked_for)
+    assert jobs.submit(dataclasses.replace(asked_for, suite="other", origin="other.yaml")) != first
+    assert jobs.submit(dataclasses.replace(asked_for, name="mine")) != first

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -130,3 +132,49 @@ def test_what_a_later_version_notes_is_kept(problem32: Problem, store: Store) ->
     assert found.more == {"rounding": "even"}
     assert found.plain() == known.execution.plain() | {"rounding": "even"}
     assert Execution.of_plain(found.plain()) == found
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Iterator[Store]:
+    """A store of 0.1.0 on the tiny suite: a run that is done, one stopped at step 2, one that waits, a cell."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "runs.sqlite3")) as connection:
+        connection.executescript((Path(__file__).parent / "store_0_1_0.sql").read_text("utf-8"))
+    with Store.open(folder) as opened:
+        yield opened
+
+
+def test_a_store_of_the_version_before_opens_and_its_runs_go_on(old: Store, problem32: Problem) -> None:
+    runs = {record.name.partition(":")[0]: record for record in old.runs()}
+    assert {name: (one.status, one.steps_done) for name, one in runs.items()} == {
+        "done": ("done", 4),
+        "stopped": ("interrupted", 2),
+        "queued": ("interrupted", 0),
+        "corruptions": ("interrupted", 0),
+    }
+    assert (runs["done"].device, runs["done"].execution.threads, runs["done"].execution.made_by) == ("cpu", 1, "")
+    cell = RunSpec.stored(runs["corruptions"])
+    assert cell.part(problem32).altered == {"corruption": "contrast", "severity": 1}
+    assert (cell.execution.keep_model, cell.execution.measures) == (False, ({"name": "calibration"},))
+    for name in ("stopped", "queued"):
+        known = runs[name]
+        if known.hashes:  # Those of the machine that made the store.
+            how = known.execution.plain() | {"content": dict(problem32.content)}
+            old.describe(known.id, hashes=dict(problem32.hashes), execution=how)
+        jobs = Jobs(old, load=lambda *_, **__: problem32)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(runner, "find", lambda _origin: None)
+            jobs.restart(known.id)
+            assert jobs.worker.wait(lambda: not jobs.active(), 60)  # noqa: B023
+        found = old.run(known.id)
+        assert (found.status, found.error, found.steps_done) == ("done", None, 4)
+    before, after = (old.steps(runs[name].id) for name in ("done", "stopped"))
+    assert [one.coefficients.tobytes() for one in before[:3]] == [one.coefficients.tobytes() for one in after[:3]]  # type: ignore[union-attr]
+
+
+def test_a_result_of_before_the_formulas_changed_is_not_taken_for_one_of_now(old: Store, problem32: Problem) -> None:
+    done = next(one for one in old.runs() if one.name == "done")
+    old.describe(done.id, hashes=dict(problem32.hashes), execution=problem32.execution | {"unseen": []})
+    stored = RunSpec.stored(old.run(done.id))
+    assert RunSpec.of(problem32, stored.method, stored.settings).earlier(old) is None

@@ -153,13 +153,13 @@ class Context:
 
         Raises `BadInput` where the suite's checkpoints are not the run's own any more.
         """
-        from core.problem.variants import as_stored
+        from core.runs.spec import RunSpec
 
         how, suite = record.execution, self.library.suite(record.suite)
-        names = how.get("loaded") or [*record.tasks, *how.get("unseen", ())]
+        names = how.loaded or (*record.tasks, *(how.unseen or ()))
         found = self.library.problem(record.suite, names, progress)
         # Where the page's formats are the run's, both work on one copy in memory.
-        same = {name: how[name] for name in ("precision", "deltas") if name in how}
+        same = {name: value for name in ("precision", "deltas") if (value := getattr(how, name))}
         if any(found.execution[name] != value for name, value in same.items()):
             found = self.library.load(suite, names, device=str(found.device), **same)
         for role, sha256 in record.hashes.items():
@@ -168,4 +168,4 @@ class Context:
                     f"The checkpoint of `{role}` should be the one this run was made from. Found another: the "
                     "suite has changed since. Choose a run of the present suite."
                 )
-        return as_stored(found, record.tasks, how)
+        return RunSpec.stored(record).part(found)

@@ -110,7 +110,7 @@ def _settings(store: Store, record: RunRecord, path: Path) -> None:
         "tasks": list(record.tasks),
         "method": record.method,
         "settings": dict(record.settings),
-        "evaluate_every": int(record.execution.get("evaluate_every", 0)),
+        "evaluate_every": record.execution.evaluate_every,
         "name": record.name,
     }
     path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")

@@ -54,7 +54,6 @@ def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str, 
 
 def settings(method: Method, file: SuiteFile, items: list[str] | None, seed: str | None) -> MethodSettings:
     """Settings of `method`: its defaults, replaced by the suite's, replaced by `--set` and `--seed`."""
-    from core.settings import parse
+    from core.runs.spec import settings_for
 
-    values = {**file.defaults.get(method.name, {}), **assignments(items, seed)}
-    return parse(method.Settings, values, method.name)
+    return settings_for(method, file, assignments(items, seed))

@@ -9,8 +9,9 @@ import typer
 
 from core.cli import loading, options, targets
 from core.cli.output import print_json
+from core.cli.progress import shown
 from core.cli.report_files import copy_model, model_of, print_report, write_report
-from core.cli.running import new_run, warn_of_distrust
+from core.cli.running import finished_or_run, warn_of_distrust
 from core.cli.stores import command, folder_of_runs, writing_somewhere
 from core.errors import BadInput
 
@@ -46,7 +47,10 @@ def merge(
     problem = loading.load(file, subset, device, precision, memory)
     warn_of_distrust(problem, settings)
     with writing_somewhere(runs) as (store, kept):
-        run_id, result = new_run(store, problem, file, chosen, settings, kept=kept)
+        with shown() as progress:
+            run_id, result, _ = finished_or_run(
+                store, problem, file, chosen, settings, kept=kept, fresh=True, progress=progress
+            )
         if out is not None:
             copy_model(model_of(store, run_id), out)
         hint = f"Run {run_id}; see `{command(store, 'show', run_id)}`" if kept else "This run is not kept."

@@ -22,14 +22,6 @@ class Interrupted(MergescopeError):
     """The person pressed Ctrl-C; what was recorded stays (exit status 130)."""
 
 
-def new_run(
-    store: Store, problem: Problem, file: SuiteFile, method: Method, settings: MethodSettings, *, kept: bool = True
-) -> tuple[str, dict[str, Any]]:
-    """Create a run in `store` and execute it; its id and its report. `kept`: the store outlives this command."""
-    run_id = _create(store, problem, file, method, settings)
-    return run_id, execute(store, run_id, problem, method, settings, kept=kept)
-
-
 def finished_or_run(
     store: Store,
     problem: Problem,
@@ -43,12 +35,13 @@ def finished_or_run(
 ) -> tuple[str, dict[str, Any], bool]:
     """Id and report of the run that is exactly this one, and whether it was finished before; unless `fresh`, one that
     was stopped goes on."""
-    from core.runs import runner
+    from core.runs.spec import RunSpec
 
-    known = None if fresh else runner.earlier(store, problem, method, settings)
+    spec = RunSpec.of(problem, method, settings, origin=file.origin)
+    known = None if fresh else spec.earlier(store)
     if known is not None and known.report is not None:
         return known.id, known.report, True
-    run_id = known.id if known is not None else _create(store, problem, file, method, settings)
+    run_id = known.id if known is not None else spec.create(store)
     return run_id, _execute(store, run_id, problem, method, settings, progress, kept), False
 
 
@@ -58,28 +51,7 @@ def resume(store: Store, run_id: str) -> dict[str, Any]:
 
     with shown() as progress:
         problem, method, settings = runner.reopen(store.run(run_id), progress)
-    return execute(store, run_id, problem, method, settings, kept=True)
-
-
-def execute(
-    store: Store, run_id: str, problem: Problem, method: Method, settings: MethodSettings, *, kept: bool
-) -> dict[str, Any]:
-    """Execute a run with a progress bar; raises `Interrupted` after Ctrl-C."""
-    with shown() as progress:
-        return _execute(store, run_id, problem, method, settings, progress, kept)
-
-
-def origin(file: SuiteFile) -> str:
-    """What finds the suite again: its name where it is bundled or one's own, else its file."""
-    from core.suite.find import available
-
-    return file.name if available().get(file.name) == file.path else str(file.path.resolve())
-
-
-def _create(store: Store, problem: Problem, file: SuiteFile, method: Method, settings: MethodSettings) -> str:
-    from core.runs import runner
-
-    return runner.create(store, problem, method, settings, origin=origin(file))
+        return _execute(store, run_id, problem, method, settings, progress, kept=True)
 
 
 def _execute(

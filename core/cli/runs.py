@@ -87,7 +87,8 @@ def show(run_id: RunId, report: Report = None, runs: options.Runs = None, as_jso
         report_files.write_report(result, report)
     if as_json:
         print_json(
-            _overview(record) | {"hashes": record.hashes, "execution": record.execution, "report": record.report}
+            _overview(record)
+            | {"hashes": record.hashes, "execution": record.execution.plain(), "report": record.report}
         )
         return
     facts = {**_overview(record), **{f"set {key}": value for key, value in record.settings.items()}}

@@ -11,7 +11,7 @@ import typer
 from core.cli import loading, options, targets
 from core.cli.output import print_grid, print_json, print_table, say
 from core.cli.progress import shown
-from core.cli.running import Interrupted, origin
+from core.cli.running import Interrupted
 from core.cli.stores import folder_of_runs, writing
 from core.errors import BadInput, RunFailed
 
@@ -126,7 +126,7 @@ def _execute(store: Store, asked: _Asked, problem: Problem) -> StudyRecord:
     from core.control import Control
     from core.studies.engine import execution
 
-    study_id = execution.register(store, asked.study, asked.file, origin(asked.file), asked.options, asked.cells)
+    study_id = execution.register(store, asked.study, asked.file, asked.options, asked.cells)
     control = Control()
     with shown() as progress:
         try:
@@ -176,10 +176,9 @@ def _print_result(study: Study, record: StudyRecord, result: Any) -> None:
 
 
 def _print_estimate(store: Store, asked: _Asked, problem: Problem, as_json: bool) -> None:
-    from core.studies.engine.cells import content_key
     from core.studies.engine.cost import forecast
 
-    keys = [content_key(cell, problem) for cell in asked.cells]
+    keys = [cell.key(problem) for cell in asked.cells]
     runs = store.studies.runs_of(keys)
     known = [key in runs and runs[key].status == "done" for key in keys]
     found = forecast(problem, asked.cells, known, store.runs(suite=asked.file.name))

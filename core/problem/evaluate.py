@@ -130,6 +130,7 @@ def _file(problem: Problem, role: str, task: str, split: str, limit: int | None)
     """Where the result is remembered; None where it can't be, since nothing tells when it changes."""
     weights_hash = problem.hashes.get("base" if role == "base" else task)
     parts = [MEASURED, role, weights_hash, problem.content.get(task), split, limit, problem.execution]
+    parts += [problem.altered] if problem.altered else []
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return paths.cache() / "evaluations" / f"{key}.json" if weights_hash else None
 

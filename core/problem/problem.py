@@ -39,7 +39,9 @@ class Problem:
     hashes: Mapping[str, str] = field(default_factory=dict)
     """Role -> SHA-256 of the checkpoint file it came from."""
     content: Mapping[str, str] = field(default_factory=dict)
-    """Task -> hash of everything that its accuracies depend on beside the weights."""
+    """Task -> hash of everything that its accuracies depend on beside the weights and `altered`."""
+    altered: Mapping[str, Any] | None = None
+    """How the test images are altered, see `core.problem.variants.variant`."""
     data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Task -> what its images are: `kind`, `images` per split, `held_out`, `labelled`."""
     notes: tuple[str, ...] = ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -38,11 +36,6 @@ def variant(
     return _corrupted(problem, images) if images else problem
 
 
-def as_stored(problem: Problem, tasks: Sequence[str], how: Mapping[str, Any]) -> Problem:
-    """The variant that a stored run works on; `how` is its `execution`."""
-    return variant(problem, tasks, how.get("unseen", problem.unseen), how.get("images"), how.get("images_from", ()))
-
-
 def _part(problem: Problem, tasks: Sequence[str], unseen: Sequence[str]) -> Problem:
     vectors = problem.task_vectors
     missing = [name for name in tasks if name not in vectors.tasks]
@@ -71,9 +64,7 @@ def _corrupted(problem: Problem, images: Mapping[str, Any]) -> Problem:
         found = _loaded(problem, task, split)
         return found if found is None or split != "test" else _altered(found, images)
 
-    mark = json.dumps(dict(images), sort_keys=True)
-    content = {task: hashlib.sha256(f"{value} {mark}".encode()).hexdigest() for task, value in problem.content.items()}
-    return replace(problem, load_images=load, content=content)
+    return replace(problem, load_images=load, altered=dict(images))
 
 
 def _altered(found: Images, images: Mapping[str, Any]) -> Images:

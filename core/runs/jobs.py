@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from core import methods
-from core.encoders.precision import PRECISIONS, choose_device
-from core.errors import BadInput, UnknownName
+from core.encoders.precision import choose_device
+from core.errors import BadInput
 from core.problem import loading
 from core.problem.method import Method
 from core.problem.problem import Problem
-from core.progress import Progress, Standing
+from core.progress import Standing
 from core.runs import runner
+from core.runs.spec import RunSpec
 from core.runs.work import Lane, Work, Worker
-from core.settings import MethodSettings, parse
 from core.store import Store
-from core.suite.find import SuiteFile, find
+from core.suite.find import SuiteFile
 
 _DOUBLE_CLICK = 2.0
 """Seconds within which the same request is the same wish."""
 _KIND = "runs"
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What a person asks for; checked before anything is queued."""
-
-    suite: str
-    """Name, or path of a suite file."""
-    method: str = "adamerging"
-    tasks: tuple[str, ...] | None = None
-    """None: all tasks of the suite."""
-    settings: dict[str, Any] = field(default_factory=dict)
-    """Settings that differ from the suite's and the method's defaults."""
-    device: str = "auto"
-    precision: str = "auto"
-    evaluate_every: int = 0
-    name: str = ""
 
 
 class Jobs:
@@ -60,44 +40,25 @@ class Jobs:
         self.worker = worker or Worker()
         """Carries the runs out; the studies of the process use it too."""
         self._lock = threading.Lock()
-        self._recent: dict[str, tuple[float, str]] = {}
+        self._recent: tuple[RunSpec | None, float, str] = None, 0.0, ""
 
-    def submit(self, request: RunRequest) -> str:
-        """Queue a run and return its id; the identical request within 2 seconds gives the same id.
+    def submit(self, spec: RunSpec, suite: SuiteFile | None = None) -> str:
+        """Queue a run and return its id; the same asked for again within 2 seconds gives the same id. `suite`: its
+        suite, if the caller has read it.
 
-        Raises `BadInput` (unknown names, settings that do not fit), `QueueFull`, `Closing`, `StoreReadOnly`,
-        `CannotWrite`.
+        Raises `QueueFull`, `Closing`, `StoreReadOnly`, `CannotWrite`.
         """
-        suite, method, settings = _checked(request)
-        device = str(choose_device(request.device))
-        names = [task.name for task in suite.tasks if request.tasks is None or task.name in request.tasks]
-        execution = {
-            "device": device,
-            "precision": request.precision,
-            "unseen": [name for name in names if name not in suite.experts],
-            "evaluate_every": request.evaluate_every,
-        }
+        device = spec.execution.device
         with self._lock:
             self.worker.require_open()
-            again = self._double_click(request)
-            if again is not None:
-                return again
+            before, when, run_id = self._recent
+            fresh = time.monotonic() - when < _DOUBLE_CLICK
+            if fresh and spec == before and self._store.run(run_id).status != "cancelled":
+                return run_id
             self._require_room(device)
-            run_id = self._store.create(
-                suite=suite.name,
-                method=method.name,
-                settings=settings.model_dump(mode="json"),
-                seed=settings.seed,
-                tasks=[name for name in names if name in suite.experts],
-                steps=method.total_steps(settings),
-                execution=execution,
-                hashes={},
-                adapted_on=runner.adapted_on(method, settings),
-                name=request.name,
-                origin=runner.origin_of(request.suite),
-            )
-            self._recent = {repr(request): (time.monotonic(), run_id)}
-            self._queue(run_id, device, method)
+            run_id = spec.create(self._store)
+            self._recent = spec, time.monotonic(), run_id
+            self._queue(run_id, device, spec.method, suite)
         return run_id
 
     def restart(self, run_id: str) -> str:
@@ -138,11 +99,6 @@ class Jobs:
         """Ids of the runs that are going on or waiting, in their order."""
         return [str(work.key) for work in self.worker.going(_KIND)]
 
-    def _double_click(self, request: RunRequest) -> str | None:
-        when, run_id = self._recent.get(repr(request), (-math.inf, ""))
-        fresh = time.monotonic() - when < _DOUBLE_CLICK
-        return run_id if fresh and self._store.run(run_id).status != "cancelled" else None
-
     def _require_room(self, device: str) -> None:
         full = f"At most {self._limit} runs can wait for {device}. Cancel one, or come back when one is done."
         self.worker.require_room(Lane(_KIND, device), self._limit, full)
@@ -160,29 +116,23 @@ class Jobs:
             self._store.set_status(run_id, "queued")
             return self._queue(run_id, device, method)
 
-    def _queue(self, run_id: str, device: str, method: Method) -> Work[None]:
-        note = partial(self._store.set_status, run_id)
-        return self.worker.submit(Work(Lane(_KIND, device), run_id, self._execute, method.title, note))
+    def _queue(self, run_id: str, device: str, method: Method, suite: SuiteFile | None = None) -> Work[None]:
+        note, do = partial(self._store.set_status, run_id), partial(self._execute, suite)
+        return self.worker.submit(Work(Lane(_KIND, device), run_id, do, method.title, note))
 
-    def _execute(self, work: Work[None]) -> None:
-        store, run_id = self._store, str(work.key)
-        with runner.Noted(store, run_id, work.control):
-            work.control.tick()
-            problem, method, settings = self._opened(run_id, work.progress)
-        every = int(store.run(run_id).execution.get("evaluate_every", 0))
-        control, progress = work.control, work.progress
+    def _execute(self, suite: SuiteFile | None, work: Work[None]) -> None:
+        store, run_id, control, progress = self._store, str(work.key), work.control, work.progress
+        record = store.run(run_id)
+        with runner.Noted(store, run_id, control):
+            control.tick()
+            problem, method, settings = runner.reopen(record, progress, self._load, suite)
+            every = record.execution.evaluate_every
+            if not record.hashes:
+                spec = RunSpec.of(problem, method, settings, evaluate_every=every)
+                store.describe(run_id, hashes=dict(spec.hashes), execution=spec.execution.plain())
         runner.execute(
             store, run_id, problem, method, settings, control=control, evaluate_every=every, progress=progress
         )
-
-    def _opened(self, run_id: str, progress: Progress) -> tuple[Problem, Method, MethodSettings]:
-        record = self._store.run(run_id)
-        problem, method, settings = runner.reopen(record, progress, load=self._load)
-        if not record.hashes:
-            every = int(record.execution.get("evaluate_every", 0))
-            facts = {"hashes": dict(problem.hashes), "execution": runner.execution(problem, every)}
-            self._store.describe(run_id, **facts)
-        return problem, method, settings
 
     def _active(self, run_id: str) -> Work[None]:
         work = self.worker.find(_KIND, run_id)
@@ -190,17 +140,3 @@ class Jobs:
             status = self._store.run(run_id).status
             raise BadInput(f"Run {run_id} is {status}; only a run that is going on or waiting can be changed.")
         return work
-
-
-def _checked(request: RunRequest) -> tuple[SuiteFile, Method, MethodSettings]:
-    suite, method = find(request.suite), methods.get(request.method)
-    for task in request.tasks or ():
-        suite.task(task)
-    if not any(task in suite.experts for task in (request.tasks if request.tasks is not None else suite.experts)):
-        raise BadInput(f"`tasks` should name at least one task with an expert. Found {list(request.tasks or ())}.")
-    if request.precision not in PRECISIONS:
-        raise UnknownName("precision", request.precision, PRECISIONS)
-    if request.evaluate_every < 0:
-        raise BadInput(f"`evaluate_every` should be 0 (never) or more. Found {request.evaluate_every}.")
-    settings = parse(method.Settings, suite.defaults.get(method.name, {}) | request.settings, method.name)
-    return suite, method, settings

@@ -81,7 +81,7 @@ class Session:
         found = evaluate_everywhere(problem, outcome, self._progress)
         record = store.run(run_id)
         store.add_evaluation(run_id, record.steps_done, "test", found, full=True)
-        if outcome.form is Form.ONE and record.execution.get("keep_model", True):
+        if outcome.form is Form.ONE and record.execution.keep_model:
             base = base_file(record)
             self._progress.start("Storing the merged model", None)
             export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(record), base)
@@ -98,7 +98,7 @@ class Session:
         self, record: RunRecord, outcome: Outcome, method: Method, settings: MethodSettings
     ) -> dict[str, Any]:
         """What the run was asked to measure beside accuracy, by measure."""
-        wanted = record.execution.get("measures") or ()
+        wanted = record.execution.measures
         if not wanted:
             return {}
         steps = partial(self._store.steps, self._id)
@@ -135,7 +135,7 @@ class Session:
         if self._problem.micro_batch != self._micro_batch:
             self._micro_batch = self._problem.micro_batch
             known = self._store.run(self._id).execution
-            self._store.describe(self._id, execution=known | {"micro_batch": self._micro_batch})
+            self._store.describe(self._id, execution=replace(known, micro_batch=self._micro_batch).plain())
 
 
 def base_file(record: RunRecord) -> Path | None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import torch
 
-from core import methods
 from core.control import Control
 from core.errors import BadInput
 from core.export.report import build
@@ -20,7 +19,7 @@ from core.problem.problem import Problem
 from core.progress import Silent
 from core.runs import runner
 from core.runs.session import MERGED, base_file
-from core.settings import parse_stored
+from core.runs.spec import RunSpec
 from core.step import Coefficients, Outcome, Step, Weights
 from core.store import Edit, RunRecord, Store, WhatIf
 from core.store.records import Float32
@@ -28,19 +27,19 @@ from core.store.records import Float32
 
 def require_mixing(record: RunRecord) -> None:
     """Raise `BadInput` for a run whose λ alone does not make its model."""
-    method = methods.get(record.method)
-    if method.mixture(parse_stored(method.Settings, record.settings, record.method)) is None:
+    spec = RunSpec.stored(record)
+    if spec.method.mixture(spec.settings) is None:
         raise BadInput(
-            f"λ of {method.title} can't be changed afterwards: its model needs more than λ. Choose a run of AdaMerging."
+            f"λ of {spec.method.title} can't be changed afterwards: its model needs more than λ. Choose a run of "
+            "AdaMerging."
         )
 
 
 def weights(problem: Problem, record: RunRecord, values: Float32) -> Weights:
     """The model that a run's method makes of λ `[groups, tasks]`; raises `BadInput` where λ alone makes none."""
     require_mixing(record)
-    method = methods.get(record.method)
-    settings = parse_stored(method.Settings, record.settings, record.method)
-    found = method.weights_at(problem, settings, _coefficients(record, values))
+    spec = RunSpec.stored(record)
+    found = spec.method.weights_at(problem, spec.settings, _coefficients(record, values))
     assert found is not None
     return found
 
@@ -64,19 +63,8 @@ def save(
     took = time.perf_counter() - begin + (changed.seconds or 0.0)
     outcome = Outcome.of(merged)
     found, known = evaluate_everywhere(problem, outcome, Silent()), references(problem)
-    run_id = store.create(
-        suite=parent.suite,
-        origin=parent.origin,
-        method=parent.method,
-        settings=parent.settings,
-        seed=parent.seed,
-        tasks=parent.tasks,
-        steps=0,
-        execution=parent.execution | {"what_if": changed.plain()},
-        hashes=parent.hashes,
-        adapted_on=parent.adapted_on,
-        name=name or f"{run_title(parent)}, λ changed at step {step}",
-    )
+    how, name = replace(parent.execution, what_if=changed), name or f"{run_title(parent)}, λ changed at step {step}"
+    run_id = replace(RunSpec.stored(parent), execution=how, name=name).create(store)
     with runner.Noted(store, run_id, Control()):
         first = Step(0, seconds=took, samples=changed.samples or 0, coefficients=_coefficients(parent, values))
         store.record(run_id, first)

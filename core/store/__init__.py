@@ -1,5 +1,6 @@
 """Runs on disk: one SQLite database (WAL) and safetensors artefacts."""
 
+from core.store.execution import Execution
 from core.store.faults import CannotWrite, Damaged
 from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord, StudyRecord
 from core.store.store import Store
@@ -12,6 +13,7 @@ __all__ = [
     "Damaged",
     "Edit",
     "EvaluationRecord",
+    "Execution",
     "RunRecord",
     "StepRecord",
     "Store",

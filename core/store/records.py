@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import RowMapping
 
+from core.store.execution import Execution
 from core.store.what_if import WhatIf
 
 STATUSES = ("queued", "running", "paused", "done", "cancelled", "failed", "interrupted")
@@ -39,7 +40,7 @@ class RunRecord:
     """Time of the method's steps, summed over interruptions; evaluation is not in it."""
     steps: int = 0
     steps_done: int = 0
-    execution: dict[str, Any] = field(default_factory=dict)
+    execution: Execution = field(default_factory=Execution)
     hashes: dict[str, str] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
     adapted_on: str = ""
@@ -55,25 +56,23 @@ class RunRecord:
     @property
     def what_if(self) -> WhatIf | None:
         """Where its λ came from, if a person changed it by hand; `method` is then the method that had learned it."""
-        return WhatIf.of_plain(self.execution.get("what_if"))
+        return self.execution.what_if
 
     @property
     def world(self) -> tuple[Any, ...]:
         """What its accuracies depend on beside the weights: the same tasks, checkpoints and images."""
-        content = self.execution.get("content") or {}
-        images = {task: content.get(task) for task in self.tasks}
-        altered = self.execution.get("images") or None
-        return self.suite, frozenset(self.hashes.items()), frozenset(images.items()), encode(altered)
+        images = {task: self.execution.content.get(task) for task in self.tasks}
+        return self.suite, frozenset(self.hashes.items()), frozenset(images.items()), encode(self.execution.images)
 
     @property
     def device(self) -> str:
         """Where it ran, or was asked to."""
-        return str(self.execution.get("device", ""))
+        return self.execution.device
 
     @property
     def precision(self) -> str:
         """Number format of the forward and backward pass."""
-        return str(self.execution.get("precision", ""))
+        return self.execution.precision
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def run_record(row: RowMapping, report: str | None = None) -> RunRecord:
         return RunRecord(
             **{name: row[name] for name in _PLAIN},
             settings=_object(row["settings"]),
-            execution=_object(row["execution"]),
+            execution=Execution.of_plain(_object(row["execution"])),
             hashes=_object(row["hashes"]),
             tasks=tuple(json.loads(row["tasks"])),
             groups=tuple(json.loads(row["groups"])),
@@ -159,22 +158,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("peak_memory_mb", "average_accuracy"), (float, type(None))),
     "seconds": float,
 }
-_PLAIN = (
-    *(
-        "id",
-        "status",
-        "suite",
-        "origin",
-        "method",
-        "name",
-        "seed",
-        "created",
-        "started",
-        "finished",
-        "seconds",
-    ),
-    *("steps", "steps_done", "adapted_on", "samples_seen", "peak_memory_mb", "error", "average_accuracy", "cell"),
-)
+_PLAIN = ("status", *_TYPES)
 
 
 def _require_plain(row: RowMapping) -> None:

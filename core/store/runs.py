@@ -144,11 +144,11 @@ def _with_cost(connection: Connection, record: RunRecord) -> RunRecord:
         seconds, samples = parent.seconds, parent.samples_seen
     else:
         return record
-    whole = replace(changed, seconds=seconds, samples=samples).plain()
+    whole = replace(changed, seconds=seconds, samples=samples)
     seconds, samples = record.seconds + seconds, record.samples_seen + samples
-    more = {"seconds": seconds, "seconds_per_step": seconds, "samples_seen": samples, "what_if": whole}
+    more = {"seconds": seconds, "seconds_per_step": seconds, "samples_seen": samples, "what_if": whole.plain()}
     report = record.report and record.report | more
-    execution = record.execution | {"what_if": whole}
+    execution = replace(record.execution, what_if=whole)
     return replace(record, seconds=seconds, samples_seen=samples, execution=execution, report=report)
 
 

@@ -36,6 +36,11 @@ class SuiteFile:
         return self.entry.name
 
     @property
+    def origin(self) -> str:
+        """What `find` takes to find it again from any working folder: its name where that does, else its file."""
+        return self.name if available().get(self.name) == self.path else str(self.path.resolve())
+
+    @property
     def title(self) -> str:
         """The suite's title for people."""
         return self.entry.title or self.entry.name

@@ -58,7 +58,7 @@ class MarksOfSuite:
         return known
 
     def _measured(self, record: RunRecord) -> Known:
-        if record.execution.get("images"):  # Altered ones, which only the run itself loads.
+        if record.execution.images:  # Altered ones, which only the run itself loads.
             return Known()
         key = ("references", record.world)
         return self._library.later(key, lambda told: self._measure(record, told)).value or Known()

@@ -11,11 +11,9 @@ from core.errors import BadInput, MergescopeError, UnknownName
 from core.export import result_texts
 from core.export.results import ResultRow, Results, build
 from core.problem.method import Method
-from core.runs.jobs import RunRequest
+from core.runs.spec import RunSpec, settings_for
 from core.step import Need
 from core.store import ACTIVE, RunRecord
-from core.suite import find as suites
-from core.suite.find import SuiteFile
 from dashboard import wording
 from dashboard.charts.figure import Figure, both
 from dashboard.compare import figures, published
@@ -81,7 +79,8 @@ class Comparison:
         # What learns takes minutes, what is a formula seconds: the table fills sooner this way round.
         for method in sorted(missing, key=lambda method: method.needs is not Need.NOTHING):
             try:
-                started.append(jobs.submit(RunRequest(suite=_origin(file), method=method.name)))
+                spec = RunSpec.asked(file, method, settings_for(method, file, {}))
+                started.append(jobs.submit(spec, file))
             except MergescopeError as error:
                 return {"started": started, "problem": str(error)}
         return {"started": started, "problem": ""}
@@ -148,11 +147,6 @@ def _offered(method: Method) -> dict[str, str]:
         "summary": method.summary,
         "cost": method.cost,
     }
-
-
-def _origin(file: SuiteFile) -> str:
-    """What `core.suite.find.find` takes to find the suite again."""
-    return file.name if suites.available().get(file.name) == file.path else str(file.path)
 
 
 def _drawable(name: str, table: Results) -> bool:

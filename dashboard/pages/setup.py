@@ -144,7 +144,8 @@ class SetUp:
         """Queue the run."""
         from dashboard.planning import wish
 
-        run_id = self._ctx.writing_jobs().submit(wish.read(args, self._ctx.library).request())
+        asked = wish.read(args, self._ctx.library)
+        run_id = self._ctx.writing_jobs().submit(asked.spec, asked.suite)
         return {"run": run_id}
 
     def save(self, args: dict[str, Any], request: Any) -> dict[str, Any]:

@@ -135,13 +135,12 @@ def notice(record: Any) -> str:
 
 def machine(record: Any) -> str:
     """Device, precision, memory and speed of a run, in one line."""
-    execution = record.execution or {}
-    parts = []
-    if execution.get("device"):
-        parts.append("CPU" if execution["device"] == "cpu" else str(execution["device"]).upper())
-        if execution["device"] == "cpu" and execution.get("threads"):
-            parts.append(threads(int(execution["threads"])))
-        parts.append(str(execution.get("precision", "")))
+    how, parts = record.execution, []
+    if how.device:
+        parts.append(how.device.upper())
+        if how.device == "cpu" and how.threads:
+            parts.append(threads(how.threads))
+        parts.append(how.precision)
     if record.peak_memory_mb:
         parts.append(f"{record.peak_memory_mb / 1024:.1f} GB peak")
     if record.steps_done and record.seconds:

@@ -11,9 +11,8 @@ import yaml
 from core import methods
 from core.errors import BadInput
 from core.problem.method import Method
-from core.runs.jobs import RunRequest
+from core.runs.spec import RunSpec
 from core.settings import MethodSettings, parse
-from core.suite import find as suites
 from core.suite.find import SuiteFile
 from dashboard.library import Library
 
@@ -43,15 +42,14 @@ class Wish:
         """The chosen tasks that take part in the merge."""
         return tuple(name for name in self.tasks if name in self.suite.experts)
 
-    def request(self) -> RunRequest:
-        """What the jobs take."""
-        known = suites.available().get(self.suite.name)
-        named = self.suite.name if known is not None and known == self.suite.path else str(self.suite.path)
-        return RunRequest(
-            suite=named,
-            method=self.method.name,
-            tasks=None if len(self.tasks) == len(self.suite.tasks) else self.tasks,
-            settings=self.settings.model_dump(mode="json"),
+    @property
+    def spec(self) -> RunSpec:
+        """The run that is asked for."""
+        return RunSpec.asked(
+            self.suite,
+            self.method,
+            self.settings,
+            tasks=self.tasks,
             device=self.device,
             precision=self.precision,
             evaluate_every=self.evaluate_every,

@@ -9,12 +9,11 @@ from typing import Any
 
 import torch
 
-from core import methods
 from core.checkpoints import load_weights
 from core.errors import BadInput
 from core.problem.problem import Problem
 from core.runs.session import MERGED
-from core.settings import parse_stored
+from core.runs.spec import RunSpec
 from core.step import Coefficients, Form, Need, Weights
 from core.store import RunRecord, Store
 
@@ -48,8 +47,8 @@ class Models:
         if record.status == "done" and MERGED in self._store.artefacts(record.id):
             weights = self._stored(record, problem)
             return Merged(lambda _task: weights, record.steps_done)
-        method = methods.get(record.method)
-        settings = parse_stored(method.Settings, record.settings, record.method)
+        spec = RunSpec.stored(record)
+        method, settings = spec.method, spec.settings
         rows = self._store.steps(record.id, since=record.steps_done - 1)
         newest = next((row for row in reversed(rows) if row.coefficients is not None), None)
         if newest is not None and newest.coefficients is not None:

@@ -173,7 +173,7 @@ class Playground:
 
     def _tasks(self, record: RunRecord) -> list[dict[str, Any]]:
         """Tasks of the run, those that it was only evaluated on last."""
-        names = [*record.tasks, *(str(name) for name in record.execution.get("unseen", ()))]
+        names = [*record.tasks, *(record.execution.unseen or ())]
         file = self._ctx.suites().get(record.suite)
         titles = {task.name: task.title for task in file.tasks} if file else {}
         return [{"name": name, "title": titles.get(name) or name.replace("_", " "), "expert": name in record.tasks}

@@ -15,7 +15,6 @@ from core.studies.engine.cells import Cell
 from core.studies.engine.cost import image_seconds, test_images, weight
 from core.studies.engine.execution import result_of
 from core.studies.engine.options import StudyOptions
-from core.suite import find as suites
 from core.suite.find import SuiteFile
 from dashboard.context import Context, NotVisible
 from dashboard.studies import file, view
@@ -85,7 +84,7 @@ class StudyDesk:
         study, suite = self._study(args), self._ctx.library.suite(self._suite(args))
         options = self._options(args)
         cells = _plan(study, suite, options)
-        return {"id": self._ctx.studies.start(study, suite, _origin(suite), options, cells)}
+        return {"id": self._ctx.studies.start(study, suite, options, cells)}
 
     def cancel(self, args: Any, request: Any) -> dict[str, Any]:
         """Stop a study; its finished runs stay."""
@@ -154,7 +153,3 @@ def _plan(study: Study, suite: SuiteFile, options: StudyOptions) -> list[Cell]:
     cells = study.plan(scope)
     scope.require_known_settings(cells)
     return cells
-
-
-def _origin(suite: SuiteFile) -> str:
-    return suite.name if suites.available().get(suite.name) == suite.path else str(suite.path.resolve())

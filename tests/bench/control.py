@@ -24,6 +24,7 @@ from core.control import Control
 from core.errors import Cancelled
 from core.problem.loading import load
 from core.runs import runner
+from core.runs.spec import RunSpec
 from core.store import Store
 from core.suite.find import find
 from tests.bench.suite import make_suite
@@ -57,7 +58,7 @@ def measure(suite: str, precision: str, times: int, folder: Path) -> dict[str, A
     problem, method, control = load(find(suite), precision=precision), methods.get("adamerging"), Control()
     settings, dice, slowest = method.Settings.model_validate({"steps": 1_000_000}), random.Random(0), [0.0, 0.0]
     with Store.open(folder) as store:
-        run_id = runner.create(store, problem, method, settings, origin=suite)
+        run_id = RunSpec.of(problem, method, settings, origin=suite).create(store)
 
         def work() -> None:
             with contextlib.suppress(Cancelled):

@@ -26,6 +26,7 @@ from core import methods
 from core.problem import loading
 from core.problem.method import Step
 from core.runs import runner
+from core.runs.spec import RunSpec
 from core.store import Store
 from core.suite.find import find
 
@@ -81,7 +82,7 @@ def child(order: str, folder: Path, what: list[str], point: str, count: int) -> 
         problem = loading.load(find(what[0]), device="cpu", precision="float32")
         method = methods.get("adamerging")
         settings = method.Settings(steps=int(what[1]), batch=4, lr=0.02)
-        run_id = runner.create(store, problem, method, settings, origin=what[0])
+        run_id = RunSpec.of(problem, method, settings, origin=what[0]).create(store)
     else:
         run_id = what[0]
         problem, method, settings = runner.reopen(store.run(run_id))

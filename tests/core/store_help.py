@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core import methods
 from core.errors import NonFinite
 from core.problem.method import Coefficients, Method, Outcome, State, Step
 from core.problem.problem import Problem
-from core.runs import runner
+from core.runs.spec import RunSpec, settings_for
 from core.settings import MethodSettings, setting
 from core.store import Store
+from core.suite.find import find
 
 TASKS = ("task0", "task1")
 GROUPS = ("first", "second")
@@ -33,6 +35,12 @@ def new_run(store: Store, **changes: Any) -> str:
         "adapted_on": "test",
     }
     return store.create(**facts | changes)
+
+
+def asked(suite: object, method: str = "adamerging", settings: dict[str, Any] | None = None, **how: Any) -> RunSpec:
+    """The run of a method with the suite's settings and these."""
+    file, chosen = find(str(suite)), methods.get(method)
+    return RunSpec.asked(file, chosen, settings_for(chosen, file, settings or {}), **how)
 
 
 def step(number: int, **changes: Any) -> Step:
@@ -99,4 +107,4 @@ class Chain(Method[ChainSettings]):
 def start(store: Store, problem: Problem, **settings: Any) -> tuple[str, Chain, ChainSettings]:
     """A queued run of `Chain`."""
     method, chosen = Chain(), ChainSettings(**settings)
-    return runner.create(store, problem, method, chosen), method, chosen
+    return RunSpec.of(problem, method, chosen).create(store), method, chosen

@@ -18,6 +18,7 @@ from core.errors import Cancelled
 from core.problem.method import Step
 from core.problem.problem import Problem
 from core.runs import runner
+from core.runs.spec import RunSpec
 from core.settings import MethodSettings
 from core.store import Store
 from tests.core.store_help import start
@@ -101,6 +102,6 @@ def test_seconds_do_not_follow_the_clock_of_the_wall(
     jumps = itertools.cycle([4e9, 0.0, -4e9])
     monkeypatch.setattr(time, "time", lambda: next(jumps))
     method, settings = methods.get("average"), MethodSettings()
-    run_id = runner.create(store, problem, method, settings)
+    run_id = RunSpec.of(problem, method, settings).create(store)
     report = runner.execute(store, run_id, problem, method, settings)
     assert 0 < report["seconds"] < 60

@@ -18,9 +18,11 @@ from core.problem.method import Outcome
 from core.problem.problem import Problem
 from core.progress import Progress, Remembered, Standing
 from core.runs import runner, session
-from core.runs.jobs import Jobs, RunRequest
+from core.runs.jobs import Jobs
+from core.runs.spec import RunSpec
 from core.settings import parse
 from core.store import Store
+from tests.core.store_help import asked
 from tests.core.test_jobs import until
 from tests.tiny import SPLITS
 
@@ -50,7 +52,7 @@ def test_a_run_counts_the_images_it_evaluates(tmp_path: Path, problem32: Problem
     with Store.open(tmp_path / "runs") as store:
         method = methods.get("adamerging")
         settings = parse(method.Settings, {"steps": 4, "batch": 4}, method.name)
-        run_id = runner.create(store, problem, method, settings)
+        run_id = RunSpec.of(problem, method, settings).create(store)
         runner.execute(store, run_id, problem, method, settings, evaluate_every=2, evaluate_limit=10, progress=told)
     counted = [piece for piece in told.pieces if piece[0] != method.title]
     sampled = ("Measuring accuracy on a sample, image", 3 * 10, 3 * 10)
@@ -121,7 +123,7 @@ def test_whoever_asks_learns_what_a_run_evaluates(
     monkeypatch.setattr(session, "evaluate_everywhere", slow)
     store = Store.open(tmp_path / "runs")
     jobs = Jobs(store)
-    run_id = jobs.submit(RunRequest(str(tiny_suite), method="average", device="cpu"))
+    run_id = jobs.submit(asked(str(tiny_suite), method="average", device="cpu"))
     assert held.wait(60)
     found = jobs.standing(run_id)
     assert found is not None

@@ -25,6 +25,7 @@ from core.problem.merged import merge
 from core.problem.method import Outcome
 from core.problem.problem import Problem
 from core.runs import runner
+from core.runs.spec import RunSpec
 from core.store import CannotWrite, RunRecord, StepRecord, Store
 from tests.tiny import CONFIG
 
@@ -67,7 +68,7 @@ def test_a_run_leaves_a_model_that_says_where_it_comes_from(
     method = methods.get("adamerging")
     settings = method.Settings(steps=2, batch=4)
     with Store.open(tmp_path) as store:
-        run_id = runner.create(store, problem32, method, settings, origin=str(tiny_suite))
+        run_id = RunSpec.of(problem32, method, settings, origin=str(tiny_suite)).create(store)
         runner.execute(store, run_id, problem32, method, settings)
         path = store.artefact(run_id, "merged.safetensors")
         with safe_open(path, "np") as file:

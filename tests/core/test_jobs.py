@@ -13,8 +13,10 @@ import pytest
 
 from core.errors import BadInput, BadSuite, StoreReadOnly, UnknownName
 from core.problem.problem import Problem
-from core.runs.jobs import Jobs, RunRequest
+from core.runs.jobs import Jobs
+from core.runs.spec import RunSpec
 from core.store import Store
+from tests.core.store_help import asked
 
 LONG = {"steps": 100_000, "batch": 1}
 SHORT = {"steps": 3, "batch": 2}
@@ -35,10 +37,10 @@ def jobs(store: Store) -> Iterator[Jobs]:
 
 
 @pytest.fixture
-def request_for(tiny_suite: Path) -> Callable[..., RunRequest]:
-    def make(settings: dict[str, Any], **changes: Any) -> RunRequest:
+def request_for(tiny_suite: Path) -> Callable[..., RunSpec]:
+    def make(settings: dict[str, Any], **changes: Any) -> RunSpec:
         facts = {"suite": str(tiny_suite), "device": "cpu", "precision": "float32", "settings": settings}
-        return RunRequest(**facts | changes)
+        return asked(**facts | changes)
 
     return make
 
@@ -56,7 +58,7 @@ def reaches(store: Store, run_id: str, *statuses: str) -> None:
 
 
 def test_a_submitted_run_is_done_in_the_background(
-    jobs: Jobs, store: Store, request_for: Callable[..., RunRequest]
+    jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]
 ) -> None:
     run_id = jobs.submit(request_for(SHORT, tasks=("task2", "task0"), evaluate_every=1, name="mine"))
     reaches(store, run_id, "done", "failed")
@@ -64,16 +66,14 @@ def test_a_submitted_run_is_done_in_the_background(
     assert (found.status, found.error, found.name) == ("done", None, "mine")
     assert (found.tasks, found.steps, found.steps_done) == (("task0", "task2"), 3, 3)
     assert set(found.hashes) == {"base", "task0", "task2"}
-    assert found.execution["threads"] >= 1
+    assert found.execution.threads
     assert {e.step for e in store.evaluations(run_id)} == {0, 1, 2, 3}
     assert found.settings["lr"] == 1e-3
     until(lambda: jobs.position(run_id) is None)
 
 
 @pytest.mark.slow
-def test_runs_of_one_device_wait_for_each_other(
-    jobs: Jobs, store: Store, request_for: Callable[..., RunRequest]
-) -> None:
+def test_runs_of_one_device_wait_for_each_other(jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]) -> None:
     ids = [jobs.submit(request_for(LONG | {"seed": seed})) for seed in range(3)]
     assert [jobs.position(run_id) for run_id in ids] == [0, 1, 2]
     assert jobs.active() == ids
@@ -88,7 +88,7 @@ def test_runs_of_one_device_wait_for_each_other(
     assert store.run(ids[1]).steps_done == 0
 
 
-def test_a_double_click_starts_one_run(jobs: Jobs, store: Store, request_for: Callable[..., RunRequest]) -> None:
+def test_a_double_click_starts_one_run(jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]) -> None:
     first = jobs.submit(request_for(LONG))
     assert jobs.submit(request_for(dict(LONG))) == first
     other = jobs.submit(request_for(LONG | {"seed": 1}))
@@ -97,14 +97,14 @@ def test_a_double_click_starts_one_run(jobs: Jobs, store: Store, request_for: Ca
 
 
 def test_the_same_wish_later_is_another_run(
-    jobs: Jobs, store: Store, request_for: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, store: Store, request_for: Callable[..., RunSpec], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = jobs.submit(request_for(LONG))
     monkeypatch.setattr("core.runs.jobs._DOUBLE_CLICK", 0.0)
     assert jobs.submit(request_for(LONG)) != first
 
 
-def test_simultaneous_clicks_start_one_run(jobs: Jobs, store: Store, request_for: Callable[..., RunRequest]) -> None:
+def test_simultaneous_clicks_start_one_run(jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]) -> None:
     ids: list[str] = []
     threads = [threading.Thread(target=lambda: ids.append(jobs.submit(request_for(LONG)))) for _ in range(6)]
     for thread in threads:
@@ -116,7 +116,7 @@ def test_simultaneous_clicks_start_one_run(jobs: Jobs, store: Store, request_for
 
 
 def test_a_cancelled_run_can_be_asked_for_again_at_once(
-    jobs: Jobs, store: Store, request_for: Callable[..., RunRequest]
+    jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]
 ) -> None:
     first = jobs.submit(request_for(LONG))
     jobs.cancel(first)
@@ -124,7 +124,7 @@ def test_a_cancelled_run_can_be_asked_for_again_at_once(
     assert jobs.submit(request_for(LONG)) != first
 
 
-def test_the_queue_is_bounded(jobs: Jobs, store: Store, request_for: Callable[..., RunRequest]) -> None:
+def test_the_queue_is_bounded(jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]) -> None:
     for seed in range(4):
         jobs.submit(request_for(LONG | {"seed": seed}))
     with pytest.raises(BadInput, match="At most 3 runs"):
@@ -150,18 +150,17 @@ def test_the_queue_is_bounded(jobs: Jobs, store: Store, request_for: Callable[..
 def test_a_request_that_does_not_fit_is_refused_before_anything_is_stored(
     jobs: Jobs,
     store: Store,
-    request_for: Callable[..., RunRequest],
+    request_for: Callable[..., RunSpec],
     changes: dict[str, Any],
     error: type[Exception],
     words: str,
 ) -> None:
-    request = dataclasses.replace(request_for(SHORT), **changes)
     with pytest.raises(error, match=words):
-        jobs.submit(request)
+        jobs.submit(request_for(**{"settings": SHORT} | changes))
     assert store.runs() == []
 
 
-def test_pause_and_resume(jobs: Jobs, store: Store, request_for: Callable[..., RunRequest]) -> None:
+def test_pause_and_resume(jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]) -> None:
     run_id = jobs.submit(request_for(LONG))
     until(lambda: store.run(run_id).steps_done > 1)
     jobs.pause(run_id)
@@ -175,7 +174,7 @@ def test_pause_and_resume(jobs: Jobs, store: Store, request_for: Callable[..., R
 
 
 @pytest.mark.slow
-def test_a_stopped_run_restarts_where_it_was(jobs: Jobs, store: Store, request_for: Callable[..., RunRequest]) -> None:
+def test_a_stopped_run_restarts_where_it_was(jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]) -> None:
     run_id = jobs.submit(request_for({"steps": 40, "batch": 1}))
     until(lambda: store.run(run_id).steps_done > 3)
     jobs.cancel(run_id)
@@ -194,7 +193,7 @@ def test_a_stopped_run_restarts_where_it_was(jobs: Jobs, store: Store, request_f
         jobs.restart(run_id)
 
 
-def test_a_queued_run_of_an_earlier_process_restarts(store: Store, request_for: Callable[..., RunRequest]) -> None:
+def test_a_queued_run_of_an_earlier_process_restarts(store: Store, request_for: Callable[..., RunSpec]) -> None:
     first = Jobs(store)
     going, waiting = first.submit(request_for(LONG)), first.submit(request_for(SHORT))
     first.worker.close()
@@ -210,7 +209,7 @@ def test_a_queued_run_of_an_earlier_process_restarts(store: Store, request_for: 
 
 
 def test_a_run_that_fails_does_not_stop_the_queue(
-    store: Store, request_for: Callable[..., RunRequest], monkeypatch: pytest.MonkeyPatch
+    store: Store, request_for: Callable[..., RunSpec], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from core.problem import loading
 
@@ -231,9 +230,7 @@ def test_a_run_that_fails_does_not_stop_the_queue(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_the_unexpected_is_noted_and_does_not_stop_the_queue(
-    store: Store, request_for: Callable[..., RunRequest]
-) -> None:
+def test_the_unexpected_is_noted_and_does_not_stop_the_queue(store: Store, request_for: Callable[..., RunSpec]) -> None:
     from core.problem import loading
 
     calls: list[int] = []
@@ -251,9 +248,7 @@ def test_the_unexpected_is_noted_and_does_not_stop_the_queue(
     jobs.worker.close()
 
 
-def test_what_is_not_going_on_cannot_be_changed(
-    jobs: Jobs, store: Store, request_for: Callable[..., RunRequest]
-) -> None:
+def test_what_is_not_going_on_cannot_be_changed(jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]) -> None:
     run_id = jobs.submit(request_for(SHORT))
     reaches(store, run_id, "done")
     until(lambda: jobs.position(run_id) is None)
@@ -266,7 +261,7 @@ def test_what_is_not_going_on_cannot_be_changed(
         jobs.restart("0" * 12)
 
 
-def test_a_read_only_store_starts_nothing(store: Store, request_for: Callable[..., RunRequest]) -> None:
+def test_a_read_only_store_starts_nothing(store: Store, request_for: Callable[..., RunSpec]) -> None:
     with Store.open(store.folder, wait=0.1) as reader:
         jobs = Jobs(reader)
         with pytest.raises(StoreReadOnly):
@@ -274,7 +269,7 @@ def test_a_read_only_store_starts_nothing(store: Store, request_for: Callable[..
         assert jobs.active() == []
 
 
-def test_shutting_down_takes_no_longer_than_a_step(store: Store, request_for: Callable[..., RunRequest]) -> None:
+def test_shutting_down_takes_no_longer_than_a_step(store: Store, request_for: Callable[..., RunSpec]) -> None:
     jobs = Jobs(store)
     run_id = jobs.submit(request_for(LONG))
     until(lambda: store.run(run_id).steps_done > 1)
@@ -283,3 +278,12 @@ def test_shutting_down_takes_no_longer_than_a_step(store: Store, request_for: Ca
     assert time.monotonic() - begin < 2
     assert store.run(run_id).status == "interrupted"
     assert store.last_state(run_id) is not None
+
+
+def test_the_same_method_on_another_suite_is_no_double_click(
+    jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]
+) -> None:
+    asked_for = request_for(LONG)
+    first = jobs.submit(asked_for)
+    assert jobs.submit(dataclasses.replace(asked_for, suite="other", origin="other.yaml")) != first
+    assert jobs.submit(dataclasses.replace(asked_for, name="mine")) != first

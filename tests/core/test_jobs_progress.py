@@ -10,8 +10,9 @@ from typing import Any
 from core.errors import BadSuite
 from core.problem.problem import Problem
 from core.progress import Progress
-from core.runs.jobs import Jobs, RunRequest
+from core.runs.jobs import Jobs
 from core.store import Store
+from tests.core.store_help import asked
 from tests.core.test_jobs import until
 
 
@@ -29,8 +30,8 @@ def test_while_it_loads_a_run_says_what_it_is_doing(tmp_path: Path, tiny_suite: 
 
     store = Store.open(tmp_path / "runs")
     jobs = Jobs(store, load=load)
-    run_id = jobs.submit(RunRequest(str(tiny_suite), device="cpu"))
-    later = jobs.submit(RunRequest(str(tiny_suite), device="cpu", name="later"))
+    run_id = jobs.submit(asked(str(tiny_suite), device="cpu"))
+    later = jobs.submit(asked(str(tiny_suite), device="cpu", name="later"))
     assert held.wait(30)
     found = jobs.standing(run_id)
     assert found is not None

@@ -14,6 +14,7 @@ from core.learning.balancing import _shuffled, gradnorm, pcgrad
 from core.methods import get
 from core.problem.problem import Problem
 from core.runs import runner
+from core.runs.spec import RunSpec
 from core.store import Store
 from tests.core.naive import Naive, naive_loss
 from tests.core.properties import run, settings
@@ -178,9 +179,9 @@ def test_a_large_state_is_kept_in_a_file_and_removed_when_the_run_is_done(
     method = get("multi_task")
     chosen = settings("multi_task", keep_every=2, steps=6)
     with Store.open(tmp_path / "runs") as store:
-        whole = runner.create(store, problem32, method, chosen, origin=str(tiny_suite))
+        whole = RunSpec.of(problem32, method, chosen, origin=str(tiny_suite)).create(store)
         expected = runner.execute(store, whole, problem32, method, chosen)
-        run_id, control = runner.create(store, problem32, method, chosen, origin=str(tiny_suite)), Control()
+        run_id, control = RunSpec.of(problem32, method, chosen, origin=str(tiny_suite)).create(store), Control()
 
         def stop(step: Any) -> None:
             if step.number == 5:
@@ -207,7 +208,7 @@ def test_a_damaged_state_file_is_named(tmp_path: Path, problem32: Problem, monke
     steps = run("multi_task", problem32, keep_every=2)
     with Store.open(tmp_path / "runs") as store:
         method = get("multi_task")
-        run_id = runner.create(store, problem32, method, settings("multi_task"))
+        run_id = RunSpec.of(problem32, method, settings("multi_task")).create(store)
         store.record(run_id, steps[0])
         store.record(run_id, steps[2])
         file = store.artefact(run_id, "state-2.safetensors")

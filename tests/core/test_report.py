@@ -17,7 +17,7 @@ from core.export.tables import results
 from core.problem.evaluate import Evaluation, Reference
 from core.problem.memory import peak_memory_mb
 from core.statistics import interval_of_mean
-from core.store import RunRecord, StepRecord
+from core.store import Execution, RunRecord, StepRecord
 
 RECORD = RunRecord(
     "0" * 12,
@@ -30,7 +30,7 @@ RECORD = RunRecord(
     steps=4,
     steps_done=4,
     seconds=2.0,
-    execution={"device": "cpu", "precision": "float32"},
+    execution=Execution("cpu", "float32"),
     groups=("g",),
     adapted_on="held-out",
     samples_seen=128,

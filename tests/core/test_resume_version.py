@@ -17,10 +17,10 @@ from core.problem.memory import forget_peak, peak_memory_mb
 from core.problem.method import Step
 from core.problem.problem import Problem
 from core.runs import runner
+from core.runs.spec import RunSpec
 from core.settings import parse
 from core.store import Store
 from core.studies.engine.cells import Cell
-from core.studies.engine.execution import create_run
 
 
 def test_another_pytorch_is_noted_with_the_step_it_took_over_at(
@@ -34,15 +34,15 @@ def test_another_pytorch_is_noted_with_the_step_it_took_over_at(
             control.cancel()
 
     with Store.open(tmp_path) as store, caplog.at_level(logging.WARNING):
-        run_id = runner.create(store, problem32, method, settings, origin=str(tiny_suite))
+        run_id = RunSpec.of(problem32, method, settings, origin=str(tiny_suite)).create(store)
         with pytest.raises(Cancelled):
             runner.execute(store, run_id, problem32, method, settings, control=control, on_step=stop)
         here = problem32.execution["torch"]
-        store.describe(run_id, execution=dict(store.run(run_id).execution) | {"torch": "1.0"})
+        store.describe(run_id, execution=store.run(run_id).execution.plain() | {"torch": "1.0"})
         runner.execute(store, run_id, problem32, method, settings)
         found = store.run(run_id)
         assert (found.status, found.steps_done) == ("done", 6)
-        assert found.execution["resumed_with"] == [{"after_step": 3, "torch": here}]
+        assert found.execution.resumed_with == ({"after_step": 3, "torch": here},)
         assert f"began with PyTorch 1.0 and goes on after step 3 with {here}" in caplog.text
 
 
@@ -54,7 +54,7 @@ def test_a_run_of_before_a_setting_goes_on_as_it_began(problem32: Problem, tiny_
 
         def finish(stop_at: int | None, **values: object) -> tuple[str, dict[str, Any]]:
             settings, control = parse(method.Settings, asked | values, "fw_hard"), Control()
-            run_id = runner.create(store, problem32, method, settings, origin=str(tiny_suite))
+            run_id = RunSpec.of(problem32, method, settings, origin=str(tiny_suite)).create(store)
 
             def stop(step: Step) -> None:
                 if step.number == stop_at:
@@ -77,8 +77,7 @@ def test_a_run_of_before_a_setting_goes_on_as_it_began(problem32: Problem, tiny_
 def test_a_cell_of_before_a_setting_is_carried_out_as_it_was_planned(problem32: Problem, tmp_path: Path) -> None:
     cell = Cell("fw_soft", {"steps": 2, "seed": 0}, problem32.tasks)
     with Store.open(tmp_path) as store:
-        study = store.studies.create(name="experts", suite="tiny", origin="tiny", options={}, cells=[cell.plain()])
-        run_id = create_run(store, store.studies.get(study), cell, "key", problem32)
+        run_id = cell.spec(problem32).create(store, cell=True)
         assert store.run(run_id).settings["score"] == "cosine"
 
 

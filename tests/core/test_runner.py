@@ -19,6 +19,7 @@ from core.problem.evaluate import evaluate
 from core.problem.method import Coefficients, Method, Outcome, State, Step
 from core.problem.problem import Problem
 from core.runs import runner
+from core.runs.spec import RunSpec
 from core.settings import MethodSettings
 from core.store import CannotWrite, Store
 from tests.core.store_help import Chain, ChainSettings, start
@@ -136,7 +137,7 @@ def test_numbers_that_are_not_finite_are_never_stored(store: Store, problem: Pro
 def test_accuracies_along_the_way_are_those_of_the_model_of_that_step(store: Store, problem: Problem) -> None:
     method = methods.get("adamerging_pp")
     settings = method.Settings(steps=4, batch=4, lr=0.05)
-    run_id = runner.create(store, problem, method, settings)
+    run_id = RunSpec.of(problem, method, settings).create(store)
     runner.execute(store, run_id, problem, method, settings, evaluate_every=2, evaluate_limit=20)
     found = store.evaluations(run_id)
     assert [(e.step, e.full) for e in found] == [(0, False)] * 3 + [(2, False)] * 3 + [(4, True)] * 3
@@ -178,7 +179,7 @@ def test_a_run_goes_on_only_with_what_it_began_with(store: Store, problem: Probl
 
 def test_threads_and_micro_batch_are_those_of_the_first_session(store: Store, problem: Problem) -> None:
     run_id, method, settings = start(store, problem)
-    stored = store.run(run_id).execution
+    stored = store.run(run_id).execution.plain()
     store.describe(run_id, execution=stored | {"threads": 2, "micro_batch": 7})
     seen: list[tuple[int, int]] = []
     before = torch.get_num_threads()
@@ -205,7 +206,7 @@ def test_a_halved_micro_batch_is_noted(store: Store, problem: Problem) -> None:
 
     with pytest.raises(Cancelled):
         runner.execute(store, run_id, problem, method, settings, on_step=halve)
-    assert store.run(run_id).execution["micro_batch"] == 5
+    assert store.run(run_id).execution.micro_batch == 5
 
 
 def test_the_tick_of_a_problem_is_given_back(store: Store, problem: Problem) -> None:
@@ -240,7 +241,7 @@ def test_a_full_disk_fails_the_run_with_one_clear_line_and_it_goes_on_later(
 def test_adapted_on_says_whose_images_were_used(problem: Problem, name: str, split: str) -> None:
     method = methods.get(name)
     given = {"adapt_on": "held-out"} if issubclass(method.Settings, LearningSettings) else {}
-    assert runner.adapted_on(method, method.Settings(**given)) == split
+    assert RunSpec.of(problem, method, method.Settings(**given)).adapted_on == split
 
 
 class Several(Method):
@@ -253,7 +254,7 @@ class Several(Method):
 
 
 def test_a_method_with_a_model_per_task_stores_no_merged_model(store: Store, problem: Problem) -> None:
-    run_id = runner.create(store, problem, Several(), MethodSettings())
+    run_id = RunSpec.of(problem, Several(), MethodSettings()).create(store)
     report = runner.execute(store, run_id, problem, Several(), MethodSettings())
     assert store.artefacts(run_id) == []
     assert [task["normalised"] for task in report["tasks"]] == [1.0] * 3
@@ -265,7 +266,7 @@ def test_reopening_loads_the_same_problem(store: Store, tiny_suite: Path) -> Non
 
     problem = load(find(str(tiny_suite)), ["task2", "task0"], device="cpu", precision="float32", deltas="bfloat16")
     method = methods.get("adamerging")
-    run_id = runner.create(store, problem, method, method.Settings(steps=3, group="block"), origin=str(tiny_suite))
+    run_id = RunSpec.of(problem, method, method.Settings(steps=3, group="block"), origin=str(tiny_suite)).create(store)
     again, same, settings = runner.reopen(store.run(run_id))
     assert (again.tasks, again.execution, again.hashes) == (problem.tasks, problem.execution, problem.hashes)
     assert same is method
@@ -280,7 +281,7 @@ def test_a_stored_coefficient_gives_the_model_of_its_step_again(
     method = methods.get(name)
     settings = method.Settings(steps=3, batch=4, lr=0.05, group="block", start=start)
     made = {step.number: step.weights() for step in method.steps(problem, settings) if step.weights is not None}
-    run_id = runner.create(store, problem, method, settings)
+    run_id = RunSpec.of(problem, method, settings).create(store)
     runner.execute(store, run_id, problem, method, settings)
     groups = store.run(run_id).groups
     for record in store.steps(run_id):

@@ -15,7 +15,7 @@ from core.settings import parse
 from core.statistics import Estimate, estimate, paired, spearman
 from core.studies import Study
 from core.studies.engine import texts
-from core.studies.engine.cells import Cell, content_key
+from core.studies.engine.cells import Cell
 from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Column, Row, Table
 from core.suite.find import SuiteFile, find
@@ -133,8 +133,8 @@ def test_the_key_changes_with_what_the_result_depends_on_and_with_nothing_else(
     problem32: Problem, tiny_suite: Path
 ) -> None:
     cell = planned(studies.get("data_fraction"), find(str(tiny_suite)))[0]
-    key = content_key(cell, problem32)
-    assert content_key(replace(cell, where={"other": 1}), problem32) == key
+    key = cell.key(problem32)
+    assert replace(cell, where={"other": 1}).key(problem32) == key
     for change in (
         {"settings": {**cell.settings, "lr": 0.5}},
         {"tasks": cell.tasks[:2]},
@@ -143,9 +143,9 @@ def test_the_key_changes_with_what_the_result_depends_on_and_with_nothing_else(
         {"measures": ({"name": "calibration"},)},
         {"method": "adamerging_pp"},
     ):
-        assert content_key(replace(cell, **change), problem32) != key
+        assert replace(cell, **change).key(problem32) != key
     changed = replace(problem32, hashes={**problem32.hashes, "task1": "0" * 64})
-    assert content_key(cell, changed) != key
+    assert cell.key(changed) != key
 
 
 def test_odd_options_are_named() -> None:

@@ -14,11 +14,12 @@ from core.errors import BadInput
 from core.problem import loading
 from core.problem.problem import Problem
 from core.progress import Progress, Silent
-from core.runs.jobs import Jobs, RunRequest
+from core.runs.jobs import Jobs
 from core.store import Store
 from core.studies.engine.background import Background
 from core.studies.engine.options import StudyOptions
 from core.suite.find import find
+from tests.core.store_help import asked
 from tests.core.study_help import planned
 from tests.core.test_jobs import LONG, until
 
@@ -32,7 +33,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def begin(background: Background, suite: Path, method: str = "task_arithmetic") -> str:
     study, file, options = studies.get("scale"), find(str(suite)), {"quick": True, "methods": [method]}
     cells = planned(study, file, **options)
-    return background.start(study, file, str(suite), StudyOptions(**options), cells)  # type: ignore[arg-type]
+    return background.start(study, file, StudyOptions(**options), cells)  # type: ignore[arg-type]
 
 
 def ended(store: Store, study_id: str) -> bool:
@@ -59,9 +60,9 @@ def test_a_study_finds_room_in_a_full_queue_and_leaves_it_when_it_is_cancelled(s
     jobs = Jobs(store, limit=1)
     background = Background(store, jobs, loading.load)
     for seed in range(2):
-        jobs.submit(RunRequest(str(tiny_suite), settings=LONG | {"seed": seed}, device="cpu"))
+        jobs.submit(asked(str(tiny_suite), settings=LONG | {"seed": seed}, device="cpu"))
     with pytest.raises(BadInput, match="At most 1 run"):
-        jobs.submit(RunRequest(str(tiny_suite), settings=LONG | {"seed": 9}, device="cpu"))
+        jobs.submit(asked(str(tiny_suite), settings=LONG | {"seed": 9}, device="cpu"))
     study_id = begin(background, tiny_suite)
     until(lambda: len(jobs.active()) == 3)
     run_id = jobs.active()[-1]
@@ -97,7 +98,7 @@ def test_a_study_can_be_stopped_while_its_suite_is_loaded(store: Store, tiny_sui
 
 def test_a_server_that_closes_leaves_the_study_and_its_run_to_be_gone_on_with(store: Store, tiny_suite: Path) -> None:
     jobs = Jobs(store)
-    jobs.submit(RunRequest(str(tiny_suite), settings=LONG, device="cpu"))
+    jobs.submit(asked(str(tiny_suite), settings=LONG, device="cpu"))
     study_id = begin(Background(store, jobs, loading.load), tiny_suite)
     until(lambda: len(jobs.active()) == 2)
     run_id = jobs.active()[-1]

@@ -23,6 +23,7 @@ from core.problem.problem import Problem
 from core.runs import runner
 from core.runs.jobs import Jobs
 from core.runs.session import MERGED
+from core.runs.spec import RunSpec
 from core.runs.whatif import save
 from core.store import Edit, RunRecord, Store
 from core.studies.engine.cells import Cell
@@ -43,7 +44,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def parent(store: Store, problem32: Problem) -> RunRecord:
-    run_id = runner.create(store, problem32, METHOD, SETTINGS, name="learned")
+    run_id = RunSpec.of(problem32, METHOD, SETTINGS, name="learned").create(store)
     runner.execute(store, run_id, problem32, METHOD, SETTINGS)
     return store.run(run_id)
 
@@ -58,7 +59,7 @@ def by_version_before(store: Store, parent: RunRecord, step: int = 2) -> RunReco
     """As the version before stored it: under its parent's method, and as if it had cost nothing."""
     run_id = store.create(
         suite=parent.suite, method=parent.method, settings=parent.settings, seed=0, tasks=parent.tasks, steps=0,
-        execution=parent.execution | {"what_if": {"of": parent.id, "step": step, **OLD}}, hashes=parent.hashes,
+        execution=parent.execution.plain() | {"what_if": {"of": parent.id, "step": step, **OLD}}, hashes=parent.hashes,
         adapted_on=parent.adapted_on, name="", origin=parent.origin,
     )  # fmt: skip
     values = torch.full((len(parent.groups), len(parent.tasks)), 0.4)
@@ -70,20 +71,19 @@ def by_version_before(store: Store, parent: RunRecord, step: int = 2) -> RunReco
 
 def test_a_changed_run_is_never_taken_for_its_methods(store: Store, problem32: Problem, parent: RunRecord) -> None:
     for edited in (changed(store, problem32, parent), by_version_before(store, parent)):
-        found = runner.earlier(store, problem32, METHOD, SETTINGS)
+        found = RunSpec.of(problem32, METHOD, SETTINGS).earlier(store)
         assert found is not None
         assert (found.id, edited.status) == (parent.id, "done")
     store.delete(parent.id)
-    assert runner.earlier(store, problem32, METHOD, SETTINGS) is None
+    assert RunSpec.of(problem32, METHOD, SETTINGS).earlier(store) is None
 
 
 def test_a_run_that_learned_from_other_tasks_images_is_another(store: Store, problem32: Problem) -> None:
     some = replace(problem32, images_from=problem32.tasks[:1])
-    run_id = runner.create(store, some, METHOD, SETTINGS)
-    store.describe(run_id, execution=runner.execution(some, 0) | {"images_from": list(some.images_from)})
+    run_id = RunSpec.of(some, METHOD, SETTINGS).create(store)
     runner.execute(store, run_id, some, METHOD, SETTINGS)
-    assert runner.earlier(store, problem32, METHOD, SETTINGS) is None
-    found = runner.earlier(store, some, METHOD, SETTINGS)
+    assert RunSpec.of(problem32, METHOD, SETTINGS).earlier(store) is None
+    found = RunSpec.of(some, METHOD, SETTINGS).earlier(store)
     assert found is not None
     assert found.id == run_id
 
@@ -133,7 +133,7 @@ def test_a_changed_run_cut_short_is_not_resumed_as_its_method(store: Store, pare
     what_if = {"of": parent.id, "step": 2, **OLD}
     run_id = store.create(
         suite=parent.suite, method=parent.method, settings=parent.settings, seed=0, tasks=parent.tasks, steps=0,
-        execution=parent.execution | {"what_if": what_if}, hashes=parent.hashes, adapted_on="test",
+        execution=parent.execution.plain() | {"what_if": what_if}, hashes=parent.hashes, adapted_on="test",
     )  # fmt: skip
     store.set_status(run_id, "interrupted")
     for go_on in (lambda: runner.reopen(store.run(run_id)), lambda: Jobs(store).restart(run_id)):

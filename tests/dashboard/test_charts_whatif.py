@@ -19,6 +19,7 @@ from core.problem.merged import merge
 from core.problem.problem import Problem
 from core.runs import runner
 from core.runs.session import MERGED
+from core.runs.spec import RunSpec
 from core.runs.whatif import save
 from core.store import RunRecord, Store
 from core.suite.find import find
@@ -84,7 +85,7 @@ def made(problem: Problem, tiny_suite: Path, tmp_path: Path) -> Iterator[tuple[S
     method = methods.get("adamerging")
     settings = method.Settings(steps=3, lr=0.05, group="block")
     with Store.open(tmp_path / "runs") as store:
-        run_id = runner.create(store, problem, method, settings, origin=str(tiny_suite))
+        run_id = RunSpec.of(problem, method, settings, origin=str(tiny_suite)).create(store)
         runner.execute(store, run_id, problem, method, settings)
         yield store, store.run(run_id)
 
@@ -125,7 +126,7 @@ def test_unchanged_coefficients_are_the_merged_model_of_a_run_with_a_start(
     method = methods.get(name)
     settings = method.Settings(steps=2, batch=4, lr=0.05, start="tsv_m")
     with Store.open(tmp_path / "runs") as store:
-        run_id = runner.create(store, problem, method, settings)
+        run_id = RunSpec.of(problem, method, settings).create(store)
         runner.execute(store, run_id, problem, method, settings)
         record = store.run(run_id)
         asked = question(store, record, edit(op="scale", value=1), step=2)
@@ -139,7 +140,8 @@ def test_saved_run_is_done_and_tells_where_it_came_from(problem: Problem, made: 
     asked = question(store, record, edit(record.tasks[0], value=0.9))
     saved = store.run(save(store, problem, record, 3, asked.edited, asked.edits, "by hand"))
     assert (saved.status, saved.name, saved.tasks, saved.groups) == ("done", "by hand", record.tasks, record.groups)
-    assert saved.execution["what_if"]["of"] == record.id
+    assert saved.what_if is not None
+    assert saved.what_if.of == record.id
     np.testing.assert_array_equal(store.steps(saved.id)[0].coefficients, asked.edited)
     assert [one.full for one in store.evaluations(saved.id)] == [True] * len(record.tasks)
     assert "merged.safetensors" in store.artefacts(saved.id)

@@ -16,7 +16,9 @@ from core.errors import BadInput
 from core.export.escaping import for_sheet
 from core.export.result_texts import text
 from core.export.results import build
-from core.runs.jobs import RunRequest
+from core.runs.spec import RunSpec
+from core.store import Execution, WhatIf
+from core.suite.find import SuiteFile
 from dashboard.compare import published
 from dashboard.compare.service import Comparison
 from tests.dashboard.client import Dashboard
@@ -35,8 +37,9 @@ def test_the_best_accuracy_of_each_task_and_the_best_average_are_marked() -> Non
 def test_a_run_changed_by_hand_never_wins_and_says_what_it_came_from() -> None:
     edits = [{"task": "digits", "where": "", "op": "set", "value": 0.9}]
     made = {"of": "a" * 12, "step": 20, "edits": edits}
-    old = record("c" * 12, [0.99, 0.99, 0.99], execution={"what_if": made})
-    new = record("d" * 12, [0.98, 0.98, 0.98], execution={"what_if": made | {"seconds": 12.0, "samples": 640}})
+    old = record("c" * 12, [0.99, 0.99, 0.99], execution=Execution.of_plain({"what_if": made}))
+    costed = Execution.of_plain({"what_if": made | {"seconds": 12.0, "samples": 640}})
+    new = record("d" * 12, [0.98, 0.98, 0.98], execution=costed)
     found = table(record("a" * 12, [0.9, 0.5, 0.7], name="mine"), record("b" * 12, [0.8, 0.8, 0.6]), old, new)
     rows = {row.id[0]: row for row in found.rows if row.kind == "run"}
     assert [key for key, row in rows.items() if row.best] == ["b"]
@@ -54,7 +57,7 @@ def test_a_run_changed_by_hand_does_not_stand_for_its_method(dashboard_site: Any
     comparison = Comparison(dashboard_site.ctx)
     tasks = dashboard_site.ctx.suites()["tiny"].experts
     plain = record("a" * 12, [0.9] * len(tasks), tasks=tasks)
-    edited = replace(plain, execution={"what_if": {"of": "b" * 12, "step": 1, "edits": []}})
+    edited = replace(plain, execution=Execution(what_if=WhatIf("b" * 12, 1, ())))
     missing = [{one.name for one in comparison._missing("tiny", [run])} for run in (plain, edited)]
     assert missing[1] - missing[0] == {"adamerging"}
 
@@ -235,10 +238,10 @@ class Queue:
     def __init__(self, room: int) -> None:
         self.room, self.asked = room, []
 
-    def submit(self, request: RunRequest) -> str:
+    def submit(self, request: RunSpec, suite: SuiteFile) -> str:
         if len(self.asked) == self.room:
             raise BadInput("At most 3 runs can wait.")
-        self.asked.append(request)
+        self.asked.append((request, suite))
         return f"{len(self.asked):012x}"
 
 
@@ -251,9 +254,9 @@ def test_run_all_methods_queues_the_missing_ones_as_far_as_there_is_room(dashboa
     queue = Queue(99)
     Comparison(replace(dashboard_site.ctx, jobs=queue)).start_missing({"run": short_run}, request)
     made = {run.method for run in dashboard_site.ctx.store.runs(suite="tiny", status="done", cells=False)}
-    assert {request.method for request in queue.asked} == set(methods.names()) - made
+    assert {request.method.name for request, _ in queue.asked} == set(methods.names()) - made
     assert "adamerging" in made
-    assert all(request.tasks is None and request.suite.endswith("tiny.yaml") for request in queue.asked)
+    assert all(asked.tasks == suite.experts and asked.origin.endswith("tiny.yaml") for asked, suite in queue.asked)
 
 
 def test_only_the_owner_can_run_all_methods(dashboard_site: Any, short_run: str) -> None:

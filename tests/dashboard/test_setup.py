@@ -124,15 +124,15 @@ def test_a_wish_survives_yaml(library: Library) -> None:
     asked = wish.read({"suite": "tiny", "tasks": ["task2", "task0"], "method": "adamerging", "settings": {"steps": 7},
                        "device": "cpu", "evaluate_every": 3, "name": "λ"}, library)  # fmt: skip
     again = wish.from_yaml(wish.to_yaml(asked), library)
-    assert again.request() == asked.request()
+    assert again.spec == asked.spec
     assert asked.tasks == ("task0", "task2")
     assert again.settings.model_dump()["steps"] == 7
 
 
-def test_all_tasks_are_asked_for_as_none(library: Library, tiny_suite: Path) -> None:
-    request = wish.read({"suite": "tiny", "method": "average"}, library).request()
-    assert request.tasks is None
-    assert request.suite == str(tiny_suite)
+def test_all_tasks_are_asked_for_where_none_are_named(library: Library, tiny_suite: Path) -> None:
+    asked = wish.read({"suite": "tiny", "method": "average"}, library)
+    assert asked.spec.tasks == asked.suite.experts
+    assert asked.spec.origin == str(tiny_suite)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class Background:
         self._store, self._jobs, self._load, self._worker = store, jobs, load, jobs.worker
         self._lock = threading.Lock()
 
-    def start(self, study: Study, suite: SuiteFile, origin: str, options: StudyOptions, cells: Sequence[Cell]) -> str:
+    def start(self, study: Study, suite: SuiteFile, options: StudyOptions, cells: Sequence[Cell]) -> str:
         """Queue a study, or go on with the same one; returns its id. One that is here already is left as it is."""
         require_cells(study, cells)
         named = {task for cell in cells for task in (*cell.tasks, *cell.unseen)}
@@ -36,7 +36,7 @@ class Background:
         load = partial(self._load, suite, tasks, device=options.device, precision=options.precision)
         with self._lock:
             self._worker.require_open()
-            study_id = register(self._store, study, suite, origin, options, cells)
+            study_id = register(self._store, study, suite, options, cells)
             if self._worker.find(_LANE.kind, study_id) is None:
                 self._store.studies.describe(study_id, status="queued", error=None)
                 note = partial(self._note, study_id)

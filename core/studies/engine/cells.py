@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from core import methods
 from core.errors import BadInput
-from core.export.report import version
 from core.problem.problem import Problem
+from core.runs.spec import RunSpec
+from core.settings import parse_stored
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Cell:
     measures: tuple[Mapping[str, Any], ...] = ()
     """What is measured beside accuracy: `{"name": …}` with the options of `core.measures`."""
     where: Mapping[str, Any] = field(default_factory=dict)
-    """Its place in the study, such as `{"fraction": 0.01}`; no part of the content key."""
+    """Its place in the study, such as `{"fraction": 0.01}`; no part of the key."""
 
     @property
     def seed(self) -> int:
@@ -52,6 +52,32 @@ class Cell:
         values |= {"measures": [dict(one) for one in self.measures]} if self.measures else {}
         return values | {"settings": dict(self.settings)}
 
+    def spec(self, problem: Problem, *, origin: str = "", name: str = "") -> RunSpec:
+        """The run that the cell is, on a part of the loaded `problem`; raises `BadInput` for what is not known."""
+        method = methods.get(self.method)
+        return RunSpec.of(
+            problem,
+            method,
+            parse_stored(method.Settings, self.settings, self.method),
+            origin=origin,
+            name=name,
+            tasks=self.tasks,
+            unseen=self.unseen,
+            images=self.images,
+            images_from=self.images_from,
+            measures=self.measures,
+            loaded=tuple(problem.heads),
+            # λ and numbers are what a study is after; a hundred merged models would fill the disk.
+            keep_model=False,
+        )
+
+    def key(self, problem: Problem) -> str:
+        """The key of its run; empty where there can be none."""
+        try:
+            return self.spec(problem).key
+        except BadInput:
+            return ""
+
     @staticmethod
     def from_plain(values: Mapping[str, Any]) -> Cell:
         """The reverse of `plain`; raises `BadInput` for anything else."""
@@ -70,22 +96,3 @@ class Cell:
             raise BadInput(
                 f"A cell of a study should hold method, settings and tasks. Found {type(error).__name__}: {error}."
             ) from None
-
-
-def content_key(cell: Cell, problem: Problem) -> str:
-    """Changes with all that the cell's result depends on: weights, images, heads, method, settings, precision."""
-    roles = ("base", *cell.tasks)
-    parts = {
-        "mergescope": version(),
-        "method": cell.method,
-        "settings": dict(cell.settings),
-        "tasks": list(cell.tasks),
-        "unseen": list(cell.unseen),
-        "images": dict(cell.images) if cell.images else None,
-        "measures": [dict(one) for one in cell.measures],
-        "weights": [problem.hashes.get(role) for role in roles],
-        "content": [problem.content.get(task) for task in (*cell.tasks, *cell.unseen)],
-        **({"images_from": list(cell.images_from)} if cell.images_from else {}),
-        "execution": [problem.execution[name] for name in ("device", "precision", "deltas")],
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -95,7 +95,7 @@ def pace(
     for run in runs:
         if run.what_if is not None:
             continue
-        here = (run.method, len(run.tasks), len(run.execution.get("images_from") or run.tasks))
+        here = (run.method, len(run.tasks), len(run.execution.images_from or run.tasks))
         shape = all(run.settings.get(name) == settings.get(name) for name in SHAPE)
         # A formula counts no steps.
         known = run.steps_done >= SURE or (run.status == "done" and not run.steps)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from core import methods
 from core.control import Control
 from core.errors import FAULTS, BadInput, Cancelled, MergescopeError, told
 from core.problem.problem import Problem
-from core.problem.variants import as_stored
 from core.progress import Progress, Remembered, Standing
 from core.runs import runner
-from core.settings import parse, parse_stored
-from core.store import RunRecord, Store, StudyRecord
+from core.runs.spec import RunSpec
+from core.settings import parse
+from core.store import Store, StudyRecord
 from core.studies.base import Study
-from core.studies.engine.cells import Cell, content_key
+from core.studies.engine.cells import Cell
 from core.studies.engine.cost import test_images, weight
 from core.studies.engine.done import Done
 from core.studies.engine.options import StudyOptions
@@ -25,11 +24,9 @@ RunCell = Callable[[str], None]
 """Executes the run of that id until it has ended; raises what stopped it."""
 
 
-def register(
-    store: Store, study: Study, suite: SuiteFile, origin: str, options: StudyOptions, cells: Sequence[Cell]
-) -> str:
+def register(store: Store, study: Study, suite: SuiteFile, options: StudyOptions, cells: Sequence[Cell]) -> str:
     """The stored study of this question on this suite with these options; made where there is none. Returns its id."""
-    plain, wanted = [cell.plain() for cell in cells], options.plain()
+    plain, wanted, origin = [cell.plain() for cell in cells], options.plain(), suite.origin
     for record in store.studies.listing(suite=suite.name, name=study.name):
         if record.options == wanted and [_bare(cell) for cell in record.cells] == plain and record.origin == origin:
             return record.id
@@ -98,7 +95,7 @@ def _all_cells(
 ) -> None:
     record = store.studies.get(study_id)
     cells = cells_of(record)
-    keys = [content_key(cell, problem) for cell in cells]
+    keys = [cell.key(problem) for cell in cells]
     with_keys = [cell.plain() | {"key": key} for cell, key in zip(cells, keys, strict=True)]
     store.studies.describe(study_id, cells=with_keys, status="running", error=None)
     images = test_images(problem)
@@ -113,7 +110,8 @@ def _all_cells(
             continue
         watch(Standing(cell.title, place, len(cells), clock.left))
         try:
-            run_cell(known.id if known is not None else create_run(store, record, cell, key, problem))
+            spec = cell.spec(problem, origin=record.origin, name=f"{record.name}: {cell.title}")
+            run_cell(known.id if known is not None else spec.create(store, cell=True))
         except Cancelled:
             raise
         except (MergescopeError, *FAULTS) as error:
@@ -124,45 +122,14 @@ def _all_cells(
     store.studies.describe(study_id, status="failed" if len(failures) == len(cells) else "done", error=summary)
 
 
-def create_run(store: Store, record: StudyRecord, cell: Cell, key: str, problem: Problem) -> str:
-    """The queued run of a cell, described so that it can be executed and resumed like any other."""
-    method = methods.get(cell.method)
-    settings = parse_stored(method.Settings, cell.settings, cell.method)
-    facts = {
-        "unseen": list(cell.unseen),
-        "images": dict(cell.images) if cell.images else None,
-        "images_from": list(cell.images_from),
-        "measures": [dict(one) for one in cell.measures],
-        "loaded": list(problem.heads),
-        # λ and numbers are what a study is after; a hundred merged models would fill the disk.
-        "keep_model": False,
-    }
-    return store.create(
-        suite=record.suite,
-        method=cell.method,
-        settings=settings.model_dump(mode="json"),
-        seed=settings.seed,
-        tasks=cell.tasks,
-        steps=method.total_steps(settings),
-        execution=runner.execution(problem, 0) | facts,
-        hashes={role: value for role, value in problem.hashes.items() if role in ("base", *cell.tasks)},
-        adapted_on=runner.adapted_on(method, settings),
-        name=f"{record.name}: {cell.title}",
-        origin=record.origin,
-        cell=key,
-    )
-
-
 def here(store: Store, problem: Problem, control: Control, progress: Progress) -> RunCell:
     """Executes runs in the calling thread, on parts of one loaded problem."""
 
     def run(run_id: str) -> None:
-        record: RunRecord = store.run(run_id)
-        method = methods.get(record.method)
-        settings = parse_stored(method.Settings, record.settings, record.method)
         with runner.Noted(store, run_id, control):
-            part = as_stored(problem, record.tasks, record.execution)
-        runner.execute(store, run_id, part, method, settings, control=control, progress=progress)
+            spec = RunSpec.stored(store.run(run_id))
+            part = spec.part(problem)
+        runner.execute(store, run_id, part, spec.method, spec.settings, control=control, progress=progress)
 
     return run
 

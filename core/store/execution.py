@@ -1,0 +1,68 @@
+"""How a run is computed: what has to be the same for it to be repeated or resumed bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from core.store.what_if import WhatIf
+
+
+@dataclass(frozen=True)
+class Execution:
+    """The JSON object beside a stored run. A field that an earlier version did not note has its default."""
+
+    device: str = ""
+    """Where it ran, or was asked to."""
+    precision: str = ""
+    """Number format of the forward and backward pass."""
+    deltas: str = ""
+    """Number format of the task vectors."""
+    memory: str = ""
+    """`ram`, or `mapped` where the task vectors stay on disk."""
+    micro_batch: int | None = None
+    threads: int | None = None
+    torch: str = ""
+    """Version of PyTorch."""
+    made_by: str = ""
+    """Version of Mergescope with the revision of its formulas (`core.runs.spec.REVISION`)."""
+    unseen: tuple[str, ...] | None = None
+    """Tasks that are evaluated only; None where that was not noted."""
+    content: Mapping[str, str] = field(default_factory=dict)
+    """Task -> hash of all that its accuracies depend on beside the weights."""
+    evaluate_every: int = 0
+    images: Mapping[str, Any] | None = None
+    """How the test images are altered, see `core.problem.variants.variant`."""
+    images_from: tuple[str, ...] = ()
+    """Tasks whose images are learned from; empty: the merged ones."""
+    measures: tuple[Mapping[str, Any], ...] = ()
+    """What is measured beside accuracy, see `core.measures`."""
+    loaded: tuple[str, ...] = ()
+    """Tasks that were loaded with its own; empty: none but these."""
+    keep_model: bool = True
+    what_if: WhatIf | None = None
+    """Where λ came from, if a person changed it by hand."""
+    resumed_with: tuple[Mapping[str, Any], ...] = ()
+    """The versions of PyTorch that took over: `{"after_step": n, "torch": version}`."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What a later version noted; it is kept."""
+
+    @staticmethod
+    def of_plain(values: Mapping[str, Any]) -> Execution:
+        """From the stored JSON; raises `TypeError` where a list is none."""
+        known = {name: values[name] for name in _NAMES if values.get(name) is not None}
+        known |= {name: tuple(known[name]) for name in _LISTS if name in known}
+        more = {name: value for name, value in values.items() if name not in _NAMES}
+        return Execution(**known | {"what_if": WhatIf.of_plain(values.get("what_if")), "more": more})
+
+    def plain(self) -> dict[str, Any]:
+        """Ready for JSON; what is not known is left out."""
+        values = {name: getattr(self, name) for name in _NAMES}
+        values |= {name: list(values[name]) for name in _LISTS if values[name] is not None}
+        values["what_if"] = None if self.what_if is None else self.what_if.plain()
+        return {name: value for name, value in values.items() if value not in (None, "")} | dict(self.more)
+
+
+_NAMES = tuple(one.name for one in fields(Execution) if one.name != "more")
+_LISTS = ("unseen", "images_from", "measures", "loaded", "resumed_with")

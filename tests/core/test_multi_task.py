@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,14 +141,18 @@ def test_every_balance_resumes_bit_for_bit(balance: str, problem32: Problem, tmp
 
 
 @pytest.mark.slow
-def test_balances_differ_and_all_learn(problem32: Problem) -> None:
-    ends = {}
+def test_balances_differ_and_all_learn(problem64: Problem) -> None:
+    # With turned heads the tasks want opposite things; without a conflict PCGrad has nothing to project.
+    first, *others = problem64.tasks
+    heads = {first: problem64.heads[first]} | {task: -problem64.heads[task] for task in others}
+    ends = []
     for balance in BALANCES:
-        steps = run("multi_task", problem32, balance=balance, steps=15, lr=2e-3, batch=24)
+        steps = run("multi_task", replace(problem64, heads=heads), balance=balance, steps=15, lr=2e-3, batch=24)
         losses = [sum(step.losses.values()) for step in steps[1:]]
         assert losses[-1] < losses[0]
-        ends[balance] = losses[-1]
-    assert len(set(ends.values())) == 3
+        ends.append(losses[-1])
+    low, middle, high = sorted(ends)
+    assert low < 0.999 * middle < 0.998 * high  # The smallest difference seen is 0.4 %, far above rounding.
 
 
 def test_the_experts_play_no_part(problem64: Problem) -> None:
@@ -225,7 +230,6 @@ def test_a_damaged_state_file_is_named(tmp_path: Path, problem32: Problem, monke
 
 def test_training_in_bfloat16_follows_training_in_float32(problem32: Problem) -> None:
     """There the pass uses the memory of its weights for the gradient."""
-    from dataclasses import replace
 
     half = replace(problem32, encoder=problem32.encoder.with_precision("bfloat16"))
     chosen: dict[str, Any] = {"steps": 6, "lr": 1e-3, "batch": 8}

@@ -48,7 +48,8 @@ def test_accuracy_stands_between_its_marks_and_small_charts_inside_the_picture(b
     by_words = {trace["hovertemplate"].split("<br>")[1].split(" %")[0]: trace for trace in now["data"]}
     last = whole["history"][-1]
     evaluation = next(each["evaluations"] for each in reversed(whole["history"]) if each["evaluations"])[-1]
-    assert set(by_words) == {*(mark.replace("task_arithmetic", "Task Arithmetic") for mark in last["marks"]), "step 40"}
+    beside = last["marks"]["full" if evaluation["full"] else "sample"]
+    assert set(by_words) == {*(mark["title"] for mark in beside), "step 40"}
     assert by_words["step 40"]["x"] == evaluation["accuracy"]
     assert "step 24" in earlier["data"][-1]["hovertemplate"]
     domains = [axis["domain"] for name, axis in small["layout"].items() if name.startswith(("xaxis", "yaxis"))]

@@ -19,7 +19,8 @@ from tests.core import hostile
 from tests.core.checkpoint_files import hugging_face, save
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SECONDS, MEGABYTES = 1.0, 200.0
+MILLION_LISTS, MEGABYTES = 1.5, 200.0
+"""Most time a file may take, told in what making and dropping a million lists takes on the same processor."""
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,8 @@ def test_hostile_files_are_refused_and_nothing_runs(which: str, opened: dict[str
     assert len(found) > {"payloads": 1000, "bombs": 90}[which]
     assert {name: answer[3] for name, answer in found.items() if answer[3]} == {}
     assert [name for name, answer in found.items() if answer[0] == "read"] == []
-    for name, (message, seconds, megabytes, _) in found.items():
-        assert seconds <= SECONDS, name
+    for name, (message, time, megabytes, _) in found.items():
+        assert time <= MILLION_LISTS, name
         assert megabytes <= MEGABYTES, name
         assert message.startswith("`"), name
         assert len(message) < 400, name

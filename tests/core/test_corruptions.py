@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import sys
 import types
 import warnings
@@ -123,7 +124,8 @@ def test_each_severity_is_stronger_and_the_input_stays(kind: str, side: int) -> 
     assert np.array_equal(images, before)
     assert distances[0] > 0
     if kind != "spatter":  # From water to mud its distance need not grow.
-        assert distances == sorted(distances)
+        # Blurs of radius 6 and 8 at one σ hardly differ: a pixel between two levels goes either way on another processor.
+        assert all(later >= earlier - 0.001 for earlier, later in itertools.pairwise(distances))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -130,5 +130,5 @@ def test_whoever_asks_learns_what_a_run_evaluates(
     assert (found.label, found.done, found.total) == ("Evaluating task 2 of 3, image", 40, 96)
     seen.set()
     until(lambda: store.run(run_id).status == "done")
-    jobs.shutdown()
+    jobs.worker.close()
     store.close()

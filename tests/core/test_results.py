@@ -11,7 +11,7 @@ import pytest
 
 from core.export.results import build, contest, winners
 from core.statistics import Estimate
-from core.store import RunRecord, Store
+from core.store import RunRecord, Store, WhatIf
 from core.studies.base import title_of
 from core.studies.engine.result import Column, Row, Table
 
@@ -76,5 +76,5 @@ def by_hand(records: list[RunRecord]) -> RunRecord:
     """The first run once more, with a λ that a person changed and with an accuracy that nothing reaches."""
     report = records[0].report or {}
     report = report | {"average_accuracy": 1.0, "tasks": [task | {"accuracy": 1.0} for task in report["tasks"]]}
-    changed = {"of": records[0].id, "step": 1, "edits": []}
-    return replace(records[0], id="e" * 12, report=report, execution=records[0].execution | {"what_if": changed})
+    execution = replace(records[0].execution, what_if=WhatIf(records[0].id, 1, ()))
+    return replace(records[0], id="e" * 12, report=report, execution=execution)

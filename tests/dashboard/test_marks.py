@@ -10,7 +10,7 @@ import pytest
 
 from core import methods
 from core.store import RunRecord, Store
-from dashboard.charts.references import Found
+from dashboard.charts.references import MarksOfSuite
 from tests.dashboard import synthetic
 
 ARITHMETIC = methods.get("task_arithmetic").Settings().model_dump(mode="json")
@@ -39,7 +39,7 @@ def arithmetic(store: Store, accuracy: float, *, hashes: Any = None, execution: 
 
 
 def marks(store: Store, record: RunRecord, images: str) -> dict[str, tuple[str, list[float | None]]]:
-    found = Found(store, None).of(record, store.evaluations(record.id))  # type: ignore[arg-type]
+    found = MarksOfSuite(store, None).of(record, store.evaluations(record.id))  # type: ignore[arg-type]
     return {one["name"]: (one["title"], one["values"]) for one in found.marks(record.tasks)[images]}
 
 

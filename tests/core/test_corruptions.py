@@ -124,7 +124,7 @@ def test_each_severity_is_stronger_and_the_input_stays(kind: str, side: int) -> 
     assert np.array_equal(images, before)
     assert distances[0] > 0
     if kind != "spatter":  # From water to mud its distance need not grow.
-        # Blurs of radius 6 and 8 at one σ hardly differ: a pixel between two levels goes either way on another processor.
+        # Blurs of radius 6 and 8 at one σ hardly differ: a pixel between two levels goes either way.
         assert all(later >= earlier - 0.001 for earlier, later in itertools.pairwise(distances))
 
 

@@ -22,6 +22,15 @@ from core.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH = [sys.executable, str(ROOT / "launch.py")]
+UNHURRIED = """
+import sys, time
+import launch
+from core.store import Store
+record = Store.record
+Store.record = lambda *step: (record(*step), time.sleep(0.2))[0]
+launch.main()
+"""
+"""The command line with a pause after each step, so that a signal finds the run under way on a busy machine too."""
 Cli = Callable[..., Any]
 
 
@@ -41,11 +50,16 @@ def _steps_done(store: Store) -> int:
 def test_ctrl_c_gives_130_and_a_hint_and_resume_equals_never_having_stopped(
     cli: Cli, tiny_suite: Path, home: Path, tmp_path: Path
 ) -> None:
-    command = ["merge", str(tiny_suite), "--set", "steps=1500", "--set", "lr=0.01"]
+    command = ["merge", str(tiny_suite), "--set", "steps=200", "--set", "lr=0.01"]
     whole = cli(*command, "--json", "--runs", tmp_path / "other").data
     Store.open(home / "runs").close()
     process = subprocess.Popen(
-        [*LAUNCH, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        [sys.executable, "-c", UNHURRIED, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     with Store.open(home / "runs", write=False) as store:
         _wait(lambda: _steps_done(store) >= 5, process)

@@ -29,6 +29,7 @@ import torch
 from core.encoders.precision import choose_device
 from tests.bench import gpu_same, gpu_speed
 from tests.bench.made import make
+from tests.tiny import make_suite
 
 Section = Callable[[], Any]
 VIEWER_SECONDS = 60
@@ -84,9 +85,11 @@ def _machine(device: torch.device) -> dict[str, Any]:
 
 
 def _sections(device: str, folder: Path, small: bool) -> Iterator[tuple[str, Section]]:
-    arch, experts, batch, steps = ("ViT-S-32-alt", 2, 2, 2) if small else ("ViT-B-32", 8, 16, 20)
+    arch, experts, batch, steps = ("tiny", 2, 2, 2) if small else ("ViT-B-32", 8, 16, 20)
     precision = "bfloat16"
     speed, same = gpu_speed, gpu_same
+    tiny = str(make_suite(folder / "tiny"))
+    suites = {"tiny": tiny} if small else {"demo": "demo", "tiny": tiny}
     few = partial(make, arch, experts, 4 * batch, device=device)
 
     def step(arch: str, experts: int, steps: int = steps, precision: str = precision) -> tuple[str, Section]:
@@ -94,7 +97,7 @@ def _sections(device: str, folder: Path, small: bool) -> Iterator[tuple[str, Sec
         return title, lambda: speed.step(arch, experts, batch, steps, device, precision)
 
     yield step(arch, experts)
-    yield "trajectory", lambda: same.trajectories(device, 3 if small else 20, folder)
+    yield "trajectory", lambda: same.trajectories(device, 3 if small else 20, suites)
     yield "resume float32", lambda: same.resumes(partial(few, precision="float32"), 2 if small else 10)
     yield "resume bfloat16", lambda: same.resumes(partial(few, precision=precision), 2 if small else 10)
     yield "combine and contract", lambda: speed.parts(arch, experts, device)
@@ -102,7 +105,7 @@ def _sections(device: str, folder: Path, small: bool) -> Iterator[tuple[str, Sec
     yield "fusionbench", lambda: speed.fusionbench(arch, experts, batch, 2 if small else 5, device)
     yield "500 steps", lambda: speed.many_steps(arch, experts, batch, 4 if small else 500, device, precision)
     marks = (0, 1, 2) if small else (0, 50, 100, 200)
-    yield "time to accuracy", lambda: speed.time_to_accuracy(device, marks)
+    yield "time to accuracy", lambda: speed.time_to_accuracy(tiny if small else "demo", device, marks)
     if not small:
         yield "captured plain pass", lambda: speed.captured_floor(arch, experts, batch, precision)
         for other, count in [("ViT-L-14", 8), ("ViT-B-16", 8), ("ViT-B-32", 20), ("ViT-L-14", 20)]:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,7 +21,6 @@ from core.problem.problem import Problem
 from core.step import State, Step
 from core.store.state import pack, unpack
 from core.suite.find import find
-from tests.tiny import make_suite
 
 LR = 0.01
 """Larger than the default, so that few steps move λ far."""
@@ -39,38 +37,32 @@ def full_float32() -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
-def trajectories(device: str, steps: int, folder: Path) -> dict[str, Any]:
+PRECISIONS = ("float64", "float32", "bfloat16", "auto")
+
+
+def trajectories(device: str, steps: int, suites: dict[str, str]) -> dict[str, Any]:
     """λ of AdaMerging after each step: how far the device is from the CPU, and each precision from float64."""
-    suites = {"demo": "demo", "tiny": str(make_suite(folder / "tiny"))}
     return {name: _trajectory(suite, device, steps) for name, suite in suites.items()}
 
 
 def _trajectory(suite: str, device: str, steps: int) -> dict[str, Any]:
     found: dict[str, Any] = {"steps": steps, "lr": LR, "batch": 16}
-    paths: dict[tuple[str, str], Tensor] = {}
-    for place, precision in [(device, p) for p in ("float64", "float32", "bfloat16", "auto")] + [
-        ("cpu", "float64"),
-        ("cpu", "float32"),
+    paths: dict[str, Tensor] = {}
+    for label, place, precision in [
+        *((f"device_{precision}", device, precision) for precision in PRECISIONS),
+        ("cpu_float64", "cpu", "float64"),
+        ("cpu_float32", "cpu", "float32"),
     ]:
         problem = load(find(suite), device=place, precision=precision, micro_batch=128)
         with full_float32():
-            paths[place if place == "cpu" else "device", precision] = torch.stack(
-                [raw(step) for step in taken(problem, steps)]
-            ).double()
+            paths[label] = torch.stack([raw(step) for step in taken(problem, steps)]).double()
         if precision == "auto":
             found["auto_chose"] = problem.precision
-    exact = paths["cpu", "float64"]
-    found["moved"] = (exact[-1] - exact[0]).abs().max().item()
-    for name, one, other in [
-        ("device_float64_from_cpu_float64", ("device", "float64"), ("cpu", "float64")),
-        ("device_float32_from_cpu_float32", ("device", "float32"), ("cpu", "float32")),
-        ("cpu_float32_from_cpu_float64", ("cpu", "float32"), ("cpu", "float64")),
-        ("device_float32_from_cpu_float64", ("device", "float32"), ("cpu", "float64")),
-        ("device_bfloat16_from_cpu_float64", ("device", "bfloat16"), ("cpu", "float64")),
-        ("device_auto_from_cpu_float64", ("device", "auto"), ("cpu", "float64")),
-    ]:  # fmt: skip
+    found["moved"] = (paths["cpu_float64"][-1] - paths["cpu_float64"][0]).abs().max().item()
+    pairs = [(label, "cpu_float64") for label in paths if label != "cpu_float64"]
+    for one, other in [*pairs, ("device_float32", "cpu_float32")]:
         apart = (paths[one] - paths[other]).abs().amax((1, 2))
-        found[name] = {"largest": apart.max().item(), "last": apart[-1].item()}
+        found[f"{one}_from_{other}"] = {"largest": apart.max().item(), "last": apart[-1].item()}
     return found
 
 

@@ -154,9 +154,9 @@ def many_steps(arch: str, experts: int, batch: int, steps: int, device: str, pre
     return {"arch": arch, "experts": experts, "steps": steps, "seconds": round(time.perf_counter() - begin, 3)}
 
 
-def time_to_accuracy(device: str, marks: tuple[int, ...]) -> dict[str, Any]:
-    """Layer-wise AdaMerging on the demo suite: mean accuracy on the test images against seconds of learning."""
-    suite = find("demo")
+def time_to_accuracy(name: str, device: str, marks: tuple[int, ...]) -> dict[str, Any]:
+    """Layer-wise AdaMerging on a suite: mean accuracy on the test images against seconds of learning."""
+    suite = find(name)
     begin = time.perf_counter()
     problem = load(suite, device=device)
     found: dict[str, Any] = {"seconds_to_load": round(time.perf_counter() - begin, 2), **problem.execution}

@@ -7,11 +7,12 @@ import math
 import torch
 
 from core.encoders.encoder import Encoder, micro_batch_for
-from core.encoders.models import architecture, build_visual
+from core.encoders.models import Architecture, architecture, build_visual
 from core.encoders.precision import choose_device
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.tasks import Images
+from tests.tiny import CONFIG
 
 CLASSES = 10
 
@@ -21,7 +22,8 @@ def make(
 ) -> Problem:
     """`experts` random task vectors around a randomly initialised base, and `images` random images a task."""
     torch.manual_seed(0)
-    kind, place = architecture(arch), choose_device(device)
+    kind = Architecture(arch, CONFIG) if arch == "tiny" else architecture(arch)
+    place = choose_device(device)
     encoder = Encoder(kind, place, precision)
     state = build_visual(kind, str(place)).state_dict()
     names, shapes = tuple(encoder.parameter_shapes), tuple(encoder.parameter_shapes.values())

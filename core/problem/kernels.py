@@ -19,9 +19,10 @@ PIECE = 2**16
 BLOCK = 1024
 
 
-@triton.jit
-def _combine(origin, deltas, rows, out, begins, ends, groups, stride, K: tl.constexpr, BLOCK: tl.constexpr,
-             ALIGN: tl.constexpr):  # type: ignore[no-untyped-def]  # fmt: skip
+@triton.jit  # type: ignore[untyped-decorator]  # Triton has no types, and compiles annotations too
+def _combine(  # type: ignore[no-untyped-def]
+    origin, deltas, rows, out, begins, ends, groups, stride, K: tl.constexpr, BLOCK: tl.constexpr, ALIGN: tl.constexpr
+):
     piece = tl.program_id(0)
     begin = tl.multiple_of(tl.load(begins + piece), ALIGN)
     end = tl.multiple_of(tl.load(ends + piece), ALIGN)
@@ -36,9 +37,11 @@ def _combine(origin, deltas, rows, out, begins, ends, groups, stride, K: tl.cons
         tl.store(out + at, total, mask=inside)
 
 
-@triton.jit
-def _contract(gradient, deltas, parts, begins, ends, stride, K: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr,
-              ALIGN: tl.constexpr):  # type: ignore[no-untyped-def]  # fmt: skip
+@triton.jit  # type: ignore[untyped-decorator]
+def _contract(  # type: ignore[no-untyped-def]
+    gradient, deltas, parts, begins, ends, stride,
+    K: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr, ALIGN: tl.constexpr,
+):  # fmt: skip
     piece = tl.program_id(0)
     begin = tl.multiple_of(tl.load(begins + piece), ALIGN)
     end = tl.multiple_of(tl.load(ends + piece), ALIGN)

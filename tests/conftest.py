@@ -19,6 +19,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import torch  # noqa: E402  (the thread limits above have to be set first)
 
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # Before Triton is imported: our kernels then run on the CPU.
+
 from tests.tiny import make_suite  # noqa: E402
 
 torch.set_num_threads(1)

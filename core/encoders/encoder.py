@@ -14,7 +14,9 @@ from core.encoders.models import Architecture, build_visual, computed_buffers
 from core.encoders.preprocessing import normalise
 
 ACTIVATIONS = 256 * 2**20
-"""Bytes of saved activations that a micro-batch may take."""
+"""Bytes of saved activations that a micro-batch may take on the CPU, whose caches are small."""
+SHARE = 0.5
+"""Share of a GPU's free memory that they may take there: the more images, the less each costs."""
 
 
 def _nothing() -> None:
@@ -104,5 +106,15 @@ def _total(forward: Callable[[], Tensor], saved: dict[int, int]) -> int:
 
 
 def micro_batch_for(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> int:
-    """How many images to push through at once: as many as `ACTIVATIONS` holds, 4 to 1,024."""
-    return int(min(max(ACTIVATIONS // activation_bytes(encoder, weights, images), 4), 1024))
+    """How many images to push through at once: as many as `activation_room` holds, 4 to 1,024.
+
+    On a GPU a power of two, so that a little more or less free memory does not change the last bits of results.
+    """
+    room = activation_room(encoder.device)
+    size = int(min(max(room // activation_bytes(encoder, weights, images), 4), 1024))
+    return size if encoder.device.type == "cpu" else 2 ** (size.bit_length() - 1)
+
+
+def activation_room(device: torch.device) -> int:
+    """Bytes of saved activations that a micro-batch may take."""
+    return int(SHARE * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else ACTIVATIONS

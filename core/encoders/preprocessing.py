@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import takewhile
 
 import PIL
@@ -54,5 +55,10 @@ def normalise(arch: Architecture, images: Tensor) -> Tensor:
             x = nn.functional.interpolate(x, size=resized, mode=arch.interpolation, antialias=True).clamp(0, 1)
     top, left = (x.shape[-2] - wanted[0]) // 2, (x.shape[-1] - wanted[1]) // 2
     x = x[..., top : top + wanted[0], left : left + wanted[1]]
-    mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in (arch.mean, arch.std))
-    return (x - mean) / std
+    return (x - _per_channel(arch.mean, x.device)) / _per_channel(arch.std, x.device)
+
+
+@lru_cache(maxsize=8)
+def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Kept: a copy to a GPU makes the host wait for all that was asked of it before."""
+    return torch.tensor(values, device=device).view(1, 3, 1, 1)

@@ -82,8 +82,8 @@ class Batches:
         return [self._next(task, stream.next()) for task, stream in self._streams.items()]
 
     def _next(self, task: str, chosen: Tensor) -> Batch:
-        images = self._problem.split(task, self._split)
-        pixels = images.pixels[chosen]
+        images, held = self._problem.split(task, self._split), self._problem.near(task, self._split)
+        pixels = held[chosen.to(held.device)] if isinstance(held, Tensor) else held[chosen]
         match self._objective.target:
             case Target.LABELS if images.labels is not None:
                 return Batch(task, pixels, images.labels[chosen])

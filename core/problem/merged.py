@@ -40,7 +40,8 @@ class Measured:
     """Task -> mean loss of its batch, in nats; what is minimised is their sum."""
     entropies: dict[str, float]
     gradient: Tensor = field(default_factory=lambda: torch.zeros(0))
-    """dL/dλ `[groups, tasks]`, where λ is what was merged (after a clamp); empty where λ is not what is learned."""
+    """dL/dλ `[groups, tasks]` on the CPU, where λ is what was merged (after a clamp); empty where λ is not what is
+    learned."""
     predictions: dict[str, Tensor] = field(default_factory=dict)
     """Task -> mean of the predicted probabilities over its batch, `[classes]` on the CPU."""
 
@@ -95,8 +96,8 @@ class EncoderGradient:
         count = sum(len(batch.images) for batch in batches)
         if self.gradient is self.weights:
             with torch.no_grad():
-                for name in self._names:
-                    self._leaves[name].copy_(self._given[name])
+                names = self._names
+                torch._foreach_copy_([self._leaves[name] for name in names], [self._given[name] for name in names])
         sums = self._problem.within_memory(count, lambda size: self._accumulate(batches, objective, size))
         self._spent = self.weights._version
         return sums
@@ -121,8 +122,7 @@ def accumulate(
 
     `size` images at most are pushed through together.
     """
-    heads, double = problem.heads, torch.float64
-    sums = {b.task: Sums(torch.zeros(2, dtype=double), torch.zeros(len(heads[b.task]), dtype=double)) for b in batches}
+    parts: list[tuple[str, Tensor]] = []
     for pieces in _micro_batches(batches, size):
         problem.tick()
         prepared = encoder.prepare(torch.cat([piece.images for piece, _ in pieces]))
@@ -130,15 +130,20 @@ def accumulate(
             features = encoder.features(weights, prepared)
         total = features.new_zeros(())
         for (piece, share), own in zip(pieces, features.split([len(p.images) for p, _ in pieces]), strict=True):
-            logits = own @ heads[piece.task].T
+            logits = own @ problem.heads[piece.task].T
             target = piece.target.to(logits.device) if piece.target is not None else None
             loss = objective.per_sample(logits, target).sum() * share
             total = total + loss
-            spread = entropy(logits.detach()).sum() * share
-            sums[piece.task].values += torch.stack([loss.detach(), spread]).cpu().double()
-            sums[piece.task].predictions += (logits.detach().softmax(-1).sum(0) * share).cpu().double()
+            logits = logits.detach()
+            found = (loss.detach()[None], entropy(logits).sum()[None] * share, logits.softmax(-1).sum(0) * share)
+            parts.append((piece.task, torch.cat(found)))
         total.backward()
-    return sums
+    # Read once, after everything has been asked of the device: each read waits for all that was asked before.
+    read = torch.cat([part for _, part in parts]).cpu().double().split([len(part) for _, part in parts])
+    sums: dict[str, Tensor] = {}
+    for (task, _), part in zip(parts, read, strict=True):
+        sums[task] = sums[task] + part if task in sums else part
+    return {task: Sums(found[:2], found[2:]) for task, found in sums.items()}
 
 
 def _narrowed(weights: Tensor) -> Tensor:
@@ -175,7 +180,7 @@ class MergedModel:
             self._vectors.combine(coefficients, self._grouping.row_of, out=self._pass.weights)
         sums = self._pass.run(batches, objective)
         rows = len(self._grouping.groups)
-        return Measured.of(sums, self._vectors.contract(self._pass.gradient, self._grouping.row_of, rows))
+        return Measured.of(sums, self._vectors.contract(self._pass.gradient, self._grouping.row_of, rows).cpu())
 
 
 def _micro_batches(batches: Sequence[Batch], size: int) -> list[list[tuple[Batch, float]]]:

@@ -17,6 +17,8 @@ from core.step import Features
 from core.tasks import SPLITS, Images, Pixels
 
 T = TypeVar("T")
+HELD = 0.25
+"""Share of a GPU's free memory that images may take there."""
 
 
 def _never() -> None:
@@ -55,6 +57,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         self._loaded: dict[tuple[str, str], Images] = {}
+        self._near: dict[tuple[str, str], Tensor] = {}
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -108,6 +111,18 @@ class Problem:
     def images(self, task: str, split: str = "test") -> Pixels:
         """Pixels uint8 `[N, H, W, 3]`."""
         return self.split(task, split).pixels
+
+    def near(self, task: str, split: str) -> Pixels:
+        """Pixels uint8 `[N, H, W, 3]` on the device, where all of them fit a share of its free memory; else as `images`
+        gives them. For images that are asked for again and again."""
+        pixels = self.images(task, split)
+        if self.device.type != "cuda" or not isinstance(pixels, Tensor):
+            return pixels
+        if (task, split) not in self._near:
+            held = sum(known.nbytes for known in self._near.values() if known.is_cuda)
+            fits = held + pixels.nbytes <= HELD * (held + torch.cuda.mem_get_info(self.device)[0])
+            self._near[task, split] = pixels.to(self.device) if fits else pixels
+        return self._near[task, split]
 
     def labels(self, task: str, split: str = "test") -> Tensor | None:
         """Labels int64 `[N]`, or None where they are not known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,9 +37,13 @@ class TaskVectors:
     """Where `deltas` lie."""
 
     @property
+    def _sizes(self) -> list[int]:
+        return [math.prod(shape) for shape in self.shapes]
+
+    @property
     def spans(self) -> list[slice]:
         """Where each parameter tensor lies in the D columns."""
-        ends = list(accumulate(math.prod(shape) for shape in self.shapes))
+        ends = list(accumulate(self._sizes))
         return [slice(begin, end) for begin, end in zip([0, *ends], ends, strict=False)]
 
     @property
@@ -108,25 +113,38 @@ class TaskVectors:
         """θ₀ + Σ_k λ[g, k] τ_k as one vector `[D]`; `rows` is λ `[G, K]`, `row_of` the row of each parameter tensor."""
         out = torch.empty_like(self.origin) if out is None else out
         rows = rows.to(self.origin)
+        if self._fused():
+            from core.problem import kernels
+
+            return kernels.combine(self.origin, self.deltas, rows, self._sizes, row_of, out)
         for at, part in self._pieces():
             torch.addmv(self.origin[part], self._wide(part).T, rows[row_of[at]], out=out[part])
         return out
 
     def contract(self, gradient: Tensor, row_of: Sequence[int], rows: int) -> Tensor:
         """⟨gradient, τ_k⟩ summed inside each group, `[rows, K]`: the exact gradient with respect to λ."""
+        if self._fused():
+            from core.problem import kernels
+
+            return kernels.contract(gradient, self.deltas, self._sizes, row_of, rows)
         total = torch.zeros(rows, len(self.tasks), dtype=gradient.dtype, device=gradient.device)
         for at, part in self._pieces():
             total[row_of[at]] += torch.mv(self._wide(part), gradient[part])
         return total
 
     def _pieces(self) -> Iterator[tuple[int, slice]]:
-        """Index of the parameter tensor and columns, cut small only where deltas have to be widened."""
-        size = self.deltas.shape[1] if self.deltas.dtype == self.origin.dtype else CHUNK
+        """Index of the parameter tensor and columns, cut small only where deltas have to be widened on the CPU."""
+        cut = self.deltas.dtype != self.origin.dtype and self.deltas.device.type == "cpu"
+        size = CHUNK if cut else self.deltas.shape[1]
         for at, span in enumerate(self.spans):
             for begin in range(span.start, span.stop, size):
                 part = slice(begin, min(begin + size, span.stop))
                 yield at, part
                 self.passed(self.deltas[:, part])
+
+    def _fused(self) -> bool:
+        """Whether one kernel reads all: on CUDA, where Triton came with PyTorch (it does on Linux)."""
+        return self.deltas.is_cuda and self.deltas.stride(1) == 1 and importlib.util.find_spec("triton") is not None
 
     def _wide(self, part: slice) -> Tensor:
         return self.deltas[:, part].to(self.origin)

@@ -14,12 +14,17 @@ from fusion_bench.models.wrappers.layer_wise_fusion import LayerWiseMergedModel,
 from core.encoders.models import build
 from core.objectives.entropy import entropy
 from core.problem.loading import load
+from core.problem.problem import Problem
 from core.suite.find import find
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
+def loaded(options: argparse.Namespace) -> Problem:
+    """The suite in float32, as FusionBench ships."""
+    return load(find(str(options.suite)), device=options.device, precision="float32", deltas="float32")
+
+
+def measure(problem: Problem, options: argparse.Namespace) -> dict[str, Any]:
     """Its steps on the same weights, images and heads: forward and backward per task, graph kept, then merge."""
-    problem = load(find(str(options.suite)), device=options.device, precision="float32", deltas="float32")
     vectors = problem.task_vectors
     base = build(problem.encoder.arch, device="meta").visual
     base.load_state_dict({name: tensor.clone() for name, tensor in vectors.base.items()}, assign=True)

@@ -21,15 +21,20 @@ from core.problem.problem import Problem
 from core.suite.find import find
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Load the suite as `merge` does and take steps of layer-wise AdaMerging."""
-    problem = load(find(str(options.suite)), device=options.device, precision=options.precision)
+def loaded(options: argparse.Namespace) -> Problem:
+    """The suite, loaded as `merge` does."""
+    return load(find(str(options.suite)), device=options.device, precision=options.precision)
+
+
+def measure(problem: Problem, options: argparse.Namespace) -> dict[str, Any]:
+    """Take steps of layer-wise AdaMerging."""
     steps = methods.get("adamerging").steps(problem, LearningSettings(steps=options.steps + 2, batch=options.batch))
     seconds = [step.seconds for step in steps][2:]
     mixture = Mixture.of(problem.task_vectors, "tensor")
     vectors, grouping = mixture.vectors, mixture.grouping
     rows = torch.full((len(grouping.groups), len(vectors.tasks)), 0.3)
     out = torch.empty_like(vectors.origin)
+    out.sum().item()  # Waits for the device.
     begin = time.perf_counter()
     vectors.combine(rows, grouping.row_of, out=out)
     vectors.contract(out, grouping.row_of, len(grouping.groups)).sum().item()
@@ -37,23 +42,26 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     median = statistics.median(seconds)
     return {
         **problem.execution,
-        "step_seconds": round(median, 4),
+        "step_seconds": round(median, 5),
         "merge_and_contraction_share": round(extra / median, 4),
     }
 
 
-def measure_floor(options: argparse.Namespace) -> dict[str, Any]:
+def measure_floor(problem: Problem, options: argparse.Namespace) -> dict[str, Any]:
     """Our whole step in turns with the plain pass, so that both see the same machine: the median of the ratios."""
-    problem = load(find(str(options.suite)), device=options.device, precision=options.precision)
     settings = LearningSettings(steps=options.steps + 2, batch=options.batch)
     ours = methods.get("adamerging").steps(problem, settings)
     next(ours)  # Step 0 costs nothing.
-    plain = _plain_pass(problem, options.batch)
-    ratios = []
+    plain = plain_pass(problem, options.batch)
+    ratios, floors = [], []
     for _ in range(options.steps + 1):
         floor = min(_seconds(plain, whole) for whole in (True, False))
         ratios.append(next(ours).seconds / floor)
-    return {"step_over_floor": round(statistics.median(ratios[1:]), 4)}
+        floors.append(floor)
+    return {
+        "step_over_floor": round(statistics.median(ratios[1:]), 4),
+        "floor_seconds": round(statistics.median(floors[1:]), 5),
+    }
 
 
 def _seconds(plain: Callable[[bool], None], whole: bool) -> float:
@@ -62,25 +70,24 @@ def _seconds(plain: Callable[[bool], None], whole: bool) -> float:
     return time.perf_counter() - begin
 
 
-def _plain_pass(problem: Problem, batch: int) -> Callable[[bool], None]:
+def plain_pass(problem: Problem, batch: int, wait: bool = True) -> Callable[[bool], None]:
     """Forward and backward of all tasks' images through an ordinary module with the base's weights.
 
-    In one piece or in our micro-batches: whichever is faster here is the floor.
+    In one piece or in our micro-batches: whichever is faster here is the floor. `wait`: until the device is done.
     """
     vectors = problem.task_vectors
     model = build(problem.encoder.arch, device="meta").visual
     model.load_state_dict({n: w.clone() for n, w in vectors.base.items()}, assign=True)
     model.requires_grad_(True)
-    images = [problem.images(task)[:batch] for task in vectors.tasks]
+    images = [problem.near(task, "test")[:batch] for task in vectors.tasks]
     autocast = torch.autocast(problem.device.type, torch.bfloat16, enabled=problem.precision == "bfloat16")
 
     def loss(features: Tensor, first: int) -> Tensor:
         features = torch.nn.functional.normalize(features.float(), dim=-1)
-        owner = torch.arange(first, first + len(features)) // batch
         total = features.new_zeros(())
-        for task in owner.unique().tolist():
-            logits = features[owner == task] @ problem.heads[vectors.tasks[task]].T
-            total = total + entropy(logits).sum() / batch
+        for at in range(first // batch, -(-(first + len(features)) // batch)):
+            own = features[max(at * batch - first, 0) : (at + 1) * batch - first]
+            total = total + entropy(own @ problem.heads[vectors.tasks[at]].T).sum() / batch
         return total
 
     def run(whole: bool) -> None:
@@ -92,6 +99,7 @@ def _plain_pass(problem: Problem, batch: int) -> Callable[[bool], None]:
                 features = model(problem.encoder.prepare(part))
             loss(features, at).backward()
             at += len(part)
-        next(model.parameters()).sum().item()  # Waits for the device.
+        if wait:
+            next(model.parameters()).sum().item()
 
     return run

@@ -68,9 +68,9 @@ def _run(part: str, options: argparse.Namespace) -> dict[str, Any]:
 
 PARTS: dict[str, Any] = {
     "suite": lambda o: suite.make_suite(o.suite.parent, o.arch, o.experts, 2 * o.batch) and None,
-    "ours": our_step.measure,
-    "floor": our_step.measure_floor,
-    "fusionbench": fusionbench_loop.measure,
+    "ours": lambda o: our_step.measure(our_step.loaded(o), o),
+    "floor": lambda o: our_step.measure_floor(our_step.loaded(o), o),
+    "fusionbench": lambda o: fusionbench_loop.measure(fusionbench_loop.loaded(o), o),
 }
 
 

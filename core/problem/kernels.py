@@ -1,0 +1,100 @@
+"""θ₀ + Σ λ τ and its transpose as one kernel each, which reads narrow task vectors once and sums as precisely as θ₀ is.
+
+Written in Triton, which comes with PyTorch for CUDA. Columns are cut into pieces that never cross a parameter tensor,
+so that a piece has one row of λ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+PIECE = 2**16
+"""Columns of one program. Its partial sums are added up in a second pass, in a fixed order: no atomic additions."""
+BLOCK = 1024
+
+
+@triton.jit  # type: ignore[untyped-decorator]  # Triton has no types, and compiles annotations too
+def _combine(  # type: ignore[no-untyped-def]
+    origin, deltas, rows, out, begins, ends, groups, stride, K: tl.constexpr, BLOCK: tl.constexpr, ALIGN: tl.constexpr
+):
+    piece = tl.program_id(0)
+    begin = tl.multiple_of(tl.load(begins + piece), ALIGN)
+    end = tl.multiple_of(tl.load(ends + piece), ALIGN)
+    row = rows + tl.load(groups + piece) * K
+    for first in range(begin, end, BLOCK):
+        at = first + tl.arange(0, BLOCK)
+        inside = at < end
+        total = tl.load(origin + at, mask=inside, other=0.0)
+        for k in tl.static_range(K):
+            tau = tl.load(deltas + k * tl.cast(stride, tl.int64) + at, mask=inside, other=0.0)
+            total += tl.load(row + k) * tau.to(total.dtype)
+        tl.store(out + at, total, mask=inside)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _contract(  # type: ignore[no-untyped-def]
+    gradient, deltas, parts, begins, ends, stride,
+    K: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr, ALIGN: tl.constexpr,
+):  # fmt: skip
+    piece = tl.program_id(0)
+    begin = tl.multiple_of(tl.load(begins + piece), ALIGN)
+    end = tl.multiple_of(tl.load(ends + piece), ALIGN)
+    k = tl.arange(0, WIDE)
+    task = deltas + k[:, None] * tl.cast(stride, tl.int64)
+    total = tl.full((WIDE, BLOCK), 0.0, gradient.dtype.element_ty)
+    for first in range(begin, end, BLOCK):
+        at = first + tl.arange(0, BLOCK)
+        slope = tl.load(gradient + at, mask=at < end, other=0.0)
+        tau = tl.load(task + at[None, :], mask=(k[:, None] < K) & (at[None, :] < end), other=0.0)
+        total += tau.to(total.dtype) * slope[None, :]
+    tl.store(parts + piece * K + k, tl.sum(total, 1), mask=k < K)
+
+
+def combine(
+    origin: Tensor, deltas: Tensor, rows: Tensor, sizes: Sequence[int], row_of: Sequence[int], out: Tensor
+) -> Tensor:
+    """θ₀ + Σ_k λ[g, k] τ_k into `out` `[D]`; the parameter tensors have `sizes` columns and rows `row_of` of λ."""
+    begins, ends, groups, align = _pieces(tuple(sizes), tuple(row_of), origin.device)
+    _combine[len(begins),](
+        origin, deltas, rows.contiguous(), out, begins, ends, groups, deltas.stride(0), len(deltas), BLOCK, align
+    )
+    torch.autograd.graph.increment_version(out)  # As PyTorch's own writing does.
+    return out
+
+
+def contract(gradient: Tensor, deltas: Tensor, sizes: Sequence[int], row_of: Sequence[int], rows: int) -> Tensor:
+    """⟨gradient, τ_k⟩ summed inside each group, `[rows, K]`."""
+    begins, ends, _, align = _pieces(tuple(sizes), tuple(row_of), gradient.device)
+    tasks = len(deltas)
+    parts = torch.empty(len(begins), tasks, dtype=gradient.dtype, device=gradient.device)
+    wide = triton.next_power_of_2(tasks)
+    block = max(BLOCK // max(wide // 8, 1), 64)  # The sums of a program stay in registers.
+    _contract[len(begins),](gradient, deltas, parts, begins, ends, deltas.stride(0), tasks, wide, block, align)
+    return (_members(tuple(sizes), tuple(row_of), rows, gradient.device) @ parts.double()).to(gradient)
+
+
+@lru_cache(maxsize=4)
+def _pieces(
+    sizes: tuple[int, ...], row_of: tuple[int, ...], device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, int]:
+    """Begin, end and row of λ of each piece, int64; and a power of two up to 16 that divides all of them."""
+    table, begin = [], 0
+    for size, row in zip(sizes, row_of, strict=True):
+        table += [(at, min(at + PIECE, begin + size), row) for at in range(begin, begin + size, PIECE)]
+        begin += size
+    align = next(power for power in (16, 8, 4, 2, 1) if all(size % power == 0 for size in sizes))
+    begins, ends, groups = torch.tensor(table).T.contiguous().to(device)
+    return begins, ends, groups, align
+
+
+@lru_cache(maxsize=4)
+def _members(sizes: tuple[int, ...], row_of: tuple[int, ...], rows: int, device: torch.device) -> Tensor:
+    """`[rows, pieces]`, 1 where a piece belongs to a row: a product with it is a sum whose order never changes."""
+    groups = _pieces(sizes, row_of, device)[2]
+    return (groups == torch.arange(rows, device=device)[:, None]).double()

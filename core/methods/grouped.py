@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -12,12 +12,12 @@ from core.insight.advice import by_depth
 from core.insight.similarity import similarity
 from core.learning import starts
 from core.problem.grouping import block_of
-from core.problem.method import Method, Outcome, State, Step, Weights
+from core.problem.method import Outcome, Weights
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.settings import MethodSettings, setting
 from core.techniques.partition import partition, trunk
-from core.techniques.tensorwise import PARTS, Parts
+from core.techniques.tensorwise import Staged
 
 
 class GroupedSettings(MethodSettings):
@@ -37,7 +37,7 @@ class GroupedSettings(MethodSettings):
     )  # fmt: skip
 
 
-class Grouped(Method[GroupedSettings]):
+class Grouped(Staged[GroupedSettings]):
     """θ_group = merge of the group's experts; the first blocks may come from the merge of all experts."""
 
     name = "grouped"
@@ -51,10 +51,9 @@ class Grouped(Method[GroupedSettings]):
     single = False
     Settings = GroupedSettings
 
-    def steps(self, problem: Problem, settings: GroupedSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a tenth of the merges."""
-        vectors, parts = problem.task_vectors, Parts()
-        yield from parts.until(0)
+    def work(self, problem: Problem, settings: GroupedSettings) -> Generator[float, None, Outcome]:
+        """Merge after merge."""
+        vectors = problem.task_vectors
         found = similarity(vectors)
         groups = partition(found, settings.groups)
         shared = _shared(vectors, trunk(found) if settings.trunk < 0 else settings.trunk)
@@ -62,7 +61,7 @@ class Grouped(Method[GroupedSettings]):
         made: list[Tensor] = []
         for tasks in wanted:
             made.append(_merge(problem, tasks, settings.within))
-            yield from parts.until(len(made) / len(wanted) - 1e-3)
+            yield len(made) / len(wanted)
         if len(wanted) > len(groups):
             common = made.pop()
             for span in (span for span, own in zip(vectors.spans, shared, strict=True) if own):
@@ -73,11 +72,7 @@ class Grouped(Method[GroupedSettings]):
             home = next((at for at, tasks in enumerate(groups) if task in tasks), None)
             return vectors.base if home is None else vectors.named(made[home])
 
-        yield Step(PARTS, outcome=Outcome(weights, single=False))
-
-    def total_steps(self, settings: GroupedSettings) -> int:
-        """The number of parts."""
-        return PARTS
+        return Outcome(weights, single=False)
 
 
 def _shared(vectors: TaskVectors, blocks: int) -> list[bool]:

@@ -15,7 +15,7 @@ from core import paths
 from core.files import remember
 from core.objectives.entropy import entropy
 from core.problem.problem import Problem
-from core.progress import Progress, Silent
+from core.progress import Progress
 from core.step import Features, Outcome, Weights
 
 MEASURED = 2
@@ -108,7 +108,7 @@ def references(
     problem: Problem, split: str = "test", limit: int | None = None, progress: Progress | None = None
 ) -> dict[str, Reference]:
     """Base and expert accuracy of every task; remembered on disk by the content they depend on."""
-    progress = progress or Silent()
+    progress = progress or Progress()
     roles = [(role, task) for task in problem.heads for role in ("base", "expert") if _has(problem, role, task)]
     known = {(role, task): _remembered(problem, role, task, split, limit) for role, task in roles}
     found = {key: evaluation for key, evaluation in known.items() if evaluation is not None}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput, Cancelled
-from core.progress import Silent
+from core.progress import Progress
 from core.tasks.describe import describe
 from core.tasks.zip_upload import unpack
 from tests.core.picture_files import everywhere, huge_png, picture
@@ -188,7 +188,7 @@ def test_a_folder_that_is_there_is_never_touched(tmp_path: Path) -> None:
 
 
 def test_unpacking_can_be_cancelled_and_leaves_nothing(tmp_path: Path) -> None:
-    class Cancelling(Silent):
+    class Cancelling(Progress):
         def advance(self, units: int = 1) -> None:
             raise Cancelled("stop")
 

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from core.errors import BadSuite, MergescopeError
 from core.paths import cache
-from core.progress import Silent
+from core.progress import Progress
 from core.tasks.decode import Unreadable, open_picture
 from core.tasks.listing import Listing
 from core.tasks.sources.base import Source
@@ -150,7 +150,7 @@ class Hub(Source):
         from core.hub.datasets import fetch_dataset
 
         try:
-            fetch_dataset(*self.entry.address, Silent(), lambda: None)
+            fetch_dataset(*self.entry.address, Progress(), lambda: None)
         except MergescopeError as error:
             raise BadSuite(f"Task `{self.task}`: {error}") from None
         return self.entry.snapshot()

@@ -145,12 +145,8 @@ def _measured(problem: Problem, role: str, task: str, split: str, limit: int | N
     weights = vectors.base if role == "base" else vectors.expert(task)
     evaluation = evaluate(problem, weights, task, split, limit, progress=progress)
     if file := _file(problem, role, task, split, limit):
-        remember(file, lambda temporary: _write(temporary, evaluation))
+        remember(file, lambda temporary: temporary.write_text(json.dumps(asdict(evaluation)), "utf-8"))
     return evaluation
-
-
-def _write(file: Path, evaluation: Evaluation) -> None:
-    file.write_text(json.dumps(asdict(evaluation)), "utf-8")
 
 
 def _read(file: Path, task: str) -> Evaluation | None:

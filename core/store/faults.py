@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
 from core.errors import RunFailed
+from core.files import write_atomically
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full. Free some space",
@@ -68,6 +70,12 @@ def plainly(what: str) -> Iterator[None]:
         if is_damage(error):
             raise Damaged(f"{what} failed: {_DAMAGED}") from error
         raise CannotWrite(f"{what} failed: {_of_database(error)}.") from error
+
+
+def put(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make the file at `path`; what was there stays until it is complete. Raises `CannotWrite`."""
+    with plainly(f"Writing {path}"):
+        write_atomically(path, write)
 
 
 def _of_system(error: OSError) -> str:

@@ -10,9 +10,9 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.files import sha256, write_atomically
+from core.files import sha256
 from core.store.artefacts import STATE, Artefacts
-from core.store.faults import Damaged, plainly
+from core.store.faults import Damaged, plainly, put
 from core.store.state import unpack
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def parked(artefacts: Artefacts, run_id: str, number: int, state: State | None) 
 
     path = artefacts.path(run_id, f"{STATE}{number}.safetensors", make=True)
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
-    with plainly(f"Writing {path.name}"):
-        write_atomically(path, lambda temporary: safetensors.torch.save_file(tensors, temporary))
+    put(path, lambda temporary: safetensors.torch.save_file(tensors, temporary))
     return {_ELSEWHERE: torch.frombuffer(bytearray(bytes.fromhex(sha256(path))), dtype=torch.uint8)}
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from scipy.cluster.hierarchy import fcluster
 from torch import Tensor
 
-from core.insight.advice import by_depth
-from core.insight.similarity import similarity
+from core.insight import advice
+from core.insight.similarity import Similarity, similarity
 from core.learning import starts
 from core.problem.grouping import block_of
 from core.problem.method import Outcome, Weights
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.settings import MethodSettings, setting
-from core.techniques.partition import partition, trunk
 from core.techniques.tensorwise import Staged
 
 
@@ -77,7 +78,7 @@ class Grouped(Staged[GroupedSettings]):
 
 def _shared(vectors: TaskVectors, blocks: int) -> list[bool]:
     """For each parameter tensor: whether it belongs to the trunk of so many blocks."""
-    order = by_depth(list(dict.fromkeys(block_of(name) for name in vectors.names)))
+    order = advice.by_depth(list(dict.fromkeys(block_of(name) for name in vectors.names)))
     own = set(order[: 1 + blocks]) if blocks and order[0] == "embedding" else set(order[:blocks])
     return [block_of(name) in own for name in vectors.names]
 
@@ -89,3 +90,28 @@ def _merge(problem: Problem, tasks: Sequence[str], within: str) -> Tensor:
         return vectors.flat(vectors.expert(tasks[0]))
     own = vectors.part(tasks)
     return own.flat(starts.made(replace(problem, task_vectors=own), within))
+
+
+def partition(similarity: Similarity, count: int) -> list[tuple[str, ...]]:
+    """Groups of task names; every task is in exactly one.
+
+    `count` groups by average linkage over 1 − cosine; with 0 the groups that the similarity advice names, and one of
+    all the other tasks (one group of all tasks where it names none).
+    """
+    relation, tasks = similarity.overall, similarity.tasks
+    if count == 0:
+        found = [tuple(tasks[i] for i in group) for group in advice.groups(relation)]
+        rest = tuple(task for task in tasks if not any(task in group for group in found))
+        return [*found, rest] if rest else found
+    if count >= len(tasks):
+        return [(task,) for task in tasks]
+    labels = fcluster(advice.ordering(relation).tree, count, "maxclust")
+    return [tuple(t for t, own in zip(tasks, labels, strict=True) if own == label) for label in sorted(set(labels))]
+
+
+def trunk(similarity: Similarity) -> int:
+    """Blocks, counted from the input, up to the point where the advice says to branch; 0 where it does not."""
+    found = advice.branch(similarity)
+    if found is None or found[1] <= found[2]:
+        return 0
+    return int(re.findall(r"\d+", found[0])[0])

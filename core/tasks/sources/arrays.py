@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -38,16 +37,6 @@ class Arrays(Source):
     def ids(self) -> tuple[str, ...]:
         """None: labels are numbers of the task's classes."""
         return ()
-
-    @property
-    def where(self) -> str:
-        """The path."""
-        return self.entry.path
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self.place.resolve(self.entry.path),)
 
     def missing(self) -> str | None:
         """The file's path, where there is none."""

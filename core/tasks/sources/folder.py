@@ -46,20 +46,6 @@ class Folder(Source):
         super().__init__(task, entry, place)
         self._files: dict[str, list[FoundFile]] = {}
 
-    @property
-    def where(self) -> str:
-        """The path."""
-        return self.entry.path
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The folder."""
-        return (self.place.resolve(self.entry.path),)
-
-    def missing(self) -> str | None:
-        """The folder's path, where there is none."""
-        return None if self.files[0].is_dir() else f"`{self.entry.path}` is no folder that is there"
-
     @cached_property
     def own_splits(self) -> tuple[str, ...]:
         """The splits that have a folder; `test` where the folder has none of them."""

@@ -82,15 +82,10 @@ class Hub(Source):
         """The id or the path."""
         return str(self.entry.dataset or self.entry.path)
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The folder, where the suite names one."""
-        return (self.place.resolve(self.entry.path),) if self.entry.path is not None else ()
-
     def missing(self) -> str | None:
         """The folder or the snapshot, where it is not on this machine and nothing is to be fetched."""
         if self.entry.path is not None:
-            return None if self.files[0].is_dir() else f"`{self.entry.path}` is no folder that is there"
+            return super().missing()
         if self.entry.download or self.entry.snapshot() is not None:
             return None
         return f"data set `{self.entry.dataset}` is not on this machine; fetch it, or set `download: true`"

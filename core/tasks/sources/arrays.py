@@ -30,7 +30,6 @@ class ArraysData(Data):
 class Arrays(Source):
     """Read whole: what fits into one file fits into memory, and needs no cache."""
 
-    Entry = ArraysData
     entry: ArraysData
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,9 +36,8 @@ class Place:
 class Source(ABC):
     """The images of one task. Made for one look or one run: it remembers what it has listed."""
 
-    Entry: ClassVar[type[Data]]
     field: ClassVar[str] = "path"
-    """The field of `Entry` that names a file or folder."""
+    """The field of `entry` that names a file or folder."""
 
     def __init__(self, task: str, entry: Data, place: Place) -> None:
         self.task, self.entry, self.place = task, entry, place
@@ -81,10 +80,6 @@ class Source(ABC):
     def _named(self) -> str | None:
         found: str | None = getattr(self.entry, self.field)
         return found
-
-    def suspects(self) -> Iterator[str]:
-        """Files that hardly are images by size or name, each with the reason."""
-        return iter(())
 
     @cached_property
     def parts(self) -> dict[str, Part]:

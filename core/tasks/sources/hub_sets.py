@@ -74,7 +74,6 @@ class HubData(Data):
 class Hub(Source):
     """Code of data sets is never run: only tables are read, and images only from the bytes inside them."""
 
-    Entry = HubData
     entry: HubData
 
     @property

@@ -94,7 +94,6 @@ class TorchvisionData(Data):
 class Torchvision(Source):
     """Labels come from the data set's own table; images are decoded by torchvision's reader."""
 
-    Entry = TorchvisionData
     entry: TorchvisionData
     field = "root"
 

@@ -80,7 +80,8 @@ def read_header(path: Path) -> tuple[dict[str, TensorEntry], dict[str, int], dic
     try:
         entries = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise BadCheckpoint(f"`{path.name}` has a malformed safetensors header: {_short(error)}.") from None
+        reason = str(error).splitlines()[0][:120] or type(error).__name__
+        raise BadCheckpoint(f"`{path.name}` has a malformed safetensors header: {reason}.") from None
     if not isinstance(entries, dict):
         raise BadCheckpoint(f"`{path.name}` has a malformed safetensors header: expected an object.")
     metadata = entries.pop("__metadata__", {})
@@ -93,10 +94,6 @@ def read_header(path: Path) -> tuple[dict[str, TensorEntry], dict[str, int], dic
         {name: 8 + length + begin for name, (_, begin) in places.items()},
         {k: v for k, v in texts if isinstance(v, str)},
     )
-
-
-def _short(error: Exception) -> str:
-    return str(error).splitlines()[0][:120] or type(error).__name__
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

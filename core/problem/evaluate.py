@@ -120,7 +120,7 @@ def references(
             weights = vectors.base if role == "base" else vectors.expert(task)
             measured = found[role, task] = evaluate(problem, weights, task, split, limit, progress=progress)
             if file := files[role, task]:
-                remember(file, partial(_write, measured))
+                remember(file, partial(Path.write_text, data=json.dumps(asdict(measured)), encoding="utf-8"))
         progress.finish()
     return {task: Reference(found["base", task], found.get(("expert", task))) for task in problem.heads}
 
@@ -132,10 +132,6 @@ def _file(problem: Problem, role: str, task: str, split: str, limit: int | None)
     parts += [problem.altered] if problem.altered else []
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return paths.cache() / "evaluations" / f"{key}.json" if weights_hash else None
-
-
-def _write(evaluation: Evaluation, file: Path) -> None:
-    file.write_text(json.dumps(asdict(evaluation)), "utf-8")
 
 
 def _read(file: Path, task: str) -> Evaluation | None:

@@ -74,7 +74,8 @@ def pack(state: State) -> tuple[bytes, str]:
     """The tensors' exact bytes, and the SHA-256 of the whole."""
     import safetensors.torch  # Here, because torch takes seconds to import and listing runs does not need it.
 
-    data = safetensors.torch.save({name: _plain(tensor) for name, tensor in state.items()})
+    plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
+    data = safetensors.torch.save(plain)
     return data, hashlib.sha256(data).hexdigest()
 
 
@@ -88,7 +89,3 @@ def unpack(data: bytes, expected: str) -> dict[str, Tensor]:
         return safetensors.torch.load(data)
     except SafetensorError as error:
         raise Damaged(f"The checkpoint of this run can't be read ({error}). Start the run again.") from error
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu", copy=True).contiguous()

@@ -198,7 +198,8 @@ class Hub(Source):
             else:
                 table = datasets.Dataset.from_parquet(files, cache_dir=str(cache() / "datasets"))
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-            raise BadSuite(f"Task `{self.task}`: the tables of {self.where} can't be read: {_line(error)}") from None
+            line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise BadSuite(f"Task `{self.task}`: the tables of {self.where} can't be read: {line}") from None
         wanted = [self.entry.image, *([self.entry.label] if self.entry.label else [])]
         if gone := [name for name in wanted if name not in table.column_names]:
             raise BadSuite(
@@ -216,7 +217,3 @@ def _picture(value: Any) -> Image.Image:
     if not isinstance(data, bytes) or not data:
         raise Unreadable("0 bytes" if data == b"" else "no image inside the table")
     return open_picture(io.BytesIO(data))
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -135,9 +135,11 @@ def here(store: Store, problem: Problem, control: Control, progress: Progress) -
     return run
 
 
-def require_cells(study: Study, cells: Sequence[Cell]) -> None:
-    """Raise `BadInput` where the choice leaves nothing to run."""
+def tasks_of(study: Study, suite: SuiteFile, cells: Sequence[Cell]) -> list[str]:
+    """The tasks that the cells need, in the suite's order; raises `BadInput` where the choice leaves nothing to run."""
     if not cells:
         raise BadInput(
             f"Study `{study.name}` should have at least one run. Found none for these tasks and methods; choose others."
         )
+    named = {task for cell in cells for task in (*cell.tasks, *cell.unseen)}
+    return [task.name for task in suite.tasks if task.name in named]

@@ -16,7 +16,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, flush it to disk, then put it in place.
 
     Whatever fails on the way (OSError included), a previous file at `path` stays as it was.
@@ -38,14 +38,10 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, making its folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-
-    def write(temporary: Path) -> None:
-        temporary.write_text(text, "utf-8")
-
-    write_atomically(path, write)
+    write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
 
 
-def remember(path: Path, write: Callable[[Path], None]) -> None:
+def remember(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file of the cache, if that is possible: where it is not, what it holds is computed again next time."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

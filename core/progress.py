@@ -5,42 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 
-class Progress(Protocol):
-    """Receives the progress of one piece of work at a time."""
+class Progress:
+    """Receives the progress of one piece of work at a time; this one lets it pass."""
+
+    def at(self, standing: Standing) -> None:
+        """A larger piece of work, which counts by itself, stands there."""
 
     def start(self, label: str, total: int | None) -> None:
         """A new piece of work of `total` units (None: unknown)."""
 
     def rename(self, label: str) -> None:
-        """The present piece of work comes to another part of itself."""
+        """The present piece of work comes to another part of itself, counted and timed with the others."""
 
     def advance(self, units: int = 1) -> None:
         """`units` more are done."""
 
     def finish(self) -> None:
-        """The piece of work is over."""
-
-
-class Silent:
-    """A progress nobody looks at."""
-
-    def at(self, standing: Standing) -> None:
-        """Ignore."""
-
-    def start(self, label: str, total: int | None) -> None:
-        """Ignore."""
-
-    def rename(self, label: str) -> None:
-        """Ignore."""
-
-    def advance(self, units: int = 1) -> None:
-        """Ignore."""
-
-    def finish(self) -> None:
-        """Ignore."""
+        """The piece of work is over; what follows has no name yet."""
 
 
 def time_left(seconds: float, done: float, total: float | None) -> float | None:
@@ -60,7 +43,7 @@ class Standing:
     """Seconds; None: unknown."""
 
 
-class Remembered:
+class Remembered(Progress):
     """A progress that keeps where the work stands, for whoever asks; every step first calls `tick`, which may raise."""
 
     def __init__(self, tick: Callable[[], None] = lambda: None) -> None:

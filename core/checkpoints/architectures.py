@@ -35,13 +35,8 @@ def guess(table: Mapping[str, TensorEntry], quick_gelu: bool | None = None) -> t
     known only models with that activation are named; shapes alone can't tell.
     """
     names = _fitting(tuple(sorted((name, entry.shape) for name, entry in table.items())))
-    if quick_gelu is None:
-        return names
-    return tuple(name for name in names if _quick_gelu(name) == quick_gelu)
-
-
-def _quick_gelu(name: str) -> bool:
-    return bool((open_clip.get_model_config(name) or {}).get("quick_gelu", False))
+    configs = {name: open_clip.get_model_config(name) or {} for name in names}
+    return tuple(n for n in names if quick_gelu in (None, bool(configs[n].get("quick_gelu", False))))
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -78,7 +79,9 @@ def _print_settings(method: Method) -> None:
 
 def suites(as_json: options.Json = False) -> None:
     """List the bundled suites and those in the suites folder below MERGESCOPE_HOME."""
-    rows = [_describe_suite(name) for name in _suite_names()]
+    from core.suite.find import available
+
+    rows = [_describe_suite(name, path) for name, path in sorted(available().items())]
     if as_json:
         print_json({"suites": rows})
         return
@@ -89,21 +92,15 @@ def suites(as_json: options.Json = False) -> None:
     )
 
 
-def _suite_names() -> list[str]:
-    from core.suite.find import available
-
-    return sorted(available())
-
-
-def _describe_suite(name: str) -> dict[str, Any]:
-    from core.suite.find import available, find
+def _describe_suite(name: str, path: Path) -> dict[str, Any]:
+    from core.suite.find import find
 
     row: dict[str, Any] = {
         "name": name,
         "title": "",
         "description": "",
         "tasks": [],
-        "path": str(available()[name]),
+        "path": str(path),
         "error": None,
     }
     try:

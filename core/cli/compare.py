@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from core.cli import loading, options
-from core.cli.compare_table import plain, print_rows
-from core.cli.output import print_json, say
+from core.cli.output import print_json, print_table, say
 from core.cli.progress import shown
 from core.cli.running import Interrupted, finished_or_run
 from core.cli.stores import folder_of_runs, writing_somewhere
 from core.errors import FAULTS, BadInput, MergescopeError, RunFailed, UnknownName, told
+from core.export.numbers import hundredths, interval, number
+from core.export.render import Best
 
 if TYPE_CHECKING:
     from core.export.results import ResultRow
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from core.settings import MethodSettings
     from core.store import Store
     from core.suite.find import SuiteFile
+
+HISTORIES = ("entropy", "coefficients")
 
 
 def compare(
@@ -62,10 +67,10 @@ def compare(
         # `all` asks for what the suite allows; a method that was named has to come.
         one["failed"] |= methods != "all"
     if as_json:
-        print_json({"rows": [plain(*row) for row in rows], "missing": missing})
+        print_json({"rows": [_plain(*row) for row in rows], "missing": missing})
     else:
         measured = [task["name"] for task in rows[0][1]["tasks"]] if rows else []
-        print_rows(file.name, measured, [row for row, _, _ in rows], missing)
+        _print_rows(file.name, measured, [row for row, _, _ in rows], missing)
     if reused := sum(reused for _, _, reused in rows):
         say(f"{reused} of {len(rows)} rows are runs that were finished before; `--fresh` runs them anew.")
     failures = [f"{one['label']}: {one['reason']}" for one in missing if one["failed"]]
@@ -134,3 +139,38 @@ def _settings(
         shared = [item for item in items or [] if item.partition("=")[0].strip() in open_to]
         prepared.append((method, loading.settings(method, file, [*shared, *more], seed)))
     return prepared
+
+
+def _plain(row: ResultRow, report: dict[str, Any], reused: bool) -> dict[str, Any]:
+    """A row of the JSON output: the report without its histories, and how the run stands among the others."""
+    facts = {name: value for name, value in report.items() if name not in HISTORIES}
+    more = {"label": row.name, "run": row.id, "reused": reused, "needs": row.needs}
+    return more | facts | {"average_ci95": None if row.interval is None else list(row.interval), "best": row.best}
+
+
+def _print_rows(suite: str, tasks: Sequence[str], rows: Sequence[ResultRow], missing: Sequence[dict[str, Any]]) -> None:
+    """One table, a block for each kind of results that compete. Best first; reasons at the end."""
+    from core.export.results import CONTESTS
+
+    columns = ["method", *(f">{task}" for task in tasks), ">average", ">95 %", ">normalised", ">seconds", ">peak MB"]
+    columns += ["adapted on", ">images", "needs", "result"]
+    ordered = sorted(rows, key=lambda row: (CONTESTS.index(row.contest), -(row.average or 0)))
+    blocks = [[_cells(row) for row in block] for _, block in groupby(ordered, lambda row: row.contest)]
+    blocks.append([[one["label"], f"{'failed' if one['failed'] else 'left out'}, see below"] for one in missing])
+    print_table(f"Accuracy on {suite}, test images, per cent (* best average of its kind)", columns, *blocks)
+
+
+def _cells(row: ResultRow) -> list[str]:
+    return [
+        Best(row.name) if row.best else row.name,
+        *(hundredths(cell.accuracy) for cell in row.cells),
+        hundredths(row.average),
+        interval(row.interval),
+        hundredths(row.normalised),
+        number(row.seconds, 1),
+        number(row.memory, 0),
+        row.adapted_on,
+        number(row.samples, 0),
+        row.needs,
+        row.result,
+    ]

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from core.progress import Silent, Standing
+from core.progress import Progress, Standing
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Display
     from rich.progress import TaskID
 
 
-class Bar:
+class Bar(Progress):
     """`core.progress.Progress` drawn by rich; one bar at a time."""
 
     def __init__(self, display: Display) -> None:
@@ -50,10 +50,10 @@ class Bar:
 
 
 @contextmanager
-def shown() -> Iterator[Bar | Silent]:
+def shown() -> Iterator[Progress]:
     """A progress bar while the block runs where standard error is a terminal, silence elsewhere."""
     if not sys.stderr.isatty():
-        yield Silent()
+        yield Progress()
         return
     from rich.console import Console
     from rich.progress import (

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from core.cli.output import print_grid
 from core.errors import BadInput
 from core.export.numbers import number
-from core.files import write_atomically, write_text
 
 if TYPE_CHECKING:
     from core.store import Store
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
 
 def write_report(report: dict[str, Any], path: Path) -> None:
     """Write `report.json`; an earlier file stays intact until the new one is complete."""
-    from core.store.faults import plainly
+    from core.store.faults import put
 
-    with plainly(f"Writing {path}"):
-        write_text(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(report, indent=2, allow_nan=False) + "\n"
+    put(path, lambda temporary: temporary.write_text(text, "utf-8"))
 
 
 def model_of(store: Store, run_id: str) -> Path:
@@ -43,14 +42,9 @@ def model_of(store: Store, run_id: str) -> Path:
 
 def copy_model(source: Path, path: Path) -> None:
     """Copy a merged model to `path`; an earlier file stays intact until the new one is complete."""
-    from core.store.faults import plainly
+    from core.store.faults import put
 
-    with plainly(f"Writing {path}"):
-        write_atomically(path, lambda temporary: _copy(source, temporary))
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
+    put(path, lambda temporary: shutil.copyfile(source, temporary))
 
 
 def print_report(report: dict[str, Any]) -> None:

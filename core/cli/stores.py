@@ -42,10 +42,8 @@ def reading(folder: Path | None) -> Iterator[Store]:
         store = Store.open(chosen, write=chosen.exists(), wait=0)
     except CannotWrite:
         store = Store.open(chosen, write=False)
-    try:
+    with store:
         yield store
-    finally:
-        store.close()
 
 
 @contextmanager
@@ -53,15 +51,12 @@ def writing(folder: Path | None) -> Iterator[Store]:
     """The store for changes; raises `StoreReadOnly` while another process holds it."""
     from core.store import Store
 
-    store = Store.open(folder_of_runs(folder))
-    try:
+    with Store.open(folder_of_runs(folder)) as store:
         if store.read_only:
             raise StoreReadOnly(
                 f"The runs in `{store.folder}` are in use by {store.holder}. Stop it, or do this in its page."
             )
         yield store
-    finally:
-        store.close()
 
 
 @contextmanager
@@ -69,18 +64,10 @@ def writing_somewhere(folder: Path | None) -> Iterator[tuple[Store, bool]]:
     """The store for a new run and True; a private one and False while another process holds it."""
     from core.store import Store
 
-    store = Store.open(folder_of_runs(folder))
-    try:
+    with Store.open(folder_of_runs(folder)) as store:
         if not store.read_only:
             yield store, True
             return
-        holder = store.holder
-    finally:
-        store.close()
-    say(f"The runs in `{store.folder}` are in use by {holder}: this run is not kept and can't be resumed.")
-    with tempfile.TemporaryDirectory(prefix="mergescope-") as private:
-        store = Store.open(Path(private))
-        try:
-            yield store, False
-        finally:
-            store.close()
+    say(f"The runs in `{store.folder}` are in use by {store.holder}: this run is not kept and can't be resumed.")
+    with tempfile.TemporaryDirectory(prefix="mergescope-") as private, Store.open(Path(private)) as store:
+        yield store, False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,8 +70,12 @@ def study(
         "precision": precision,
     }
     asked = _asked(name, suite, recipe, {key: value for key, value in values.items() if value is not None})
-    problem = loading.load(asked.file, list(asked.tasks), asked.options.device, asked.options.precision, memory)
-    asked.warn(problem)
+    from core.studies.engine.execution import tasks_of
+
+    tasks_needed = tasks_of(asked.study, asked.file, asked.cells)
+    problem = loading.load(asked.file, tasks_needed, asked.options.device, asked.options.precision, memory)
+    if changed := [role for role, value in asked.hashes.items() if problem.hashes.get(role) != value]:
+        say(f"Warning: the checkpoints of {', '.join(changed)} are not those that the recipe was made with.")
     with writing(runs) as store:
         if estimate:
             _print_estimate(store, asked, problem, as_json)
@@ -79,24 +84,15 @@ def study(
         _write(store, asked, record, out, as_json)
 
 
+@dataclass
 class _Asked:
-    """A checked request."""
+    """A checked request; `hashes` are those of the checkpoints that its recipe was made with."""
 
-    def __init__(
-        self, study: Study, file: SuiteFile, chosen: StudyOptions, cells: list[Cell], hashes: dict[str, str]
-    ) -> None:
-        from core.studies.engine.execution import require_cells
-
-        self.study, self.file, self.options, self.cells, self._hashes = study, file, chosen, cells, hashes
-        require_cells(study, cells)
-        named = {task for cell in cells for task in (*cell.tasks, *cell.unseen)}
-        self.tasks = [task.name for task in file.tasks if task.name in named]
-
-    def warn(self, problem: Problem) -> None:
-        """Say where the checkpoints are not those of the recipe."""
-        changed = [role for role, value in self._hashes.items() if problem.hashes.get(role) != value]
-        if changed:
-            say(f"Warning: the checkpoints of {', '.join(changed)} are not those that the recipe was made with.")
+    study: Study
+    file: SuiteFile
+    options: StudyOptions
+    cells: Sequence[Cell]
+    hashes: Mapping[str, str]
 
 
 def _asked(name: str | None, suite: str | None, recipe: Path | None, values: dict[str, Any]) -> _Asked:
@@ -110,7 +106,7 @@ def _asked(name: str | None, suite: str | None, recipe: Path | None, values: dic
         if name is not None or suite is not None:
             raise BadInput("`--from` names study and suite itself. Found a study or suite beside it; leave them out.")
         told = read(recipe)
-        return _Asked(studies.get(told.study), suites.find(told.suite), told.options, [*told.cells], {**told.hashes})
+        return _Asked(studies.get(told.study), suites.find(told.suite), told.options, told.cells, told.hashes)
     chosen = studies.get(str(name))
     if suite is None:
         raise BadInput(f"`study {name}` needs a suite. Found none; see `suites`, for example `study {name} demo`.")

@@ -5,30 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from core.statistics import interval_of_mean, mean
 from core.store.records import RunRecord, StepRecord
 
-
-class HasAccuracy(Protocol):
-    """What a report takes from `core.problem.evaluate.Evaluation`."""
-
-    @property
-    def task(self) -> str: ...
-    @property
-    def accuracy(self) -> float | None: ...
-    @property
-    def ci95(self) -> tuple[float, float] | None: ...
-
-
-class HasReference(Protocol):
-    """Accuracies of the base and of the task's expert, `core.problem.evaluate.Reference`."""
-
-    @property
-    def base(self) -> HasAccuracy: ...
-    @property
-    def expert(self) -> HasAccuracy | None: ...
+if TYPE_CHECKING:
+    from core.problem.evaluate import Evaluation, Reference
 
 
 def version() -> str:
@@ -42,8 +25,8 @@ def version() -> str:
 def build(
     record: RunRecord,
     steps: Sequence[StepRecord],
-    evaluations: Sequence[HasAccuracy],
-    references: Mapping[str, HasReference],
+    evaluations: Sequence[Evaluation],
+    references: Mapping[str, Reference],
     peak_memory_mb: float,
     form: str = "one model",
 ) -> dict[str, Any]:
@@ -91,7 +74,7 @@ def average_ci95(tasks: Sequence[Mapping[str, Any]], merged: Sequence[str]) -> t
     return interval_of_mean([task["accuracy"] for task in counted], [task["ci95"] for task in counted])
 
 
-def _task(evaluation: HasAccuracy, reference: HasReference | None) -> dict[str, Any]:
+def _task(evaluation: Evaluation, reference: Reference | None) -> dict[str, Any]:
     base = reference.base.accuracy if reference else None
     expert = reference.expert.accuracy if reference and reference.expert else None
     accuracy, interval = evaluation.accuracy, evaluation.ci95

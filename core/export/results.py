@@ -165,8 +165,8 @@ def build(
     names = {row.id: row.name for row in rows}
     apart = differences(done, names)
     rows = [
-        replace(row, differs=apart[row.id], parent=_parent(record, names))
-        for row, record in zip(rows, done, strict=True)
+        replace(row, differs=apart[row.id], parent=names.get(changed.of, f"run {changed.of}") if changed else "")
+        for row, changed in zip(rows, (record.what_if for record in done), strict=True)
     ]
     references = _references(reports, columns, {record.method for record in done if record.what_if is None})
     shown = tuple(titles.get(task) or task.replace("_", " ") for task in columns)
@@ -220,10 +220,6 @@ def marked(rows: Sequence[ResultRow]) -> list[ResultRow]:
         cells = (replace(cell, best=column[place]) for cell, column in zip(row.cells, columns, strict=True))
         found.append(replace(row, cells=tuple(cells), best=leads))
     return found
-
-
-def _parent(record: RunRecord, names: Mapping[str, str]) -> str:
-    return "" if record.what_if is None else names.get(record.what_if.of, f"run {record.what_if.of}")
 
 
 def _by_task(record: RunRecord) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,9 @@ from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint, BadInput
 from core.export.render import csv
 from core.export.report import version
-from core.files import write_atomically
 from core.problem.problem import Problem
 from core.step import Outcome
-from core.store.faults import plainly
+from core.store.faults import put
 from core.store.records import RunRecord, StepRecord
 
 
@@ -65,7 +64,7 @@ def export_model(
     with torch.no_grad():
         for name, tensor in outcome.weights_for(problem.tasks[0]).items():
             tensors[VISUAL + name] = tensor.detach().to("cpu").contiguous()
-    _put(path, lambda file: safetensors.torch.save_file(tensors, file, dict(metadata)))
+    put(path, lambda file: safetensors.torch.save_file(tensors, file, dict(metadata)))
 
 
 def export_coefficients(record: RunRecord, steps: Sequence[StepRecord], path: Path) -> None:
@@ -79,14 +78,14 @@ def export_coefficients(record: RunRecord, steps: Sequence[StepRecord], path: Pa
     numbers, values = [number for number, _ in known], np.stack([value for _, value in known])
     if path.suffix == ".json":
         text = json.dumps(_facts(record) | {"steps": numbers, "values": values.tolist()})
-        _put(path, lambda file: _write(file, text))
+        put(path, lambda file: file.write_text(text, "utf-8"))
     elif path.suffix == ".csv":
         text = _csv(record, numbers, values)
-        _put(path, lambda file: _write(file, text))
+        put(path, lambda file: file.write_text(text, "utf-8"))
     elif path.suffix == ".safetensors":
         arrays: dict[str, np.ndarray] = {"coefficients": values, "steps": np.array(numbers, np.int64)}
         notes = {name: json.dumps(value) for name, value in _facts(record).items()}
-        _put(path, lambda file: safetensors.numpy.save_file(arrays, file, notes))
+        put(path, lambda file: safetensors.numpy.save_file(arrays, file, notes))
     else:
         raise BadInput(f"Coefficients are written as .json, .csv or .safetensors. Found `{path.name}`.")
 
@@ -106,12 +105,3 @@ def _csv(record: RunRecord, numbers: Sequence[int], values: np.ndarray) -> str:
     frame.insert(0, "group", [group for _, group in places], allow_duplicates=True)
     frame.insert(0, "step", [number for number, _ in places], allow_duplicates=True)
     return csv(frame)
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
-def _put(path: Path, write: Callable[[Path], None]) -> None:
-    with plainly(f"Writing {path}"):
-        write_atomically(path, write)

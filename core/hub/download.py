@@ -27,7 +27,7 @@ from core.hub.folder import LISTING, local_folder, repository
 from core.hub.listing import HubFile, HubListing, choose
 from core.hub.reference import HubReference
 from core.paths import home
-from core.progress import Progress, Silent
+from core.progress import Progress
 
 CHUNK = 2**20
 ATTEMPTS = 5
@@ -72,7 +72,7 @@ def fetch(
     What is on disk when it stops is used by the next attempt. Raises `BadInput` where the disk is too small,
     `MergescopeError` where the connection fails for good or a file arrives damaged.
     """
-    progress = progress or Silent()
+    progress = progress or Progress()
     if wanted:
         require_space(sum(each.remaining for each in wanted), home() / "hub")
     folders = []

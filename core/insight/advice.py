@@ -145,7 +145,11 @@ def advise(similarity: Similarity, titles: Mapping[str, str] | None = None) -> l
     if "conflict" not in kinds and int((similarity.overall.norms > 0).sum()) > 1:
         found.append(_calm(similarity))
     if len(names) > 2 and not kinds & {"group", "branch"}:
-        found.append(_whole())
+        text = (
+            "No tasks are clearly closer to each other than the rest, and the experts relate alike from block to "
+            "block: merge all of them together, without groups and without a branch."
+        )
+        found.append(Advice("calm", "One group, no branch", text))
     return found
 
 
@@ -242,14 +246,6 @@ def _calm(similarity: Similarity) -> Advice:
         "changed mostly different directions, so they can share one model. How much of each to take is left to λ."
     )
     return Advice("calm", "No conflict", text)
-
-
-def _whole() -> Advice:
-    text = (
-        "No tasks are clearly closer to each other than the rest, and the experts relate alike from block to block: "
-        "merge all of them together, without groups and without a branch."
-    )
-    return Advice("calm", "One group, no branch", text)
 
 
 def _distances(relation: Relation) -> Floats:

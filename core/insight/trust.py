@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from core.problem.evaluate import evaluate
 from core.problem.merged import merge
 from core.problem.problem import Problem
-from core.progress import Progress, Silent
+from core.progress import Progress
 
 REMEDY = "set objective=expert_kl, take fewer steps, or leave the task out"
 
@@ -50,7 +50,7 @@ def trust(
     progress: Progress | None = None,
 ) -> list[TaskTrust]:
     """Check every task that takes part in the merge on up to `limit` images; `init` is the λ learning starts from."""
-    progress = progress or Silent()
+    progress = progress or Progress()
     start = merge(problem.task_vectors, dict.fromkeys(problem.tasks, init))
     found = []
     progress.start("Checking whether entropy can be trusted, task", len(problem.tasks))

@@ -27,7 +27,3 @@ class AccuracyAt(Measure):
             seconds.append(spent[record.number])
             averages.append(sum(known) / len(known) if known else None)
         return {"steps": steps, "seconds": seconds, "accuracy": averages}
-
-    def evaluations(self, options: Mapping[str, Any]) -> int:
-        """One a step."""
-        return len(options["steps"])

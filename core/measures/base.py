@@ -51,11 +51,13 @@ class Measure(ABC):
     """Adding a file with one concrete subclass to `core/measures` adds a measure."""
 
     name: ClassVar[str]
+    looks: ClassVar[bool] = True
+    """Whether it looks at the test images."""
 
     @abstractmethod
     def measure(self, subject: Subject, options: Mapping[str, Any]) -> dict[str, Any]:
         """Plain data, ready for JSON."""
 
     def evaluations(self, options: Mapping[str, Any]) -> int:
-        """How many times every test image is looked at, for estimates of time."""
-        return 1
+        """How many times every test image is looked at, for estimates of time: once, or for each of some `steps`."""
+        return len(options.get("steps", ("end",))) if self.looks else 0

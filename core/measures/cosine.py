@@ -13,12 +13,9 @@ class Cosine(Measure):
     """Cosine similarity of every pair of task vectors (AdaMerging, figure 4)."""
 
     name = "cosine"
+    looks = False
 
     def measure(self, subject: Subject, options: Mapping[str, Any]) -> dict[str, Any]:
         """`{"tasks": [...], "cosine": [[...]]}`."""
         found = similarity(subject.problem.task_vectors, "task").overall.cosine
         return {"tasks": list(subject.problem.tasks), "cosine": found.tolist()}
-
-    def evaluations(self, options: Mapping[str, Any]) -> int:
-        """No image is looked at."""
-        return 0

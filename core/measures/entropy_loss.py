@@ -35,7 +35,3 @@ class EntropyLossMeasure(Measure):
                 found = spearman(entropy(logits).tolist(), losses.tolist())
                 tasks[task].append(found and found[0])
         return {"steps": steps, "tasks": tasks}
-
-    def evaluations(self, options: Mapping[str, Any]) -> int:
-        """One a step."""
-        return len(options["steps"])

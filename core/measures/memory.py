@@ -16,6 +16,7 @@ class Memory(Measure):
     """
 
     name = "memory"
+    looks = False
 
     def measure(self, subject: Subject, options: Mapping[str, Any]) -> dict[str, Any]:
         """`{"grown_mb": MiB or None, "task_vectors_mb": MiB, "mapped": whether these lie in a file}`."""
@@ -25,7 +26,3 @@ class Memory(Measure):
             "task_vectors_mb": round(vectors.deltas.nbytes / 2**20, 1),
             "mapped": vectors.memory.mapped,
         }
-
-    def evaluations(self, options: Mapping[str, Any]) -> int:
-        """No image is looked at."""
-        return 0

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.learning import starts
 from core.learning.coefficients import Learner, LearningSettings
-from core.learning.components import Components, Decompose, own
+from core.learning.components import Components, own
 from core.learning.method import LearningMethod
 from core.problem.merged import Batch, EncoderGradient, Measured
 from core.problem.method import Weights
@@ -79,8 +79,9 @@ class MaskLearner(Learner[AdaRankSettings]):
 
     def _more_parameters(self) -> Mapping[str, Tensor]:
         settings = self._settings
+        decompose = orthogonal if settings.components == "orthogonal" else own(settings.rank)
         self._components = Components(
-            self._problem, self._vectors, self._grouping.row_of, _decompose(settings), settings.qkv == "split"
+            self._problem, self._vectors, self._grouping.row_of, decompose, settings.qkv == "split"
         )
         self._encoder = EncoderGradient(self._problem, self._vectors)
         shape = (len(self._vectors.tasks), self._components.count)
@@ -120,7 +121,3 @@ class MaskLearner(Learner[AdaRankSettings]):
 
 def _mask(logits: Tensor) -> Tensor:
     return torch.sigmoid(logits / SLOPE) > 0.5
-
-
-def _decompose(settings: AdaRankSettings) -> Decompose:
-    return orthogonal if settings.components == "orthogonal" else own(settings.rank)

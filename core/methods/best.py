@@ -24,7 +24,7 @@ class BestSettings(AdaRankSettings):
     steps: int = setting(40, "Optimiser steps.", source=SOURCE, ge=1, le=1_000_000)
 
 
-class Best(AdaRank):
+class BestCombination(AdaRank):
     """θ = θ_TSV-M + change of Σ_k λ_k Σ_i m_ki s_ki u_ki v_kiᵀ, λ and m learned by Σ_k KL(expert_k ‖ merged)."""
 
     name = "best"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from core.problem.method import Method, State, Step
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings
-from core.techniques.tensorwise import PARTS, tensor_by_tensor
+from core.techniques.tensorwise import Merge, Tensorwise
 
 
 class BreadcrumbsSettings(DepthSettings):
@@ -37,7 +34,7 @@ class BreadcrumbsSettings(DepthSettings):
         return self
 
 
-class Breadcrumbs(Method[BreadcrumbsSettings]):
+class Breadcrumbs(Tensorwise[BreadcrumbsSettings]):
     """θ = θ₀ + α Σ_k m_k∘τ_k, where m_k keeps the entries of each tensor between the quantiles β and γ of |τ_k|."""
 
     name = "breadcrumbs"
@@ -47,19 +44,15 @@ class Breadcrumbs(Method[BreadcrumbsSettings]):
     cost = "Seconds."
     Settings = BreadcrumbsSettings
 
-    def steps(self, problem: Problem, settings: BreadcrumbsSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a tenth of the parameters."""
+    def merging(self, problem: Problem, settings: BreadcrumbsSettings) -> Merge:
+        """The sum of the masked task vectors."""
 
         def merge(_name: str, delta: Tensor) -> Tensor:
             flat = delta.flatten(1)
             kept = torch.stack([_masked(row, settings.below, settings.above) for row in flat])
             return kept.sum(0).view(delta.shape[1:])
 
-        yield from tensor_by_tensor(problem, merge, settings.scale, settings.lines)
-
-    def total_steps(self, settings: BreadcrumbsSettings) -> int:
-        """The number of parts."""
-        return PARTS
+        return merge
 
 
 def _masked(row: Tensor, below: float, above: float) -> Tensor:

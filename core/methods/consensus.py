@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from torch import Tensor
-
-from core.problem.method import Method, State, Step
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings
 from core.techniques.masks import masks, threshold
-from core.techniques.tensorwise import PARTS, tensor_by_tensor
+from core.techniques.tensorwise import Merge, Tensorwise
 
 
 class ConsensusSettings(DepthSettings):
@@ -24,7 +19,7 @@ class ConsensusSettings(DepthSettings):
     scale: float = setting(0.3, "λ: weight of the masked sum.", source="Task Arithmetic", ge=-10, le=10)
 
 
-class Consensus(Method[ConsensusSettings]):
+class Consensus(Tensorwise[ConsensusSettings]):
     """θ = θ₀ + λ [Σ_k m_k ≥ votes]∘Σ_k τ_k with the TALL masks m_k."""
 
     name = "consensus"
@@ -38,15 +33,7 @@ class Consensus(Method[ConsensusSettings]):
     cost = "Seconds."
     Settings = ConsensusSettings
 
-    def steps(self, problem: Problem, settings: ConsensusSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a tenth of the parameters."""
+    def merging(self, problem: Problem, settings: ConsensusSettings) -> Merge:
+        """The sum of the task vectors where enough tasks vote for it."""
         votes = min(settings.votes, len(problem.tasks))
-
-        def merge(_name: str, delta: Tensor) -> Tensor:
-            return delta.sum(0) * (masks(delta, settings.share).sum(0) >= votes)
-
-        yield from tensor_by_tensor(problem, merge, settings.scale, settings.lines)
-
-    def total_steps(self, settings: ConsensusSettings) -> int:
-        """The number of parts."""
-        return PARTS
+        return lambda _name, delta: delta.sum(0) * (masks(delta, settings.share).sum(0) >= votes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Literal
 
 import torch
@@ -10,12 +10,11 @@ from torch import Tensor
 
 from core.learning import starts
 from core.problem.grouping import block_of
-from core.problem.method import Method, Need, Outcome, State, Step
+from core.problem.method import Outcome
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.linear_maps import LinearMap, find, watch
-from core.techniques.moments import StatisticsSettings, chosen, looked_at, precise
-from core.techniques.tensorwise import PARTS, Parts
+from core.techniques.moments import Statistical, StatisticsSettings, chosen, precise
 
 
 class FeatCalSettings(StatisticsSettings):
@@ -38,7 +37,7 @@ class FeatCalSettings(StatisticsSettings):
     )  # fmt: skip
 
 
-class FeatCal(Method[FeatCalSettings]):
+class FeatCal(Statistical[FeatCalSettings]):
     """W ← W + argmin_D Σ_k ‖(W + D) x − W_k (¼ x_k + ¾ x)‖² + ridge‖D‖² for inputs x of the merged, x_k of expert k."""
 
     name = "featcal"
@@ -54,26 +53,19 @@ class FeatCal(Method[FeatCalSettings]):
         "For each block two forward passes up to it, over 256 images of each task: minutes on a GPU, longer on a CPU; "
         "four times as many with `together=layer`."
     )
-    needs = Need.UNLABELLED
     Settings = FeatCalSettings
 
-    def steps(self, problem: Problem, settings: FeatCalSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a tenth of the layers."""
-        vectors, parts = problem.task_vectors, Parts()
-        yield from parts.until(0)
+    def work(self, problem: Problem, settings: FeatCalSettings) -> Generator[float, None, Outcome]:
+        """Layer by layer."""
+        vectors = problem.task_vectors
         merged = vectors.flat(starts.made(problem, settings.begin_with))
         spans = dict(zip(vectors.names, vectors.spans, strict=True))
         stages = _stages(find(problem), settings)
         for done, stage in enumerate(stages):
-            changes = yield from _solve(problem, settings, merged, stage, (done, len(stages)), parts)
+            changes = yield from _solve(problem, settings, merged, stage, (done, len(stages)))
             for one, change in zip(stage, changes, strict=True):
                 merged[spans[one.name]] += one.rows(change).reshape(-1).to(merged)
-        yield from parts.until(1 - 1e-3)
-        yield Step(PARTS, samples=looked_at(problem, settings), outcome=Outcome.of(vectors.named(merged)))
-
-    def total_steps(self, settings: FeatCalSettings) -> int:
-        """The number of parts."""
-        return PARTS
+        return Outcome.of(vectors.named(merged))
 
 
 def _stages(maps: Sequence[LinearMap], settings: FeatCalSettings) -> list[list[LinearMap]]:
@@ -90,8 +82,7 @@ def _solve(
     merged: Tensor,
     stage: Sequence[LinearMap],
     place: tuple[int, int],
-    parts: Parts,
-) -> Generator[Step, None, list[Tensor]]:
+) -> Generator[float, None, list[Tensor]]:
     """The changes D `[out, in]` of one stage's maps, float64, as the generator's value."""
     vectors = problem.task_vectors
     weights = vectors.named(merged)
@@ -105,7 +96,7 @@ def _solve(
             target = precise(own - now) @ gram + settings.mix * precise(own) @ drift
             left[name] = left[name] + gram if name in left else gram
             right[name] = right[name] + target if name in right else target
-        yield from parts.until((place[0] + (row + 1) / len(vectors.tasks)) / place[1] - 1e-3)
+        yield (place[0] + (row + 1) / len(vectors.tasks)) / place[1]
     changes = []
     for one in stage:
         moments = left[one.name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Literal
 
 import torch
@@ -11,12 +11,11 @@ from torch import Tensor
 from core import objectives
 from core.errors import BadInput
 from core.problem.merged import Batch, EncoderGradient
-from core.problem.method import Method, Need, Outcome, State, Step
+from core.problem.method import Need, Outcome
 from core.problem.problem import Problem
 from core.seeds import generator
 from core.settings import setting
-from core.techniques.moments import StatisticsSettings, chosen, looked_at
-from core.techniques.tensorwise import PARTS, Parts
+from core.techniques.moments import Statistical, StatisticsSettings, chosen
 
 
 class FisherSettings(StatisticsSettings):
@@ -34,7 +33,7 @@ class FisherSettings(StatisticsSettings):
     )  # fmt: skip
 
 
-class Fisher(Method[FisherSettings]):
+class Fisher(Statistical[FisherSettings]):
     """θ = θ₀ + Σ_k F_k∘τ_k / Σ_k F_k with F_k = E[(∂ log p(y|x, θ_k)/∂θ)²], one value a parameter."""
 
     name = "fisher"
@@ -46,13 +45,11 @@ class Fisher(Method[FisherSettings]):
     )
     summary = "Averages the experts, giving each more say in the weights that its own predictions depend on."
     cost = "A forward and backward pass for each of 256 images of each task, one at a time: minutes on a CPU."
-    needs = Need.UNLABELLED
     Settings = FisherSettings
 
-    def steps(self, problem: Problem, settings: FisherSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a tenth of the images."""
-        vectors, parts = problem.task_vectors, Parts()
-        yield from parts.until(0)
+    def work(self, problem: Problem, settings: FisherSettings) -> Generator[float, None, Outcome]:
+        """Image by image."""
+        vectors = problem.task_vectors
         passes = EncoderGradient(problem, vectors)
         weighted, total = torch.zeros_like(vectors.origin), torch.zeros_like(vectors.origin)
         for row, task in enumerate(vectors.tasks):
@@ -62,7 +59,7 @@ class Fisher(Method[FisherSettings]):
             gradients = _gradients(problem, passes, expert, task, settings)
             for share, probability in gradients:
                 found.addcmul_(passes.gradient, passes.gradient, value=probability)
-                yield from parts.until((row + share) / len(vectors.tasks) - 1e-3)
+                yield (row + share) / len(vectors.tasks)
             size = found.square().mean().sqrt()
             if size > 0:
                 found = found / size if settings.normalise else found
@@ -70,13 +67,7 @@ class Fisher(Method[FisherSettings]):
             total += found
             weighted.addcmul_(found, vectors.deltas[row].to(found))
             vectors.passed(vectors.deltas[row], vectors.deltas[row])
-        yield from parts.until(1 - 1e-3)
-        merged = vectors.named(vectors.origin + weighted / total)
-        yield Step(PARTS, samples=looked_at(problem, settings), outcome=Outcome.of(merged))
-
-    def total_steps(self, settings: FisherSettings) -> int:
-        """The number of parts."""
-        return PARTS
+        return Outcome.of(vectors.named(vectors.origin + weighted / total))
 
     def needed(self, settings: FisherSettings) -> Need:
         """Labelled images, where the labels' gradients are asked for."""

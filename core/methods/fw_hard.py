@@ -53,10 +53,6 @@ class FwHard(Method[FwHardSettings]):
         """One step a move."""
         yield from carry_out(_Walk(problem, settings), resume)
 
-    def total_steps(self, settings: FwHardSettings) -> int:
-        """The number of moves."""
-        return settings.steps
-
     def needed(self, settings: FwHardSettings) -> Need:
         """Labels only where the loss asks for them."""
         return settings.needed()

@@ -61,10 +61,6 @@ class FwSoft(Method[FwSoftSettings]):
         """The task vectors: what was chosen in all rounds is in λ."""
         return _mixture
 
-    def total_steps(self, settings: FwSoftSettings) -> int:
-        """The number of updates."""
-        return settings.steps
-
     def needed(self, settings: FwSoftSettings) -> Need:
         """Labels only where one of the losses asks for them."""
         learned = objectives.get(settings.objective).needs

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from scipy.cluster.hierarchy import fcluster
 from torch import Tensor
 
-from core.insight.advice import by_depth
-from core.insight.similarity import similarity
+from core.insight import advice
+from core.insight.similarity import Similarity, similarity
 from core.learning import starts
 from core.problem.grouping import block_of
-from core.problem.method import Method, Outcome, State, Step, Weights
+from core.problem.method import Outcome, Weights
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.settings import MethodSettings, setting
-from core.techniques.partition import partition, trunk
-from core.techniques.tensorwise import PARTS, Parts
+from core.techniques.tensorwise import Staged
 
 
 class GroupedSettings(MethodSettings):
@@ -37,7 +38,7 @@ class GroupedSettings(MethodSettings):
     )  # fmt: skip
 
 
-class Grouped(Method[GroupedSettings]):
+class Grouped(Staged[GroupedSettings]):
     """θ_group = merge of the group's experts; the first blocks may come from the merge of all experts."""
 
     name = "grouped"
@@ -51,10 +52,9 @@ class Grouped(Method[GroupedSettings]):
     single = False
     Settings = GroupedSettings
 
-    def steps(self, problem: Problem, settings: GroupedSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a tenth of the merges."""
-        vectors, parts = problem.task_vectors, Parts()
-        yield from parts.until(0)
+    def work(self, problem: Problem, settings: GroupedSettings) -> Generator[float, None, Outcome]:
+        """Merge after merge."""
+        vectors = problem.task_vectors
         found = similarity(vectors)
         groups = partition(found, settings.groups)
         shared = _shared(vectors, trunk(found) if settings.trunk < 0 else settings.trunk)
@@ -62,7 +62,7 @@ class Grouped(Method[GroupedSettings]):
         made: list[Tensor] = []
         for tasks in wanted:
             made.append(_merge(problem, tasks, settings.within))
-            yield from parts.until(len(made) / len(wanted) - 1e-3)
+            yield len(made) / len(wanted)
         if len(wanted) > len(groups):
             common = made.pop()
             for span in (span for span, own in zip(vectors.spans, shared, strict=True) if own):
@@ -73,16 +73,12 @@ class Grouped(Method[GroupedSettings]):
             home = next((at for at, tasks in enumerate(groups) if task in tasks), None)
             return vectors.base if home is None else vectors.named(made[home])
 
-        yield Step(PARTS, outcome=Outcome(weights, single=False))
-
-    def total_steps(self, settings: GroupedSettings) -> int:
-        """The number of parts."""
-        return PARTS
+        return Outcome(weights, single=False)
 
 
 def _shared(vectors: TaskVectors, blocks: int) -> list[bool]:
     """For each parameter tensor: whether it belongs to the trunk of so many blocks."""
-    order = by_depth(list(dict.fromkeys(block_of(name) for name in vectors.names)))
+    order = advice.by_depth(list(dict.fromkeys(block_of(name) for name in vectors.names)))
     own = set(order[: 1 + blocks]) if blocks and order[0] == "embedding" else set(order[:blocks])
     return [block_of(name) in own for name in vectors.names]
 
@@ -94,3 +90,28 @@ def _merge(problem: Problem, tasks: Sequence[str], within: str) -> Tensor:
         return vectors.flat(vectors.expert(tasks[0]))
     own = vectors.part(tasks)
     return own.flat(starts.made(replace(problem, task_vectors=own), within))
+
+
+def partition(similarity: Similarity, count: int) -> list[tuple[str, ...]]:
+    """Groups of task names; every task is in exactly one.
+
+    `count` groups by average linkage over 1 − cosine; with 0 the groups that the similarity advice names, and one of
+    all the other tasks (one group of all tasks where it names none).
+    """
+    relation, tasks = similarity.overall, similarity.tasks
+    if count == 0:
+        found = [tuple(tasks[i] for i in group) for group in advice.groups(relation)]
+        rest = tuple(task for task in tasks if not any(task in group for group in found))
+        return [*found, rest] if rest else found
+    if count >= len(tasks):
+        return [(task,) for task in tasks]
+    labels = fcluster(advice.ordering(relation).tree, count, "maxclust")
+    return [tuple(t for t, own in zip(tasks, labels, strict=True) if own == label) for label in sorted(set(labels))]
+
+
+def trunk(similarity: Similarity) -> int:
+    """Blocks, counted from the input, up to the point where the advice says to branch; 0 where it does not."""
+    found = advice.branch(similarity)
+    if found is None or found[1] <= found[2]:
+        return 0
+    return int(re.findall(r"\d+", found[0])[0])

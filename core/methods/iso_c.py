@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from torch import Tensor
 
-from core.problem.method import Method, State, Step
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings
 from core.techniques.spectral import directions
-from core.techniques.tensorwise import PARTS, QKV, matrices, tensor_by_tensor
+from core.techniques.tensorwise import QKV, Merge, Tensorwise, matrices
 
 
 class IsoCSettings(DepthSettings):
@@ -26,7 +23,7 @@ class IsoCSettings(DepthSettings):
     )
 
 
-class IsoC(Method[IsoCSettings]):
+class IsoC(Tensorwise[IsoCSettings]):
     """Δ = mean(S)·U Vᵀ for Σ_k τ_k = U S Vᵀ, matrix by matrix."""
 
     name = "iso_c"
@@ -41,13 +38,9 @@ class IsoC(Method[IsoCSettings]):
     cost = "One singular value decomposition a matrix: seconds on a GPU, a minute on a CPU for ViT-B/32."
     Settings = IsoCSettings
 
-    def steps(self, problem: Problem, settings: IsoCSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a tenth of the parameters."""
-        yield from tensor_by_tensor(problem, matrices(merge, settings.qkv), settings.scale, settings.lines)
-
-    def total_steps(self, settings: IsoCSettings) -> int:
-        """The number of parts."""
-        return PARTS
+    def merging(self, problem: Problem, settings: IsoCSettings) -> Merge:
+        """Matrix by matrix."""
+        return matrices(merge, settings.qkv)
 
 
 def merge(delta: Tensor) -> Tensor:

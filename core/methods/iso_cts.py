@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from core.methods.iso_c import IsoCSettings
-from core.problem.method import Method, State, Step
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.spectral import directions, polar
-from core.techniques.tensorwise import PARTS, matrices, tensor_by_tensor
+from core.techniques.tensorwise import Merge, Tensorwise, matrices
 
 
 class IsoCTSSettings(IsoCSettings):
@@ -25,7 +23,7 @@ class IsoCTSSettings(IsoCSettings):
     )  # fmt: skip
 
 
-class IsoCTS(Method[IsoCTSSettings]):
+class IsoCTS(Tensorwise[IsoCTSSettings]):
     """Iso-C with the weakest common directions replaced by the strongest that each task has outside them."""
 
     name = "iso_cts"
@@ -40,14 +38,9 @@ class IsoCTS(Method[IsoCTSSettings]):
     cost = "K + 3 singular value decompositions a matrix: seconds on a GPU, minutes on a CPU for ViT-B/32."
     Settings = IsoCTSSettings
 
-    def steps(self, problem: Problem, settings: IsoCTSSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a tenth of the parameters."""
-        work = matrices(partial(merge, common=settings.common), settings.qkv)
-        yield from tensor_by_tensor(problem, work, settings.scale, settings.lines)
-
-    def total_steps(self, settings: IsoCTSSettings) -> int:
-        """The number of parts."""
-        return PARTS
+    def merging(self, problem: Problem, settings: IsoCTSSettings) -> Merge:
+        """Matrix by matrix."""
+        return matrices(partial(merge, common=settings.common), settings.qkv)
 
 
 def merge(delta: Tensor, common: float) -> Tensor:

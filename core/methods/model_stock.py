@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from core.problem.method import Method, State, Step
 from core.problem.problem import Problem
 from core.settings import MethodSettings
-from core.techniques.tensorwise import PARTS, tensor_by_tensor
+from core.techniques.tensorwise import Merge, Tensorwise
 
 
-class ModelStock(Method[MethodSettings]):
+class ModelStock(Tensorwise[MethodSettings]):
     """θ = θ₀ + t·mean(τ) with t = K cos φ / (1 + (K − 1) cos φ) for each tensor; φ: the mean angle of all pairs."""
 
     name = "model_stock"
@@ -27,13 +25,9 @@ class ModelStock(Method[MethodSettings]):
     summary = "Goes from the base towards the mean of the experts, only as far as they agree in each layer."
     cost = "Seconds."
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a tenth of the parameters."""
-        yield from tensor_by_tensor(problem, lambda _name, delta: ratio(delta) * delta.mean(0))
-
-    def total_steps(self, settings: MethodSettings) -> int:
-        """The number of parts."""
-        return PARTS
+    def merging(self, problem: Problem, settings: MethodSettings) -> Merge:
+        """The mean of the task vectors, as far as they agree."""
+        return lambda _name, delta: ratio(delta) * delta.mean(0)
 
 
 def ratio(delta: Tensor) -> float:

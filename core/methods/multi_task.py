@@ -79,10 +79,6 @@ class MultiTask(Method[MultiTaskSettings]):
         """One step an update of all weights."""
         yield from carry_out(_JointTrainer(problem, settings), resume)
 
-    def total_steps(self, settings: MultiTaskSettings) -> int:
-        """The number of updates."""
-        return settings.steps
-
 
 class _JointTrainer:
     def __init__(self, problem: Problem, settings: MultiTaskSettings) -> None:

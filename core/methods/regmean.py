@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Generator, Sequence
 
-from core.problem.method import Method, Need, Outcome, State, Step
+from core.problem.method import Outcome
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.linear_maps import find
-from core.techniques.moments import RegMeanSystem, StatisticsSettings, chosen, looked_at, moments
-from core.techniques.tensorwise import PARTS, Parts
+from core.techniques.moments import RegMeanSystem, Statistical, StatisticsSettings, chosen, moments
 
 
 class RegMeanSettings(StatisticsSettings):
@@ -22,7 +20,7 @@ class RegMeanSettings(StatisticsSettings):
     )  # fmt: skip
 
 
-class RegMean(Method[RegMeanSettings]):
+class RegMean(Statistical[RegMeanSettings]):
     """W = W₀ + (Σ_k τ_k G_k)(Σ_k G_k)⁻¹ with G_k the second moments of the layer's input in expert k; else the mean."""
 
     name = "regmean"
@@ -34,28 +32,35 @@ class RegMean(Method[RegMeanSettings]):
     )
     summary = "Finds, layer by layer, the weights whose outputs differ least from those of all experts on their images."
     cost = "One forward pass over 256 images of each task and one linear system a layer: seconds to minutes."
-    needs = Need.UNLABELLED
     Settings = RegMeanSettings
 
-    def steps(self, problem: Problem, settings: RegMeanSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a tenth of the images."""
-        vectors, parts = problem.task_vectors, Parts()
-        yield from parts.until(0)
-        maps = {one.name: one for one in find(problem)}
-        systems = {name: RegMeanSystem() for name in maps}
-        for row, task in enumerate(vectors.tasks):
-            images, _ = chosen(problem, task, settings)
-            for name, gram in moments(problem, vectors.expert(task), images, set(maps)).items():
-                systems[name].add(maps[name].rows(vectors.delta(name)[row]), gram, settings.diagonal)
-            yield from parts.until((row + 1) / len(vectors.tasks) - 1e-3)
-        merged = vectors.origin.clone()
-        for name, span in zip(vectors.names, vectors.spans, strict=True):
-            problem.tick()
-            delta = maps[name].rows(systems[name].solve()) if name in maps else vectors.delta(name).to(merged).mean(0)
-            merged[span] += delta.reshape(-1).to(merged)
-        last = Step(PARTS, samples=looked_at(problem, settings))
-        yield replace(last, outcome=Outcome.of(vectors.named(merged)))
+    def blocks(self, names: Sequence[str]) -> list[list[str]]:
+        """Parameter tensors that are merged together, part after part; here all at once."""
+        return [list(names)]
 
-    def total_steps(self, settings: RegMeanSettings) -> int:
-        """The number of parts."""
-        return PARTS
+    def work(self, problem: Problem, settings: RegMeanSettings) -> Generator[float, None, Outcome]:
+        """Block after block, each with the inputs that it gets behind those that are merged already."""
+        vectors, maps = problem.task_vectors, {one.name: one for one in find(problem)}
+        merged, spans = vectors.origin.clone(), dict(zip(vectors.names, vectors.spans, strict=True))
+        blocks, open_tensors = self.blocks(vectors.names), set(vectors.names)
+        for place, own in enumerate(blocks):
+            systems = {name: RegMeanSystem() for name in own if name in maps}
+            for row, task in enumerate(vectors.tasks if systems else ()):
+                weights = merged.clone()
+                for span in map(spans.__getitem__, open_tensors):
+                    weights[span] += vectors.deltas[row, span].to(merged)
+                    vectors.passed(vectors.deltas[row, span])
+                # Whole experts have their own buffers; those of a model that is partly merged are the base's.
+                buffers = vectors.own.get(task, {}) if len(blocks) == 1 else {}
+                images, _ = chosen(problem, task, settings)
+                grams = moments(problem, vectors.named(weights) | dict(buffers), images, set(systems))
+                for name, gram in grams.items():
+                    systems[name].add(maps[name].rows(vectors.delta(name)[row]), gram, settings.diagonal)
+                yield (place + (row + 1) / len(vectors.tasks)) / len(blocks)
+            for name in own:
+                problem.tick()
+                linear = name in systems
+                delta = maps[name].rows(systems[name].solve()) if linear else vectors.delta(name).to(merged).mean(0)
+                merged[spans[name]] += delta.reshape(-1).to(merged)
+            open_tensors -= set(own)
+        return Outcome.of(vectors.named(merged))

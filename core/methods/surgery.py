@@ -70,10 +70,6 @@ class Surgery(Method[SurgerySettings]):
         """One step an update of all tasks' modules."""
         yield from carry_out(_ModuleTrainer(problem, settings), resume)
 
-    def total_steps(self, settings: SurgerySettings) -> int:
-        """The number of updates."""
-        return settings.steps
-
 
 class _ModuleTrainer:
     def __init__(self, problem: Problem, settings: SurgerySettings) -> None:

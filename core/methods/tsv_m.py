@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from torch import Tensor
 
-from core.problem.method import Method, State, Step
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings
 from core.techniques.spectral import orthogonal
-from core.techniques.tensorwise import PARTS, QKV, matrices, tensor_by_tensor
+from core.techniques.tensorwise import QKV, Merge, Tensorwise, matrices
 
 
 class TsvMSettings(DepthSettings):
@@ -23,7 +20,7 @@ class TsvMSettings(DepthSettings):
     )
 
 
-class TsvM(Method[TsvMSettings]):
+class TsvM(Tensorwise[TsvMSettings]):
     """Δ = polar(U*) S* polar(V*)ᵀ from the top ⌊r/K⌋ singular triples of each τ_k, matrix by matrix."""
 
     name = "tsv_m"
@@ -38,13 +35,9 @@ class TsvM(Method[TsvMSettings]):
     cost = "K + 2 singular value decompositions a matrix: seconds on a GPU, minutes on a CPU for ViT-B/32."
     Settings = TsvMSettings
 
-    def steps(self, problem: Problem, settings: TsvMSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a tenth of the parameters."""
-        yield from tensor_by_tensor(problem, matrices(merge, settings.qkv), settings.scale, settings.lines)
-
-    def total_steps(self, settings: TsvMSettings) -> int:
-        """The number of parts."""
-        return PARTS
+    def merging(self, problem: Problem, settings: TsvMSettings) -> Merge:
+        """Matrix by matrix."""
+        return matrices(merge, settings.qkv)
 
 
 def merge(delta: Tensor) -> Tensor:

@@ -65,10 +65,6 @@ class WEMoE(Method[WEMoESettings]):
         """One step an update of all routers."""
         yield from carry_out(_RouterTrainer(problem, settings), resume)
 
-    def total_steps(self, settings: WEMoESettings) -> int:
-        """The number of updates."""
-        return settings.steps
-
     def needed(self, settings: WEMoESettings) -> Need:
         """What the chosen objective needs."""
         return objectives.get(settings.objective).needs

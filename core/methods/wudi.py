@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Literal
 
@@ -10,11 +9,10 @@ import torch
 from torch import Tensor
 
 from core.problem.grouping import block_of
-from core.problem.method import Method, State, Step
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings
-from core.techniques.tensorwise import PARTS, tensor_by_tensor
+from core.techniques.tensorwise import Merge, Tensorwise
 
 
 class WudiSettings(DepthSettings):
@@ -29,7 +27,7 @@ class WudiSettings(DepthSettings):
     )  # fmt: skip
 
 
-class Wudi(Method[WudiSettings]):
+class Wudi(Tensorwise[WudiSettings]):
     """m minimises Σ_k ‖(m − τ_k) τ_kᵀ‖² / ‖τ_k‖² from m = Σ_k τ_k, for each linear layer of each block."""
 
     name = "wudi"
@@ -46,13 +44,9 @@ class Wudi(Method[WudiSettings]):
     cost = "A matrix product per Adam step and linear layer: half a minute on a GPU, many minutes on a CPU for B/32."
     Settings = WudiSettings
 
-    def steps(self, problem: Problem, settings: WudiSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a tenth of the parameters."""
-        yield from tensor_by_tensor(problem, partial(_merge, problem, settings), settings.scale, settings.lines)
-
-    def total_steps(self, settings: WudiSettings) -> int:
-        """The number of parts."""
-        return PARTS
+    def merging(self, problem: Problem, settings: WudiSettings) -> Merge:
+        """Linear layer by linear layer."""
+        return partial(_merge, problem, settings)
 
 
 def _merge(problem: Problem, settings: WudiSettings, name: str, delta: Tensor) -> Tensor:

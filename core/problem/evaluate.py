@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import NormalDist
 
@@ -15,7 +16,7 @@ from core import paths
 from core.files import remember
 from core.objectives.entropy import entropy
 from core.problem.problem import Problem
-from core.progress import Progress, Silent
+from core.progress import Progress
 from core.step import Features, Outcome, Weights
 
 MEASURED = 2
@@ -108,22 +109,20 @@ def references(
     problem: Problem, split: str = "test", limit: int | None = None, progress: Progress | None = None
 ) -> dict[str, Reference]:
     """Base and expert accuracy of every task; remembered on disk by the content they depend on."""
-    progress = progress or Silent()
-    roles = [(role, task) for task in problem.heads for role in ("base", "expert") if _has(problem, role, task)]
-    known = {(role, task): _remembered(problem, role, task, split, limit) for role, task in roles}
-    found = {key: evaluation for key, evaluation in known.items() if evaluation is not None}
-    missing = [key for key in roles if key not in found]
-    if missing:
+    progress, vectors = progress or Progress(), problem.task_vectors
+    keys = [("base", task) for task in problem.heads] + [("expert", task) for task in problem.tasks]
+    files = {key: _file(problem, *key, split, limit) for key in keys}
+    found = {key: known for key, file in files.items() if file and (known := _read(file, key[1]))}
+    if missing := [key for key in keys if key not in found]:
         images = [len(problem.split(task, split)) for _, task in missing]
         progress.start("Evaluating base and experts, image", sum(min(limit or count, count) for count in images))
         for role, task in missing:
-            found[role, task] = _measured(problem, role, task, split, limit, progress)
+            weights = vectors.base if role == "base" else vectors.expert(task)
+            measured = found[role, task] = evaluate(problem, weights, task, split, limit, progress=progress)
+            if file := files[role, task]:
+                remember(file, partial(Path.write_text, data=json.dumps(asdict(measured)), encoding="utf-8"))
         progress.finish()
     return {task: Reference(found["base", task], found.get(("expert", task))) for task in problem.heads}
-
-
-def _has(problem: Problem, role: str, task: str) -> bool:
-    return role == "base" or task in problem.tasks
 
 
 def _file(problem: Problem, role: str, task: str, split: str, limit: int | None) -> Path | None:
@@ -133,24 +132,6 @@ def _file(problem: Problem, role: str, task: str, split: str, limit: int | None)
     parts += [problem.altered] if problem.altered else []
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return paths.cache() / "evaluations" / f"{key}.json" if weights_hash else None
-
-
-def _remembered(problem: Problem, role: str, task: str, split: str, limit: int | None) -> Evaluation | None:
-    file = _file(problem, role, task, split, limit)
-    return _read(file, task) if file else None
-
-
-def _measured(problem: Problem, role: str, task: str, split: str, limit: int | None, progress: Progress) -> Evaluation:
-    vectors = problem.task_vectors
-    weights = vectors.base if role == "base" else vectors.expert(task)
-    evaluation = evaluate(problem, weights, task, split, limit, progress=progress)
-    if file := _file(problem, role, task, split, limit):
-        remember(file, lambda temporary: _write(temporary, evaluation))
-    return evaluation
-
-
-def _write(file: Path, evaluation: Evaluation) -> None:
-    file.write_text(json.dumps(asdict(evaluation)), "utf-8")
 
 
 def _read(file: Path, task: str) -> Evaluation | None:

@@ -14,7 +14,7 @@ from core.encoders.preprocessing import fitting
 from core.errors import BadInput
 from core.problem.loading import check_base, own_head
 from core.problem.validation import Complaint, Examiner
-from core.progress import Progress, Silent
+from core.progress import Progress
 from core.suite.find import SuiteFile, Task
 from core.tasks.opened import TEST, OpenedTasks
 
@@ -25,7 +25,7 @@ def check(suite: SuiteFile, tasks: Sequence[str] | None = None, progress: Progre
     Reads every checkpoint once, one at a time, and changes nothing. Raises `BadSuite` where the architecture itself
     can't be made, `UnknownName`.
     """
-    progress = progress or Silent()
+    progress = progress or Progress()
     chosen = [suite.task(name) for name in dict.fromkeys(tasks)] if tasks is not None else list(suite.tasks)
     encoder = Encoder(suite.arch(), torch.device("cpu"), "float32")
     progress.start("Checking", len(chosen) + 1)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core import paths
-from core.checkpoints import Checkpoint, load_checkpoint, load_head
+from core.checkpoints import Checkpoint, differences, load_checkpoint, load_head
 from core.encoders.encoder import Encoder, micro_batch_for
 from core.encoders.models import VISUAL, Architecture
 from core.encoders.precision import choose_device, choose_precision
@@ -25,7 +25,7 @@ from core.problem.memory import available, give_back
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.problem.validation import BadFiles, Examiner, activation
-from core.progress import Progress, Remembered, Silent
+from core.progress import Progress, Remembered
 from core.suite.find import SuiteFile
 from core.tasks.opened import TEST, OpenedTasks
 from core.tasks.task import Task
@@ -57,7 +57,7 @@ def load(
     Raises `BadSuite`, `BadCheckpoint` or `UnknownName`, and `RunFailed` where the disk has no room for the file;
     nothing of the person's files is changed.
     """
-    progress = progress or Silent()
+    progress = progress or Progress()
     if micro_batch is not None and micro_batch < 1:
         raise BadInput(f"`micro_batch` should be a positive number of images. Found {micro_batch}.")
     if missing := suite.missing():
@@ -202,16 +202,13 @@ def check_base(base: Checkpoint, encoder: Encoder) -> None:
     """Raise `BadCheckpoint` unless `base` is an image encoder of the encoder's architecture."""
     if message := activation(base, encoder.arch):
         raise BadCheckpoint(message)
-    wanted = encoder.parameter_shapes
-    problems = [f"{name} is missing" for name in (*wanted, *encoder.buffer_names) if name not in base.tensors]
-    for name, shape in wanted.items():
-        found = base.tensors.get(name)
-        if found is not None and tuple(found.shape) != shape:
-            problems.append(f"{name} should have shape {list(shape)}, found {list(found.shape)}")
-        elif found is not None and not found.is_floating_point():
-            problems.append(f"{name} should be floating-point, found {found.dtype}")
+    wanted = {name: torch.empty(shape, device="meta") for name, shape in encoder.parameter_shapes.items()}
+    known = wanted | {name: base.tensors[name] for name in encoder.buffer_names if name in base.tensors}
+    problems = list(map(str, differences(known, base.tensors, (*wanted, *encoder.buffer_names), cast=True)))
     problems += [
-        f"{name} is unexpected" for name in base.tensors if name not in wanted and name not in encoder.buffer_names
+        f"{name} should be floating-point, found {tensor.dtype}"
+        for name, tensor in base.tensors.items()
+        if name in wanted and not tensor.is_floating_point()
     ]
     if problems:
         more = f"; and {len(problems) - 4} more" if len(problems) > 4 else ""

@@ -95,8 +95,8 @@ class Method(ABC, Generic[S]):
         return None if mixture is None else mixture(problem).at(coefficients)
 
     def total_steps(self, settings: S) -> int:
-        """The number of the last step, for progress; 0 for methods that finish at once."""
-        return 0
+        """The number of the last step, for progress: the setting `steps`; 0 for methods that finish at once."""
+        return int(getattr(settings, "steps", 0))
 
     def needed(self, settings: S) -> Need:
         """What these settings need; by default what the method declares."""

@@ -18,7 +18,7 @@ from core.problem import loading
 from core.problem.memory import forget_peak, give_back
 from core.problem.method import Method
 from core.problem.problem import Problem
-from core.progress import Progress, Silent
+from core.progress import Progress
 from core.runs.session import Session
 from core.runs.spec import RunSpec
 from core.settings import MethodSettings
@@ -82,7 +82,7 @@ def execute(
         give_back()
         forget_peak()
         with _as_before(record, problem), _ticking(store, run_id, problem, control):
-            session = Session(store, run_id, problem, control, progress or Silent(), on_step)
+            session = Session(store, run_id, problem, control, progress or Progress(), on_step)
             outcome = session.steps(method, settings, state, evaluate_every, evaluate_limit)
             return session.conclude(outcome, method, settings)
 

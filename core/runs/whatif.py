@@ -16,7 +16,7 @@ from core.export.weights import export_model, metadata
 from core.problem.evaluate import evaluate_everywhere, references
 from core.problem.memory import peak_memory_mb
 from core.problem.problem import Problem
-from core.progress import Silent
+from core.progress import Progress
 from core.runs import runner
 from core.runs.session import MERGED, base_file
 from core.runs.spec import RunSpec
@@ -62,7 +62,7 @@ def save(
     changed = _after(store, parent, WhatIf(parent.id, step, tuple(edits)))
     took = time.perf_counter() - begin + (changed.seconds or 0.0)
     outcome = Outcome.of(merged)
-    found, known = evaluate_everywhere(problem, outcome, Silent()), references(problem)
+    found, known = evaluate_everywhere(problem, outcome, Progress()), references(problem)
     how, name = replace(parent.execution, what_if=changed), name or f"{run_title(parent)}, λ changed at step {step}"
     run_id = replace(RunSpec.stored(parent), execution=how, name=name).create(store)
     with runner.Noted(store, run_id, Control()):

@@ -11,7 +11,7 @@ from core.files import inside
 from core.store.faults import plainly
 
 STATE = "state-"
-"""Files that begin with this are no results: the store keeps large states in them (`core.store.large`)."""
+"""Files that begin with this are no results: the store keeps large states in them (`core.store.state`)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 

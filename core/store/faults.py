@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
 from core.errors import RunFailed
+from core.files import write_atomically
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full. Free some space",
@@ -61,7 +63,8 @@ def plainly(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CannotWrite(f"{what} failed: {_of_system(error)}.") from error
+        reason = _REMEDIES.get(error.errno or 0) or error.strerror or error
+        raise CannotWrite(f"{what} failed: {reason}.") from error
     except UnicodeDecodeError as error:
         raise Damaged(f"{what} failed: {_DAMAGED}") from error
     except (DBAPIError, sqlite3.Error) as error:
@@ -70,8 +73,10 @@ def plainly(what: str) -> Iterator[None]:
         raise CannotWrite(f"{what} failed: {_of_database(error)}.") from error
 
 
-def _of_system(error: OSError) -> str:
-    return _REMEDIES.get(error.errno or 0) or f"{error.strerror or error}"
+def put(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make the file at `path`; what was there stays until it is complete. Raises `CannotWrite`."""
+    with plainly(f"Writing {path}"):
+        write_atomically(path, write)
 
 
 def _of_database(error: DBAPIError | sqlite3.Error) -> str:

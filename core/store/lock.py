@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.files import write_atomically
+from core.files import write_text
 
 
 class WriteLock:
@@ -25,8 +25,7 @@ class WriteLock:
             self._lock.acquire(timeout=wait)
         except Timeout:
             return False
-        text = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
-        write_atomically(self._name, lambda path: _write(path, text))
+        write_text(self._name, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
         return True
 
     def release(self) -> None:
@@ -44,10 +43,6 @@ class WriteLock:
         except (OSError, ValueError, LookupError, TypeError):
             return "another process"
         return f"process {pid} on {host}" if host != socket.gethostname() or _alive(pid) else None
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _alive(pid: int) -> bool:

@@ -1,16 +1,18 @@
-"""Numbered changes of the database layout, each applied once, in one transaction with its number."""
+"""Numbered changes of the database layout, each applied once, in one transaction with its number.
+
+They are the only place that says what the tables are made of: `tables` reads it off.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, create_engine, delete, insert, inspect, select, text
+from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.pool import StaticPool
 
 from core.errors import BadInput
 from core.store.database import Database
-from core.store.tables import VERSION
 
 
 def m001(connection: Connection) -> None:
@@ -69,9 +71,9 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001, m002)
 
 def version(connection: Connection) -> int:
     """How many migrations the database has seen; 0 for an empty one."""
-    if not inspect(connection).has_table(VERSION.name):
+    if not inspect(connection).has_table("schema_version"):
         return 0
-    return connection.execute(select(VERSION.c.version)).scalar() or 0
+    return connection.execute(text("SELECT version FROM schema_version")).scalar() or 0
 
 
 def migrate(database: Database) -> None:
@@ -84,8 +86,8 @@ def migrate(database: Database) -> None:
             found = version(connection)
             if found < number:
                 migration(connection)
-                connection.execute(delete(VERSION))
-                connection.execute(insert(VERSION).values(version=number))
+                connection.execute(text("DELETE FROM schema_version"))
+                connection.execute(text("INSERT INTO schema_version (version) VALUES (:number)"), {"number": number})
     require_known(found, database)
 
 

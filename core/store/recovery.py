@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Table, insert
+from sqlalchemy import TableClause, insert
 from sqlalchemy.exc import IntegrityError
 
 from core.store.database import Database
@@ -99,7 +99,7 @@ def salvage(moved: Path, database: Database) -> tuple[int, int]:
     return saved, lost
 
 
-def _insert(database: Database, run: Row, belongings: dict[Table, list[Row] | None]) -> bool:
+def _insert(database: Database, run: Row, belongings: dict[TableClause, list[Row] | None]) -> bool:
     try:
         with database.writing() as connection:
             connection.execute(insert(RUNS), [_known(RUNS, run)])
@@ -111,7 +111,7 @@ def _insert(database: Database, run: Row, belongings: dict[Table, list[Row] | No
     return True
 
 
-def _known(table: Table, row: Row) -> Row:
+def _known(table: TableClause, row: Row) -> Row:
     # Damage can reach the layout as well and rename a column.
     return {name: value for name, value in row.items() if name in table.c}
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Connection
 
 from core.errors import BadInput, StoreReadOnly, UnknownName
-from core.store import large, recovery
+from core.store import recovery
 from core.store import runs as run_rows
+from core.store import state as states
 from core.store import steps as step_rows
 from core.store.artefacts import Artefacts
 from core.store.database import Database
@@ -128,10 +129,10 @@ class Store:
     def record(self, run_id: str, step: Step) -> None:
         """Store a step, λ and the state to go on from, all or nothing. Storing a step again replaces it."""
         state = step.state() if step.state is not None and step.outcome is None else None
-        state = large.parked(self._artefacts, run_id, step.number, state)
+        state = states.parked(self._artefacts, run_id, step.number, state)
         with self._writing(f"Recording step {step.number} of run {run_id}", run_id, counted=False) as connection:
             step_rows.record(connection, run_rows.ordinal(connection, run_id), step, state)
-        large.settled(self._artefacts, run_id, step.number, state)
+        states.settled(self._artefacts, run_id, step.number, state)
 
     def steps(
         self, run_id: str, since: int = -1, limit: int | None = None, coefficients: bool = True
@@ -146,7 +147,7 @@ class Store:
         run_rows.checked(run_id)
         with self._reading(f"Reading the checkpoint of run {run_id}") as connection:
             found = step_rows.last_state(connection, run_rows.ordinal(connection, run_id))
-        return large.fetched(self._artefacts, run_id, found)
+        return states.fetched(self._artefacts, run_id, found)
 
     def rewind(self, run_id: str) -> int | None:
         """Forget steps after the checkpoint, which are about to be made again; returns its step number."""
@@ -196,7 +197,7 @@ class Store:
         """Store the report and note the run as done."""
         with self._writing(f"Finishing run {run_id}", run_id) as connection:
             run_rows.finish(connection, run_id, report)
-        large.tidy(self._artefacts, run_id, None)
+        states.tidy(self._artefacts, run_id, None)
         self._unsaved.pop(run_id, None)
 
     def rename(self, run_id: str, name: str) -> None:

@@ -38,7 +38,7 @@ class Study(ABC):
 
     @abstractmethod
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
-        """Tables, charts and findings; a pure function that copes with missing cells."""
+        """At least a table and a chart, and findings; a pure function that copes with missing cells."""
 
 
 def title_of(method: str) -> str:

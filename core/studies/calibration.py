@@ -28,12 +28,7 @@ class Calibration(Study):
         """Base, experts and the usual merges, each measured on every test image."""
         references = methods.of_role(Role.LOWER, Role.UPPER)
         own = (*references, "average", "task_arithmetic", "ties", "adamerging", "adamerging_pp")
-        measures = [{"name": "calibration"}]
-        return [
-            scope.cell(name, {}, seed=seed, measures=measures)
-            for name in scope.methods(own)
-            for seed in scope.seeds_of(name)
-        ]
+        return scope.sweep(own, measures=[{"name": "calibration"}])
 
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """ECE by task; a reliability diagram over all tasks."""

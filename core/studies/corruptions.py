@@ -67,19 +67,15 @@ class Corruptions(Study):
             lines.append(Series(title_of(name), (0.0, *map(float, severities)), (clean, *over_kinds)))
             by_kind = (clean, *(mean_of(values) for values in grid.values()))
             bars.append(Series(title_of(name), ("clean", *map(_words, kinds)), by_kind))
-            findings += _finding(name, clean, mean_of(over_kinds))
+            if clean is not None and (spoilt := mean_of(over_kinds)) is not None:
+                findings.append(f"{title_of(name)}: {percent(clean.mean)} on clean images, {percent(spoilt.mean)} on "
+                                "corrupted ones.")  # fmt: skip
         charts = (
             Chart("Mean over the corruptions, by severity (0: clean)", "lines", "severity", "average accuracy",
                   tuple(lines)),
             Chart("Mean over the severities, by corruption", "bars", "", "average accuracy", tuple(bars)),
         )  # fmt: skip
         return Result(tuple(tables), charts, tuple(findings))
-
-
-def _finding(name: str, clean: Estimate | None, corrupted: Estimate | None) -> list[str]:
-    if clean is None or corrupted is None:
-        return []
-    return [f"{title_of(name)}: {percent(clean.mean)} on clean images, {percent(corrupted.mean)} on corrupted ones."]
 
 
 def _words(kind: str) -> str:

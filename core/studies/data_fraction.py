@@ -27,13 +27,7 @@ class DataFraction(Study):
 
     def plan(self, scope: Scope) -> list[Cell]:
         """Every learning method at each share, with every seed; at least one image a task."""
-        return [
-            scope.cell(name, {"fraction": fraction}, seed=seed, fraction=fraction)
-            for name in scope.methods(LEARNED)
-            if "fraction" in scope.settings(name).model_dump()
-            for fraction in reversed(scope.thinned(FRACTIONS))
-            for seed in scope.seeds
-        ]
+        return scope.sweep(LEARNED, fraction=reversed(scope.thinned(FRACTIONS)))
 
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """A line a method over the share, with the published line apart."""

@@ -117,7 +117,8 @@ class _Panel:
 
 def _families(scope: Scope) -> list[tuple[str, tuple[str, ...], list[int]]]:
     """Kind of the experts that join, the tasks that are measured and learned from, numbers of merged experts."""
-    half, total = _half(scope), len(scope.tasks)
+    total = len(scope.tasks)
+    half = max(1, total // 2)
     return [
         (IRRELEVANT, scope.tasks[:half], _spread(scope, half, total)),
         (RELEVANT, scope.tasks, _spread(scope, -(-total // POINTS), total)),
@@ -127,10 +128,6 @@ def _families(scope: Scope) -> list[tuple[str, tuple[str, ...], list[int]]]:
 def _spread(scope: Scope, first: int, last: int) -> list[int]:
     counts = sorted({*range(first, last, max(1, -(-(last - first) // (POINTS - 1)))), last})
     return sorted({counts[0], counts[-1]}) if scope.options.quick else counts
-
-
-def _half(scope: Scope) -> int:
-    return max(1, len(scope.tasks) // 2)
 
 
 def _growth(panel: _Panel, found: Values) -> str:

@@ -27,13 +27,7 @@ class HeldOut(Study):
 
     def plan(self, scope: Scope) -> list[Cell]:
         """Each learning method on either split with every seed."""
-        return [
-            scope.cell(name, {"adapt_on": split}, seed=seed, adapt_on=split)
-            for name in scope.methods(LEARNED)
-            if "adapt_on" in scope.settings(name).model_dump()
-            for split in SPLITS
-            for seed in scope.seeds
-        ]
+        return scope.sweep(LEARNED, adapt_on=SPLITS)
 
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """Both splits side by side, and their paired difference."""

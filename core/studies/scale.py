@@ -26,12 +26,7 @@ class Scale(Study):
 
     def plan(self, scope: Scope) -> list[Cell]:
         """Every chosen method with the setting `scale`, at each value."""
-        return [
-            scope.cell(name, {"scale": value}, seed=scope.seeds[0], scale=value)
-            for name in scope.methods(("task_arithmetic", "ties"))
-            if "scale" in scope.settings(name).model_dump()
-            for value in scope.thinned(VALUES)
-        ]
+        return scope.sweep(("task_arithmetic", "ties"), scale=scope.thinned(VALUES))
 
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """A line a method; a table with every task."""

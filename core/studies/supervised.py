@@ -28,14 +28,7 @@ class Supervised(Study):
 
     def plan(self, scope: Scope) -> list[Cell]:
         """Each learning method task-wise and layer-wise, with either objective."""
-        return [
-            scope.cell(name, {"group": group, "objective": objective}, seed=seed, group=group, objective=objective)
-            for name in scope.methods(LEARNED)
-            if {"group", "objective"} <= set(scope.settings(name).model_dump())
-            for group in GROUPS
-            for objective in OBJECTIVES
-            for seed in scope.seeds
-        ]
+        return scope.sweep(LEARNED, group=GROUPS, objective=OBJECTIVES)
 
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """Pairs of bars and the paired difference."""

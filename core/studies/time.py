@@ -41,7 +41,8 @@ class Time(Study):
             found = at(cells, method=name)
             ways = [one.measured("accuracy_at") for one in found]
             if not all(way.get("steps") for way in ways):
-                seconds, accuracy = _seconds(found), over_seeds(found, mean_accuracy)
+                seconds = over_seeds(found, lambda one: (one.report or {}).get("seconds"))
+                accuracy = over_seeds(found, mean_accuracy)
                 series.append(Series(title_of(name), (seconds.mean if seconds else 0.0,), (accuracy,)))
                 rows.append(Row(title_of(name), (seconds, accuracy), contest=found[0].contest))
                 continue
@@ -60,10 +61,6 @@ class Time(Study):
         table = Table("Accuracy against seconds", "Method, step", columns, tuple(rows))
         chart = Chart("Accuracy against seconds", "lines", "seconds of the steps", "average accuracy", tuple(series))
         return Result((table,), (chart,), tuple(findings), (_published(),))
-
-
-def _seconds(cells: Sequence[Done]) -> Estimate | None:
-    return over_seeds(cells, lambda one: (one.report or {}).get("seconds"))
 
 
 def _half(

@@ -10,7 +10,7 @@ from huggingface_hub import constants
 from core.hub.datasets import fetch_dataset, missing_bytes
 from core.hub.download import CHUNK, fetch, plan, require_space
 from core.hub.reference import HubReference, is_hub
-from core.progress import Progress, Silent
+from core.progress import Progress
 from core.suite.find import SuiteFile
 from core.tasks.sources import HubData
 
@@ -27,7 +27,7 @@ def fetch_suite(
 
     Sizes and disk space come first. Raises as `plan` and `fetch` of `core.hub.download`.
     """
-    progress = progress or Silent()
+    progress = progress or Progress()
     models = plan(_models(suite, tasks), endpoint)
     sets = [data for data in _sets(suite, tasks) if data.snapshot() is None]
     sizes = [missing_bytes(*data.address, endpoint) for data in sets]

@@ -13,7 +13,7 @@ from core.checkpoints import Kind, Verdict, identify
 from core.errors import BadCheckpoint, BadInput
 from core.files import inside
 from core.hub.listing import CONFIGURATION, WEIGHTS
-from core.progress import Progress, Silent
+from core.progress import Progress
 from core.tasks.decode import SUFFIXES
 from core.tasks.sources.folder import WORDS
 
@@ -76,7 +76,7 @@ def scan(root: Path, progress: Progress | None = None, tick: Callable[[], None] 
     """
     if not root.is_dir():
         raise BadInput(f"`{root}` should be a folder. Found none of that name.")
-    progress = progress or Silent()
+    progress = progress or Progress()
     found = Scan(root)
     weights = _walk(root, found, tick)
     if len(weights) > MOST_CHECKPOINTS:

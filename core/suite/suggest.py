@@ -59,15 +59,12 @@ def key(path: Path, root: Path) -> str:
 
 def _base(encoders: list[FoundCheckpoint]) -> FoundCheckpoint | None:
     """The one whose name says so; else the only one with a text tower."""
-    named = [one for one in encoders if one.kind != Kind.ADAPTER and _says_base(one.path)]
+    letters = {one.path: re.sub(r"[^a-z]+", "", plain(one.path.name)) for one in encoders}
+    named = [one for one in encoders if one.kind != Kind.ADAPTER and letters[one.path] in BASE_NAMES]
     if named:
         return min(named, key=lambda one: (one.kind != Kind.CLIP, len(str(one.path))))
     whole = [one for one in encoders if one.kind == Kind.CLIP]
     return whole[0] if len(whole) == 1 and len(encoders) > 1 else None
-
-
-def _says_base(path: Path) -> bool:
-    return re.sub(r"[^a-z]+", "", plain(path.name)) in BASE_NAMES
 
 
 def _named(found: Iterable[FoundCheckpoint], root: Path) -> dict[str, FoundCheckpoint]:

@@ -42,7 +42,7 @@ def match(task: str, wanted: Sequence[str] | Mapping[str, str] | None, ids: Sequ
             )
         return Classes(tuple(wanted.values()), tuple(wanted))
     if wanted is None:
-        return Classes(tuple(_plain(name) for name in ids), ids)
+        return Classes(tuple(name.replace("_", " ").strip() or name for name in ids), ids)
     names = tuple(wanted)
     if not ids:
         return Classes(names, ())
@@ -109,10 +109,6 @@ def in_order(names: Sequence[str]) -> tuple[str, ...]:
     if all(name.isascii() and name.isdigit() for name in names):
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     return tuple(sorted(names))
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", " ").strip() or name
 
 
 def _folded(name: str) -> str:

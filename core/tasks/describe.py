@@ -4,63 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
 
 import numpy as np
 from PIL import Image
-from pydantic import TypeAdapter, ValidationError
 
-from core.errors import BadInput, BadSuite
+from core.errors import BadSuite
 from core.tasks.decode import Unreadable
 from core.tasks.images import SPLITS
-from core.tasks.sources import DataEntry, Place, Source, open_source
+from core.tasks.sources import Source
 from core.tasks.sources.parts import told
-
-SUSPECTS = 200
-"""Suspect files that a description lists."""
 
 
 @dataclass(frozen=True)
 class Description:
     """What `describe` finds."""
 
-    kind: str
     images: Mapping[str, int]
     """Split -> number of files or images, unreadable ones included."""
-    classes: tuple[str, ...]
-    """The source's own names of its classes; empty where it has none."""
     labelled: Mapping[str, bool]
     """Split -> whether labels are known."""
     held_out: str
     """Where held-out images are taken from; empty where the source has its own or none."""
     problems: tuple[str, ...]
     """What keeps the images from being used, one line each."""
-    suspects: tuple[str, ...]
-    """Files that hardly are images by size or name; only decoding tells."""
 
 
-def describe(data: Mapping[str, Any] | Source, place: Place | None = None) -> Description:
-    """What a `data:` mapping of a suite file, or an opened source, leads to; problems are told, not raised.
-
-    Raises `BadInput` only where the mapping itself is malformed.
-    """
-    source = data if isinstance(data, Source) else _opened(data, place)
-    kind = source.entry.kind
+def describe(source: Source) -> Description:
+    """What an opened source leads to; problems are told, not raised."""
     try:
         if gone := source.missing():
-            return Description(kind, {}, (), {}, "", (gone,), ())
+            return Description({}, {}, "", (gone,))
         return Description(
-            kind,
             {split: source.count(split) for split in source.splits},
-            source.ids,
             {split: source.labelled(split) for split in source.splits},
             told(source.parts),
             () if "test" in source.splits else (f"no split `test`; found {', '.join(source.splits) or 'no images'}",),
-            _suspects(source),
         )
     except BadSuite as error:
-        return Description(kind, {}, (), {}, "", (str(error),), ())
+        return Description({}, {}, "", (str(error),))
 
 
 def pictures(source: Source, count: int, classes: int | None = None) -> list[Image.Image]:
@@ -92,18 +73,3 @@ def different(labels: np.ndarray | None, count: int, wanted: int) -> list[int]:
         rest = np.setdiff1d(np.arange(min(count, 200)), first)
         return [int(index) for index in np.concatenate([first, rest])[:wanted]]
     return [int(first[place]) for place in np.linspace(0, len(first) - 1, wanted).astype(int)]
-
-
-def _opened(data: Mapping[str, Any], place: Place | None) -> Source:
-    try:
-        entry = TypeAdapter(DataEntry).validate_python(dict(data))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"`data`: {'.'.join(map(str, first['loc'][1:])) or 'it'}: {first['msg']}.") from None
-    if place is None:
-        raise BadInput("`describe` needs a place to find paths from.")
-    return open_source("new", entry, place)
-
-
-def _suspects(source: Source) -> tuple[str, ...]:
-    return tuple(islice(source.suspects(), SUSPECTS))

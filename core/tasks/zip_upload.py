@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from core.errors import BadInput
-from core.progress import Progress, Silent
+from core.progress import Progress
 from core.tasks.decode import MAX_BYTES, Unreadable, open_picture
 from core.tasks.sources.walk import DEEPEST, JUNK
 
@@ -46,7 +46,7 @@ def unpack(archive: Path, target: Path, progress: Progress | None = None, *, ski
     One folder that holds everything else is left out. Raises `BadInput`, and whatever `progress` raises to cancel, and
     then leaves nothing behind.
     """
-    progress = progress or Silent()
+    progress = progress or Progress()
     if target.exists():
         raise BadInput(f"`{target.name}` is there already; choose another name for the task's images.")
     try:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
 
+from core.problem.method import Need
 from core.problem.problem import Problem
 from core.settings import MethodSettings, setting
 from core.tasks import Stream
 from core.techniques.linear_maps import watch
+from core.techniques.tensorwise import Staged
 
 RIDGE = 1e-9
 """Added to each task's moments, relative to their mean diagonal: unused inputs take the mean of the experts."""
@@ -28,6 +30,9 @@ class StatisticsSettings(MethodSettings):
     )
 
 
+T = TypeVar("T", bound=StatisticsSettings)
+
+
 def chosen(problem: Problem, task: str, settings: StatisticsSettings) -> tuple[Tensor, Tensor | None]:
     """Pixels uint8 `[N, H, W, 3]` of a task's images, drawn by seed and name, and their labels where known."""
     images = problem.split(task, settings.adapt_on)
@@ -35,9 +40,14 @@ def chosen(problem: Problem, task: str, settings: StatisticsSettings) -> tuple[T
     return images.pixels[at], None if images.labels is None else images.labels[at]
 
 
-def looked_at(problem: Problem, settings: StatisticsSettings) -> int:
-    """Images of all tasks together."""
-    return sum(min(settings.samples, len(problem.split(task, settings.adapt_on))) for task in problem.tasks)
+class Statistical(Staged[T]):
+    """A method that looks at a fixed number of unlabelled images of each task."""
+
+    needs = Need.UNLABELLED
+
+    def samples(self, problem: Problem, settings: T) -> int:
+        """Images of all tasks together."""
+        return sum(min(settings.samples, len(problem.split(task, settings.adapt_on))) for task in problem.tasks)
 
 
 def moments(problem: Problem, weights: Mapping[str, Tensor], images: Tensor, wanted: set[str]) -> dict[str, Tensor]:

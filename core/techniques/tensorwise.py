@@ -1,51 +1,76 @@
-"""Merging one parameter tensor at a time: bounded memory, a place to pause at, and steps that show how far it is."""
+"""Methods that are done in one go: a step for each tenth of the work, and a place to pause at after each tensor."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Generator, Iterator
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from core.problem.method import Method, Outcome, S, State, Step
 from core.problem.problem import Problem
-from core.step import Outcome, Step
 from core.techniques.depth import add_scaled
 from core.techniques.spectral import FUSED
 
 PARTS = 10
-"""Steps that a method which works tensor by tensor reports: one for each tenth of the parameters."""
+"""Steps that such a method reports: one for each tenth of its work."""
 
 QKV = Literal["fused", "split"]
 Merge = Callable[[str, Tensor], Tensor]
 """Name and τ `[K, *shape]` of one parameter tensor -> the merged task vector `[*shape]`."""
 
 
-class Parts:
-    """Turns the share of the work that is done into steps 0 to `PARTS` − 1; the last is the method's own."""
+class Staged(Method[S]):
+    """A method that tells how far its work is."""
 
-    def __init__(self) -> None:
-        self._next = 0
+    @abstractmethod
+    def work(self, problem: Problem, settings: S) -> Generator[float, None, Outcome]:
+        """Yields the share that is done, 0…1, now and then; returns what was made."""
 
-    def until(self, share: float) -> Iterator[Step]:
-        """The steps that are due once `share` (0…1) of the work is done."""
-        while self._next < PARTS and self._next <= share * PARTS + 1e-9:
-            yield Step(self._next)
-            self._next += 1
+    def samples(self, problem: Problem, settings: S) -> int:
+        """Images that are looked at, over all tasks."""
+        return 0
+
+    def steps(self, problem: Problem, settings: S, resume: State | None = None) -> Iterator[Step]:
+        """Steps 0 to `PARTS`, each when its tenth of the work is done."""
+        number, made = 0, list[Outcome]()
+
+        def shares() -> Iterator[float]:
+            yield 0.0
+            made.append((yield from self.work(problem, settings)))
+            yield 1.0
+
+        for share in shares():
+            while number < PARTS and number <= share * PARTS + 1e-9:
+                yield Step(number)
+                number += 1
+        yield Step(PARTS, samples=self.samples(problem, settings), outcome=made[0])
+
+    def total_steps(self, settings: S) -> int:
+        """The number of parts."""
+        return PARTS
 
 
-def tensor_by_tensor(problem: Problem, merge: Merge, scale: float = 1.0, lines: float = 0.0) -> Iterator[Step]:
-    """Steps 0 to `PARTS`; the last holds θ₀ + scale·(merged task vector), scaled by depth with `lines`."""
-    vectors = problem.task_vectors
-    merged = torch.empty_like(vectors.origin)
-    parts = Parts()
-    yield from parts.until(0)
-    for name, span in zip(vectors.names, vectors.spans, strict=True):
-        problem.tick()
-        merged[span] = merge(name, vectors.delta(name).to(vectors.origin)).reshape(-1)
-        vectors.passed(vectors.deltas[:, span])
-        yield from parts.until(span.stop / len(merged))
-    yield Step(PARTS, outcome=Outcome.of(add_scaled(vectors, merged, scale, lines)))
+class Tensorwise(Staged[S]):
+    """A method that merges one parameter tensor at a time, in bounded memory."""
+
+    @abstractmethod
+    def merging(self, problem: Problem, settings: S) -> Merge:
+        """How a tensor is merged."""
+
+    def work(self, problem: Problem, settings: S) -> Generator[float, None, Outcome]:
+        """θ₀ + `scale`·(merged task vector), scaled by depth with `lines`, where the settings have these."""
+        vectors, merge = problem.task_vectors, self.merging(problem, settings)
+        merged = torch.empty_like(vectors.origin)
+        for name, span in zip(vectors.names, vectors.spans, strict=True):
+            problem.tick()
+            merged[span] = merge(name, vectors.delta(name).to(vectors.origin)).reshape(-1)
+            vectors.passed(vectors.deltas[:, span])
+            yield span.stop / len(merged)
+        scale, lines = (float(getattr(settings, name, without)) for name, without in (("scale", 1.0), ("lines", 0.0)))
+        return Outcome.of(add_scaled(vectors, merged, scale, lines))
 
 
 def matrices(merge: Callable[[Tensor], Tensor], qkv: QKV) -> Merge:

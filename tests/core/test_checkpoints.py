@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from core.checkpoints import identify, load_checkpoint
-from core.checkpoints.header import MAX_HEADER
+from core.checkpoints.safetensors_file import MAX_HEADER
 from core.checkpoints.source import MAX_TENSORS
 from core.errors import BadCheckpoint
 from core.files import sha256

@@ -14,7 +14,7 @@ from PIL import Image
 from core.encoders.models import Architecture, architecture
 from core.encoders.preprocessing import fitting
 from core.errors import BadSuite
-from core.progress import Silent
+from core.progress import Progress
 from core.suite.find import find
 from core.tasks.classes import match
 from core.tasks.describe import describe
@@ -39,7 +39,7 @@ def images(root: Path, split: str = "test", classes: tuple[str, ...] | None = No
     """The images of one split, with the folder's own class names unless given."""
     opened = source(root, **entry)
     settled = match("mine", classes, opened.ids)
-    return opened.images(split, settled.names, settled.ids, fitting(ARCH), Silent())
+    return opened.images(split, settled.names, settled.ids, fitting(ARCH), Progress())
 
 
 def test_class_folders_alone_are_the_test_split(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_an_architecture_that_squashes_is_squashed(tmp_path: Path) -> None:
     root = fill(tmp_path / "set", 2)
     arch = architecture("ViT-H-14-378-quickgelu")
     assert (arch.resize_mode, arch.input_size) == ("squash", (378, 378))
-    found = source(root).images("test", ("a", "b"), (), fitting(arch), Silent())
+    found = source(root).images("test", ("a", "b"), (), fitting(arch), Progress())
     assert found is not None
     expected = np.asarray(Image.open(root / "000.png").resize((378, 378), Image.Resampling.BICUBIC))
     assert np.array_equal(found.pixels[0].numpy(), expected)

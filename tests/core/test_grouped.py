@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from core.insight.similarity import similarity
+from core.methods.grouped import partition, trunk
 from core.problem.grouping import block_of
 from core.problem.problem import Problem
-from core.techniques.partition import partition, trunk
 from tests.core.properties import assert_close, merged, run, with_experts
 
 

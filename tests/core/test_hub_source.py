@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from core.encoders.models import Architecture
 from core.encoders.preprocessing import fitting
 from core.errors import BadSuite
-from core.progress import Silent
+from core.progress import Progress
 from core.tasks.classes import match
 from core.tasks.images import Images
 from core.tasks.sources import open_source
@@ -53,7 +53,7 @@ def opened(root: Path, **entry: Any) -> Any:
 
 def images(source: Any, split: str, classes: Any = None) -> Images:
     settled = match("mine", classes, source.ids)
-    found = source.images(split, settled.names, settled.ids, FITTING, Silent())
+    found = source.images(split, settled.names, settled.ids, FITTING, Progress())
     assert found is not None
     return found
 

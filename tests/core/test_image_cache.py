@@ -16,7 +16,7 @@ from PIL import Image
 from core.encoders.models import Architecture
 from core.encoders.preprocessing import fitting
 from core.errors import BadInput, Cancelled, RunFailed
-from core.progress import Silent
+from core.progress import Progress
 from core.tasks.cache import LIMIT, Cached, ImageCache, limit_bytes
 from core.tasks.decode import fitted
 from core.tasks.listing import Listing
@@ -54,7 +54,7 @@ def expected(count: int) -> np.ndarray:
 
 
 def get(cache: ImageCache, listing: Listing) -> Cached:
-    return cache.images(listing, FITTING, Silent())
+    return cache.images(listing, FITTING, Progress())
 
 
 def pixels_file(tmp_path: Path) -> Path:
@@ -78,7 +78,7 @@ def test_another_size_is_another_entry(cache: ImageCache) -> None:
     made = Pictures()
     get(cache, made.listing(3))
     other = fitting(Architecture("tiny", CONFIG | {"vision_cfg": CONFIG["vision_cfg"] | {"image_size": 24}}))
-    assert cache.images(made.listing(3), other, Silent()).pixels.shape == (3, 24, 24, 3)
+    assert cache.images(made.listing(3), other, Progress()).pixels.shape == (3, 24, 24, 3)
     assert made.decoded == 6
 
 
@@ -187,7 +187,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         get(ImageCache(tmp_path / "file" / "images", 2**20), Pictures().listing(3))
 
 
-class Cancelling(Silent):
+class Cancelling(Progress):
     """Asks to stop after some images."""
 
     def __init__(self, after: int) -> None:
@@ -208,7 +208,7 @@ def test_decoding_can_be_cancelled_and_leaves_nothing(cache: ImageCache, tmp_pat
     assert len(get(cache, made.listing(5)).pixels) == 5
 
 
-class Told(Silent):
+class Told(Progress):
     """Remembers what it is told."""
 
     def __init__(self) -> None:
@@ -229,7 +229,7 @@ def test_progress_counts_images(cache: ImageCache) -> None:
 
 def _child(folder: str, queue: multiprocessing.Queue[tuple[int, bytes]]) -> None:
     made = Pictures()
-    found = ImageCache(Path(folder), 2**20).images(made.listing(40, seconds=0.02), FITTING, Silent())
+    found = ImageCache(Path(folder), 2**20).images(made.listing(40, seconds=0.02), FITTING, Progress())
     queue.put((made.decoded, found.pixels.numpy().tobytes()))
 
 
@@ -269,5 +269,5 @@ def test_a_limit_that_is_none_is_refused(given: str, monkeypatch: pytest.MonkeyP
 def test_a_changed_recipe_is_another_entry(cache: ImageCache) -> None:
     made = Pictures()
     get(cache, made.listing(3))
-    cache.images(made.listing(3), replace(FITTING, identity="another library"), Silent())
+    cache.images(made.listing(3), replace(FITTING, identity="another library"), Progress())
     assert made.decoded == 6

@@ -178,7 +178,7 @@ def test_a_large_state_is_kept_in_a_file_and_removed_when_the_run_is_done(
 ) -> None:
     from core.control import Control
     from core.errors import Cancelled
-    from core.store import large
+    from core.store import state as large
 
     monkeypatch.setattr(large, "LIMIT", 1000)
     method = get("multi_task")
@@ -206,7 +206,7 @@ def test_a_large_state_is_kept_in_a_file_and_removed_when_the_run_is_done(
 
 
 def test_a_damaged_state_file_is_named(tmp_path: Path, problem32: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.store import large
+    from core.store import state as large
     from core.store.faults import Damaged
 
     monkeypatch.setattr(large, "LIMIT", 1000)

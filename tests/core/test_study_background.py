@@ -13,7 +13,7 @@ from core import studies
 from core.errors import BadInput
 from core.problem import loading
 from core.problem.problem import Problem
-from core.progress import Progress, Silent
+from core.progress import Progress
 from core.runs.jobs import Jobs
 from core.store import Store
 from core.studies.engine.background import Background
@@ -79,7 +79,7 @@ def test_a_study_finds_room_in_a_full_queue_and_leaves_it_when_it_is_cancelled(s
 
 def test_a_study_can_be_stopped_while_its_suite_is_loaded(store: Store, tiny_suite: Path) -> None:
     def load(*_args: Any, progress: Progress | None = None, **_how: Any) -> Problem:
-        told, deadline = progress or Silent(), time.monotonic() + 20
+        told, deadline = progress or Progress(), time.monotonic() + 20
         told.start("Decoding images", 1000)
         while time.monotonic() < deadline:
             told.advance(0)

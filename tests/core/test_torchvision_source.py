@@ -17,7 +17,7 @@ from scipy.io import savemat
 from core.encoders.models import Architecture
 from core.encoders.preprocessing import fitting
 from core.errors import BadSuite
-from core.progress import Silent
+from core.progress import Progress
 from core.tasks.classes import match
 from core.tasks.images import Images
 from core.tasks.prompts import prompt_set, prompt_sets
@@ -38,7 +38,7 @@ def opened(root: Path, dataset: str, **entry: Any) -> Any:
 def images(root: Path, dataset: str, split: str, **entry: Any) -> Images:
     source = opened(root, dataset, **entry)
     settled = match("mine", prompt_set(SETS[dataset].prompts).classes, source.ids)
-    found = source.images(split, settled.names, settled.ids, FITTING, Silent())
+    found = source.images(split, settled.names, settled.ids, FITTING, Progress())
     assert found is not None
     return found
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput, Cancelled
-from core.progress import Silent
+from core.progress import Progress
 from core.tasks.describe import describe
+from core.tasks.sources import open_source
+from core.tasks.sources.folder import FolderData
 from core.tasks.zip_upload import unpack
 from tests.core.picture_files import everywhere, huge_png, picture
 
@@ -48,8 +50,8 @@ def test_class_folders_become_a_task_folder(top: str, tmp_path: Path) -> None:
         ["green", "red", *(f"{label}/{at}.png" for label in ("green", "red") for at in range(3))]
     )
     assert (tmp_path / "set" / "red" / "1.png").read_bytes() == png(1)
-    described = describe({"kind": "folder", "path": "set"}, everywhere(tmp_path))
-    assert (dict(described.images), described.classes) == ({"test": 6}, ("green", "red"))
+    source = open_source("new", FolderData(kind="folder", path="set"), everywhere(tmp_path))
+    assert (dict(describe(source).images), source.ids) == ({"test": 6}, ("green", "red"))
 
 
 def test_images_without_folders_stay_flat(tmp_path: Path) -> None:
@@ -188,7 +190,7 @@ def test_a_folder_that_is_there_is_never_touched(tmp_path: Path) -> None:
 
 
 def test_unpacking_can_be_cancelled_and_leaves_nothing(tmp_path: Path) -> None:
-    class Cancelling(Silent):
+    class Cancelling(Progress):
         def advance(self, units: int = 1) -> None:
             raise Cancelled("stop")
 

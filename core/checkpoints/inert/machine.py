@@ -65,21 +65,9 @@ def _protocol(m: Machine) -> None:
     require(2 <= version <= 5, f"pickle protocol {version}")
 
 
-def _frame(m: Machine) -> None:
-    m.program.take(8)
-
-
 def _mark(m: Machine) -> None:
     m.below.append(m.stack)
     m.stack = []
-
-
-def _discard(m: Machine) -> None:
-    m.pop()
-
-
-def _discard_to_mark(m: Machine) -> None:
-    m.pop_to_mark()
 
 
 def _get(size: int) -> Callable[[Machine], None]:
@@ -107,10 +95,6 @@ def _memoize(m: Machine) -> None:
 
 def _constant(value: Value) -> Callable[[Machine], None]:
     return lambda m: m.push(value)
-
-
-def _long(m: Machine) -> None:
-    m.push(m.program.signed(m.program.unsigned(1)))
 
 
 def _text(size: int) -> Callable[[Machine], None]:
@@ -213,10 +197,11 @@ def _persistent(m: Machine) -> None:
     m.push(storage)
 
 
-OPERATIONS: dict[int, Callable[[Machine], None]] = {
-    0x80: _protocol, 0x95: _frame, ord("("): _mark, ord("0"): _discard, ord("1"): _discard_to_mark,
-    ord("h"): _get(1), ord("j"): _get(4), ord("q"): _put(1), ord("r"): _put(4), 0x94: _memoize,
-    ord("N"): _constant(None), 0x88: _constant(True), 0x89: _constant(False), 0x8A: _long,
+OPERATIONS: dict[int, Callable[[Machine], object]] = {
+    0x80: _protocol, 0x95: lambda m: m.program.take(8), ord("("): _mark, ord("0"): Machine.pop,
+    ord("1"): Machine.pop_to_mark, ord("h"): _get(1), ord("j"): _get(4), ord("q"): _put(1), ord("r"): _put(4),
+    0x94: _memoize, ord("N"): _constant(None), 0x88: _constant(True), 0x89: _constant(False),
+    0x8A: lambda m: m.push(m.program.signed(m.program.unsigned(1))),
     ord("J"): lambda m: m.push(m.program.signed(4)), ord("K"): lambda m: m.push(m.program.unsigned(1)),
     ord("M"): lambda m: m.push(m.program.unsigned(2)), ord("G"): lambda m: m.push(m.program.real()),
     ord("X"): _text(4), 0x8C: _text(1), ord("T"): _latin(4), ord("U"): _latin(1), ord("B"): _bytes(4),

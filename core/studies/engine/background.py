@@ -14,7 +14,7 @@ from core.runs.work import Closing, Lane, Work
 from core.store import ACTIVE, Store
 from core.studies.base import Study
 from core.studies.engine.cells import Cell
-from core.studies.engine.execution import execute, register, require_cells
+from core.studies.engine.execution import execute, register, tasks_of
 from core.studies.engine.options import StudyOptions
 from core.suite.find import SuiteFile
 
@@ -30,10 +30,9 @@ class Background:
 
     def start(self, study: Study, suite: SuiteFile, options: StudyOptions, cells: Sequence[Cell]) -> str:
         """Queue a study, or go on with the same one; returns its id. One that is here already is left as it is."""
-        require_cells(study, cells)
-        named = {task for cell in cells for task in (*cell.tasks, *cell.unseen)}
-        tasks = [task.name for task in suite.tasks if task.name in named]
-        load = partial(self._load, suite, tasks, device=options.device, precision=options.precision)
+        load = partial(
+            self._load, suite, tasks_of(study, suite, cells), device=options.device, precision=options.precision
+        )
         with self._lock:
             self._worker.require_open()
             study_id = register(self._store, study, suite, options, cells)

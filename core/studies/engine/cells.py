@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from core import methods
 from core.errors import BadInput
 from core.problem.problem import Problem
@@ -45,12 +47,8 @@ class Cell:
 
     def plain(self) -> dict[str, Any]:
         """Ready for JSON and YAML; empty parts are left out."""
-        values: dict[str, Any] = {"method": self.method, "where": dict(self.where), "tasks": list(self.tasks)}
-        values |= {"unseen": list(self.unseen)} if self.unseen else {}
-        values |= {"images": dict(self.images)} if self.images else {}
-        values |= {"images_from": list(self.images_from)} if self.images_from else {}
-        values |= {"measures": [dict(one) for one in self.measures]} if self.measures else {}
-        return values | {"settings": dict(self.settings)}
+        values: dict[str, Any] = _ANY.dump_python(self, mode="json")
+        return {name: value for name, value in values.items() if value or name in _NEEDED}
 
     def spec(self, problem: Problem, *, origin: str = "", name: str = "") -> RunSpec:
         """The run that the cell is, on a part of the loaded `problem`; raises `BadInput` for what is not known."""
@@ -82,17 +80,12 @@ class Cell:
     def from_plain(values: Mapping[str, Any]) -> Cell:
         """The reverse of `plain`; raises `BadInput` for anything else."""
         try:
-            return Cell(
-                method=str(values["method"]),
-                settings=dict(values["settings"]),
-                tasks=tuple(map(str, values["tasks"])),
-                unseen=tuple(map(str, values.get("unseen", ()))),
-                images=dict(values["images"]) if values.get("images") else None,
-                images_from=tuple(map(str, values.get("images_from", ()))),
-                measures=tuple(dict(one) for one in values.get("measures", ())),
-                where=dict(values.get("where", {})),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadInput(
-                f"A cell of a study should hold method, settings and tasks. Found {type(error).__name__}: {error}."
-            ) from None
+            return _ANY.validate_python(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            found = f"{'.'.join(map(str, first['loc'])) or 'a cell'}: {first['msg']}"
+            raise BadInput(f"A cell of a study should hold method, settings and tasks. Found {found}.") from None
+
+
+_ANY = TypeAdapter(Cell)
+_NEEDED = ("method", "settings", "tasks", "where")

@@ -28,7 +28,8 @@ def register(store: Store, study: Study, suite: SuiteFile, options: StudyOptions
     """The stored study of this question on this suite with these options; made where there is none. Returns its id."""
     plain, wanted, origin = [cell.plain() for cell in cells], options.plain(), suite.origin
     for record in store.studies.listing(suite=suite.name, name=study.name):
-        if record.options == wanted and [_bare(cell) for cell in record.cells] == plain and record.origin == origin:
+        known = [{name: value for name, value in cell.items() if name != "key"} for cell in record.cells]
+        if record.options == wanted and known == plain and record.origin == origin:
             return record.id
     return store.studies.create(name=study.name, suite=suite.name, origin=origin, options=wanted, cells=plain)
 
@@ -134,13 +135,11 @@ def here(store: Store, problem: Problem, control: Control, progress: Progress) -
     return run
 
 
-def require_cells(study: Study, cells: Sequence[Cell]) -> None:
-    """Raise `BadInput` where the choice leaves nothing to run."""
+def tasks_of(study: Study, suite: SuiteFile, cells: Sequence[Cell]) -> list[str]:
+    """The tasks that the cells need, in the suite's order; raises `BadInput` where the choice leaves nothing to run."""
     if not cells:
         raise BadInput(
             f"Study `{study.name}` should have at least one run. Found none for these tasks and methods; choose others."
         )
-
-
-def _bare(values: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in values.items() if name != "key"}
+    named = {task for cell in cells for task in (*cell.tasks, *cell.unseen)}
+    return [task.name for task in suite.tasks if task.name in named]

@@ -36,7 +36,8 @@ def text(kind: str, store: Store, study: Study, suite: SuiteFile, record: StudyR
     keys = [str(cell.get("key", "")) for cell in record.cells]
     runs = store.studies.runs_of(keys)
     if kind == "yaml":
-        return recipe.to_yaml(record, recipe.first_hashes([run.hashes for run in runs.values()]))
+        hashes = {role: value for run in runs.values() for role, value in run.hashes.items()}
+        return recipe.to_yaml(record, hashes)
     result = result_of(store, record, study, suite)
     if kind == "json":
         done = sum(key in runs and runs[key].status == "done" for key in keys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,11 +65,6 @@ def read(path: Path) -> Recipe:
         cells=tuple(Cell.from_plain(cell) for cell in values["cells"]),
         hashes={str(role): str(value) for role, value in hashes.items()} if isinstance(hashes, dict) else {},
     )
-
-
-def first_hashes(reports: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """All roles of several runs' hashes together."""
-    return {role: value for hashes in reports for role, value in hashes.items()}
 
 
 def _mapping(values: Mapping[str, Any], name: str) -> dict[str, Any]:

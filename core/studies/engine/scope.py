@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, TypeVar
 
 from core import methods
@@ -100,6 +101,19 @@ class Scope:
         learned = tuple(images_from) if looks else ()
         place = {"method": method, **where}
         return Cell(method, settings, merged, tuple(unseen), images, learned, tuple(measures), place)
+
+    def sweep(
+        self, own: Iterable[str], measures: Sequence[Mapping[str, Any]] = (), **values: Iterable[Any]
+    ) -> list[Cell]:
+        """A cell for each of the methods that have these settings, each choice of their `values`, and each seed."""
+        chosen = [dict(zip(values, choice, strict=True)) for choice in product(*values.values())]
+        return [
+            self.cell(name, where, seed=seed, measures=measures, **where)
+            for name in self.methods(own)
+            if values.keys() <= methods.get(name).Settings.model_fields.keys()
+            for where in chosen
+            for seed in self.seeds_of(name)
+        ]
 
     def thinned(self, values: Sequence[T]) -> list[T]:
         """All values, or in a quick study the first, the middle and the last."""

@@ -51,7 +51,8 @@ def corrupt(images: np.ndarray, kind: str, severity: int, seed: int = 0) -> np.n
         raise BadInput(f"`severity` should be one of 1, 2, 3, 4, 5. Found {severity!r}.")
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape[1:3]:
         raise BadInput(f"`images` should be uint8 [N, H, W, 3]. Found {images.dtype} {list(images.shape)}.")
-    constant = _constant(kind, severity, images.shape[1], images.shape[2])
+    table = CIFAR if scale_of(*images.shape[1:3]) == "CIFAR-10-C" else IMAGENET
+    constant = table[kind][severity - 1]
     out = np.empty_like(images)
     for index, image in enumerate(images):
         out[index] = corrupt_one(image, kind, constant, np.random.default_rng([seed, index]))
@@ -61,8 +62,3 @@ def corrupt(images: np.ndarray, kind: str, severity: int, seed: int = 0) -> np.n
 def corrupt_one(image: np.ndarray, kind: str, constant: Constant, draws: Draws) -> np.ndarray:
     """One image uint8 `[H, W, 3]`; fractions are cut off, as in the published sets."""
     return np.asarray(np.clip(_FUNCTIONS[kind](image, constant, draws), 0, 255).astype(np.uint8))
-
-
-def _constant(kind: str, severity: int, height: int, width: int) -> Constant:
-    table = CIFAR if scale_of(height, width) == "CIFAR-10-C" else IMAGENET
-    return table[kind][severity - 1]

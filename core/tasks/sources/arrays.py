@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -31,23 +30,12 @@ class ArraysData(Data):
 class Arrays(Source):
     """Read whole: what fits into one file fits into memory, and needs no cache."""
 
-    Entry = ArraysData
     entry: ArraysData
 
     @property
     def ids(self) -> tuple[str, ...]:
         """None: labels are numbers of the task's classes."""
         return ()
-
-    @property
-    def where(self) -> str:
-        """The path."""
-        return self.entry.path
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self.place.resolve(self.entry.path),)
 
     def missing(self) -> str | None:
         """The file's path, where there is none."""

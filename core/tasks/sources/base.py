@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +36,8 @@ class Place:
 class Source(ABC):
     """The images of one task. Made for one look or one run: it remembers what it has listed."""
 
-    Entry: ClassVar[type[Data]]
+    field: ClassVar[str] = "path"
+    """The field of `entry` that names a file or folder."""
 
     def __init__(self, task: str, entry: Data, place: Place) -> None:
         self.task, self.entry, self.place = task, entry, place
@@ -56,9 +57,9 @@ class Source(ABC):
     def look(self, split: str) -> Listing:
         """All images of one of its own splits."""
 
-    @abstractmethod
     def missing(self) -> str | None:
         """What is not there and keeps this source from being read, as one phrase; None where nothing is missing."""
+        return None if self.files[0].is_dir() else f"`{self._named}` is no folder that is there"
 
     @property
     @abstractmethod
@@ -66,18 +67,19 @@ class Source(ABC):
         """Changes whenever any image or label may have changed, or which are used."""
 
     @property
-    @abstractmethod
     def where(self) -> str:
         """What the suite file calls it: a path or an id."""
+        return str(self._named)
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Files or folders whose change means that something else is read."""
-        return ()
+        return () if self._named is None else (self.place.resolve(self._named),)
 
-    def suspects(self) -> Iterator[str]:
-        """Files that hardly are images by size or name, each with the reason."""
-        return iter(())
+    @property
+    def _named(self) -> str | None:
+        found: str | None = getattr(self.entry, self.field)
+        return found
 
     @cached_property
     def parts(self) -> dict[str, Part]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -13,11 +12,11 @@ from pydantic import Field
 
 from core.errors import BadSuite
 from core.tasks.classes import in_order
-from core.tasks.decode import SUFFIXES, open_picture
+from core.tasks.decode import open_picture
 from core.tasks.listing import Listing
-from core.tasks.sources.base import Place, Source
+from core.tasks.sources.base import Source
 from core.tasks.sources.entry import Data, Split
-from core.tasks.sources.walk import FoundFile, level, walk
+from core.tasks.sources.walk import level, walk
 
 WORDS: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -39,26 +38,7 @@ class FolderData(Data):
 class Folder(Source):
     """Lists names and sizes; nothing is decoded before the images are asked for."""
 
-    Entry = FolderData
     entry: FolderData
-
-    def __init__(self, task: str, entry: Data, place: Place) -> None:
-        super().__init__(task, entry, place)
-        self._files: dict[str, list[FoundFile]] = {}
-
-    @property
-    def where(self) -> str:
-        """The path."""
-        return self.entry.path
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The folder."""
-        return (self.place.resolve(self.entry.path),)
-
-    def missing(self) -> str | None:
-        """The folder's path, where there is none."""
-        return None if self.files[0].is_dir() else f"`{self.entry.path}` is no folder that is there"
 
     @cached_property
     def own_splits(self) -> tuple[str, ...]:
@@ -85,7 +65,7 @@ class Folder(Source):
             found = [(file, self.ids.index(name)) for name in classes for file in walk(folder / name, self.place)]
         else:
             found = [(file, -1) for file in level(folder, self.place).files]
-        files = self._files[split] = [file for file, _ in found]
+        files = [file for file, _ in found]
         root = self.files[0]
         names = [str(file.path.relative_to(root)) for file in files]
         facts = [(name, file.size, file.changed) for name, file in zip(names, files, strict=True)]
@@ -97,17 +77,6 @@ class Folder(Source):
             name=lambda index: names[index],
             identity=hashlib.sha256(repr(facts).encode()).hexdigest(),
         )
-
-    def suspects(self) -> Iterator[str]:
-        """Empty files, and those that are not called like an image."""
-        for split in self.own_splits:
-            self._listed(split)
-            for file in self._files[split]:
-                name = file.path.relative_to(self.files[0])
-                if file.size == 0:
-                    yield f"{name} (0 bytes)"
-                elif file.path.suffix.lower() not in SUFFIXES:
-                    yield f"{name} (not called like an image)"
 
     @cached_property
     def _folders(self) -> dict[str, Path]:

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from core.errors import BadSuite, MergescopeError
 from core.paths import cache
-from core.progress import Silent
+from core.progress import Progress
 from core.tasks.decode import Unreadable, open_picture
 from core.tasks.listing import Listing
 from core.tasks.sources.base import Source
@@ -74,7 +74,6 @@ class HubData(Data):
 class Hub(Source):
     """Code of data sets is never run: only tables are read, and images only from the bytes inside them."""
 
-    Entry = HubData
     entry: HubData
 
     @property
@@ -82,15 +81,10 @@ class Hub(Source):
         """The id or the path."""
         return str(self.entry.dataset or self.entry.path)
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The folder, where the suite names one."""
-        return (self.place.resolve(self.entry.path),) if self.entry.path is not None else ()
-
     def missing(self) -> str | None:
         """The folder or the snapshot, where it is not on this machine and nothing is to be fetched."""
         if self.entry.path is not None:
-            return None if self.files[0].is_dir() else f"`{self.entry.path}` is no folder that is there"
+            return super().missing()
         if self.entry.download or self.entry.snapshot() is not None:
             return None
         return f"data set `{self.entry.dataset}` is not on this machine; fetch it, or set `download: true`"
@@ -150,7 +144,7 @@ class Hub(Source):
         from core.hub.datasets import fetch_dataset
 
         try:
-            fetch_dataset(*self.entry.address, Silent(), lambda: None)
+            fetch_dataset(*self.entry.address, Progress(), lambda: None)
         except MergescopeError as error:
             raise BadSuite(f"Task `{self.task}`: {error}") from None
         return self.entry.snapshot()
@@ -204,7 +198,8 @@ class Hub(Source):
             else:
                 table = datasets.Dataset.from_parquet(files, cache_dir=str(cache() / "datasets"))
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-            raise BadSuite(f"Task `{self.task}`: the tables of {self.where} can't be read: {_line(error)}") from None
+            line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise BadSuite(f"Task `{self.task}`: the tables of {self.where} can't be read: {line}") from None
         wanted = [self.entry.image, *([self.entry.label] if self.entry.label else [])]
         if gone := [name for name in wanted if name not in table.column_names]:
             raise BadSuite(
@@ -222,7 +217,3 @@ def _picture(value: Any) -> Image.Image:
     if not isinstance(data, bytes) or not data:
         raise Unreadable("0 bytes" if data == b"" else "no image inside the table")
     return open_picture(io.BytesIO(data))
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -6,7 +6,6 @@ import hashlib
 import threading
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -95,23 +94,18 @@ class TorchvisionData(Data):
 class Torchvision(Source):
     """Labels come from the data set's own table; images are decoded by torchvision's reader."""
 
-    Entry = TorchvisionData
     entry: TorchvisionData
+    field = "root"
 
     @property
     def where(self) -> str:
         """The data set and its folder."""
         return f"{self.entry.dataset} in {self.entry.root}"
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The root."""
-        return (self.place.resolve(self.entry.root),)
-
     def missing(self) -> str | None:
         """The root, where it is not there and nothing is to be fetched."""
-        there = self.entry.download or self.files[0].is_dir()
-        return None if there else f"`{self.entry.root}` is no folder that is there (root of {self.entry.dataset})"
+        gone = None if self.entry.download else super().missing()
+        return gone and f"{gone} (root of {self.entry.dataset})"
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -22,8 +22,9 @@ from core.problem.memory import peak_memory_mb
 from core.store import ACTIVE, RunRecord, StepRecord, Store
 from dashboard.charts.caution import notices
 from dashboard.charts.columns import Column, arrange
-from dashboard.charts.marks import Marks, NoMarks, summaries
+from dashboard.charts.marks import summaries
 from dashboard.charts.recent import Recent
+from dashboard.charts.references import Marks
 
 MOST_STEPS = 200
 """Steps in one answer at most; a browser that has to catch up asks again."""
@@ -40,7 +41,7 @@ class Feed:
     def __init__(self, store: Store, marks: Marks | None = None) -> None:
         self._store = store
         self._recent = Recent(store)
-        self._marks = marks or NoMarks()
+        self._marks = marks or Marks(store)
         self._origins: OrderedDict[str, Floats] = OrderedDict()
 
     def describe(self, record: RunRecord, titles: Mapping[str, str] | None = None, name: str = "") -> dict[str, Any]:

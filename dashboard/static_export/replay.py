@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-from core.export.titles import run_title
 from core.files import write_text
 from core.store import ACTIVE, RunRecord, Store
 from dashboard.charts import bundle
 from dashboard.charts.feed import Feed
 from dashboard.charts.figure import embedded
-from dashboard.charts.marks import Marks
 from dashboard.static_export import facts
 from dashboard.theme import css
 
@@ -28,29 +26,14 @@ HERE = Path(__file__).parent
 MOST_ANSWERS = 100_000
 
 
-def write_html(
-    store: Store,
-    run_id: str,
-    path: Path,
-    *,
-    titles: Mapping[str, str] | None = None,
-    name: str = "",
-    marks: Marks | None = None,
-) -> None:
+def write_html(store: Store, run_id: str, path: Path, titles: Mapping[str, str] | None = None) -> None:
     """Write the run to `path`; raises `UnknownName` for an unknown run, `BadInput` for one without a step."""
-    write_text(path, html(store, store.run(run_id), titles=titles, name=name, marks=marks))
+    write_text(path, html(store, store.run(run_id), titles))
 
 
-def html(
-    store: Store,
-    record: RunRecord,
-    *,
-    titles: Mapping[str, str] | None = None,
-    name: str = "",
-    marks: Marks | None = None,
-) -> str:
+def html(store: Store, record: RunRecord, titles: Mapping[str, str] | None = None) -> str:
     """The text of the file."""
-    whole = collect(store, record, titles, name or run_title(record), marks)
+    whole = collect(store, record, titles)
     title = str(whole["describe"]["name"])
     results = facts.results_html(record, titles or {}) + facts.settings_html(record)
     body = (
@@ -82,12 +65,10 @@ def page(title: str, body: str, whole: Mapping[str, Any], before: str, program: 
     )
 
 
-def collect(
-    store: Store, record: RunRecord, titles: Mapping[str, str] | None, name: str, marks: Marks | None
-) -> dict[str, Any]:
+def collect(store: Store, record: RunRecord, titles: Mapping[str, str] | None) -> dict[str, Any]:
     """All that the charts will ask for: the description, and the answers of one poll after another."""
-    feed = Feed(store, marks)
-    describe = feed.describe(record, titles, name)
+    feed = Feed(store)
+    describe = feed.describe(record, titles)
     history: list[dict[str, Any]] = []
     cursor, stride, seen, known = -1, 1, 0, False
     while len(history) < MOST_ANSWERS:

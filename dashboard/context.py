@@ -1,22 +1,11 @@
 """What every page is built with: a `Context`.
 
-A page is a module of `dashboard.pages` with three names:
+A page is a module of `dashboard.pages` with a `PAGE`. A function that exists can be called by anybody who sees the
+page, shown or not, so what changes anything is one of the owner's functions. Everything that a page shows comes from
+`ctx.store`. Who may see what is decided per request, never per page:
 
-    TITLE: str      the words on its tab
-    TAB_ID: str     lower-case letters; stands in `?tab=`
-    build(ctx)      creates its component inside its tab; the component's script follows run and tab by itself
-
-With `ctx.readonly` a page creates neither the components nor the events that change anything: a handler that exists
-can be called by anybody who sees the page, shown or not. Everything that a page shows comes from `ctx.store`.
-
-Who may see what is decided per request, never per page:
-
-    def poll(args, request: gr.Request):                # a server function: one argument, and the request by its type
+    def poll(args, request):                            # a server function: an untrusted dictionary, and who asks
         record = ctx.run(args.get("run"), request)      # raises NotVisible: unknown and forbidden look the same
-    def start(values, request: gr.Request):             # a mutating handler starts with
-        ctx.owner(request)                              # raises NotOwner
-
-The annotation has to be exactly `gr.Request` (Gradio passes the request by it) with `gradio` imported at module level.
 """
 
 from __future__ import annotations
@@ -120,7 +109,7 @@ class Context:
         return not self.readonly and self.access.viewer(request).owner
 
     def owner(self, request: Any) -> None:
-        """Raise `NotOwner` unless the caller holds the owner token. First line of every mutating handler."""
+        """Raise `NotOwner` unless the caller holds the owner token. Asked before every function of the owner's."""
         if not self.is_owner(request):
             raise NotOwner(
                 "Only the person who started this server can do that. Expected the owner's link, found "

@@ -33,7 +33,7 @@ def build(ctx: Context) -> FastAPI:
     feed = Feed(ctx.store, Marks(ctx.store, ctx.library))
     for one, prefix in ((view, VIEW), (ctx, "")):
         add_downloads(app, one, prefix)
-        add_polls(app, one, prefix, (service.polled(one, feed), sidebar.polled(one)))
+        add_polls(app, one, prefix, {"history": service.polled(one, feed), "runs_list": sidebar.polled(one)})
     _mount(app, view, VIEW)
     if not ctx.readonly:
         add_uploads(app, ctx)

@@ -6,23 +6,15 @@ values, and every value that comes back is checked by `dashboard.planning.wish`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import gradio as gr
-
 from core.errors import BadInput
 from core.progress import Progress
-from dashboard import ui
 from dashboard.context import Context
-from dashboard.serving import serving
+from dashboard.pages import Page
+from dashboard.serving import Call
 
-TITLE = "Set up"
-TAB_ID = "setup"
-OWNER_ONLY = True
-SCRIPTS = ("setup_tasks.js", "setup_form.js", "setup_methods.js", "setup.js")
-STYLES = ("setup.css",)
 LATEST_RUNS = 50
 """How far back a run may lie whose speed is taken for the forecast."""
 
@@ -39,23 +31,15 @@ TEMPLATE = """
 """
 
 
-def build(ctx: Context) -> gr.HTML:
-    """One component; its server functions are made in here, so that each app has its own."""
-    functions = SetUp(ctx).functions()
-    return ui.drawn(
-        TEMPLATE, "window.mergescopeSetup(element, server);", elem_id="ms-setup", server_functions=functions
-    )
-
-
 class SetUp:
-    """What the form asks the server for; every function refuses everybody but the owner first."""
+    """What the form asks the server for."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    def functions(self) -> list[Callable[..., Any]]:
+    def calls(self) -> dict[str, Call]:
         """The server functions."""
-        calls = {
+        return {
             "setup_catalogue": self.catalogue,
             "setup_tasks": self.tasks,
             "setup_accuracies": self.known,
@@ -64,7 +48,6 @@ class SetUp:
             "setup_save": self.save,
             "setup_load": self.load,
         }
-        return [serving(name, call, self._ctx.owner) for name, call in calls.items()]
 
     def catalogue(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """Suites, methods and devices to choose from."""
@@ -177,3 +160,16 @@ def _named(args: dict[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise BadInput(f"`{key}` should be a text. Found {type(value).__name__}.")
     return value
+
+
+PAGE = Page(
+    "Set up",
+    "setup",
+    "window.mergescopeSetup(element, server);",
+    lambda ctx: ({}, SetUp(ctx).calls()),
+    template=TEMPLATE,
+    scripts=("setup_tasks.js", "setup_form.js", "setup_methods.js", "setup.js"),
+    styles=("setup.css",),
+    charts=False,
+    owner_only=True,
+)

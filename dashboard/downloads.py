@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.export.card import model_card
 from core.export.transformers_model import obstacles
 from core.export.weights import export_coefficients
 from core.runs.session import MERGED
+from core.runs.spec import RunSpec
 from core.store import RunRecord, Store
 from core.suite import find as suites
 from core.suite.find import SuiteFile
+from dashboard.planning.wish import as_settings, to_yaml
 from dashboard.static_export.figures import write_figures
 from dashboard.static_export.replay import write_html
 from dashboard.static_export.space import write_space
@@ -98,15 +98,7 @@ def _has_settings(store: Store, record: RunRecord) -> bool:
 
 
 def _settings(store: Store, record: RunRecord, path: Path) -> None:
-    values = {
-        "suite": record.suite,
-        "tasks": list(record.tasks),
-        "method": record.method,
-        "settings": dict(record.settings),
-        "evaluate_every": record.execution.evaluate_every,
-        "name": record.name,
-    }
-    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")
+    path.write_text(to_yaml(as_settings(RunSpec.stored(record))), "utf-8")
 
 
 def _last_lambda(store: Store, record: RunRecord, path: Path) -> None:

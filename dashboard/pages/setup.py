@@ -120,7 +120,7 @@ class SetUp:
             "caution": caution(asked, self._ctx.library),
             "doing": None if (doing := self._ctx.library.doing()) is None else asdict(doing),
             "ahead": len(active),
-            "needs": asked.method.needed(asked.settings).value,
+            "needs": asked.spec.method.needed(asked.spec.settings).value,
         }
 
     def start(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
@@ -136,23 +136,14 @@ class SetUp:
         from dashboard.planning import wish
 
         asked = wish.read(args, self._ctx.library)
-        return {"yaml": wish.to_yaml(asked), "file": f"mergescope-{asked.suite.name}-{asked.method.name}.yaml"}
+        file = f"mergescope-{asked.suite.name}-{asked.spec.method.name}.yaml"
+        return {"yaml": wish.to_yaml(asked.plain()), "file": file}
 
     def load(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """What a settings file says."""
         from dashboard.planning import wish
 
-        asked = wish.from_yaml(args.get("yaml"), self._ctx.library)
-        return {
-            "suite": asked.suite.name,
-            "tasks": list(asked.tasks),
-            "method": asked.method.name,
-            "settings": asked.settings.model_dump(mode="json"),
-            "device": asked.device,
-            "precision": asked.precision,
-            "evaluate_every": asked.evaluate_every,
-            "name": asked.name,
-        }
+        return wish.from_yaml(args.get("yaml"), self._ctx.library).plain()
 
 
 def _named(args: dict[str, Any], key: str) -> str:

@@ -15,11 +15,13 @@ def caution(wish: Wish, library: Library) -> dict[str, Any]:
 
     Each task: its entropies in nats under its expert and at the start, whether it is trusted, and what to do.
     """
-    if getattr(wish.settings, "objective", None) != "entropy":
+    settings = wish.spec.settings
+    if getattr(settings, "objective", None) != "entropy":
         return {}
-    init = float(getattr(wish.settings, "init", 0.3))
-    split = str(getattr(wish.settings, "adapt_on", "test"))
-    key = ("trust", *library.identity(wish.suite), wish.experts, wish.device, wish.precision, init, split)
+    init = float(getattr(settings, "init", 0.3))
+    split = str(getattr(settings, "adapt_on", "test"))
+    how = wish.spec.execution
+    key = ("trust", *library.identity(wish.suite), wish.spec.tasks, how.device, how.precision, init, split)
     answer = library.later(key, lambda told: _check(wish, library, init, split, told))
     if answer.pending:
         return {"pending": True}
@@ -27,8 +29,7 @@ def caution(wish: Wish, library: Library) -> dict[str, Any]:
 
 
 def _check(wish: Wish, library: Library, init: float, split: str, told: Progress) -> list[dict[str, Any]]:
-    problem = library.load(wish.suite, wish.tasks, device=wish.device, precision=wish.precision, progress=told)
-    found = trust(problem, init, split, limit=96, progress=told)
+    found = trust(wish.load(library, told), init, split, limit=96, progress=told)
     return [
         {
             "task": item.task,

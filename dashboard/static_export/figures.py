@@ -8,7 +8,8 @@ from pathlib import Path
 
 from core.files import write_text
 from core.store import Store
-from dashboard.static_export.replay import collect, page
+from dashboard.static_export.document import document
+from dashboard.static_export.replay import collect
 
 
 def write_figures(store: Store, run_id: str, path: Path, titles: Mapping[str, str] | None = None) -> None:
@@ -16,4 +17,4 @@ def write_figures(store: Store, run_id: str, path: Path, titles: Mapping[str, st
     whole = collect(store, store.run(run_id), titles)
     title = f"{whole['describe']['name']} · figures"
     body = f'<h1 class="ms-title">{escape(title)}</h1><main class="mc-grid"></main>'
-    write_text(path, page(title, body, whole, "", "figures.js"))
+    write_text(path, document(title, body, whole, "figures.js"))

@@ -10,19 +10,11 @@ from typing import Any
 from core.errors import BadInput
 from core.files import write_text
 from core.store import ACTIVE, RunRecord, Store
-from dashboard.charts import bundle
 from dashboard.charts.feed import Feed
-from dashboard.charts.figure import embedded
 from dashboard.static_export import facts
-from dashboard.theme import css
+from dashboard.static_export.document import document
 
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
-    "base-uri 'none'; form-action 'none'"
-)
-"""The file may run what stands in it and reach nothing."""
 BEFORE = """document.body.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);"""
-HERE = Path(__file__).parent
 MOST_ANSWERS = 100_000
 
 
@@ -47,22 +39,7 @@ def html(store: Store, record: RunRecord, titles: Mapping[str, str] | None = Non
         '<main><section id="live"><div class="mc"></div></section><section id="layers" hidden><div class="mc"></div>'
         f'</section><section id="results" hidden>{results}</section></main>'
     )
-    return page(title, body, whole, f"<script>{BEFORE}</script>", "replay.js")
-
-
-def page(title: str, body: str, whole: Mapping[str, Any], before: str, program: str) -> str:
-    """One self-contained file: `body` and `before` (HTML, their texts escaped), what `collect` found, and a script."""
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="content-security-policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="referrer" content="no-referrer">'
-        f"<title>{escape(title)} · Mergescope</title><style>{css()}{bundle.style()}{_read('replay.css')}</style></head>"
-        f'<body class="mc">{body}{before}<script>{bundle.PLOTLY.read_text("utf-8")}</script>'
-        f"<script>{bundle.script()}</script>"
-        f'<script type="application/json" id="run">{embedded(whole)}</script>'
-        f"<script>{_read(program)}</script></body></html>\n"
-    )
+    return document(title, f"{body}<script>{BEFORE}</script>", whole, "replay.js")
 
 
 def collect(store: Store, record: RunRecord, titles: Mapping[str, str] | None) -> dict[str, Any]:
@@ -85,7 +62,3 @@ def collect(store: Store, record: RunRecord, titles: Mapping[str, str] | None) -
         for answer in (describe, *history):
             answer["status"] = "interrupted"
     return {"describe": describe, "history": history}
-
-
-def _read(name: str) -> str:
-    return (HERE / name).read_text("utf-8")

@@ -19,6 +19,9 @@
 
   charts.button = (text, kind, onclick, attributes = {}) =>
     charts.element("button", { type: "button", class: `ms-button ${kind}`, text, onclick, ...attributes });
+  // The buttons on the cards of charts.
+  charts.quiet = (text, onclick, attributes = {}) =>
+    charts.element("button", { type: "button", class: "mc-quiet", text, onclick, ...attributes });
   // A <select> of [value, text] pairs; a value that is not among them is kept as it is.
   charts.select = (choices, value, onChange, attributes = {}) => {
     const known = choices.some(([each]) => each === value) ? choices : [...choices, [value, value]];

@@ -75,6 +75,18 @@
       ),
     );
 
+  // Buttons that save the figure in a place: drawn by the browser's own Plotly, nothing leaves it.
+  charts.saveButtons = (place, title, words = "") => {
+    const save = (format) => {
+      const filename = title.replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "").toLowerCase() || "mergescope",
+        size = { width: place.clientWidth, height: place.clientHeight, scale: format === "png" ? 2 : 1 };
+      Plotly.downloadImage(place, { format, filename, ...size }).catch(() =>
+        window.mergescope.toast?.("The picture could not be saved.", "error"),
+      );
+    };
+    return ["SVG", "PNG"].map((format) => charts.quiet(words + format, () => save(format.toLowerCase())));
+  };
+
   // The slider through all steps: drag, arrow keys, Home and End, play; "follow live" while the run goes on.
   charts.scrubber = (hub) => {
     const slider = element("input", {

@@ -94,7 +94,7 @@ def colourscale(colours: tuple[str, ...]) -> list[list[float | str]]:
 
 
 def template(name: ThemeName) -> dict[str, Any]:
-    """The Plotly layout template of a theme: fonts, grid, margins, hover label."""
+    """The Plotly template of a theme: what all charts share. Only those that say so can be zoomed."""
     colours = THEMES[name]
     axis = {
         "gridcolor": colours.line,
@@ -103,8 +103,10 @@ def template(name: ThemeName) -> dict[str, Any]:
         "zeroline": False,
         "ticks": "",
         "automargin": False,
+        "fixedrange": True,
         "title": {"font": {"size": 12}, "standoff": 6},
     }
+    bar = {"thickness": 8, "outlinewidth": 0, "xpad": 0, "ticks": ""}
     return {
         "layout": {
             "paper_bgcolor": "rgba(0,0,0,0)",
@@ -120,9 +122,11 @@ def template(name: ThemeName) -> dict[str, Any]:
             "yaxis": axis,
             "showlegend": False,
             "hovermode": "closest",
-            "dragmode": "zoom",
+            "dragmode": False,
+            "annotationdefaults": {"showarrow": False},
             "margin": {"l": 48, "r": 16, "t": 8, "b": 32},
-        }
+        },
+        "data": {"heatmap": [{"hoverongaps": False, "colorbar": bar}]},
     }
 
 

@@ -32,15 +32,19 @@
         margin: { l: 46, r: charts.labelRoom([run.tasks[task]], narrow), t: 8, b: 38 },
         uirevision: `${run.id} ${group.key}`,
         dragmode: narrow ? false : "zoom",
-        xaxis: { range: [0, Math.max(run.total || 0, run.last, 1)], title: { text: "step" }, nticks: narrow ? 4 : 6 },
-        yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f" },
+        xaxis: {
+          range: [0, Math.max(run.total || 0, run.last, 1)],
+          title: { text: "step" },
+          nticks: narrow ? 4 : 6,
+          fixedrange: narrow,
+        },
+        yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f", fixedrange: narrow },
         shapes: charts.cursor(view.step),
         annotations: [
           {
             x: mine.x[mine.x.length - 1],
             y: mine.y[mine.y.length - 1],
             text: charts.plain(label),
-            showarrow: false,
             xanchor: "left",
             xshift: 6,
             font: { size: 12, color: colours.accent },
@@ -52,7 +56,6 @@
 
   function line(track, name, style, opacity) {
     return {
-      type: "scatter",
       mode: track.x.length > 1 ? "lines" : "markers",
       x: track.x,
       y: track.y,

@@ -23,6 +23,7 @@
         dragmode: narrow ? false : "zoom",
         xaxis: {
           type: "category",
+          fixedrange: narrow,
           range: [-0.5, view.groups.length - 0.5],
           showgrid: false,
           anchor: strip ? "y2" : "y",
@@ -32,7 +33,7 @@
           tickangle: axis.detailed ? -50 : 0,
         },
         yaxis: { ...charts.taskAxis(view.tasks, narrow), type: "category", domain: [bottom, 1], ticklabelstandoff: 4 },
-        yaxis2: { domain: [0, Math.max(0.001, bottom * 0.5)], fixedrange: true, visible: false },
+        yaxis2: { domain: [0, Math.max(0.001, bottom * 0.5)], visible: false },
         shapes: [...separators(view), ...outline(view)],
         annotations: [unit(view.unit)],
       },
@@ -60,22 +61,17 @@
       zmax: high,
       xgap: gap,
       ygap: 2,
-      hoverongaps: false,
       colorscale: signed ? colours.diverging : colours.sequential,
       hovertemplate: `<b>%{y}</b><br>%{x}<br>${view.unit} = %{z:${signed ? "+" : ""}.3f}<extra></extra>`,
       colorbar: {
-        thickness: 8,
-        outlinewidth: 0,
         len: 0.88,
         lenmode: "fraction",
         y: 0,
         yanchor: "bottom",
         x: 1.012,
-        xpad: 0,
         ypad: 2,
         nticks: 5,
         tickformat: signed ? "+.2~f" : ".2~f",
-        ticks: "",
       },
     };
   }
@@ -96,7 +92,6 @@
     y: 1,
     yref: "paper",
     yanchor: "top",
-    showarrow: false,
     font: { size: 12 },
   });
 

@@ -100,7 +100,6 @@
     const mean = { value: last(means), text: meanText(last(means)), colour: colours.accent };
     const margin = { l: 42, r: charts.labelRoom(run.tasks, narrow, mean.text), t: 8, b: 38 };
     const trace = (y, name, more, extra) => ({
-      type: "scatter",
       mode: x.length > 1 ? "lines" : "markers",
       x,
       y,
@@ -129,8 +128,9 @@
           range: [0, Math.max(run.total || 0, x[x.length - 1], 1)],
           title: { text: "step" },
           nticks: narrow ? 4 : 7,
+          fixedrange: narrow,
         },
-        yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f" },
+        yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f", fixedrange: narrow },
         shapes: charts.cursor(step),
         annotations: charts.endLabels([mean, ...charts.taskLabels(lines.map(last), run.tasks, chosen, narrow)], {
           x: x[x.length - 1],

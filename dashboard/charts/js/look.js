@@ -55,7 +55,6 @@
       xref: "x",
       yref: "y",
       text: charts.plain(label.text),
-      showarrow: false,
       xanchor: "left",
       yanchor: "middle",
       xshift: 6,
@@ -93,7 +92,6 @@
   charts.taskAxis = (tasks, narrow, marked = new Set()) => ({
     range: [tasks.length - 0.5, -0.5],
     showgrid: false,
-    fixedrange: true,
     tickmode: "array",
     tickvals: tasks.map((_, place) => place),
     ticktext: tasks.map(

@@ -36,7 +36,6 @@
     names.forEach((name, task) => {
       const front = task === chosen;
       data.push({
-        type: "scatter",
         mode: "lines",
         x,
         y: stats[task].map((one) => one.mean),
@@ -49,7 +48,6 @@
     });
     const overall = x.map((place) => charts.mean(stats.map((task) => task[place].mean)));
     data.push({
-      type: "scatter",
       mode: "lines",
       x,
       y: overall,
@@ -66,14 +64,12 @@
       layout: {
         margin,
         uirevision: run.id,
-        dragmode: false,
         xaxis: {
           range: [-0.3, x.length - 0.7],
           tickmode: "array",
-          fixedrange: true,
           ...depthTicks(blocks, size.width - margin.l - margin.r),
         },
-        yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f", fixedrange: true },
+        yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f" },
         annotations: charts.endLabels(
           [
             { value: overall[x.length - 1], text: "mean", colour: colours.accent },
@@ -91,7 +87,7 @@
   };
 
   function band(stats, x, colour) {
-    const edge = { type: "scatter", mode: "lines", x, line: { width: 0 }, hoverinfo: "skip" };
+    const edge = { mode: "lines", x, line: { width: 0 }, hoverinfo: "skip" };
     return [
       { ...edge, y: stats.map((one) => one.low) },
       { ...edge, y: stats.map((one) => one.high), fill: "tonexty", fillcolor: charts.faint(colour, 0.16) },
@@ -133,7 +129,6 @@
     const all = [...stats.flatMap((one) => [one.least, one.most]), ...before].filter(Number.isFinite);
     const [low, high] = charts.limits(Math.min(...all), Math.max(...all), 0.02, 0.04);
     const dots = (x, marker, template) => ({
-      type: "scatter",
       mode: "markers",
       x,
       y: rows,
@@ -157,8 +152,7 @@
       layout: {
         margin: { l: charts.taskRoom(run.tasks, narrow), r: 20, t: 6, b: 26 },
         uirevision: run.id,
-        dragmode: false,
-        xaxis: { range: [low, high], nticks: narrow ? 4 : 7, tickformat: ".2~f", fixedrange: true },
+        xaxis: { range: [low, high], nticks: narrow ? 4 : 7, tickformat: ".2~f" },
         yaxis: charts.taskAxis(run.tasks, narrow),
         shapes: rows.flatMap((row) => [
           bar(row, stats[row].least, stats[row].most, 2),

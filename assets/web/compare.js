@@ -31,7 +31,7 @@ window.mergescopeCompare = (root, server) => {
 
   /* Figures */
   const figure = analysis.figureCard("Bars", "", { wide: true, height: 330, note: "Tick runs in the table to draw them." });
-  const choice = charts.choice("Figure", [["bars", "Bars"], ["radar", "Radar"], ["time", "Accuracy and seconds"]], state.figure,
+  const choice = charts.choice("Figure", { bars: "Bars", radar: "Radar", time: "Accuracy and seconds" }, state.figure,
     (value) => { state.figure = value; draw(); });
   const clear = button("Untick all", () => { state.chosen.clear(); fill(); figures(); });
   figure.tools.prepend(choice.root, clear);

@@ -6,7 +6,7 @@ window.mergescopeStudies = (root, server) => {
 
   const box = charts.stateBox();
   const suites = charts.menu("Suite", (value) => { state.suite = value; state.costs = null; state.costKey = ""; state.resultKey = ""; refresh(); guide.show(state.suite); });
-  const view = charts.choice("View", [["studies", "Studies"], ["guide", "Method guide"]], "studies", (value) => {
+  const view = charts.choice("View", { studies: "Studies", guide: "Method guide" }, "studies", (value) => {
     body.hidden = value !== "studies";
     guide.root.hidden = value !== "guide";
     if (value === "guide") guide.show(state.suite);

@@ -140,8 +140,8 @@ window.mergescopeShare = (root, server) => {
       const done = await ask(server.share_delete, { run });
       if (done.error) return;
       ms.toast("Deleted.");
-      await window.mergescopeFrame.refresh();
-      ms.select(window.mergescopeFrame.runs[0]?.id || "");
+      ms.select(window.mergescopeFrame.runs.find((one) => one.id !== run)?.id || "");
+      window.mergescopeFrame.refresh();
     }, { disabled: active, title: active ? "Cancel the run first" : null });
     section.replaceChildren(heading("This run", "Its name in the list, and getting rid of it."), element("div", { class: "ms-share-form" }, name, rename, remove));
   }

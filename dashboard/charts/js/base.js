@@ -104,6 +104,30 @@
     return null;
   };
 
+  // Calls `ask()` at once when told to, and again after the seconds that it says; null waits to be told. While the page
+  // is hidden nothing is asked.
+  charts.poller = (ask) => {
+    let timer = 0,
+      busy = false,
+      again = false;
+    const run = async () => {
+      busy = true;
+      again = false;
+      const seconds = await ask();
+      busy = false;
+      if (again) now();
+      else if (seconds !== null) timer = setTimeout(rest, 1000 * seconds);
+    };
+    const rest = () => (document.hidden ? document.addEventListener("visibilitychange", now, { once: true }) : run());
+    const now = () => {
+      again = busy;
+      if (busy) return;
+      clearTimeout(timer);
+      timer = setTimeout(run, 0);
+    };
+    return now;
+  };
+
   // What this browser remembers; private mode remembers nothing.
   charts.remember = (name, value, where = "localStorage") => {
     try {

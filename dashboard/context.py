@@ -11,7 +11,7 @@ page, shown or not, so what changes anything is one of the owner's functions. Ev
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -129,16 +129,21 @@ class Context:
         """The suites that can be chosen, by name (read once, refreshed when a suite file changes)."""
         return self.library.suites()
 
-    def problem(self, suite: str, tasks: Sequence[str] | None = None, progress: Progress | None = None) -> Problem:
-        """The loaded suite, from a small cache; the first call takes seconds, so show a loading state.
+    def titles(self, suite: str) -> dict[str, str]:
+        """Names of a suite's tasks for people; empty for a suite that is not here (any more)."""
+        file = self.suites().get(suite)
+        return {task.name: task.title for task in file.tasks} if file is not None else {}
+
+    def menu(self, suites: Iterable[str]) -> list[tuple[str, str]]:
+        """Names of suites with their titles, to choose from."""
+        known = self.suites()
+        return [(name, known[name].title if name in known else name) for name in sorted(suites)]
+
+    def problem_of(self, record: RunRecord, progress: Progress | None = None) -> Problem:
+        """What a run works on, as it was loaded for it, on this page's device.
 
         The object is a page's own: its `tick` does nothing, a paused run does not hold it up. Evaluations on it
         belong inside `ctx.library.later`, which lets one page compute at a time.
-        """
-        return self.library.problem(suite, tasks, progress)
-
-    def problem_of(self, record: RunRecord, progress: Progress | None = None) -> Problem:
-        """What a run works on, as it was loaded for it, on this page's device; a page's own, as `problem`.
 
         Raises `BadInput` where the suite's checkpoints are not the run's own any more.
         """

@@ -45,6 +45,11 @@ def folded(text: str, length: int, lines: int = 2) -> str:
     return "<br>".join(plain(shorten(line, length + 2)) for line in found)
 
 
+def in_all_sizes(draw: Callable[..., Figure], *data: Any) -> dict[str, dict[str, Figure]]:
+    """The figure in both themes for wide and narrow places, so that turning a phone needs none either."""
+    return {width: both(draw, *data, narrow=width == "narrow") for width in ("wide", "narrow")}
+
+
 def both(draw: Callable[..., Figure], *data: Any, **options: Any) -> dict[str, Figure]:
     """The figure in both themes, so that switching them needs no answer from the server."""
     return {theme: draw(*data, theme=theme, **options) for theme in palette.THEMES}

@@ -19,7 +19,7 @@ def describing(ctx: Context) -> Call:
 
     def describe(args: dict[str, Any], request: Any) -> dict[str, Any]:
         record = ctx.run(args.get("run"), request)
-        return feed.describe(record, task_titles(ctx, record.suite), run_title(record))
+        return feed.describe(record, ctx.titles(record.suite), run_title(record))
 
     return describe
 
@@ -54,9 +54,3 @@ def listing(ctx: Context) -> Call:
         return {"runs": [{"id": one.id, "name": name} for one, name in zip(found, words, strict=True)]}
 
     return runs
-
-
-def task_titles(ctx: Context, suite: str) -> dict[str, str]:
-    """Names of a suite's tasks for people; empty for a suite that is not here (any more)."""
-    file = ctx.suites().get(suite)
-    return {task.name: task.title for task in file.tasks} if file is not None else {}

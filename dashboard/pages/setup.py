@@ -77,7 +77,7 @@ class SetUp:
         from dashboard.planning import gallery
         from dashboard.planning.presets import presets
 
-        suite = self._ctx.library.suite(_named(args, "suite"))
+        suite = self._ctx.library.suite(str(args.get("suite")))
         self._ctx.library.warm(suite.name)
         return {
             "suite": suite.name,
@@ -91,7 +91,7 @@ class SetUp:
         """Accuracies of base and experts; `pending` while they are measured."""
         from core.problem.evaluate import references
 
-        suite = self._ctx.library.suite(_named(args, "suite"))
+        suite = self._ctx.library.suite(str(args.get("suite")))
 
         def compute(told: Progress) -> dict[str, Any]:
             found = references(self._ctx.library.problem(suite.name, progress=told), progress=told)
@@ -144,13 +144,6 @@ class SetUp:
         from dashboard.planning import wish
 
         return wish.from_yaml(args.get("yaml"), self._ctx.library).plain()
-
-
-def _named(args: dict[str, Any], key: str) -> str:
-    value = args.get(key)
-    if not isinstance(value, str):
-        raise BadInput(f"`{key}` should be a text. Found {type(value).__name__}.")
-    return value
 
 
 PAGE = Page(

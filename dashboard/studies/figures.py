@@ -89,7 +89,7 @@ def _bars(chart: Chart, series: Series, colour: str, colours: Palette) -> dict[s
 
 
 def _layout(chart: Chart, narrow: bool, colours: Palette) -> dict[str, Any]:
-    x = {"title": {"text": plain(chart.x)}, "nticks": 5 if narrow else 9, "type": "linear"}
+    x: dict[str, Any] = {"title": {"text": plain(chart.x)}, "nticks": 5 if narrow else 9, "type": "linear"}
     values = [float(value) for series in chart.series for value in series.x if not isinstance(value, str)]
     if chart.log_x and values and min(values) > 0:
         ticks = sorted(set(values))

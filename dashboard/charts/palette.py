@@ -20,18 +20,9 @@ FONT = ", ".join(f'"{name}"' if " " in name else name for name in theme.FONT)
 
 
 @dataclass(frozen=True)
-class Palette:
-    """Colours of one theme; every name is a role, never a colour."""
+class Palette(theme.PageColours):
+    """Colours of one theme: the page's, and those of charts alone."""
 
-    surface: str
-    card: str
-    text: str
-    muted: str
-    line: str
-    accent: str
-    warm: str
-    """The second mark: Task Arithmetic, the selected task, what gets worse."""
-    bad: str
     sequential: tuple[str, ...]
     """Small λ to large λ, equal steps in OKLab."""
     diverging: tuple[str, ...]
@@ -40,11 +31,10 @@ class Palette:
     """Colour of each tensor kind, for the strip under the heatmap."""
 
 
-def _palette(colours: theme.PageColours, sequential: str, diverging: str, kinds: dict[str, str]) -> Palette:
-    roles = {
-        name: getattr(colours, name) for name in ("surface", "card", "text", "muted", "line", "accent", "warm", "bad")
-    }
-    return Palette(**roles, sequential=tuple(sequential.split()), diverging=tuple(diverging.split()), kinds=kinds)
+def _palette(page: theme.PageColours, sequential: str, diverging: str, kinds: dict[str, str]) -> Palette:
+    return Palette(
+        **asdict(page), sequential=tuple(sequential.split()), diverging=tuple(diverging.split()), kinds=kinds
+    )
 
 
 LIGHT = _palette(

@@ -11,13 +11,13 @@ from core.problem.evaluate import Evaluation
 from core.progress import Progress
 from core.runs.whatif import save
 from core.store import RunRecord
+from dashboard import library
 from dashboard.charts import whatif as engine
 from dashboard.charts.facts import task_vector_facts
 from dashboard.charts.feed import whole_number
 from dashboard.charts.service import MOST_STEPS
 from dashboard.context import Context
 
-PENDING = {"pending": True}
 NAME_LENGTH = 80
 
 
@@ -36,8 +36,8 @@ class Workshop:
         def compute(told: Progress) -> dict[str, Any]:
             return task_vector_facts(self._ctx.problem_of(record, told), record.groups, record.tasks)
 
-        answer = self._ctx.library.later(("task vector facts", record.suite, record.tasks, record.groups), compute)
-        return PENDING if answer.pending else answer.value if answer.ready else {"error": answer.error}
+        key = ("task vector facts", record.suite, record.tasks, record.groups)
+        return library.told(self._ctx.library.later(key, compute))
 
     def whatif(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """Every task under the learned λ and under the changed one; the owner's."""
@@ -51,7 +51,7 @@ class Workshop:
         if wrong := next((answer.error for answer in answers if answer.error), ""):
             return {"error": wrong}
         if any(answer.pending for answer in answers):
-            return PENDING
+            return {"pending": True}
         learned, edited = (answer.value for answer in answers)
         return {
             "images": max((one.total for one in edited), default=0),
@@ -66,13 +66,13 @@ class Workshop:
             raise BadInput(f"`name` should be at most {NAME_LENGTH} printable characters. Found `{name!r:.40}`.")
         name = name.strip()
 
-        def compute(told: Progress) -> str:
+        def compute(told: Progress) -> dict[str, Any]:
             problem, parent = self._ctx.problem_of(question.record, told), question.record
-            return save(self._ctx.store, problem, parent, question.step, question.edited, question.edits, name)
+            made = save(self._ctx.store, problem, parent, question.step, question.edited, question.edits, name)
+            return {"saved": made}
 
         key = _key(f"saved {name}", question.record, question.edited)
-        answer = self._ctx.library.later(key, compute, again=args.get("again") is True)
-        return PENDING if answer.pending else {"saved": answer.value} if answer.ready else {"error": answer.error}
+        return library.told(self._ctx.library.later(key, compute, again=args.get("again") is True))
 
     def _question(self, args: dict[str, Any], request: Any) -> engine.Question:
         record = self._ctx.run(args.get("run"), request)

@@ -39,7 +39,7 @@ def bars(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "light
     pairs = list(zip(table.titles, table.tasks, strict=True))
     labels = [plain(brief(title, task, 12)) if narrow else folded(title, _room(len(pairs))) for title, task in pairs]
     scale = {"range": [0, 1.02], "tickformat": ".0%", "nticks": 6}
-    names = {"tickmode": "array", "tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
+    names = {"tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
     names |= {"showgrid": False}
     longest = max((len(label) for label in labels), default=4) * LETTER
     if narrow:

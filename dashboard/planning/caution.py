@@ -6,7 +6,7 @@ from typing import Any
 
 from core.insight.trust import trust
 from core.progress import Progress
-from dashboard.library import Library
+from dashboard.library import Library, told
 from dashboard.planning.wish import Wish
 
 
@@ -22,15 +22,12 @@ def caution(wish: Wish, library: Library) -> dict[str, Any]:
     split = str(getattr(settings, "adapt_on", "test"))
     how = wish.spec.execution
     key = ("trust", *library.identity(wish.suite), wish.spec.tasks, how.device, how.precision, init, split)
-    answer = library.later(key, lambda told: _check(wish, library, init, split, told))
-    if answer.pending:
-        return {"pending": True}
-    return {"error": answer.error} if answer.error else {"tasks": answer.value}
+    return told(library.later(key, lambda progress: _check(wish, library, init, split, progress)))
 
 
-def _check(wish: Wish, library: Library, init: float, split: str, told: Progress) -> list[dict[str, Any]]:
-    found = trust(wish.load(library, told), init, split, limit=96, progress=told)
-    return [
+def _check(wish: Wish, library: Library, init: float, split: str, progress: Progress) -> dict[str, Any]:
+    found = trust(wish.load(library, progress), init, split, limit=96, progress=progress)
+    tasks = [
         {
             "task": item.task,
             "trusted": item.trusted,
@@ -40,3 +37,4 @@ def _check(wish: Wish, library: Library, init: float, split: str, told: Progress
         }
         for item in found
     ]
+    return {"tasks": tasks}

@@ -36,7 +36,6 @@ def confusion(counts: Tensor, classes: Sequence[str], *, theme: ThemeName = "lig
         for row, true in enumerate(classes)
     ]
     ticks = {
-        "tickmode": "array",
         "tickvals": places[::every],
         "ticktext": labels,
         "showgrid": False,

@@ -14,9 +14,9 @@ from core.problem.problem import Problem
 from core.progress import Progress
 from core.step import Weights
 from core.store import RunRecord
+from dashboard import library
 from dashboard.charts.figure import in_all_sizes
 from dashboard.context import Context
-from dashboard.library import pending
 from dashboard.playground import answers, figures, pictures
 from dashboard.playground.models import Models, state_of
 
@@ -183,10 +183,7 @@ class Playground:
     ) -> dict[str, Any]:
         identity = self._ctx.library.identity(self._ctx.library.suite(record.suite))
         whole = ("playground", identity, *key)
-        found = self._ctx.library.later(whole, compute, again=args.get("again") is True)
-        if found.pending:
-            return pending(found)
-        return {"error": found.error} if found.error else dict(found.value)
+        return library.told(self._ctx.library.later(whole, compute, again=args.get("again") is True))
 
 
 def _top(problem: Problem, head: str, features: Tensor, truth: int | None) -> list[dict[str, Any]]:

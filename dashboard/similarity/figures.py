@@ -87,7 +87,7 @@ def matrix(
     heights = [height for height in tree[1] if height]
     low, high = (min(heights), max(heights)) if heights else (0.0, 1.0)
     room = max(high - low, 1e-3)
-    ticks = {"tickmode": "array", "tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
+    ticks = {"tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
     ticks |= {"showgrid": False}
     side = min(longest * 6.7 + 14, 90 if narrow else 150)
     return {
@@ -137,7 +137,6 @@ def norms(
             "xaxis": {"rangemode": "tozero", "nticks": 5},
             "yaxis": {
                 "range": [len(tasks) - 0.5, -0.5],
-                "tickmode": "array",
                 "tickvals": list(range(len(tasks))),
                 "ticktext": labels,
                 "ticklabelstandoff": 4,
@@ -179,7 +178,6 @@ def depth(
         "layout": {
             "margin": {"l": 46, "r": 14, "t": 8, "b": 34},
             "xaxis": {
-                "tickmode": "array",
                 "tickvals": places[::every],
                 "ticktext": [_short(name, narrow) for name in groups[::every]],
                 "range": [-0.4, len(groups) - 0.6],

@@ -7,7 +7,7 @@ from typing import Any
 from core.errors import BadInput
 from core.progress import Progress
 from dashboard.context import Context
-from dashboard.library import pending
+from dashboard.library import told
 from dashboard.similarity.description import describe
 
 
@@ -22,18 +22,16 @@ class Similarities:
         library, (suite, tasks) = self._ctx.library, self._subject(args.get("run"), request)
         file = library.suite(suite)
 
-        def compute(told: Progress) -> dict[str, Any]:
+        def compute(progress: Progress) -> dict[str, Any]:
             from core.insight.similarity import similarity
 
-            problem = library.load(file, tasks, progress=told)
-            told.start("Comparing the task vectors", None)
+            problem = library.load(file, tasks, progress=progress)
+            progress.start("Comparing the task vectors", None)
             return describe(similarity(problem.task_vectors), self._ctx.titles(suite))
 
         key = ("similarity", library.identity(file), tasks)
         found = library.later(key, compute, again=args.get("again") is True)
-        if found.pending:
-            return pending(found)
-        return {"error": found.error} if found.error else {"suite": file.title, **found.value}
+        return {"suite": file.title} | told(found)
 
     def _subject(self, run: object, request: Any) -> tuple[str, tuple[str, ...]]:
         """Suite and tasks of the run; without one the suite chosen at first, for those who may see everything."""

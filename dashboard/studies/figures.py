@@ -96,7 +96,7 @@ def _layout(chart: Chart, narrow: bool, colours: Palette) -> dict[str, Any]:
         x |= {"type": "log", "range": [math.log10(min(values)) - 0.15, math.log10(max(values)) + 0.15]}
         if len(ticks) <= 8:
             words = [f"{100 * tick:g} %" if chart.x.startswith("share") else f"{tick:g}" for tick in ticks]
-            x |= {"tickmode": "array", "tickvals": ticks, "ticktext": words}
+            x |= {"tickvals": ticks, "ticktext": words}
     y = _value_axis(chart) | {"title": {"text": plain(chart.y)}, "nticks": 6}
     shapes = []
     if chart.diagonal:

@@ -27,7 +27,6 @@
           range: [-0.5, view.groups.length - 0.5],
           showgrid: false,
           anchor: strip ? "y2" : "y",
-          tickmode: "array",
           tickvals: axis.places.map(aside),
           ticktext: axis.texts,
           tickangle: axis.detailed ? -50 : 0,

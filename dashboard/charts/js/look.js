@@ -92,7 +92,6 @@
   charts.taskAxis = (tasks, narrow, marked = new Set()) => ({
     range: [tasks.length - 0.5, -0.5],
     showgrid: false,
-    tickmode: "array",
     tickvals: tasks.map((_, place) => place),
     ticktext: tasks.map(
       (task, place) => (marked.has(place) ? "⚠ " : "") + charts.plain(charts.brief(task, axisLength(narrow))),

@@ -60,7 +60,6 @@
         uirevision: run.id,
         xaxis: {
           range: [-0.3, x.length - 0.7],
-          tickmode: "array",
           ...depthTicks(blocks, size.width - margin.l - margin.r),
         },
         yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f" },

@@ -19,17 +19,16 @@ window.mergescopeShare = (root, server) => {
 
   let shownRun = null, shownStatus = "";
   async function files() {
-    const section = part("files"), run = ms.run, title = ms.status?.title || "this run";
-    const top = heading("Files", run ? `What can be taken away from ${title}.` : "Choose a run in the list on the left.");
+    const section = part("files"), run = ms.run;
     if (!run) {
-      section.replaceChildren(top, ms.empty(ms.known ? "No run chosen" : "Loading …", "Files of a run appear here: report, coefficients, merged model, a page in one file."));
+      section.replaceChildren(heading("Files", "Choose a run in the list on the left."), ms.empty(ms.known ? "No run chosen" : "Loading …", "Files of a run appear here: report, coefficients, merged model, a page in one file."));
       return;
     }
     const answer = await ask(server.share_offer, { run });
     if (run !== ms.run || answer.error) return;
     shownRun = run;
     shownStatus = answer.status;
-    section.replaceChildren(top, element("ul", { class: "ms-file-list" }, ...answer.files.map((file) => element("li", {}, titled(file.title, file.help),
+    section.replaceChildren(heading("Files", `What can be taken away from ${answer.title}.`), element("ul", { class: "ms-file-list" }, ...answer.files.map((file) => element("li", {}, titled(file.title, file.help),
       element("code", { text: file.suffix }),
       element("a", { class: "ms-button", text: "Download", href: file.url, download: true, "aria-label": `Download ${file.title}` })))));
     if (answer.status !== "done") section.append(help("Report, model card and merged model follow when the run is done."));

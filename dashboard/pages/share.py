@@ -50,6 +50,7 @@ class Sharing:
                 for item in found
             ],
             "name": record.name,
+            "title": run_title(record),
             "status": record.status,
         }
 

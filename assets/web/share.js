@@ -3,9 +3,8 @@ window.mergescopeShare = (root, server) => {
   "use strict";
   const ms = window.mergescope, VIEWED = ["live", "layers", "similarity", "compare", "studies", "playground"];
   const { charts, heading } = ms, { element, button, select } = charts;
-  const SECTIONS = { files: "Files", links: "View links", public: "Public link", devices: "Other devices", manage: "This run" };
-  const owners = Object.entries(ms.readonly ? { files: "Files" } : SECTIONS);
-  root.append(...owners.map(([name, label]) => element("section", { class: `ms-card ms-${name}`, "aria-label": label })));
+  const sections = [["ms-files", "Files"], ["ms-links", "View links"], ["ms-public", "Public link"], ["ms-devices", "Other devices"], ["ms-manage", "This run"]];
+  root.append(...sections.slice(0, ms.readonly ? 1 : 5).map(([name, label]) => element("section", { class: `ms-card ${name}`, "aria-label": label })));
   const part = (name) => root.querySelector(`.ms-${name}`);
   async function ask(fn, args) {
     const answer = await charts.ask(fn, args);

@@ -13,7 +13,6 @@
     template: charts.colours().template,
     width: size.width,
     height: size.height,
-    autosize: false,
     ...changes,
   });
 

@@ -68,6 +68,8 @@ def read(values: Any, library: Library) -> Wish:
     tasks = values.get("tasks")
     if tasks is not None and not (isinstance(tasks, list | tuple) and all(isinstance(task, str) for task in tasks)):
         raise BadInput(f"`tasks` should be a list of task names. Found {_short(tasks)}.")
+    if tasks is not None and not any(task in suite.experts for task in tasks if suite.task(task)):
+        raise BadInput("`tasks` should hold at least one task with an expert. Found none. Choose a task.")
     device = _one_of(values, "device", DEVICES)
     settings = parse(method.Settings, {str(key): value for key, value in given.items()}, method.name)
     precision = _one_of(values, "precision", PRECISIONS)

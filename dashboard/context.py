@@ -1,28 +1,17 @@
 """What every page is built with: a `Context`.
 
-A page is a module of `dashboard.pages` with three names:
+A page is a module of `dashboard.pages` with a `PAGE`. A function that exists can be called by anybody who sees the
+page, shown or not, so what changes anything is one of the owner's functions. Everything that a page shows comes from
+`ctx.store`. Who may see what is decided per request, never per page:
 
-    TITLE: str      the words on its tab
-    TAB_ID: str     lower-case letters; stands in `?tab=`
-    build(ctx)      creates its component inside its tab; the component's script follows run and tab by itself
-
-With `ctx.readonly` a page creates neither the components nor the events that change anything: a handler that exists
-can be called by anybody who sees the page, shown or not. Everything that a page shows comes from `ctx.store`.
-
-Who may see what is decided per request, never per page:
-
-    def poll(args, request: gr.Request):                # a server function: one argument, and the request by its type
+    def poll(args, request):                            # a server function: an untrusted dictionary, and who asks
         record = ctx.run(args.get("run"), request)      # raises NotVisible: unknown and forbidden look the same
-    def start(values, request: gr.Request):             # a mutating handler starts with
-        ctx.owner(request)                              # raises NotOwner
-
-The annotation has to be exactly `gr.Request` (Gradio passes the request by it) with `gradio` imported at module level.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +109,7 @@ class Context:
         return not self.readonly and self.access.viewer(request).owner
 
     def owner(self, request: Any) -> None:
-        """Raise `NotOwner` unless the caller holds the owner token. First line of every mutating handler."""
+        """Raise `NotOwner` unless the caller holds the owner token. Asked before every function of the owner's."""
         if not self.is_owner(request):
             raise NotOwner(
                 "Only the person who started this server can do that. Expected the owner's link, found "
@@ -140,16 +129,21 @@ class Context:
         """The suites that can be chosen, by name (read once, refreshed when a suite file changes)."""
         return self.library.suites()
 
-    def problem(self, suite: str, tasks: Sequence[str] | None = None, progress: Progress | None = None) -> Problem:
-        """The loaded suite, from a small cache; the first call takes seconds, so show a loading state.
+    def titles(self, suite: str) -> dict[str, str]:
+        """Names of a suite's tasks for people; empty for a suite that is not here (any more)."""
+        file = self.suites().get(suite)
+        return {task.name: task.title for task in file.tasks} if file is not None else {}
+
+    def menu(self, suites: Iterable[str]) -> list[tuple[str, str]]:
+        """Names of suites with their titles, to choose from."""
+        known = self.suites()
+        return [(name, known[name].title if name in known else name) for name in sorted(suites)]
+
+    def problem_of(self, record: RunRecord, progress: Progress | None = None) -> Problem:
+        """What a run works on, as it was loaded for it, on this page's device.
 
         The object is a page's own: its `tick` does nothing, a paused run does not hold it up. Evaluations on it
         belong inside `ctx.library.later`, which lets one page compute at a time.
-        """
-        return self.library.problem(suite, tasks, progress)
-
-    def problem_of(self, record: RunRecord, progress: Progress | None = None) -> Problem:
-        """What a run works on, as it was loaded for it, on this page's device; a page's own, as `problem`.
 
         Raises `BadInput` where the suite's checkpoints are not the run's own any more.
         """

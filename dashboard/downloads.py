@@ -8,21 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.export.card import model_card
 from core.export.transformers_model import obstacles
 from core.export.weights import export_coefficients
 from core.runs.session import MERGED
+from core.runs.spec import RunSpec
 from core.store import RunRecord, Store
 from core.suite import find as suites
 from core.suite.find import SuiteFile
+from dashboard.planning.wish import as_settings, to_yaml
 from dashboard.static_export.figures import write_figures
 from dashboard.static_export.replay import write_html
 from dashboard.static_export.space import write_space
 
-Write = Callable[[Store, RunRecord, Path], None]
+Write = Callable[[Store, RunRecord, Path], Path | None]
 Offered = Callable[[Store, RunRecord], bool]
 
 
@@ -35,16 +35,14 @@ class Download:
     help: str
     suffix: str
     write: Write
-    """Writes the file to a path with that suffix."""
+    """Writes the file to a path with that suffix; returns where it lies already, and then writes nothing."""
     offered: Offered
     owner_only: bool = False
-    existing: Callable[[Store, RunRecord], Path] | None = None
-    """Where the file lies already; then nothing is written."""
 
 
 def offered(store: Store, record: RunRecord, *, owner: bool) -> list[Download]:
     """What this run can give to this person, in the order of the page."""
-    return [item for item in every() if (owner or not item.owner_only) and item.offered(store, record)]
+    return [item for item in _ALL if (owner or not item.owner_only) and item.offered(store, record)]
 
 
 def find(kind: str, store: Store, record: RunRecord, *, owner: bool) -> Download:
@@ -63,11 +61,6 @@ def file_name(record: RunRecord, item: Download) -> str:
         "-".join("".join(c for c in part if c.isalnum() or c in "_.") for part in parts if part).rstrip("-")
         + item.suffix
     )
-
-
-def every() -> list[Download]:
-    """All kinds, whatever the run."""
-    return [*(Download(*entry) for entry in _MADE), _MODEL, _TRANSFORMERS]
 
 
 def _has_report(store: Store, record: RunRecord) -> bool:
@@ -105,15 +98,7 @@ def _has_settings(store: Store, record: RunRecord) -> bool:
 
 
 def _settings(store: Store, record: RunRecord, path: Path) -> None:
-    values = {
-        "suite": record.suite,
-        "tasks": list(record.tasks),
-        "method": record.method,
-        "settings": dict(record.settings),
-        "evaluate_every": record.execution.evaluate_every,
-        "name": record.name,
-    }
-    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")
+    path.write_text(to_yaml(as_settings(RunSpec.stored(record))), "utf-8")
 
 
 def _last_lambda(store: Store, record: RunRecord, path: Path) -> None:
@@ -131,16 +116,16 @@ def _card(store: Store, record: RunRecord, path: Path) -> None:
 
 
 def _page(store: Store, record: RunRecord, path: Path) -> None:
-    write_html(store, record.id, path, titles=_titles(_suite(record)), name=record.name)
+    write_html(store, record.id, path, _titles(_suite(record)))
 
 
 def _figures(store: Store, record: RunRecord, path: Path) -> None:
-    write_figures(store, record.id, path, titles=_titles(_suite(record)), name=record.name)
+    write_figures(store, record.id, path, _titles(_suite(record)))
 
 
 def _space(store: Store, record: RunRecord, path: Path) -> None:
     folder = path.with_suffix("")
-    write_space(store, record.id, folder, titles=_titles(_suite(record)), name=record.name)
+    write_space(store, record.id, folder, _titles(_suite(record)))
     _pack(folder, path)
 
 
@@ -172,20 +157,26 @@ def _titles(suite: SuiteFile | None) -> dict[str, str]:
     return {task.name: task.title or task.name for task in suite.tasks} if suite is not None else {}
 
 
-def _nothing(store: Store, record: RunRecord, path: Path) -> None:
-    raise BadInput("The merged model is stored with the run and not made anew.")
+def _model(store: Store, record: RunRecord, path: Path) -> Path:
+    return store.artefact(record.id, MERGED)
 
 
-_MADE: tuple[tuple[str, str, str, str, Write, Offered], ...] = (
-    ("page", "Page in one file", "Charts and scrubbing that work without a server.", ".html", _page, _has_steps),
-    ("report", "Report", "Accuracies with intervals, entropy, λ, settings.", ".json", _report, _has_report),
-    ("settings", "Settings", "To load on the page Set up, or to read.", ".yaml", _settings, _has_settings),
-    ("lambda-json", "λ, JSON", "The coefficients after the last step.", ".json", _last_lambda, _has_lambda),
-    ("lambda-csv", "λ, CSV", "After every step, one row per group.", ".csv", _all_lambda, _has_lambda),
-    ("lambda-array", "λ, safetensors", "After every step, as one array.", ".safetensors", _all_lambda, _has_lambda),
-    ("card", "Model card", "What was merged, how, and how well it does.", ".md", _card, _has_report),
-    ("figures", "Figures", "Every chart for a paper; each can be saved as SVG or PNG.", ".html", _figures, _has_steps),
-    (
+_ALL = (
+    Download(
+        "page", "Page in one file", "Charts and scrubbing that work without a server.", ".html", _page, _has_steps
+    ),
+    Download("report", "Report", "Accuracies with intervals, entropy, λ, settings.", ".json", _report, _has_report),
+    Download("settings", "Settings", "To load on the page Set up, or to read.", ".yaml", _settings, _has_settings),
+    Download("lambda-json", "λ, JSON", "The coefficients after the last step.", ".json", _last_lambda, _has_lambda),
+    Download("lambda-csv", "λ, CSV", "After every step, one row per group.", ".csv", _all_lambda, _has_lambda),
+    Download(
+        "lambda-array", "λ, safetensors", "After every step, as one array.", ".safetensors", _all_lambda, _has_lambda
+    ),
+    Download("card", "Model card", "What was merged, how, and how well it does.", ".md", _card, _has_report),
+    Download(
+        "figures", "Figures", "Every chart for a paper; each can be saved as SVG or PNG.", ".html", _figures, _has_steps
+    ),
+    Download(
         "space",
         "Hugging Face Space",
         "A folder that replays the run; unpack it into a Space.",
@@ -193,23 +184,22 @@ _MADE: tuple[tuple[str, str, str, str, Write, Offered], ...] = (
         _space,
         _has_steps,
     ),
-)
-_MODEL = Download(
-    "model",
-    "Merged model",
-    "Weights with open_clip names, ready to load.",
-    ".safetensors",
-    _nothing,
-    _has_model,
-    owner_only=True,
-    existing=lambda store, record: store.artefact(record.id, MERGED),
-)
-_TRANSFORMERS = Download(
-    "transformers",
-    "For transformers",
-    "Folder with weights, configuration, preprocessing, tokenizer, card and λ.",
-    ".zip",
-    _transformers,
-    _fits_transformers,
-    owner_only=True,
+    Download(
+        "model",
+        "Merged model",
+        "Weights with open_clip names, ready to load.",
+        ".safetensors",
+        _model,
+        _has_model,
+        True,
+    ),
+    Download(
+        "transformers",
+        "For transformers",
+        "Folder with weights, configuration, preprocessing, tokenizer, card and λ.",
+        ".zip",
+        _transformers,
+        _fits_transformers,
+        True,
+    ),
 )

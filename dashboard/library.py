@@ -174,9 +174,11 @@ class Library:
         self.worker.close()
 
 
-def pending(work: Work[Any]) -> dict[str, Any]:
-    """How far the answer is that somebody waits for, as pages show it."""
-    return {"pending": asdict(work.progress.standing() or _WAITING)}
+def told(work: Work[dict[str, Any]]) -> dict[str, Any]:
+    """The answer that somebody waits for; how far it is, or what went wrong, as pages show it."""
+    if work.pending:
+        return {"pending": asdict(work.progress.standing() or _WAITING)}
+    return {"error": work.error} if work.error else dict(work.value or {})
 
 
 def _nothing() -> None:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import importlib
 import json
 from html import escape
-from importlib.util import find_spec
-from types import ModuleType
 
 import gradio as gr
 
 from dashboard import shell, theme
 from dashboard.charts import bundle
 from dashboard.context import Context
-from dashboard.pages import sidebar
+from dashboard.pages import Page, sidebar
 from dashboard.settings import WEB, asset
 
 PAGES = ("setup", "checkpoints", "live", "layers", "similarity", "compare", "studies", "playground", "share")
-"""Modules of dashboard/pages in the order of their tabs; one with `OWNER_ONLY = True` is not in the read-only view."""
+"""Modules of dashboard/pages in the order of their tabs."""
 SCRIPTS = ("shell.js", "frame.js")
 SIDEBAR = 264
 STILL = (
@@ -28,17 +26,14 @@ STILL = (
 """Gradio slides its sidebar in and pushes the page along; until the page stands, its place is kept free."""
 
 
-def modules(readonly: bool) -> list[ModuleType]:
-    """The page modules to show."""
-    found = [
-        importlib.import_module(f"dashboard.pages.{name}") for name in PAGES if find_spec(f"dashboard.pages.{name}")
-    ]
-    return [module for module in found if not (readonly and getattr(module, "OWNER_ONLY", False))]
+def pages(readonly: bool) -> list[Page]:
+    """Those to show."""
+    found = [importlib.import_module(f"dashboard.pages.{name}").PAGE for name in PAGES]
+    return [page for page in found if not (readonly and page.owner_only)]
 
 
 def build_page(ctx: Context) -> gr.Blocks:
     """The whole page as Gradio blocks; mount it with `css(ctx)` and put `head(ctx)` into its HTML."""
-    pages = modules(ctx.readonly)
     blocks = gr.Blocks(title="Mergescope", fill_width=True, analytics_enabled=False)
     with blocks:
         with gr.Sidebar(width=SIDEBAR, elem_id="ms-sidebar"):
@@ -46,20 +41,20 @@ def build_page(ctx: Context) -> gr.Blocks:
         sidebar.build_header()
         built = {}
         with gr.Tabs(elem_id="ms-tabs") as tabs:
-            for module in pages:
-                with gr.Tab(module.TITLE, id=module.TAB_ID, elem_id=f"ms-tab-{module.TAB_ID}") as tab:
-                    module.build(ctx)
-                built[module.TAB_ID] = tab
+            for page in pages(ctx.readonly):
+                with gr.Tab(page.title, id=page.name, elem_id=f"ms-tab-{page.name}") as tab:
+                    page.build(ctx)
+                built[page.name] = tab
         shell.connect(tabs, built)
     return blocks
 
 
 def head(ctx: Context) -> str:
     """What the page loads before its components: settings for the scripts, the scripts, the icon."""
-    pages = modules(ctx.readonly)
-    ids = [module.TAB_ID for module in pages]
-    names = dict.fromkeys([*SCRIPTS, *(name for module in pages for name in getattr(module, "SCRIPTS", ()))])
-    settings = json.dumps({"readonly": ctx.readonly, "pollSeconds": ctx.poll_seconds, "tabs": ids})
+    shown = pages(ctx.readonly)
+    names = dict.fromkeys([*SCRIPTS, *(name for page in shown for name in page.scripts)])
+    tabs = [page.name for page in shown]
+    settings = json.dumps({"readonly": ctx.readonly, "pollSeconds": ctx.poll_seconds, "tabs": tabs})
     scripts = "".join(
         f'<script src="{escape(source)}"></script>' for source in (bundle.url("base.js"), *map(asset, names))
     )
@@ -72,5 +67,5 @@ def head(ctx: Context) -> str:
 
 def css(ctx: Context) -> str:
     """The style sheet: the house's, then those of the pages."""
-    names = dict.fromkeys(name for module in modules(ctx.readonly) for name in getattr(module, "STYLES", ()))
+    names = dict.fromkeys(name for page in pages(ctx.readonly) for name in page.styles)
     return "\n".join([theme.css(), *((WEB / name).read_text("utf-8") for name in names)])

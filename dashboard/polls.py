@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -18,10 +18,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from core.errors import MergescopeError
 from core.store import Store
 from dashboard.access import Viewer
 from dashboard.context import Context
+from dashboard.serving import Call, answer
 
 ROUTE = "/poll"
 FRESH_SECONDS = 0.25
@@ -29,20 +29,15 @@ FRESH_SECONDS = 0.25
 _REMEMBERED = 64
 _LONGEST_QUESTION = 1024
 
-Polled = Callable[[Any, Request], dict[str, Any]]
 Question = tuple[Viewer, str, bytes]
 """Who asks, whom, and for what: an answer depends on nothing else, so nobody is given what another may see."""
 
 
-def add_polls(app: FastAPI, ctx: Context, prefix: str, functions: Sequence[Polled]) -> None:
-    """`POST {prefix}/poll/<name of the function>` with the argument as JSON.
-
-    A function gets the untrusted argument and the request, whose rights are those that `ctx` gives; its named errors
-    become `{"error": text}`.
-    """
+def add_polls(app: FastAPI, ctx: Context, prefix: str, calls: Mapping[str, Call]) -> None:
+    """`POST {prefix}/poll/<name>` with the argument as JSON; rights are those that `ctx` gives."""
     fresh = Fresh(ctx.store)
-    for function in functions:
-        app.add_route(f"{prefix}{ROUTE}/{function.__name__}", _endpoint(ctx, fresh, function), methods=["POST"])
+    for name, call in calls.items():
+        app.add_route(f"{prefix}{ROUTE}/{name}", _endpoint(ctx, fresh, name, call), methods=["POST"])
 
 
 class Fresh:
@@ -67,29 +62,25 @@ class Fresh:
             self._answers.popitem(last=False)
 
 
-def _endpoint(ctx: Context, fresh: Fresh, function: Polled) -> Callable[[Request], Any]:
+def _endpoint(ctx: Context, fresh: Fresh, name: str, call: Call) -> Callable[[Request], Any]:
     async def poll(request: Request) -> Response:
         try:
-            question = ctx.access.viewer(request), function.__name__, await request.body()
+            question = ctx.access.viewer(request), name, await request.body()
         except ClientDisconnect:  # also what the gate says of a body over its cap
             return Response(status_code=400)
-        answer = fresh.get(question)
-        if answer is None:
+        known = fresh.get(question)
+        if known is None:
             changes = ctx.store.changes
-            answer = await run_in_threadpool(_answer, function, question[2], request)
-            fresh.put(question, answer, changes)
-        return Response(answer, media_type="application/json")
+            known = await run_in_threadpool(_answer, call, question[2], request)
+            fresh.put(question, known, changes)
+        return Response(known, media_type="application/json")
 
     return poll
 
 
-def _answer(function: Polled, body: bytes, request: Request) -> bytes:
+def _answer(call: Call, body: bytes, request: Request) -> bytes:
     try:
         args = json.loads(body)
     except ValueError:
         args = None
-    try:
-        answer = function(args, request)
-    except MergescopeError as error:
-        answer = {"error": str(error)}
-    return orjson.dumps(answer)
+    return orjson.dumps(answer(call, args, request))

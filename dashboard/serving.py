@@ -1,4 +1,4 @@
-"""Plain functions as server functions of a component."""
+"""What a page asks the server: plain functions of an untrusted argument and the request that brought it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,30 @@ from typing import Any
 
 import gradio as gr
 
-from dashboard import ui
+from core.errors import MergescopeError
+
+Call = Callable[[dict[str, Any], Any], dict[str, Any]]
+"""Gets a dictionary with untrusted content, and the request, from which `Context` knows who asks."""
 
 
-def serving(
-    name: str, call: Callable[[dict[str, Any], Any], dict[str, Any]], check: Callable[[Any], None] | None = None
-) -> Callable[..., Any]:
-    """The server function `name`: `check(request)` refuses the caller first, then `call(args, request)` answers.
+def answer(call: Call, args: Any, request: Any) -> dict[str, Any]:
+    """What `call` says; named errors become `{"error": text}`."""
+    try:
+        return call(args if isinstance(args, dict) else {}, request)
+    except MergescopeError as error:
+        return {"error": str(error)}
 
-    `args` is always a dictionary there, but its content is untrusted; errors of the engine become `{"error": text}`.
-    """
 
-    def answer(args: Any, request: gr.Request) -> dict[str, Any]:
+def serving(name: str, call: Call, check: Callable[[Any], None] | None = None) -> Callable[..., Any]:
+    """The server function `name` of a component: `check(request)` refuses the caller first, then `call` answers."""
+
+    def checked(args: dict[str, Any], request: Any) -> dict[str, Any]:
         if check is not None:
             check(request)
-        return call(args if isinstance(args, dict) else {}, request)
+        return call(args, request)
 
-    answer.__name__ = name
-    return ui.answered(answer)
+    def serve(args: Any, request: gr.Request) -> dict[str, Any]:  # Gradio finds the request by this annotation.
+        return answer(checked, args, request)
+
+    serve.__name__ = name
+    return serve

@@ -12,7 +12,7 @@ from starlette.routing import Mount
 from dashboard import settings, theme
 from dashboard.charts import service
 from dashboard.charts.feed import Feed
-from dashboard.charts.references import MarksOfSuite
+from dashboard.charts.references import Marks
 from dashboard.context import Context
 from dashboard.page import build_page, css, head
 from dashboard.pages import sidebar
@@ -30,10 +30,10 @@ def build(ctx: Context) -> FastAPI:
     app.add_middleware(CORSMiddleware, allow_origins=[])
     add_routes(app, ctx.access)
     view = replace(ctx, readonly=True, jobs=None, poll_seconds=_view_pause(ctx))
-    feed = Feed(ctx.store, MarksOfSuite(ctx.store, ctx.library))
+    feed = Feed(ctx.store, Marks(ctx.store, ctx.library))
     for one, prefix in ((view, VIEW), (ctx, "")):
         add_downloads(app, one, prefix)
-        add_polls(app, one, prefix, (service.polled(one, feed), sidebar.polled(one)))
+        add_polls(app, one, prefix, {"history": service.polled(one, feed), "runs_list": sidebar.polled(one)})
     _mount(app, view, VIEW)
     if not ctx.readonly:
         add_uploads(app, ctx)

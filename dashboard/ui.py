@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
-
-from core.errors import MergescopeError
 
 
 def duration(seconds: float | None) -> str:
@@ -40,19 +37,3 @@ def drawn(
         server_functions=list(server_functions),
         **options,
     )
-
-
-def answered(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """A server function `fn(args, request)` whose named errors become `{"error": text}`."""
-
-    @functools.wraps(fn)
-    def call(args: Any, request: gr.Request) -> Any:
-        try:
-            return fn(args, request)
-        except MergescopeError as error:
-            return {"error": str(error)}
-
-    # Gradio finds the request by the annotation of this signature, not of the wrapped one.
-    call.__annotations__ = {"args": Any, "request": gr.Request, "return": Any}
-    del call.__wrapped__
-    return call

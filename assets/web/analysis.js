@@ -31,7 +31,7 @@
         const wanted = chosen(card.place.clientWidth)?.layout.height;
         if (wanted && card.place.style.height !== `${wanted}px`) card.place.style.height = `${wanted}px`;
       };
-      const save = analysis.saveButton(card.place, title);
+      const save = analysis.saveMenu(card.place, title);
       card.tools.append(save);
       const set = (next, alter = () => {}) => {
         figures = next;
@@ -44,20 +44,13 @@
       return { ...card, set, draw: () => { fit(); plot.draw(); } };
     },
 
-    /* "Save" with SVG and PNG: drawn by the browser's own Plotly, nothing leaves it. */
-    saveButton(place, title) {
-      const save = (format) => {
-        menu.open = false;
-        const width = place.clientWidth, height = place.clientHeight;
-        Plotly.downloadImage(place, { format, width, height, scale: format === "png" ? 2 : 1, filename: analysis.fileName(title) })
-          .catch(() => ms.toast("The picture could not be saved.", "error"));
-      };
-      const menu = element("details", { class: "an-save" }, element("summary", { text: "Save", title: "Save this figure" }),
-        element("div", {}, ...["SVG", "PNG"].map((text) => element("button", { type: "button", text, onclick: () => save(text.toLowerCase()) }))));
+    /* "Save" with SVG and PNG. */
+    saveMenu(place, title) {
+      const menu = element("details", { class: "an-save", onclick: (event) => { if (event.target.closest("button")) menu.open = false; } },
+        element("summary", { text: "Save", title: "Save this figure" }), element("div", {}, ...charts.saveButtons(place, title)));
       menu.addEventListener("focusout", (event) => { if (!menu.contains(event.relatedTarget)) menu.open = false; });
       return menu;
     },
-    fileName: (text) => text.replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "").toLowerCase() || "mergescope",
 
     /* Calls `refresh()` when the tab opens, when the run changes while it is open, and at once if it is open. */
     follow(tab, refresh) {

@@ -3,7 +3,7 @@ window.mergescopeBench.open = (root, server) => {
   "use strict";
   const ms = window.mergescope, bench = window.mergescopeBench, { charts } = ms;
   const state = { folders: [], published: [], prompts: [], scan: null, complaints: null, busy: false, chore: null };
-  let draft = null, timer = null, message = null, seen = 0, started = false;
+  let draft = null, message = null, seen = 0, started = false;
 
   const open = () => ms.tab === "checkpoints" && ms.visible(root);
   const keep = () => charts.remember("bench", JSON.stringify({ scan: state.scan, draft }), "sessionStorage");
@@ -50,13 +50,12 @@ window.mergescopeBench.open = (root, server) => {
     const answer = await ask(fn, args);
     if (!answer.error) poll();
   }
-  async function poll() {
-    clearTimeout(timer);
+  const poll = charts.poller(async () => {
     const answer = await charts.ask(server.bench_poll, {});
-    if (answer.error) { tell("error", answer.error); return; }
+    if (answer.error) { tell("error", answer.error); return null; }
     take(answer.chore);
-    if (state.busy) timer = setTimeout(poll, ms.pollSeconds * 1000);
-  }
+    return state.busy ? ms.pollSeconds : null;
+  });
   function take(chore) {
     const was = state.busy;
     state.chore = chore;

@@ -1,7 +1,7 @@
 /* The page Compare: a table of runs with filter, order and choice, and figures of the chosen rows. */
 window.mergescopeCompare = (root, server) => {
   "use strict";
-  const ms = window.mergescope, { analysis, charts } = ms, { element } = charts;
+  const ms = window.mergescope, { analysis, charts } = ms, { element, quiet } = charts;
   const FIRST = 5, MOST = 8;
   const box = charts.stateBox();
   const state = { turn: 0, drawn: 0, key: "", answer: null, suite: "", filter: "", sort: "average", down: true, chosen: new Set(), told: new Set(),
@@ -14,7 +14,7 @@ window.mergescopeCompare = (root, server) => {
   const intervals = element("input", { type: "checkbox", onchange: () => table.classList.toggle("an-plain", !intervals.checked) });
   intervals.checked = true;
   const exports = element("div", { class: "an-exports" },
-    button("Copy", () => exported("tsv")), button("CSV", () => exported("csv")), button("LaTeX", () => exported("tex")), button("JSON", () => exported("json")));
+    quiet("Copy", () => exported("tsv")), quiet("CSV", () => exported("csv")), quiet("LaTeX", () => exported("tex")), quiet("JSON", () => exported("json")));
   const missing = server.compare_start ? window.mergescopeMissing(startMissing) : null;
   const active = element("span", { class: "mc-facts", role: "status" });
   const table = element("table", { class: "an-table" });
@@ -31,9 +31,9 @@ window.mergescopeCompare = (root, server) => {
 
   /* Figures */
   const figure = analysis.figureCard("Bars", "", { wide: true, height: 330, note: "Tick runs in the table to draw them." });
-  const choice = charts.choice("Figure", [["bars", "Bars"], ["radar", "Radar"], ["time", "Accuracy and seconds"]], state.figure,
+  const choice = charts.choice("Figure", { bars: "Bars", radar: "Radar", time: "Accuracy and seconds" }, state.figure,
     (value) => { state.figure = value; draw(); });
-  const clear = button("Untick all", () => { state.chosen.clear(); fill(); figures(); });
+  const clear = quiet("Untick all", () => { state.chosen.clear(); fill(); figures(); });
   figure.tools.prepend(choice.root, clear);
   const title = figure.root.querySelector("h3");
   const key = element("div", { class: "an-key" });
@@ -43,7 +43,6 @@ window.mergescopeCompare = (root, server) => {
 
   /* A shade at the right edge while columns are hidden there. */
   function hint() { scroll.parentElement?.classList.toggle("an-more", scroll.scrollLeft + scroll.clientWidth < scroll.scrollWidth - 4); }
-  function button(text, onclick, kind = "mc-quiet") { return element("button", { type: "button", class: kind, text, onclick }); }
 
   const COLUMNS = [
     ["normalised", "Normalised", "share of the experts' accuracy, averaged over the tasks", (row) => row.normalised, (row) => charts.percent(row.normalised)],

@@ -34,7 +34,7 @@ window.mergescopeFrame = (() => {
     return svg;
   }
 
-  const frame = { runs: [], more: false, poll: null, act: null };
+  const frame = { runs: [], more: false, act: null };
 
   function actionsOf(run) {
     if (!frame.act || !run || !run.owner) return [];
@@ -47,52 +47,31 @@ window.mergescopeFrame = (() => {
   async function act(run, action, button) {
     if (button.disabled) return;
     button.disabled = true;
-    try {
-      const answer = await ask(frame.act, { run: run.id, action });
-      if (answer.error) ms.toast(answer.error, "error");
-      await refresh();
-      // The run notices the wish at its next micro-batch.
-      [250, 600, 1200].forEach((pause) => setTimeout(refresh, pause));
-    } finally {
-      button.disabled = false;
-    }
+    const answer = await ask(frame.act, { run: run.id, action });
+    if (answer.error) ms.toast(answer.error, "error");
+    // The run notices the wish at its next micro-batch.
+    [0, 250, 600, 1200].forEach((pause) => setTimeout(refresh, pause));
+    button.disabled = false;
   }
 
-  let timer = null, failures = 0, first = true, limit = 50, busy = false, offline = false;
-  async function refresh() {
-    if (busy || !frame.poll) return;
-    busy = true;
-    clearTimeout(timer);
-    try {
-      const answer = await ask(frame.poll, { limit, run: ms.run || ms.asked.run || "" });
-      if (answer.error) throw new Error(answer.error);
-      if (offline) ms.toast("Connected again.");
+  let failures = 0, first = true, limit = 50;
+  const refresh = ms.charts.poller(async () => {
+    const answer = await ask((args) => ms.poll("runs_list", args), { limit, run: ms.run || ms.asked.run || "" });
+    if (answer.error) {
+      failures += 1;
+      if (failures === 3) ms.toast("The server does not answer. What you see is the last state; this page goes on trying.", "warning");
+    } else {
+      if (failures > 2) ms.toast("Connected again.");
       failures = 0;
-      offline = false;
-      frame.runs = answer.runs;
-      frame.more = answer.more;
-      frame.machine = answer.machine;
+      Object.assign(frame, { runs: answer.runs, more: answer.more, machine: answer.machine });
       if (first) { first = false; ms.reconnect(answer.known); }
       ms.setStatus([...answer.runs, ...(answer.current ? [answer.current] : [])].find((run) => run.id === ms.run) || null);
-      document.documentElement.classList.remove("ms-offline");
       ms.emit("runs", answer.runs);
-    } catch {
-      failures += 1;
-      if (failures === 3 && !offline) {
-        offline = true;
-        document.documentElement.classList.add("ms-offline");
-        ms.toast("The server does not answer. What you see is the last state; this page goes on trying.", "warning");
-      }
-    } finally {
-      busy = false;
-      const active = frame.runs.some((run) => ACTIVE.includes(run.status));
-      const pause = ms.pollSeconds * (active ? 2 : 4) * 1000 * Math.min(8, 2 ** failures);
-      timer = setTimeout(() => (document.hidden ? wake() : refresh()), pause);
     }
-  }
-  function wake() {
-    document.addEventListener("visibilitychange", () => refresh(), { once: true });
-  }
+    document.documentElement.classList.toggle("ms-offline", failures > 2);
+    const active = frame.runs.some((run) => ACTIVE.includes(run.status));
+    return ms.pollSeconds * (active ? 2 : 4) * Math.min(8, 2 ** failures);
+  });
 
   function item(run) {
     const choose = () => {
@@ -130,7 +109,6 @@ window.mergescopeFrame = (() => {
   }
   function sidebar(element, server) {
     const list = element.querySelector("ul"), more = element.querySelector(".ms-more"), none = element.querySelector(".ms-none");
-    frame.poll = (args) => ms.poll("runs_list", args);
     frame.act = server.run_action || null;
     const draw = () => {
       const rows = new Map([...list.children].map((row) => [row.dataset.run, row]));

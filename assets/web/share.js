@@ -3,6 +3,8 @@ window.mergescopeShare = (root, server) => {
   "use strict";
   const ms = window.mergescope, VIEWED = ["live", "layers", "similarity", "compare", "studies", "playground"];
   const { charts, heading } = ms, { element, button, select } = charts;
+  const sections = [["ms-files", "Files"], ["ms-links", "View links"], ["ms-public", "Public link"], ["ms-devices", "Other devices"], ["ms-manage", "This run"]];
+  root.append(...sections.slice(0, ms.readonly ? 1 : 5).map(([name, label]) => element("section", { class: `ms-card ${name}`, "aria-label": label })));
   const part = (name) => root.querySelector(`.ms-${name}`);
   async function ask(fn, args) {
     const answer = await charts.ask(fn, args);
@@ -16,17 +18,16 @@ window.mergescopeShare = (root, server) => {
 
   let shownRun = null, shownStatus = "";
   async function files() {
-    const section = part("files"), run = ms.run, title = ms.status?.title || "this run";
-    const top = heading("Files", run ? `What can be taken away from ${title}.` : "Choose a run in the list on the left.");
+    const section = part("files"), run = ms.run;
     if (!run) {
-      section.replaceChildren(top, ms.empty(ms.known ? "No run chosen" : "Loading …", "Files of a run appear here: report, coefficients, merged model, a page in one file."));
+      section.replaceChildren(heading("Files", "Choose a run in the list on the left."), ms.empty(ms.known ? "No run chosen" : "Loading …", "Files of a run appear here: report, coefficients, merged model, a page in one file."));
       return;
     }
     const answer = await ask(server.share_offer, { run });
     if (run !== ms.run || answer.error) return;
     shownRun = run;
     shownStatus = answer.status;
-    section.replaceChildren(top, element("ul", { class: "ms-file-list" }, ...answer.files.map((file) => element("li", {}, titled(file.title, file.help),
+    section.replaceChildren(heading("Files", `What can be taken away from ${answer.title}.`), element("ul", { class: "ms-file-list" }, ...answer.files.map((file) => element("li", {}, titled(file.title, file.help),
       element("code", { text: file.suffix }),
       element("a", { class: "ms-button", text: "Download", href: file.url, download: true, "aria-label": `Download ${file.title}` })))));
     if (answer.status !== "done") section.append(help("Report, model card and merged model follow when the run is done."));
@@ -137,8 +138,8 @@ window.mergescopeShare = (root, server) => {
       const done = await ask(server.share_delete, { run });
       if (done.error) return;
       ms.toast("Deleted.");
-      await window.mergescopeFrame.refresh();
-      ms.select(window.mergescopeFrame.runs[0]?.id || "");
+      ms.select(window.mergescopeFrame.runs.find((one) => one.id !== run)?.id || "");
+      window.mergescopeFrame.refresh();
     }, { disabled: active, title: active ? "Cancel the run first" : null });
     section.replaceChildren(heading("This run", "Its name in the list, and getting rid of it."), element("div", { class: "ms-share-form" }, name, rename, remove));
   }

@@ -6,7 +6,7 @@ window.mergescopeSimilarity = (root, server) => {
   const state = { shown: null, turn: 0, measure: "cosine", group: 0, found: null };
 
   const matrix = analysis.figureCard("Task vectors, pair by pair", "", { height: 420 });
-  const measure = charts.choice("Measure", [["cosine", "Cosine"], ["conflict", "Sign conflict"]], state.measure,
+  const measure = charts.choice("Measure", { cosine: "Cosine", conflict: "Sign conflict" }, state.measure,
     (value) => { state.measure = value; draw(); });
   matrix.tools.prepend(measure.root);
   const slider = element("input", { type: "range", min: "0", max: "0", value: "0", "aria-label": "Group of tensors",

@@ -1,7 +1,7 @@
 /* A square to draw in, to drop a picture on, or to paste one into. `onPicture(dataUri, drawn)` is called with what to look at. */
 window.mergescopeSketchpad = (onPicture) => {
   "use strict";
-  const ms = window.mergescope, { element } = ms.charts;
+  const ms = window.mergescope, { element, quiet } = ms.charts;
   const SIDE = 280, PEN = 20, RAW = 600 * 1024, MOST = 20 * 1024 * 1024, SMALLER = 512;
   const canvas = element("canvas", { width: SIDE, height: SIDE, tabindex: "0", class: "pg-canvas", "aria-label": "Draw here, or drop or paste a picture" });
   const pen = canvas.getContext("2d", { willReadFrequently: true });
@@ -9,10 +9,9 @@ window.mergescopeSketchpad = (onPicture) => {
   const file = element("input", { type: "file", accept: "image/png,image/jpeg,image/webp,image/gif,image/bmp", class: "an-hidden",
     "aria-label": "Picture file", tabindex: "-1", onchange: () => { take(file.files[0]); file.value = ""; } });
   const light = element("input", { type: "checkbox", onchange: clear });
-  const tool = (text, onclick) => element("button", { type: "button", class: "mc-quiet", text, onclick });
   const square = element("div", { class: "pg-square" }, canvas, hint);
   const root = element("div", { class: "pg-pad" }, square,
-    element("div", { class: "mc-form" }, tool("Choose a file", () => file.click()), tool("Clear", clear),
+    element("div", { class: "mc-form" }, quiet("Choose a file", () => file.click()), quiet("Clear", clear),
       element("label", { class: "an-check" }, light, element("span", { text: "light pen on dark" }))), file);
   let drawing = false, own = false, timer = 0, last = null; // own: what stands there was drawn here
 

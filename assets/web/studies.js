@@ -2,11 +2,11 @@
 window.mergescopeStudies = (root, server) => {
   "use strict";
   const ms = window.mergescope, { analysis, charts } = ms, { element } = charts;
-  const state = { suite: "", chosen: charts.remembered("study"), quick: true, listing: null, costs: null, costKey: "", resultKey: "", turn: 0, timer: 0, figures: [], open: false, busy: false };
+  const state = { suite: "", chosen: charts.remembered("study"), quick: true, listing: null, costs: null, costKey: "", resultKey: "", turn: 0, figures: [], open: false, busy: false };
 
   const box = charts.stateBox();
   const suites = charts.menu("Suite", (value) => { state.suite = value; state.costs = null; state.costKey = ""; state.resultKey = ""; refresh(); guide.show(state.suite); });
-  const view = charts.choice("View", [["studies", "Studies"], ["guide", "Method guide"]], "studies", (value) => {
+  const view = charts.choice("View", { studies: "Studies", guide: "Method guide" }, "studies", (value) => {
     body.hidden = value !== "studies";
     guide.root.hidden = value !== "guide";
     if (value === "guide") guide.show(state.suite);
@@ -138,7 +138,7 @@ window.mergescopeStudies = (root, server) => {
     const answer = await charts.ask(fn, args);
     state.busy = false;
     if (answer.error) ms.toast(answer.error, "error");
-    await refresh();
+    refresh();
   }
   async function costs() {
     if (!server.study_estimate || !state.listing?.owner) return;
@@ -151,18 +151,16 @@ window.mergescopeStudies = (root, server) => {
     if (answer.error) ms.toast(answer.error, "warning");
     draw();
   }
-  async function refresh() {
-    clearTimeout(state.timer);
+  const refresh = charts.poller(async () => {
+    if (ms.tab !== "studies") return null;
     if (!state.listing) { content.hidden = true; box.show({ title: "Loading …" }); }
     const answer = await charts.ask(server.studies, { suite: state.suite });
     if (answer.error) {
       if (!state.listing) { content.hidden = true; box.show(analysis.failed(answer.error, refresh)); }
-      again(4);
-      return;
+      return 4;
     }
     box.show(null);
     content.hidden = false;
-    const first = !state.listing;
     state.listing = answer;
     state.suite = answer.suite;
     suites.fill(answer.suites);
@@ -173,15 +171,10 @@ window.mergescopeStudies = (root, server) => {
     drawList();
     if (focused) list.querySelector(`[data-study="${focused}"]`)?.focus();
     draw();
-    if (first) layout();
     costs();
-    again(answer.studies.some(active) ? Math.max(1, ms.pollSeconds) : 0);
-  }
-  function again(seconds) {
-    clearTimeout(state.timer);
-    if (seconds) state.timer = setTimeout(() => (ms.tab === "studies" && !document.hidden ? refresh() : again(seconds)), 1000 * seconds);
-  }
+    return answer.studies.some(active) ? Math.max(1, ms.pollSeconds) : null;
+  });
   ms.on("theme", () => state.figures.forEach(([figure]) => figure.draw()));
-  ms.on("tab", () => { if (ms.tab === "studies") { refresh(); state.figures.forEach(([figure]) => figure.draw()); } });
-  if (ms.tab === "studies") refresh();
+  ms.on("tab", () => { refresh(); if (ms.tab === "studies") state.figures.forEach(([figure]) => figure.draw()); });
+  refresh();
 };

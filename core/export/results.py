@@ -168,7 +168,8 @@ def build(
         replace(row, differs=apart[row.id], parent=names.get(changed.of, f"run {changed.of}") if changed else "")
         for row, changed in zip(rows, (record.what_if for record in done), strict=True)
     ]
-    references = _references(reports, columns, {record.method for record in done if record.what_if is None})
+    merged = {task for record in done for task in record.tasks}
+    references = _references(reports, columns, merged, {record.method for record in done if record.what_if is None})
     shown = tuple(titles.get(task) or task.replace("_", " ") for task in columns)
     return Results(suite, columns, shown, (*marked(rows), *references, *published(columns)))
 
@@ -234,9 +235,12 @@ def _score(task: Mapping[str, Any] | None) -> Score:
 
 
 def _references(
-    reports: Sequence[Mapping[str, Mapping[str, Any]]], columns: Sequence[str], made: set[str]
+    reports: Sequence[Mapping[str, Mapping[str, Any]]], columns: Sequence[str], merged: set[str], made: set[str]
 ) -> list[ResultRow]:
-    """Rows of the base and of the experts, where no run of that method stands in the table already."""
+    """Rows of the base and of the experts, where no run of that method stands in the table already.
+
+    Their averages count what a report's do (`core.export.report.averaged`): merged tasks whose accuracy is known.
+    """
     found = []
     for source, key, name, role, note in (
         ("base_accuracy", "base", "Base model", Role.LOWER, "reference"),
@@ -248,6 +252,6 @@ def _references(
         known = [max((value for value in values if value is not None), default=None) for values in told]
         if any(value is not None for value in known):
             cells = tuple(map(Score, known))
-            average = None if None in known else mean(known)
+            average = mean([value for task, value in zip(columns, known, strict=True) if task in merged])
             found.append(ResultRow(key, "reference", name, name, cells, average, note=note, group="reference"))
     return found

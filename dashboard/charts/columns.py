@@ -34,7 +34,7 @@ _SHORT = (
 
 
 @dataclass(frozen=True)
-class Column:
+class MapColumn:
     """One row of the stored λ, as a column of the picture."""
 
     name: str
@@ -62,7 +62,7 @@ def is_group(name: str) -> bool:
     return name in {"all", "embedding", "output"} or re.fullmatch(r"block \S+", name) is not None
 
 
-def arrange(groups: Sequence[str]) -> tuple[Column, ...]:
+def arrange(groups: Sequence[str]) -> tuple[MapColumn, ...]:
     """The columns of λ's groups in the order of depth: embedding, blocks, output.
 
     Inside a block they stand as stored, projections last.
@@ -71,18 +71,18 @@ def arrange(groups: Sequence[str]) -> tuple[Column, ...]:
 
 
 @lru_cache(64)
-def _arranged(groups: tuple[str, ...]) -> tuple[Column, ...]:
+def _arranged(groups: tuple[str, ...]) -> tuple[MapColumn, ...]:
     columns = [_column(name, row) for row, name in enumerate(groups)]
     return tuple(sorted(columns, key=lambda column: (_depth(column.block), column.kind == "projection", column.row)))
 
 
-def _column(name: str, row: int) -> Column:
+def _column(name: str, row: int) -> MapColumn:
     if is_group(name):
-        return Column(name, name, name, "mixed", row)
+        return MapColumn(name, name, name, "mixed", row)
     label = name
     for pattern, replacement in _SHORT:
         label = pattern.sub(replacement, label)
-    return Column(name, label, block_of(name), kind_of(name), row)
+    return MapColumn(name, label, block_of(name), kind_of(name), row)
 
 
 def _depth(block: str) -> tuple[int, ...]:

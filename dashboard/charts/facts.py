@@ -9,19 +9,18 @@ import numpy as np
 
 from core.errors import BadInput
 from core.insight.similarity import similarity
-from core.problem.grouping import Grouping, GroupKind, group
+from core.problem.grouping import GroupKind, group
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from dashboard.charts.columns import arrange
 
 
-def grouping_of(vectors: TaskVectors, groups: Sequence[str]) -> tuple[GroupKind, Grouping]:
-    """The grouping whose groups these are; raises `BadInput` where the run's λ belongs to other checkpoints."""
+def kind_of_groups(vectors: TaskVectors, groups: Sequence[str]) -> GroupKind:
+    """The kind of groups that these are; raises `BadInput` where the run's λ belongs to other checkpoints."""
     kinds: tuple[GroupKind, ...] = ("tensor", "block", "task")
     for kind in kinds:
-        found = group(vectors.names, kind)
-        if found.groups == tuple(groups):
-            return kind, found
+        if group(vectors.names, kind).groups == tuple(groups):
+            return kind
     raise BadInput(
         f"The {len(groups)} groups of this run's λ should be groups of the suite's {len(vectors.names)} "
         "tensors. Found others: the suite has changed since. Choose a run of the present suite."
@@ -31,7 +30,7 @@ def grouping_of(vectors: TaskVectors, groups: Sequence[str]) -> tuple[GroupKind,
 def task_vector_facts(problem: Problem, groups: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
     """`norms[column][task]` is ‖τ‖, `conflict[column][task]` the mean share of entries whose sign differs from another
     task's; columns in the order of depth, tasks in the run's order. None where a task vector is zero."""
-    kind, _ = grouping_of(problem.task_vectors, groups)
+    kind = kind_of_groups(problem.task_vectors, groups)
     found = similarity(problem.task_vectors, kind)
     place = [found.tasks.index(task) for task in tasks]
     norms, conflicts = [], []

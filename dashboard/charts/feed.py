@@ -21,9 +21,10 @@ from core.export.titles import run_title
 from core.problem.memory import peak_memory_mb
 from core.store import ACTIVE, RunRecord, StepRecord, Store
 from dashboard.charts.caution import notices
-from dashboard.charts.columns import Column, arrange
-from dashboard.charts.marks import Marks, NoMarks, summaries
+from dashboard.charts.columns import MapColumn, arrange
+from dashboard.charts.marks import summaries
 from dashboard.charts.recent import Recent
+from dashboard.charts.references import Marks
 
 MOST_STEPS = 200
 """Steps in one answer at most; a browser that has to catch up asks again."""
@@ -40,7 +41,7 @@ class Feed:
     def __init__(self, store: Store, marks: Marks | None = None) -> None:
         self._store = store
         self._recent = Recent(store)
-        self._marks = marks or NoMarks()
+        self._marks = marks or Marks(store)
         self._origins: OrderedDict[str, Floats] = OrderedDict()
 
     def describe(self, record: RunRecord, titles: Mapping[str, str] | None = None, name: str = "") -> dict[str, Any]:
@@ -146,7 +147,7 @@ def suggested_stride(steps: int) -> int:
     return 1 if steps <= DECIMATE_ABOVE else 2 ** math.ceil(math.log2(steps / DECIMATE_ABOVE))
 
 
-def encode(coefficients: Sequence[Floats | None], origin: Floats, columns: Sequence[Column]) -> str:
+def encode(coefficients: Sequence[Floats | None], origin: Floats, columns: Sequence[MapColumn]) -> str:
     """λ `[groups, tasks]` of several steps as base64 of little-endian float16 differences `[step, task, column]`."""
     order = [column.row for column in columns]
     stacked = np.stack([values for values in coefficients if values is not None])

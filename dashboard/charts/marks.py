@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from core.problem.evaluate import Evaluation
 from core.store import EvaluationRecord, RunRecord
@@ -76,21 +76,6 @@ def _drawn(here: Known, there: Known, where: str, tasks: Sequence[str]) -> list[
         elif name in other:
             found.append({"name": name, "title": f"{title}, {where}", "values": other[name]})
     return found
-
-
-class Marks(Protocol):
-    """Knows the marks of a run."""
-
-    def of(self, record: RunRecord, measured: Sequence[EvaluationRecord]) -> Standings:
-        """What is known now; quick, since every poll asks."""
-
-
-class NoMarks:
-    """Only what the run itself tells."""
-
-    def of(self, record: RunRecord, measured: Sequence[EvaluationRecord]) -> Standings:
-        """From the run's report and its own measurements."""
-        return own(record, measured)
 
 
 def own(record: RunRecord, measured: Sequence[EvaluationRecord]) -> Standings:

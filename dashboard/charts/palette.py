@@ -20,18 +20,9 @@ FONT = ", ".join(f'"{name}"' if " " in name else name for name in theme.FONT)
 
 
 @dataclass(frozen=True)
-class Palette:
-    """Colours of one theme; every name is a role, never a colour."""
+class Palette(theme.PageColours):
+    """Colours of one theme: the page's, and those of charts alone."""
 
-    surface: str
-    card: str
-    text: str
-    muted: str
-    line: str
-    accent: str
-    warm: str
-    """The second mark: Task Arithmetic, the selected task, what gets worse."""
-    bad: str
     sequential: tuple[str, ...]
     """Small λ to large λ, equal steps in OKLab."""
     diverging: tuple[str, ...]
@@ -40,11 +31,10 @@ class Palette:
     """Colour of each tensor kind, for the strip under the heatmap."""
 
 
-def _palette(colours: theme.PageColours, sequential: str, diverging: str, kinds: dict[str, str]) -> Palette:
-    roles = {
-        name: getattr(colours, name) for name in ("surface", "card", "text", "muted", "line", "accent", "warm", "bad")
-    }
-    return Palette(**roles, sequential=tuple(sequential.split()), diverging=tuple(diverging.split()), kinds=kinds)
+def _palette(page: theme.PageColours, sequential: str, diverging: str, kinds: dict[str, str]) -> Palette:
+    return Palette(
+        **asdict(page), sequential=tuple(sequential.split()), diverging=tuple(diverging.split()), kinds=kinds
+    )
 
 
 LIGHT = _palette(
@@ -94,7 +84,7 @@ def colourscale(colours: tuple[str, ...]) -> list[list[float | str]]:
 
 
 def template(name: ThemeName) -> dict[str, Any]:
-    """The Plotly layout template of a theme: fonts, grid, margins, hover label."""
+    """The Plotly template of a theme: what all charts share. Only those that say so can be zoomed."""
     colours = THEMES[name]
     axis = {
         "gridcolor": colours.line,
@@ -103,8 +93,10 @@ def template(name: ThemeName) -> dict[str, Any]:
         "zeroline": False,
         "ticks": "",
         "automargin": False,
+        "fixedrange": True,
         "title": {"font": {"size": 12}, "standoff": 6},
     }
+    bar = {"thickness": 8, "outlinewidth": 0, "xpad": 0, "ticks": ""}
     return {
         "layout": {
             "paper_bgcolor": "rgba(0,0,0,0)",
@@ -120,9 +112,11 @@ def template(name: ThemeName) -> dict[str, Any]:
             "yaxis": axis,
             "showlegend": False,
             "hovermode": "closest",
-            "dragmode": "zoom",
+            "dragmode": False,
+            "annotationdefaults": {"showarrow": False},
             "margin": {"l": 48, "r": 16, "t": 8, "b": 32},
-        }
+        },
+        "data": {"heatmap": [{"hoverongaps": False, "colorbar": bar}]},
     }
 
 

@@ -22,17 +22,18 @@ KEPT_SECONDS = 5.0
 _LOOKED_AT = 100
 
 
-class MarksOfSuite:
-    """`Marks` of a store; what it tells are properties of the suite, not of anybody's run."""
+class Marks:
+    """Those of a store's runs; what it tells are properties of the suite, not of anybody's run."""
 
-    def __init__(self, store: Store, library: Library) -> None:
+    def __init__(self, store: Store, library: Library | None = None) -> None:
+        """Without a `library` nothing is measured."""
         self._store, self._library = store, library
         self._others: dict[tuple[object, ...], tuple[float, Known]] = {}
         self._lock = threading.Lock()
 
     def of(self, record: RunRecord, measured: Sequence[EvaluationRecord]) -> Standings:
         """What the run carries, what finished runs of the same images and checkpoints say of all images, and what the
-        background has measured on the sample."""
+        background has measured on the sample; quick, since every poll asks."""
         known = own(record, measured).over(Standings(full=self._remembered(record)))
         return known.over(Standings(sample=self._measured(record))) if record.status in ACTIVE else known
 
@@ -58,24 +59,26 @@ class MarksOfSuite:
         return known
 
     def _measured(self, record: RunRecord) -> Known:
-        if record.execution.images:  # Altered ones, which only the run itself loads.
+        library = self._library
+        if library is None or record.execution.images:  # Altered ones, which only the run itself loads.
             return Known()
         key = ("references", record.world)
-        return self._library.later(key, lambda told: self._measure(record, told)).value or Known()
+        return library.later(key, lambda told: _measure(library, record, told)).value or Known()
 
-    def _measure(self, record: RunRecord, told: Progress) -> Known:
-        try:
-            problem = self._library.problem(record.suite, record.tasks, told)
-        except MergescopeError:
-            return Known()
-        if any(problem.hashes.get(role) != sha256 for role, sha256 in record.hashes.items()):
-            return Known()
-        found = references(problem, limit=SAMPLE)
-        base = {task: one.base.accuracy for task, one in found.items() if one.base.accuracy is not None}
-        experts = {task: one.expert for task, one in found.items() if one.expert is not None}
-        return Known(
-            base,
-            {task: one.accuracy for task, one in experts.items() if one.accuracy is not None},
-            {},
-            {task: one.entropy for task, one in experts.items()},
-        )
+
+def _measure(library: Library, record: RunRecord, told: Progress) -> Known:
+    try:
+        problem = library.problem(record.suite, record.tasks, told)
+    except MergescopeError:
+        return Known()
+    if any(problem.hashes.get(role) != sha256 for role, sha256 in record.hashes.items()):
+        return Known()
+    found = references(problem, limit=SAMPLE)
+    base = {task: one.base.accuracy for task, one in found.items() if one.base.accuracy is not None}
+    experts = {task: one.expert for task, one in found.items() if one.expert is not None}
+    return Known(
+        base,
+        {task: one.accuracy for task, one in experts.items() if one.accuracy is not None},
+        {},
+        {task: one.entropy for task, one in experts.items()},
+    )

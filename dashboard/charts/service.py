@@ -1,40 +1,33 @@
-"""What the charts call on the server: each function takes one untrusted argument and checks it itself."""
+"""What the charts call on the server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import gradio as gr
-from fastapi import Request
-
 from core.export.titles import run_title
-from dashboard import ui
 from dashboard.charts.feed import Feed, whole_number
 from dashboard.context import Context
-from dashboard.polls import Polled
+from dashboard.serving import Call
 
 MOST_STEPS = 10_000_000
 LISTED = 200
 
 
-def describing(ctx: Context) -> Callable[..., Any]:
+def describing(ctx: Context) -> Call:
     """`describe`: what every view asks for once."""
     feed = Feed(ctx.store)
 
-    @ui.answered
-    def describe(args: Any, request: gr.Request) -> dict[str, Any]:
-        record = ctx.run(fields(args).get("run"), request)
-        return feed.describe(record, task_titles(ctx, record.suite), run_title(record))
+    def describe(args: dict[str, Any], request: Any) -> dict[str, Any]:
+        record = ctx.run(args.get("run"), request)
+        return feed.describe(record, ctx.titles(record.suite), run_title(record))
 
     return describe
 
 
-def polled(ctx: Context, feed: Feed) -> Polled:
+def polled(ctx: Context, feed: Feed) -> Call:
     """`history`: what every view asks for while a run goes on."""
 
-    def history(args: Any, request: Request) -> dict[str, Any]:
-        given = fields(args)
+    def history(given: dict[str, Any], request: Any) -> dict[str, Any]:
         record = ctx.run(given.get("run"), request)
         return feed.history(
             record,
@@ -47,12 +40,11 @@ def polled(ctx: Context, feed: Feed) -> Polled:
     return history
 
 
-def listing(ctx: Context) -> Callable[..., Any]:
+def listing(ctx: Context) -> Call:
     """`runs`: the other runs with coefficients that the caller may see, newest first."""
 
-    @ui.answered
-    def runs(args: Any, request: gr.Request) -> dict[str, Any]:
-        current = ctx.run(fields(args).get("run"), request)
+    def runs(args: dict[str, Any], request: Any) -> dict[str, Any]:
+        current = ctx.run(args.get("run"), request)
         found = [
             one
             for one in ctx.runs(request, limit=LISTED)
@@ -62,14 +54,3 @@ def listing(ctx: Context) -> Callable[..., Any]:
         return {"runs": [{"id": one.id, "name": name} for one, name in zip(found, words, strict=True)]}
 
     return runs
-
-
-def fields(args: Any) -> dict[str, Any]:
-    """`args` where it is an object, else an empty one."""
-    return args if isinstance(args, dict) else {}
-
-
-def task_titles(ctx: Context, suite: str) -> dict[str, str]:
-    """Names of a suite's tasks for people; empty for a suite that is not here (any more)."""
-    file = ctx.suites().get(suite)
-    return {task.name: task.title for task in file.tasks} if file is not None else {}

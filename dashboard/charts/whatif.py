@@ -15,7 +15,7 @@ from core.problem.evaluate import Evaluation, evaluate
 from core.problem.problem import Problem
 from core.runs.whatif import require_mixing, weights
 from core.store import Edit, RunRecord, Store
-from dashboard.charts.columns import Column, arrange
+from dashboard.charts.columns import MapColumn, arrange
 
 SAMPLE = 128
 """Images per task of a quick measurement."""
@@ -25,7 +25,7 @@ LARGEST = 10.0
 Floats = npt.NDArray[np.float32]
 
 
-def parse(raw: Any, tasks: Sequence[str], columns: Sequence[Column]) -> tuple[Edit, ...]:
+def parse(raw: Any, tasks: Sequence[str], columns: Sequence[MapColumn]) -> tuple[Edit, ...]:
     """The edits that a browser sent, every part checked; raises `BadInput`."""
     if not isinstance(raw, list) or not 0 < len(raw) <= MOST_EDITS:
         raise BadInput(f"`edits` should be a list of 1 to {MOST_EDITS} changes. Make a change first.")
@@ -51,7 +51,7 @@ def _edit(raw: Any, tasks: Sequence[str], places: set[str]) -> Edit:
     return Edit(given["task"], given["where"], given["op"], float(value))
 
 
-def apply(values: Floats, edits: Sequence[Edit], tasks: Sequence[str], columns: Sequence[Column]) -> Floats:
+def apply(values: Floats, edits: Sequence[Edit], tasks: Sequence[str], columns: Sequence[MapColumn]) -> Floats:
     """λ `[groups, tasks]` after the edits, one after the other; `values` stays as it is."""
     edited = values.copy()
     for edit in edits:
@@ -67,7 +67,7 @@ def apply(values: Floats, edits: Sequence[Edit], tasks: Sequence[str], columns: 
     return edited
 
 
-def _covers(where: str, column: Column) -> bool:
+def _covers(where: str, column: MapColumn) -> bool:
     kind, _, name = where.partition(":")
     return not where or name == {"block": column.block, "kind": column.kind, "column": column.name}[kind]
 

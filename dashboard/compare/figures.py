@@ -38,9 +38,9 @@ def bars(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "light
     ]
     pairs = list(zip(table.titles, table.tasks, strict=True))
     labels = [plain(brief(title, task, 12)) if narrow else folded(title, _room(len(pairs))) for title, task in pairs]
-    scale = {"range": [0, 1.02], "tickformat": ".0%", "fixedrange": True, "nticks": 6}
-    names = {"tickmode": "array", "tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
-    names |= {"showgrid": False, "fixedrange": True}
+    scale = {"range": [0, 1.02], "tickformat": ".0%", "nticks": 6}
+    names = {"tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
+    names |= {"showgrid": False}
     longest = max((len(label) for label in labels), default=4) * LETTER
     if narrow:
         layout = {
@@ -58,7 +58,7 @@ def bars(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "light
         }
     return {
         "data": data,
-        "layout": layout | {"barmode": "group", "bargap": 0.24, "bargroupgap": 0.06, "dragmode": False},
+        "layout": layout | {"barmode": "group", "bargap": 0.24, "bargroupgap": 0.06},
     }
 
 
@@ -88,7 +88,6 @@ def radar(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "ligh
         closed = [*points, points[0]]
         data.append(
             {
-                "type": "scatter",
                 "mode": "lines+markers",
                 "name": plain(row.label),
                 "x": [x for x, _ in closed],
@@ -106,7 +105,7 @@ def radar(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "ligh
     shapes: list[dict[str, Any]]
     shapes = [{"type": "path", "path": _ring(count, ring, inner), "line": grid, "layer": "below"} for ring in rings]
     notes = [
-        {"x": 0, "y": (ring - inner) / (1 - inner), "text": f"{ring:.0%}", "showarrow": False, "font": {"size": 11},
+        {"x": 0, "y": (ring - inner) / (1 - inner), "text": f"{ring:.0%}", "font": {"size": 11},
          "xanchor": "left", "xshift": 3, "yshift": -2}
         for ring in rings
     ]  # fmt: skip
@@ -116,19 +115,18 @@ def radar(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "ligh
         side = "center" if abs(x) < 0.2 else "left" if x > 0 else "right"
         label = plain(brief(title, task, 10 if narrow else 20))
         font = {"size": 12, "color": colours.text}
-        notes.append({"x": 1.07 * x, "y": 1.09 * y, "text": label, "showarrow": False, "xanchor": side, "font": font})
+        notes.append({"x": 1.07 * x, "y": 1.09 * y, "text": label, "xanchor": side, "font": font})
     # Beside the circle there has to be room for the names.
     reach = 1.6 if narrow else 1.45
-    wide = {"fixedrange": True, "visible": False, "range": [-reach, reach]}
+    wide = {"visible": False, "range": [-reach, reach]}
     return {
         "data": data,
         "layout": {
             "shapes": shapes,
             "annotations": notes,
             "xaxis": wide | {"constrain": "domain"},
-            "yaxis": {"fixedrange": True, "visible": False, "range": [-1.16, 1.16], "scaleanchor": "x"},
+            "yaxis": {"visible": False, "range": [-1.16, 1.16], "scaleanchor": "x"},
             "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-            "dragmode": False,
             "height": 330 if narrow else 420,
         },
     }

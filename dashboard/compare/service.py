@@ -15,7 +15,7 @@ from core.runs.spec import RunSpec, settings_for
 from core.step import Need
 from core.store import ACTIVE, RunRecord
 from dashboard import wording
-from dashboard.charts.figure import Figure, both
+from dashboard.charts.figure import Figure, in_all_sizes
 from dashboard.compare import figures, published
 from dashboard.compare.time import time
 from dashboard.context import Context
@@ -50,11 +50,7 @@ class Comparison:
         drawn: dict[str, Callable[..., Figure]]
         drawn = {"bars": figures.bars, "radar": figures.radar, "time": partial(time, others=others)}
         return {
-            name: {
-                width: both(draw, table, rows, narrow=width == "narrow") if _drawable(name, table) else _nothing()
-                for width in ("wide", "narrow")
-            }
-            for name, draw in drawn.items()
+            name: in_all_sizes(draw, table, rows) if _drawable(name, table) else None for name, draw in drawn.items()
         }
 
     def text(self, args: Any, request: Any) -> dict[str, Any]:
@@ -89,8 +85,9 @@ class Comparison:
         """The table of these runs of a suite, with published rows where the suite is a paper's."""
         file = self._ctx.suites().get(suite)
         tasks = [task.name for task in file.tasks] if file else []
-        titles = {task.name: task.title for task in file.tasks} if file else {}
-        return build(suite, records, tasks, titles, lambda tasks: published.rows(file, tasks) if file else [])
+        return build(
+            suite, records, tasks, self._ctx.titles(suite), lambda tasks: published.rows(file, tasks) if file else []
+        )
 
     def _rows(self, args: Any, request: Any) -> tuple[Results, Any]:
         suite = self._suite(args, request)
@@ -116,8 +113,7 @@ class Comparison:
         names = {record.suite for record in self._ctx.runs(request, limit=LISTED)} | ({chosen} if chosen else set())
         if self._ctx.allowed(request) is None:
             names.add(self._ctx.suite)
-        known = self._ctx.suites()
-        return [(name, known[name].title if name in known else name) for name in sorted(names) if name]
+        return self._ctx.menu(names)
 
     def _missing(self, suite: str, records: Sequence[RunRecord]) -> list[Method]:
         """In the order of the method menu."""
@@ -151,7 +147,3 @@ def _offered(method: Method) -> dict[str, str]:
 
 def _drawable(name: str, table: Results) -> bool:
     return bool(table.tasks) and (name != "radar" or len(table.tasks) >= 3)
-
-
-def _nothing() -> dict[str, Figure] | None:
-    return None

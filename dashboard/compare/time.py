@@ -72,7 +72,7 @@ def time(
     texts = [shorten(row.label, 16 if narrow else 30) for row in known]
     places = _placed(texts, pixels, size)
     notes = [
-        {"x": along, "y": row.average, "text": plain(text), "showarrow": False, "xshift": right_by, "yshift": up_by,
+        {"x": along, "y": row.average, "text": plain(text), "xshift": right_by, "yshift": up_by,
          "xanchor": side, "yanchor": "middle", "font": {"size": 12, "color": colours.text}}
         for along, row, text, (right_by, up_by, side) in zip(x, known, texts, places, strict=False)
     ]  # fmt: skip
@@ -80,12 +80,11 @@ def time(
     return {
         "data": data,
         "layout": {
-            "xaxis": {"type": "log" if spread else "linear", "range": [left, right], "title": title, "fixedrange": True,
+            "xaxis": {"type": "log" if spread else "linear", "range": [left, right], "title": title,
                       "nticks": 6, "dtick": 1 if spread else None, "tickformat": "~g"},
-            "yaxis": {"range": [low, high], "tickformat": ".0%", "fixedrange": True, "nticks": 6},
+            "yaxis": {"range": [low, high], "tickformat": ".0%", "nticks": 6},
             "annotations": notes,
             "margin": MARGIN,
-            "dragmode": False,
             "hovermode": "closest",
             "height": HEIGHT,
         },
@@ -102,7 +101,6 @@ def _seconds(row: ResultRow) -> float:
 
 def _points(rows: Sequence[ResultRow], marker: dict[str, Any]) -> dict[str, Any]:
     return {
-        "type": "scatter",
         "mode": "markers",
         "x": [_seconds(row) for row in rows],
         "y": [row.average for row in rows],

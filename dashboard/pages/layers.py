@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from dashboard.charts.component import charts
-from dashboard.charts.service import describing, listing
-from dashboard.charts.workshop import facts, whatif
+from dashboard.charts import service, workshop
 from dashboard.context import Context
-
-TITLE = "Layers"
-TAB_ID = "layers"
+from dashboard.pages import Calls, Page
 
 
-def build(ctx: Context) -> Any:
-    """One component. The read-only app does not contain the functions of the what-if."""
-    functions = [describing(ctx), listing(ctx), facts(ctx)]
-    return charts("layers", functions if ctx.readonly else [*functions, *whatif(ctx)], elem_id="ms-layers")
+def _functions(ctx: Context) -> tuple[Calls, Calls]:
+    shop = workshop.Workshop(ctx)
+    shown = {"describe": service.describing(ctx), "runs": service.listing(ctx), "facts": shop.facts}
+    return shown, {"whatif": shop.whatif, "whatif_save": shop.save}
+
+
+PAGE = Page("Layers", "layers", "window.mergescope.charts.mount(element, 'layers', server);", _functions)

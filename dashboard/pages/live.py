@@ -6,16 +6,12 @@ every tab.
 
 from __future__ import annotations
 
-from typing import Any
-
-from dashboard.charts.component import charts
 from dashboard.charts.service import describing
-from dashboard.context import Context
+from dashboard.pages import Page
 
-TITLE = "Live"
-TAB_ID = "live"
-
-
-def build(ctx: Context) -> Any:
-    """One component; it polls while its tab is open."""
-    return charts("live", [describing(ctx)], elem_id="ms-live")
+PAGE = Page(
+    "Live",
+    "live",
+    "window.mergescope.charts.mount(element, 'live', server);",
+    lambda ctx: ({"describe": describing(ctx)}, {}),
+)

@@ -5,34 +5,22 @@ A person's own picture is accepted on the owner's page only; whoever looks throu
 
 from __future__ import annotations
 
-from typing import Any
-
-from dashboard import ui
-from dashboard.charts import bundle
 from dashboard.context import Context
+from dashboard.pages import Calls, Page
 from dashboard.playground.service import Playground
-from dashboard.serving import serving
-
-TITLE = "Playground"
-TAB_ID = "playground"
-SCRIPTS = ("analysis.js", "playground.js", "sketchpad.js")
-STYLES = ("analysis.css", "playground.css")
 
 
-def build(ctx: Context) -> Any:
-    """One component; `classify_picture` exists on the owner's page only."""
-    playground = Playground(ctx)
-    functions = [
-        serving("samples", playground.samples),
-        serving("classify", playground.classify),
-        serving("confusion", playground.confusion),
-    ]
-    if not ctx.readonly:
-        functions.append(serving("classify_picture", playground.classify_picture, ctx.owner))
-    return ui.drawn(
-        '<div class="mc"></div>',
-        "window.mergescopePlayground(element.querySelector('.mc'), server);",
-        elem_id="ms-playground",
-        server_functions=functions,
-        head=bundle.head(),
-    )
+def _functions(ctx: Context) -> tuple[Calls, Calls]:
+    models = Playground(ctx)
+    shown = {"samples": models.samples, "classify": models.classify, "confusion": models.confusion}
+    return shown, {"classify_picture": models.classify_picture}
+
+
+PAGE = Page(
+    "Playground",
+    "playground",
+    "window.mergescopePlayground(element.querySelector('.mc'), server);",
+    _functions,
+    scripts=("analysis.js", "playground.js", "sketchpad.js"),
+    styles=("analysis.css", "playground.css"),
+)

@@ -6,23 +6,15 @@ values, and every value that comes back is checked by `dashboard.planning.wish`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import gradio as gr
-
 from core.errors import BadInput
 from core.progress import Progress
-from dashboard import ui
 from dashboard.context import Context
-from dashboard.serving import serving
+from dashboard.pages import Page
+from dashboard.serving import Call
 
-TITLE = "Set up"
-TAB_ID = "setup"
-OWNER_ONLY = True
-SCRIPTS = ("setup_tasks.js", "setup_form.js", "setup_methods.js", "setup.js")
-STYLES = ("setup.css",)
 LATEST_RUNS = 50
 """How far back a run may lie whose speed is taken for the forecast."""
 
@@ -39,23 +31,15 @@ TEMPLATE = """
 """
 
 
-def build(ctx: Context) -> gr.HTML:
-    """One component; its server functions are made in here, so that each app has its own."""
-    functions = SetUp(ctx).functions()
-    return ui.drawn(
-        TEMPLATE, "window.mergescopeSetup(element, server);", elem_id="ms-setup", server_functions=functions
-    )
-
-
 class SetUp:
-    """What the form asks the server for; every function refuses everybody but the owner first."""
+    """What the form asks the server for."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    def functions(self) -> list[Callable[..., Any]]:
+    def calls(self) -> dict[str, Call]:
         """The server functions."""
-        calls = {
+        return {
             "setup_catalogue": self.catalogue,
             "setup_tasks": self.tasks,
             "setup_accuracies": self.known,
@@ -64,7 +48,6 @@ class SetUp:
             "setup_save": self.save,
             "setup_load": self.load,
         }
-        return [serving(name, call, self._ctx.owner) for name, call in calls.items()]
 
     def catalogue(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """Suites, methods and devices to choose from."""
@@ -94,7 +77,7 @@ class SetUp:
         from dashboard.planning import gallery
         from dashboard.planning.presets import presets
 
-        suite = self._ctx.library.suite(_named(args, "suite"))
+        suite = self._ctx.library.suite(str(args.get("suite")))
         self._ctx.library.warm(suite.name)
         return {
             "suite": suite.name,
@@ -108,7 +91,7 @@ class SetUp:
         """Accuracies of base and experts; `pending` while they are measured."""
         from core.problem.evaluate import references
 
-        suite = self._ctx.library.suite(_named(args, "suite"))
+        suite = self._ctx.library.suite(str(args.get("suite")))
 
         def compute(told: Progress) -> dict[str, Any]:
             found = references(self._ctx.library.problem(suite.name, progress=told), progress=told)
@@ -137,7 +120,7 @@ class SetUp:
             "caution": caution(asked, self._ctx.library),
             "doing": None if (doing := self._ctx.library.doing()) is None else asdict(doing),
             "ahead": len(active),
-            "needs": asked.method.needed(asked.settings).value,
+            "needs": asked.spec.method.needed(asked.spec.settings).value,
         }
 
     def start(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
@@ -153,27 +136,24 @@ class SetUp:
         from dashboard.planning import wish
 
         asked = wish.read(args, self._ctx.library)
-        return {"yaml": wish.to_yaml(asked), "file": f"mergescope-{asked.suite.name}-{asked.method.name}.yaml"}
+        file = f"mergescope-{asked.suite.name}-{asked.spec.method.name}.yaml"
+        return {"yaml": wish.to_yaml(asked.plain()), "file": file}
 
     def load(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """What a settings file says."""
         from dashboard.planning import wish
 
-        asked = wish.from_yaml(args.get("yaml"), self._ctx.library)
-        return {
-            "suite": asked.suite.name,
-            "tasks": list(asked.tasks),
-            "method": asked.method.name,
-            "settings": asked.settings.model_dump(mode="json"),
-            "device": asked.device,
-            "precision": asked.precision,
-            "evaluate_every": asked.evaluate_every,
-            "name": asked.name,
-        }
+        return wish.from_yaml(args.get("yaml"), self._ctx.library).plain()
 
 
-def _named(args: dict[str, Any], key: str) -> str:
-    value = args.get(key)
-    if not isinstance(value, str):
-        raise BadInput(f"`{key}` should be a text. Found {type(value).__name__}.")
-    return value
+PAGE = Page(
+    "Set up",
+    "setup",
+    "window.mergescopeSetup(element, server);",
+    lambda ctx: ({}, SetUp(ctx).calls()),
+    template=TEMPLATE,
+    scripts=("setup_tasks.js", "setup_form.js", "setup_methods.js", "setup.js"),
+    styles=("setup.css",),
+    charts=False,
+    owner_only=True,
+)

@@ -1,44 +1,21 @@
 """The page "Share": files to take away; for the owner also view links, other devices, renaming and deleting.
 
-In the read-only view only the files are there: neither the components nor the functions of the rest exist.
+In the read-only view only the files are there: neither the sections nor the functions of the rest exist.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-import gradio as gr
 
 from core.errors import BadInput
 from core.export.titles import run_title
-from dashboard import ui
 from dashboard.access import Link
 from dashboard.context import Context
-from dashboard.serving import serving
+from dashboard.pages import Calls, Page
 from dashboard.settings import LOCAL_HOSTS
 
-TITLE = "Share"
-TAB_ID = "share"
-SCRIPTS = ("share.js",)
-STYLES = ("share.css",)
 DAYS = (1, 7, 30, 365)
 MAX_NAME = 100
-
-_FILES = '<section class="ms-card ms-files" aria-label="Files"></section>'
-_OWNER = """<section class="ms-card ms-links" aria-label="View links"></section>
-<section class="ms-card ms-public" aria-label="Public link"></section>
-<section class="ms-card ms-devices" aria-label="Other devices"></section>
-<section class="ms-card ms-manage" aria-label="This run"></section>"""
-
-
-def build(ctx: Context) -> gr.HTML:
-    """One component; what changes something is only passed to the owner's."""
-    template = f'<div class="ms-share ms-form">{_FILES}{"" if ctx.readonly else _OWNER}</div>'
-    functions = Sharing(ctx).functions()
-    return ui.drawn(
-        template, "window.mergescopeShare(element, server);", elem_id="ms-share", server_functions=functions
-    )
 
 
 class Sharing:
@@ -47,9 +24,9 @@ class Sharing:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    def functions(self) -> list[Callable[..., Any]]:
-        """The server functions; all but the first exist on the owner's page only and refuse everybody else first."""
-        owners = {
+    def calls(self) -> tuple[Calls, Calls]:
+        """The server functions; all but the first are the owner's."""
+        return {"share_offer": self.offer}, {
             "share_links": self.links,
             "share_create": self.create,
             "share_revoke": self.revoke,
@@ -58,8 +35,6 @@ class Sharing:
             "share_rename": self.rename,
             "share_delete": self.delete,
         }
-        mine = [] if self._ctx.readonly else [serving(name, call, self._ctx.owner) for name, call in owners.items()]
-        return [serving("share_offer", self.offer), *mine]
 
     def offer(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """The files of a run that the caller may see."""
@@ -75,6 +50,7 @@ class Sharing:
                 for item in found
             ],
             "name": record.name,
+            "title": run_title(record),
             "status": record.status,
         }
 
@@ -155,3 +131,15 @@ def _text(args: dict[str, Any], key: str, longest: int) -> str:
     if len(value) > longest or not value.isprintable():
         raise BadInput(f"`{key}` should be at most {longest} printable characters. Found {value[:40]!r}.")
     return value
+
+
+PAGE = Page(
+    "Share",
+    "share",
+    "window.mergescopeShare(element.querySelector('.ms-share'), server);",
+    lambda ctx: Sharing(ctx).calls(),
+    template='<div class="ms-share ms-form"></div>',
+    scripts=("share.js",),
+    styles=("share.css",),
+    charts=False,
+)

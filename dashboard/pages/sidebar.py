@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from fastapi import Request
-
 from core.errors import BadInput
 from core.export.differences import differences
 from core.export.titles import run_title
@@ -19,8 +17,7 @@ from core.progress import time_left
 from core.store import ACTIVE
 from dashboard import ui
 from dashboard.context import Context
-from dashboard.polls import Polled
-from dashboard.serving import serving
+from dashboard.serving import Call, serving
 from dashboard.settings import asset
 from dashboard.wording import RESUMABLE, STATUS
 
@@ -56,11 +53,10 @@ def build_header() -> None:
     ui.drawn(template, "window.mergescopeFrame.header(element);", elem_id="ms-header")
 
 
-def polled(ctx: Context) -> Polled:
+def polled(ctx: Context) -> Call:
     """`runs_list`: what every page asks for again and again, whichever of its tabs is open."""
 
-    def runs_list(args: Any, request: Request) -> dict[str, Any]:
-        args = args if isinstance(args, dict) else {}
+    def runs_list(args: dict[str, Any], request: Any) -> dict[str, Any]:
         limit = args.get("limit")
         limit = max(1, min(MAX_LISTED, limit)) if isinstance(limit, int) else 50
         owner = ctx.is_owner(request)

@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dashboard.pages import Page
+from dashboard.similarity.service import Similarities
 
-from core.errors import BadInput
-from dashboard import ui
-from dashboard.charts import bundle
-from dashboard.context import Context
-from dashboard.serving import serving
-from dashboard.similarity.service import Similarities, SimilaritySubject
-
-TITLE = "Similarity"
-TAB_ID = "similarity"
-SCRIPTS = ("analysis.js", "similarity.js")
-STYLES = ("analysis.css",)
-
-
-def build(ctx: Context) -> Any:
-    """One component, which asks once the tab is open and again when another run is chosen."""
-    computed = Similarities(ctx.library)
-
-    def answer(args: dict[str, Any], request: Any) -> dict[str, Any]:
-        return computed.answer(subject(ctx, args.get("run"), request), again=args.get("again") is True)
-
-    return ui.drawn(
-        '<div class="mc"></div>',
-        "window.mergescopeSimilarity(element.querySelector('.mc'), server);",
-        elem_id="ms-similarity",
-        server_functions=[serving("similarity", answer)],
-        head=bundle.head(),
-    )
-
-
-def subject(ctx: Context, run: object, request: Any) -> SimilaritySubject:
-    """Suite and tasks of the run; without a run the suite that is chosen at first, for those who may see everything."""
-    if run:
-        record = ctx.run(run, request)
-        return SimilaritySubject(record.suite, record.tasks)
-    if ctx.allowed(request) is not None:
-        raise BadInput("Choose a run in the list on the left: its experts are compared here.")
-    return SimilaritySubject(ctx.suite, ctx.library.suite(ctx.suite).experts)
+PAGE = Page(
+    "Similarity",
+    "similarity",
+    "window.mergescopeSimilarity(element.querySelector('.mc'), server);",
+    lambda ctx: ({"similarity": Similarities(ctx).answer}, {}),
+    scripts=("analysis.js", "similarity.js"),
+    styles=("analysis.css",),
+)

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from dashboard import ui
-from dashboard.charts import bundle
 from dashboard.context import Context
-from dashboard.serving import serving
+from dashboard.pages import Calls, Page
 from dashboard.studies.guide import Guide
 from dashboard.studies.service import StudyDesk
 
-TITLE = "Studies"
-TAB_ID = "studies"
-SCRIPTS = ("analysis.js", "studies.js", "guide.js")
-STYLES = ("analysis.css", "compare.css", "studies.css")
+
+def _functions(ctx: Context) -> tuple[Calls, Calls]:
+    desk = StudyDesk(ctx)
+    shown = {"studies": desk.listing, "study_result": desk.result, "study_text": desk.text}
+    owners = {"study_estimate": desk.estimate, "study_start": desk.start, "study_cancel": desk.cancel}
+    return shown | {"method_guide": Guide(ctx).answer}, owners
 
 
-def build(ctx: Context) -> Any:
-    """One component; starting and cancelling exist on the owner's page only."""
-    desk, guide = StudyDesk(ctx), Guide(ctx)
-    functions = [
-        serving("studies", desk.listing),
-        serving("study_result", desk.result),
-        serving("study_text", desk.text),
-        serving("method_guide", guide.answer),
-    ]
-    if not ctx.readonly:
-        functions += [
-            serving("study_estimate", desk.estimate, ctx.owner),
-            serving("study_start", desk.start, ctx.owner),
-            serving("study_cancel", desk.cancel, ctx.owner),
-        ]
-    return ui.drawn(
-        '<div class="mc"></div>',
-        "window.mergescopeStudies(element.querySelector('.mc'), server);",
-        elem_id="ms-studies",
-        server_functions=functions,
-        head=bundle.head(),
-    )
+PAGE = Page(
+    "Studies",
+    "studies",
+    "window.mergescopeStudies(element.querySelector('.mc'), server);",
+    _functions,
+    scripts=("analysis.js", "studies.js", "guide.js"),
+    styles=("analysis.css", "compare.css", "studies.css"),
+)

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.insight.trust import trust
 from core.progress import Progress
-from dashboard.library import Library
+from dashboard.library import Library, told
 from dashboard.planning.wish import Wish
 
 
@@ -15,21 +15,19 @@ def caution(wish: Wish, library: Library) -> dict[str, Any]:
 
     Each task: its entropies in nats under its expert and at the start, whether it is trusted, and what to do.
     """
-    if getattr(wish.settings, "objective", None) != "entropy":
+    settings = wish.spec.settings
+    if getattr(settings, "objective", None) != "entropy":
         return {}
-    init = float(getattr(wish.settings, "init", 0.3))
-    split = str(getattr(wish.settings, "adapt_on", "test"))
-    key = ("trust", *library.identity(wish.suite), wish.experts, wish.device, wish.precision, init, split)
-    answer = library.later(key, lambda told: _check(wish, library, init, split, told))
-    if answer.pending:
-        return {"pending": True}
-    return {"error": answer.error} if answer.error else {"tasks": answer.value}
+    init = float(getattr(settings, "init", 0.3))
+    split = str(getattr(settings, "adapt_on", "test"))
+    how = wish.spec.execution
+    key = ("trust", *library.identity(wish.suite), wish.spec.tasks, how.device, how.precision, init, split)
+    return told(library.later(key, lambda progress: _check(wish, library, init, split, progress)))
 
 
-def _check(wish: Wish, library: Library, init: float, split: str, told: Progress) -> list[dict[str, Any]]:
-    problem = library.load(wish.suite, wish.tasks, device=wish.device, precision=wish.precision, progress=told)
-    found = trust(problem, init, split, limit=96, progress=told)
-    return [
+def _check(wish: Wish, library: Library, init: float, split: str, progress: Progress) -> dict[str, Any]:
+    found = trust(wish.load(library, progress), init, split, limit=96, progress=progress)
+    tasks = [
         {
             "task": item.task,
             "trusted": item.trusted,
@@ -39,3 +37,4 @@ def _check(wish: Wish, library: Library, init: float, split: str, told: Progress
         }
         for item in found
     ]
+    return {"tasks": tasks}

@@ -52,9 +52,9 @@ class RunForecast:
 def forecast(wish: Wish, library: Library, runs: Sequence[RunRecord]) -> dict[str, Any]:
     """`{"pending"}`, `{"seconds", "text"}` or `{"error"}`; measures in the background where nothing is known."""
     answer = library.later(("speed", *_likeness(wish, library)), lambda told: _measure(wish, library, told))
-    steps = wish.method.total_steps(wish.settings)
-    settings = wish.settings.model_dump(mode="json")
-    known = pace(wish.method.name, settings, len(wish.experts), len(wish.experts), runs) if steps else None
+    spec, experts = wish.spec, len(wish.spec.tasks)
+    steps, every = spec.method.total_steps(spec.settings), spec.execution.evaluate_every
+    known = pace(spec.method.name, spec.settings.model_dump(mode="json"), experts, experts, runs) if steps else None
     if answer.pending:
         if known is None:
             return {"pending": True}
@@ -65,11 +65,10 @@ def forecast(wish: Wish, library: Library, runs: Sequence[RunRecord]) -> dict[st
     step, image = answer.value
     images = library.remember(("counts", wish.suite.name), wish.suite, lambda: _test_images(wish.suite))
     total = sum(images[task] for task in wish.tasks)
-    samples = steps // wish.evaluate_every if wish.evaluate_every else 0
     found = RunForecast(
         step=known if known is not None else step,
         steps=steps,
-        along=samples * SAMPLE * len(wish.experts) * image,
+        along=(steps // every if every else 0) * SAMPLE * experts * image,
         final=total * image,
         source="an earlier run" if known is not None else "measured on this machine",
     )
@@ -77,18 +76,19 @@ def forecast(wish: Wish, library: Library, runs: Sequence[RunRecord]) -> dict[st
 
 
 def _likeness(wish: Wish, library: Library) -> tuple[Any, ...]:
-    shape = tuple(repr(getattr(wish.settings, name, None)) for name in SHAPE)
-    return (*library.identity(wish.suite), wish.tasks, wish.method.name, wish.device, wish.precision, shape)
+    spec, how = wish.spec, wish.spec.execution
+    shape = tuple(repr(getattr(spec.settings, name, None)) for name in SHAPE)
+    return (*library.identity(wish.suite), wish.tasks, spec.method.name, how.device, how.precision, shape)
 
 
 def _measure(wish: Wish, library: Library, told: Progress) -> tuple[float, float]:
     """Seconds per step and per evaluated image."""
-    problem = library.load(wish.suite, wish.tasks, device=wish.device, precision=wish.precision, progress=told)
+    problem, spec = wish.load(library, told), wish.spec
     image = image_seconds(problem)
-    if not wish.method.total_steps(wish.settings):
+    if not spec.method.total_steps(spec.settings):
         return 0.0, image
     times = []
-    with closing(cast("Any", wish.method.steps(problem, wish.settings))) as steps:
+    with closing(cast("Any", spec.method.steps(problem, spec.settings))) as steps:
         for step in steps:
             times.append(step.seconds)
             if step.number >= MEASURED_STEPS or step.outcome is not None:

@@ -30,7 +30,6 @@ def _card(suite: SuiteFile, task: Any) -> dict[str, Any]:
         "title": task.title or task.name,
         "classes": list(task.classes[:CLASSES_SHOWN]),
         "class_count": len(task.classes),
-        "templates": len(task.templates),
         "expert": task.expert is not None,
         "images": {},
         "strip": "",

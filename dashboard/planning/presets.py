@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.problem.method import Method
-from dashboard.planning.catalogue import plain
 
 FAST = {"steps": 60, "batch": 8, "group": "block", "lr": 5e-3}
 """Fewer, larger steps over one λ per block; for a first look, not for the best accuracy."""
@@ -19,9 +18,8 @@ def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[dict[str,
 
     `settings` of each holds a value for every setting of the method.
     """
-    fields = method.Settings.model_fields
-    paper = {name: plain(info.default) for name, info in fields.items()}
-    own = {name: value for name, value in suite_defaults.items() if name in fields}
+    paper = method.Settings().model_dump(mode="json")
+    own = {name: value for name, value in suite_defaults.items() if name in paper}
     start = paper | own
     found = []
     if own:
@@ -29,11 +27,11 @@ def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[dict[str,
             _preset("suite", "This suite's settings", "What suits this suite; the rest as in the paper.", start)
         )
     found.append(_preset("paper", "Paper settings", "As published; every default names its source.", paper))
-    if "steps" in fields:
-        fast = start | {name: value for name, value in FAST.items() if name in fields}
+    if "steps" in paper:
+        fast = start | {name: value for name, value in FAST.items() if name in paper}
         fast["steps"] = min(int(fast["steps"]), int(start["steps"]))
         found.append(_preset("fast", "Fast", "A first look: few steps, one λ per block.", fast))
-    if "fraction" in fields:
+    if "fraction" in paper:
         few = start | FEW
         found.append(_preset("few", "Few samples", "Learns from a tenth of the images.", few))
     return found

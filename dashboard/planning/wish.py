@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from core import methods
 from core.errors import BadInput
-from core.problem.method import Method
+from core.problem.problem import Problem
+from core.progress import Progress
 from core.runs.spec import RunSpec
-from core.settings import MethodSettings, parse
+from core.settings import parse
 from core.suite.find import SuiteFile
 from dashboard.library import Library
 
@@ -27,34 +28,23 @@ class Wish:
     """A checked request: everything in it exists and fits."""
 
     suite: SuiteFile
-    tasks: tuple[str, ...]
-    method: Method
-    settings: MethodSettings
+    spec: RunSpec
     device: str = "auto"
-    precision: str = "auto"
-    evaluate_every: int = 0
-    name: str = ""
-    given: Mapping[str, Any] = field(default_factory=dict)
-    """The settings as they were given."""
+    """As it was asked for; the run's own is one that is here."""
 
     @property
-    def experts(self) -> tuple[str, ...]:
-        """The chosen tasks that take part in the merge."""
-        return tuple(name for name in self.tasks if name in self.suite.experts)
+    def tasks(self) -> tuple[str, ...]:
+        """The chosen tasks, those without an expert last."""
+        return (*self.spec.tasks, *(self.spec.execution.unseen or ()))
 
-    @property
-    def spec(self) -> RunSpec:
-        """The run that is asked for."""
-        return RunSpec.asked(
-            self.suite,
-            self.method,
-            self.settings,
-            tasks=self.tasks,
-            device=self.device,
-            precision=self.precision,
-            evaluate_every=self.evaluate_every,
-            name=self.name,
-        )
+    def load(self, library: Library, told: Progress) -> Problem:
+        """What the run will work on."""
+        how = self.spec.execution
+        return library.load(self.suite, self.tasks, device=how.device, precision=how.precision, progress=told)
+
+    def plain(self) -> dict[str, Any]:
+        """What `read` takes."""
+        return as_settings(self.spec) | {"device": self.device, "precision": self.spec.execution.precision}
 
 
 def read(values: Any, library: Library) -> Wish:
@@ -75,34 +65,36 @@ def read(values: Any, library: Library) -> Wish:
     name = _text(values, "name", "")
     if len(name) > 100 or not name.isprintable():
         raise BadInput(f"`name` should be at most 100 printable characters. Found {_short(name)}.")
-    return Wish(
-        suite=suite,
-        tasks=_tasks(values.get("tasks"), suite),
-        method=method,
-        settings=parse(method.Settings, {str(key): value for key, value in given.items()}, method.name),
-        device=_one_of(values, "device", DEVICES),
-        precision=_one_of(values, "precision", PRECISIONS),
-        evaluate_every=every,
-        name=name,
-        given=dict(given),
+    tasks = values.get("tasks")
+    if tasks is not None and not (isinstance(tasks, list | tuple) and all(isinstance(task, str) for task in tasks)):
+        raise BadInput(f"`tasks` should be a list of task names. Found {_short(tasks)}.")
+    if tasks is not None and not any(task in suite.experts for task in tasks if suite.task(task)):
+        raise BadInput("`tasks` should hold at least one task with an expert. Found none. Choose a task.")
+    device = _one_of(values, "device", DEVICES)
+    settings = parse(method.Settings, {str(key): value for key, value in given.items()}, method.name)
+    precision = _one_of(values, "precision", PRECISIONS)
+    spec = RunSpec.asked(
+        suite, method, settings, tasks=tasks, device=device, precision=precision, evaluate_every=every, name=name
     )
+    return Wish(suite, spec, device)
 
 
-def to_yaml(wish: Wish) -> str:
-    """A file that `from_yaml` and people can read."""
-    values = {
-        "suite": wish.suite.name,
-        "tasks": list(wish.tasks),
-        "method": wish.method.name,
-        "settings": wish.settings.model_dump(mode="json"),
-        "device": wish.device,
-        "precision": wish.precision,
-        "evaluate_every": wish.evaluate_every,
-        "name": wish.name,
+def as_settings(spec: RunSpec) -> dict[str, Any]:
+    """What of a run, asked for or made, another one can be asked for with."""
+    return {
+        "suite": spec.suite,
+        "tasks": [*spec.tasks, *(spec.execution.unseen or ())],
+        "method": spec.method.name,
+        "settings": spec.settings.model_dump(mode="json"),
+        "evaluate_every": spec.execution.evaluate_every,
+        "name": spec.name,
     }
-    return '# Settings of a Mergescope run; load them on the page "Set up".\n' + yaml.safe_dump(
-        values, sort_keys=False, allow_unicode=True
-    )
+
+
+def to_yaml(values: Mapping[str, Any]) -> str:
+    """A file that `from_yaml` and people can read."""
+    text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
+    return f'# Settings of a Mergescope run; load them on the page "Set up".\n{text}'
 
 
 def from_yaml(text: Any, library: Library) -> Wish:
@@ -127,19 +119,6 @@ def _tokens(text: str) -> list[yaml.Token]:
         return list(yaml.scan(text, Loader=yaml.SafeLoader))
     except (yaml.YAMLError, RecursionError, ValueError):
         return []
-
-
-def _tasks(given: Any, suite: SuiteFile) -> tuple[str, ...]:
-    if given is None:
-        return tuple(task.name for task in suite.tasks)
-    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
-        raise BadInput(f"`tasks` should be a list of task names. Found {_short(given)}.")
-    for name in given:
-        suite.task(name)
-    chosen = tuple(task.name for task in suite.tasks if task.name in given)
-    if not any(name in suite.experts for name in chosen):
-        raise BadInput("`tasks` should hold at least one task with an expert. Found none. Choose a task.")
-    return chosen
 
 
 def _text(values: Mapping[Any, Any], key: str, default: str) -> str:

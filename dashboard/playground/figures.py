@@ -36,11 +36,9 @@ def confusion(counts: Tensor, classes: Sequence[str], *, theme: ThemeName = "lig
         for row, true in enumerate(classes)
     ]
     ticks = {
-        "tickmode": "array",
         "tickvals": places[::every],
         "ticktext": labels,
         "showgrid": False,
-        "fixedrange": True,
     }
     heat = {
         "type": "heatmap",
@@ -52,11 +50,10 @@ def confusion(counts: Tensor, classes: Sequence[str], *, theme: ThemeName = "lig
         "colorscale": palette.colourscale(colours.sequential),
         "xgap": 1 if len(classes) <= LABELLED else 0,
         "ygap": 1 if len(classes) <= LABELLED else 0,
-        "hoverongaps": False,
         "customdata": words,
         "hovertemplate": "%{customdata}<extra></extra>",
         "showscale": not narrow,
-        "colorbar": {"thickness": 8, "outlinewidth": 0, "x": 1.01, "xpad": 0, "tickformat": ".0%", "nticks": 5,
+        "colorbar": {"x": 1.01, "tickformat": ".0%", "nticks": 5,
                      "ticks": ""},
     }  # fmt: skip
     if len(classes) <= (10 if narrow else WRITTEN):
@@ -67,7 +64,6 @@ def confusion(counts: Tensor, classes: Sequence[str], *, theme: ThemeName = "lig
         "data": [heat],
         "layout": {
             "margin": {"l": side + 22, "r": 10 if narrow else 56, "t": 6, "b": side * 0.8 + 30},
-            "dragmode": False,
             "xaxis": ticks | {"range": [-0.5, len(places) - 0.5], "tickangle": -50, "title": title | {"text": "said"}},
             "yaxis": ticks | {"range": [len(places) - 0.5, -0.5], "title": title | {"text": "true class"}},
             "height": 360 if narrow else min(640, max(380, 130 + 17 * len(places))),

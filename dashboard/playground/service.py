@@ -14,9 +14,9 @@ from core.problem.problem import Problem
 from core.progress import Progress
 from core.step import Weights
 from core.store import RunRecord
-from dashboard.charts.figure import both
+from dashboard import library
+from dashboard.charts.figure import in_all_sizes
 from dashboard.context import Context
-from dashboard.library import pending
 from dashboard.playground import answers, figures, pictures
 from dashboard.playground.models import Models, state_of
 
@@ -107,9 +107,6 @@ class Playground:
         said, sure = logits.argmax(1).tolist(), logits.softmax(1).amax(1).tolist()
         counts = answers.confusion(truth, logits.argmax(1), len(classes))
         wrong = [] if expert is None else answers.mistakes(truth, logits, expert)
-        drawn = {
-            width: both(figures.confusion, counts, classes, narrow=width == "narrow") for width in ("wide", "narrow")
-        }
         shown = [
             _shown(problem, task, int(chosen[place])) | {"said": classes[said[place]], "share": round(sure[place], 3)}
             for place in wrong[: answers.SHOWN]
@@ -122,7 +119,7 @@ class Playground:
             "expert_correct": None if expert is None else int((expert.argmax(1) == truth).sum()),
             "only_expert": len(wrong),
             "mistakes": shown,
-            "figures": drawn,
+            "figures": in_all_sizes(figures.confusion, counts, classes),
         }
 
     def _said(
@@ -174,8 +171,7 @@ class Playground:
     def _tasks(self, record: RunRecord) -> list[dict[str, Any]]:
         """Tasks of the run, those that it was only evaluated on last."""
         names = [*record.tasks, *(record.execution.unseen or ())]
-        file = self._ctx.suites().get(record.suite)
-        titles = {task.name: task.title for task in file.tasks} if file else {}
+        titles = self._ctx.titles(record.suite)
         return [{"name": name, "title": titles.get(name) or name.replace("_", " "), "expert": name in record.tasks}
                 for name in names]  # fmt: skip
 
@@ -187,10 +183,7 @@ class Playground:
     ) -> dict[str, Any]:
         identity = self._ctx.library.identity(self._ctx.library.suite(record.suite))
         whole = ("playground", identity, *key)
-        found = self._ctx.library.later(whole, compute, again=args.get("again") is True)
-        if found.pending:
-            return pending(found)
-        return {"error": found.error} if found.error else dict(found.value)
+        return library.told(self._ctx.library.later(whole, compute, again=args.get("again") is True))
 
 
 def _top(problem: Problem, head: str, features: Tensor, truth: int | None) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -18,31 +17,19 @@ from dashboard.context import Context
 
 def add_downloads(app: FastAPI, ctx: Context, prefix: str) -> None:
     """`GET {prefix}/download/<run>/<kind>`, with the rights that `ctx` gives the caller."""
-    app.get(f"{prefix}/download/{{run_id}}/{{kind}}", name=f"download{prefix}")(_sender(ctx))
 
-
-def _sender(ctx: Context) -> Callable[..., Response]:
+    @app.get(f"{prefix}/download/{{run_id}}/{{kind}}", name=f"download{prefix}")
     def download(run_id: str, kind: str, request: Request) -> Response:
-        folder = None
+        folder = tempfile.mkdtemp(prefix="mergescope-")
         try:
             record = ctx.run(run_id, request)
             item = downloads.find(kind, ctx.store, record, owner=ctx.is_owner(request))
-            name = downloads.file_name(record, item)
-            if item.existing is not None:
-                return _attachment(item.existing(ctx.store, record), name, None)
-            folder = tempfile.mkdtemp(prefix="mergescope-")
             path = Path(folder) / f"file{item.suffix}"
-            item.write(ctx.store, record, path)
+            path = item.write(ctx.store, record, path) or path
         except (MergescopeError, OSError) as error:
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             return JSONResponse({"error": str(error)}, 404)
-        return _attachment(path, name, folder)
-
-    return download
-
-
-def _attachment(path: Path, name: str, folder: str | None) -> Response:
-    # Never shown in the page's own origin, whatever it holds.
-    cleanup = BackgroundTask(shutil.rmtree, folder, ignore_errors=True) if folder is not None else None
-    return FileResponse(path, filename=name, media_type="application/octet-stream", background=cleanup)
+        # Never shown in the page's own origin, whatever it holds.
+        cleanup = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+        name = downloads.file_name(record, item)
+        return FileResponse(path, filename=name, media_type="application/octet-stream", background=cleanup)

@@ -70,43 +70,36 @@ def matrix(
         "colorscale": scale if measure == "cosine" else _reversed(scale),
         "xgap": 2,
         "ygap": 2,
-        "hoverongaps": False,
         "hovertemplate": f"<b>%{{customdata}}</b><br>{WORDS[measure]} %{{z:{precise}}}<extra></extra>",
         "showscale": not (narrow and written),
         "colorbar": {
-            "thickness": 8,
-            "outlinewidth": 0,
             "x": 1.01,
-            "xpad": 0,
             "nticks": 5,
             "len": 0.84,
             "y": 0.42,
             "tickformat": unit,
-            "ticks": "",
         },
     }
     if written:
         heat |= {"texttemplate": f"%{{z:{unit}}}", "textfont": {"size": 10 if narrow else 11}}
     line = {"color": colours.muted, "width": 1.2}
-    clustering = {"type": "scatter", "x": tree[0], "y": tree[1], "yaxis": "y2", "mode": "lines", "line": line}
+    clustering = {"x": tree[0], "y": tree[1], "yaxis": "y2", "mode": "lines", "line": line}
     heights = [height for height in tree[1] if height]
     low, high = (min(heights), max(heights)) if heights else (0.0, 1.0)
     room = max(high - low, 1e-3)
-    ticks = {"tickmode": "array", "tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
-    ticks |= {"showgrid": False, "fixedrange": True}
+    ticks = {"tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
+    ticks |= {"showgrid": False}
     side = min(longest * 6.7 + 14, 90 if narrow else 150)
     return {
         "data": [heat, clustering | {"hoverinfo": "skip"}],
         "layout": {
             "margin": {"l": side, "r": 12 if narrow and written else 62, "t": 4, "b": min(side * 0.75 + 12, 110)},
-            "dragmode": False,
             "xaxis": ticks | {"range": [-0.5, len(tasks) - 0.5], "tickangle": -40},
             "yaxis": ticks | {"range": [len(tasks) - 0.5, -0.5], "domain": [0, 0.86]},
             "yaxis2": {
                 "domain": [0.87, 1],
                 "range": [low - 0.35 * room, high + 0.06 * room],
                 "visible": False,
-                "fixedrange": True,
             },
             "height": min(620, 190 + 34 * len(tasks)),
         },
@@ -141,16 +134,13 @@ def norms(
         "data": [bars],
         "layout": {
             "margin": {"l": min(max(map(len, labels)) * 6.7 + 14, 96 if narrow else 150), "r": 16, "t": 6, "b": 30},
-            "dragmode": False,
-            "xaxis": {"rangemode": "tozero", "fixedrange": True, "nticks": 5},
+            "xaxis": {"rangemode": "tozero", "nticks": 5},
             "yaxis": {
                 "range": [len(tasks) - 0.5, -0.5],
-                "tickmode": "array",
                 "tickvals": list(range(len(tasks))),
                 "ticktext": labels,
                 "ticklabelstandoff": 4,
                 "showgrid": False,
-                "fixedrange": True,
             },
             "shapes": [{"type": "line", "x0": median, "x1": median, "y0": 0, "y1": 1, "yref": "paper", "line": line}],
             "height": 70 + 27 * len(tasks),
@@ -166,10 +156,9 @@ def depth(
     pairs = [_pairs(cosine[group]) for group in groups]
     places = list(range(len(groups)))
     mean, low, high = ([pick(found) if found else None for found in pairs] for pick in (_mean, min, max))
-    edge = {"type": "scatter", "x": places, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    edge = {"x": places, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     band = {"fill": "tonexty", "fillcolor": _faint(colours.accent, 0.16)}
     line = {
-        "type": "scatter",
         "x": places,
         "y": mean,
         "mode": "lines+markers",
@@ -188,16 +177,13 @@ def depth(
         "data": [edge | {"y": low}, edge | {"y": high} | band, line],
         "layout": {
             "margin": {"l": 46, "r": 14, "t": 8, "b": 34},
-            "dragmode": False,
             "xaxis": {
-                "tickmode": "array",
                 "tickvals": places[::every],
                 "ticktext": [_short(name, narrow) for name in groups[::every]],
                 "range": [-0.4, len(groups) - 0.6],
-                "fixedrange": True,
                 "showgrid": False,
             },
-            "yaxis": {"fixedrange": True, "nticks": 6, "tickformat": ".2f", "title": {"text": "cosine"}},
+            "yaxis": {"nticks": 6, "tickformat": ".2f", "title": {"text": "cosine"}},
             "shapes": [{"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": 0, "y1": 0, "line": zero}],
             "height": 250,
         },

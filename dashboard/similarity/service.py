@@ -1,45 +1,43 @@
-"""Computes similarities in the background, once per suite and choice of tasks."""
+"""How the experts of a run, or of the suite that is chosen at first, relate; computed once in the background."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from core.errors import BadInput
 from core.progress import Progress
-from dashboard.library import Library, pending
+from dashboard.context import Context
+from dashboard.library import told
 from dashboard.similarity.description import describe
 
 
-@dataclass(frozen=True)
-class SimilaritySubject:
-    """Whose task vectors are compared."""
-
-    suite: str
-    tasks: tuple[str, ...]
-
-
 class Similarities:
-    """Answers for a page: pending with progress, ready with the description, or an error."""
+    """Answers for one context."""
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
 
-    def answer(self, subject: SimilaritySubject, *, again: bool = False) -> dict[str, Any]:
-        """What is known now; the first call starts the computation. Raises `UnknownName` for a suite that is gone."""
-        file = self._library.suite(subject.suite)
-        key = ("similarity", self._library.identity(file), subject)
-        found = self._library.later(key, lambda told: self._compute(subject, told), again=again)
-        if found.pending:
-            return pending(found)
-        if found.error:
-            return {"error": found.error}
-        return {"suite": file.title, **found.value}
+    def answer(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+        """Pending with progress, ready with the description, or an error; the first call starts the computation."""
+        library, (suite, tasks) = self._ctx.library, self._subject(args.get("run"), request)
+        file = library.suite(suite)
 
-    def _compute(self, subject: SimilaritySubject, told: Progress) -> dict[str, Any]:
-        from core.insight.similarity import similarity
+        def compute(progress: Progress) -> dict[str, Any]:
+            from core.insight.similarity import similarity
 
-        file = self._library.suite(subject.suite)
-        problem = self._library.load(file, subject.tasks, progress=told)
-        told.start("Comparing the task vectors", None)
-        found = similarity(problem.task_vectors)
-        return describe(found, {task.name: task.title for task in file.tasks})
+            problem = library.load(file, tasks, progress=progress)
+            progress.start("Comparing the task vectors", None)
+            return describe(similarity(problem.task_vectors), self._ctx.titles(suite))
+
+        key = ("similarity", library.identity(file), tasks)
+        found = library.later(key, compute, again=args.get("again") is True)
+        return {"suite": file.title} | told(found)
+
+    def _subject(self, run: object, request: Any) -> tuple[str, tuple[str, ...]]:
+        """Suite and tasks of the run; without one the suite chosen at first, for those who may see everything."""
+        if run:
+            record = self._ctx.run(run, request)
+            return record.suite, record.tasks
+        if self._ctx.allowed(request) is not None:
+            raise BadInput("Choose a run in the list on the left: its experts are compared here.")
+        return self._ctx.suite, self._ctx.library.suite(self._ctx.suite).experts

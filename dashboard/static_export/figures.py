@@ -6,25 +6,15 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
-from core.export.titles import run_title
 from core.files import write_text
 from core.store import Store
-from dashboard.charts.marks import Marks
-from dashboard.static_export.replay import collect, page
+from dashboard.static_export.document import document
+from dashboard.static_export.replay import collect
 
 
-def write_figures(
-    store: Store,
-    run_id: str,
-    path: Path,
-    *,
-    titles: Mapping[str, str] | None = None,
-    name: str = "",
-    marks: Marks | None = None,
-) -> None:
+def write_figures(store: Store, run_id: str, path: Path, titles: Mapping[str, str] | None = None) -> None:
     """Write every figure that the run has data for; raises as `write_html`."""
-    record = store.run(run_id)
-    whole = collect(store, record, titles, name or run_title(record), marks)
+    whole = collect(store, store.run(run_id), titles)
     title = f"{whole['describe']['name']} · figures"
     body = f'<h1 class="ms-title">{escape(title)}</h1><main class="mc-grid"></main>'
-    write_text(path, page(title, body, whole, "", "figures.js"))
+    write_text(path, document(title, body, whole, "figures.js"))

@@ -8,49 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-from core.export.titles import run_title
 from core.files import write_text
 from core.store import ACTIVE, RunRecord, Store
-from dashboard.charts import bundle
 from dashboard.charts.feed import Feed
-from dashboard.charts.figure import embedded
-from dashboard.charts.marks import Marks
 from dashboard.static_export import facts
-from dashboard.theme import css
+from dashboard.static_export.document import document
 
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
-    "base-uri 'none'; form-action 'none'"
-)
-"""The file may run what stands in it and reach nothing."""
 BEFORE = """document.body.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);"""
-HERE = Path(__file__).parent
 MOST_ANSWERS = 100_000
 
 
-def write_html(
-    store: Store,
-    run_id: str,
-    path: Path,
-    *,
-    titles: Mapping[str, str] | None = None,
-    name: str = "",
-    marks: Marks | None = None,
-) -> None:
+def write_html(store: Store, run_id: str, path: Path, titles: Mapping[str, str] | None = None) -> None:
     """Write the run to `path`; raises `UnknownName` for an unknown run, `BadInput` for one without a step."""
-    write_text(path, html(store, store.run(run_id), titles=titles, name=name, marks=marks))
+    write_text(path, html(store, store.run(run_id), titles))
 
 
-def html(
-    store: Store,
-    record: RunRecord,
-    *,
-    titles: Mapping[str, str] | None = None,
-    name: str = "",
-    marks: Marks | None = None,
-) -> str:
+def html(store: Store, record: RunRecord, titles: Mapping[str, str] | None = None) -> str:
     """The text of the file."""
-    whole = collect(store, record, titles, name or run_title(record), marks)
+    whole = collect(store, record, titles)
     title = str(whole["describe"]["name"])
     results = facts.results_html(record, titles or {}) + facts.settings_html(record)
     body = (
@@ -64,30 +39,13 @@ def html(
         '<main><section id="live"><div class="mc"></div></section><section id="layers" hidden><div class="mc"></div>'
         f'</section><section id="results" hidden>{results}</section></main>'
     )
-    return page(title, body, whole, f"<script>{BEFORE}</script>", "replay.js")
+    return document(title, f"{body}<script>{BEFORE}</script>", whole, "replay.js")
 
 
-def page(title: str, body: str, whole: Mapping[str, Any], before: str, program: str) -> str:
-    """One self-contained file: `body` and `before` (HTML, their texts escaped), what `collect` found, and a script."""
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="content-security-policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="referrer" content="no-referrer">'
-        f"<title>{escape(title)} · Mergescope</title><style>{css()}{bundle.style()}{_read('replay.css')}</style></head>"
-        f'<body class="mc">{body}{before}<script>{bundle.PLOTLY.read_text("utf-8")}</script>'
-        f"<script>{bundle.script()}</script>"
-        f'<script type="application/json" id="run">{embedded(whole)}</script>'
-        f"<script>{_read(program)}</script></body></html>\n"
-    )
-
-
-def collect(
-    store: Store, record: RunRecord, titles: Mapping[str, str] | None, name: str, marks: Marks | None
-) -> dict[str, Any]:
+def collect(store: Store, record: RunRecord, titles: Mapping[str, str] | None) -> dict[str, Any]:
     """All that the charts will ask for: the description, and the answers of one poll after another."""
-    feed = Feed(store, marks)
-    describe = feed.describe(record, titles, name)
+    feed = Feed(store)
+    describe = feed.describe(record, titles)
     history: list[dict[str, Any]] = []
     cursor, stride, seen, known = -1, 1, 0, False
     while len(history) < MOST_ANSWERS:
@@ -104,7 +62,3 @@ def collect(
         for answer in (describe, *history):
             answer["status"] = "interrupted"
     return {"describe": describe, "history": history}
-
-
-def _read(name: str) -> str:
-    return (HERE / name).read_text("utf-8")

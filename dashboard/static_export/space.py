@@ -14,7 +14,6 @@ from core.export.escaping import for_markdown
 from core.export.titles import run_title
 from core.files import write_text
 from core.store import Store
-from dashboard.charts.marks import Marks
 from dashboard.static_export.facts import summary
 from dashboard.static_export.replay import html
 
@@ -50,16 +49,7 @@ if __name__ == "__main__":
 '''
 
 
-def write_space(
-    store: Store,
-    run_id: str,
-    folder: Path,
-    *,
-    titles: Mapping[str, str] | None = None,
-    name: str = "",
-    arch: str = "",
-    marks: Marks | None = None,
-) -> list[Path]:
+def write_space(store: Store, run_id: str, folder: Path, titles: Mapping[str, str] | None = None) -> list[Path]:
     """Write the Space's files into `folder`, which is made; returns them.
 
     Raises `BadInput` where the folder holds other files, so that nothing of somebody's is overwritten.
@@ -68,7 +58,7 @@ def write_space(
     if others := sorted(path.name for path in folder.iterdir() if path.name not in (*FILES, ".git", ".gitattributes")):
         raise BadInput(f"`{folder}` should be empty or an earlier export. Found `{others[0]}`. Choose another folder.")
     record = store.run(run_id)
-    title = name or run_title(record)
+    title = run_title(record)
     front = {
         "title": title,
         "sdk": "gradio",
@@ -83,8 +73,8 @@ def write_space(
         "README.md": readme,
         "requirements.txt": f"gradio=={version('gradio')}\n",
         "app.py": APP,
-        "replay.html": html(store, record, titles=titles, name=name, marks=marks),
-        "MODEL_CARD.md": model_card(record, titles, arch=arch, name=name),
+        "replay.html": html(store, record, titles),
+        "MODEL_CARD.md": model_card(record, titles, name=record.name),
     }
     for file, text in content.items():
         write_text(folder / file, text)

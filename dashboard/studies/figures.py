@@ -41,12 +41,11 @@ def draw(chart: Chart, *, theme: ThemeName = "light", narrow: bool = False) -> F
                             "font": {"size": 12}, "itemclick": False, "itemdoubleclick": False}  # fmt: skip
         layout["margin"]["b"] += 22 * rows
         layout["height"] += 22 * rows
-    return {"data": traces, "layout": layout | {"showlegend": several, "dragmode": False}}
+    return {"data": traces, "layout": layout | {"showlegend": several}}
 
 
 def _line(chart: Chart, series: Series, colour: str, colours: Palette) -> dict[str, Any]:
     return {
-        "type": "scatter",
         "mode": "lines+markers",
         "name": plain(series.name),
         "x": list(series.x),
@@ -90,15 +89,15 @@ def _bars(chart: Chart, series: Series, colour: str, colours: Palette) -> dict[s
 
 
 def _layout(chart: Chart, narrow: bool, colours: Palette) -> dict[str, Any]:
-    x = {"title": {"text": plain(chart.x)}, "fixedrange": True, "nticks": 5 if narrow else 9, "type": "linear"}
+    x: dict[str, Any] = {"title": {"text": plain(chart.x)}, "nticks": 5 if narrow else 9, "type": "linear"}
     values = [float(value) for series in chart.series for value in series.x if not isinstance(value, str)]
     if chart.log_x and values and min(values) > 0:
         ticks = sorted(set(values))
         x |= {"type": "log", "range": [math.log10(min(values)) - 0.15, math.log10(max(values)) + 0.15]}
         if len(ticks) <= 8:
             words = [f"{100 * tick:g} %" if chart.x.startswith("share") else f"{tick:g}" for tick in ticks]
-            x |= {"tickmode": "array", "tickvals": ticks, "ticktext": words}
-    y = _value_axis(chart) | {"title": {"text": plain(chart.y)}, "fixedrange": True, "nticks": 6}
+            x |= {"tickvals": ticks, "ticktext": words}
+    y = _value_axis(chart) | {"title": {"text": plain(chart.y)}, "nticks": 6}
     shapes = []
     if chart.diagonal:
         line = {"color": colours.muted, "width": 1, "dash": "dot"}
@@ -113,12 +112,12 @@ def _bar_layout(chart: Chart, narrow: bool) -> dict[str, Any]:
     longest = max((min(len(label), 24) for label in labels), default=4) * LETTER + 16
     means = [mean for series in chart.series for mean in _means(series.y) if mean is not None]
     room = 1.16 if len(chart.series) == 1 else 1.05
-    axis = _value_axis(chart) | {"title": {"text": plain(chart.y)}, "fixedrange": True, "nticks": 5}
+    axis = _value_axis(chart) | {"title": {"text": plain(chart.y)}, "nticks": 5}
     low, high = min([0.0, *means]), max([0.0, *means])
     axis |= {"range": [low * room, max(high * room, 1e-6)]}
     return {
         "xaxis": axis,
-        "yaxis": {"autorange": "reversed", "fixedrange": True, "showgrid": False, "tickmode": "linear", "dtick": 1},
+        "yaxis": {"autorange": "reversed", "showgrid": False, "tickmode": "linear", "dtick": 1},
         "margin": {"l": min(longest, 130 if narrow else 190), "r": 18, "t": 8, "b": 44},
         "height": 70 + count * max(26, 15 * len(chart.series) + 10),
         "barmode": "group",

@@ -9,27 +9,29 @@ from core.store import StudyRecord
 from core.studies.base import Study
 from core.studies.engine import files, texts
 from core.studies.engine.result import Result, Table
-from dashboard.charts.figure import page
 from dashboard.settings import WEB
+from dashboard.static_export.document import document
 from dashboard.studies.figures import draw
 
 
 def html(study: Study, record: StudyRecord, result: Result) -> str:
     """The text of the file."""
-    figures = {chart.title: draw(chart) for chart in result.charts}
+    tables = "".join(map(_table, (*result.tables, *result.published)))
+    title = f"{study.title} · {record.suite}"
     findings = "".join(f"<li>{escape(text)}</li>" for text in result.findings)
-    before = (
+    body = (
+        f'<h1 class="ms-title">{escape(title)}</h1>'
         f"<style>{(WEB / 'studies.css').read_text('utf-8')}</style>"
         f'<p class="ms-help">{escape(study.question)}<br>{escape(files.said(study, record))}'
         f"{escape(f'; {study.paper}' if study.paper else '')}</p><ul>{findings}</ul>"
+        f'<main class="mc-grid"></main><div class="mc-grid">{tables}</div>'
     )
-    tables = "".join(map(_table, (*result.tables, *result.published)))
-    return page(f"{study.title} · {record.suite}", figures, before=before, after=tables)
+    return document(title, body, {"figures": [[chart.title, draw(chart)] for chart in result.charts]}, "figures.js")
 
 
 def _table(table: Table) -> str:
     source = f'<p class="mc-help">Published: {escape(table.source)}.</p>' if table.source else ""
-    kind = "mc-card st-published" if table.source else "mc-card"
+    kind = "mc-card mc-wide st-published" if table.source else "mc-card mc-wide"
     return (
         f'<div class="{kind}"><h3 class="ms-title">{escape(table.title)}</h3>{source}<div class="mc-scroll">'
         f"{render.html(texts.grid(table), 'st-table')}</div></div>"

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 from core import studies
-from core.errors import UnknownName
 from core.store import StudyRecord
 from core.studies import guide
 from core.studies.engine import files
@@ -22,9 +21,7 @@ class Guide:
 
     def answer(self, args: Any, request: Any) -> dict[str, Any]:
         """Decision table, cards, and where the numbers come from."""
-        suite = args.get("suite") or self._ctx.suite
-        if not isinstance(suite, str) or suite not in self._ctx.suites():
-            raise UnknownName("suite", str(suite)[:80], sorted(self._ctx.suites()))
+        suite = self._ctx.library.suite(str(args.get("suite") or self._ctx.suite)).name
         report, source = self._report(suite, request)
         cards = guide.entries(report)
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core import studies
-from core.errors import BadInput, UnknownName
+from core.errors import BadInput
 from core.progress import Progress
 from core.settings import parse
 from core.store import ACTIVE, StudyRecord
@@ -37,11 +37,10 @@ class StudyDesk:
         latest: dict[str, StudyRecord] = {}
         for record in records:
             latest.setdefault(record.name, record)
-        known = self._ctx.suites()
         names = {record.suite for record in self._ctx.store.studies.listing()} | {suite, self._ctx.suite}
         return {
             "suite": suite,
-            "suites": [(name, known[name].title if name in known else name) for name in sorted(names | set(known))],
+            "suites": self._ctx.menu(names | set(self._ctx.suites())),
             "studies": [self._card(studies.get(name), latest.get(name)) for name in studies.names()],
             "owner": self._ctx.is_owner(request) and self._ctx.jobs is not None,
         }
@@ -132,10 +131,7 @@ class StudyDesk:
         return studies.get(str(args.get("study"))[:40])
 
     def _suite(self, args: Any) -> str:
-        wanted = args.get("suite") or self._ctx.suite
-        if not isinstance(wanted, str) or wanted not in self._ctx.suites():
-            raise UnknownName("suite", str(wanted)[:80], sorted(self._ctx.suites()))
-        return wanted
+        return self._ctx.library.suite(str(args.get("suite") or self._ctx.suite)).name
 
     def _options(self, args: Any) -> StudyOptions:
         given = args.get("options") or {}

@@ -10,7 +10,7 @@ from core.progress import Standing
 from core.store import RunRecord, StudyRecord
 from core.studies.engine import texts
 from core.studies.engine.result import Result, Table
-from dashboard.charts.figure import both
+from dashboard.charts.figure import in_all_sizes
 from dashboard.studies.figures import draw
 
 
@@ -20,11 +20,7 @@ def result(found: Result) -> dict[str, Any]:
         "tables": [table(one) for one in found.tables if one.rows],
         "published": [table(one) for one in found.published],
         "charts": [
-            {
-                "title": chart.title,
-                "wide": both(draw, chart),
-                "narrow": both(draw, chart, narrow=True),
-            }
+            {"title": chart.title, **in_all_sizes(draw, chart)}
             for chart in found.charts
             if any(value is not None for series in chart.series if not series.published for value in series.y)
         ],

@@ -47,11 +47,8 @@ def _checkpoint(one: FoundCheckpoint, root: Path) -> dict[str, Any]:
         "kind": one.kind,
         "problem": one.problem,
         "format": verdict.format if verdict else "",
-        "layout": verdict.layout if verdict else "",
         "architectures": list(verdict.architectures[:ARCHITECTURES_SHOWN]) if verdict else [],
-        "parameters": verdict.parameters if verdict else 0,
         "bytes": verdict.bytes if verdict else 0,
-        "dtypes": list(verdict.dtypes) if verdict else [],
         "warnings": list(verdict.warnings) if verdict else [],
     }
 

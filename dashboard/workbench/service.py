@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from core.suite.suggest import suggest
 from core.tasks.zip_upload import unpack
 from dashboard.context import Context
 from dashboard.security.uploads import taken
-from dashboard.serving import serving
+from dashboard.serving import Call
 from dashboard.workbench import plain
 from dashboard.workbench.chores import Chores
 from dashboard.workbench.published import rows
@@ -34,9 +34,9 @@ class Workbench:
         self._ctx = ctx
         self._chores = Chores(ctx.library.worker)
 
-    def functions(self) -> list[Callable[..., Any]]:
-        """The server functions; each refuses everybody but the owner first."""
-        calls = {
+    def calls(self) -> dict[str, Call]:
+        """The server functions."""
+        return {
             "bench_state": self.state,
             "bench_folder": self.folder,
             "bench_scan": self.scan,
@@ -47,7 +47,6 @@ class Workbench:
             "bench_poll": self.poll,
             "bench_cancel": self.cancel,
         }
-        return [serving(name, call, self._ctx.owner) for name, call in calls.items()]
 
     def state(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """Folders, published suites, and the work that is going on."""

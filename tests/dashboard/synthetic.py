@@ -11,7 +11,7 @@ import torch
 
 from core.problem.method import Coefficients, Step
 from core.store import Store
-from dashboard.charts.columns import Column
+from dashboard.charts.columns import MapColumn
 
 TASKS = ("digits", "house numbers", "letters", "flags", "animals", "icons", "vehicles", "satellite")
 _INSIDE = (
@@ -161,7 +161,7 @@ def finished(
     return run_id
 
 
-def decode(text: str, origin: np.ndarray, columns: Sequence[Column]) -> np.ndarray:
+def decode(text: str, origin: np.ndarray, columns: Sequence[MapColumn]) -> np.ndarray:
     """The inverse of `dashboard.charts.feed.encode`: λ `[step, groups, tasks]`."""
     order = [column.row for column in columns]
     groups, tasks = origin.shape

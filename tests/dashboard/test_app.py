@@ -118,7 +118,7 @@ def test_the_view_has_no_set_up_page_and_says_so_to_its_scripts(dashboard_site: 
     assert '"readonly": true' in viewer
     assert "setup.js" in owner
     assert "setup.js" not in viewer
-    assert "setup" not in [module.TAB_ID for module in page.modules(True)]
+    assert "setup" not in [shown.name for shown in page.pages(True)]
 
 
 def test_own_files_are_cached_for_ever_under_an_address_that_changes(dashboard_site: Dashboard) -> None:

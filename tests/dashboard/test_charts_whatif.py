@@ -25,7 +25,7 @@ from core.store import RunRecord, Store
 from core.suite.find import find
 from dashboard.charts import whatif
 from dashboard.charts.columns import arrange
-from dashboard.charts.facts import grouping_of, task_vector_facts
+from dashboard.charts.facts import kind_of_groups, task_vector_facts
 from tests.dashboard.synthetic import tensor_names
 
 COLUMNS = arrange(tensor_names(2))
@@ -174,4 +174,4 @@ def test_facts_are_norms_and_conflicts_of_each_column(problem: Problem, made: tu
 
 def test_groups_of_other_checkpoints_are_refused(problem: Problem) -> None:
     with pytest.raises(BadInput, match="the suite has changed"):
-        grouping_of(problem.task_vectors, ["block 99"])
+        kind_of_groups(problem.task_vectors, ["block 99"])

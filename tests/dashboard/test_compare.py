@@ -118,6 +118,15 @@ def test_only_finished_runs_are_in_the_table() -> None:
     assert [row.id for row in found.rows if row.kind == "run"] == ["a" * 12]
 
 
+def test_averages_of_base_and_experts_count_what_the_reports_count() -> None:
+    run = record("a" * 12, [0.8, 0.7, 0.2])
+    assert run.report is not None
+    run.report["tasks"][2] |= {"base_accuracy": 0.1, "expert_accuracy": None}
+    found = {row.id: row.average for row in table(replace(run, tasks=TASKS[:2])).rows}
+    assert found["base"] == pytest.approx(0.4)
+    assert found["experts"] == pytest.approx(0.95)
+
+
 def test_base_and_experts_come_from_the_reports() -> None:
     found = {row.id: row for row in table(record("a" * 12, [0.9, 0.5, 0.7])).rows}
     assert [cell.accuracy for cell in found["base"].cells] == [0.4] * 3

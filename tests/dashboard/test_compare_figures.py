@@ -8,10 +8,10 @@ import plotly.graph_objects as go
 import pytest
 
 from core.export.results import build
-from dashboard.charts.figure import complete
 from dashboard.compare import figures
 from dashboard.compare.time import time
 from tests.dashboard.compared import TASKS, record, table
+from tests.dashboard.drawn import complete
 
 DRAWN = {"bars": figures.bars, "radar": figures.radar, "time": time}
 

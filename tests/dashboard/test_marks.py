@@ -10,7 +10,8 @@ import pytest
 
 from core import methods
 from core.store import RunRecord, Store
-from dashboard.charts.references import MarksOfSuite
+from dashboard.charts.references import Marks
+from dashboard.static_export.replay import collect
 from tests.dashboard import synthetic
 
 ARITHMETIC = methods.get("task_arithmetic").Settings().model_dump(mode="json")
@@ -39,7 +40,7 @@ def arithmetic(store: Store, accuracy: float, *, hashes: Any = None, execution: 
 
 
 def marks(store: Store, record: RunRecord, images: str) -> dict[str, tuple[str, list[float | None]]]:
-    found = MarksOfSuite(store, None).of(record, store.evaluations(record.id))  # type: ignore[arg-type]
+    found = Marks(store).of(record, store.evaluations(record.id))
     return {one["name"]: (one["title"], one["values"]) for one in found.marks(record.tasks)[images]}
 
 
@@ -52,6 +53,14 @@ def test_task_arithmetic_is_the_default_one_on_all_images_and_named(store: Store
     arithmetic(store, 0.14, execution={"content": {"digits": "other images"}})
     arithmetic(store, 0.15, execution={"what_if": {"of": "0" * 12, "step": 0, "edits": []}})
     assert marks(store, record, "full")["task_arithmetic"] == ("Task Arithmetic, λ = 0.3", [0.51, 0.51])
+
+
+def test_an_exported_run_has_the_marks_of_the_live_one(store: Store) -> None:
+    record = learned(store)
+    arithmetic(store, 0.51)
+    told = collect(store, record, None)["history"][-1]["marks"]
+    assert told == Marks(store).of(record, store.evaluations(record.id)).marks(record.tasks)
+    assert [one["values"] for one in told["full"] if one["name"] == "task_arithmetic"] == [[0.51, 0.51]]
 
 
 def test_beside_dots_on_all_images_there_is_no_mark_of_a_sample(store: Store) -> None:

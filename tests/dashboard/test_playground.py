@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 
 from core.errors import BadInput
-from dashboard.charts.figure import complete
 from dashboard.playground import answers, figures, pictures
+from tests.dashboard.drawn import complete
 
 
 def uri(raw: bytes, kind: str = "png") -> str:

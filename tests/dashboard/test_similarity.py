@@ -12,9 +12,9 @@ import torch
 
 from core.insight.advice import ordering
 from core.insight.similarity import ALL, Relation, Similarity
-from dashboard.charts.figure import complete
 from dashboard.similarity import figures
 from dashboard.similarity.description import describe
+from tests.dashboard.drawn import complete
 
 TASKS = ("far", "left", "right")
 

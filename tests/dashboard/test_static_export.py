@@ -14,11 +14,12 @@ import pytest
 import yaml
 
 from core.errors import BadInput, UnknownName
+from core.export.card import model_card
 from core.export.escaping import for_markdown
 from core.store import Store
 from dashboard import settings
 from dashboard.charts.columns import arrange
-from dashboard.static_export import model_card, write_figures, write_html, write_space
+from dashboard.static_export import write_figures, write_html, write_space
 from tests.dashboard import synthetic
 from tests.dashboard.loops import inside_loop
 
@@ -72,8 +73,8 @@ def test_five_hundred_steps_of_eight_tasks_fit_into_a_few_megabytes(store: Store
 def test_names_can_neither_end_the_script_nor_become_markup(store: Store, tmp_path: Path) -> None:
     run_id = synthetic.finished(store, tasks=2, blocks=1, steps=2, name=NASTY[:100])
     titles = {"digits": NASTY}
-    write_html(store, run_id, tmp_path / "run.html", titles=titles, name=NASTY)
-    write_figures(store, run_id, tmp_path / "figures.html", titles=titles, name=NASTY)
+    write_html(store, run_id, tmp_path / "run.html", titles=titles)
+    write_figures(store, run_id, tmp_path / "figures.html", titles=titles)
     for file in ("run.html", "figures.html"):
         text = (tmp_path / file).read_text("utf-8")
         assert "<script>window.__x" not in text
@@ -103,8 +104,8 @@ def test_unknown_runs_are_refused_and_leave_an_earlier_file_alone(store: Store, 
 
 
 def test_a_space_has_its_front_matter_and_an_app_that_is_python(store: Store, tmp_path: Path) -> None:
-    run_id = synthetic.finished(store, tasks=2, blocks=1, steps=3)
-    written = write_space(store, run_id, tmp_path / "space", name="Merged: digits & more")
+    run_id = synthetic.finished(store, tasks=2, blocks=1, steps=3, name="Merged: digits & more")
+    written = write_space(store, run_id, tmp_path / "space")
     assert {path.name for path in written} == {
         "README.md",
         "requirements.txt",

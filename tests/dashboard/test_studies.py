@@ -16,12 +16,12 @@ from core.studies import guide
 from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Chart, Series
 from core.suite.find import find
-from dashboard.charts.figure import complete
 from dashboard.studies import file, view
 from dashboard.studies.figures import draw
 from tests.core.study_help import made_up
 from tests.dashboard.client import Dashboard
 from tests.dashboard.conftest import Site
+from tests.dashboard.drawn import complete
 
 SMALL = {"quick": True, "methods": ["task_arithmetic"]}
 

@@ -23,7 +23,6 @@
       });
     }
     const dots = (values, name, marker) => ({
-      type: "scatter",
       mode: "markers",
       x: values,
       y: rows,
@@ -44,8 +43,7 @@
       layout: {
         margin: { l: charts.taskRoom(run.tasks, narrow), r: 58, t: 6, b: 26 },
         uirevision: run.id,
-        dragmode: false,
-        xaxis: { range: [low, 1.008], tickformat: ".0%", nticks: narrow ? 4 : 8, fixedrange: true },
+        xaxis: { range: [low, 1.008], tickformat: ".0%", nticks: narrow ? 4 : 8 },
         yaxis: charts.taskAxis(run.tasks, narrow, warned(run)),
         shapes,
         annotations: now
@@ -56,7 +54,6 @@
               yref: "y",
               xanchor: "left",
               xshift: 12,
-              showarrow: false,
               text: charts.percent(now.accuracy[row]),
               font: { size: 12, color: colours.text },
             }))
@@ -105,7 +102,6 @@
     const layout = {
       margin: { l: 36, r: 10, t: 20, b: 24 },
       uirevision: run.id,
-      dragmode: false,
       shapes: [],
       annotations: [],
     };
@@ -126,7 +122,6 @@
         domain: [left, left + wide],
         anchor: `y${name}`,
         range: [0, end],
-        fixedrange: true,
         nticks: 3,
         showticklabels: place + across >= count,
       };
@@ -134,7 +129,6 @@
         domain: [top - tall, top],
         anchor: `x${name}`,
         range: [low, high],
-        fixedrange: true,
         tickformat: ".0%",
         nticks: 4,
         showticklabels: column === 0,
@@ -159,11 +153,9 @@
         y: 1,
         yref: `y${name} domain`,
         yanchor: "bottom",
-        showarrow: false,
         font: { size: 12, color: colours.text },
       });
       const points = (those, mode, marker) => ({
-        type: "scatter",
         mode,
         xaxis: `x${name}`,
         yaxis: `y${name}`,

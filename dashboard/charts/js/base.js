@@ -19,6 +19,9 @@
 
   charts.button = (text, kind, onclick, attributes = {}) =>
     charts.element("button", { type: "button", class: `ms-button ${kind}`, text, onclick, ...attributes });
+  // The buttons on the cards of charts.
+  charts.quiet = (text, onclick, attributes = {}) =>
+    charts.element("button", { type: "button", class: "mc-quiet", text, onclick, ...attributes });
   // A <select> of [value, text] pairs; a value that is not among them is kept as it is.
   charts.select = (choices, value, onChange, attributes = {}) => {
     const known = choices.some(([each]) => each === value) ? choices : [...choices, [value, value]];
@@ -99,6 +102,30 @@
       await new Promise((done) => setTimeout(done, 1000 * seconds));
     }
     return null;
+  };
+
+  // Calls `ask()` at once when told to, and again after the seconds that it says; null waits to be told. While the page
+  // is hidden nothing is asked.
+  charts.poller = (ask) => {
+    let timer = 0,
+      busy = false,
+      again = false;
+    const run = async () => {
+      busy = true;
+      again = false;
+      const seconds = await ask();
+      busy = false;
+      if (again) now();
+      else if (seconds !== null) timer = setTimeout(rest, 1000 * seconds);
+    };
+    const rest = () => (document.hidden ? document.addEventListener("visibilitychange", now, { once: true }) : run());
+    const now = () => {
+      again = busy;
+      if (busy) return;
+      clearTimeout(timer);
+      timer = setTimeout(run, 0);
+    };
+    return now;
   };
 
   // What this browser remembers; private mode remembers nothing.

@@ -4,50 +4,54 @@
   const charts = window.mergescope.charts;
   const { element } = charts;
 
-  // {root, place, note, help, tools}: a heading, one line of help, controls, and the place of a chart.
-  charts.card = (title, help, { height, wide = false, note = "" }) => {
-    const place = element("div", {
-      class: "mc-plot",
-      style: `min-height:${height}px`,
-      role: "img",
-      "aria-label": title,
-    });
-    const waiting = element("p", { class: "mc-note", text: note });
-    const helping = element("p", { class: "mc-help", text: help });
-    const tools = element("div", { class: "mc-tools" });
-    const head = element(
-      "header",
-      { class: "mc-head" },
-      element("div", {}, element("h3", { text: title }), helping),
-      tools,
-    );
-    const body = element("div", { class: "mc-body" }, place, waiting);
-    const foot = element("div", { class: "mc-foot" });
-    const root = element("section", { class: wide ? "mc-card mc-wide" : "mc-card" }, head, body, foot);
-    return { root, place, note: waiting, help: helping, tools, foot };
+  // Fills a place where `key` says that something else is to be seen.
+  charts.keyed = (place, key, children) => {
+    const text = String(key);
+    if (place.dataset.key === text) return;
+    place.dataset.key = text;
+    place.replaceChildren(...children().filter(Boolean));
   };
 
-  // A row of buttons of which one is pressed. `options`: [[value, label]].
+  // {root, place, note, help, tools, foot, fit}: a heading, one line of help, controls, and the place of a chart.
+  charts.card = (title, help, { height, wide = false, note = "" }) => {
+    const place = element("div", { class: "mc-plot", role: "img", "aria-label": title });
+    const waiting = element("p", { class: "mc-note", text: note });
+    const helping = element("p", { class: "mc-help", text: help });
+    const tools = element("div", { class: "mc-tools" }),
+      foot = element("div", { class: "mc-foot" });
+    const words = element("div", {}, element("h3", { text: title }), helping);
+    const head = element("header", { class: "mc-head" }, words, tools);
+    const body = element("div", { class: "mc-body" }, place, waiting);
+    const root = element("section", { class: wide ? "mc-card mc-wide" : "mc-card" }, head, body, foot);
+    const fit = (pixels) => (place.style.minHeight = `${pixels}px`);
+    fit(height);
+    return { root, place, note: waiting, help: helping, tools, foot, fit };
+  };
+
+  // The same with its chart: `draw()` draws `figure(size, run)`, which is null where there is nothing to draw.
+  charts.plotCard = (hub, title, help, options, figure, listening = {}) => {
+    const card = charts.card(title, help, options);
+    const made = (size) => (hub.run?.about ? figure(size, hub.run) : null);
+    const plot = new charts.Plot(card.place, made, { note: card.note, ...listening });
+    return { ...card, plot, draw: () => plot.draw() };
+  };
+
+  // A row of buttons of which one is pressed. `options`: {value: label}.
   charts.choice = (label, options, chosen, onChange) => {
     const root = element("div", { class: "mc-choice", role: "group", "aria-label": label });
-    const buttons = options.map(([value, text]) => {
-      const button = element("button", {
-        type: "button",
-        text,
-        "aria-pressed": String(value === chosen),
-        onclick: () => {
-          select(value);
-          onChange(value);
-        },
-      });
-      button.value = value;
-      return button;
-    });
+    const press = (value) => {
+      select(value);
+      onChange(value);
+    };
+    const buttons = Object.entries(options).map(([value, text]) =>
+      element("button", { type: "button", text, value, onclick: () => press(value) }),
+    );
     const select = (value) => {
       for (const button of buttons) button.setAttribute("aria-pressed", String(button.value === value));
     };
+    select(chosen);
     root.append(...buttons);
-    return { root, select, buttons };
+    return { root, select };
   };
 
   // A labelled <select>; `fill([[value, text]])` replaces its options and keeps the choice where it still exists.
@@ -74,6 +78,18 @@
         text,
       ),
     );
+
+  // Buttons that save the figure in a place: drawn by the browser's own Plotly, nothing leaves it.
+  charts.saveButtons = (place, title, words = "") => {
+    const save = (format) => {
+      const filename = title.replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "").toLowerCase() || "mergescope",
+        size = { width: place.clientWidth, height: place.clientHeight, scale: format === "png" ? 2 : 1 };
+      Plotly.downloadImage(place, { format, filename, ...size }).catch(() =>
+        window.mergescope.toast?.("The picture could not be saved.", "error"),
+      );
+    };
+    return ["SVG", "PNG"].map((format) => charts.quiet(words + format, () => save(format.toLowerCase())));
+  };
 
   // The slider through all steps: drag, arrow keys, Home and End, play; "follow live" while the run goes on.
   charts.scrubber = (hub) => {

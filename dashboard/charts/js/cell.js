@@ -9,14 +9,12 @@
     if (!group || !run.frames.length) return null;
     const colours = charts.colours(),
       narrow = charts.narrow(size.width);
-    const names = run.tasks.map((one) => one.title);
-    const label = charts.brief(run.tasks[task], narrow ? 12 : 18);
-    const data = [];
-    run.tasks.forEach((_, place) => {
-      if (place !== task)
-        data.push(line(run.track(place, group.members), names[place], { width: 1, color: colours.muted }, 0.45));
-    });
-    data.push(line(run.track(task, group.members), names[task], { width: 2.5, color: colours.accent }, 1));
+    const mine = run.track(task, group.members),
+      muted = { width: 1, color: colours.muted };
+    const data = run.tasks.flatMap((one, place) =>
+      place === task ? [] : [line(run.track(place, group.members), one.title, muted, 0.45)],
+    );
+    data.push(line(mine, run.tasks[task].title, { width: 2.5, color: colours.accent }, 1));
     if (second) data.push(...other(second, run, task, group));
     const every = data.flatMap((trace) => trace.y).filter(Number.isFinite);
     const [low, high] = charts.limits(
@@ -25,43 +23,15 @@
       0.02,
       0.04,
     );
-    const mine = run.track(task, group.members);
-    return {
-      data,
-      layout: {
-        margin: { l: 46, r: charts.labelRoom([run.tasks[task]], narrow), t: 8, b: 38 },
-        uirevision: `${run.id} ${group.key}`,
-        dragmode: narrow ? false : "zoom",
-        xaxis: { range: [0, Math.max(run.total || 0, run.last, 1)], title: { text: "step" }, nticks: narrow ? 4 : 6 },
-        yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f" },
-        shapes: charts.cursor(view.step),
-        annotations: [
-          {
-            x: mine.x[mine.x.length - 1],
-            y: mine.y[mine.y.length - 1],
-            text: charts.plain(label),
-            showarrow: false,
-            xanchor: "left",
-            xshift: 6,
-            font: { size: 12, color: colours.accent },
-          },
-        ],
-      },
-    };
+    const label = { value: mine.y.at(-1), text: charts.brief(run.tasks[task], narrow ? 12 : 18), colour: colours.accent };
+    const margin = { l: 46, r: charts.labelRoom([run.tasks[task]], narrow), t: 8, b: 38 };
+    const place = { x: mine.x.at(-1), low, high, height: size.height - margin.t - margin.b };
+    const more = { margin, uirevision: `${run.id} ${group.key}`, annotations: charts.endLabels([label], place) };
+    return { data, layout: charts.overSteps(run, view.step, narrow, [low, high], run.last, more) };
   };
 
-  function line(track, name, style, opacity) {
-    return {
-      type: "scatter",
-      mode: track.x.length > 1 ? "lines" : "markers",
-      x: track.x,
-      y: track.y,
-      line: style,
-      opacity,
-      marker: { color: style.color, size: 7 },
-      hovertemplate: `<b>${charts.plain(name)}</b><br>step %{x}<br>λ = %{y:.3f}<extra></extra>`,
-    };
-  }
+  const line = (track, name, style, opacity) =>
+    charts.line(track.x, track.y, name, "step %{x}<br>λ = %{y:.3f}", style, { opacity });
 
   // The same task and the same tensors, by name, in the other run.
   function other(second, run, task, group) {

@@ -17,9 +17,7 @@
       this.other = ""; // the run that the current one is compared with
       this.step = null; // null: follow the newest
       this.views = new Set();
-      this.timer = 0;
-      this.busy = false;
-      this.again = false; // woken while busy
+      this.poll = charts.poller(() => this._tick());
       this.failures = 0;
       this.trouble = "";
       document.addEventListener("visibilitychange", () => this.wake());
@@ -78,18 +76,9 @@
       return !document.hidden && [...this.views].some((view) => view.offsetParent !== null);
     }
 
+    // While the server does not answer, the next question is due later anyway.
     wake() {
-      this.again = this.busy;
-      if (this.busy) return;
-      clearTimeout(this.timer);
-      if (this.failures === 0) this.timer = setTimeout(() => this._tick(), 0);
-      else this._later();
-    }
-
-    _later() {
-      const wait = Math.min(LONGEST_WAIT, this.seconds * 2 ** this.failures);
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => this._tick(), 1000 * wait);
+      if (!this.failures) this.poll();
     }
 
     _open(id) {
@@ -102,28 +91,28 @@
       }
     }
 
+    // Seconds until the next question; null until something wakes it: a resize, a visible tab, a chosen run.
     async _tick() {
-      if (this.busy || !this.watched()) return; // a resize, a visible tab or a chosen run wakes it again
-      const wanted = [this.run, this.second].filter((run) => run && !run.complete);
-      if (!wanted.length) return;
-      this.busy = true;
+      const open = () => [this.run, this.second].filter((run) => run && !run.complete);
+      if (!this.watched()) {
+        this.failures = 0;
+        return null;
+      }
       let more = false;
       try {
-        for (const run of wanted) more = (await this._ask(run)) || more;
+        for (const run of open()) more = (await this._ask(run)) || more;
         this._recovered();
       } catch (error) {
         this.failures += 1;
         this.trouble = error instanceof Error ? error.message : String(error);
         this.emit("trouble", this.trouble);
-      } finally {
-        this.busy = false;
       }
-      if (more || this.again) this.wake();
-      else if (this.failures || [this.run, this.second].some((run) => run && !run.complete)) this._later();
+      if (more) return 0;
+      return open().length ? Math.min(LONGEST_WAIT, this.seconds * 2 ** this.failures) : null;
     }
 
     _recovered() {
-      const were = this.failures;
+      const were = this.trouble;
       this.failures = 0;
       this.trouble = "";
       if (were) this.emit("trouble", "");

@@ -5,29 +5,16 @@
   const { element } = charts;
 
   charts.layerCell = (hub, state, extra) => {
-    const card = charts.card("One coefficient", "", {
-      height: 230,
-      note: "Click a cell above to follow its λ over all steps.",
+    const options = { height: 230, note: "Click a cell above to follow its λ over all steps." };
+    const card = charts.plotCard(hub, "One coefficient", "", options, (size, run) => {
+      const group = charts.chosenGroup(run, state),
+        second = state.show === "other" ? hub.second : null;
+      return group && charts.cellFigure(size, { run, second, step: hub.step, task: state.cell.task, group });
     });
     const list = element("dl", { class: "mc-list" });
     card.foot.append(list);
     let facts = null,
       asked = "";
-    const plot = new charts.Plot(
-      card.place,
-      (size) => {
-        const group = charts.chosenGroup(hub.run, state);
-        if (!group) return null;
-        return charts.cellFigure(size, {
-          run: hub.run,
-          second: state.show === "other" ? hub.second : null,
-          step: hub.step,
-          task: state.cell.task,
-          group,
-        });
-      },
-      { note: card.note },
-    );
 
     async function ask() {
       if (!extra.facts || asked === hub.id) return;
@@ -52,7 +39,7 @@
           ...rows.flatMap(([name, value]) => [element("dt", { text: name }), element("dd", { text: value })]),
         );
       }
-      plot.draw();
+      card.draw();
     }
     return { root: card.root, update };
   };
@@ -83,59 +70,37 @@
   };
 
   charts.layerDepth = (hub, state) => {
-    const card = charts.card("Profile by depth", "", { height: 230 });
-    const plot = new charts.Plot(
-      card.place,
-      (size) =>
-        hub.run?.hasCoefficients
-          ? charts.depthFigure(size, { run: hub.run, values: charts.shownValues(hub, state), chosen: state.task })
-          : null,
-      { note: card.note },
-    );
-    card.note.textContent = "This run has one λ for all layers.";
-    return {
-      root: card.root,
-      update: () => {
-        card.help.textContent =
-          state.task >= 0
-            ? "mean λ of each block; shaded: the middle 80 % of its tensors"
-            : "mean λ of each block, one line a task";
-        plot.draw();
-      },
+    const options = { height: 230, note: "This run has one λ for all layers." };
+    const card = charts.plotCard(hub, "Profile by depth", "", options, (size, run) => {
+      if (!run.hasCoefficients) return null;
+      return charts.depthFigure(size, { run, values: charts.shownValues(hub, state), chosen: state.task });
+    });
+    const update = () => {
+      card.help.textContent =
+        state.task >= 0
+          ? "mean λ of each block; shaded: the middle 80 % of its tensors"
+          : "mean λ of each block, one line a task";
+      card.draw();
     };
+    return { root: card.root, update };
   };
 
   charts.layerSpread = (hub, state) => {
-    const card = charts.card(
-      "Profile by task",
-      "○ mean at step 0 · ● mean now · thick: middle half of the tensors · thin: all of them",
-      { height: 250, wide: true },
-    );
-    const plot = new charts.Plot(
-      card.place,
-      (size) =>
-        hub.run?.hasCoefficients
-          ? charts.spreadFigure(size, {
-              run: hub.run,
-              values: charts.shownValues(hub, state),
-              start: hub.run.origin,
-              chosen: state.task,
-            })
-          : null,
-      {
-        onClick: (point) => {
-          state.task = state.task === point.pointIndex ? -1 : point.pointIndex;
-          state.changed();
-        },
-      },
-    );
-    return {
-      root: card.root,
-      update: () => {
-        const height = `${Math.max(180, 27 * (hub.run?.tasks.length ?? 8) + 36)}px`;
-        if (card.place.style.minHeight !== height) card.place.style.minHeight = height;
-        plot.draw();
-      },
+    const help = "○ mean at step 0 · ● mean now · thick: middle half of the tensors · thin: all of them";
+    const figure = (size, run) => {
+      if (!run.hasCoefficients) return null;
+      const values = charts.shownValues(hub, state);
+      return charts.spreadFigure(size, { run, values, start: run.origin, chosen: state.task });
     };
+    const onClick = ({ pointIndex }) => {
+      state.task = state.task === pointIndex ? -1 : pointIndex;
+      state.changed();
+    };
+    const card = charts.plotCard(hub, "Profile by task", help, { height: 250, wide: true }, figure, { onClick });
+    const update = () => {
+      card.fit(Math.max(180, 27 * (hub.run?.tasks.length ?? 8) + 36));
+      card.draw();
+    };
+    return { root: card.root, update };
   };
 })();

@@ -6,19 +6,16 @@
   const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
   charts.layerMap = (hub, state, extra) => {
-    const card = charts.card("λ by layer", "", { height: 320, wide: true, note: "λ appears with the first step." });
+    const options = { height: 320, wide: true, note: "λ appears with the first step." };
+    const pick = (point) => Array.isArray(point.pointIndex) && point.curveNumber === 0 && choose(...point.pointIndex);
+    const map = (size, run) => (run.hasCoefficients ? figure(size, charts.layerValues(hub, state)) : null);
+    const card = charts.plotCard(hub, "λ by layer", "", options, map, { onZoom: true, onClick: pick });
     const place = element("div", { class: "mc-plot", role: "img", "aria-label": "λ of the other run" });
     const second = element("div", { class: "mc-second" }, element("p", { class: "mc-help" }), place);
     card.root.insertBefore(second, card.foot);
     card.foot.append(charts.scrubber(hub).root);
     const controls = controlsOf(hub, state, extra);
     card.tools.append(...controls.roots);
-
-    const plot = new charts.Plot(
-      card.place,
-      (size) => (hub.run?.hasCoefficients ? figure(size, charts.layerValues(hub, state)) : null),
-      { onZoom: true, note: card.note, onClick: (point) => pick(point.pointIndex, point.curveNumber) },
-    );
     const below = new charts.Plot(place, (size) => {
       const shown = charts.otherValues(hub, state);
       return shown && figure(size, shown);
@@ -32,14 +29,11 @@
         tasks: run.tasks,
         groups,
         rows: charts.matrix(values, run.tasks.length, groups),
-        zoomed: plot.zoomed,
+        zoomed: card.plot.zoomed,
         revision: `${run.id} ${state.detail}`,
         selected: chosen >= 0 ? { task: state.cell.task, group: chosen } : null,
         ...scale,
       });
-    }
-    function pick(index, curve) {
-      if (Array.isArray(index) && curve === 0) choose(...index);
     }
     function choose(task, group) {
       state.cell = { task, key: charts.layerGroups(hub.run, state)[group].key };
@@ -59,10 +53,12 @@
       controls.update();
       second.hidden = !(state.show === "other" && hub.second && state.pair === "side");
       if (hub.second?.about) second.firstChild.textContent = hub.second.about.name;
-      const height = `${Math.max(230, Math.min(560, 27 * (hub.run?.tasks.length ?? 8) + 66))}px`;
-      for (const one of [card.place, place]) if (one.style.minHeight !== height) one.style.minHeight = height;
-      describe(card.help, hub, state);
-      plot.draw();
+      place.style.minHeight = card.fit(Math.max(230, Math.min(560, 27 * (hub.run?.tasks.length ?? 8) + 66)));
+      const words = charts.layerWords(hub, state);
+      const groups = hub.run && state.detail !== "kind" ? charts.layerGroups(hub.run, state) : [];
+      const kinds = charts.kindKey(groups);
+      charts.keyed(card.help, [words, ...kinds.map((one) => one.textContent)], () => [words, ...kinds]);
+      card.draw();
       below.draw();
     };
     return { root: card.root, update };
@@ -83,32 +79,13 @@
       more?.(value);
       state.changed();
     };
-    const details = [
-      ["tensor", "Tensors"],
-      ["block", "Blocks"],
-      ["kind", "Kinds"],
-    ];
-    const shows = [
-      ["value", "λ"],
-      ["start", "Change since step 0"],
-      ["other", "Against a run"],
-    ];
-    const pairs = [
-      ["side", "Both"],
-      ["difference", "Difference"],
-    ];
-    const detail = charts.choice(
-      "Columns",
-      details,
-      state.detail,
-      set("detail", () => (state.cell = null)),
-    );
-    const show = charts.choice(
-      "Show",
-      extra.runs ? shows : shows.slice(0, 2),
-      state.show,
-      set("show", (value) => value === "other" && offer()),
-    );
+    const details = { tensor: "Tensors", block: "Blocks", kind: "Kinds" };
+    const shows = { value: "λ", start: "Change since step 0", ...(extra.runs && { other: "Against a run" }) };
+    const pairs = { side: "Both", difference: "Difference" };
+    const forget = set("detail", () => (state.cell = null)),
+      look = set("show", (value) => value === "other" && offer());
+    const detail = charts.choice("Columns", details, state.detail, forget);
+    const show = charts.choice("Show", shows, state.show, look);
     const pair = charts.choice("Layout", pairs, state.pair, set("pair"));
     const other = charts.menu("Run", (id) => {
       hub.compare(id);
@@ -129,15 +106,5 @@
       pair.root.hidden = state.show !== "other" || !hub.second;
     };
     return { roots: [detail.root, show.root, other.root, pair.root], update };
-  }
-
-  function describe(place, hub, state) {
-    const words = charts.layerWords(hub, state);
-    const groups = hub.run && state.detail !== "kind" ? charts.layerGroups(hub.run, state) : [];
-    const kinds = [...new Set(groups.map((group) => group.kind))];
-    const key = `${words} ${kinds}`;
-    if (place.dataset.key === key) return;
-    place.dataset.key = key;
-    place.replaceChildren(words, ...(kinds.length > 1 ? charts.kindKey(kinds) : []));
   }
 })();

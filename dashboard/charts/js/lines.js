@@ -87,11 +87,36 @@
     });
   };
 
+  // One line; `words` is Plotly's template of what is told of a point.
+  charts.line = (x, y, name, words, line, more = {}) => ({
+    mode: x.length > 1 ? "lines" : "markers",
+    x,
+    y,
+    line,
+    marker: { color: line.color, size: 7 },
+    hovertemplate: `<b>${charts.plain(name)}</b><br>${words}<extra></extra>`,
+    ...more,
+  });
+
+  // The layout of lines over the steps of a run up to `end`, that can be zoomed where there is room.
+  charts.overSteps = (run, step, narrow, [low, high], end, more) => {
+    const zoom = { fixedrange: narrow };
+    const x = { range: [0, Math.max(run.total || 0, end, 1)], title: { text: "step" }, nticks: narrow ? 4 : 7 };
+    return {
+      uirevision: run.id,
+      dragmode: narrow ? false : "zoom",
+      xaxis: { ...x, ...zoom },
+      yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f", ...zoom },
+      shapes: charts.cursor(step),
+      ...more,
+    };
+  };
+
   charts.linesFigure = (size, { run, step, chosen, x, lines, means, meanText, value, floor, total = false }) => {
     const colours = charts.colours(),
       narrow = charts.narrow(size.width);
-    const names = run.tasks.map((task) => task.title),
-      last = (line) => line[line.length - 1];
+    const last = (line) => line[line.length - 1],
+      words = `step %{x}<br>${value}`;
     const every = lines.flat().filter(Number.isFinite);
     const [low, high] =
       floor === null
@@ -99,46 +124,16 @@
         : [floor, 1.06 * Math.max(...every, 0.01)];
     const mean = { value: last(means), text: meanText(last(means)), colour: colours.accent };
     const margin = { l: 42, r: charts.labelRoom(run.tasks, narrow, mean.text), t: 8, b: 38 };
-    const trace = (y, name, more, extra) => ({
-      type: "scatter",
-      mode: x.length > 1 ? "lines" : "markers",
-      x,
-      y,
-      ...extra,
-      hovertemplate: `<b>${charts.plain(name)}</b><br>step %{x}<br>${value}${more}<extra></extra>`,
+    const data = lines.map((line, task) => {
+      const [opacity, width, color] = task === chosen ? [1, 2.2, colours.warm] : [0.65, 1.2, colours.muted];
+      return charts.line(x, line, run.tasks[task].title, words, { width, color }, { opacity });
     });
-    const data = lines.map((line, task) =>
-      trace(line, names[task], "", {
-        opacity: task === chosen ? 1 : 0.65,
-        line: { width: task === chosen ? 2.2 : 1.2, color: task === chosen ? colours.warm : colours.muted },
-      }),
-    );
-    data.push({
-      ...trace(means, "mean of the tasks", total ? "<br>total %{customdata:.2f}" : "", {
-        line: { width: 2.6, color: colours.accent },
-      }),
-      customdata: means.map((one) => one * names.length),
-    });
-    return {
-      data,
-      layout: {
-        margin,
-        uirevision: run.id,
-        dragmode: narrow ? false : "zoom",
-        xaxis: {
-          range: [0, Math.max(run.total || 0, x[x.length - 1], 1)],
-          title: { text: "step" },
-          nticks: narrow ? 4 : 7,
-        },
-        yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f" },
-        shapes: charts.cursor(step),
-        annotations: charts.endLabels([mean, ...charts.taskLabels(lines.map(last), run.tasks, chosen, narrow)], {
-          x: x[x.length - 1],
-          low,
-          high,
-          height: size.height - margin.t - margin.b,
-        }),
-      },
-    };
+    const told = words + (total ? "<br>total %{customdata:.2f}" : ""),
+      customdata = means.map((one) => one * run.tasks.length);
+    data.push(charts.line(x, means, "mean of the tasks", told, { width: 2.6, color: colours.accent }, { customdata }));
+    const labels = [mean, ...charts.taskLabels(lines.map(last), run.tasks, chosen, narrow)],
+      height = size.height - margin.t - margin.b;
+    const annotations = charts.endLabels(labels, { x: last(x), low, high, height });
+    return { data, layout: charts.overSteps(run, step, narrow, [low, high], last(x), { margin, annotations }) };
   };
 })();

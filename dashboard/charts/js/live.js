@@ -7,133 +7,77 @@
   charts.live = (root, hub) => {
     const state = { task: -1, cell: null, accuracy: "now", what: "entropy" };
     const content = element("div", { class: "mc-grid" });
-    const lambda = lambdaCard(hub, state),
-      cell = cellCard(hub, state);
-    const accuracy = accuracyCard(hub, state),
-      entropy = entropyCard(hub, state);
     const warnings = element("div", { class: "mc-warnings mc-wide", role: "status" });
-    content.append(warnings, lambda.root, cell.root, accuracy.root, entropy.root);
-    root.replaceChildren(charts.runState(hub, content), content);
-    root.classList.add("mc");
-
-    const cards = [lambda, cell, accuracy, entropy];
     const redraw = () => {
       for (const card of cards) card.update();
     };
-    hub.on("run", () => {
-      Object.assign(state, { task: -1, cell: null, what: "entropy" });
+    state.set = (changes) => {
+      Object.assign(state, changes);
       redraw();
-    });
+    };
+    const cards = [lambdaCard, cellCard, accuracyCard, entropyCard].map((make) => make(hub, state));
+    content.append(warnings, ...cards.map((card) => card.root));
+    root.replaceChildren(charts.runState(hub, content), content);
+    root.classList.add("mc");
+    hub.on("run", () => state.set({ task: -1, cell: null, what: "entropy" }));
     hub.on("change", () => {
-      warn(warnings, hub.run);
+      const texts = (hub.run?.notices ?? []).map((notice) => notice.text);
+      charts.keyed(warnings, texts, () => texts.map((text) => element("p", { class: "mc-warning", text })));
       redraw();
     });
     hub.on("step", redraw);
-    state.changed = redraw;
     hub.attach(root);
     redraw();
   };
 
-  function warn(place, run) {
-    const texts = (run?.notices ?? []).map((notice) => notice.text);
-    if (place.dataset.texts === JSON.stringify(texts)) return;
-    place.dataset.texts = JSON.stringify(texts);
-    place.replaceChildren(...texts.map((text) => element("p", { class: "mc-warning", text })));
-  }
-
   function lambdaCard(hub, state) {
-    const card = charts.card("Merging coefficients λ", "", {
-      height: 300,
-      wide: true,
-      note: "λ appears with the first step.",
-    });
+    const single = (run) => run?.columns.length === 1;
+    const pick = (point) => {
+      if (single(hub.run) || !Array.isArray(point.pointIndex) || point.curveNumber !== 0) return;
+      const [task, group] = point.pointIndex,
+        same = state.cell?.task === task && state.cell.group === group;
+      state.set(same ? { cell: null, task: -1 } : { cell: { task, group }, task });
+    };
+    const figure = (size, run) => {
+      if (!run.hasCoefficients || !run.frames.length) return null;
+      if (single(run)) return charts.taskwiseFigure(size, { run, step: hub.step, chosen: state.task });
+      const scale = { unit: "λ", range: charts.limits(...run.range) };
+      return charts.runMap(size, run, run.values(hub.step), { ...scale, selected: state.cell, zoomed: card.plot.zoomed });
+    };
+    const options = { height: 300, wide: true, note: "λ appears with the first step." };
+    const card = charts.plotCard(hub, "Merging coefficients λ", "", options, figure, { onZoom: true, onClick: pick });
     const facts = element("p", { class: "mc-facts" });
-    const scrub = charts.scrubber(hub);
     card.tools.append(facts);
-    card.foot.append(scrub.root);
-    const plot = new charts.Plot(
-      card.place,
-      (size) => {
-        const run = hub.run;
-        if (!run?.hasCoefficients || !run.frames.length) return null;
-        if (run.columns.length === 1) return charts.taskwiseFigure(size, { run, step: hub.step, chosen: state.task });
-        return charts.runMap(size, run, run.values(hub.step), {
-          unit: "λ",
-          range: charts.limits(...run.range),
-          selected: state.cell,
-          zoomed: plot.zoomed,
-        });
-      },
-      {
-        onZoom: true,
-        note: card.note,
-        onClick: (point) => {
-          const run = hub.run;
-          if (!run || run.columns.length === 1 || !Array.isArray(point.pointIndex) || point.curveNumber !== 0) return;
-          const [task, group] = point.pointIndex,
-            same = state.cell && state.cell.task === task && state.cell.group === group;
-          state.cell = same ? null : { task, group };
-          state.task = same ? -1 : task;
-          state.changed();
-        },
-      },
-    );
+    card.foot.append(charts.scrubber(hub).root);
     const update = () => {
       const run = hub.run;
-      const none = run?.ended && !run.frames.length;
-      card.root.hidden = Boolean(none);
-      const height = `${Math.max(236, Math.min(560, 24 * (run?.tasks.length ?? 8) + 62))}px`;
-      if (card.place.style.minHeight !== height) card.place.style.minHeight = height;
+      card.root.hidden = Boolean(run?.ended && !run.frames.length);
+      card.fit(Math.max(236, Math.min(560, 24 * (run?.tasks.length ?? 8) + 62)));
       facts.textContent = charts.facts(run).join(" · ");
-      help(card.help, run);
-      plot.draw();
+      charts.keyed(card.help, `${run?.id} ${run?.columns.length}`, () => {
+        if (single(run)) return ["one λ a task, over all steps"];
+        return ["a column per parameter tensor · click one to follow it", ...charts.kindKey(run?.columns ?? [])];
+      });
+      card.draw();
     };
     return { root: card.root, update };
   }
 
-  function help(place, run) {
-    const single = run?.columns.length === 1;
-    const key = `${run?.id} ${run?.columns.length}`;
-    if (place.dataset.key === key) return;
-    place.dataset.key = key;
-    const kinds = [...new Set(run?.columns.map((column) => column.kind) ?? [])];
-    place.replaceChildren(
-      single ? "one λ a task, over all steps" : "a column per parameter tensor · click one to follow it",
-      ...(single || kinds.length < 2 ? [] : charts.kindKey(kinds)),
-    );
-  }
-
-  charts.kindKey = (kinds) =>
-    Object.keys(charts.colours().kinds)
-      .filter((kind) => kinds.includes(kind))
-      .map((kind) =>
-        element(
-          "span",
-          { class: "mc-key" },
-          element("i", { class: `mc-kind mc-kind-${kind}`, "aria-hidden": "true" }),
-          kind,
-        ),
-      );
+  // What the strip of colours below a map means; nothing where all columns are of one kind.
+  charts.kindKey = (columns) => {
+    const kinds = new Set(columns.map((column) => column.kind));
+    const swatch = (kind) => element("i", { class: `mc-kind mc-kind-${kind}`, "aria-hidden": "true" });
+    return Object.keys(charts.colours().kinds)
+      .filter((kind) => kinds.size > 1 && kinds.has(kind))
+      .map((kind) => element("span", { class: "mc-key" }, swatch(kind), kind));
+  };
 
   function cellCard(hub, state) {
-    const card = charts.card("One coefficient over time", "", { height: 200, wide: true });
-    const close = element("button", {
-      type: "button",
-      class: "mc-quiet",
-      text: "Close",
-      onclick: () => {
-        state.cell = null;
-        state.task = -1;
-        state.changed();
-      },
-    });
-    card.tools.append(close);
     const group = () => (state.cell && hub.run ? charts.groups(hub.run.columns, "tensor")[state.cell.group] : null);
-    const plot = new charts.Plot(card.place, (size) =>
-      group()
-        ? charts.cellFigure(size, { run: hub.run, second: null, step: hub.step, task: state.cell.task, group: group() })
-        : null,
-    );
+    const figure = (size, run) =>
+      group() && charts.cellFigure(size, { run, second: null, step: hub.step, task: state.cell.task, group: group() });
+    const card = charts.plotCard(hub, "One coefficient over time", "", { height: 200, wide: true }, figure);
+    card.tools.append(charts.quiet("Close", () => state.set({ cell: null, task: -1 })));
     const update = () => {
       card.root.hidden = !group();
       if (!group()) return;
@@ -144,7 +88,7 @@
       card.help.textContent =
         `${run.tasks[state.cell.task].title} · ${column.key} · λ = ${charts.number(now)}, ` +
         `${charts.signed(now - track.y[0])} since step 0 · thin lines: the other tasks`;
-      plot.draw();
+      card.draw();
     };
     return { root: card.root, update };
   }
@@ -155,45 +99,24 @@
     Boolean(run?.evaluations.length && run.evaluations.every((one) => !one.accuracy.some(Number.isFinite)));
 
   function accuracyCard(hub, state) {
-    const card = charts.card("Accuracy by task", "", {
-      height: 252,
-      note: MEASURED,
-    });
-    const choice = charts.choice(
-      "Accuracy",
-      [
-        ["now", "Now"],
-        ["steps", "Over steps"],
-      ],
-      state.accuracy,
-      (value) => {
-        state.accuracy = value;
-        state.changed();
-      },
-    );
+    const figure = (size, run) => {
+      if (unlabelled(run)) return null;
+      return (state.accuracy === "now" ? charts.accuracyFigure : charts.accuracyOverSteps)(size, { run, step: hub.step });
+    };
+    const card = charts.plotCard(hub, "Accuracy by task", "", { height: 252, note: MEASURED }, figure);
+    const views = { now: "Now", steps: "Over steps" };
+    const choice = charts.choice("Accuracy", views, state.accuracy, (accuracy) => state.set({ accuracy }));
     card.tools.append(choice.root);
-    const plot = new charts.Plot(
-      card.place,
-      (size) => {
-        const view = { run: hub.run, step: hub.step };
-        if (!hub.run?.about || unlabelled(hub.run)) return null;
-        return state.accuracy === "now" ? charts.accuracyFigure(size, view) : charts.accuracyOverSteps(size, view);
-      },
-      { note: card.note },
-    );
     const update = () => {
       const run = hub.run,
+        tasks = run?.tasks.length ?? 8,
+        current = state.accuracy === "now",
         now = unlabelled(run) ? null : run?.evaluation(hub.step);
-      const size = Math.max(
-        252,
-        state.accuracy === "now"
-          ? 25 * (run?.tasks.length ?? 8) + 40
-          : 118 * Math.ceil((run?.tasks.length ?? 8) / Math.max(1, Math.floor(card.place.clientWidth / 165))),
-      );
-      if (card.place.style.minHeight !== `${size}px`) card.place.style.minHeight = `${size}px`;
+      const across = Math.max(1, Math.floor(card.place.clientWidth / 165));
+      card.fit(Math.max(252, current ? 25 * tasks + 40 : 118 * Math.ceil(tasks / across)));
       choice.root.hidden = Boolean((run?.ended && !run.total) || unlabelled(run));
       card.note.textContent = unlabelled(run) ? NO_LABELS : MEASURED;
-      const marks = run ? charts.marksBeside(run, state.accuracy === "now" ? now?.full : charts.ownsFull(run)) : [];
+      const marks = run ? charts.marksBeside(run, current ? now?.full : charts.ownsFull(run)) : [];
       const keyOf = (name, symbol, kind) => {
         const mark = marks.find((one) => one.name === name);
         return mark && [symbol, mark.title, kind];
@@ -201,15 +124,12 @@
       const shown = [
         keyOf("base", "○", "base"),
         keyOf("task_arithmetic", "◆", "ta"),
-        ...(state.accuracy === "now" || !now ? [now && ["●", `${whenMeasured(run, now)}`, "now"]] : overSteps(run)),
+        ...(current || !now ? [now && ["●", whenMeasured(run, now), "now"]] : overSteps(run)),
         keyOf("expert", "|", "expert"),
-      ];
-      const key = JSON.stringify(shown);
-      if (card.help.dataset.key !== key) {
-        card.help.dataset.key = key;
-        card.help.replaceChildren(...charts.key(shown.filter(Boolean)));
-      }
-      plot.drawFor([run?.id, run?.seen, run?.marks, run?.total, run?.notices, now?.step, hub.step, state.accuracy]);
+      ].filter(Boolean);
+      charts.keyed(card.help, JSON.stringify(shown), () => charts.key(shown));
+      const facts = [run?.id, run?.seen, run?.marks, run?.total, run?.notices, now?.step];
+      card.plot.drawFor([...facts, hub.step, state.accuracy]);
     };
     return { root: card.root, update };
   }
@@ -236,28 +156,12 @@
   }
 
   function entropyCard(hub, state) {
-    const card = charts.card("Prediction entropy", "", { height: 252, note: "This method measures no entropy." });
-    const choice = charts.choice(
-      "Curve",
-      [
-        ["entropy", "Entropy"],
-        ["loss", "Loss"],
-      ],
-      state.what,
-      (value) => {
-        state.what = value;
-        state.changed();
-      },
-    );
+    const figure = (size, run) =>
+      charts.entropyFigure(size, { run, step: hub.step, chosen: state.task, what: state.what });
+    const card = charts.plotCard(hub, "Prediction entropy", "", { height: 252 }, figure);
+    const curves = { entropy: "Entropy", loss: "Loss" };
+    const choice = charts.choice("Curve", curves, state.what, (what) => state.set({ what }));
     card.tools.append(choice.root);
-    const plot = new charts.Plot(
-      card.place,
-      (size) =>
-        hub.run?.about
-          ? charts.entropyFigure(size, { run: hub.run, step: hub.step, chosen: state.task, what: state.what })
-          : null,
-      { note: card.note },
-    );
     const update = () => {
       const run = hub.run;
       // What ended without one has no entropy to wait for.
@@ -276,7 +180,7 @@
       ]
         .filter(Boolean)
         .join(" · ");
-      plot.draw();
+      card.draw();
     };
     return { root: card.root, update };
   }

@@ -13,7 +13,6 @@
     template: charts.colours().template,
     width: size.width,
     height: size.height,
-    autosize: false,
     ...changes,
   });
 
@@ -55,7 +54,6 @@
       xref: "x",
       yref: "y",
       text: charts.plain(label.text),
-      showarrow: false,
       xanchor: "left",
       yanchor: "middle",
       xshift: 6,
@@ -93,8 +91,6 @@
   charts.taskAxis = (tasks, narrow, marked = new Set()) => ({
     range: [tasks.length - 0.5, -0.5],
     showgrid: false,
-    fixedrange: true,
-    tickmode: "array",
     tickvals: tasks.map((_, place) => place),
     ticktext: tasks.map(
       (task, place) => (marked.has(place) ? "⚠ " : "") + charts.plain(charts.brief(task, axisLength(narrow))),

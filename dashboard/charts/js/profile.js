@@ -33,65 +33,43 @@
     const x = blocks.map((_, place) => place);
     const data = [];
     if (chosen >= 0) data.push(...band(stats[chosen], x, colours.warm));
+    const words =
+      "%{text}<br>mean λ = %{y:.3f}<br>80 % of tensors: %{customdata[0]:.3f} to %{customdata[1]:.3f}";
     names.forEach((name, task) => {
-      const front = task === chosen;
-      data.push({
-        type: "scatter",
-        mode: "lines",
-        x,
-        y: stats[task].map((one) => one.mean),
-        opacity: front ? 1 : 0.7,
-        line: { width: front ? 2.5 : 1.2, color: front ? colours.warm : colours.muted },
-        text: blocks.map((block) => charts.plain(block.key)),
-        customdata: stats[task].map((one) => [one.low, one.high]),
-        hovertemplate: `<b>${charts.plain(name)}</b><br>%{text}<br>mean λ = %{y:.3f}<br>80 % of tensors: %{customdata[0]:.3f} to %{customdata[1]:.3f}<extra></extra>`,
-      });
+      const [opacity, width, color] = task === chosen ? [1, 2.5, colours.warm] : [0.7, 1.2, colours.muted];
+      const mean = stats[task].map((one) => one.mean),
+        customdata = stats[task].map((one) => [one.low, one.high]),
+        text = blocks.map((block) => charts.plain(block.key));
+      data.push(charts.line(x, mean, name, words, { width, color }, { opacity, text, customdata }));
     });
     const overall = x.map((place) => charts.mean(stats.map((task) => task[place].mean)));
-    data.push({
-      type: "scatter",
-      mode: "lines",
-      x,
-      y: overall,
-      line: { width: 2.5, color: colours.accent },
-      hovertemplate: "<b>mean of the tasks</b><br>λ = %{y:.3f}<extra></extra>",
-    });
+    data.push(charts.line(x, overall, "mean of the tasks", "λ = %{y:.3f}", { width: 2.5, color: colours.accent }));
     const shown = stats.flatMap((task, place) =>
       task.flatMap((one) => (place === chosen ? [one.mean, one.low, one.high] : [one.mean])),
     );
     const [low, high] = charts.limits(Math.min(...shown), Math.max(...shown), 0.02, 0.06);
-    const margin = { l: 46, r: charts.labelRoom(run.tasks, narrow, "mean"), t: 8, b: 28 };
+    const margin = { l: 46, r: charts.labelRoom(run.tasks, narrow, "mean"), t: 8, b: 28 },
+      height = size.height - margin.t - margin.b;
+    const ends = stats.map((task) => task.at(-1).mean),
+      mean = { value: overall.at(-1), text: "mean", colour: colours.accent };
+    const labels = [mean, ...charts.taskLabels(ends, run.tasks, chosen, narrow)];
     return {
       data,
       layout: {
         margin,
         uirevision: run.id,
-        dragmode: false,
         xaxis: {
           range: [-0.3, x.length - 0.7],
-          tickmode: "array",
-          fixedrange: true,
           ...depthTicks(blocks, size.width - margin.l - margin.r),
         },
-        yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f", fixedrange: true },
-        annotations: charts.endLabels(
-          [
-            { value: overall[x.length - 1], text: "mean", colour: colours.accent },
-            ...charts.taskLabels(
-              stats.map((task) => task[x.length - 1].mean),
-              run.tasks,
-              chosen,
-              narrow,
-            ),
-          ],
-          { x: x.length - 1, low, high, height: size.height - margin.t - margin.b },
-        ),
+        yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f" },
+        annotations: charts.endLabels(labels, { x: x.length - 1, low, high, height }),
       },
     };
   };
 
   function band(stats, x, colour) {
-    const edge = { type: "scatter", mode: "lines", x, line: { width: 0 }, hoverinfo: "skip" };
+    const edge = { mode: "lines", x, line: { width: 0 }, hoverinfo: "skip" };
     return [
       { ...edge, y: stats.map((one) => one.low) },
       { ...edge, y: stats.map((one) => one.high), fill: "tonexty", fillcolor: charts.faint(colour, 0.16) },
@@ -133,7 +111,6 @@
     const all = [...stats.flatMap((one) => [one.least, one.most]), ...before].filter(Number.isFinite);
     const [low, high] = charts.limits(Math.min(...all), Math.max(...all), 0.02, 0.04);
     const dots = (x, marker, template) => ({
-      type: "scatter",
       mode: "markers",
       x,
       y: rows,
@@ -157,8 +134,7 @@
       layout: {
         margin: { l: charts.taskRoom(run.tasks, narrow), r: 20, t: 6, b: 26 },
         uirevision: run.id,
-        dragmode: false,
-        xaxis: { range: [low, high], nticks: narrow ? 4 : 7, tickformat: ".2~f", fixedrange: true },
+        xaxis: { range: [low, high], nticks: narrow ? 4 : 7, tickformat: ".2~f" },
         yaxis: charts.taskAxis(run.tasks, narrow),
         shapes: rows.flatMap((row) => [
           bar(row, stats[row].least, stats[row].most, 2),

@@ -181,5 +181,4 @@
       return recent.length ? charts.mean(recent.map((step) => step.seconds)) : NaN;
     }
   };
-  charts.Run.ended = (status) => ENDED.has(status);
 })();

@@ -17,39 +17,18 @@
       wide: true,
     });
     card.place.parentNode.hidden = true;
-    const form = parts(hub, state, () => {
+    const change = (edits) => {
+      state.edits = edits;
       forget();
       state.changed();
-    });
+    };
+    const form = parts(hub, state, change);
     const chips = element("ul", { class: "mc-chips" });
-    const measure = element("button", {
-      type: "button",
-      class: "mc-primary",
-      text: "Measure",
-      onclick: () => work("whatif"),
-    });
-    const clear = element("button", {
-      type: "button",
-      class: "mc-quiet",
-      text: "Undo all",
-      onclick: () => {
-        state.edits = [];
-        forget();
-        state.changed();
-      },
-    });
-    const name = element("input", {
-      type: "text",
-      placeholder: "Name of the new run",
-      "aria-label": "Name of the new run",
-      maxlength: "80",
-    });
-    const save = element("button", {
-      type: "button",
-      class: "mc-quiet",
-      text: "Save as a run",
-      onclick: () => work("whatif_save"),
-    });
+    const measure = charts.quiet("Measure", () => work("whatif"), { class: "mc-primary" });
+    const clear = charts.quiet("Undo all", () => change([]));
+    const naming = { placeholder: "Name of the new run", "aria-label": "Name of the new run", maxlength: "80" };
+    const name = element("input", { type: "text", ...naming });
+    const save = charts.quiet("Save as a run", () => work("whatif_save"));
     const actions = element("div", { class: "mc-form mc-actions" }, measure, clear, name, save);
     const message = element("p", { class: "mc-help", role: "status" });
     const table = element("div", { class: "mc-scroll" });
@@ -103,25 +82,13 @@
       card.root.hidden = !run?.frames.length;
       if (!run) return;
       form.update();
-      chips.replaceChildren(
-        ...state.edits.map((edit, place) =>
-          element(
-            "li",
-            {},
-            charts.editWords(edit, run),
-            element("button", {
-              type: "button",
-              text: "×",
-              "aria-label": `Undo ${charts.editWords(edit, run)}`,
-              onclick: () => {
-                state.edits = state.edits.filter((_, index) => index !== place);
-                forget();
-                state.changed();
-              },
-            }),
-          ),
-        ),
-      );
+      const chip = (edit) => {
+        const text = charts.editWords(edit, run),
+          undo = () => change(state.edits.filter((one) => one !== edit));
+        const button = { type: "button", text: "×", "aria-label": `Undo ${text}`, onclick: undo };
+        return element("li", {}, text, element("button", button));
+      };
+      chips.replaceChildren(...state.edits.map(chip));
       const none = !state.edits.length;
       actions.hidden = none;
       measure.disabled = save.disabled = busy;
@@ -134,35 +101,21 @@
   };
 
   // The line of controls that makes one change.
-  function parts(hub, state, changed) {
+  function parts(hub, state, change) {
     const task = charts.menu("Task", () => {}),
       where = charts.menu("Where", () => {}),
       how = charts.menu("λ", () => suggest());
     how.fill(OPERATIONS);
-    const value = element("input", {
-      type: "number",
-      step: "0.01",
-      value: "0.30",
-      min: "-10",
-      max: "10",
-      "aria-label": "Value",
-    });
-    const add = element("button", {
-      type: "button",
-      class: "mc-quiet",
-      text: "Add change",
-      onclick: () => {
-        const number = Number(value.value);
-        if (value.value === "" || !Number.isFinite(number) || Math.abs(number) > 10) {
-          value.focus();
-          return;
-        }
-        state.edits = [
-          ...state.edits,
-          { task: task.select.value, where: where.select.value, op: how.select.value, value: number },
-        ];
-        changed();
-      },
+    const limits = { type: "number", step: "0.01", value: "0.30", min: "-10", max: "10" };
+    const value = element("input", { ...limits, "aria-label": "Value" });
+    const add = charts.quiet("Add change", () => {
+      const number = Number(value.value);
+      if (value.value === "" || !Number.isFinite(number) || Math.abs(number) > 10) {
+        value.focus();
+        return;
+      }
+      const edit = { task: task.select.value, where: where.select.value, op: how.select.value, value: number };
+      change([...state.edits, edit]);
     });
     const suggest = () => {
       value.value = { set: "0.30", scale: "1.10", add: "0.05" }[how.select.value];

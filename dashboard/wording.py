@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from core import objectives
+
 if TYPE_CHECKING:
     from core.problem.method import Method
 
@@ -97,7 +99,8 @@ def field_title(name: str) -> str:
 
 def choice_title(value: Any) -> str:
     """One choice of a setting in plain words."""
-    return CHOICES.get(str(value), str(value).replace("_", " "))
+    known = objectives.get(value).title if value in objectives.names() else str(value).replace("_", " ")
+    return CHOICES.get(str(value), known)
 
 
 def family(method: Method) -> str:

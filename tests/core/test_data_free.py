@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from core import methods
 from core.errors import BadInput, Cancelled, RunFailed
 from core.methods.breadcrumbs import _masked
 from core.problem.problem import Problem
-from core.techniques.depth import depths
+from core.techniques.depth import DepthSettings, depths
 from core.techniques.spectral import svd
 from core.techniques.tensorwise import PARTS
 from tests.core.formulas import FORMULAS, iso_c, iso_cts, pcb, per_matrix, tsv_m
@@ -45,7 +46,7 @@ def test_a_method_equals_its_formula(method: str, problem64: Problem) -> None:
     assert np.abs(expected).max() > 1e-3
 
 
-@pytest.mark.parametrize("method", SPLIT)
+@pytest.mark.parametrize("method", [m for m in FORMULAS if "qkv" in methods.get(m).Settings.model_fields])
 def test_query_key_and_value_can_be_three_matrices(method: str, problem64: Problem) -> None:
     found = added(method, problem64, qkv="split")
     np.testing.assert_allclose(found, per_matrix(problem64.task_vectors, SPLIT[method], split=True), rtol=0, atol=1e-12)
@@ -215,7 +216,11 @@ def test_model_stock_of_one_direction_is_the_mean(problem64: Problem) -> None:
     np.testing.assert_allclose(added("model_stock", alike), 2 * tau.numpy(), rtol=0, atol=1e-9)
 
 
-SCALED = [m for m in FORMULAS if m not in ("lines", "model_stock")] + ["task_arithmetic", "ties"]
+SCALED = [
+    m
+    for m in [*FORMULAS, "task_arithmetic", "ties"]
+    if m != "lines" and issubclass(methods.get(m).Settings, DepthSettings)
+]
 
 
 @pytest.mark.parametrize("method", SCALED)

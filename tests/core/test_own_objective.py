@@ -35,7 +35,8 @@ class MarginSettings(ObjectiveSettings):
 class Margin(Objective[MarginSettings]):
     """softplus(width − (z₁ − z₂)) of the two largest logits."""
 
-    name, title, paper, summary = "margin", "Margin", "test", "Keeps the two likeliest classes apart."
+    name, title = "distance", "Distance of the two likeliest"
+    paper, summary = "test", "Keeps the two likeliest classes apart."
     Settings = MarginSettings
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
@@ -54,7 +55,7 @@ suite = sys.argv[1]
 found = {"forms": {name: {field["name"]: field for field in describe(methods.get(name))["fields"]}
                    for name in ("adamerging", "best", "wemoe")}}
 for width in ("0.5", "3", "-1"):
-    own = ["--set", "objective=margin", "--set", f"width={width}", "--set", "steps=2", "--set", "lr=0.05"]
+    own = ["--set", "objective=distance", "--set", f"width={width}", "--set", "steps=2", "--set", "lr=0.05"]
     found[width] = launch.run(["merge", suite, *own, "--report", f"{sys.argv[2]}/{width}.json"])
 json.dump(found, open(f"{sys.argv[2]}/found.json", "w"))
 """
@@ -65,7 +66,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """A process that has the objective and a plug-in by which both Python and pytest find it."""
     folder = tmp_path / "objectives"
     folder.mkdir()
-    (folder / "margin.py").write_text(OBJECTIVE, "utf-8")
+    (folder / "distance.py").write_text(OBJECTIVE, "utf-8")
     plugin = f"import core.objectives\n\ncore.objectives.__path__.append({str(folder)!r})\n"
     (tmp_path / "own_objective.py").write_text(plugin, "utf-8")
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
@@ -79,19 +80,19 @@ def test_it_is_in_the_command_line_and_in_the_forms(
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "found.json").read_text())
     for fields in found["forms"].values():
-        assert "margin" in [choice["value"] for choice in fields["objective"]["choices"]]
+        assert {"value": "distance", "title": "Distance of the two likeliest"} in fields["objective"]["choices"]
         width = {"kind": "float", "default": 1.0, "above": 0, "max": 10, "help": "How far apart they should be."}
         assert width.items() <= fields["width"].items()
     assert (found["0.5"], found["3"], found["-1"]) == (0, 0, 2)
     assert "`width` of adamerging should be greater than 0" in done.stderr
     near, far = (json.loads((tmp_path / f"{width}.json").read_text()) for width in ("0.5", "3"))
-    assert (near["settings"]["objective"], near["settings"]["width"]) == ("margin", 0.5)
+    assert (near["settings"]["objective"], near["settings"]["width"]) == ("distance", 0.5)
     assert near["coefficients"] != far["coefficients"]
 
 
 def test_the_property_tests_of_the_gradient_take_it_up(environment: dict[str, str]) -> None:
     tests = ["tests/core/test_gradient.py", "tests/core/test_objectives.py"]
-    names = "(finite_differences and adamerging or describes_itself or entropies_are) and margin"
+    names = "(finite_differences and adamerging or describes_itself or entropies_are) and distance"
     call = [sys.executable, "-m", "pytest", "-q", "-p", "own_objective", "-p", "no:cacheprovider", "-k", names, *tests]
     done = subprocess.run(call, env=environment, cwd=ROOT, capture_output=True, text=True)
     assert "4 passed" in done.stdout, done.stdout + done.stderr

@@ -43,8 +43,8 @@ class Encoder:
 
     def prepare(self, images: Tensor) -> Tensor:
         """uint8 `[N, H, W, 3]` -> normalised `[N, 3, S, S]` on the encoder's device."""
-        x = normalise(self.arch, images.to(self.device))
-        return x.double() if self.precision == "float64" else x
+        dtype = torch.float64 if self.precision == "float64" else torch.float32
+        return normalise(self.arch, images.to(self.device), dtype)
 
     def features(self, weights: Mapping[str, Tensor], prepared: Tensor) -> Tensor:
         """Normalised image features `[N, embed_dim]` (float32, or float64), differentiable in the weights."""

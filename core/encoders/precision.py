@@ -34,6 +34,7 @@ def choose_device(name: str) -> torch.device:
         if device.type not in ("cpu", "cuda", "mps"):
             raise RuntimeError("a device that Mergescope does not compute on")
         torch.zeros(1, device=device)
+        torch.backends.cudnn.allow_tf32 = False  # PyTorch's default would compute convolutions alone in ten bits.
     except (RuntimeError, AssertionError) as error:
         raise BadInput(
             f"`device` should be auto, cpu, cuda, cuda:N or mps, and present. "

@@ -37,14 +37,14 @@ def fitting(arch: Architecture) -> Fitting:
     return Fitting(arch.input_size, apply, f"{arch.resize_mode} {arch.interpolation} {versions}")
 
 
-def normalise(arch: Architecture, images: Tensor) -> Tensor:
-    """uint8 `[N, H, W, 3]` -> float32 `[N, 3, S, S]` on the same device, normalised per channel.
+def normalise(arch: Architecture, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """uint8 `[N, H, W, 3]` -> `dtype` `[N, 3, S, S]` on the same device, normalised per channel.
 
     Images of another size are resized with antialiased interpolation on the device: up to a rounding step of 1/255 what
     open_clip does with pictures. The shorter side is brought to S and the centre cut out; where the architecture
     squashes, both sides are.
     """
-    x = images.permute(0, 3, 1, 2).float() / 255
+    x = images.permute(0, 3, 1, 2).to(dtype) / 255
     wanted, found = arch.input_size, (x.shape[-2], x.shape[-1])
     if found != wanted:
         scale = max(wanted[0] / found[0], wanted[1] / found[1])
@@ -55,10 +55,10 @@ def normalise(arch: Architecture, images: Tensor) -> Tensor:
             x = nn.functional.interpolate(x, size=resized, mode=arch.interpolation, antialias=True).clamp(0, 1)
     top, left = (x.shape[-2] - wanted[0]) // 2, (x.shape[-1] - wanted[1]) // 2
     x = x[..., top : top + wanted[0], left : left + wanted[1]]
-    return (x - _per_channel(arch.mean, x.device)) / _per_channel(arch.std, x.device)
+    return (x - _per_channel(arch.mean, dtype, x.device)) / _per_channel(arch.std, dtype, x.device)
 
 
 @lru_cache(maxsize=8)
-def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+def _per_channel(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Kept: a copy to a GPU makes the host wait for all that was asked of it before."""
-    return torch.tensor(values, device=device).view(1, 3, 1, 1)
+    return torch.tensor(values, dtype=dtype, device=device).view(1, 3, 1, 1)

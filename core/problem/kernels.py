@@ -61,9 +61,10 @@ def combine(
 ) -> Tensor:
     """θ₀ + Σ_k λ[g, k] τ_k into `out` `[D]`; the parameter tensors have `sizes` columns and rows `row_of` of λ."""
     begins, ends, groups, align = _pieces(tuple(sizes), tuple(row_of), origin.device)
-    _combine[len(begins),](
-        origin, deltas, rows.contiguous(), out, begins, ends, groups, deltas.stride(0), len(deltas), BLOCK, align
-    )
+    with torch.cuda.device_of(out):  # Triton launches on the current device.
+        _combine[len(begins),](
+            origin, deltas, rows.contiguous(), out, begins, ends, groups, deltas.stride(0), len(deltas), BLOCK, align
+        )
     torch.autograd.graph.increment_version(out)  # As PyTorch's own writing does.
     return out
 
@@ -75,7 +76,8 @@ def contract(gradient: Tensor, deltas: Tensor, sizes: Sequence[int], row_of: Seq
     parts = torch.empty(len(begins), tasks, dtype=gradient.dtype, device=gradient.device)
     wide = triton.next_power_of_2(tasks)
     block = max(BLOCK // max(wide // 8, 1), 64)  # The sums of a program stay in registers.
-    _contract[len(begins),](gradient, deltas, parts, begins, ends, deltas.stride(0), tasks, wide, block, align)
+    with torch.cuda.device_of(parts):
+        _contract[len(begins),](gradient, deltas, parts, begins, ends, deltas.stride(0), tasks, wide, block, align)
     return (_members(tuple(sizes), tuple(row_of), rows, gradient.device) @ parts.double()).to(gradient)
 
 

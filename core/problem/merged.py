@@ -7,7 +7,7 @@ nor time grows with the number of tasks beyond one matrix-vector product.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -64,26 +64,31 @@ class Sums:
 
 
 class EncoderGradient:
-    """A forward and backward pass of the image encoder; buffers for weights and gradient are used again."""
+    """A forward and backward pass of the image encoder; buffers for weights and gradient are used again.
 
-    def __init__(self, problem: Problem, vectors: TaskVectors) -> None:
+    `together` adds the tensors' gradients after a backward pass, with few kernels for all; else each is added and let
+    go of at once, which takes less memory. None: as the device likes it.
+    """
+
+    def __init__(self, problem: Problem, vectors: TaskVectors, together: bool | None = None) -> None:
         self._problem, self._names = problem, vectors.names
+        self._together = problem.device.type == "cuda" if together is None else together
         narrow = problem.precision == "bfloat16"
         self.weights = torch.empty_like(vectors.origin)
         """θ as one vector `[D]`: write it before each pass, which may overwrite it."""
         self._spent: int | None = None
         self.gradient = self.weights if narrow else torch.empty_like(vectors.origin)
         """dL/dθ as one vector `[D]` after a pass."""
-        self._given = vectors.named(self.weights)
+        self._given, self._parts = vectors.named(self.weights), vectors.named(self.gradient)
         # Autocast rounds matrices to bfloat16 before it uses them, again for every micro-batch. Rounded once they take
         # half the memory, and what held them unrounded is free for the gradient.
         self._leaves = dict(self._given)
         self._unseen: set[str] = set()
-        self._parts = {name: part.view(-1) for name, part in vectors.named(self.gradient).items()}
         for name in vectors.names:
             weights = self._given[name]
             leaf = self._leaves[name] = (_narrowed(weights) if narrow else weights.detach()).requires_grad_()
-            leaf.register_post_accumulate_grad_hook(_adder(self._parts[name], name, self._unseen, problem))
+            if not self._together:
+                leaf.register_post_accumulate_grad_hook(_adder(self._parts[name], name, self._unseen, problem))
 
     def run(self, batches: Sequence[Batch], objective: Objective) -> dict[str, Sums]:
         """Task -> sums at `weights`; leaves the gradient of the summed losses in `gradient`.
@@ -95,19 +100,38 @@ class EncoderGradient:
             raise RuntimeError("`weights` should be written before each pass. Found them as the last pass left them.")
         count = sum(len(batch.images) for batch in batches)
         if self.gradient is self.weights:
-            with torch.no_grad():
-                names = self._names
-                torch._foreach_copy_([self._leaves[name] for name in names], [self._given[name] for name in names])
+            self._each(torch._foreach_copy_, self._leaves, self._given, self._names)
         sums = self._problem.within_memory(count, lambda size: self._accumulate(batches, objective, size))
         self._spent = self.weights._version
         return sums
 
     def _accumulate(self, batches: Sequence[Batch], objective: Objective, size: int) -> dict[str, Sums]:
         self._unseen.update(self._names)
-        found = accumulate(self._problem, self._problem.encoder, self._leaves, batches, objective, size)
+        found = accumulate(self._problem, self._problem.encoder, self._leaves, batches, objective, size, self._backward)
         for name in self._unseen:
             self._parts[name].zero_()
         return found
+
+    def _backward(self, total: Tensor) -> None:
+        try:
+            total.backward()
+            gradients = {n: leaf.grad for n in self._names if (leaf := self._leaves[n]).grad is not None}
+            self._each(torch._foreach_copy_, self._parts, gradients, gradients.keys() & self._unseen)
+            self._each(torch._foreach_add_, self._parts, gradients, gradients.keys() - self._unseen)
+            self._unseen.difference_update(gradients)
+        finally:  # Out of memory half-way too.
+            for name in self._names:
+                self._leaves[name].grad = None
+
+    @torch.no_grad()
+    def _each(
+        self, work: Callable[..., object], into: Mapping[str, Tensor], other: Mapping[str, Tensor], names: Iterable[str]
+    ) -> None:
+        """`work` on the tensors of one format after those of the other: with mixed ones it is a kernel a tensor."""
+        for narrow in (False, True):
+            chosen = [n for n in names if (self._leaves[n].dtype == torch.bfloat16) == narrow]
+            if chosen:
+                work([into[n] for n in chosen], [other[n] for n in chosen])
 
 
 def accumulate(
@@ -117,6 +141,7 @@ def accumulate(
     batches: Sequence[Batch],
     objective: Objective,
     size: int,
+    backward: Callable[[Tensor], None] = Tensor.backward,
 ) -> dict[str, Sums]:
     """Task -> sums at `weights`; the gradient of the summed losses is added to `.grad` of those that require one.
 
@@ -137,7 +162,7 @@ def accumulate(
             logits = logits.detach()
             found = (loss.detach()[None], entropy(logits).sum()[None] * share, logits.softmax(-1).sum(0) * share)
             parts.append((piece.task, torch.cat(found)))
-        total.backward()
+        backward(total)
     # Read once, after everything has been asked of the device: each read waits for all that was asked before.
     read = torch.cat([part for _, part in parts]).cpu().double().split([len(part) for _, part in parts])
     sums: dict[str, Tensor] = {}
@@ -159,10 +184,10 @@ def _adder(total: Tensor, name: str, unseen: set[str], problem: Problem) -> Call
         problem.tick()
         assert gradient is not None
         if name in unseen:
-            total.copy_(gradient.reshape(-1))
+            total.copy_(gradient)
             unseen.discard(name)
         else:
-            total.add_(gradient.reshape(-1))
+            total.add_(gradient)
 
     return add
 

@@ -101,11 +101,13 @@ def _sections(device: str, folder: Path, small: bool) -> Iterator[tuple[str, Sec
     yield "resume float32", lambda: same.resumes(partial(few, precision="float32"), 2 if small else 10)
     yield "resume bfloat16", lambda: same.resumes(partial(few, precision=precision), 2 if small else 10)
     yield "combine and contract", lambda: speed.parts(arch, experts, device)
-    yield "profile", lambda: speed.profile(arch, experts, batch, device, precision)
-    yield "fusionbench", lambda: speed.fusionbench(arch, experts, batch, 2 if small else 5, device)
     yield "500 steps", lambda: speed.many_steps(arch, experts, batch, 4 if small else 500, device, precision)
     marks = (0, 1, 2) if small else (0, 50, 100, 200)
-    yield "time to accuracy", lambda: speed.time_to_accuracy(tiny if small else "demo", device, marks)
+    known = tiny if small else "demo"
+    yield "time to accuracy", lambda: speed.time_to_accuracy(known, device, marks)
+    yield "time to accuracy bfloat16", lambda: speed.time_to_accuracy(known, device, marks, precision)
+    yield "stored run", lambda: speed.stored_run(known, device, marks[-1], folder / "runs")
+    yield "fusionbench", lambda: speed.fusionbench(arch, experts, batch, 2 if small else 5, device)
     if not small:
         yield "captured plain pass", lambda: speed.captured_floor(arch, experts, batch, precision)
         for other, count in [("ViT-L-14", 8), ("ViT-B-16", 8), ("ViT-B-32", 20), ("ViT-L-14", 20)]:
@@ -115,17 +117,16 @@ def _sections(device: str, folder: Path, small: bool) -> Iterator[tuple[str, Sec
         yield "combine and contract ViT-L-14 x20", lambda: speed.parts("ViT-L-14", 20, device)
         for other, count in [("ViT-B-16", 20), ("ViT-B-32", 14), ("ViT-B-16", 14), ("ViT-L-14", 14)]:
             yield step(other, count, 6)
-        yield "fusionbench ViT-B-16", lambda: speed.fusionbench("ViT-B-16", 8, batch, 3, device)
+        for other in ("ViT-B-16", "ViT-L-14"):
+            yield f"fusionbench {other}", partial(speed.fusionbench, other, 8, batch, 3, device)
     yield "viewers", _viewers
+    # Last: a profiler that was used may slow what comes after it.
+    yield "profile", lambda: speed.profile(arch, experts, batch, device, precision)
 
 
 def _with_tf32(section: Section) -> Any:
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
+    with gpu_same.tf32(True, True):
         return section()
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def _viewers() -> dict[str, Any]:

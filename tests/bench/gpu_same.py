@@ -27,10 +27,10 @@ LR = 0.01
 
 
 @contextmanager
-def full_float32() -> Iterator[None]:
-    """No TF32: it keeps ten bits of a float32's mantissa."""
+def tf32(products: bool, convolutions: bool) -> Iterator[None]:
+    """Whether they keep but ten bits of a float32's mantissa; PyTorch's default is for convolutions alone."""
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = products, convolutions
     try:
         yield
     finally:
@@ -54,8 +54,7 @@ def _trajectory(suite: str, device: str, steps: int) -> dict[str, Any]:
         ("cpu_float32", "cpu", "float32"),
     ]:
         problem = load(find(suite), device=place, precision=precision, micro_batch=128)
-        with full_float32():
-            paths[label] = torch.stack([raw(step) for step in taken(problem, steps)]).double()
+        paths[label] = torch.stack([raw(step) for step in taken(problem, steps)]).double()
         if precision == "auto":
             found["auto_chose"] = problem.precision
     found["moved"] = (paths["cpu_float64"][-1] - paths["cpu_float64"][0]).abs().max().item()

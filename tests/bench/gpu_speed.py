@@ -6,6 +6,7 @@ import argparse
 import gc
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,9 +16,13 @@ from core.learning.coefficients import LearningSettings
 from core.problem.evaluate import evaluate
 from core.problem.loading import load
 from core.problem.problem import Problem
+from core.runs import runner
+from core.runs.spec import RunSpec
 from core.settings import parse
+from core.store import Store
 from core.suite.find import find
 from tests.bench import fusionbench_loop, our_step
+from tests.bench.gpu_same import tf32
 from tests.bench.made import make
 
 FLOOR = {
@@ -56,7 +61,8 @@ def fusionbench(arch: str, experts: int, batch: int, steps: int, device: str) ->
     float32 = our_step.measure(ours, options)["step_seconds"]
     del ours
     problem = make(arch, experts, 2 * batch, device=device, precision="float32", deltas="float32")
-    found = reset(problem, lambda: fusionbench_loop.measure(problem, options))
+    with tf32(False, True):
+        found = reset(problem, lambda: fusionbench_loop.measure(problem, options))
     return {"arch": arch, "experts": experts, **found, "peak_device_mb": peak_mb(problem), "our_float32_step": float32}
 
 
@@ -154,11 +160,25 @@ def many_steps(arch: str, experts: int, batch: int, steps: int, device: str, pre
     return {"arch": arch, "experts": experts, "steps": steps, "seconds": round(time.perf_counter() - begin, 3)}
 
 
-def time_to_accuracy(name: str, device: str, marks: tuple[int, ...]) -> dict[str, Any]:
+def stored_run(name: str, device: str, steps: int, folder: Path) -> dict[str, Any]:
+    """A whole run of AdaMerging through the store, and what of it its steps took."""
+    problem = load(find(name), device=device)
+    method, settings, at = methods.get("adamerging"), LearningSettings(steps=steps), []
+    with Store.open(folder) as store:
+        run_id = RunSpec.of(problem, method, settings).create(store)
+        begin = time.perf_counter()
+        runner.execute(store, run_id, problem, method, settings, on_step=lambda _: at.append(time.perf_counter()))
+        whole = time.perf_counter() - begin
+        learning = sum(record.seconds for record in store.steps(run_id))
+    loop = {"seconds_of_the_loop": round(at[-1] - at[0], 3), "seconds_of_its_steps": round(learning, 3)}
+    return {"precision": problem.precision, "steps": steps, "seconds": round(whole, 3), **loop}
+
+
+def time_to_accuracy(name: str, device: str, marks: tuple[int, ...], precision: str = "auto") -> dict[str, Any]:
     """Layer-wise AdaMerging on a suite: mean accuracy on the test images against seconds of learning."""
     suite = find(name)
     begin = time.perf_counter()
-    problem = load(suite, device=device)
+    problem = load(suite, device=device, precision=precision)
     found: dict[str, Any] = {"seconds_to_load": round(time.perf_counter() - begin, 2), **problem.execution}
     given = {**suite.entry.defaults.get("adamerging", {}), "steps": marks[-1]}
     settings = parse(methods.get("adamerging").Settings, given, "adamerging")

@@ -52,10 +52,10 @@ class Naive:
         return visual
 
     def images(self, task: str, chosen: Tensor | slice, split: str = "test") -> Tensor:
-        """Normalised images, in float32 arithmetic as the engine prepares them, then widened."""
-        x = torch.from_numpy(self.arrays[task][f"{split}_images"])[chosen].permute(0, 3, 1, 2).float() / 255
-        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
-        return ((x - mean) / std).double()
+        """Normalised images, in float64 from the pixels on."""
+        x = torch.from_numpy(self.arrays[task][f"{split}_images"])[chosen].permute(0, 3, 1, 2).double() / 255
+        mean, std = (torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1) for v in (MEAN, STD))
+        return (x - mean) / std
 
     def labels(self, task: str, split: str = "test") -> Tensor:
         """Labels of a split."""

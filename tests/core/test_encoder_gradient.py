@@ -31,10 +31,11 @@ def plain(problem: Problem, weights: Tensor) -> tuple[Tensor, float]:
     return torch.autograd.grad(loss, leaf)[0], loss.item()
 
 
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_one_pass_is_plain_autograd_on_weights_in_float32(problem32: Problem, precision: str) -> None:
+def test_one_pass_is_plain_autograd_on_weights_in_float32(problem32: Problem, precision: str, together: bool) -> None:
     problem = replace(problem32, encoder=problem32.encoder.with_precision(precision))
-    encoder = EncoderGradient(problem, problem.task_vectors)
+    encoder = EncoderGradient(problem, problem.task_vectors, together)
     weights = problem.task_vectors.flat(problem.task_vectors.expert("task1"))
     expected, loss = plain(problem, weights)
     for _ in range(2):  # The second pass must not remember the first.
@@ -46,12 +47,14 @@ def test_one_pass_is_plain_autograd_on_weights_in_float32(problem32: Problem, pr
 
 def test_micro_batches_are_added_up_in_float32(problem32: Problem) -> None:
     problem = replace(problem32, encoder=problem32.encoder.with_precision("bfloat16"), micro_batch=4)
-    encoder = EncoderGradient(problem, problem.task_vectors)
-    assert encoder.gradient.dtype == torch.float32
-    encoder.weights.copy_(problem.task_vectors.origin)
-    encoder.run(given(problem), objectives.get("entropy"))
+    each, together = (EncoderGradient(problem, problem.task_vectors, way) for way in (False, True))
+    for encoder in (each, together):
+        assert encoder.gradient.dtype == torch.float32
+        encoder.weights.copy_(problem.task_vectors.origin)
+        encoder.run(given(problem), objectives.get("entropy"))
     expected, _ = plain(problem, problem.task_vectors.origin)
-    assert float(torch.cosine_similarity(encoder.gradient, expected, dim=0)) > 0.999
+    assert float(torch.cosine_similarity(each.gradient, expected, dim=0)) > 0.999
+    assert torch.equal(each.gradient, together.gradient)
 
 
 class Ticks:

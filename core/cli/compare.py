@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from core.store import Store
     from core.suite.find import SuiteFile
 
-HISTORIES = ("entropy", "coefficients")
-
 
 def compare(
     suite: options.SuiteName,
@@ -143,7 +141,9 @@ def _settings(
 
 def _plain(row: ResultRow, report: dict[str, Any], reused: bool) -> dict[str, Any]:
     """A row of the JSON output: the report without its histories, and how the run stands among the others."""
-    facts = {name: value for name, value in report.items() if name not in HISTORIES}
+    from core.store.records import summary
+
+    facts = summary(report)
     more = {"label": row.name, "run": row.id, "reused": reused, "needs": row.needs}
     return more | facts | {"average_ci95": None if row.interval is None else list(row.interval), "best": row.best}
 

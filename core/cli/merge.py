@@ -54,8 +54,7 @@ def merge(
         if out is not None:
             copy_model(model_of(store, run_id), out)
         hint = f"Run {run_id}; see `{command(store, 'show', run_id)}`" if kept else "This run is not kept."
-    if report is not None:
-        write_report(result, report)
+    write_report(result, report)
     if as_json:
         print_json(result)
         return

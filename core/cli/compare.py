@@ -60,7 +60,7 @@ def compare(
     problem = loading.load(file, subset, device, precision, memory)
 
     with writing_somewhere(runs) as (store, kept):
-        rows, missing = _all(store, problem, file, list(zip(wanted, prepared, strict=True)), kept, fresh)
+        rows, missing = _all(store, problem, file.origin, list(zip(wanted, prepared, strict=True)), kept, fresh)
     for one in missing:
         # `all` asks for what the suite allows; a method that was named has to come.
         one["failed"] |= methods != "all"
@@ -81,7 +81,7 @@ def compare(
 def _all(
     store: Store,
     problem: Problem,
-    file: SuiteFile,
+    origin: str,
     wanted: list[tuple[str, tuple[Method, MethodSettings]]],
     kept: bool,
     fresh: bool,
@@ -89,6 +89,7 @@ def _all(
     """Row, report and whether it was there before for each method that has a result; the others with the reason."""
     from core.export.results import marked, row_of
     from core.progress import Remembered, Standing
+    from core.runs.spec import RunSpec
     from core.studies.engine.cost import weights_of
 
     rows, missing = [], []
@@ -99,9 +100,8 @@ def _all(
         for place, (label, (method, settings)) in enumerate(wanted):
             progress.at(Standing(label, place, len(wanted), clock.left))
             try:
-                run, report, reused = finished_or_run(
-                    store, problem, file, method, settings, kept=kept, fresh=fresh, progress=progress
-                )
+                spec = RunSpec.of(problem, method, settings, origin=origin)
+                run, report, reused = finished_or_run(store, problem, spec, kept=kept, fresh=fresh, progress=progress)
             except Interrupted:
                 hint = "The same command goes on where this one stopped." if kept else "Its runs were not kept."
                 raise Interrupted(f"Interrupted. {hint}") from None

@@ -7,7 +7,7 @@ and the projections, which it keeps transposed (`x @ proj` instead of a linear l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from torch import Tensor
 
@@ -15,8 +15,6 @@ from core.checkpoints.recipes import TensorRecipe
 
 QKV = ("q_proj", "k_proj", "v_proj")
 VISION, TEXT = "vision_model.", "text_model."
-LAYER = re.compile(r"encoder\.layers\.(\d+)\.(.+)")
-BLOCK = re.compile(r"transformer\.resblocks\.(\d+)\.(.+)")
 IN_LAYER = {
     "layer_norm1": "ln_1",
     "layer_norm2": "ln_2",
@@ -43,6 +41,26 @@ PROJECTIONS = {"visual_projection.weight": "visual.proj", "text_projection.weigh
 LOGIT_SCALE = "logit_scale"
 DROPPED = ("position_ids",)
 """Buffers of earlier versions of transformers: 0, 1, 2, …"""
+NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+"""That of a block, for which # stands below."""
+
+
+def _names() -> Iterator[tuple[str, str, str]]:
+    """Each name of Hugging Face's, open_clip's, and which of query, key and value it is."""
+    yield LOGIT_SCALE, LOGIT_SCALE, ""
+    yield from ((theirs, ours, "") for theirs, ours in PROJECTIONS.items())
+    for tower, own, fixed in ((VISION, "visual.", IMAGE), (TEXT, "", WORDS)):
+        yield from ((tower + theirs, own + ours, "") for theirs, ours in fixed.items())
+        layer, block = f"{tower}encoder.layers.#.", f"{own}transformer.resblocks.#."
+        for kind in ("weight", "bias"):
+            yield from ((f"{layer}{theirs}.{kind}", f"{block}{ours}.{kind}", "") for theirs, ours in IN_LAYER.items())
+            yield from ((f"{layer}self_attn.{part}.{kind}", f"{block}attn.in_proj_{kind}", part) for part in QKV)
+
+
+OURS = {theirs: (ours, part) for theirs, ours, part in _names()}
+THEIRS: dict[str, list[str]] = {}
+for _theirs, (_ours, _) in OURS.items():
+    THEIRS.setdefault(_ours, []).append(_theirs)
 
 
 def recipes(names: Iterable[str]) -> tuple[dict[str, TensorRecipe], list[str]]:
@@ -73,26 +91,9 @@ def recipes(names: Iterable[str]) -> tuple[dict[str, TensorRecipe], list[str]]:
 
 def to_open_clip(name: str) -> tuple[str, str] | None:
     """The open_clip name of a Hugging Face name, and which of q, k and v it is; None where it has none."""
-    if name in PROJECTIONS:
-        return PROJECTIONS[name], ""
-    if name == LOGIT_SCALE:
-        return name, ""
-    if name.startswith(TEXT):
-        tower, fixed, inner = "", WORDS, name.removeprefix(TEXT)
-    else:
-        tower, fixed, inner = "visual.", IMAGE, name.removeprefix(VISION)
-    if inner in fixed:
-        return tower + fixed[inner], ""
-    match = LAYER.fullmatch(inner)
-    if match is None:
-        return None
-    block, (module, _, kind) = f"{tower}transformer.resblocks.{match[1]}.", match[2].rpartition(".")
-    if module in IN_LAYER:
-        return f"{block}{IN_LAYER[module]}.{kind}", ""
-    part = module.removeprefix("self_attn.")
-    if part in QKV and kind in ("weight", "bias"):
-        return f"{block}attn.in_proj_{kind}", part
-    return None
+    block, general = _general(name)
+    found = OURS.get(general) or OURS.get(VISION + general)
+    return found and (found[0].replace("#", block), found[1])
 
 
 def from_open_clip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -102,31 +103,16 @@ def from_open_clip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     made: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        for target, value in _split(name, tensor).items():
-            made[target] = value.contiguous()
+        block, general = _general(name)
+        if general not in THEIRS:
+            raise KeyError(name)
+        theirs = THEIRS[general]
+        for target, value in zip(theirs, tensor.chunk(3) if len(theirs) > 1 else [tensor], strict=True):
+            made[target.replace("#", block)] = (value.T if target in PROJECTIONS else value).contiguous()
     return made
 
 
-def _split(name: str, tensor: Tensor) -> dict[str, Tensor]:
-    projections = {theirs: ours for ours, theirs in PROJECTIONS.items()}
-    if name in projections:
-        return {projections[name]: tensor.T}
-    if name == LOGIT_SCALE:
-        return {name: tensor}
-    image = name.startswith("visual.")
-    tower, fixed, inner = (VISION, IMAGE, name.removeprefix("visual.")) if image else (TEXT, WORDS, name)
-    back = {theirs: ours for ours, theirs in fixed.items()}
-    if inner in back:
-        return {tower + back[inner]: tensor}
-    match = BLOCK.fullmatch(inner)
-    if match is None:
-        raise KeyError(name)
-    layer = f"{tower}encoder.layers.{match[1]}."
-    if match[2] in ("attn.in_proj_weight", "attn.in_proj_bias"):
-        kind = match[2].rpartition("_")[2]
-        return {f"{layer}self_attn.{part}.{kind}": value for part, value in zip(QKV, tensor.chunk(3), strict=True)}
-    module, _, kind = match[2].rpartition(".")
-    in_layer = {theirs: ours for ours, theirs in IN_LAYER.items()}
-    if module not in in_layer:
-        raise KeyError(name)
-    return {f"{layer}{in_layer[module]}.{kind}": tensor}
+def _general(name: str) -> tuple[str, str]:
+    """The number of the block in a name, and the name with # in its place."""
+    number = NUMBER.search(name)
+    return (number[0], NUMBER.sub("#", name, count=1)) if number else ("", name)

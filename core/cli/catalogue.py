@@ -42,12 +42,7 @@ def methods(
 def describe_method(method: Method) -> dict[str, Any]:
     """Everything a person or a page wants to know about a method, as plain data."""
     return {
-        "name": method.name,
-        "title": method.title,
-        "paper": method.paper,
-        "summary": method.summary,
-        "cost": method.cost,
-        "trains": method.trains,
+        **{name: getattr(method, name) for name in ("name", "title", "paper", "summary", "cost", "trains")},
         "needs": method.needs.value,
         "result": method.form.value,
         "settings": _describe_settings(method),
@@ -95,7 +90,7 @@ def suites(as_json: options.Json = False) -> None:
 def _describe_suite(name: str, path: Path) -> dict[str, Any]:
     from core.suite.find import find
 
-    row: dict[str, Any] = {
+    found: dict[str, Any] = {
         "name": name,
         "title": "",
         "description": "",
@@ -107,12 +102,9 @@ def _describe_suite(name: str, path: Path) -> dict[str, Any]:
         suite = find(name)
     except BadInput as error:
         # One unusable file of the person's own must not hide the other suites.
-        return row | {"error": str(error)}
-    return row | {
-        "title": suite.title,
-        "description": suite.description,
-        "tasks": [task.name for task in suite.tasks],
-    }
+        return found | {"error": str(error)}
+    tasks = [task.name for task in suite.tasks]
+    return found | {"title": suite.title, "description": suite.description, "tasks": tasks}
 
 
 def tasks(suite: options.SuiteName, as_json: options.Json = False) -> None:

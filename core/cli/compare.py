@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from core.store import Store
     from core.suite.find import SuiteFile
 
-HISTORIES = ("entropy", "coefficients")
-
 
 def compare(
     suite: options.SuiteName,
@@ -62,7 +60,7 @@ def compare(
     problem = loading.load(file, subset, device, precision, memory)
 
     with writing_somewhere(runs) as (store, kept):
-        rows, missing = _all(store, problem, file, list(zip(wanted, prepared, strict=True)), kept, fresh)
+        rows, missing = _all(store, problem, file.origin, list(zip(wanted, prepared, strict=True)), kept, fresh)
     for one in missing:
         # `all` asks for what the suite allows; a method that was named has to come.
         one["failed"] |= methods != "all"
@@ -83,7 +81,7 @@ def compare(
 def _all(
     store: Store,
     problem: Problem,
-    file: SuiteFile,
+    origin: str,
     wanted: list[tuple[str, tuple[Method, MethodSettings]]],
     kept: bool,
     fresh: bool,
@@ -91,6 +89,7 @@ def _all(
     """Row, report and whether it was there before for each method that has a result; the others with the reason."""
     from core.export.results import marked, row_of
     from core.progress import Remembered, Standing
+    from core.runs.spec import RunSpec
     from core.studies.engine.cost import weights_of
 
     rows, missing = [], []
@@ -101,9 +100,8 @@ def _all(
         for place, (label, (method, settings)) in enumerate(wanted):
             progress.at(Standing(label, place, len(wanted), clock.left))
             try:
-                run, report, reused = finished_or_run(
-                    store, problem, file, method, settings, kept=kept, fresh=fresh, progress=progress
-                )
+                spec = RunSpec.of(problem, method, settings, origin=origin)
+                run, report, reused = finished_or_run(store, problem, spec, kept=kept, fresh=fresh, progress=progress)
             except Interrupted:
                 hint = "The same command goes on where this one stopped." if kept else "Its runs were not kept."
                 raise Interrupted(f"Interrupted. {hint}") from None
@@ -143,7 +141,9 @@ def _settings(
 
 def _plain(row: ResultRow, report: dict[str, Any], reused: bool) -> dict[str, Any]:
     """A row of the JSON output: the report without its histories, and how the run stands among the others."""
-    facts = {name: value for name, value in report.items() if name not in HISTORIES}
+    from core.store.records import summary
+
+    facts = summary(report)
     more = {"label": row.name, "run": row.id, "reused": reused, "needs": row.needs}
     return more | facts | {"average_ci95": None if row.interval is None else list(row.interval), "best": row.best}
 

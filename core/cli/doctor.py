@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -40,15 +40,7 @@ class Finding:
 
 def doctor(as_json: options.Json = False) -> None:
     """Check versions, devices, memory, folders and the bundled suite. Status 1 if something is wrong."""
-    checks: tuple[Callable[[], list[Finding]], ...] = (
-        _versions,
-        _machine,
-        _devices,
-        _folders,
-        _suite,
-        _browser,
-    )
-    findings = [finding for check in checks for finding in check()]
+    findings = [*_versions(), *_machine(), _folder(), *_suite(), _browser()]
     healthy = all(finding.ok for finding in findings)
     if as_json:
         print_json({"healthy": healthy, "findings": [asdict(finding) for finding in findings]})
@@ -59,57 +51,46 @@ def doctor(as_json: options.Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _versions() -> list[Finding]:
-    findings = [Finding("Python", platform.python_version())]
+def _versions() -> Iterator[Finding]:
+    yield Finding("Python", platform.python_version())
     for package in PACKAGES:
         try:
-            findings.append(Finding(package, version(package)))
+            yield Finding(package, version(package))
         except PackageNotFoundError:
-            findings.append(Finding(package, "not installed; run `pip install -e .`", ok=False))
-    return findings
+            yield Finding(package, "not installed; run `pip install -e .`", ok=False)
 
 
-def _machine() -> list[Finding]:
-    import torch
-
-    findings = [
-        Finding("system", f"{platform.system()} {platform.machine()}"),
-        Finding("processors", str(os.cpu_count())),
-        Finding("threads of torch", str(torch.get_num_threads())),
-    ]
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        findings.append(Finding("memory", f"{pages / 2**30:.1f} GiB"))
-    return findings
-
-
-def _devices() -> list[Finding]:
+def _machine() -> Iterator[Finding]:
     import torch
 
     from core.encoders.precision import choose_device
 
+    yield Finding("system", f"{platform.system()} {platform.machine()}")
+    yield Finding("processors", str(os.cpu_count()))
+    yield Finding("threads of torch", str(torch.get_num_threads()))
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        yield Finding("memory", f"{pages / 2**30:.1f} GiB")
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     accelerators = [*names, *(["Apple GPU"] if torch.backends.mps.is_available() else [])]
-    return [
-        Finding("accelerators", ", ".join(accelerators) or "none"),
-        Finding("device chosen by auto", str(choose_device("auto"))),
-    ]
+    yield Finding("accelerators", ", ".join(accelerators) or "none")
+    yield Finding("device chosen by auto", str(choose_device("auto")))
 
 
-def _folders() -> list[Finding]:
+def _folder() -> Finding:
     from core.paths import home
 
     folder = home()
     try:
         targets.check_folder(folder, "MERGESCOPE_HOME")
     except BadInput as error:
-        return [Finding("home folder", str(error), ok=False)]
+        return Finding("home folder", str(error), ok=False)
     nearest = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(nearest).free / 2**30
-    return [Finding("home folder", f"{folder} (writable, {free:.1f} GiB free)")]
+    return Finding("home folder", f"{folder} (writable, {free:.1f} GiB free)")
 
 
-def _suite() -> list[Finding]:
+def _suite() -> Iterator[Finding]:
     from core.problem.loading import load
     from core.suite.find import find
     from core.tasks import SPLITS
@@ -118,13 +99,12 @@ def _suite() -> list[Finding]:
         problem = load(find(BUNDLED))
         images = sum(len(problem.images(task, split)) for task in problem.tasks for split in SPLITS)
     except (MergescopeError, OSError) as error:
-        return [Finding("bundled suite", f"{error}", ok=False)]
-    return [
-        Finding("bundled suite", f"intact: {len(problem.tasks)} experts, {images} images"),
-        Finding("precision chosen by auto", f"{problem.precision} for the bundled suite (measured per model)"),
-    ]
+        yield Finding("bundled suite", f"{error}", ok=False)
+        return
+    yield Finding("bundled suite", f"intact: {len(problem.tasks)} experts, {images} images")
+    yield Finding("precision chosen by auto", f"{problem.precision} for the bundled suite (measured per model)")
 
 
-def _browser() -> list[Finding]:
+def _browser() -> Finding:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    return [Finding("browser for the browser tests", found or "none; only the tests need one (Debian: chromium)")]
+    return Finding("browser for the browser tests", found or "none; only the tests need one (Debian: chromium)")

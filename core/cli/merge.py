@@ -37,6 +37,7 @@ def merge(
     folder_of_runs(runs)
 
     from core import methods
+    from core.runs.spec import RunSpec
 
     chosen = methods.get(method)
     if out is not None and chosen.form.obstacle:
@@ -48,14 +49,12 @@ def merge(
     warn_of_distrust(problem, settings)
     with writing_somewhere(runs) as (store, kept):
         with shown() as progress:
-            run_id, result, _ = finished_or_run(
-                store, problem, file, chosen, settings, kept=kept, fresh=True, progress=progress
-            )
+            spec = RunSpec.of(problem, chosen, settings, origin=file.origin)
+            run_id, result, _ = finished_or_run(store, problem, spec, kept=kept, fresh=True, progress=progress)
         if out is not None:
             copy_model(model_of(store, run_id), out)
         hint = f"Run {run_id}; see `{command(store, 'show', run_id)}`" if kept else "This run is not kept."
-    if report is not None:
-        write_report(result, report)
+    write_report(result, report)
     if as_json:
         print_json(result)
         return

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from core.store import Store
 
 
-def write_report(report: dict[str, Any], path: Path) -> None:
-    """Write `report.json`; an earlier file stays intact until the new one is complete."""
+def write_report(report: dict[str, Any], path: Path | None) -> None:
+    """Write `report.json`, if it was asked for; an earlier file stays intact until the new one is complete."""
+    if path is None:
+        return
     from core.store.faults import put
 
     text = json.dumps(report, indent=2, allow_nan=False) + "\n"

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from core.problem.method import Method
     from core.problem.problem import Problem
     from core.progress import Progress
+    from core.runs.spec import RunSpec
     from core.settings import MethodSettings
     from core.store import Store
-    from core.suite.find import SuiteFile
 
 
 class Interrupted(MergescopeError):
@@ -23,26 +23,15 @@ class Interrupted(MergescopeError):
 
 
 def finished_or_run(
-    store: Store,
-    problem: Problem,
-    file: SuiteFile,
-    method: Method,
-    settings: MethodSettings,
-    *,
-    kept: bool,
-    fresh: bool,
-    progress: Progress,
+    store: Store, problem: Problem, spec: RunSpec, *, kept: bool, fresh: bool, progress: Progress
 ) -> tuple[str, dict[str, Any], bool]:
     """Id and report of the run that is exactly this one, and whether it was finished before; unless `fresh`, one that
     was stopped goes on."""
-    from core.runs.spec import RunSpec
-
-    spec = RunSpec.of(problem, method, settings, origin=file.origin)
     known = None if fresh else spec.earlier(store)
     if known is not None and known.report is not None:
         return known.id, known.report, True
     run_id = known.id if known is not None else spec.create(store)
-    return run_id, _execute(store, run_id, problem, method, settings, progress, kept), False
+    return run_id, _execute(store, run_id, problem, spec.method, spec.settings, progress, kept), False
 
 
 def resume(store: Store, run_id: str) -> dict[str, Any]:

@@ -83,8 +83,7 @@ def show(run_id: RunId, report: Report = None, runs: options.Runs = None, as_jso
     with reading(runs) as store:
         record = store.run(run_id)
         result = _finished(store, record) if report is not None else {}
-    if report is not None:
-        report_files.write_report(result, report)
+    report_files.write_report(result, report)
     if as_json:
         print_json(
             _overview(record)
@@ -127,8 +126,7 @@ def resume(
     targets.check(report, "--report")
     with writing(runs) as store:
         result = running.resume(store, run_id)
-    if report is not None:
-        report_files.write_report(result, report)
+    report_files.write_report(result, report)
     if as_json:
         print_json(result)
     else:
@@ -185,8 +183,7 @@ def export(
             export_coefficients(record, store.steps(run_id), coefficients)
         if out is not None and model is not None:
             report_files.copy_model(model, out)
-    if report is not None:
-        report_files.write_report(result, report)
+    report_files.write_report(result, report)
     print("Wrote " + ", ".join(str(path) for path in (out, coefficients, report) if path is not None))
 
 

@@ -22,14 +22,7 @@ def check(path: Path | None, option: str, *suffixes: str) -> None:
         raise BadInput(f"`{option}` should be a file. Found `{path}`, which is a folder or a device.")
     if not path.parent.is_dir():
         raise BadInput(f"`{option}` should be in a folder that exists. Found `{path}`; create `{path.parent}` first.")
-    try:
-        # Permissions alone say nothing about read-only and special file systems.
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise BadInput(
-            f"`{option}` should be in a folder where files can be written. Found `{path}`: {error.strerror}."
-        ) from None
+    _check_writable(path.parent, option, "in a folder", path)
 
 
 def check_folder(folder: Path, option: str) -> None:
@@ -37,12 +30,17 @@ def check_folder(folder: Path, option: str) -> None:
     nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not nearest.is_dir():
         raise BadInput(f"`{option}` should be a folder. Found `{folder}`, where `{nearest}` is a file.")
+    _check_writable(nearest, option, "a folder", folder)
+
+
+def _check_writable(place: Path, option: str, expected: str, found: Path) -> None:
     try:
-        with tempfile.TemporaryFile(dir=nearest):
+        # Permissions alone say nothing about read-only and special file systems.
+        with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
         raise BadInput(
-            f"`{option}` should be a folder where files can be written. Found `{folder}`: {error.strerror}."
+            f"`{option}` should be {expected} where files can be written. Found `{found}`: {error.strerror}."
         ) from None
 
 

@@ -76,11 +76,9 @@ def export_coefficients(record: RunRecord, steps: Sequence[StepRecord], path: Pa
     if not known:
         raise BadInput(f"Run {record.id} ({record.method}) has no coefficients to export.")
     numbers, values = [number for number, _ in known], np.stack([value for _, value in known])
-    if path.suffix == ".json":
-        text = json.dumps(_facts(record) | {"steps": numbers, "values": values.tolist()})
-        put(path, lambda file: file.write_text(text, "utf-8"))
-    elif path.suffix == ".csv":
-        text = _csv(record, numbers, values)
+    if path.suffix in (".json", ".csv"):
+        whole = _facts(record) | {"steps": numbers, "values": values.tolist()}
+        text = json.dumps(whole) if path.suffix == ".json" else _csv(record, numbers, values)
         put(path, lambda file: file.write_text(text, "utf-8"))
     elif path.suffix == ".safetensors":
         arrays: dict[str, np.ndarray] = {"coefficients": values, "steps": np.array(numbers, np.int64)}

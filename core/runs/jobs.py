@@ -55,7 +55,7 @@ class Jobs:
             fresh = time.monotonic() - when < _DOUBLE_CLICK
             if fresh and spec == before and self._store.run(run_id).status != "cancelled":
                 return run_id
-            self._require_room(device)
+            self._require_room(device, self._limit)
             run_id = spec.create(self._store)
             self._recent = spec, time.monotonic(), run_id
             self._queue(run_id, device, spec.method, suite)
@@ -63,12 +63,12 @@ class Jobs:
 
     def restart(self, run_id: str) -> str:
         """Queue a stored run that is not done, to go on after its last step; returns its id."""
-        self._go_on(run_id, self._require_room)
+        self._go_on(run_id, self._limit)
         return run_id
 
     def carry_out(self, run_id: str) -> Work[None]:
         """As `restart`, for whoever has one run after the other done: there is always room for it."""
-        return self._go_on(run_id, lambda _device: None)
+        return self._go_on(run_id, None)
 
     def pause(self, run_id: str) -> None:
         """Let a run wait after its present micro-batch; one that is still queued waits when its turn comes."""
@@ -99,11 +99,11 @@ class Jobs:
         """Ids of the runs that are going on or waiting, in their order."""
         return [str(work.key) for work in self.worker.going(_KIND)]
 
-    def _require_room(self, device: str) -> None:
+    def _require_room(self, device: str, limit: int | None) -> None:
         full = f"At most {self._limit} runs can wait for {device}. Cancel one, or come back when one is done."
-        self.worker.require_room(Lane(_KIND, device), self._limit, full)
+        self.worker.require_room(Lane(_KIND, device), limit, full)
 
-    def _go_on(self, run_id: str, require_room: Callable[[str], None]) -> Work[None]:
+    def _go_on(self, run_id: str, limit: int | None) -> Work[None]:
         record = self._store.run(run_id)
         with self._lock:
             work = self.worker.find(_KIND, run_id)
@@ -112,7 +112,7 @@ class Jobs:
             runner.require_resumable(record)
             device = str(choose_device(record.device or "auto"))
             method = methods.get(record.method)
-            require_room(device)
+            self._require_room(device, limit)
             self._store.set_status(run_id, "queued")
             return self._queue(run_id, device, method)
 
@@ -123,7 +123,7 @@ class Jobs:
     def _execute(self, suite: SuiteFile | None, work: Work[None]) -> None:
         store, run_id, control, progress = self._store, str(work.key), work.control, work.progress
         record = store.run(run_id)
-        with runner.Noted(store, run_id, control):
+        with runner.noted(store, run_id, control):
             control.tick()
             problem, method, settings = runner.reopen(record, progress, self._load, suite)
             every = record.execution.evaluate_every

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -72,7 +71,7 @@ def execute(
     control = control or Control()
     record = store.run(run_id)
     require_resumable(record)
-    with Noted(store, run_id, control):
+    with noted(store, run_id, control):
         state = store.last_state(run_id)
         if state is not None or record.steps_done:
             RunSpec.stored(record, method).require(run_id, problem, method, settings)
@@ -98,22 +97,16 @@ def require_resumable(record: RunRecord) -> None:
         )
 
 
-class Noted:
+@contextmanager
+def noted(store: Store, run_id: str, control: Control) -> Iterator[None]:
     """A block whose failure becomes the status of a run; the failure itself passes."""
-
-    def __init__(self, store: Store, run_id: str, control: Control) -> None:
-        self._store, self._id, self._control = store, run_id, control
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            return
+    try:
+        yield
+    except BaseException as error:
         # The store shows the status even where the disk refuses it; the first failure is the one to report.
         with suppress(CannotWrite):
-            self._store.set_status(self._id, *_verdict(error, self._control))
+            store.set_status(run_id, *_verdict(error, control))
+        raise
 
 
 def _verdict(error: BaseException, control: Control) -> tuple[str, str | None]:

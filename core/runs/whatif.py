@@ -65,7 +65,7 @@ def save(
     found, known = evaluate_everywhere(problem, outcome, Progress()), references(problem)
     how, name = replace(parent.execution, what_if=changed), name or f"{run_title(parent)}, λ changed at step {step}"
     run_id = replace(RunSpec.stored(parent), execution=how, name=name).create(store)
-    with runner.Noted(store, run_id, Control()):
+    with runner.noted(store, run_id, Control()):
         first = Step(0, seconds=took, samples=changed.samples or 0, coefficients=_coefficients(parent, values))
         store.record(run_id, first)
         store.add_evaluation(run_id, 0, "test", found, full=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,6 +169,11 @@ def _require_plain(row: RowMapping) -> None:
     for name, kind in _TYPES.items():
         if not isinstance(row[name], kind):
             raise TypeError(f"{name} is {row[name]!r:.20}")
+
+
+def summary(report: Mapping[str, Any]) -> dict[str, Any]:
+    """A report without its two histories, as lists have it."""
+    return {name: value for name, value in report.items() if name not in ("entropy", "coefficients")}
 
 
 def encode(value: Any) -> str:

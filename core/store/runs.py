@@ -14,12 +14,11 @@ from sqlalchemy.exc import DatabaseError
 
 from core.errors import UnknownName
 from core.store.faults import is_damage
-from core.store.records import ACTIVE, RunRecord, encode, quarantined, run_record
+from core.store.records import ACTIVE, RunRecord, encode, quarantined, run_record, summary
 from core.store.steps import totals
-from core.store.tables import CHECKPOINTS, REPORTS, RUNS
+from core.store.tables import CHECKPOINTS, REPORTS, RUNS, STUDIES
 
 _ID = re.compile(r"[0-9a-f]{12}")
-_HISTORIES = ("entropy", "coefficients")
 _SHOWN = 10
 
 
@@ -92,10 +91,11 @@ def set_status(connection: Connection, run_id: str, status: str, error: str | No
     connection.execute(update(RUNS).where(RUNS.c.ordinal == number).values(**values))
 
 
-def interrupt_active(connection: Connection) -> int:
-    """Runs whose process went away without a word become `interrupted`; returns how many."""
-    query = update(RUNS).where(RUNS.c.status.in_(ACTIVE))
-    return connection.execute(query.values(status="interrupted", finished=now(), error=None)).rowcount
+def interrupt_active(connection: Connection) -> None:
+    """Runs and studies whose process went away without a word become `interrupted`."""
+    for table in (RUNS, STUDIES):
+        query = update(table).where(table.c.status.in_(ACTIVE))
+        connection.execute(query.values(status="interrupted", finished=now()))
 
 
 def describe(connection: Connection, run_id: str, values: Mapping[str, Any]) -> None:
@@ -110,15 +110,11 @@ def describe(connection: Connection, run_id: str, values: Mapping[str, Any]) -> 
 def finish(connection: Connection, run_id: str, report: Mapping[str, Any]) -> None:
     """Store the report, note the run as done and drop the checkpoint nobody needs any more."""
     number = ordinal(connection, run_id)
-    summary = {name: value for name, value in report.items() if name not in _HISTORIES}
     connection.execute(delete(REPORTS).where(REPORTS.c.run == number))
     connection.execute(insert(REPORTS).values(run=number, body=encode(report)))
     connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.run == number))
-    facts = {
-        "average_accuracy": report.get("average_accuracy"),
-        "peak_memory_mb": report.get("peak_memory_mb"),
-    }
-    connection.execute(update(RUNS).where(RUNS.c.ordinal == number).values(summary=encode(summary), **facts))
+    facts = {name: report.get(name) for name in ("average_accuracy", "peak_memory_mb")}
+    connection.execute(update(RUNS).where(RUNS.c.ordinal == number).values(summary=encode(summary(report)), **facts))
     set_status(connection, run_id, "done", None)
 
 

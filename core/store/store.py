@@ -22,7 +22,7 @@ from core.store.faults import CannotWrite, plainly
 from core.store.lock import WriteLock
 from core.store.migrations import blank, migrate, require_current
 from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord
-from core.store.studies import Studies, interrupt_studies
+from core.store.studies import Studies
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,8 +106,7 @@ class Store:
 
     def run(self, run_id: str) -> RunRecord:
         """One run with its whole report; raises `UnknownName`."""
-        run_rows.checked(run_id)
-        with self._reading(f"Reading run {run_id}") as connection:
+        with self._reading(f"Reading run {run_id}", run_id) as connection:
             return self._now(run_rows.read(connection, run_id), self._abandoned())
 
     def runs(
@@ -138,14 +137,12 @@ class Store:
         self, run_id: str, since: int = -1, limit: int | None = None, coefficients: bool = True
     ) -> list[StepRecord]:
         """Steps with a number above `since`, in order, at most `limit`; λ only if `coefficients`."""
-        run_rows.checked(run_id)
-        with self._reading(f"Reading the steps of run {run_id}") as connection:
+        with self._reading(f"Reading the steps of run {run_id}", run_id) as connection:
             return step_rows.read(connection, run_rows.ordinal(connection, run_id), since, limit, coefficients)
 
     def last_state(self, run_id: str) -> tuple[int, dict[str, Tensor]] | None:
         """Number and state of the step to go on after; None where the run has to begin at its beginning."""
-        run_rows.checked(run_id)
-        with self._reading(f"Reading the checkpoint of run {run_id}") as connection:
+        with self._reading(f"Reading the checkpoint of run {run_id}", run_id) as connection:
             found = step_rows.last_state(connection, run_rows.ordinal(connection, run_id))
         return states.fetched(self._artefacts, run_id, found)
 
@@ -173,8 +170,7 @@ class Store:
 
     def evaluations(self, run_id: str) -> list[EvaluationRecord]:
         """All stored accuracies of a run, in the order of their steps."""
-        run_rows.checked(run_id)
-        with self._reading(f"Reading the accuracies of run {run_id}") as connection:
+        with self._reading(f"Reading the accuracies of run {run_id}", run_id) as connection:
             return step_rows.evaluations(connection, run_rows.ordinal(connection, run_id))
 
     def set_status(self, run_id: str, status: str, error: str | None = None) -> None:
@@ -250,7 +246,9 @@ class Store:
         self.changes += counted  # after the commit: whoever has read the new count reads the new data
 
     @contextmanager
-    def _reading(self, what: str) -> Iterator[Connection]:
+    def _reading(self, what: str, run_id: str | None = None) -> Iterator[Connection]:
+        if run_id is not None:
+            run_rows.checked(run_id)
         source: Callable[[], AbstractContextManager[Connection]] = self._database.reading
         if not self._database.path.exists():
             source = blank
@@ -282,7 +280,6 @@ class Store:
             )
         with self._database.writing() as connection:
             run_rows.interrupt_active(connection)
-            interrupt_studies(connection)
         self._artefacts.sweep()
 
     def _notice(self, text: str) -> None:

@@ -92,9 +92,3 @@ class Studies:
             facts["status"] = "interrupted"
         cells = tuple(json.loads(row["cells"]))
         return StudyRecord(**facts, error=row["error"], options=json.loads(row["options"]), cells=cells)
-
-
-def interrupt_studies(connection: Connection) -> None:
-    """Studies whose process went away without a word become `interrupted`."""
-    query = update(STUDIES).where(STUDIES.c.status.in_(ACTIVE))
-    connection.execute(query.values(status="interrupted", finished=now()))

@@ -1,7 +1,6 @@
 """Where the images of a task come from, and the order in which a method sees them."""
 
-from core.tasks.arrays import load_arrays, splits
 from core.tasks.images import SPLITS, Images, Pixels
 from core.tasks.stream import Stream
 
-__all__ = ["SPLITS", "Images", "Pixels", "Stream", "load_arrays", "splits"]
+__all__ = ["SPLITS", "Images", "Pixels", "Stream"]

@@ -22,6 +22,7 @@ from sqlalchemy import event
 
 import core.files
 import core.problem.evaluate
+import core.store.faults
 from core import methods
 from core.problem import loading
 from core.problem.method import Step
@@ -60,7 +61,7 @@ def arm(point: str, count: int, store: Store) -> None:
         core.problem.evaluate.evaluate_outcome = lambda *a, **k: (strike(), whole(*a, **k))[1]
     elif point == "export":
 
-        def half(path: Path, write: Callable[[Path], None]) -> None:
+        def half(path: Path, write: Callable[[Path], object]) -> None:
             def struck(temporary: Path) -> None:
                 write(temporary)
                 os.truncate(temporary, temporary.stat().st_size // 2)
@@ -68,7 +69,7 @@ def arm(point: str, count: int, store: Store) -> None:
 
             core.files.write_atomically(path, struck)
 
-        core.export.weights.write_atomically = half  # type: ignore[attr-defined]
+        core.store.faults.write_atomically = half  # type: ignore[attr-defined]
     elif point not in ("none", "linger"):
         raise ValueError(point)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from core.errors import BadSuite
-from core.tasks import load_arrays
+from core.tasks.sources.arrays import load_arrays
 
 
 def archive(folder: Path, **arrays: Any) -> Path:

@@ -70,20 +70,14 @@ def _mark(m: Machine) -> None:
     m.stack = []
 
 
-def _get(size: int) -> Callable[[Machine], None]:
-    def operation(m: Machine) -> None:
-        at = m.program.unsigned(size)
-        require(at in m.memo, "a malformed pickle (empty memo)")
-        m.push(m.memo[at])
-
-    return operation
+def _get(m: Machine, size: int) -> None:
+    at = m.program.unsigned(size)
+    require(at in m.memo, "a malformed pickle (empty memo)")
+    m.push(m.memo[at])
 
 
-def _put(size: int) -> Callable[[Machine], None]:
-    def operation(m: Machine) -> None:
-        m.memo[m.program.unsigned(size)] = m.top()
-
-    return operation
+def _put(m: Machine, size: int) -> None:
+    m.memo[m.program.unsigned(size)] = m.top()
 
 
 def _memoize(m: Machine) -> None:
@@ -93,63 +87,34 @@ def _memoize(m: Machine) -> None:
 # Constants.
 
 
-def _constant(value: Value) -> Callable[[Machine], None]:
-    return lambda m: m.push(value)
+def _raw(m: Machine, size: int) -> bytes:
+    """Bytes after their number, which has `size` bytes itself."""
+    return m.program.take(m.program.unsigned(size))
 
 
-def _text(size: int) -> Callable[[Machine], None]:
-    return lambda m: m.push(m.program.text(m.program.unsigned(size)))
-
-
-def _latin(size: int) -> Callable[[Machine], None]:
-    """Text as Python 2 wrote it."""
-    return lambda m: m.push(m.program.take(m.program.unsigned(size)).decode("latin1"))
-
-
-def _bytes(size: int) -> Callable[[Machine], None]:
-    return lambda m: m.push(m.program.take(m.program.unsigned(size)))
+def _text(m: Machine, size: int) -> None:
+    m.push(_raw(m, size).decode("utf-8", "surrogatepass"))
 
 
 # Containers. Sets become lists, and dictionaries keep text keys only: nothing that the file chose is hashed.
 
 
-def _tuple(count: int) -> Callable[[Machine], None]:
-    def operation(m: Machine) -> None:
-        m.push(tuple(reversed([m.pop() for _ in range(count)])))
-
-    return operation
+def _tuple(m: Machine, count: int) -> None:
+    m.push(tuple(reversed([m.pop() for _ in range(count)])))
 
 
-def _extend(target: Value, items: list[Value]) -> None:
+def _extend(m: Machine, items: list[Value]) -> None:
+    target = m.top()
     if type(target) is list:
         target.extend(items)
 
 
-def _update(target: Value, items: list[Value]) -> None:
+def _update(m: Machine, items: list[Value]) -> None:
     require(len(items) % 2 == 0, "a malformed pickle (a key without a value)")
+    target = m.top()
     if type(target) is dict:
         for key, value in zip(items[::2], items[1::2], strict=True):
             put(target, key, value)
-
-
-def _append(m: Machine) -> None:
-    item = m.pop()
-    _extend(m.top(), [item])
-
-
-def _appends(m: Machine) -> None:
-    items = m.pop_to_mark()
-    _extend(m.top(), items)
-
-
-def _set_item(m: Machine) -> None:
-    value, key = m.pop(), m.pop()
-    _update(m.top(), [key, value])
-
-
-def _set_items(m: Machine) -> None:
-    items = m.pop_to_mark()
-    _update(m.top(), items)
 
 
 # Objects: names stay names, calls become descriptions.
@@ -199,16 +164,22 @@ def _persistent(m: Machine) -> None:
 
 OPERATIONS: dict[int, Callable[[Machine], object]] = {
     0x80: _protocol, 0x95: lambda m: m.program.take(8), ord("("): _mark, ord("0"): Machine.pop,
-    ord("1"): Machine.pop_to_mark, ord("h"): _get(1), ord("j"): _get(4), ord("q"): _put(1), ord("r"): _put(4),
-    0x94: _memoize, ord("N"): _constant(None), 0x88: _constant(True), 0x89: _constant(False),
+    ord("1"): Machine.pop_to_mark, ord("h"): lambda m: _get(m, 1), ord("j"): lambda m: _get(m, 4),
+    ord("q"): lambda m: _put(m, 1), ord("r"): lambda m: _put(m, 4), 0x94: _memoize,
+    ord("N"): lambda m: m.push(None), 0x88: lambda m: m.push(True), 0x89: lambda m: m.push(False),
     0x8A: lambda m: m.push(m.program.signed(m.program.unsigned(1))),
     ord("J"): lambda m: m.push(m.program.signed(4)), ord("K"): lambda m: m.push(m.program.unsigned(1)),
     ord("M"): lambda m: m.push(m.program.unsigned(2)), ord("G"): lambda m: m.push(m.program.real()),
-    ord("X"): _text(4), 0x8C: _text(1), ord("T"): _latin(4), ord("U"): _latin(1), ord("B"): _bytes(4),
-    ord("C"): _bytes(1), ord(")"): _tuple(0), 0x85: _tuple(1), 0x86: _tuple(2), 0x87: _tuple(3),
-    ord("t"): lambda m: m.push(tuple(m.pop_to_mark())), ord("]"): lambda m: m.push([]), ord("}"): lambda m: m.push({}),
-    0x8F: lambda m: m.push([]), 0x90: _appends, 0x91: lambda m: m.push(m.pop_to_mark()), ord("a"): _append,
-    ord("e"): _appends, ord("s"): _set_item, ord("u"): _set_items, ord("c"): _global, 0x93: _stack_global,
-    ord("R"): _reduce, 0x81: _reduce, ord("b"): _build, ord("Q"): _persistent,
+    ord("X"): lambda m: _text(m, 4), 0x8C: lambda m: _text(m, 1),
+    # Text as Python 2 wrote it.
+    ord("T"): lambda m: m.push(_raw(m, 4).decode("latin1")), ord("U"): lambda m: m.push(_raw(m, 1).decode("latin1")),
+    ord("B"): lambda m: m.push(_raw(m, 4)), ord("C"): lambda m: m.push(_raw(m, 1)),
+    ord(")"): lambda m: m.push(()), 0x85: lambda m: _tuple(m, 1), 0x86: lambda m: _tuple(m, 2),
+    0x87: lambda m: _tuple(m, 3), ord("t"): lambda m: m.push(tuple(m.pop_to_mark())), ord("]"): lambda m: m.push([]),
+    ord("}"): lambda m: m.push({}), 0x8F: lambda m: m.push([]), 0x91: lambda m: m.push(m.pop_to_mark()),
+    ord("a"): lambda m: _extend(m, [m.pop()]), ord("e"): lambda m: _extend(m, m.pop_to_mark()),
+    0x90: lambda m: _extend(m, m.pop_to_mark()), ord("s"): lambda m: _update(m, [m.pop(), m.pop()][::-1]),
+    ord("u"): lambda m: _update(m, m.pop_to_mark()), ord("c"): _global, 0x93: _stack_global, ord("R"): _reduce,
+    0x81: _reduce, ord("b"): _build, ord("Q"): _persistent,
 }  # fmt: skip
 """What is left out is what no checkpoint needs: INST, OBJ, EXT, NEWOBJ_EX, buffers, text numbers of protocol 0."""

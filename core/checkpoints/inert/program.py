@@ -39,10 +39,6 @@ class Program:
         value: float = struct.unpack(">d", self.take(8))[0]
         return value
 
-    def text(self, count: int) -> str:
-        """UTF-8 text of `count` bytes."""
-        return self.take(count).decode("utf-8", "surrogatepass")
-
     def line(self) -> str:
         """Text up to the end of the line."""
         found = self._stream.readline(MAX_LINE)

@@ -127,7 +127,7 @@ def here(store: Store, problem: Problem, control: Control, progress: Progress) -
     """Executes runs in the calling thread, on parts of one loaded problem."""
 
     def run(run_id: str) -> None:
-        with runner.Noted(store, run_id, control):
+        with runner.noted(store, run_id, control):
             spec = RunSpec.stored(store.run(run_id))
             part = spec.part(problem)
         runner.execute(store, run_id, part, spec.method, spec.settings, control=control, progress=progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,10 +62,15 @@ class Source(ABC):
         """What is not there and keeps this source from being read, as one phrase; None where nothing is missing."""
         return None if self.files[0].is_dir() else f"`{self._named}` is no folder that is there"
 
-    @property
-    @abstractmethod
+    @cached_property
     def fingerprint(self) -> str:
         """Changes whenever any image or label may have changed, or which are used."""
+        return hashlib.sha256(repr((*self.state, self.parts, self.entry.skip_unreadable)).encode()).hexdigest()
+
+    @property
+    @abstractmethod
+    def state(self) -> tuple[object, ...]:
+        """What the images and labels depend on, such as names, sizes and times of all files."""
 
     @property
     def where(self) -> str:

@@ -51,11 +51,10 @@ class Folder(Source):
         names = {name for folder in self._folders.values() for name in self._classes(folder)}
         return in_order(sorted(names))
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """Names, sizes and times of all files, and which part is used."""
-        each = [self._listed(split).identity for split in self.own_splits]
-        return hashlib.sha256(repr((each, self.parts, self.entry.skip_unreadable)).encode()).hexdigest()
+    @property
+    def state(self) -> tuple[object, ...]:
+        """Names, sizes and times of all files."""
+        return ([self._listed(split).identity for split in self.own_splits],)
 
     def look(self, split: str) -> Listing:
         """All files of a split, by class and name."""

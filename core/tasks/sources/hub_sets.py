@@ -104,11 +104,10 @@ class Hub(Source):
         """The splits that have a table."""
         return tuple(self._tables)
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """Names, sizes and times of the tables, the columns, and which part is used."""
-        parts = (self._stamp, self.entry.image, self.entry.label, self.parts, self.entry.skip_unreadable)
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+    @property
+    def state(self) -> tuple[object, ...]:
+        """Names, sizes and times of the tables, and the columns."""
+        return self._stamp, self.entry.image, self.entry.label
 
     def look(self, split: str) -> Listing:
         """All rows of a split, in the table's order."""

@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import BadInput
 from core.progress import Progress
-from dashboard.library import Library, pending
+from dashboard.library import Library, told
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,9 @@ def test_background_work_says_where_it_stands_until_it_ends_in_whatever_way() ->
     assert held.wait(30)
     now = library.doing()
     assert now is not None
-    assert pending(asked)["pending"]["label"] == now.label
+    assert told(asked)["pending"]["label"] == now.label
     another = library.later("another", lambda _told: None)  # Guests learn nothing of what others asked for.
-    assert pending(another)["pending"]["label"] == "Waiting until other measurements are done"
+    assert told(another)["pending"]["label"] == "Waiting until other measurements are done"
     assert (now.label, now.done, now.total) == ("Evaluating base and experts, image", 40, 96)
     seen.set()
     while (answer := library.later("key", work)).pending:

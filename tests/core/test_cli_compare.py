@@ -31,6 +31,7 @@ def test_a_row_per_method_without_histories(cli: Cli, tiny_suite: Path) -> None:
         assert low < row["average_accuracy"] < high
 
 
+@pytest.mark.slow
 def test_all_covers_the_registry(cli: Cli, tiny_suite: Path) -> None:
     told = cli("compare", tiny_suite, "--methods", "all", "--set", "steps=1", "--json").data
     assert sorted(row["method"] for row in told["rows"]) == sorted(methods.names())
@@ -92,6 +93,7 @@ def test_the_other_rows_stay_when_one_method_fails(
     assert "failed, see below" in again.out
 
 
+@pytest.mark.slow
 def test_what_the_suite_has_no_images_for_is_left_out_of_all_but_not_of_a_list(cli: Cli, tmp_path: Path) -> None:
     suite = make_suite(tmp_path)
     for path in tmp_path.glob("*.npz"):

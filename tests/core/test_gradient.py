@@ -97,6 +97,7 @@ def test_entropies_are_reported_whatever_is_minimised(objective: str, problem64:
     assert found.entropies == pytest.approx(entropies, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("method", LEARNING)
 def test_a_methods_gradient_equals_central_finite_differences(method: str, objective: str, problem64: Problem) -> None:

@@ -233,6 +233,7 @@ def _child(folder: str, queue: multiprocessing.Queue[tuple[int, bytes]]) -> None
     queue.put((made.decoded, found.pixels.numpy().tobytes()))
 
 
+@pytest.mark.slow
 def test_two_processes_make_an_entry_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()

@@ -72,6 +72,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
 
 
+@pytest.mark.slow
 def test_it_is_in_the_command_line_and_in_the_forms(
     environment: dict[str, str], tiny_suite: Path, tmp_path: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_it_is_in_the_command_line_and_in_the_forms(
     assert near["coefficients"] != far["coefficients"]
 
 
+@pytest.mark.slow
 def test_the_property_tests_of_the_gradient_take_it_up(environment: dict[str, str]) -> None:
     tests = ["tests/core/test_gradient.py", "tests/core/test_objectives.py"]
     names = "(finite_differences and adamerging or describes_itself or entropies_are) and distance"

@@ -104,6 +104,7 @@ def test_a_file_that_is_no_database_is_moved_aside(tmp_path: Path, content: byte
         assert len(store.notices) == len(kept)
 
 
+@pytest.mark.slow
 def test_every_damaged_page_leaves_the_other_runs(tmp_path: Path) -> None:
     filled(tmp_path / "whole", steps=40)
     original = (tmp_path / "whole" / FILE).read_bytes()
@@ -218,6 +219,7 @@ def test_a_disk_that_refuses_any_statement_leaves_the_store_as_it_was(
     assert at > 2
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_later(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         run_id = new_run(store)

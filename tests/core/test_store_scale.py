@@ -52,11 +52,13 @@ def seconds(work: Callable[[], object]) -> float:
     return min(times)
 
 
+@pytest.mark.slow
 def test_a_thousand_runs_list_within_a_second(store: Store) -> None:
     assert len(store.runs()) == RUNS
     assert seconds(store.runs) < 1
 
 
+@pytest.mark.slow
 def test_ten_thousand_steps_open_within_two_seconds(store: Store) -> None:
     run_id = store.runs(limit=1)[0].id
 

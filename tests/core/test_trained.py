@@ -59,6 +59,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(method: str,
     assert one[-1].losses != other[-1].losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", TRAINED)
 def test_resuming_after_any_stored_step_equals_never_having_stopped(
     method: str, problem32: Problem, tmp_path: Path
@@ -92,6 +93,7 @@ def test_a_state_does_not_change_later(method: str, problem32: Problem) -> None:
     assert all(torch.equal(first.state()[name], tensor) for name, tensor in early.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", TRAINED)
 def test_losses_fall(method: str, problem32: Problem) -> None:
     steps = run(method, problem32, **values(method, steps=40, batch=32, lr=2e-3, adapt_on="test"))

@@ -65,6 +65,7 @@ def naive_loop(
         return losses, trajectory, weights()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "clamp", "objective"),
     [
@@ -158,6 +159,7 @@ resumed = pytest.mark.parametrize(
 """Every learning method; the one file that all of them share (`core.learning.coefficients`) with every setting."""
 
 
+@pytest.mark.slow
 @resumed
 def test_resuming_after_any_step_equals_never_having_stopped(
     method: str, case: str, problem32: Problem, tmp_path: Path

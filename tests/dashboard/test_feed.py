@@ -224,6 +224,7 @@ def test_a_run_that_went_back_to_its_checkpoint_is_read_again(store: Store) -> N
     assert ask(store, run_id, feed)["numbers"] == []
 
 
+@pytest.mark.slow
 def test_more_steps_than_are_kept_still_come_complete(store: Store) -> None:
     run_id, feed = running(store, 700, tasks=1, blocks=0), Feed(store)
     ask(store, run_id, feed, since=650, known=True)

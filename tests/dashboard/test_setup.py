@@ -176,6 +176,7 @@ def test_a_forecast_adds_steps_and_evaluation() -> None:
     assert "0.5 s" in found.words()
 
 
+@pytest.mark.slow
 def test_the_plan_forecasts_and_checks_trust(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
     asked = {"suite": "tiny", "method": "adamerging", "settings": {"steps": 40}, "evaluate_every": 10}

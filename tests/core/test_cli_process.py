@@ -23,7 +23,8 @@ from core.store import Store
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH = [sys.executable, str(ROOT / "launch.py")]
 UNHURRIED = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell lets what it starts in the background ignore it.
 import launch
 from core.store import Store
 record = Store.record

@@ -85,6 +85,9 @@ def weights_of(arch: Architecture) -> tuple[Any, dict[str, torch.Tensor]]:
     for name, buffer in model.named_buffers():
         if "running" in name:
             buffer.uniform_(0.5, 1.5)
+    for name, parameter in model.named_parameters():
+        if name == "text_decoder.text_projection":  # open_clip leaves CoCa's as the memory was found: NaN now and then.
+            torch.nn.init.normal_(parameter)
     return model, {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
 
 

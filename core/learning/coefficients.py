@@ -12,14 +12,14 @@ from torch import Tensor
 from core import objectives
 from core.learning import starts
 from core.learning.batches import Batches
-from core.learning.optimiser import Adam, require_finite
+from core.learning.optimiser import Adam, Trainer, require_finite
 from core.problem.grouping import GroupKind
 from core.problem.merged import Batch, Measured, MergedModel
 from core.problem.mixture import Mixture
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.settings import MethodSettings, setting
-from core.step import Coefficients, Outcome, State, Step, Weights
+from core.step import Coefficients, Outcome, State, Weights
 
 PAPER = "AdaMerging (ICLR 2024)"
 
@@ -77,7 +77,7 @@ def around_start(problem: Problem, vectors: TaskVectors, settings: LearningSetti
     return starts.moved(problem, vectors, starts.update(problem, settings.start), merged)
 
 
-class Learner(Generic[L]):
+class Learner(Trainer, Generic[L]):
     """λ of a mixture, its optimiser and its batches: Adam on Σ_k of the tasks' mean losses (AdaMerging, equation 7).
 
     Subclasses learn more than λ, or find its gradient another way. A step raises `NonFinite` before an update that a
@@ -85,6 +85,7 @@ class Learner(Generic[L]):
     """
 
     def __init__(self, problem: Problem, mixture: Mixture, settings: L) -> None:
+        super().__init__(settings.steps)
         # Its task vectors may be prepared ones (AdaMerging++); the problem's own are the experts.
         self._problem, self._mixture, self._settings = problem, mixture, settings
         self._vectors, self._grouping = mixture.vectors, mixture.grouping
@@ -98,7 +99,7 @@ class Learner(Generic[L]):
         self._raw = torch.full(shape, settings.init, dtype=self._vectors.origin.dtype)
         self._adam = Adam({"raw": self._raw, **self._more_parameters()}, settings.lr)
         self._recent: list[float] = []
-        self.number = 0
+        self.images = self._batches.images_per_step
 
     def _more_parameters(self) -> Mapping[str, Tensor]:
         """What is learned beside λ."""
@@ -124,7 +125,6 @@ class Learner(Generic[L]):
         )  # fmt: skip
         self._adam.step(gradients)
         self._batches.note(measured)
-        self.number += 1
         if window := 2 * self._settings.patience:
             self._recent = [*self._recent, sum(measured.losses.values())][-window:]
         return measured
@@ -146,7 +146,7 @@ class Learner(Generic[L]):
     def finished(self) -> bool:
         """Whether all steps are done, or the last `patience` steps were no better than those before."""
         patience = self._settings.patience
-        if self.number == self._settings.steps:
+        if super().finished():
             return True
         if not patience or len(self._recent) < 2 * patience:
             return False
@@ -154,36 +154,21 @@ class Learner(Generic[L]):
         return after > before - 1e-3 * abs(before)
 
     def weights(self) -> Callable[[], Weights]:
-        """Computes the merged weights as they are now, whenever it is called."""
         used = self.coefficients().to(self._vectors.origin)
         return lambda: self._mixture.weights(used)
 
-    def record(self, measured: Measured | None, seconds: float) -> Step:
-        """The step just made, as the runner stores it."""
-        state, weights = self._snapshot(), self.weights()
-        return Step(
-            number=self.number,
-            losses=measured.losses if measured else {},
-            entropies=measured.entropies if measured else {},
-            seconds=seconds,
-            samples=self._batches.images_per_step if measured else 0,
-            coefficients=Coefficients(self._grouping.groups, self._vectors.tasks, self.coefficients().float()),
-            state=lambda: state,
-            weights=weights,
-            outcome=self._outcome(weights) if self.finished() else None,
-        )
+    def mixed(self) -> Coefficients:
+        return Coefficients(self._grouping.groups, self._vectors.tasks, self.coefficients().float())
 
-    def _outcome(self, weights: Callable[[], Weights]) -> Outcome:
+    def outcome(self) -> Outcome:
         self.__dict__.pop("_merged", None)  # Its buffers would stand beside the merged model's weights.
-        return Outcome.of(weights())
+        return super().outcome()
 
-    def _snapshot(self) -> State:
+    def state(self) -> State:
         recent = torch.tensor(self._recent, dtype=torch.float64)
-        return {"number": torch.tensor(self.number), "recent": recent, **self._adam.state(), **self._batches.state()}
+        return {"recent": recent, **self._adam.state(), **self._batches.state()}
 
     def restore(self, state: State) -> None:
-        """Continue after the step that `state` was taken at."""
-        self.number = int(state["number"])
         self._recent = state["recent"].tolist()
         self._adam.restore(state, self.number)
         self._batches.restore(state)

@@ -27,10 +27,6 @@ class LearningMethod(Method[L]):
         """The prepared task vectors, around the start that the settings ask for."""
         return lambda problem: self._mixture(problem, settings)
 
-    def total_steps(self, settings: L) -> int:
-        """The number of updates."""
-        return settings.steps
-
     def needed(self, settings: L) -> Need:
         """What the chosen objective needs."""
         return objectives.get(settings.objective).needs

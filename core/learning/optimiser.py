@@ -4,24 +4,75 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from core.errors import NonFinite
 from core.problem.merged import Measured
-from core.step import State, Step
+from core.step import Coefficients, Outcome, State, Step, Weights
 
 
-class Trainer(Protocol):
-    """What `carry_out` needs of something that learns step by step."""
+class Trainer(ABC):
+    """Something that learns in so many steps; `carry_out` takes it through them."""
 
-    def step(self) -> Measured: ...
-    def finished(self) -> bool: ...
-    def record(self, measured: Measured | None, seconds: float) -> Step: ...
-    def restore(self, state: State) -> None: ...
+    keep_every = 1
+    """Steps between two states from which a stopped run can go on: large ones are not written after each step."""
+    images: int
+    """Images of the step just made, over all tasks."""
+
+    def __init__(self, steps: int) -> None:
+        self._last = steps
+        self.number = 0
+        """That of the step just made; `carry_out` counts."""
+
+    @abstractmethod
+    def step(self) -> Measured:
+        """Make an update; returns the losses before it. A loss that would spoil it raises `NonFinite`."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """What the next step depends on beside its number, in memory of its own."""
+
+    @abstractmethod
+    def restore(self, state: State) -> None:
+        """Go on after the step that `state` was taken at; `number` is that step's."""
+
+    def mixed(self) -> Coefficients | None:
+        """λ as merged; None where it does not make the model."""
+        return None
+
+    def weights(self) -> Callable[[], Weights] | None:
+        """Computes the merged weights as they are now, whenever it is called; None where they are not one model."""
+        return None
+
+    def outcome(self) -> Outcome:
+        """What the last step has made: the merged weights."""
+        weights = self.weights()
+        assert weights is not None
+        return Outcome.of(weights())
+
+    def finished(self) -> bool:
+        """Whether all steps are made."""
+        return self.number == self._last
+
+    def record(self, measured: Measured | None, seconds: float) -> Step:
+        """The step just made, as the runner stores it."""
+        kept = self.finished() or self.number % self.keep_every == 0
+        state = {"number": torch.tensor(self.number), **self.state()} if kept else None
+        return Step(
+            number=self.number,
+            losses=measured.losses if measured else {},
+            entropies=measured.entropies if measured else {},
+            seconds=seconds,
+            samples=self.images if measured else 0,
+            coefficients=self.mixed(),
+            state=(lambda: state) if state is not None else None,
+            weights=self.weights(),
+            outcome=self.outcome() if self.finished() else None,
+        )
 
 
 def carry_out(trainer: Trainer, resume: State | None) -> Iterator[Step]:
@@ -29,12 +80,14 @@ def carry_out(trainer: Trainer, resume: State | None) -> Iterator[Step]:
     if resume is None:
         yield trainer.record(None, 0.0)
     else:
+        trainer.number = int(resume["number"])
         trainer.restore(resume)
         if trainer.finished():
             yield trainer.record(None, 0.0)  # Stopped after the last step: only its outcome is missing.
     while not trainer.finished():
         begin = time.perf_counter()
         measured = trainer.step()
+        trainer.number += 1
         yield trainer.record(measured, time.perf_counter() - begin)
 
 
@@ -54,20 +107,23 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Adam:
-    """Adam, betas (0.9, 0.999), no weight decay, over named leaf tensors that are changed in place."""
+    """AdamW, betas (0.9, 0.999), over named leaf tensors that are changed in place; without weight decay it is Adam."""
 
-    def __init__(self, parameters: Mapping[str, Tensor], lr: float) -> None:
-        self.parameters = dict(parameters)
-        self._adam = torch.optim.Adam(list(self.parameters.values()), lr=lr, betas=(0.9, 0.999))
+    def __init__(self, parameters: Mapping[str, Tensor], lr: float, weight_decay: float = 0.0) -> None:
+        self.parameters, tensors = dict(parameters), list(parameters.values())
+        self._adam = torch.optim.AdamW(tensors, lr=lr, betas=(0.9, 0.999), weight_decay=weight_decay)
 
-    def step(self, gradients: Mapping[str, Tensor]) -> None:
-        """One update of every parameter."""
+    def step(self, gradients: Mapping[str, Tensor], lr: float | None = None) -> None:
+        """One update of every parameter, at another learning rate from here on where one is given."""
+        if lr is not None:
+            self._adam.param_groups[0]["lr"] = lr
         for name, parameter in self.parameters.items():
             parameter.grad = gradients[name].to(parameter)
         self._adam.step()
+        self._adam.zero_grad()
 
     def state(self) -> State:
-        """Copies of parameters and moments; those of the parameter `raw` are called plainly `exp_avg`, `exp_avg_sq`."""
+        """Copies of parameters and moments; those of `raw` and `theta` are called plainly `exp_avg`, `exp_avg_sq`."""
         found: dict[str, Tensor] = {}
         for name, parameter in self.parameters.items():
             known = self._adam.state.get(parameter) or {}
@@ -87,4 +143,4 @@ class Adam:
 
 
 def _key(name: str, moment: str) -> str:
-    return moment if name == "raw" else f"{name}.{moment}"
+    return moment if name in ("raw", "theta") else f"{name}.{moment}"

@@ -114,7 +114,6 @@ class MaskLearner(Learner[AdaRankSettings]):
         return measured, {"raw": self._through_clamp(by_row, used, raw), "mask": through}
 
     def weights(self) -> Callable[[], Weights]:
-        """Computes the merged weights as they are now, whenever it is called."""
         used, mask = self.coefficients().to(self._vectors.origin), _mask(self._logits)
         return lambda: self._vectors.named(self._components.combine(used, mask))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import torch
@@ -11,9 +11,9 @@ from torch import Tensor
 from core import methods
 from core.learning import starts
 from core.learning.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
-from core.learning.optimiser import carry_out, require_finite
+from core.learning.optimiser import Trainer, carry_out, require_finite
 from core.problem.merged import Measured
-from core.problem.method import Coefficients, Method, Need, Outcome, State, Step, Weights
+from core.problem.method import Coefficients, Method, Need, State, Step, Weights
 from core.problem.problem import Problem
 from core.settings import setting
 
@@ -58,32 +58,29 @@ class FwHard(Method[FwHardSettings]):
         return settings.needed()
 
 
-class _Walk:
+class _Walk(Trainer):
     """θ = θ₀ + rest_t·(θ_begin − θ₀) + Σ_k λ[t, k] τ_k with Σ_k λ + rest = 1 from the first step on."""
 
     def __init__(self, problem: Problem, settings: FwHardSettings) -> None:
+        super().__init__(settings.steps)
         self._vectors, self._settings = problem.task_vectors, settings
         self._selection = Selection(problem, settings, settings.steps)
         self._begin = starts.update(problem, settings.begin_with)
         count = len(self._vectors.names)
         self._rows = torch.zeros(count, len(self._vectors.tasks), dtype=self._vectors.origin.dtype)
         self._rest = torch.ones(count, dtype=self._rows.dtype)
-        self.number = 0
+        self.images = self._selection.images_per_round
 
-    def _weights(self, rows: Tensor, rest: Tensor) -> Tensor:
+    def _theta(self, rows: Tensor, rest: Tensor) -> Tensor:
         """θ `[D]`."""
         out = self._vectors.combine(rows, range(len(self._vectors.names)))
         for span, share in zip(self._vectors.spans, rest.tolist(), strict=True):
             out[span].add_(self._begin[span], alpha=share)
         return out
 
-    def finished(self) -> bool:
-        """Whether all moves are made."""
-        return self.number == self._settings.steps
-
     def step(self) -> Measured:
         """Choose and move; the losses before the move."""
-        sums, found = self._selection.pooled(self._weights(self._rows, self._rest))
+        sums, found = self._selection.pooled(self._theta(self._rows, self._rest))
         measured = Measured.of(sums)
         require_finite(self.number + 1, measured.losses, [], "Weights were", "Choose another start")
         chosen = choose(found.cpu(), self._settings.per, torch.zeros(found.shape, dtype=torch.bool))
@@ -91,39 +88,24 @@ class _Walk:
         self._rows *= 1 - length
         self._rest *= 1 - length
         self._rows[torch.arange(len(chosen)), chosen] += length
-        self.number += 1
         return measured
 
-    def record(self, measured: Measured | None, seconds: float) -> Step:
-        """The step just made."""
+    def weights(self) -> Callable[[], Weights]:
         rows, rest = self._rows.clone(), self._rest.clone()
-        state = {"rows": rows, "rest": rest, "number": torch.tensor(self.number), **self._selection.state()}
+        return lambda: self._vectors.named(self._theta(rows, rest))
 
-        def weights() -> Weights:
-            return self._vectors.named(self._weights(rows, rest))
-
-        return Step(
-            number=self.number,
-            losses=measured.losses if measured else {},
-            entropies=measured.entropies if measured else {},
-            seconds=seconds,
-            samples=self._selection.images_per_round if measured else 0,
-            coefficients=Coefficients(self._vectors.names, self._vectors.tasks, self._shown().float()),
-            state=lambda: state,
-            weights=weights,
-            outcome=Outcome.of(weights()) if self.finished() else None,
-        )
-
-    def _shown(self) -> Tensor:
+    def mixed(self) -> Coefficients:
         """λ with the beginning's own, where that is a sum of task vectors."""
         own = 0.0
         if self._settings.begin_with == "task_arithmetic":
             own = methods.get("task_arithmetic").Settings.model_fields["scale"].default
-        return self._rows + own * self._rest[:, None]
+        shown = self._rows + own * self._rest[:, None]
+        return Coefficients(self._vectors.names, self._vectors.tasks, shown.float())
+
+    def state(self) -> State:
+        return {"rows": self._rows.clone(), "rest": self._rest.clone(), **self._selection.state()}
 
     def restore(self, state: State) -> None:
-        """Go on after the step that `state` was taken at."""
         self._rows.copy_(state["rows"])
         self._rest.copy_(state["rest"])
-        self.number = int(state["number"])
         self._selection.restore(state)

@@ -10,9 +10,9 @@ from torch import Tensor
 from core import objectives
 from core.learning.batches import Batches
 from core.learning.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
-from core.learning.optimiser import Adam, carry_out, require_finite
+from core.learning.optimiser import Adam, Trainer, carry_out, require_finite
 from core.problem.merged import Measured, MergedModel
-from core.problem.method import Coefficients, Method, Need, Outcome, State, Step, Weights
+from core.problem.method import Coefficients, Method, Need, State, Step, Weights
 from core.problem.mixture import Mixture
 from core.problem.problem import Problem
 from core.settings import setting
@@ -71,10 +71,11 @@ def _mixture(problem: Problem) -> Mixture:
     return Mixture.of(problem.task_vectors, "tensor")
 
 
-class _Rounds:
+class _Rounds(Trainer):
     """λ[t, k] at the round's start, the choice sel[t, j] and the coefficients μ[t, j] being learned."""
 
     def __init__(self, problem: Problem, settings: FwSoftSettings) -> None:
+        super().__init__(settings.steps)
         self._mixture, self._settings = _mixture(problem), settings
         self._vectors = self._mixture.vectors
         self._objective = objectives.get(settings.objective)
@@ -93,25 +94,20 @@ class _Rounds:
         self._chosen = torch.zeros(count, len(self._batches.tasks), dtype=torch.int64)
         self._learned = torch.zeros(self._chosen.shape, dtype=self._rows.dtype)
         self._adam = Adam({"raw": self._learned}, settings.lr)
-        self._began = self._images = 0
-        self.number = 0
+        self._began = 0
 
     def _effective(self) -> Tensor:
         """λ `[T, K]` of θ + Σ_j μ_j (θ_sel(j) − θ)."""
         kept = (1 - self._learned.sum(1, keepdim=True)) * self._rows
         return kept.scatter_add(1, self._chosen, self._learned)
 
-    def finished(self) -> bool:
-        """Whether all steps are done."""
-        return self.number == self._settings.steps
-
     def step(self) -> Measured:
         """Begin a round where one is due, then one update."""
-        settings, self._images = self._settings, self._batches.images_per_step
+        settings, self.images = self._settings, self._batches.images_per_step
         rounds = min(settings.rounds, settings.steps)
         if self.number * rounds // settings.steps != (self.number - 1) * rounds // settings.steps:
             self._begin_round()
-            self._images += self._selection.images_per_round
+            self.images += self._selection.images_per_round
         used = self._effective()
         measured = self._model.measure(used, self._batches.next(), self._objective)
         slope = measured.gradient.to(used)
@@ -120,7 +116,6 @@ class _Rounds:
         require_finite(self.number + 1, measured.losses, [gradient], "λ was")
         self._adam.step({"raw": gradient})
         self._batches.note(measured)
-        self.number += 1
         return measured
 
     def _begin_round(self) -> None:
@@ -138,31 +133,19 @@ class _Rounds:
         self._adam = Adam({"raw": self._learned}, self._settings.lr)
         self._began = self.number
 
-    def record(self, measured: Measured | None, seconds: float) -> Step:
-        """The step just made."""
-        used = self._effective()
-        state = {**self._adam.state(), **self._selection.state(), **self._batches.state()}
-        state |= {"rows": self._rows.clone(), "chosen": self._chosen.clone()}
-        state |= {"number": torch.tensor(self.number), "began": torch.tensor(self._began)}
+    def weights(self) -> Callable[[], Weights]:
+        used = self._effective().to(self._vectors.origin)
+        return lambda: self._mixture.weights(used)
 
-        def weights() -> Weights:
-            return self._mixture.weights(used.to(self._vectors.origin))
+    def mixed(self) -> Coefficients:
+        return Coefficients(self._vectors.names, self._vectors.tasks, self._effective().float())
 
-        return Step(
-            number=self.number,
-            losses=measured.losses if measured else {},
-            entropies=measured.entropies if measured else {},
-            seconds=seconds,
-            samples=self._images if measured else 0,
-            coefficients=Coefficients(self._vectors.names, self._vectors.tasks, used.float()),
-            state=lambda: state,
-            weights=weights,
-            outcome=Outcome.of(weights()) if self.finished() else None,
-        )
+    def state(self) -> State:
+        own = {"rows": self._rows.clone(), "chosen": self._chosen.clone(), "began": torch.tensor(self._began)}
+        return own | {**self._adam.state(), **self._selection.state(), **self._batches.state()}
 
     def restore(self, state: State) -> None:
-        """Go on after the step that `state` was taken at."""
-        self.number, self._began = int(state["number"]), int(state["began"])
+        self._began = int(state["began"])
         self._rows, self._chosen = state["rows"].clone(), state["chosen"].clone()
         self._adam.restore(state, self.number - self._began)
         self._batches.restore(state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import torch
@@ -12,14 +12,13 @@ from torch import Tensor
 from core import objectives
 from core.learning.balancing import gradnorm, pcgrad
 from core.learning.batches import Batches
-from core.learning.optimiser import carry_out, require_finite
+from core.learning.optimiser import Adam, Trainer, carry_out, require_finite
 from core.problem.merged import Batch, EncoderGradient, Measured, Sums
-from core.problem.method import Method, Need, Outcome, Role, State, Step, Weights
+from core.problem.method import Method, Need, Role, State, Step, Weights
 from core.problem.problem import Problem
 from core.settings import MethodSettings, setting
 
 PAPER = "Task Arithmetic (ICLR 2023), appendix B"
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class MultiTaskSettings(MethodSettings):
@@ -80,8 +79,10 @@ class MultiTask(Method[MultiTaskSettings]):
         yield from carry_out(_JointTrainer(problem, settings), resume)
 
 
-class _JointTrainer:
+class _JointTrainer(Trainer):
     def __init__(self, problem: Problem, settings: MultiTaskSettings) -> None:
+        super().__init__(settings.steps)
+        self.keep_every = settings.keep_every  # Weights and moments are three encoders.
         self._problem, self._settings = problem, settings
         self._objective = objectives.get("cross_entropy")
         self._batches = Batches(
@@ -90,12 +91,10 @@ class _JointTrainer:
         )  # fmt: skip
         self._encoder = EncoderGradient(problem, problem.task_vectors)
         self._theta = problem.task_vectors.origin.clone()
-        self._adam = torch.optim.AdamW(
-            [self._theta], lr=settings.lr, betas=(0.9, 0.999), weight_decay=settings.weight_decay
-        )
+        self._adam = Adam({"theta": self._theta}, settings.lr, settings.weight_decay)
         self._task_weights = torch.ones(len(problem.tasks), dtype=torch.float64)
         self._first_losses = torch.zeros(len(problem.tasks), dtype=torch.float64)
-        self.number = 0
+        self.images = self._batches.images_per_step
 
     def learning_rate(self) -> float:
         """That of the next step: a linear rise, then half a cosine."""
@@ -114,12 +113,7 @@ class _JointTrainer:
             sums, gradient = self._balanced(batches)
         measured = Measured.of(sums)
         require_finite(self.number + 1, measured.losses, [gradient], "Weights were")
-        for group in self._adam.param_groups:
-            group["lr"] = self.learning_rate()
-        self._theta.grad = gradient
-        self._adam.step()
-        self._theta.grad = None
-        self.number += 1
+        self._adam.step({"theta": gradient}, self.learning_rate())
         return measured
 
     @torch.no_grad()
@@ -154,12 +148,8 @@ class _JointTrainer:
             self._task_weights = gradnorm(self._task_weights, norms, ratios, settings.alpha, settings.weight_lr)
         return sums, kept
 
-    def finished(self) -> bool:
-        """Whether all steps are done."""
-        return self.number == self._settings.steps
-
-    def record(self, measured: Measured | None, seconds: float) -> Step:
-        """The step just made, as the runner stores it."""
+    def weights(self) -> Callable[[], Weights]:
+        """Copies the weights of this step, until the next one changes them."""
         number = self.number
 
         def weights() -> Weights:
@@ -167,37 +157,13 @@ class _JointTrainer:
                 raise RuntimeError(f"weights of step {number} are gone: step {self.number} has changed them")
             return self._problem.task_vectors.named(self._theta.clone())
 
-        # Weights and moments are three encoders: too much to write after each step.
-        kept = self.finished() or number % self._settings.keep_every == 0
-        state = self._snapshot() if kept else None
-        return Step(
-            number,
-            measured.losses if measured else {},
-            measured.entropies if measured else {},
-            seconds,
-            self._batches.images_per_step if measured else 0,
-            state=(lambda: state) if state is not None else None,
-            weights=weights,
-            outcome=Outcome.of(weights()) if self.finished() else None,
-        )
+        return weights
 
-    def _snapshot(self) -> State:
-        known = self._adam.state.get(self._theta) or {}
-        moments = {name: known[name].clone() if known else torch.zeros_like(self._theta) for name in _MOMENTS}
-        return {
-            "number": torch.tensor(self.number),
-            "theta": self._theta.clone(),
-            "task_weights": self._task_weights.clone(),
-            "first_losses": self._first_losses.clone(),
-            **moments,
-            **self._batches.state(),
-        }
+    def state(self) -> State:
+        balance = {"task_weights": self._task_weights.clone(), "first_losses": self._first_losses.clone()}
+        return {**balance, **self._adam.state(), **self._batches.state()}
 
     def restore(self, state: State) -> None:
-        """Continue after the step that `state` was taken at."""
-        self.number = int(state["number"])
-        self._theta.copy_(state["theta"])
         self._task_weights, self._first_losses = state["task_weights"].clone(), state["first_losses"].clone()
-        moments = {name: state[name].to(self._theta, copy=True) for name in _MOMENTS}
-        self._adam.state[self._theta] = {"step": torch.tensor(float(self.number)), **moments}
+        self._adam.restore(state, self.number)
         self._batches.restore(state)

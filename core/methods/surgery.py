@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.learning import starts
-from core.learning.optimiser import Adam, carry_out, require_finite
+from core.learning.optimiser import Adam, Trainer, carry_out, require_finite
 from core.objectives.entropy import entropy
 from core.problem.merged import Measured
 from core.problem.method import Features, Method, Need, Outcome, State, Step, Weights
@@ -71,8 +71,9 @@ class Surgery(Method[SurgerySettings]):
         yield from carry_out(_ModuleTrainer(problem, settings), resume)
 
 
-class _ModuleTrainer:
+class _ModuleTrainer(Trainer):
     def __init__(self, problem: Problem, settings: SurgerySettings) -> None:
+        super().__init__(settings.steps)
         self._problem, self._settings = problem, settings
         self._weights = starts.made(problem, settings.start)
         width = next(iter(problem.heads.values())).shape[1]
@@ -83,7 +84,7 @@ class _ModuleTrainer:
         self._adam = Adam({"down": self._down, "up": self._up}, settings.lr)
         self._streams = {task: self._stream(task) for task in problem.tasks}
         self._features = {task: self._both(task) for task in problem.tasks}
-        self.number = 0
+        self.images = sum(min(settings.batch, stream.size) for stream in self._streams.values())
 
     def _stream(self, task: str) -> Stream:
         settings, count = self._settings, len(self._problem.split(task, self._settings.adapt_on))
@@ -100,10 +101,6 @@ class _ModuleTrainer:
         expert = self._problem.task_vectors.expert(task)
         return row, self._problem.features(self._weights, images[used]), self._problem.features(expert, images[used])
 
-    def finished(self) -> bool:
-        """Whether all steps are done."""
-        return self.number == self._settings.steps
-
     def step(self) -> Measured:
         """One update of every task's module."""
         self._problem.tick()
@@ -119,24 +116,13 @@ class _ModuleTrainer:
         gradients = dict(zip(("down", "up"), torch.autograd.grad(total, [self._down, self._up]), strict=True))
         require_finite(self.number + 1, losses, gradients.values(), "The modules were")
         self._adam.step(gradients)
-        self.number += 1
         return Measured(losses, entropies)
 
-    def record(self, measured: Measured | None, seconds: float) -> Step:
-        """The step just made, as the runner stores it."""
+    def state(self) -> State:
         positions = torch.tensor([stream.position for stream in self._streams.values()])
-        state = {"number": torch.tensor(self.number), "positions": positions, **self._adam.state()}
-        return Step(
-            self.number,
-            measured.losses if measured else {},
-            measured.entropies if measured else {},
-            seconds,
-            sum(min(self._settings.batch, stream.size) for stream in self._streams.values()) if measured else 0,
-            state=lambda: state,
-            outcome=self._outcome() if self.finished() else None,
-        )
+        return {"positions": positions, **self._adam.state()}
 
-    def _outcome(self) -> Outcome:
+    def outcome(self) -> Outcome:
         down, up, problem, weights = (
             self._down.detach().clone(),
             self._up.detach().clone(),
@@ -157,8 +143,6 @@ class _ModuleTrainer:
         return Outcome(lambda _task: weights, single=False, features_for=features_for)
 
     def restore(self, state: State) -> None:
-        """Continue after the step that `state` was taken at."""
-        self.number = int(state["number"])
         self._adam.restore(state, self.number)
         for stream, position in zip(self._streams.values(), state["positions"].tolist(), strict=True):
             stream.seek(position)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core import objectives
 from core.learning.batches import Batches
-from core.learning.optimiser import Adam, carry_out, require_finite
+from core.learning.optimiser import Adam, Trainer, carry_out, require_finite
 from core.learning.routing import RoutedEncoder
 from core.problem.merged import Batch, Measured, accumulate, merge
 from core.problem.method import Features, Method, Need, Outcome, State, Step, Weights
@@ -70,8 +70,10 @@ class WEMoE(Method[WEMoESettings]):
         return objectives.get(settings.objective).needs
 
 
-class _RouterTrainer:
+class _RouterTrainer(Trainer):
     def __init__(self, problem: Problem, settings: WEMoESettings) -> None:
+        super().__init__(settings.steps)
+        self.keep_every = settings.keep_every  # Routers of a large model take 100 MB with their moments.
         self._problem, self._settings = problem, settings
         self._objective = objectives.chosen(settings)
         self._batches = Batches(
@@ -84,7 +86,7 @@ class _RouterTrainer:
         self._fixed = self._encoder.fixed(self._merged)
         self._routers = self._encoder.routers(settings.seed, settings.init)
         self._adam = Adam(self._routers, settings.lr)
-        self.number = 0
+        self.images = self._batches.images_per_step
 
     def step(self) -> Measured:
         """One update of the routers."""
@@ -103,33 +105,13 @@ class _RouterTrainer:
         require_finite(self.number + 1, measured.losses, gradients.values(), "The routers were")
         self._adam.step(gradients)
         self._batches.note(measured)
-        self.number += 1
         return measured
 
     def _pass(self, leaves: dict[str, Tensor], batches: list[Batch], size: int) -> Measured:
         weights = self._fixed | leaves
         return Measured.of(accumulate(self._problem, self._encoder, weights, batches, self._objective, size))
 
-    def finished(self) -> bool:
-        """Whether all steps are done."""
-        return self.number == self._settings.steps
-
-    def record(self, measured: Measured | None, seconds: float) -> Step:
-        """The step just made, as the runner stores it."""
-        last = self.finished()
-        # Routers of a large model take 100 MB with their moments: too much to write after each step.
-        state = self._snapshot() if last or self.number % self._settings.keep_every == 0 else None
-        return Step(
-            self.number,
-            measured.losses if measured else {},
-            measured.entropies if measured else {},
-            seconds,
-            self._batches.images_per_step if measured else 0,
-            state=(lambda: state) if state is not None else None,
-            outcome=self._outcome() if last else None,
-        )
-
-    def _outcome(self) -> Outcome:
+    def outcome(self) -> Outcome:
         encoder, merged = self._encoder, self._merged
         routers = {name: tensor.detach().clone() for name, tensor in self._routers.items()}
         fixed = self._fixed
@@ -142,11 +124,9 @@ class _RouterTrainer:
 
         return Outcome(lambda _task: merged, single=False, features_for=features_for)
 
-    def _snapshot(self) -> State:
-        return {"number": torch.tensor(self.number), **self._adam.state(), **self._batches.state()}
+    def state(self) -> State:
+        return {**self._adam.state(), **self._batches.state()}
 
     def restore(self, state: State) -> None:
-        """Continue after the step that `state` was taken at."""
-        self.number = int(state["number"])
         self._adam.restore(state, self.number)
         self._batches.restore(state)

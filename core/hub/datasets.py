@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -31,23 +31,18 @@ def missing_bytes(dataset: str, revision: str, patterns: Sequence[str], endpoint
 
 
 def fetch_dataset(
-    dataset: str,
-    revision: str,
-    patterns: Sequence[str],
-    progress: Progress,
-    tick: Callable[[], None],
-    endpoint: str | None = None,
+    dataset: str, revision: str, patterns: Sequence[str], progress: Progress, endpoint: str | None = None
 ) -> None:
     """Fetch the tables; files that are complete are kept when it stops. Raises as `core.hub.download.fetch`."""
     with explained(dataset, revision):
-        _snapshot(dataset, revision, patterns, tqdm_class=_bar(progress, tick), endpoint=endpoint)
+        _snapshot(dataset, revision, patterns, tqdm_class=_bar(progress), endpoint=endpoint)
 
 
 def _snapshot(dataset: str, revision: str, patterns: Sequence[str], **how: Any) -> Any:
     return snapshot_download(dataset, repo_type="dataset", revision=revision, allow_patterns=list(patterns), **how)
 
 
-def _bar(progress: Progress, tick: Callable[[], None]) -> type[Any]:
+def _bar(progress: Progress) -> type[Any]:
     """What the hub's library draws as bars, told to `progress` in MiB instead."""
 
     class _DownloadBar(tqdm):  # type: ignore[misc]  # tqdm has no annotations
@@ -59,7 +54,7 @@ def _bar(progress: Progress, tick: Callable[[], None]) -> type[Any]:
             self._told = 0
 
         def update(self, n: float | None = 1) -> Any:
-            tick()
+            progress.advance(0)
             done = super().update(n)
             if self._counts and (whole := int(self.n) // CHUNK) > self._told:
                 progress.advance(whole - self._told)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from huggingface_hub.errors import HTTPError as TransportError
 from huggingface_hub.utils import OfflineModeIsEnabled, build_hf_headers, hf_raise_for_status
 
 from core.errors import BadInput, MergescopeError
-from core.files import write_text
+from core.files import sha256, write_text
 from core.hub.folder import LISTING, local_folder, repository
 from core.hub.listing import HubFile, HubListing, choose
 from core.hub.reference import HubReference
@@ -61,13 +60,8 @@ def plan(references: Sequence[HubReference], endpoint: str | None = None) -> lis
     return wanted
 
 
-def fetch(
-    wanted: Sequence[Wanted],
-    progress: Progress | None = None,
-    tick: Callable[[], None] = lambda: None,
-    endpoint: str | None = None,
-) -> list[Path]:
-    """Fetch what `plan` found; progress counts MiB. `tick` is called after each of them and may raise to stop.
+def fetch(wanted: Sequence[Wanted], progress: Progress | None = None, endpoint: str | None = None) -> list[Path]:
+    """Fetch what `plan` found; progress counts MiB, and may raise to stop after any of them.
 
     What is on disk when it stops is used by the next attempt. Raises `BadInput` where the disk is too small,
     `MergescopeError` where the connection fails for good or a file arrives damaged.
@@ -81,7 +75,7 @@ def fetch(
         progress.start(f"Fetching {each.reference.repo} (MiB)", -(-each.remaining // CHUNK))
         for file in each.listing.files:
             with explained(each.reference.repo, each.reference.revision):
-                _fetch_file(each.listing, file, folder, progress, tick, endpoint)
+                _fetch_file(each.listing, file, folder, progress, endpoint)
         write_text(folder / LISTING, each.listing.dump())
         write_text(repository(each.reference) / "revisions" / each.reference.revision, each.listing.commit)
         progress.finish()
@@ -118,9 +112,7 @@ def require_space(needed: int, folder: Path) -> None:
         )
 
 
-def _fetch_file(
-    listing: HubListing, file: HubFile, folder: Path, progress: Progress, tick: Callable[[], None], endpoint: str | None
-) -> None:
+def _fetch_file(listing: HubListing, file: HubFile, folder: Path, progress: Progress, endpoint: str | None) -> None:
     path, part = folder / file.name, _part(folder, file)
     if path.is_file() and path.stat().st_size == file.size:
         return
@@ -128,7 +120,7 @@ def _fetch_file(
     address = hf_hub_url(listing.repo, file.name, revision=listing.commit, endpoint=endpoint)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            _stream(address, part, file.size, progress, tick)
+            _stream(address, part, file.size, progress)
         except HfHubHTTPError:
             raise  # The server's own answer: asking again would be told the same.
         except TransportError:
@@ -140,7 +132,7 @@ def _fetch_file(
     part.replace(path)
 
 
-def _stream(address: str, part: Path, size: int, progress: Progress, tick: Callable[[], None]) -> None:
+def _stream(address: str, part: Path, size: int, progress: Progress) -> None:
     """Append to `part` what it lacks."""
     begin = part.stat().st_size if part.is_file() else 0
     if begin > size:  # Left over from something else.
@@ -159,16 +151,11 @@ def _stream(address: str, part: Path, size: int, progress: Progress, tick: Calla
                     break  # More than was announced: the check of the hash refuses it.
                 out.write(chunk)
                 progress.advance()
-                tick()
 
 
 def _verify(part: Path, file: HubFile, listing: HubListing) -> None:
     found = part.stat().st_size
-    damaged = found != file.size
-    if not damaged and file.sha256:
-        with part.open("rb") as stream:
-            damaged = hashlib.file_digest(stream, "sha256").hexdigest() != file.sha256
-    if damaged:
+    if found != file.size or (file.sha256 and sha256(part) != file.sha256):
         if found >= file.size:
             part.unlink()  # Complete but wrong: going on from it would never end well.
         raise MergescopeError(

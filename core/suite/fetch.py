@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import constants
@@ -20,7 +20,6 @@ def fetch_suite(
     tasks: Sequence[str] | None = None,
     *,
     progress: Progress | None = None,
-    tick: Callable[[], None] = lambda: None,
     endpoint: str | None = None,
 ) -> int:
     """Fetch what is missing of a suite, or of those of its tasks that are named; returns how many bytes that was.
@@ -32,10 +31,10 @@ def fetch_suite(
     sets = [data for data in _sets(suite, tasks) if data.snapshot() is None]
     sizes = [missing_bytes(*data.address, endpoint) for data in sets]
     require_space(sum(sizes), Path(constants.HF_HUB_CACHE))
-    fetch(models, progress, tick, endpoint)
+    fetch(models, progress, endpoint)
     for data, size in zip(sets, sizes, strict=True):
         progress.start(f"Fetching {data.dataset} (MiB)", -(-size // CHUNK))
-        fetch_dataset(*data.address, progress, tick, endpoint)
+        fetch_dataset(*data.address, progress, endpoint)
         progress.finish()
     return sum(each.remaining for each in models) + sum(sizes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,21 +69,20 @@ class Scan:
     """Says where the search ended early; empty where everything was looked at."""
 
 
-def scan(root: Path, progress: Progress | None = None, tick: Callable[[], None] = lambda: None) -> Scan:
+def scan(root: Path, progress: Progress | None = None) -> Scan:
     """Look below `root` without following links out of it and without reading any weights.
 
-    `tick` is called before each file and may raise to stop. Raises `BadInput` where `root` is no folder.
+    `progress` hears of each folder and file and may raise to stop. Raises `BadInput` where `root` is no folder.
     """
     if not root.is_dir():
         raise BadInput(f"`{root}` should be a folder. Found none of that name.")
     progress = progress or Progress()
     found = Scan(root)
-    weights = _walk(root, found, tick)
+    weights = _walk(root, found, progress)
     if len(weights) > MOST_CHECKPOINTS:
         found.cut = f"only the first {MOST_CHECKPOINTS} of {len(weights)} files of weights were looked at"
     progress.start("Looking at checkpoints", min(len(weights), MOST_CHECKPOINTS))
     for path in weights[:MOST_CHECKPOINTS]:
-        tick()
         found.checkpoints.append(_judge(path))
         progress.advance()
     progress.finish()
@@ -96,10 +95,10 @@ def plain(name: str) -> str:
     return next((name.removesuffix(end) for end in (*ENDINGS, ".npz") if name.endswith(end)), name)
 
 
-def _walk(root: Path, found: Scan, tick: Callable[[], None]) -> list[Path]:
+def _walk(root: Path, found: Scan, progress: Progress) -> list[Path]:
     weights: list[Path] = []
     for visited, (folder, folders, files) in enumerate(_folders(root)):
-        tick()
+        progress.advance(0)
         if visited >= MOST_FOLDERS:
             found.cut = f"only the first {MOST_FOLDERS} folders were looked into"
             break

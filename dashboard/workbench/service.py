@@ -70,7 +70,7 @@ class Workbench:
         folder = self._known_folder(_text(args, "folder"))
 
         def work(told: Remembered) -> dict[str, Any]:
-            found = scan(folder, told, told.tick)
+            found = scan(folder, told)
             return plain.scan(found, suggest(found))
 
         self._chores.begin("scan", f"looking into `{folder.name}`", work)
@@ -117,7 +117,7 @@ class Workbench:
 
         def work(told: Remembered) -> dict[str, Any]:
             told.start("Asking the hub for sizes", None)
-            fetch_suite(suite, progress=told, tick=told.tick)
+            fetch_suite(suite, progress=told)
             return {"suite": suite.name, "missing": find(str(suite.path)).missing()}
 
         self._chores.begin("fetch", f"fetching `{suite.name}`", work)

@@ -13,6 +13,7 @@ from core.errors import BadInput, Cancelled, MergescopeError
 from core.hub.download import CHUNK, fetch, plan
 from core.hub.folder import local_folder
 from core.hub.reference import HubReference
+from core.progress import Progress
 from tests.core.hub_server import COMMIT, Hub, serve
 
 REPO = "owner/model"
@@ -63,12 +64,13 @@ def test_a_connection_that_breaks_off_is_taken_up_where_it_broke(hub: Hub) -> No
 
 
 def test_a_fetch_that_was_cancelled_keeps_what_arrived(hub: Hub) -> None:
-    def stop() -> None:
-        raise Cancelled("stopped")
+    class Stopping(Progress):
+        def advance(self, units: int = 1) -> None:
+            raise Cancelled("stopped")
 
     wanted = plan([HubReference(REPO)], hub.address)
     with pytest.raises(Cancelled):
-        fetch(wanted, tick=stop, endpoint=hub.address)
+        fetch(wanted, Stopping(), hub.address)
     hub.requests.clear()
     [again] = plan([HubReference(REPO)], hub.address)
     assert again.remaining < wanted[0].remaining

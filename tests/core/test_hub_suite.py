@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from core.encoders.models import architecture
 from core.errors import Cancelled, MergescopeError
 from core.hub.reference import HubReference
+from core.progress import Remembered
 from core.suite.fetch import fetch_suite
 from core.suite.find import available, find
 from core.tasks.prompts import prompt_set
@@ -139,7 +140,7 @@ def test_a_fetch_can_be_cancelled_and_taken_up(suite: Path, hub: Hub) -> None:
 
     file = find(str(suite))
     with pytest.raises(Cancelled):
-        fetch_suite(file, tick=tick, endpoint=hub.address)
+        fetch_suite(file, progress=Remembered(tick), endpoint=hub.address)
     fetch_suite(file, endpoint=hub.address)
     assert find(str(suite)).missing() == []
 

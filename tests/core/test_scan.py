@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from core.errors import BadInput, Cancelled
+from core.progress import Remembered
 from core.suite.scan import scan
 from core.suite.suggest import key, suggest
 from core.tasks.decode import SUFFIXES
@@ -132,7 +133,7 @@ def test_a_scan_can_be_stopped_and_a_pipe_does_not_hold_it_up(authors: Path) -> 
         raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        scan(authors, tick=stop)
+        scan(authors, Remembered(stop))
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ class Hub(Source):
         from core.hub.datasets import fetch_dataset
 
         try:
-            fetch_dataset(*self.entry.address, Progress(), lambda: None)
+            fetch_dataset(*self.entry.address, Progress())
         except MergescopeError as error:
             raise BadSuite(f"Task `{self.task}`: {error}") from None
         return self.entry.snapshot()

@@ -41,21 +41,12 @@ class Opened:
         """Whether it was trained with QuickGELU (as OpenAI's weights were) or GELU; None where it does not say."""
         if self.configuration == OPEN_CLIP:
             return bool(_table(self.config, "model_cfg").get("quick_gelu", False))
-        if (activation := self._vision.get("hidden_act")) in ("quick_gelu", "gelu"):
+        vision = _table(self.config, "vision_config") or self.config
+        if (activation := vision.get("hidden_act")) in ("quick_gelu", "gelu"):
             return bool(activation == "quick_gelu")
         if any(name.endswith(".QuickGELU") for name in self.source.classes):
             return True
         return False if any(name.endswith(".GELU") for name in self.source.classes) else None
-
-    @property
-    def heads(self) -> int | None:
-        """Attention heads per layer, where a configuration says so; shapes don't."""
-        found = self._vision.get("num_attention_heads")
-        return found if type(found) is int else None
-
-    @property
-    def _vision(self) -> Mapping[str, Any]:
-        return _table(self.config, "vision_config") or self.config
 
     def sha256(self) -> str:
         """SHA-256 of its file; of all names and SHA-256 where it is several."""

@@ -19,10 +19,6 @@ SHARE = 0.5
 """Share of a GPU's free memory that they may take there: the more images, the less each costs."""
 
 
-def _nothing() -> None:
-    """The default tick."""
-
-
 class Encoder:
     """Calls the image encoder of an architecture with weights given at each call; holds none itself."""
 
@@ -32,7 +28,7 @@ class Encoder:
         pack(visual)
         self._visual = visual
         self._computed = {name: buffer.to(device) for name, buffer in computed_buffers(arch).items()}
-        self._tick: Callable[[], None] = _nothing
+        self._tick: Callable[[], None] = lambda: None
         for module in visual.modules():
             if isinstance(module, (nn.ModuleList, nn.Sequential)):
                 for block in module:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.insight.similarity import ALL, Relation, Similarity
+from core.problem.grouping import by_depth
 
 Kind = Literal["conflict", "group", "branch", "length", "calm"]
 Floats = npt.NDArray[np.float64]
@@ -114,23 +115,12 @@ def branch(similarity: Similarity) -> tuple[str, float, float] | None:
 def depth_profile(similarity: Similarity) -> tuple[list[str], list[float]]:
     """Groups in the order of depth with the mean cosine of all pairs in them; groups without a pair are left out."""
     names, means = [], []
-    for name in by_depth([name for name in similarity.groups if name != ALL]):
+    for name in by_depth(name for name in similarity.groups if name != ALL):
         values = _pairs(similarity.groups[name].cosine.numpy())
         if np.isfinite(values).any():
             names.append(name)
             means.append(float(np.nanmean(values)))
     return names, means
-
-
-def by_depth(names: Sequence[str]) -> list[str]:
-    """Group names from the input to the output: embedding, blocks by number, output."""
-
-    def place(name: str) -> tuple[int, tuple[int, ...]]:
-        if name.startswith("block "):
-            return 1, tuple(int(part) for part in name.removeprefix("block ").split(".") if part.isdigit())
-        return (2 if name == "output" else 0), ()
-
-    return sorted(names, key=place)
 
 
 def advise(similarity: Similarity, titles: Mapping[str, str] | None = None) -> list[Advice]:

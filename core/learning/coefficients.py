@@ -89,7 +89,7 @@ class Learner(Trainer, Generic[L]):
         # Its task vectors may be prepared ones (AdaMerging++); the problem's own are the experts.
         self._problem, self._mixture, self._settings = problem, mixture, settings
         self._vectors, self._grouping = mixture.vectors, mixture.grouping
-        self._objective = objectives.chosen(settings)
+        self._objective = objectives.chosen(settings.objective, settings)
         self._batches = Batches(
             problem, self._objective,
             split=settings.adapt_on, batch=settings.batch, seed=settings.seed,

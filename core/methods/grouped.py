@@ -13,7 +13,7 @@ from torch import Tensor
 from core.insight import advice
 from core.insight.similarity import Similarity, similarity
 from core.learning import starts
-from core.problem.grouping import block_of
+from core.problem.grouping import block_of, by_depth
 from core.problem.method import Outcome, Weights
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
@@ -78,7 +78,7 @@ class Grouped(Staged[GroupedSettings]):
 
 def _shared(vectors: TaskVectors, blocks: int) -> list[bool]:
     """For each parameter tensor: whether it belongs to the trunk of so many blocks."""
-    order = advice.by_depth(list(dict.fromkeys(block_of(name) for name in vectors.names)))
+    order = by_depth(map(block_of, vectors.names))
     own = set(order[: 1 + blocks]) if blocks and order[0] == "embedding" else set(order[:blocks])
     return [block_of(name) in own for name in vectors.names]
 

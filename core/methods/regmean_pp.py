@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.insight.advice import by_depth
 from core.methods.regmean import RegMean
-from core.problem.grouping import block_of
+from core.problem.grouping import block_of, by_depth
 
 
 class RegMeanPP(RegMean):
@@ -23,5 +22,4 @@ class RegMeanPP(RegMean):
 
     def blocks(self, names: Sequence[str]) -> list[list[str]]:
         """From the input to the output."""
-        order = by_depth(list(dict.fromkeys(map(block_of, names))))
-        return [[name for name in names if block_of(name) == block] for block in order]
+        return [[name for name in names if block_of(name) == block] for block in by_depth(map(block_of, names))]

@@ -75,7 +75,7 @@ class _RouterTrainer(Trainer):
         super().__init__(settings.steps)
         self.keep_every = settings.keep_every  # Routers of a large model take 100 MB with their moments.
         self._problem, self._settings = problem, settings
-        self._objective = objectives.chosen(settings)
+        self._objective = objectives.chosen(settings.objective, settings)
         self._batches = Batches(
             problem, self._objective,
             split=settings.adapt_on, batch=settings.batch, seed=settings.seed,

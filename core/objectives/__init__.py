@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, create_model
 
@@ -28,17 +28,9 @@ Name = Annotated[str, AfterValidator(_known)]
 """The type of a setting that chooses an objective."""
 
 
-class Choice(Protocol):
-    """Settings that choose an objective."""
-
-    @property
-    def objective(self) -> str:
-        """Its name."""
-
-
-def chosen(settings: Choice) -> Objective:
-    """The objective that `tunable` settings choose, with its own ones among them."""
-    objective = get(settings.objective)
+def chosen(name: str, settings: Settings) -> Objective:
+    """The objective of that name with its own settings, which `tunable` has put among these."""
+    objective = get(name)
     return objective.tuned(**{name: getattr(settings, name) for name in objective.Settings.model_fields})
 
 

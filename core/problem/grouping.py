@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,9 +32,10 @@ def block_of(name: str) -> str:
     return "output" if _OUTPUT.match(name) else "embedding"
 
 
-def _depth(block: str) -> tuple[int, list[int]]:
-    """Sorts blocks from input to output; a model's parameters need not come in that order (`proj` comes early)."""
-    return {"embedding": 0, "output": 2}.get(block, 1), [int(number) for number in re.findall(r"\d+", block)]
+def by_depth(blocks: Iterable[str]) -> list[str]:
+    """Each block once, from input to output; a model's parameters need not come in that order (`proj` comes early)."""
+    ends = {"embedding": 0, "output": 2}
+    return sorted(dict.fromkeys(blocks), key=lambda one: (ends.get(one, 1), list(map(int, re.findall(r"\d+", one)))))
 
 
 def group(names: Sequence[str], kind: GroupKind) -> Grouping:
@@ -43,6 +44,6 @@ def group(names: Sequence[str], kind: GroupKind) -> Grouping:
     `tensor` is what the AdaMerging paper calls layer-wise, `task` what it calls task-wise.
     """
     each = [{"task": "all", "block": block_of(name), "tensor": name}[kind] for name in names]
-    groups = tuple(sorted(dict.fromkeys(each), key=_depth) if kind == "block" else dict.fromkeys(each))
+    groups = tuple(by_depth(each) if kind == "block" else dict.fromkeys(each))
     index = {label: row for row, label in enumerate(groups)}
     return Grouping(groups, tuple(index[label] for label in each))

@@ -21,10 +21,6 @@ HELD = 0.25
 """Share of a GPU's free memory that images may take there."""
 
 
-def _never() -> None:
-    """The default tick: nobody asks to pause or stop."""
-
-
 @dataclass
 class Problem:
     """One suite, loaded. Methods read it and never change it."""
@@ -51,7 +47,7 @@ class Problem:
     images_from: tuple[str, ...] = ()
     """Tasks whose images λ is learned from, where these are not the merged ones: some experts may bring no images, and
     a task may have images without an expert."""
-    tick: Callable[[], None] = _never
+    tick: Callable[[], None] = lambda: None
     """Called between micro-batches and the encoder's blocks; the runner sets it to wait while paused and to raise when
     cancelled."""
 

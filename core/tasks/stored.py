@@ -35,7 +35,6 @@ class StoredPixels:
         Raises `OSError` where the file can't be opened.
         """
         self._path, self._row, self._checks = path, shape, checks
-        self._rows = np.arange(len(checks))
         self._on_damage = on_damage
         self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         self._lock = threading.Lock()
@@ -44,16 +43,16 @@ class StoredPixels:
     @property
     def shape(self) -> tuple[int, ...]:
         """`(N, H, W, 3)`."""
-        return (len(self._rows), *self._row)
+        return (len(self._checks), *self._row)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._checks)
 
     def __getitem__(self, index: Any) -> Tensor:
         """Rows by whatever indexes the first axis of a tensor; raises `RunFailed` where the file was damaged."""
-        chosen = torch.arange(len(self._rows))[index].numpy()
+        chosen = torch.arange(len(self))[index].numpy()
         out = np.empty((*chosen.shape, *self._row), np.uint8)
-        for place, row in zip(out.reshape(-1, *self._row), self._rows[chosen].reshape(-1), strict=True):
+        for place, row in zip(out.reshape(-1, *self._row), chosen.reshape(-1), strict=True):
             place[:] = self._read(int(row))
         return torch.from_numpy(out)
 
@@ -71,15 +70,9 @@ class StoredPixels:
             out[begin : begin + _PIECE] = self[begin : begin + _PIECE].numpy()
         return out
 
-    def chosen(self, rows: np.ndarray) -> StoredPixels:
-        """The same file with these rows alone, int `[M]`."""
-        other = object.__new__(StoredPixels)
-        other.__dict__ |= self.__dict__ | {"_rows": self._rows[rows], "_owner": self}
-        return other
-
     def sound(self) -> bool:
         """Whether every row of the file is what was written."""
-        return all(self._intact(int(row)) is not None for row in self._rows)
+        return all(self._intact(row) is not None for row in range(len(self)))
 
     def _read(self, row: int) -> np.ndarray:
         found = self._intact(row)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from core.insight.advice import advise, by_depth, ordering
+from core.insight.advice import advise, ordering
 from core.insight.similarity import ALL, Similarity
+from core.problem.grouping import by_depth
 from dashboard.charts.figure import both, brief
 from dashboard.similarity import figures
 
@@ -27,7 +28,7 @@ def describe(similarity: Similarity, titles: Mapping[str, str] | None = None) ->
     order = list(ordering(similarity.overall).leaves)
     names = [known.get(similarity.tasks[place]) or similarity.tasks[place] for place in order]
     short = [brief(name, similarity.tasks[place], BRIEF) for name, place in zip(names, order, strict=True)]
-    groups = [ALL, *by_depth([name for name in similarity.groups if name != ALL])]
+    groups = [ALL, *by_depth(name for name in similarity.groups if name != ALL)]
     parts = {name: similarity.groups[name] for name in groups}
     cosine = {name: _matrix(part.cosine, order) for name, part in parts.items()}
     conflict = {name: _matrix(part.conflict, order) for name, part in parts.items()}

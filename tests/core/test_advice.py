@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from core.insight.advice import PULLING, Advice, advise, branch, by_depth, depth_profile, groups, ordering
+from core.insight.advice import PULLING, Advice, advise, branch, depth_profile, groups, ordering
 from core.insight.similarity import ALL, Relation, Similarity, similarity
+from core.problem.grouping import by_depth
 from core.problem.loading import load
 from core.suite.find import find
 

@@ -98,11 +98,6 @@ class Result:
         return asdict(self)
 
 
-def known(value: float | None) -> Estimate | None:
-    """A number without an interval."""
-    return None if value is None else Estimate(value)
-
-
 def published_table(
     title: str, head: str, columns: Sequence[str], rows: Mapping[str, Sequence[float]], source: str
 ) -> Table:

@@ -1,10 +1,41 @@
-"""Means with intervals over seeds, paired differences, rank correlation."""
+"""Accuracies and means with their intervals, paired differences, rank correlation."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model achieves on the images of one task."""
+
+    task: str
+    correct: int | None
+    """Right top-1 answers; None where labels are not known."""
+    total: int
+    entropy: float
+    """Mean prediction entropy in nats."""
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers, 0…1."""
+        return None if self.correct is None or not self.total else self.correct / self.total
+
+    @property
+    def ci95(self) -> tuple[float, float] | None:
+        """95 % Wilson score interval of the accuracy."""
+        share, z = self.accuracy, NormalDist().inv_cdf(0.975)
+        if share is None:
+            return None
+        centre, spread = (
+            share + z * z / (2 * self.total),
+            z * math.sqrt(share * (1 - share) / self.total + (z / (2 * self.total)) ** 2),
+        )
+        whole = 1 + z * z / self.total
+        return max(0.0, (centre - spread) / whole), min(1.0, (centre + spread) / whole)
 
 
 @dataclass(frozen=True)

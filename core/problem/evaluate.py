@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from statistics import NormalDist
 
 import torch
 
@@ -17,40 +15,11 @@ from core.files import remember
 from core.objectives.entropy import entropy
 from core.problem.problem import Problem
 from core.progress import Progress
+from core.statistics import Evaluation as Evaluation
 from core.step import Features, Outcome, Weights
 
 MEASURED = 2
 """Counts up when the same files come to other numbers, so that what was remembered before is measured again."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What a set of weights achieves on one split of one task."""
-
-    task: str
-    correct: int | None
-    """Right top-1 answers; None where labels are not known."""
-    total: int
-    entropy: float
-    """Mean prediction entropy in nats."""
-
-    @property
-    def accuracy(self) -> float | None:
-        """Share of right answers, 0…1."""
-        return None if self.correct is None else self.correct / self.total
-
-    @property
-    def ci95(self) -> tuple[float, float] | None:
-        """95 % Wilson score interval of the accuracy."""
-        if self.correct is None:
-            return None
-        share, z = self.correct / self.total, NormalDist().inv_cdf(0.975)
-        centre, spread = (
-            share + z * z / (2 * self.total),
-            z * math.sqrt(share * (1 - share) / self.total + (z / (2 * self.total)) ** 2),
-        )
-        whole = 1 + z * z / self.total
-        return max(0.0, (centre - spread) / whole), min(1.0, (centre + spread) / whole)
 
 
 @dataclass(frozen=True)

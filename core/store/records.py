@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import RowMapping
 
+from core.statistics import Evaluation
 from core.store.execution import Execution
 from core.store.what_if import WhatIf
 
@@ -106,23 +107,13 @@ class StepRecord:
 
 
 @dataclass(frozen=True)
-class EvaluationRecord:
-    """Accuracy of one task after one step."""
+class EvaluationRecord(Evaluation):
+    """The same as stored: after which step, on which split, and whether on every image of it."""
 
     step: int
     split: str
     kind: str
-    task: str
-    correct: int | None
-    """Right answers; None where labels are not known."""
-    total: int
-    entropy: float
     full: bool
-
-    @property
-    def accuracy(self) -> float | None:
-        """Top-1 accuracy as a fraction; None where labels are not known."""
-        return None if self.correct is None or not self.total else self.correct / self.total
 
 
 def run_record(row: RowMapping, report: str | None = None) -> RunRecord:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from core.statistics import Evaluation
 from core.store.faults import Damaged
 from core.store.records import EvaluationRecord, Float32, StepRecord, encode
 from core.store.state import pack, unpack
@@ -20,19 +21,6 @@ if TYPE_CHECKING:
     from core.step import Coefficients, State, Step
 
 _FLOAT32 = np.dtype("<f4")
-
-
-class Evaluated(Protocol):
-    """What the store keeps of an evaluation; `core.problem.evaluate.Evaluation` is one."""
-
-    @property
-    def task(self) -> str: ...
-    @property
-    def correct(self) -> int | None: ...
-    @property
-    def total(self) -> int: ...
-    @property
-    def entropy(self) -> float: ...
 
 
 # Built once: putting a statement together takes longer than running it.
@@ -124,7 +112,7 @@ def totals(connection: Connection, run: int, last: int) -> tuple[float, int]:
 
 
 def add_evaluations(
-    connection: Connection, run: int, step: int, split: str, kind: str, full: bool, found: Iterable[Evaluated]
+    connection: Connection, run: int, step: int, split: str, kind: str, full: bool, found: Iterable[Evaluation]
 ) -> None:
     """Insert or replace evaluations of one step."""
     for evaluation in found:
@@ -139,7 +127,7 @@ def evaluations(connection: Connection, run: int) -> list[EvaluationRecord]:
     query = select(EVALUATIONS).where(EVALUATIONS.c.run == run).order_by(EVALUATIONS.c.number)
     return [
         EvaluationRecord(
-            row.number, row.split, row.kind, row.task, row.correct, row.total, row.entropy, bool(row.complete)
+            row.task, row.correct, row.total, row.entropy, row.number, row.split, row.kind, bool(row.complete)
         )
         for row in connection.execute(query)
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Connection
 
 from core.errors import BadInput, StoreReadOnly, UnknownName
+from core.statistics import Evaluation
 from core.store import recovery
 from core.store import runs as run_rows
 from core.store import state as states
@@ -159,7 +160,7 @@ class Store:
         run_id: str,
         step: int,
         split: str,
-        evaluations: Iterable[step_rows.Evaluated],
+        evaluations: Iterable[Evaluation],
         full: bool,
         kind: str = "merged",
     ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.measures.base import Measure, Subject
 from core.problem.evaluate import evaluate
+from core.statistics import mean
 
 
 class AccuracyAt(Measure):
@@ -22,8 +23,7 @@ class AccuracyAt(Measure):
         steps, seconds, averages = [], [], []
         for record, weights in subject.at(options["steps"]):
             found = [evaluate(subject.problem, weights, task).accuracy for task in subject.problem.tasks]
-            known = [value for value in found if value is not None]
             steps.append(record.number)
             seconds.append(spent[record.number])
-            averages.append(sum(known) / len(known) if known else None)
+            averages.append(mean(found))
         return {"steps": steps, "seconds": seconds, "accuracy": averages}

@@ -13,7 +13,7 @@ from core.studies import published
 from core.studies.base import Study, source, title_of
 from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
-from core.studies.engine.done import Done, at, by_seed, finished, mean_accuracy, over_seeds, places
+from core.studies.engine.done import Done, at, by_seed, finished, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
 from core.studies.engine.scope import Scope
 
@@ -35,7 +35,7 @@ class Accuracy(Study):
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """The table from best to worst, a bar for each method's average, and what it cost."""
         names = [name for (name,) in places(cells, "method") if at(cells, method=name)]
-        average = {name: over_seeds(at(cells, method=name), mean_accuracy) for name in names}
+        average = {name: over_seeds(at(cells, method=name)) for name in names}
         names.sort(key=lambda name: -_mean(average[name]))
         rows = [(title_of(name), at(cells, method=name)) for name in names]
         table = accuracy_table(scope, f"Accuracy on {scope.suite.title}", "Method", rows)
@@ -83,7 +83,7 @@ def _findings(
         found.append(f"{title_of(name)} has no result: {reason}")
     pair = ("adamerging", "task_arithmetic")
     if all(name in names for name in pair):
-        left, right = (by_seed(at(cells, method=name), mean_accuracy) for name in pair)
+        left, right = (by_seed(at(cells, method=name)) for name in pair)
         fixed = next(iter(right.values()), None)
         gains = [value - fixed for value in left.values() if value is not None and fixed is not None]
         if gains:

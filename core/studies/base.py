@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from core import methods
+from core.export.titles import title_of as title_of
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done
 from core.studies.engine.options import StudyOptions
@@ -41,16 +41,10 @@ class Study(ABC):
         """At least a table and a chart, and findings; a pure function that copes with missing cells."""
 
 
-def title_of(method: str) -> str:
-    """A method's title; its name where this installation does not have it."""
-    return methods.get(method).title if method in methods.names() else method.replace("_", " ")
-
-
 LEARNED = ("adamerging", "adamerging_pp")
 """The paper's own methods, which most of its tables are about."""
-EQUAL_SOURCE = "AdaMerging (Yang et al., ICLR 2024), {where}; ViT-B/32 on the paper's eight tasks, not measured here"
 
 
 def source(where: str) -> str:
     """Where a published number comes from."""
-    return EQUAL_SOURCE.format(where=where)
+    return f"AdaMerging (Yang et al., ICLR 2024), {where}; ViT-B/32 on the paper's eight tasks, not measured here"

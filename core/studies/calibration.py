@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core import methods
 from core.export.numbers import percent
 from core.problem.method import Role
-from core.statistics import Estimate
+from core.statistics import Estimate, mean
 from core.studies.base import Study, title_of
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, Metric, at, finished, over_seeds, places
@@ -71,8 +71,7 @@ def _of_task(task: str, key: str) -> Metric:
 def _mean_of(key: str) -> Metric:
     def metric(one: Done) -> float | None:
         tasks = one.measured("calibration").get("tasks", {})
-        values = [float(facts[key]) for facts in tasks.values()]
-        return sum(values) / len(values) if values else None
+        return mean([float(facts[key]) for facts in tasks.values()])
 
     return metric
 

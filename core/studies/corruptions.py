@@ -9,7 +9,7 @@ from core.export.numbers import percent
 from core.statistics import Estimate, mean_of
 from core.studies.base import Study, title_of
 from core.studies.engine.cells import Cell
-from core.studies.engine.done import Done, at, mean_accuracy, over_seeds, places
+from core.studies.engine.done import Done, at, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
 from core.studies.engine.scope import Scope
 
@@ -52,7 +52,7 @@ class Corruptions(Study):
         severities = sorted({one.cell.where["severity"] for one in cells} - {0})
 
         def value(name: str, kind: str, severity: int) -> Estimate | None:
-            return over_seeds(at(cells, method=name, corruption=kind, severity=severity), mean_accuracy)
+            return over_seeds(at(cells, method=name, corruption=kind, severity=severity))
 
         tables, lines, bars, findings = [], [], [], []
         for name in names:

@@ -9,7 +9,7 @@ from core.studies import published
 from core.studies.base import LEARNED, Study, source, title_of
 from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
-from core.studies.engine.done import Done, at, by_seed, mean_accuracy, over_seeds, places
+from core.studies.engine.done import Done, at, by_seed, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series, published_table
 from core.studies.engine.scope import Scope
 from core.studies.engine.texts import signed
@@ -36,11 +36,11 @@ class DataFraction(Study):
             shares = sorted({one.cell.where["fraction"] for one in cells if one.cell.method == name})
             found = {share: at(cells, method=name, fraction=share) for share in shares}
             rows += [(f"{title_of(name)}, {words(share)}", one) for share, one in found.items()]
-            averages = tuple(over_seeds(one, mean_accuracy) for one in found.values())
+            averages = tuple(over_seeds(one) for one in found.values())
             series.append(Series(title_of(name), tuple(shares), averages))
-            whole = by_seed(found.get(1.0, ()), mean_accuracy)
+            whole = by_seed(found.get(1.0, ()))
             for share in shares[:-1]:
-                loss = paired(by_seed(found[share], mean_accuracy), whole)
+                loss = paired(by_seed(found[share]), whole)
                 if loss is not None:
                     findings.append(f"{title_of(name)} with {words(share)}: {signed(loss)} points against all images.")
         told = published.tables()["data_fraction_B32"]

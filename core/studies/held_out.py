@@ -9,7 +9,7 @@ from core.studies import published
 from core.studies.base import LEARNED, Study, source, title_of
 from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
-from core.studies.engine.done import Done, at, by_seed, mean_accuracy, over_seeds, places
+from core.studies.engine.done import Done, at, by_seed, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series, published_table
 from core.studies.engine.scope import Scope
 from core.studies.engine.texts import signed
@@ -36,13 +36,13 @@ class HeldOut(Study):
         for name in names:
             found = {split: at(cells, method=name, adapt_on=split) for split in SPLITS}
             rows += [(f"{title_of(name)}, learned on {split}", one) for split, one in found.items()]
-            gap = paired(*(by_seed(found[split], mean_accuracy) for split in SPLITS))
+            gap = paired(*(by_seed(found[split]) for split in SPLITS))
             if gap is not None:
                 findings.append(f"{title_of(name)}: learning on the test images themselves adds {signed(gap)} points.")
         shown = tuple(title_of(name) for name in names)
         series = tuple(
             Series(f"learned on {split}", shown, tuple(
-                over_seeds(at(cells, method=name, adapt_on=split), mean_accuracy) for name in names))
+                over_seeds(at(cells, method=name, adapt_on=split)) for name in names))
             for split in SPLITS
         )  # fmt: skip
         chart = Chart("Average accuracy by the split that λ is learned on", "bars", "", "average accuracy", series)

@@ -10,7 +10,7 @@ from core.export.numbers import percent
 from core.studies.base import Study, title_of
 from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
-from core.studies.engine.done import Done, at, mean_accuracy, over_seeds, places
+from core.studies.engine.done import Done, at, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series
 from core.studies.engine.scope import Scope
 
@@ -50,7 +50,7 @@ class Optimiser(Study):
             found = {value: at(cells, method=name, setting=setting, value=value) for value in values}
             told = TITLES.get(setting, setting)
             rows += [(f"{title_of(name)}, {told} = {_word(value)}", one) for value, one in found.items()]
-            y = tuple(over_seeds(one, mean_accuracy) for one in found.values())
+            y = tuple(over_seeds(one) for one in found.values())
             numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
             x = tuple(float(value) for value in values) if numeric else tuple(_word(value) for value in values)
             series = Series(title_of(name), x, y)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.studies import published
 from core.studies.base import Study, source, title_of
 from core.studies.engine.cells import Cell
-from core.studies.engine.done import Done, at, mean_accuracy, on_task, over_seeds, places
+from core.studies.engine.done import Done, at, on_task, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
 from core.studies.engine.scope import Scope
 
@@ -34,7 +34,7 @@ class Scale(Study):
         for (name,) in places(cells, "method"):
             values = [value for (value,) in places((c for c in cells if c.cell.method == name), "scale")]
             found = {value: at(cells, method=name, scale=value) for value in values}
-            averages = {value: over_seeds(one, mean_accuracy) for value, one in found.items()}
+            averages = {value: over_seeds(one) for value, one in found.items()}
             series.append(Series(title_of(name), tuple(values), tuple(averages.values())))
             rows = tuple(
                 Row(f"{value:g}", (*(over_seeds(one, on_task(task)) for task in scope.tasks), averages[value]))

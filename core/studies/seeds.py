@@ -9,7 +9,7 @@ from core.statistics import Estimate, paired
 from core.studies.base import Study, title_of
 from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
-from core.studies.engine.done import Done, at, by_seed, mean_accuracy, over_seeds, places
+from core.studies.engine.done import Done, at, by_seed, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
 from core.studies.engine.scope import Scope
 
@@ -34,13 +34,13 @@ class Seeds(Study):
         """Mean, spread and paired difference."""
         names = [name for (name,) in places(cells, "method") if at(cells, method=name)]
         found = {name: at(cells, method=name) for name in names}
-        average = {name: over_seeds(found[name], mean_accuracy) for name in names}
-        reference = by_seed(found.get(REFERENCE, ()), mean_accuracy)
+        average = {name: over_seeds(found[name]) for name in names}
+        reference = by_seed(found.get(REFERENCE, ()))
         rows, findings = [], []
         for name in names:
             values = [value for one in found[name] if (value := one.accuracy()) is not None]
             spread = Estimate(max(values) - min(values)) if values else None
-            gap = paired(by_seed(found[name], mean_accuracy), reference) if name != REFERENCE else None
+            gap = paired(by_seed(found[name]), reference) if name != REFERENCE else None
             numbers, contest = (average[name], spread, gap), found[name][0].contest
             rows.append(Row(title_of(name), numbers, f"{len(values)} seeds", contest))
             if gap is not None and gap.low is not None and gap.high is not None:

@@ -9,7 +9,7 @@ from core.studies import published
 from core.studies.base import LEARNED, Study, source, title_of
 from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
-from core.studies.engine.done import Done, at, by_seed, mean_accuracy, over_seeds, places
+from core.studies.engine.done import Done, at, by_seed, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series, published_table
 from core.studies.engine.scope import Scope
 from core.studies.engine.texts import signed
@@ -38,13 +38,13 @@ class Supervised(Study):
             found = {key: at(cells, method=method, group=group, objective=key) for key in OBJECTIVES}
             name = f"{title_of(method)}, {GROUPS[group]}"
             rows += [(f"{name}, {OBJECTIVES[key]}", one) for key, one in found.items()]
-            gain = paired(*(by_seed(found[key], mean_accuracy) for key in ("cross_entropy", "entropy")))
+            gain = paired(*(by_seed(found[key]) for key in ("cross_entropy", "entropy")))
             if gain is not None:
                 findings.append(f"{name}: labels change the average by {signed(gain)} points.")
         names = tuple(f"{title_of(method)}, {GROUPS[group]}" for method, group in kinds)
         series = tuple(
             Series(words, names, tuple(
-                over_seeds(at(cells, method=m, group=g, objective=key), mean_accuracy) for m, g in kinds))
+                over_seeds(at(cells, method=m, group=g, objective=key)) for m, g in kinds))
             for key, words in OBJECTIVES.items()
         )  # fmt: skip
         chart = Chart("Average accuracy with and without labels", "bars", "", "average accuracy", series)

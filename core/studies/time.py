@@ -8,7 +8,7 @@ from core.statistics import Estimate, estimate
 from core.studies import published
 from core.studies.base import LEARNED, Study, source, title_of
 from core.studies.engine.cells import Cell
-from core.studies.engine.done import Done, at, finished, mean_accuracy, over_seeds
+from core.studies.engine.done import Done, at, finished, over_seeds
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
 from core.studies.engine.scope import Scope
 
@@ -42,7 +42,7 @@ class Time(Study):
             ways = [one.measured("accuracy_at") for one in found]
             if not all(way.get("steps") for way in ways):
                 seconds = over_seeds(found, lambda one: (one.report or {}).get("seconds"))
-                accuracy = over_seeds(found, mean_accuracy)
+                accuracy = over_seeds(found)
                 series.append(Series(title_of(name), (seconds.mean if seconds else 0.0,), (accuracy,)))
                 rows.append(Row(title_of(name), (seconds, accuracy), contest=found[0].contest))
                 continue

@@ -9,7 +9,7 @@ from core.statistics import paired
 from core.studies import published
 from core.studies.base import Study, source, title_of
 from core.studies.engine.cells import Cell
-from core.studies.engine.done import Done, Metric, finished, mean_accuracy, over_seeds
+from core.studies.engine.done import Done, Metric, finished, over_seeds
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
 from core.studies.engine.scope import Scope
 from core.studies.engine.texts import signed
@@ -48,7 +48,7 @@ class Unseen(Study):
             if not found:
                 continue
             name = title_of(kind[0]) + (f", learned on {kind[1]}" if kind[1] else "")
-            values = [over_seeds(found, metric) for metric in (mean_accuracy, _unseen, _base_unseen)]
+            values = [over_seeds(found, metric) for metric in (Done.accuracy, _unseen, _base_unseen)]
             rows.append(Row(name, tuple(values), f"{len(found)} runs", found[0].contest))
             shown.append(name)
             seen.append(values[0])
@@ -88,7 +88,7 @@ def _unseen(one: Done) -> float | None:
 
 
 def _base_unseen(one: Done) -> float | None:
-    return one.reference("base", one.cell.unseen)
+    return one.accuracy(one.cell.unseen, of="base_accuracy")
 
 
 def _by_run(cells: Sequence[Done], metric: Metric) -> dict[int, float | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from core.studies.engine.done import Done, mean_accuracy, on_task, over_seeds
+from core.studies.engine.done import Done, on_task, over_seeds
 from core.studies.engine.result import Column, Row, Table
 from core.studies.engine.scope import Scope
 
@@ -16,7 +16,7 @@ def accuracy_table(scope: Scope, title: str, head: str, rows: Iterable[tuple[str
         if not cells:
             continue
         values = [over_seeds(cells, on_task(task)) for task in scope.tasks]
-        average = over_seeds(cells, mean_accuracy)
+        average = over_seeds(cells)
         lines.append(Row(label, (*values, average), note_of(cells), cells[0].contest))
     columns = (*(Column(scope.titles[task]) for task in scope.tasks), Column("Average"))
     return Table(title, head, columns, tuple(lines))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.export.results import contest, form_of, needs_of
-from core.statistics import Estimate, estimate
+from core.statistics import Estimate, estimate, mean
 from core.studies.engine.cells import Cell
 
 
@@ -27,10 +27,14 @@ class Done:
         form = form_of(self.cell.method, self.report or {})
         return contest(form, needs_of(self.cell.method, self.cell.settings))
 
-    def accuracy(self, tasks: Sequence[str] | None = None) -> float | None:
-        """Mean accuracy over `tasks`, by default those that were merged; None unless all of them are known."""
-        found = self._values("accuracy", tasks if tasks is not None else self.cell.tasks)
-        return sum(found) / len(found) if found else None
+    def accuracy(self, tasks: Sequence[str] | None = None, of: str = "accuracy") -> float | None:
+        """Mean accuracy over `tasks`, by default those that were merged; None unless all of them are known.
+
+        `of`: another accuracy on the same images that the report has, such as `base_accuracy`.
+        """
+        by_task = {task["name"]: task for task in (self.report or {}).get("tasks", [])}
+        found = [by_task.get(name, {}).get(of) for name in (self.cell.tasks if tasks is None else tasks)]
+        return None if None in found else mean(found)
 
     def normalised(self) -> float | None:
         """Mean of accuracy divided by the expert's accuracy, over the merged tasks."""
@@ -40,16 +44,6 @@ class Done:
         """What a measure found; empty where the run is not done."""
         found: dict[str, Any] = (self.report or {}).get("measured", {}).get(name, {})
         return found
-
-    def reference(self, kind: str, tasks: Sequence[str] | None = None) -> float | None:
-        """Mean accuracy of `base` or `expert` on the same images."""
-        found = self._values(f"{kind}_accuracy", tasks if tasks is not None else self.cell.tasks)
-        return sum(found) / len(found) if found else None
-
-    def _values(self, key: str, tasks: Sequence[str]) -> list[float]:
-        by_task = {task["name"]: task for task in (self.report or {}).get("tasks", [])}
-        found = [by_task.get(name, {}).get(key) for name in tasks]
-        return [value for value in found if value is not None] if None not in found else []
 
 
 Metric = Callable[[Done], float | None]
@@ -74,19 +68,14 @@ def places(cells: Iterable[Done], *names: str) -> list[tuple[Any, ...]]:
     return list(dict.fromkeys(tuple(one.cell.where.get(name) for name in names) for one in cells))
 
 
-def over_seeds(cells: Sequence[Done], metric: Metric) -> Estimate | None:
-    """Mean and interval of a metric over seeds."""
+def over_seeds(cells: Sequence[Done], metric: Metric = Done.accuracy) -> Estimate | None:
+    """Mean and interval of a metric over seeds; by default of the average accuracy over the merged tasks."""
     return estimate([metric(one) for one in cells])
 
 
-def by_seed(cells: Iterable[Done], metric: Metric) -> dict[int, float | None]:
-    """Seed -> metric, for paired differences."""
-    return {one.cell.seed: metric(one) for one in cells}
-
-
-def mean_accuracy(one: Done) -> float | None:
-    """Average accuracy over the merged tasks."""
-    return one.accuracy()
+def by_seed(cells: Iterable[Done]) -> dict[int, float | None]:
+    """Seed -> average accuracy over the merged tasks, for paired differences."""
+    return {one.cell.seed: one.accuracy() for one in cells}
 
 
 def on_task(task: str) -> Metric:

@@ -8,9 +8,8 @@ from typing import Any
 
 import open_clip
 
-from core.checkpoints.layouts import VISUAL
 from core.checkpoints.source import TensorEntry
-from core.encoders.models import architecture, build
+from core.encoders.models import VISUAL, architecture, build
 from core.errors import BadSuite, UnknownName
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]

@@ -10,10 +10,8 @@ from enum import StrEnum
 from core.checkpoints import hugging_face
 from core.checkpoints.recipes import TensorRecipe
 from core.checkpoints.source import TensorEntry
+from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint
-
-VISUAL = "visual."
-"""Prefix of the image encoder in an open_clip state dict."""
 
 
 class Kind(StrEnum):

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from core.checkpoints import lora
 from core.checkpoints.differences import differences, not_finite, spoiled, told
-from core.checkpoints.layouts import VISUAL, Kind
+from core.checkpoints.layouts import Kind
 from core.checkpoints.opening import Opened, open_checkpoint
+from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint
 
 

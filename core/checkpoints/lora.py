@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from core.checkpoints import hugging_face
-from core.checkpoints.layouts import VISUAL
 from core.checkpoints.opening import Opened
+from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint
 
 FACTOR = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<which>[AB])(?:\.\w+)?\.weight")

@@ -12,9 +12,9 @@ from core.cli.output import print_json, print_table
 from core.cli.progress import shown
 from core.errors import BadInput, UnknownName
 from core.export.numbers import interval, number, percent
+from core.statistics import Evaluation, mean
 
 if TYPE_CHECKING:
-    from core.problem.evaluate import Evaluation
     from core.problem.problem import Problem
     from core.step import Weights
 
@@ -40,7 +40,11 @@ def evaluate(
     needed = [*subset, expert] if subset and expert and expert not in subset else subset
     problem = loading.load(file, needed, device, precision)
     chosen, subject = _weights(problem, weights, expert)
-    found = _measure(problem, chosen, subset or [*problem.tasks, *problem.unseen])
+    from core.problem.evaluate import evaluate_everywhere
+    from core.step import Outcome
+
+    with shown() as progress:
+        found = evaluate_everywhere(problem, Outcome.of(chosen), progress, subset)
     report = _report(file.name, subject, problem, found)
     if as_json:
         print_json(report)
@@ -58,22 +62,7 @@ def _weights(problem: Problem, path: Path | None, expert: str | None) -> tuple[W
     return problem.task_vectors.base, "base"
 
 
-def _measure(problem: Problem, weights: Weights, tasks: list[str]) -> list[Evaluation]:
-    from core.problem.evaluate import evaluate as measure
-
-    found = []
-    with shown() as progress:
-        progress.start("Evaluating", len(tasks))
-        for task in tasks:
-            found.append(measure(problem, weights, task))
-            progress.advance()
-        progress.finish()
-    return found
-
-
 def _report(suite: str, subject: str, problem: Problem, found: list[Evaluation]) -> dict[str, Any]:
-    from core.statistics import mean
-
     rows = [
         {
             "name": item.task,

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,6 @@ class Architecture:
         """Height of the encoder's input, in pixels."""
         return self.input_size[0]
 
-    def preprocessed(self, **changes: Any) -> Architecture:
-        """The same with another `mean`, `std`, `interpolation`, `resize_mode` or `tokenizer`."""
-        return replace(self, **changes)
-
 
 def architecture(name: str, file: Path | None = None) -> Architecture:
     """The architecture called `name`: an open_clip model name, or the JSON configuration in `file`.
@@ -83,8 +79,10 @@ def architecture(name: str, file: Path | None = None) -> Architecture:
             f"`{file}` should be a JSON file with embed_dim, vision_cfg and text_cfg (an open_clip configuration). "
             f"Found: {error}."
         ) from None
-    usual = {key: tuple(taken[key]) if key in ("mean", "std") else taken[key] for key in _INPUT if taken.get(key)}
-    return Architecture(name, _self_contained(name, config)).preprocessed(**usual)
+    usual: dict[str, Any] = {
+        key: tuple(taken[key]) if key in ("mean", "std") else taken[key] for key in _INPUT if taken.get(key)
+    }
+    return Architecture(name, _self_contained(name, config), **usual)
 
 
 def _self_contained(name: str, config: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -62,9 +63,11 @@ def evaluate_outcome(
     return evaluate(problem, outcome.weights_for(task), task, split, features=features, progress=progress)
 
 
-def evaluate_everywhere(problem: Problem, outcome: Outcome, progress: Progress) -> list[Evaluation]:
-    """Evaluate what a method made on all test images of every task, those without expert last."""
-    tasks = (*problem.tasks, *problem.unseen)
+def evaluate_everywhere(
+    problem: Problem, outcome: Outcome, progress: Progress, tasks: Sequence[str] | None = None
+) -> list[Evaluation]:
+    """Evaluate what a method made on all test images of `tasks`; None: of all, those without expert last."""
+    tasks = tasks or (*problem.tasks, *problem.unseen)
     found = []
     progress.start("Evaluating", sum(len(problem.split(task, "test")) for task in tasks))
     for place, task in enumerate(tasks, 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from core.checkpoints import load_checkpoint
+from core.checkpoints import differences, load_checkpoint
 from core.encoders.models import VISUAL, Architecture, build
 from core.encoders.tokenizers import identity, tokenizer
 from core.errors import BadCheckpoint
@@ -69,20 +69,14 @@ def _normalised(x: Tensor) -> Tensor:
 
 def _load_text_tower(arch: Architecture, weights: Path) -> nn.Module:
     model = build(arch)
-    tensors = {name: tensor.float() for name, tensor in load_checkpoint(weights, skip=VISUAL).tensors.items()}
-    wanted = {name for name in model.state_dict() if not name.startswith(VISUAL)}
-    _require(weights, missing=wanted - set(tensors), kind="text tower")
-    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    wrong = {name for name in wanted if shapes[name] != tuple(tensors[name].shape)}
-    _require(weights, missing=wrong, kind="text tower of this architecture")
-    model.load_state_dict({name: tensors[name] for name in wanted}, strict=False)
+    wanted = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(VISUAL)}
+    found = load_checkpoint(weights, skip=VISUAL).tensors
+    tensors = {name: found[name].float() for name in wanted if name in found}
+    if wrong := differences(wanted, tensors, sorted(wanted), cast=True):
+        raise BadCheckpoint(
+            f"`{weights.name}` has no complete text tower of this architecture, which is needed to build the heads: "
+            f"{'; '.join(map(str, wrong[:4]))}{'; …' if len(wrong) > 4 else ''}. Give a base that includes it."
+        )
+    model.load_state_dict(tensors, strict=False)
     del model.visual  # The heads don't need it, and it may be large.
     return model
-
-
-def _require(weights: Path, missing: Iterable[str], kind: str) -> None:
-    if names := sorted(missing):
-        raise BadCheckpoint(
-            f"`{weights.name}` has no complete {kind}, which is needed to build the heads: {len(names)} tensors are "
-            f"missing or of another shape ({', '.join(names[:4])}…). Give a base that includes the text tower."
-        )

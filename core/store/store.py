@@ -275,17 +275,14 @@ class Store:
         migrate(self._database)
         if moved is not None:
             saved, lost = recovery.salvage(moved, self._database)
-            self._notice(
+            self.notices += (
                 f"The database of runs was damaged ({wrong}) and is kept in {moved.parent}. {saved} runs could "
-                f"be read and are here; {lost} could not."
+                f"be read and are here; {lost} could not.",
             )
+            log.warning("%s", self.notices[-1])
         with self._database.writing() as connection:
             run_rows.interrupt_active(connection)
         self._artefacts.sweep()
-
-    def _notice(self, text: str) -> None:
-        self.notices += (text,)
-        log.warning("%s", text)
 
 
 def _check_status(status: str) -> None:

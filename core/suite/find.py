@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ class SuiteFile:
         name, changes = self.entry.base.arch, self.entry.base.preprocess.model_dump(exclude_none=True)
         if self.entry.base.tokenizer is not None:
             changes["tokenizer"] = self.resolve(self.entry.base.tokenizer)
-        return architecture(name, self.resolve(name) if name.endswith(".json") else None).preprocessed(**changes)
+        return replace(architecture(name, self.resolve(name) if name.endswith(".json") else None), **changes)
 
     def missing(self) -> list[str]:
         """One line for each file that the suite names and that is not there."""

@@ -10,7 +10,6 @@ from core.cli.stores import command
 from core.errors import MergescopeError
 
 if TYPE_CHECKING:
-    from core.problem.method import Method
     from core.problem.problem import Problem
     from core.progress import Progress
     from core.runs.spec import RunSpec
@@ -31,7 +30,7 @@ def finished_or_run(
     if known is not None and known.report is not None:
         return known.id, known.report, True
     run_id = known.id if known is not None else spec.create(store)
-    return run_id, _execute(store, run_id, problem, spec.method, spec.settings, progress, kept), False
+    return run_id, _execute(store, run_id, problem, spec, progress, kept), False
 
 
 def resume(store: Store, run_id: str) -> dict[str, Any]:
@@ -39,23 +38,16 @@ def resume(store: Store, run_id: str) -> dict[str, Any]:
     from core.runs import runner
 
     with shown() as progress:
-        problem, method, settings = runner.reopen(store.run(run_id), progress)
-        return _execute(store, run_id, problem, method, settings, progress, kept=True)
+        return _execute(store, run_id, *runner.reopen(store.run(run_id), progress), progress, kept=True)
 
 
 def _execute(
-    store: Store,
-    run_id: str,
-    problem: Problem,
-    method: Method,
-    settings: MethodSettings,
-    progress: Progress,
-    kept: bool,
+    store: Store, run_id: str, problem: Problem, spec: RunSpec, progress: Progress, kept: bool
 ) -> dict[str, Any]:
     from core.runs import runner
 
     try:
-        return runner.execute(store, run_id, problem, method, settings, progress=progress)
+        return runner.execute(store, run_id, problem, spec, progress=progress)
     except KeyboardInterrupt:
         hint = f"Go on with `{command(store, 'resume', run_id)}`." if kept else "The run was not kept."
         raise Interrupted(f"Interrupted. {hint}") from None

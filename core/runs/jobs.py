@@ -125,14 +125,11 @@ class Jobs:
         record = store.run(run_id)
         with runner.noted(store, run_id, control):
             control.tick()
-            problem, method, settings = runner.reopen(record, progress, self._load, suite)
-            every = record.execution.evaluate_every
+            problem, spec = runner.reopen(record, progress, self._load, suite)
             if not record.hashes:
-                spec = RunSpec.of(problem, method, settings, evaluate_every=every)
+                spec = RunSpec.of(problem, spec.method, spec.settings, evaluate_every=spec.execution.evaluate_every)
                 store.describe(run_id, hashes=dict(spec.hashes), execution=spec.execution.plain())
-        runner.execute(
-            store, run_id, problem, method, settings, control=control, evaluate_every=every, progress=progress
-        )
+        runner.execute(store, run_id, problem, spec, control=control, progress=progress)
 
     def _active(self, run_id: str) -> Work[None]:
         work = self.worker.find(_KIND, run_id)

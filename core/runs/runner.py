@@ -15,12 +15,10 @@ from core.control import Control
 from core.errors import BadInput, Cancelled, told
 from core.problem import loading
 from core.problem.memory import forget_peak, give_back
-from core.problem.method import Method
 from core.problem.problem import Problem
 from core.progress import Progress
 from core.runs.session import Session
 from core.runs.spec import RunSpec
-from core.settings import MethodSettings
 from core.step import Step
 from core.store import CannotWrite, RunRecord, Store
 from core.suite.find import SuiteFile, find
@@ -33,9 +31,9 @@ def reopen(
     progress: Progress | None = None,
     load: Callable[..., Problem] = loading.load,
     suite: SuiteFile | None = None,
-) -> tuple[Problem, Method, MethodSettings]:
-    """Load what a stored run works on, the way it was loaded at first, so that it can go on; `suite`: its suite where
-    the caller has it.
+) -> tuple[Problem, RunSpec]:
+    """What a stored run works on, loaded the way it was at first, and what the run is, so that it can go on; `suite`:
+    its suite where the caller has it.
 
     Raises `BadInput` for a run that has nothing to go on with.
     """
@@ -47,19 +45,16 @@ def reopen(
         **{name: value for name in ("device", "precision", "deltas", "micro_batch") if (value := getattr(how, name))},
         progress=progress,
     )
-    return spec.part(problem), spec.method, spec.settings
+    return spec.part(problem), spec
 
 
 def execute(
     store: Store,
     run_id: str,
     problem: Problem,
-    method: Method,
-    settings: MethodSettings,
+    spec: RunSpec,
     *,
     control: Control | None = None,
-    evaluate_every: int = 0,
-    evaluate_limit: int = 128,
     on_step: Callable[[Step], None] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -74,16 +69,15 @@ def execute(
     with noted(store, run_id, control):
         state = store.last_state(run_id)
         if state is not None or record.steps_done:
-            RunSpec.stored(record, method).require(run_id, problem, method, settings)
+            RunSpec.stored(record, spec.method).require(run_id, problem, spec)
             _note_version(store, record, problem)
         store.rewind(run_id)
         store.set_status(run_id, "running")
         give_back()
         forget_peak()
         with _as_before(record, problem), _ticking(store, run_id, problem, control):
-            session = Session(store, run_id, problem, control, progress or Progress(), on_step)
-            outcome = session.steps(method, settings, state, evaluate_every, evaluate_limit)
-            return session.conclude(outcome, method, settings)
+            session = Session(store, run_id, problem, spec, control, progress or Progress(), on_step)
+            return session.conclude(session.steps(state))
 
 
 def require_resumable(record: RunRecord) -> None:

@@ -18,16 +18,17 @@ from core.export.report import build
 from core.export.weights import export_model, metadata
 from core.problem.evaluate import evaluate, evaluate_everywhere, references
 from core.problem.memory import peak_memory_mb
-from core.problem.method import Method
 from core.problem.problem import Problem
 from core.progress import Progress
-from core.settings import MethodSettings
+from core.runs.spec import RunSpec
 from core.step import Form, Outcome, State, Step
 from core.store import RunRecord, Store
 from core.suite.find import find
 
 MERGED = "merged.safetensors"
 """The artefact with the merged model, where a method makes a single one."""
+SAMPLE = 128
+"""Images of each task that accuracy on the way is measured on."""
 
 
 class Session:
@@ -38,27 +39,21 @@ class Session:
         store: Store,
         run_id: str,
         problem: Problem,
+        spec: RunSpec,
         control: Control,
         progress: Progress,
         on_step: Callable[[Step], None] | None,
     ) -> None:
-        self._store, self._id, self._problem = store, run_id, problem
+        self._store, self._id, self._problem, self._spec = store, run_id, problem, spec
         self._control, self._progress, self._on_step = control, progress, on_step
         self._micro_batch = problem.micro_batch
 
-    def steps(
-        self,
-        method: Method,
-        settings: MethodSettings,
-        state: tuple[int, State] | None,
-        evaluate_every: int,
-        evaluate_limit: int,
-    ) -> Outcome:
+    def steps(self, state: tuple[int, State] | None) -> Outcome:
         """Record every step the method yields; returns what it made."""
         done, resume = state if state is not None else (0, None)
-        outcome = None
-        self._counting(method, settings, done)
-        with closing(cast("Any", method.steps(self._problem, settings, resume))) as generator:
+        outcome, method, every = None, self._spec.method, self._spec.execution.evaluate_every
+        self._counting(done)
+        with closing(cast("Any", method.steps(self._problem, self._spec.settings, resume))) as generator:
             while (step := self._next(generator)) is not None:
                 self._store.record(self._id, step)
                 self._note_micro_batch()
@@ -66,15 +61,15 @@ class Session:
                     self._on_step(step)
                 self._progress.advance(step.number - done)
                 done, outcome = step.number, step.outcome or outcome
-                if evaluate_every and step.number % evaluate_every == 0 and step.outcome is None:
-                    self._sample(step, evaluate_limit)
-                    self._counting(method, settings, done)
+                if every and step.number % every == 0 and step.outcome is None:
+                    self._sample(step)
+                    self._counting(done)
         self._progress.finish()
         if outcome is None:
             raise RuntimeError(f"method {method.name} ended without an outcome")
         return outcome
 
-    def conclude(self, outcome: Outcome, method: Method, settings: MethodSettings) -> dict[str, Any]:
+    def conclude(self, outcome: Outcome) -> dict[str, Any]:
         """Evaluate on every image of the test split, store the merged model, then the report."""
         store, run_id, problem = self._store, self._id, self._problem
         known = references(problem, progress=self._progress)
@@ -90,19 +85,17 @@ class Session:
         steps[-1:] = store.steps(run_id, since=record.steps_done - 1)
         report = build(record, steps, found, known, peak_memory_mb(), outcome.form.value)
         report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
-        report |= self._measured(record, outcome, method, settings)
+        report |= self._measured(record, outcome)
         store.finish(run_id, report)
         return report
 
-    def _measured(
-        self, record: RunRecord, outcome: Outcome, method: Method, settings: MethodSettings
-    ) -> dict[str, Any]:
+    def _measured(self, record: RunRecord, outcome: Outcome) -> dict[str, Any]:
         """What the run was asked to measure beside accuracy, by measure."""
         wanted = record.execution.measures
         if not wanted:
             return {}
-        steps = partial(self._store.steps, self._id)
-        subject = measures.Subject(self._problem, method, settings, outcome, record.groups, steps)
+        spec, steps = self._spec, partial(self._store.steps, self._id)
+        subject = measures.Subject(self._problem, spec.method, spec.settings, outcome, record.groups, steps)
         return {"measured": {one["name"]: measures.get(one["name"]).measure(subject, one) for one in wanted}}
 
     def _next(self, generator: Any) -> Step | None:
@@ -117,17 +110,17 @@ class Session:
         _require_finite(step)
         return replace(step, seconds=max(0.0, (step.seconds or elapsed) - paused))
 
-    def _counting(self, method: Method, settings: MethodSettings, done: int) -> None:
-        self._progress.start(method.title, method.total_steps(settings) or None)
+    def _counting(self, done: int) -> None:
+        self._progress.start(self._spec.method.title, self._spec.method.total_steps(self._spec.settings) or None)
         self._progress.advance(done)
 
-    def _sample(self, step: Step, limit: int) -> None:
+    def _sample(self, step: Step) -> None:
         if step.weights is None:
             return
         problem, weights = self._problem, step.weights()
-        images = sum(min(limit, len(problem.split(task, "test"))) for task in problem.tasks)
+        images = sum(min(SAMPLE, len(problem.split(task, "test"))) for task in problem.tasks)
         self._progress.start("Measuring accuracy on a sample, image", images)
-        found = [evaluate(problem, weights, task, limit=limit, progress=self._progress) for task in problem.tasks]
+        found = [evaluate(problem, weights, task, limit=SAMPLE, progress=self._progress) for task in problem.tasks]
         self._progress.finish()
         self._store.add_evaluation(self._id, step.number, "test", found, full=False)
 

@@ -153,9 +153,9 @@ class RunSpec:
         found = [one for one in listed if one.status not in ACTIVE and _key(one) == self.key]
         return next((record for record in found if record.status == "done"), next(iter(found), None))
 
-    def require(self, run_id: str, problem: Problem, method: Method, settings: MethodSettings) -> None:
+    def require(self, run_id: str, problem: Problem, other: RunSpec) -> None:
         """Raise `BadInput` where the run would go on with something else than it began with."""
-        found = RunSpec.of(problem, method, settings, measures=self.execution.measures).identity()
+        found = RunSpec.of(problem, other.method, other.settings, measures=self.execution.measures).identity()
         for name, value in self.identity().items():
             if name not in _MAY_CHANGE and found.get(name) != value:
                 raise BadInput(

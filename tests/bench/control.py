@@ -62,7 +62,7 @@ def measure(suite: str, precision: str, times: int, folder: Path) -> dict[str, A
 
         def work() -> None:
             with contextlib.suppress(Cancelled):
-                runner.execute(store, run_id, problem, method, settings, control=control)
+                runner.execute(store, run_id, problem, RunSpec.of(problem, method, settings), control=control)
 
         thread = threading.Thread(target=work)
         thread.start()

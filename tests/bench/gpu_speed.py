@@ -167,7 +167,13 @@ def stored_run(name: str, device: str, steps: int, folder: Path) -> dict[str, An
     with Store.open(folder) as store:
         run_id = RunSpec.of(problem, method, settings).create(store)
         begin = time.perf_counter()
-        runner.execute(store, run_id, problem, method, settings, on_step=lambda _: at.append(time.perf_counter()))
+        runner.execute(
+            store,
+            run_id,
+            problem,
+            RunSpec.of(problem, method, settings),
+            on_step=lambda _: at.append(time.perf_counter()),
+        )
         whole = time.perf_counter() - begin
         learning = sum(record.seconds for record in store.steps(run_id))
     loop = {"seconds_of_the_loop": round(at[-1] - at[0], 3), "seconds_of_its_steps": round(learning, 3)}

@@ -83,10 +83,11 @@ def child(order: str, folder: Path, what: list[str], point: str, count: int) -> 
         problem = loading.load(find(what[0]), device="cpu", precision="float32")
         method = methods.get("adamerging")
         settings = method.Settings(steps=int(what[1]), batch=4, lr=0.02)
-        run_id = RunSpec.of(problem, method, settings, origin=what[0]).create(store)
+        spec = RunSpec.of(problem, method, settings, origin=what[0])
+        run_id = spec.create(store)
     else:
         run_id = what[0]
-        problem, method, settings = runner.reopen(store.run(run_id))
+        problem, spec = runner.reopen(store.run(run_id))
     say("id", run_id)
     arm(point, count, store)
 
@@ -98,7 +99,7 @@ def child(order: str, folder: Path, what: list[str], point: str, count: int) -> 
         if point == "linger" and len(acknowledged) > count:
             time.sleep(600)
 
-    runner.execute(store, run_id, problem, method, settings, on_step=acknowledge)
+    runner.execute(store, run_id, problem, spec, on_step=acknowledge)
     store.close()
     say("end")
 

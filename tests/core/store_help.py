@@ -104,7 +104,7 @@ class Chain(Method[ChainSettings]):
         )
 
 
-def start(store: Store, problem: Problem, **settings: Any) -> tuple[str, Chain, ChainSettings]:
+def start(store: Store, problem: Problem, **settings: Any) -> tuple[str, RunSpec]:
     """A queued run of `Chain`."""
-    method, chosen = Chain(), ChainSettings(**settings)
-    return RunSpec.of(problem, method, chosen).create(store), method, chosen
+    spec = RunSpec.of(problem, Chain(), ChainSettings(**settings))
+    return spec.create(store), spec

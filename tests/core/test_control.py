@@ -36,7 +36,7 @@ def problem(problem32: Problem) -> Problem:
 
 
 def test_pausing_is_seen_in_the_store_and_takes_no_time_of_the_run(store: Store, problem: Problem) -> None:
-    run_id, method, settings = start(store, problem, steps=5)
+    run_id, spec = start(store, problem, steps=5)
     control = Control()
     done = threading.Event()
 
@@ -45,7 +45,7 @@ def test_pausing_is_seen_in_the_store_and_takes_no_time_of_the_run(store: Store,
             control.pause()
 
     def work() -> None:
-        runner.execute(store, run_id, problem, method, settings, control=control, on_step=pause)
+        runner.execute(store, run_id, problem, spec, control=control, on_step=pause)
         done.set()
 
     thread = threading.Thread(target=work)
@@ -64,13 +64,13 @@ def test_pausing_is_seen_in_the_store_and_takes_no_time_of_the_run(store: Store,
 
 
 def test_a_paused_run_can_be_cancelled(store: Store, problem: Problem) -> None:
-    run_id, method, settings = start(store, problem)
+    run_id, spec = start(store, problem)
     control = Control()
     control.pause()
     timer = threading.Timer(0.2, control.cancel)
     timer.start()
     with pytest.raises(Cancelled):
-        runner.execute(store, run_id, problem, method, settings, control=control)
+        runner.execute(store, run_id, problem, spec, control=control)
     timer.join()
     assert store.run(run_id).status == "cancelled"
 
@@ -102,6 +102,6 @@ def test_seconds_do_not_follow_the_clock_of_the_wall(
     jumps = itertools.cycle([4e9, 0.0, -4e9])
     monkeypatch.setattr(time, "time", lambda: next(jumps))
     method, settings = methods.get("average"), MethodSettings()
-    run_id = RunSpec.of(problem, method, settings).create(store)
-    report = runner.execute(store, run_id, problem, method, settings)
+    spec = RunSpec.of(problem, method, settings)
+    report = runner.execute(store, spec.create(store), problem, spec)
     assert 0 < report["seconds"] < 60

@@ -84,8 +84,8 @@ def test_a_run_is_cancelled_resumed_stored_and_changed(store: Store, on_cuda: Pr
 
     run_id = RunSpec.of(on_cuda, method, settings).create(store)
     with pytest.raises(Cancelled):
-        runner.execute(store, run_id, on_cuda, method, settings, on_step=stop)
-    report = runner.execute(store, run_id, on_cuda, method, settings)
+        runner.execute(store, run_id, on_cuda, RunSpec.of(on_cuda, method, settings), on_step=stop)
+    report = runner.execute(store, run_id, on_cuda, RunSpec.of(on_cuda, method, settings))
     assert store.run(run_id).execution.device == "cuda"
     assert report["steps"] == 4
     outcome = run("adamerging", problem64)[-1].outcome

@@ -47,13 +47,16 @@ class Parts:
     def finish(self) -> None: ...
 
 
-def test_a_run_counts_the_images_it_evaluates(tmp_path: Path, problem32: Problem) -> None:
+def test_a_run_counts_the_images_it_evaluates(
+    tmp_path: Path, problem32: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     problem, told, images = dataclasses.replace(problem32, micro_batch=5), Parts(), SPLITS["test"]
     with Store.open(tmp_path / "runs") as store:
         method = methods.get("adamerging")
         settings = parse(method.Settings, {"steps": 4, "batch": 4}, method.name)
-        run_id = RunSpec.of(problem, method, settings).create(store)
-        runner.execute(store, run_id, problem, method, settings, evaluate_every=2, evaluate_limit=10, progress=told)
+        spec = RunSpec.of(problem, method, settings, evaluate_every=2)
+        monkeypatch.setattr(session, "SAMPLE", 10)
+        runner.execute(store, spec.create(store), problem, spec, progress=told)
     counted = [piece for piece in told.pieces if piece[0] != method.title]
     sampled = ("Measuring accuracy on a sample, image", 3 * 10, 3 * 10)
     assert counted.count(sampled) == 2

@@ -69,7 +69,7 @@ def test_a_run_leaves_a_model_that_says_where_it_comes_from(
     settings = method.Settings(steps=2, batch=4)
     with Store.open(tmp_path) as store:
         run_id = RunSpec.of(problem32, method, settings, origin=str(tiny_suite)).create(store)
-        runner.execute(store, run_id, problem32, method, settings)
+        runner.execute(store, run_id, problem32, RunSpec.of(problem32, method, settings))
         path = store.artefact(run_id, "merged.safetensors")
         with safe_open(path, "np") as file:
             found, names = file.metadata(), set(file.keys())

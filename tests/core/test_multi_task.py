@@ -185,7 +185,7 @@ def test_a_large_state_is_kept_in_a_file_and_removed_when_the_run_is_done(
     chosen = settings("multi_task", keep_every=2, steps=6)
     with Store.open(tmp_path / "runs") as store:
         whole = RunSpec.of(problem32, method, chosen, origin=str(tiny_suite)).create(store)
-        expected = runner.execute(store, whole, problem32, method, chosen)
+        expected = runner.execute(store, whole, problem32, RunSpec.of(problem32, method, chosen))
         run_id, control = RunSpec.of(problem32, method, chosen, origin=str(tiny_suite)).create(store), Control()
 
         def stop(step: Any) -> None:
@@ -193,14 +193,16 @@ def test_a_large_state_is_kept_in_a_file_and_removed_when_the_run_is_done(
                 control.cancel()
 
         with pytest.raises(Cancelled):
-            runner.execute(store, run_id, problem32, method, chosen, control=control, on_step=stop)
+            runner.execute(
+                store, run_id, problem32, RunSpec.of(problem32, method, chosen), control=control, on_step=stop
+            )
         folder = store.artefact(run_id, "x").parent
         assert [file.name for file in folder.iterdir()] == ["state-4.safetensors"]
         state = store.last_state(run_id)
         assert state is not None
         assert state[0] == 4
         assert not store.artefacts(run_id)
-        report = runner.execute(store, run_id, problem32, method, chosen)
+        report = runner.execute(store, run_id, problem32, RunSpec.of(problem32, method, chosen))
         assert [task["accuracy"] for task in report["tasks"]] == [task["accuracy"] for task in expected["tasks"]]
         assert {file.name for file in folder.iterdir()} == {"merged.safetensors"}
 

@@ -36,10 +36,12 @@ def test_another_pytorch_is_noted_with_the_step_it_took_over_at(
     with Store.open(tmp_path) as store, caplog.at_level(logging.WARNING):
         run_id = RunSpec.of(problem32, method, settings, origin=str(tiny_suite)).create(store)
         with pytest.raises(Cancelled):
-            runner.execute(store, run_id, problem32, method, settings, control=control, on_step=stop)
+            runner.execute(
+                store, run_id, problem32, RunSpec.of(problem32, method, settings), control=control, on_step=stop
+            )
         here = problem32.execution["torch"]
         store.describe(run_id, execution=store.run(run_id).execution.plain() | {"torch": "1.0"})
-        runner.execute(store, run_id, problem32, method, settings)
+        runner.execute(store, run_id, problem32, RunSpec.of(problem32, method, settings))
         found = store.run(run_id)
         assert (found.status, found.steps_done) == ("done", 6)
         assert found.execution.resumed_with == ({"after_step": 3, "torch": here},)
@@ -61,14 +63,15 @@ def test_a_run_of_before_a_setting_goes_on_as_it_began(problem32: Problem, tiny_
                     control.cancel()
 
             with contextlib.suppress(Cancelled):
-                runner.execute(store, run_id, problem32, method, settings, control=control, on_step=stop)
+                runner.execute(
+                    store, run_id, problem32, RunSpec.of(problem32, method, settings), control=control, on_step=stop
+                )
             return run_id, dict(store.run(run_id).settings)
 
         whole, other = finish(None, score="cosine")[0], finish(None)[0]
         old, stored = finish(2, score="cosine")
         store.describe(old, settings={name: value for name, value in stored.items() if name != "score"})
-        problem, found, settings = runner.reopen(store.run(old), load=lambda *_, **__: problem32)
-        runner.execute(store, old, problem, found, settings)
+        runner.execute(store, old, *runner.reopen(store.run(old), load=lambda *_, **__: problem32))
         rows = [store.steps(run_id)[-1].coefficients for run_id in (old, whole, other)]
         assert np.array_equal(rows[0], rows[1])
         assert not np.array_equal(rows[0], rows[2])

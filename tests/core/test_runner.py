@@ -18,7 +18,7 @@ from core.learning.coefficients import LearningSettings
 from core.problem.evaluate import evaluate
 from core.problem.method import Coefficients, Method, Outcome, State, Step
 from core.problem.problem import Problem
-from core.runs import runner
+from core.runs import runner, session
 from core.runs.spec import RunSpec
 from core.settings import MethodSettings
 from core.store import CannotWrite, Store
@@ -46,8 +46,8 @@ def bits(store: Store, run_id: str) -> list[tuple[object, ...]]:
 
 def whole(store: Store, problem: Problem, **settings: Any) -> list[tuple[object, ...]]:
     """The steps of an uninterrupted run."""
-    run_id, method, chosen = start(store, problem, **settings)
-    runner.execute(store, run_id, problem, method, chosen)
+    run_id, spec = start(store, problem, **settings)
+    runner.execute(store, run_id, problem, spec)
     return bits(store, run_id)
 
 
@@ -62,9 +62,9 @@ def stop_at(number: int, error: BaseException) -> Any:
 
 
 def test_a_run_ends_with_its_steps_its_model_and_its_report(store: Store, problem: Problem) -> None:
-    run_id, method, settings = start(store, problem, steps=4)
+    run_id, spec = start(store, problem, steps=4)
     seen: list[int] = []
-    report = runner.execute(store, run_id, problem, method, settings, on_step=lambda s: seen.append(s.number))
+    report = runner.execute(store, run_id, problem, spec, on_step=lambda s: seen.append(s.number))
     found = store.run(run_id)
     assert found.status == "done"
     assert found.report == json.loads(json.dumps(report))
@@ -85,22 +85,22 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     store: Store, problem: Problem, at: int, stop: BaseException
 ) -> None:
     expected = whole(store, problem, steps=6)
-    run_id, method, settings = start(store, problem, steps=6)
+    run_id, spec = start(store, problem, steps=6)
     with pytest.raises(type(stop)):
-        runner.execute(store, run_id, problem, method, settings, on_step=stop_at(at, stop))
+        runner.execute(store, run_id, problem, spec, on_step=stop_at(at, stop))
     status = {"KeyboardInterrupt": "interrupted", "Cancelled": "cancelled"}.get(type(stop).__name__, "failed")
     assert store.run(run_id).status == status
     assert bits(store, run_id) == expected[: at + 1]
-    runner.execute(store, run_id, problem, method, settings)
+    runner.execute(store, run_id, problem, spec)
     assert (store.run(run_id).status, store.run(run_id).error) == ("done", None)
     assert bits(store, run_id) == expected
     assert store.run(run_id).seconds == 7 * 0.5
 
 
 def test_nan_stops_before_the_update_and_keeps_the_last_good_step(store: Store, problem: Problem) -> None:
-    run_id, method, settings = start(store, problem, steps=6, bad_at=4)
+    run_id, spec = start(store, problem, steps=6, bad_at=4)
     with pytest.raises(NonFinite):
-        runner.execute(store, run_id, problem, method, settings)
+        runner.execute(store, run_id, problem, spec)
     found = store.run(run_id)
     assert (found.status, found.error, found.steps_done) == ("failed", "Step 4: the loss is NaN.", 3)
     assert bits(store, run_id) == whole(store, problem, steps=6)[:4]
@@ -119,9 +119,9 @@ class Broken(Chain):
 
 @pytest.mark.parametrize("bad", ["loss", "entropy", "lambda"])
 def test_numbers_that_are_not_finite_are_never_stored(store: Store, problem: Problem, bad: str) -> None:
-    run_id, _, settings = start(store, problem)
+    run_id, spec = start(store, problem)
     method = Broken()
-    first = next(iter(Chain().steps(problem, settings)))
+    first = next(iter(Chain().steps(problem, ChainSettings())))
     assert first.coefficients is not None
     method.changes = {
         "loss": {"losses": {"task0": float("nan")}},
@@ -129,16 +129,20 @@ def test_numbers_that_are_not_finite_are_never_stored(store: Store, problem: Pro
         "lambda": {"coefficients": dataclasses.replace(first.coefficients, values=torch.full((1, 3), float("nan")))},
     }[bad]
     with pytest.raises(NonFinite, match="step 2"):
-        runner.execute(store, run_id, problem, method, settings)
+        runner.execute(store, run_id, problem, dataclasses.replace(spec, method=method))
     assert [s.number for s in store.steps(run_id)] == [0, 1]
     assert (store.run(run_id).status, (store.last_state(run_id) or (0,))[0]) == ("failed", 1)
 
 
-def test_accuracies_along_the_way_are_those_of_the_model_of_that_step(store: Store, problem: Problem) -> None:
+def test_accuracies_along_the_way_are_those_of_the_model_of_that_step(
+    store: Store, problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     method = methods.get("adamerging_pp")
     settings = method.Settings(steps=4, batch=4, lr=0.05)
-    run_id = RunSpec.of(problem, method, settings).create(store)
-    runner.execute(store, run_id, problem, method, settings, evaluate_every=2, evaluate_limit=20)
+    spec = RunSpec.of(problem, method, settings, evaluate_every=2)
+    monkeypatch.setattr(session, "SAMPLE", 20)
+    run_id = spec.create(store)
+    runner.execute(store, run_id, problem, spec)
     found = store.evaluations(run_id)
     assert [(e.step, e.full) for e in found] == [(0, False)] * 3 + [(2, False)] * 3 + [(4, True)] * 3
     assert {e.total for e in found if not e.full} == {20}
@@ -153,32 +157,33 @@ def test_accuracies_along_the_way_are_those_of_the_model_of_that_step(store: Sto
 
 
 def test_a_run_that_is_done_is_not_resumed(store: Store, problem: Problem) -> None:
-    run_id, method, settings = start(store, problem, steps=1)
-    runner.execute(store, run_id, problem, method, settings)
+    run_id, spec = start(store, problem, steps=1)
+    runner.execute(store, run_id, problem, spec)
     with pytest.raises(BadInput, match="done"):
-        runner.execute(store, run_id, problem, method, settings)
+        runner.execute(store, run_id, problem, spec)
     assert store.run(run_id).status == "done"
 
 
 def test_a_run_goes_on_only_with_what_it_began_with(store: Store, problem: Problem) -> None:
-    run_id, method, settings = start(store, problem)
+    run_id, spec = start(store, problem)
     with pytest.raises(KeyboardInterrupt):
-        runner.execute(store, run_id, problem, method, settings, on_step=stop_at(1, KeyboardInterrupt()))
+        runner.execute(store, run_id, problem, spec, on_step=stop_at(1, KeyboardInterrupt()))
     changed = dataclasses.replace(problem, hashes={**problem.hashes, "task1": "f" * 64})
-    for args, named in (
-        ((changed, method, settings), "checkpoint of task1"),
-        ((problem, method, ChainSettings(seed=3)), "settings"),
-        ((problem, methods.get("average"), MethodSettings()), "method"),
+    average = RunSpec.of(problem, methods.get("average"), MethodSettings())
+    for other, own, named in (
+        (changed, spec, "checkpoint of task1"),
+        (problem, dataclasses.replace(spec, settings=ChainSettings(seed=3)), "settings"),
+        (problem, average, "method"),
     ):
         with pytest.raises(BadInput, match=named):
-            runner.execute(store, run_id, *args)
+            runner.execute(store, run_id, other, own)
     assert bits(store, run_id) == whole(store, problem)[:2]
-    runner.execute(store, run_id, problem, method, settings)
+    runner.execute(store, run_id, problem, spec)
     assert bits(store, run_id) == whole(store, problem)
 
 
 def test_threads_and_micro_batch_are_those_of_the_first_session(store: Store, problem: Problem) -> None:
-    run_id, method, settings = start(store, problem)
+    run_id, spec = start(store, problem)
     stored = store.run(run_id).execution.plain()
     store.describe(run_id, execution=stored | {"threads": 2, "micro_batch": 7})
     seen: list[tuple[int, int]] = []
@@ -191,13 +196,13 @@ def test_threads_and_micro_batch_are_those_of_the_first_session(store: Store, pr
             raise Cancelled("seen enough")
 
     with pytest.raises(Cancelled):
-        runner.execute(store, run_id, problem, method, settings, on_step=look)
+        runner.execute(store, run_id, problem, spec, on_step=look)
     assert seen == [(2, 7)] * 2
     assert torch.get_num_threads() == before
 
 
 def test_a_halved_micro_batch_is_noted(store: Store, problem: Problem) -> None:
-    run_id, method, settings = start(store, problem, steps=3)
+    run_id, spec = start(store, problem, steps=3)
 
     def halve(step: Step) -> None:
         problem.micro_batch = 5
@@ -205,34 +210,34 @@ def test_a_halved_micro_batch_is_noted(store: Store, problem: Problem) -> None:
             raise Cancelled("seen enough")
 
     with pytest.raises(Cancelled):
-        runner.execute(store, run_id, problem, method, settings, on_step=halve)
+        runner.execute(store, run_id, problem, spec, on_step=halve)
     assert store.run(run_id).execution.micro_batch == 5
 
 
 def test_the_tick_of_a_problem_is_given_back(store: Store, problem: Problem) -> None:
     before = problem.tick
-    run_id, method, settings = start(store, problem, steps=1)
-    runner.execute(store, run_id, problem, method, settings)
+    run_id, spec = start(store, problem, steps=1)
+    runner.execute(store, run_id, problem, spec)
     assert problem.tick is before
 
 
 def test_a_full_disk_fails_the_run_with_one_clear_line_and_it_goes_on_later(
     store: Store, problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_id, method, settings = start(store, problem)
+    run_id, spec = start(store, problem)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("core.store.faults.write_atomically", full)
     with pytest.raises(CannotWrite, match="disk is full"):
-        runner.execute(store, run_id, problem, method, settings)
+        runner.execute(store, run_id, problem, spec)
     monkeypatch.undo()
     found = store.run(run_id)
     assert found.status == "failed"
     assert "the disk is full. Free some space" in (found.error or "")
     assert bits(store, run_id) == whole(store, problem)
-    report = runner.execute(store, run_id, problem, method, settings)
+    report = runner.execute(store, run_id, problem, spec)
     assert (report["steps"], report["seconds"]) == (6, 7 * 0.5)
     assert bits(store, run_id) == whole(store, problem)
 
@@ -254,8 +259,9 @@ class Several(Method):
 
 
 def test_a_method_with_a_model_per_task_stores_no_merged_model(store: Store, problem: Problem) -> None:
-    run_id = RunSpec.of(problem, Several(), MethodSettings()).create(store)
-    report = runner.execute(store, run_id, problem, Several(), MethodSettings())
+    spec = RunSpec.of(problem, Several(), MethodSettings())
+    run_id = spec.create(store)
+    report = runner.execute(store, run_id, problem, spec)
     assert store.artefacts(run_id) == []
     assert [task["normalised"] for task in report["tasks"]] == [1.0] * 3
 
@@ -267,10 +273,10 @@ def test_reopening_loads_the_same_problem(store: Store, tiny_suite: Path) -> Non
     problem = load(find(str(tiny_suite)), ["task2", "task0"], device="cpu", precision="float32", deltas="bfloat16")
     method = methods.get("adamerging")
     run_id = RunSpec.of(problem, method, method.Settings(steps=3, group="block"), origin=str(tiny_suite)).create(store)
-    again, same, settings = runner.reopen(store.run(run_id))
+    again, spec = runner.reopen(store.run(run_id))
     assert (again.tasks, again.execution, again.hashes) == (problem.tasks, problem.execution, problem.hashes)
-    assert same is method
-    assert settings == method.Settings(steps=3, group="block")
+    assert spec.method is method
+    assert spec.settings == method.Settings(steps=3, group="block")
 
 
 @pytest.mark.parametrize("start", ["none", "ties"])
@@ -281,8 +287,9 @@ def test_a_stored_coefficient_gives_the_model_of_its_step_again(
     method = methods.get(name)
     settings = method.Settings(steps=3, batch=4, lr=0.05, group="block", start=start)
     made = {step.number: step.weights() for step in method.steps(problem, settings) if step.weights is not None}
-    run_id = RunSpec.of(problem, method, settings).create(store)
-    runner.execute(store, run_id, problem, method, settings)
+    spec = RunSpec.of(problem, method, settings)
+    run_id = spec.create(store)
+    runner.execute(store, run_id, problem, spec)
     groups = store.run(run_id).groups
     for record in store.steps(run_id):
         assert record.coefficients is not None

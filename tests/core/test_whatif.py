@@ -45,7 +45,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def parent(store: Store, problem32: Problem) -> RunRecord:
     run_id = RunSpec.of(problem32, METHOD, SETTINGS, name="learned").create(store)
-    runner.execute(store, run_id, problem32, METHOD, SETTINGS)
+    runner.execute(store, run_id, problem32, RunSpec.of(problem32, METHOD, SETTINGS))
     return store.run(run_id)
 
 
@@ -81,7 +81,7 @@ def test_a_changed_run_is_never_taken_for_its_methods(store: Store, problem32: P
 def test_a_run_that_learned_from_other_tasks_images_is_another(store: Store, problem32: Problem) -> None:
     some = replace(problem32, images_from=problem32.tasks[:1])
     run_id = RunSpec.of(some, METHOD, SETTINGS).create(store)
-    runner.execute(store, run_id, some, METHOD, SETTINGS)
+    runner.execute(store, run_id, some, RunSpec.of(some, METHOD, SETTINGS))
     assert RunSpec.of(problem32, METHOD, SETTINGS).earlier(store) is None
     found = RunSpec.of(some, METHOD, SETTINGS).earlier(store)
     assert found is not None

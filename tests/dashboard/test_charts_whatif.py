@@ -86,7 +86,7 @@ def made(problem: Problem, tiny_suite: Path, tmp_path: Path) -> Iterator[tuple[S
     settings = method.Settings(steps=3, lr=0.05, group="block")
     with Store.open(tmp_path / "runs") as store:
         run_id = RunSpec.of(problem, method, settings, origin=str(tiny_suite)).create(store)
-        runner.execute(store, run_id, problem, method, settings)
+        runner.execute(store, run_id, problem, RunSpec.of(problem, method, settings))
         yield store, store.run(run_id)
 
 
@@ -127,7 +127,7 @@ def test_unchanged_coefficients_are_the_merged_model_of_a_run_with_a_start(
     settings = method.Settings(steps=2, batch=4, lr=0.05, start="tsv_m")
     with Store.open(tmp_path / "runs") as store:
         run_id = RunSpec.of(problem, method, settings).create(store)
-        runner.execute(store, run_id, problem, method, settings)
+        runner.execute(store, run_id, problem, RunSpec.of(problem, method, settings))
         record = store.run(run_id)
         asked = question(store, record, edit(op="scale", value=1), step=2)
         found = whatif.weights(problem, record, asked.edited)

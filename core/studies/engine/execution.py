@@ -130,7 +130,7 @@ def here(store: Store, problem: Problem, control: Control, progress: Progress) -
         with runner.noted(store, run_id, control):
             spec = RunSpec.stored(store.run(run_id))
             part = spec.part(problem)
-        runner.execute(store, run_id, part, spec.method, spec.settings, control=control, progress=progress)
+        runner.execute(store, run_id, part, spec, control=control, progress=progress)
 
     return run
 

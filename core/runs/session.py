@@ -75,7 +75,7 @@ class Session:
         known = references(problem, progress=self._progress)
         found = evaluate_everywhere(problem, outcome, self._progress)
         record = store.run(run_id)
-        store.add_evaluation(run_id, record.steps_done, "test", found, full=True)
+        store.add_evaluation(run_id, record.steps_done, found, full=True)
         if outcome.form is Form.ONE and record.execution.keep_model:
             base = base_file(record)
             self._progress.start("Storing the merged model", None)
@@ -122,7 +122,7 @@ class Session:
         self._progress.start("Measuring accuracy on a sample, image", images)
         found = [evaluate(problem, weights, task, limit=SAMPLE, progress=self._progress) for task in problem.tasks]
         self._progress.finish()
-        self._store.add_evaluation(self._id, step.number, "test", found, full=False)
+        self._store.add_evaluation(self._id, step.number, found, full=False)
 
     def _note_micro_batch(self) -> None:
         if self._problem.micro_batch != self._micro_batch:

@@ -68,7 +68,7 @@ def save(
     with runner.noted(store, run_id, Control()):
         first = Step(0, seconds=took, samples=changed.samples or 0, coefficients=_coefficients(parent, values))
         store.record(run_id, first)
-        store.add_evaluation(run_id, 0, "test", found, full=True)
+        store.add_evaluation(run_id, 0, found, full=True)
         made = store.run(run_id)
         export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(made), base_file(made))
         store.finish(run_id, build(made, store.steps(run_id), found, known, peak_memory_mb()))

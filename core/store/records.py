@@ -108,11 +108,9 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class EvaluationRecord(Evaluation):
-    """The same as stored: after which step, on which split, and whether on every image of it."""
+    """The same as stored: of the merged model after `step`, on all test images if `full`, else on a sample."""
 
     step: int
-    split: str
-    kind: str
     full: bool
 
 

@@ -111,12 +111,10 @@ def totals(connection: Connection, run: int, last: int) -> tuple[float, int]:
     return seconds, samples
 
 
-def add_evaluations(
-    connection: Connection, run: int, step: int, split: str, kind: str, full: bool, found: Iterable[Evaluation]
-) -> None:
+def add_evaluations(connection: Connection, run: int, step: int, found: Iterable[Evaluation], full: bool) -> None:
     """Insert or replace evaluations of one step."""
     for evaluation in found:
-        key = {"run": run, "number": step, "split": split, "kind": kind, "task": evaluation.task}
+        key = {"run": run, "number": step, "split": "test", "kind": "merged", "task": evaluation.task}
         connection.execute(delete(EVALUATIONS).where(*(EVALUATIONS.c[name] == value for name, value in key.items())))
         facts = {"correct": evaluation.correct, "total": evaluation.total, "entropy": evaluation.entropy}
         connection.execute(insert(EVALUATIONS).values(complete=int(full), **key, **facts))
@@ -126,9 +124,7 @@ def evaluations(connection: Connection, run: int) -> list[EvaluationRecord]:
     """All evaluations of a run, in the order of their steps."""
     query = select(EVALUATIONS).where(EVALUATIONS.c.run == run).order_by(EVALUATIONS.c.number)
     return [
-        EvaluationRecord(
-            row.task, row.correct, row.total, row.entropy, row.number, row.split, row.kind, bool(row.complete)
-        )
+        EvaluationRecord(row.task, row.correct, row.total, row.entropy, row.number, bool(row.complete))
         for row in connection.execute(query)
     ]
 

@@ -155,19 +155,10 @@ class Store:
             step_rows.drop_after(connection, number, state[0] if state else -1)
             return state[0] if state else None
 
-    def add_evaluation(
-        self,
-        run_id: str,
-        step: int,
-        split: str,
-        evaluations: Iterable[Evaluation],
-        full: bool,
-        kind: str = "merged",
-    ) -> None:
-        """Store accuracies after `step`; `full` says that every image of the split was used."""
+    def add_evaluation(self, run_id: str, step: int, evaluations: Iterable[Evaluation], full: bool) -> None:
+        """Store accuracies on test images after `step`; `full` says that all of them were used."""
         with self._writing(f"Recording accuracies of run {run_id}", run_id) as connection:
-            ordinal = run_rows.ordinal(connection, run_id)
-            step_rows.add_evaluations(connection, ordinal, step, split, kind, full, evaluations)
+            step_rows.add_evaluations(connection, run_rows.ordinal(connection, run_id), step, evaluations, full)
 
     def evaluations(self, run_id: str) -> list[EvaluationRecord]:
         """All stored accuracies of a run, in the order of their steps."""

@@ -25,7 +25,7 @@ def notices(record: RunRecord, measured: Sequence[EvaluationRecord], marks: Know
     remedy = _remedy(record)
     found = []
     for task in record.tasks:
-        samples = [one for one in measured if one.task == task and one.kind == "merged" and not one.full]
+        samples = [one for one in measured if one.task == task and not one.full]
         told = {"falling": falling(task, samples), "unsure": unsure(task, samples, marks.expert_entropy.get(task))}
         for kind, text in [(kind, text) for kind, text in told.items() if text][:1]:
             found.append({"task": task, "kind": kind, "text": f"{text} Remedy: {remedy}."})

@@ -83,7 +83,7 @@ def own(record: RunRecord, measured: Sequence[EvaluationRecord]) -> Standings:
     tasks = (record.report or {}).get("tasks", [])
     base = {task["name"]: task["base_accuracy"] for task in tasks if task.get("base_accuracy") is not None}
     expert = {task["name"]: task["expert_accuracy"] for task in tasks if task.get("expert_accuracy") is not None}
-    first = [one for one in measured if one.step == 0 and one.kind == "merged" and starts_as_arithmetic(record)]
+    first = [one for one in measured if one.step == 0 and starts_as_arithmetic(record)]
     start = {one.task: one.accuracy for one in first if one.accuracy is not None and not one.full}
     return Standings(Known(base, expert), Known(task_arithmetic=start))
 
@@ -129,8 +129,7 @@ def summaries(measured: Sequence[EvaluationRecord], tasks: Sequence[str]) -> lis
     """The merged model's measurements, one entry a step, lists in the order of `tasks`, with 95 % intervals."""
     steps: defaultdict[tuple[int, bool], dict[str, EvaluationRecord]] = defaultdict(dict)
     for one in measured:
-        if one.kind == "merged":
-            steps[one.step, one.full][one.task] = one
+        steps[one.step, one.full][one.task] = one
     return [_summary(step, full, found, tasks) for (step, full), found in sorted(steps.items())]
 
 

@@ -47,5 +47,5 @@ def test_menu_guide_and_table_follow_the_declaration() -> None:
 )
 def test_only_a_start_that_is_task_arithmetic_is_marked_as_such(method: str, settings: dict, known: bool) -> None:
     run = RunRecord("0" * 12, "running", tasks=("icons",), method=method, settings=settings, steps=5)
-    start = EvaluationRecord("icons", 70, 100, 0.5, 0, "test", "merged", False)
+    start = EvaluationRecord("icons", 70, 100, 0.5, 0, False)
     assert own(run, [start]).sample == Known(task_arithmetic={"icons": 0.7} if known else {})

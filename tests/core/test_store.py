@@ -117,7 +117,7 @@ def test_rewinding_forgets_what_comes_after_the_checkpoint(store: Store) -> None
     for number in range(3):
         store.record(run_id, step(number))
     store.record(run_id, step(3, state=None))
-    store.add_evaluation(run_id, 3, "test", [Evaluation("task0", 1, 2, 0.5)], full=False)
+    store.add_evaluation(run_id, 3, [Evaluation("task0", 1, 2, 0.5)], full=False)
     assert store.rewind(run_id) == 2
     found = store.run(run_id)
     assert ([s.number for s in store.steps(run_id)], store.evaluations(run_id)) == ([0, 1, 2], [])
@@ -146,11 +146,11 @@ def test_a_refused_step_leaves_nothing_behind(store: Store, changed: Coefficient
 
 def test_evaluations_read_back_and_replace_each_other(store: Store) -> None:
     run_id = new_run(store)
-    store.add_evaluation(run_id, 5, "test", [Evaluation("task0", 10, 32, 0.4)], full=False)
-    store.add_evaluation(run_id, 0, "test", [Evaluation("task0", None, 32, 0.9)], full=True, kind="base")
-    store.add_evaluation(run_id, 5, "test", [Evaluation("task0", 12, 32, 0.3)], full=False)
+    store.add_evaluation(run_id, 5, [Evaluation("task0", 10, 32, 0.4)], full=False)
+    store.add_evaluation(run_id, 0, [Evaluation("task0", None, 32, 0.9)], full=True)
+    store.add_evaluation(run_id, 5, [Evaluation("task0", 12, 32, 0.3)], full=False)
     first, second = store.evaluations(run_id)
-    assert (first.step, first.kind, first.correct, first.accuracy, first.full) == (0, "base", None, None, True)
+    assert (first.step, first.correct, first.accuracy, first.full) == (0, None, None, True)
     assert (second.step, second.correct, second.accuracy, second.entropy) == (5, 12, 12 / 32, 0.3)
 
 

@@ -50,7 +50,7 @@ def test_anything_but_a_run_id_is_refused_before_a_path_is_touched(store: Store,
         lambda run_id: store.set_status(run_id, "done"),
         lambda run_id: store.finish(run_id, {}),
         lambda run_id: store.rename(run_id, "x"),
-        lambda run_id: store.add_evaluation(run_id, 0, "test", [], full=True),
+        lambda run_id: store.add_evaluation(run_id, 0, [], full=True),
     ):
         with pytest.raises(UnknownName, match="run"):
             call(bad)
@@ -98,7 +98,7 @@ def test_a_second_store_is_read_only_and_says_who_writes(store: Store) -> None:
             lambda: second.rename(run_id, "x"),
             lambda: second.rewind(run_id),
             lambda: second.describe(run_id, steps=1),
-            lambda: second.add_evaluation(run_id, 0, "test", [], full=True),
+            lambda: second.add_evaluation(run_id, 0, [], full=True),
         ):
             with pytest.raises(StoreReadOnly, match=f"process {os.getpid()}.*--runs"):
                 call()

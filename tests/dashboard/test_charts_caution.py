@@ -14,7 +14,7 @@ RECORD = RunRecord("0" * 12, "running", tasks=("icons",), adapted_on="test", met
 
 
 def sample(step: int, accuracy: float, entropy: float, total: int = 200) -> EvaluationRecord:
-    return EvaluationRecord("icons", round(accuracy * total), total, entropy, step, "test", "merged", False)
+    return EvaluationRecord("icons", round(accuracy * total), total, entropy, step, False)
 
 
 def told(*samples: EvaluationRecord, record: RunRecord = RECORD, marks: Known | None = None) -> list[str]:

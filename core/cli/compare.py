@@ -125,6 +125,8 @@ def _settings(
     chosen: list[tuple[Method, list[str]]], file: SuiteFile, items: list[str] | None, seed: str | None
 ) -> list[tuple[Method, MethodSettings]]:
     """Each method gets those of the given settings that it has, then its own; one that no method has is an error."""
+    from core.runs.spec import settings_for
+
     given = options.assignments(items)
     known = {name for method, _ in chosen for name in method.Settings.model_fields}
     for name in given:
@@ -135,7 +137,7 @@ def _settings(
         settled = {item.partition("=")[0].strip() for item in more}
         open_to = set(method.Settings.model_fields) - settled
         shared = [item for item in items or [] if item.partition("=")[0].strip() in open_to]
-        prepared.append((method, loading.settings(method, file, [*shared, *more], seed)))
+        prepared.append((method, settings_for(method, file, options.assignments([*shared, *more], seed))))
     return prepared
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.cli.options import assignments, names
+from core.cli.options import names
 from core.cli.output import say
 from core.cli.progress import shown
 from core.errors import UnknownName
 
 if TYPE_CHECKING:
-    from core.problem.method import Method
     from core.problem.problem import Problem
-    from core.settings import MethodSettings
     from core.suite.find import SuiteFile
 
 
@@ -50,10 +48,3 @@ def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str, 
     for note in problem.notes:
         say(f"Note: {note}")
     return problem
-
-
-def settings(method: Method, file: SuiteFile, items: list[str] | None, seed: str | None) -> MethodSettings:
-    """Settings of `method`: its defaults, replaced by the suite's, replaced by `--set` and `--seed`."""
-    from core.runs.spec import settings_for
-
-    return settings_for(method, file, assignments(items, seed))

@@ -37,14 +37,14 @@ def merge(
     folder_of_runs(runs)
 
     from core import methods
-    from core.runs.spec import RunSpec
+    from core.runs.spec import RunSpec, settings_for
 
     chosen = methods.get(method)
     if out is not None and chosen.form.obstacle:
         raise BadInput(f"`--out` needs a method that makes one model. Found `{method}`: {chosen.form.obstacle}.")
     file, subset = loading.suite_and_tasks(suite, tasks)
     targets.check_not_read(file, out=out, report=report)
-    settings = loading.settings(chosen, file, set_, seed)
+    settings = settings_for(chosen, file, options.assignments(set_, seed))
     problem = loading.load(file, subset, device, precision, memory)
     warn_of_distrust(problem, settings)
     with writing_somewhere(runs) as (store, kept):

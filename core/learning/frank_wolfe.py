@@ -80,13 +80,9 @@ class Selection:
         self._norms = expert_norms(self._vectors) if settings.score == "cosine" else None
         self.images_per_round = self._batches.images_per_step
 
-    @torch.no_grad()
-    def _place(self, weights: Tensor) -> None:
-        self._pass.weights.copy_(weights)
-
     def pooled(self, weights: Tensor) -> tuple[dict[str, Sums], Tensor]:
         """Losses of one batch of every task at θ `[D]`, and scores `[T, K]` along the slope of their sum."""
-        self._place(weights)
+        self._pass.weights.copy_(weights)
         sums = self._pass.run(self._batches.next(), self._objective)
         return sums, scores(self._vectors, self._pass.gradient, self._norms)
 
@@ -94,7 +90,7 @@ class Selection:
         """Task -> scores `[T, K]` along the slope of its own loss at θ `[D]`."""
         found = {}
         for batch in self._batches.next():
-            self._place(weights)
+            self._pass.weights.copy_(weights)
             self._pass.run([batch], self._objective)
             found[batch.task] = scores(self._vectors, self._pass.gradient, self._norms)
         return found

@@ -29,21 +29,16 @@ class Subject:
     steps: Callable[[], Sequence[StepRecord]]
     """All recorded steps with λ."""
 
-    def weights_at(self, record: StepRecord) -> Weights | None:
-        """The merged model as it was after a recorded step; None for methods whose λ alone is not a model."""
-        if record.coefficients is None:
-            return None
-        values = torch.from_numpy(np.array(record.coefficients))
-        coefficients = Coefficients(self.groups, self.problem.tasks, values)
-        return self.method.weights_at(self.problem, self.settings, coefficients)
-
     def at(self, numbers: Sequence[int]) -> list[tuple[StepRecord, Weights]]:
-        """The recorded steps of these numbers with their models; those that were never made are left out."""
-        wanted = set(numbers)
+        """The recorded steps of these numbers with their models; those that were never made are left out, and all of
+        a method whose λ alone is not a model."""
         found = []
         for record in self.steps():
-            if record.number in wanted and (weights := self.weights_at(record)) is not None:
-                found.append((record, weights))
+            if record.number in numbers and record.coefficients is not None:
+                values = torch.from_numpy(np.array(record.coefficients))
+                coefficients = Coefficients(self.groups, self.problem.tasks, values)
+                weights = self.method.weights_at(self.problem, self.settings, coefficients)
+                found += [(record, weights)] if weights is not None else []
         return found
 
 

@@ -6,20 +6,13 @@ from core.learning.coefficients import LearningSettings
 from core.learning.method import LearningMethod
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
-from core.settings import setting
-from core.techniques.trimming import trim_and_elect
+from core.techniques.trimming import share, trim_and_elect
 
 
 class AdaMergingPPSettings(LearningSettings):
     """AdaMerging's settings and the trimming of TIES."""
 
-    keep: float = setting(
-        0.2,
-        "Share of the largest entries of each task vector that is kept.",
-        source="TIES section 5",
-        gt=0,
-        le=1,
-    )
+    keep: float = share()
 
 
 class AdaMergingPP(LearningMethod[AdaMergingPPSettings]):

@@ -10,6 +10,13 @@ from core.techniques.depth import DepthSettings
 from core.techniques.spectral import directions
 from core.techniques.tensorwise import QKV, Merge, Tensorwise, matrices
 
+NOTES = (
+    "tensors that are no matrix take the mean of τ. The authors choose α on validation images, here it is 1. The mean "
+    "is over all min(m, n) singular values; directions that no task uses (singular value 0, as with LoRA), for which "
+    "the authors' code takes whatever vectors the processor gives, stay unused."
+)
+"""What Iso-C and Iso-CTS have in common."""
+
 
 class IsoCSettings(DepthSettings):
     """Settings of Iso-C."""
@@ -28,12 +35,7 @@ class IsoC(Tensorwise[IsoCSettings]):
 
     name = "iso_c"
     title = "Iso-C"
-    paper = (
-        "No Task Left Behind (Marczak et al., ICML 2025), Iso-C; tensors that are no matrix take "
-        "the mean of τ. The authors choose α on validation images, here it is 1. The mean is over all min(m, n) "
-        "singular values; directions that no task uses (singular value 0, as with LoRA), for which the authors' code "
-        "takes whatever vectors the processor gives, stay unused."
-    )
+    paper = f"No Task Left Behind (Marczak et al., ICML 2025), Iso-C; {NOTES}"
     summary = "Adds all task vectors, then gives every direction the same strength, so that no task drowns another."
     cost = "One singular value decomposition a matrix: seconds on a GPU, a minute on a CPU for ViT-B/32."
     Settings = IsoCSettings

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from core.methods.iso_c import IsoCSettings
+from core.methods.iso_c import NOTES, IsoCSettings
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.spectral import directions, polar
@@ -28,12 +28,7 @@ class IsoCTS(Tensorwise[IsoCTSSettings]):
 
     name = "iso_cts"
     title = "Iso-CTS"
-    paper = (
-        "No Task Left Behind (Marczak et al., ICML 2025), Iso-CTS; tensors that are no matrix take "
-        "the mean of τ. The authors choose α on validation images, here it is 1. The mean is over all min(m, n) "
-        "singular values; directions that no task uses (singular value 0, as with LoRA), for which the authors' code "
-        "takes whatever vectors the processor gives, stay unused."
-    )
+    paper = f"No Task Left Behind (Marczak et al., ICML 2025), Iso-CTS; {NOTES}"
     summary = "Iso-C that also keeps what is special to each task."
     cost = "K + 3 singular value decompositions a matrix: seconds on a GPU, minutes on a CPU for ViT-B/32."
     Settings = IsoCTSSettings

@@ -116,12 +116,8 @@ class _JointTrainer(Trainer):
         self._adam.step({"theta": gradient}, self.learning_rate())
         return measured
 
-    @torch.no_grad()
-    def _written(self) -> None:
-        self._encoder.weights.copy_(self._theta)
-
     def _run(self, batches: list[Batch]) -> dict[str, Sums]:
-        self._written()  # The pass may use the memory of its weights for the gradient.
+        self._encoder.weights.copy_(self._theta)  # The pass may use the memory of its weights for the gradient.
         return self._encoder.run(batches, self._objective)
 
     def _balanced(self, batches: list[Batch]) -> tuple[dict[str, Sums], Tensor]:

@@ -12,19 +12,13 @@ from core.problem.method import Method, Outcome, State, Step
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings, add_scaled
-from core.techniques.trimming import Election
+from core.techniques.trimming import Election, share
 
 
 class TiesSettings(DepthSettings):
     """Settings of TIES-Merging."""
 
-    keep: float = setting(
-        0.2,
-        "Share of the largest entries of each task vector that is kept.",
-        source="TIES section 5",
-        gt=0,
-        le=1,
-    )
+    keep: float = share()
     scale: float = setting(0.3, "λ: weight of the merged task vector.", source="AdaMerging's baseline", ge=-10, le=10)
     aggregate: Literal["sum", "mean", "max"] = setting(
         "sum", "How entries that agree are put together: sum, mean over the non-zero ones, or the largest.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -69,6 +68,7 @@ def _corrupted(problem: Problem, images: Mapping[str, Any]) -> Problem:
 
 def _altered(found: Images, images: Mapping[str, Any]) -> Images:
     # Imported when needed: SciPy and Pillow are slow to load, and nearly no run asks for it.
-    corrupt = import_module("core.tasks.corruptions").corrupt
+    from core.tasks.corruptions import corrupt
+
     kind, severity, seed = str(images["corruption"]), int(images["severity"]), int(images.get("seed", 0))
     return Images(torch.from_numpy(corrupt(found.pixels.numpy(), kind, severity, seed)), found.labels)

@@ -61,14 +61,20 @@ class Jobs:
             self._queue(run_id, device, spec.method, suite)
         return run_id
 
-    def restart(self, run_id: str) -> str:
-        """Queue a stored run that is not done, to go on after its last step; returns its id."""
-        self._go_on(run_id, self._limit)
-        return run_id
-
-    def carry_out(self, run_id: str) -> Work[None]:
-        """As `restart`, for whoever has one run after the other done: there is always room for it."""
-        return self._go_on(run_id, None)
+    def restart(self, run_id: str, *, limited: bool = True) -> Work[None]:
+        """Queue a stored run that is not done, to go on after its last step; not `limited` for whoever has one run
+        after the other done: there is always room for it."""
+        record = self._store.run(run_id)
+        with self._lock:
+            work = self.worker.find(_KIND, run_id)
+            if work is not None:
+                return work
+            runner.require_resumable(record)
+            device = str(choose_device(record.device or "auto"))
+            method = methods.get(record.method)
+            self._require_room(device, self._limit if limited else None)
+            self._store.set_status(run_id, "queued")
+            return self._queue(run_id, device, method)
 
     def pause(self, run_id: str) -> None:
         """Let a run wait after its present micro-batch; one that is still queued waits when its turn comes."""
@@ -102,19 +108,6 @@ class Jobs:
     def _require_room(self, device: str, limit: int | None) -> None:
         full = f"At most {self._limit} runs can wait for {device}. Cancel one, or come back when one is done."
         self.worker.require_room(Lane(_KIND, device), limit, full)
-
-    def _go_on(self, run_id: str, limit: int | None) -> Work[None]:
-        record = self._store.run(run_id)
-        with self._lock:
-            work = self.worker.find(_KIND, run_id)
-            if work is not None:
-                return work
-            runner.require_resumable(record)
-            device = str(choose_device(record.device or "auto"))
-            method = methods.get(record.method)
-            self._require_room(device, limit)
-            self._store.set_status(run_id, "queued")
-            return self._queue(run_id, device, method)
 
     def _queue(self, run_id: str, device: str, method: Method, suite: SuiteFile | None = None) -> Work[None]:
         note, do = partial(self._store.set_status, run_id), partial(self._execute, suite)

@@ -9,6 +9,14 @@ import torch
 from torch import Tensor
 
 from core.problem.task_vectors import TaskVectors
+from core.settings import setting
+
+
+def share() -> float:
+    """The setting that both methods built on this have."""
+    return setting(  # type: ignore[no-any-return]  # a field of pydantic
+        0.2, "Share of the largest entries of each task vector that is kept.", source="TIES section 5", gt=0, le=1
+    )
 
 
 class Election:

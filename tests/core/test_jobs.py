@@ -181,8 +181,8 @@ def test_a_stopped_run_restarts_where_it_was(jobs: Jobs, store: Store, request_f
     reaches(store, run_id, "cancelled")
     before = [s.coefficients.tobytes() for s in store.steps(run_id) if s.coefficients is not None]
     until(lambda: jobs.position(run_id) is None)
-    assert jobs.restart(run_id) == run_id
-    assert jobs.restart(run_id) == run_id
+    assert jobs.restart(run_id).key == run_id
+    assert jobs.restart(run_id).key == run_id
     reaches(store, run_id, "done", "failed")
     assert store.run(run_id).status == "done"
     after = [s.coefficients.tobytes() for s in store.steps(run_id) if s.coefficients is not None]

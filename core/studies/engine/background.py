@@ -65,7 +65,7 @@ class Background:
     def _run(self, work: Work[None], run_id: str) -> None:
         """Let the jobs carry out a run, and wait for it."""
         try:
-            self._worker.wait_for(self._jobs.carry_out(run_id), work)
+            self._worker.wait_for(self._jobs.restart(run_id, limited=False), work)
         except Closing as error:
             raise Cancelled(str(error)) from None
         record, control = self._store.run(run_id), work.control

@@ -11,7 +11,6 @@ from core.problem.method import Role
 from core.statistics import Estimate, estimate
 from core.studies import published
 from core.studies.base import Study, source, title_of
-from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, by_seed, finished, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
@@ -38,7 +37,7 @@ class Accuracy(Study):
         average = {name: over_seeds(at(cells, method=name)) for name in names}
         names.sort(key=lambda name: -_mean(average[name]))
         rows = [(title_of(name), at(cells, method=name)) for name in names]
-        table = accuracy_table(scope, f"Accuracy on {scope.suite.title}", "Method", rows)
+        table = scope.accuracy_table(f"Accuracy on {scope.suite.title}", "Method", rows)
         shown = tuple(title_of(name) for name in names)
         bars = Series("average accuracy", shown, tuple(average[name] for name in names))
         chart = Chart("Average accuracy", "bars", "", "average accuracy", (bars,))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from core.statistics import Estimate, paired
 from core.studies import published
 from core.studies.base import LEARNED, Study, source, title_of
-from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series, published_table
@@ -53,7 +52,7 @@ class DataFraction(Study):
         columns = list(next(iter(told.values())))
         lines = {name: list(values.values()) for name, values in told.items()}
         paper = published_table("Published average", "Method", columns, lines, source("table 5"))
-        table = accuracy_table(scope, "Accuracy by share of images", "Method, images", rows)
+        table = scope.accuracy_table("Accuracy by share of images", "Method, images", rows)
         return Result((table,), (chart,), tuple(findings), (paper,))
 
 

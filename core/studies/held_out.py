@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from core.statistics import paired
 from core.studies import published
 from core.studies.base import LEARNED, Study, source, title_of
-from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series, published_table
@@ -50,5 +49,5 @@ class HeldOut(Study):
         lines = told["held_out_100_iterations_B32"]
         paper = published_table("Published, after 100 iterations", "Learned on", [*told["tasks"], "Average"], lines,
                                 source("authors' response"))  # fmt: skip
-        table = accuracy_table(scope, "Accuracy on test images", "Method", rows)
+        table = scope.accuracy_table("Accuracy on test images", "Method", rows)
         return Result((table,), (chart,), tuple(findings), (paper,))

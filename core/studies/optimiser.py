@@ -8,7 +8,6 @@ from typing import Any
 from core import methods
 from core.export.numbers import percent
 from core.studies.base import Study, title_of
-from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series
@@ -65,7 +64,7 @@ class Optimiser(Study):
                     continue
                 findings.append(f"{told}: best at {_word(best[0])} ({percent(best[1].mean)}), "
                                 f"worst at {_word(least[0])} ({percent(least[1].mean)}).")  # fmt: skip
-        table = accuracy_table(scope, "Accuracy by setting", "Setting", rows)
+        table = scope.accuracy_table("Accuracy by setting", "Setting", rows)
         return Result((table,), tuple(charts), tuple(findings))
 
 

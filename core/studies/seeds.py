@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from core import methods
 from core.statistics import Estimate, paired
 from core.studies.base import Study, title_of
-from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
@@ -53,7 +52,7 @@ class Seeds(Study):
         columns = (Column("Average"), Column("Highest − lowest", "points"), Column("Paired difference", "points"))
         tables = (
             Table(f"Average accuracy over seeds (difference to {title_of(REFERENCE)})", "Method", columns, tuple(rows)),
-            accuracy_table(scope, "Accuracy by task", "Method", [(title_of(name), found[name]) for name in names]),
+            scope.accuracy_table("Accuracy by task", "Method", [(title_of(name), found[name]) for name in names]),
         )
         bars = Series("average", tuple(map(title_of, names)), tuple(average[name] for name in names))
         chart = Chart("Average accuracy with its 95 % interval", "bars", "", "average accuracy", (bars,))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from core.statistics import paired
 from core.studies import published
 from core.studies.base import LEARNED, Study, source, title_of
-from core.studies.engine.accuracy_rows import accuracy_table
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series, published_table
@@ -52,5 +51,5 @@ class Supervised(Study):
         lines = {name: [values["supervised"], values["unsupervised"]] for name, values in told.items()}
         paper = published_table("Published average", "Method", ["Supervised", "Unsupervised"], lines,
                                 source("supervised variants"))  # fmt: skip
-        table = accuracy_table(scope, "Accuracy with and without labels", "Method", rows)
+        table = scope.accuracy_table("Accuracy with and without labels", "Method", rows)
         return Result((table,), (chart,), tuple(findings), (paper,))

@@ -74,7 +74,7 @@ class StudyDesk:
                 found[name] = {"runs": len(cells), "text": f"{len(cells)} runs, about {duration(total)}"}
             return found
 
-        key = ("study costs", suite.name, repr(options.plain()), seconds)
+        key = ("study costs", suite.name, repr(options.model_dump(mode="json")), seconds)
         return {"costs": library.remember(key, suite, cost)}
 
     def start(self, args: Any, request: Any) -> dict[str, Any]:

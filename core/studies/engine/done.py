@@ -78,6 +78,14 @@ def by_seed(cells: Iterable[Done]) -> dict[int, float | None]:
     return {one.cell.seed: one.accuracy() for one in cells}
 
 
+def note_of(cells: Sequence[Done]) -> str:
+    """How many seeds, and what it learned on."""
+    adapted = {str((one.report or {}).get("adapted_on", "")) for one in cells} - {"", "nothing"}
+    learned = f"learned on {', '.join(sorted(adapted))}" if adapted else ""
+    seeds = f"{len(cells)} seeds" if len(cells) > 1 else ""
+    return ", ".join(part for part in (seeds, learned) if part)
+
+
 def on_task(task: str) -> Metric:
     """Accuracy on one task."""
     return lambda one: one.accuracy((task,))

@@ -26,7 +26,7 @@ RunCell = Callable[[str], None]
 
 def register(store: Store, study: Study, suite: SuiteFile, options: StudyOptions, cells: Sequence[Cell]) -> str:
     """The stored study of this question on this suite with these options; made where there is none. Returns its id."""
-    plain, wanted, origin = [cell.plain() for cell in cells], options.plain(), suite.origin
+    plain, wanted, origin = [cell.plain() for cell in cells], options.model_dump(mode="json"), suite.origin
     for record in store.studies.listing(suite=suite.name, name=study.name):
         known = [{name: value for name, value in cell.items() if name != "key"} for cell in record.cells]
         if record.options == wanted and known == plain and record.origin == origin:

@@ -35,7 +35,3 @@ class StudyOptions(Settings):
         if value is not None and (not value or len(set(value)) < len(value)):
             raise ValueError("at least one name, each once")
         return value
-
-    def plain(self) -> dict[str, Any]:
-        """Ready for JSON; equal options give equal values."""
-        return self.model_dump(mode="json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -57,18 +56,13 @@ def read(path: Path) -> Recipe:
         raise BadInput(f"`{path.name}` should be YAML. Found: {str(error).splitlines()[0]}.") from None
     if not isinstance(values, dict) or not isinstance(values.get("cells"), list) or not values["cells"]:
         raise BadInput(f"`{path.name}` should hold `study`, `suite`, `options`, `cells`, as `study --out` writes it.")
-    hashes = values.get("hashes")
+    options, hashes = values.get("options") or {}, values.get("hashes")
+    if not isinstance(options, dict):
+        raise BadInput(f"`options` of a recipe should be a mapping. Found {type(options).__name__}.")
     return Recipe(
         study=str(values.get("study")),
         suite=str(values.get("suite")),
-        options=parse(StudyOptions, _mapping(values, "options"), "study"),
+        options=parse(StudyOptions, options, "study"),
         cells=tuple(Cell.from_plain(cell) for cell in values["cells"]),
         hashes={str(role): str(value) for role, value in hashes.items()} if isinstance(hashes, dict) else {},
     )
-
-
-def _mapping(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    found = values.get(name) or {}
-    if not isinstance(found, dict):
-        raise BadInput(f"`{name}` of a recipe should be a mapping. Found {type(found).__name__}.")
-    return found

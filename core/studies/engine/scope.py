@@ -13,7 +13,9 @@ from core.problem.method import Method
 from core.settings import MethodSettings, parse
 from core.step import Need
 from core.studies.engine.cells import Cell
+from core.studies.engine.done import Done, note_of, on_task, over_seeds
 from core.studies.engine.options import StudyOptions
+from core.studies.engine.result import Column, Row, Table
 from core.suite.find import SuiteFile
 
 T = TypeVar("T")
@@ -127,6 +129,17 @@ class Scope:
         for name in self.options.settings:
             if name not in known:
                 raise UnknownName("setting of this study's methods", str(name), sorted(known))
+
+    def accuracy_table(self, title: str, head: str, rows: Iterable[tuple[str, Sequence[Done]]]) -> Table:
+        """The table that most studies have: accuracy by task and on average, mean and interval over seeds; rows without
+        a finished cell are left out."""
+        lines = []
+        for label, cells in rows:
+            if cells:
+                values = [over_seeds(cells, on_task(task)) for task in self.tasks]
+                lines.append(Row(label, (*values, over_seeds(cells)), note_of(cells), cells[0].contest))
+        columns = (*(Column(self.titles[task]) for task in self.tasks), Column("Average"))
+        return Table(title, head, columns, tuple(lines))
 
 
 def _among(values: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def choose_precision(name: str, encoder: Encoder, weights: Mapping[str, Tensor],
         few = images[:8]
         # Eight images keep no GPU busy: what is timed would be the host's calls, and those are more in bfloat16.
         known[key] = _faster(encoder, weights, few if encoder.device.type == "cpu" else few.repeat(8, 1, 1, 1))
-        remember(file, lambda temporary: _write(temporary, known))
+        remember(file, lambda temporary: temporary.write_text(json.dumps(known), "utf-8"))
     return known[key]
 
 
@@ -85,10 +85,6 @@ def _read(file: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return {k: v for k, v in known.items() if v in ("float32", "bfloat16")} if isinstance(known, dict) else {}
-
-
-def _write(file: Path, known: dict[str, str]) -> None:
-    file.write_text(json.dumps(known), "utf-8")
 
 
 def _faster(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> str:

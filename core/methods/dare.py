@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -65,7 +66,7 @@ class Dare(Method[DareSettings]):
                 for part, kept in _thinned(problem, settings, row, task):
                     thinned[row, part] = kept.to(thinned)
                     vectors.passed(thinned[row, part])
-            election = Election(vectors.with_deltas(thinned), settings.keep)
+            election = Election(replace(vectors, deltas=thinned), settings.keep)
             merged = torch.empty_like(vectors.origin)
             for part in vectors.columns():
                 merged[part] = election.kept(part).sum(0, dtype=merged.dtype)

@@ -120,10 +120,6 @@ class Problem:
             self._near[task, split] = pixels.to(self.device) if fits else pixels
         return self._near[task, split]
 
-    def labels(self, task: str, split: str = "test") -> Tensor | None:
-        """Labels int64 `[N]`, or None where they are not known."""
-        return self.split(task, split).labels
-
     def within_memory(self, images: int, work: Callable[[int], T]) -> T:
         """`work(micro-batch)` for so many images; when memory runs out, again with half of it, which stays so."""
         while True:

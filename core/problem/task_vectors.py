@@ -72,10 +72,6 @@ class TaskVectors:
         """Named tensors as one vector `[D]`; the inverse of `named`."""
         return torch.cat([weights[name].reshape(-1).to(self.origin) for name in self.names])
 
-    def with_deltas(self, deltas: Tensor) -> TaskVectors:
-        """The same base and experts with other task vectors (for methods that prepare them, as TIES does)."""
-        return replace(self, deltas=deltas)
-
     def room(self, rows: int) -> Tensor:
         """A matrix for `rows` more task vectors where these lie, `[rows, D]`, to be filled."""
         return self.memory.empty((rows, self.deltas.shape[1]), self.deltas.dtype, self.deltas.device)

@@ -12,7 +12,7 @@ from core.errors import BadInput, BadSuite
 from core.files import write_text
 from core.paths import ASSETS, home
 from core.suite.find import SuiteFile
-from core.suite.schema import SuiteEntry, parse_text
+from core.suite.schema import parse_text
 
 HEADER = '# Made on the page "Checkpoints"; can be edited by hand.\n'
 
@@ -24,7 +24,12 @@ def own_suites() -> Path:
 
 def as_suite(draft: Mapping[str, Any]) -> SuiteFile:
     """The suite that untrusted values from a page describe, not saved; raises `BadSuite` with a line per mistake."""
-    entry = _parsed(draft)
+    try:
+        entry = parse_text(to_yaml(draft), "")
+    except BadSuite as error:
+        # Lines of a file that nobody has seen yet mean nothing to a person; the keys do.
+        lines = [line.partition(": ")[2] or line for line in str(error).splitlines()]
+        raise BadSuite("\n".join(lines)) from None
     return SuiteFile(own_suites() / f"{entry.name}.yaml", own_suites(), entry)
 
 
@@ -46,15 +51,6 @@ def save(draft: Mapping[str, Any], *, replace: bool = False) -> Path:
 def to_yaml(draft: Mapping[str, Any]) -> str:
     """The text of the suite file."""
     return HEADER + yaml.safe_dump(_plain(draft), sort_keys=False, allow_unicode=True, width=120)
-
-
-def _parsed(draft: Mapping[str, Any]) -> SuiteEntry:
-    try:
-        return parse_text(to_yaml(draft), "")
-    except BadSuite as error:
-        # Lines of a file that nobody has seen yet mean nothing to a person; the keys do.
-        lines = [line.partition(": ")[2] or line for line in str(error).splitlines()]
-        raise BadSuite("\n".join(lines)) from None
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,13 @@ def roots() -> tuple[Path, ...]:
 
 def add_root(folder: str) -> Path:
     """Remember a folder; raises `BadInput` unless it is an existing folder that does not hold the whole disk."""
-    path = _folder(folder)
+    try:
+        path = Path(folder).expanduser().resolve()
+        there = folder.strip() and path.is_dir()
+    except (OSError, ValueError, RuntimeError):  # Too long, a zero byte, a loop of links, no such user.
+        there = False
+    if not there:
+        raise BadInput(f"A checkpoint folder should exist on this machine. Found no folder `{folder[:200]}`.")
     if path == Path(path.anchor):
         raise BadInput(f"A checkpoint folder should be a folder of your own. Found `{path}`, the whole disk.")
     remembered = _remembered()
@@ -36,16 +42,6 @@ def remove_root(folder: str) -> None:
     if folder not in remembered:
         raise BadInput(f"`{folder[:200]}` should be one of the remembered checkpoint folders. Found: {remembered}.")
     _remember([one for one in remembered if one != folder])
-
-
-def _folder(folder: str) -> Path:
-    try:
-        path = Path(folder).expanduser().resolve()
-        if folder.strip() and path.is_dir():
-            return path
-    except (OSError, ValueError, RuntimeError):  # Too long, a zero byte, a loop of links, no such user.
-        pass
-    raise BadInput(f"A checkpoint folder should exist on this machine. Found no folder `{folder[:200]}`.")
 
 
 def _file() -> Path:

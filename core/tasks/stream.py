@@ -18,32 +18,28 @@ class Stream:
     def __init__(self, task: str, count: int, batch: int, seed: int, fraction: float = 1.0) -> None:
         self._key = (seed, task)
         everything = torch.randperm(count, generator=generator(*self._key, "subset"))
-        self._pool = everything[: max(1, round(count * fraction))] if fraction < 1 else torch.arange(count)
-        self._batch = min(batch, len(self._pool))
+        self.pool = everything[: max(1, round(count * fraction))] if fraction < 1 else torch.arange(count)
+        """Indices int64 `[size]` of the images that the stream draws from."""
+        self._batch = min(batch, len(self.pool))
         self._order: Tensor | None = None
         self.position = 0
         """Batches handed out so far."""
 
     @property
-    def pool(self) -> Tensor:
-        """Indices int64 `[size]` of the images that the stream draws from."""
-        return self._pool
-
-    @property
     def size(self) -> int:
         """Distinct images that the stream draws from."""
-        return len(self._pool)
+        return len(self.pool)
 
     def repeats(self, steps: int) -> bool:
         """Whether some image comes more than once in so many batches."""
-        return steps * self._batch > len(self._pool)
+        return steps * self._batch > len(self.pool)
 
     def next(self) -> Tensor:
         """Indices int64 `[batch]` of the next batch; a last, smaller batch of an epoch is left out."""
-        per_epoch = len(self._pool) // self._batch
+        per_epoch = len(self.pool) // self._batch
         epoch, at = divmod(self.position, per_epoch)
         if at == 0 or self._order is None:
-            self._order = self._pool[torch.randperm(len(self._pool), generator=generator(*self._key, f"epoch {epoch}"))]
+            self._order = self.pool[torch.randperm(len(self.pool), generator=generator(*self._key, f"epoch {epoch}"))]
         self.position += 1
         return self._order[at * self._batch : (at + 1) * self._batch]
 

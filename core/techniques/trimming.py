@@ -5,6 +5,8 @@ TIES-Merging (Yadav et al., NeurIPS 2023), section 4, steps 1 and 2; over the wh
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -58,4 +60,4 @@ def trim_and_elect(vectors: TaskVectors, keep: float) -> TaskVectors:
     for part in vectors.columns():
         prepared[:, part] = election.kept(part)
         vectors.passed(prepared[:, part])
-    return vectors.with_deltas(prepared)
+    return replace(vectors, deltas=prepared)

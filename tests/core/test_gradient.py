@@ -34,7 +34,7 @@ def batches(problem: Problem, objective: str) -> list[Batch]:
     found = []
     for task in problem.tasks:
         pixels = problem.images(task)[: SIZES[task]]
-        labels = problem.labels(task)
+        labels = problem.split(task, "test").labels
         assert labels is not None
         expert = problem.logits(problem.task_vectors.expert(task), task, pixels)
         target = {

@@ -167,7 +167,9 @@ def test_featcal_equals_its_least_squares(together: str, problem64: Problem, nai
 @pytest.mark.parametrize("answers", ["all", "labels"])
 @pytest.mark.parametrize("normalise", [True, False])
 def test_fisher_equals_its_definition(answers: str, normalise: bool, problem64: Problem, naive: Naive) -> None:
-    few = {task: Images(problem64.images(task, SPLIT)[:3], problem64.labels(task, SPLIT)[:3]) for task in naive.tasks}  # type: ignore[index]
+    few = {
+        task: Images(problem64.images(task, SPLIT)[:3], problem64.split(task, SPLIT).labels[:3]) for task in naive.tasks
+    }  # type: ignore[index]
     problem = replace(problem64, load_images=lambda task, _split: few[task])
     found = merged("fisher", problem, "task0", answers=answers, normalise=normalise)
     weights = {}

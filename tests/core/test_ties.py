@@ -112,8 +112,8 @@ def test_more_columns_than_one_chunk(problem64: Problem) -> None:
 def test_bfloat16_task_vectors_are_trimmed_as_they_are(problem32: Problem) -> None:
     half = problem32.task_vectors.deltas.bfloat16()
     vectors = problem32.task_vectors
-    narrow = replace(problem32, task_vectors=vectors.with_deltas(half))
-    wide = replace(problem32, task_vectors=vectors.with_deltas(half.float()))
+    narrow = replace(problem32, task_vectors=replace(vectors, deltas=half))
+    wide = replace(problem32, task_vectors=replace(vectors, deltas=half.float()))
     assert_close(merged("ties", narrow, "task0"), merged("ties", wide, "task0"), 1e-7)
 
 

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
 from core.checkpoints import load_checkpoint
 from core.errors import BadInput, MergescopeError
@@ -18,6 +17,7 @@ from core.export.card import model_card
 from core.export.picture import draw_coefficients
 from core.export.transformers_model import write_model
 from core.export.weights import export_coefficients, metadata
+from core.hub.reference import is_repository
 from core.store import RunRecord, StepRecord
 from core.store.faults import plainly
 from core.suite.find import SuiteFile
@@ -64,12 +64,7 @@ def write_folder(record: RunRecord, steps: Sequence[StepRecord], merged: Path, s
 
 def check_repository(repo: str) -> None:
     """Raise `BadInput` unless `repo` is owner/name as the hub has them."""
-    try:
-        validate_repo_id(repo)
-        named = repo.count("/") == 1
-    except HFValidationError:
-        named = False
-    if not named:
+    if not is_repository(repo):
         raise BadInput(f"A repository of the hub should be named owner/name. Found `{repo[:80]}`.")
 
 

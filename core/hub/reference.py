@@ -26,22 +26,28 @@ class HubReference:
         """The repository that `text` names; raises `BadInput` for anything else, addresses included."""
         if text.startswith(TAG_PREFIX):
             return cls(_repository_of(text))
-        from huggingface_hub.errors import HFValidationError
-        from huggingface_hub.utils import validate_repo_id
-
         repo, _, revision = text.removeprefix(PREFIX).partition("@")
         revision = revision or DEFAULT_REVISION
-        try:
-            validate_repo_id(repo)
-        except HFValidationError:
-            repo = ""
         # A revision becomes part of an address and of a file name.
-        if not text.startswith(PREFIX) or repo.count("/") != 1 or not re.fullmatch(r"[\w][\w.\-]{0,99}", revision):
+        usable = is_repository(repo) and re.fullmatch(r"[\w][\w.\-]{0,99}", revision)
+        if not text.startswith(PREFIX) or not usable:
             raise BadInput(f"A hub model should be named `{PREFIX}owner/name` or `…@revision`. Found `{text[:120]}`.")
         return cls(repo, revision)
 
     def __str__(self) -> str:
         return f"{PREFIX}{self.repo}" + ("" if self.revision == DEFAULT_REVISION else f"@{self.revision}")
+
+
+def is_repository(name: str) -> bool:
+    """Whether a name is owner/name as the hub has them."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return name.count("/") == 1
 
 
 def is_hub(weights: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Generic, Literal, TypeVar
 
 import torch
@@ -105,11 +106,10 @@ class Learner(Trainer, Generic[L]):
         """What is learned beside λ."""
         return {}
 
-    def _model(self) -> MergedModel:
+    @cached_property
+    def _merged(self) -> MergedModel:
         """Made when first needed: it takes twice the encoder's memory."""
-        if not hasattr(self, "_merged"):
-            self._merged = MergedModel(self._problem, self._mixture)
-        return self._merged
+        return MergedModel(self._problem, self._mixture)
 
     def coefficients(self, raw: Tensor | None = None) -> Tensor:
         """λ as merged."""
@@ -135,7 +135,7 @@ class Learner(Trainer, Generic[L]):
 
     def _measure_at(self, raw: Tensor, batches: list[Batch]) -> tuple[Measured, dict[str, Tensor]]:
         used = self.coefficients(raw)
-        measured = self._model().measure(used, batches, self._objective)
+        measured = self._merged.measure(used, batches, self._objective)
         return measured, {"raw": self._through_clamp(measured.gradient, used, raw)}
 
     def _through_clamp(self, gradient: Tensor, used: Tensor, raw: Tensor) -> Tensor:

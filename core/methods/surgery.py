@@ -123,12 +123,8 @@ class _ModuleTrainer(Trainer):
         return {"positions": positions, **self._adam.state()}
 
     def outcome(self) -> Outcome:
-        down, up, problem, weights = (
-            self._down.detach().clone(),
-            self._up.detach().clone(),
-            self._problem,
-            self._weights,
-        )
+        down, up = self._down.detach().clone(), self._up.detach().clone()
+        problem, weights = self._problem, self._weights
 
         def features_for(task: str) -> Features:
             def compute(given: Weights, prepared: Tensor) -> Tensor:

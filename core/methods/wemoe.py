@@ -12,8 +12,8 @@ from core import objectives
 from core.learning.batches import Batches
 from core.learning.optimiser import Adam, Trainer, carry_out, require_finite
 from core.learning.routing import RoutedEncoder
-from core.problem.merged import Batch, Measured, accumulate, merge
-from core.problem.method import Features, Method, Need, Outcome, State, Step, Weights
+from core.problem.merged import Measured, accumulate, merge
+from core.problem.method import Method, Need, Outcome, State, Step, Weights
 from core.problem.problem import Problem
 from core.settings import MethodSettings, setting
 
@@ -97,7 +97,8 @@ class _RouterTrainer(Trainer):
         def work(size: int) -> Measured:
             for leaf in leaves.values():
                 leaf.grad = torch.zeros_like(leaf)
-            return self._pass(leaves, batches, size)
+            weights = self._fixed | leaves
+            return Measured.of(accumulate(self._problem, self._encoder, weights, batches, self._objective, size))
 
         # K + 1 products are kept for the backward pass where the plain encoder keeps one.
         measured = self._problem.within_memory(count, lambda size: work(max(1, size // (1 + len(self._problem.tasks)))))
@@ -107,22 +108,14 @@ class _RouterTrainer(Trainer):
         self._batches.note(measured)
         return measured
 
-    def _pass(self, leaves: dict[str, Tensor], batches: list[Batch], size: int) -> Measured:
-        weights = self._fixed | leaves
-        return Measured.of(accumulate(self._problem, self._encoder, weights, batches, self._objective, size))
-
     def outcome(self) -> Outcome:
         encoder, merged = self._encoder, self._merged
-        routers = {name: tensor.detach().clone() for name, tensor in self._routers.items()}
-        fixed = self._fixed
+        weights = self._fixed | {name: tensor.detach().clone() for name, tensor in self._routers.items()}
 
         def compute(_weights: Weights, prepared: Tensor) -> Tensor:
-            return encoder.features(fixed | routers, prepared)
+            return encoder.features(weights, prepared)
 
-        def features_for(_task: str) -> Features:
-            return compute
-
-        return Outcome(lambda _task: merged, single=False, features_for=features_for)
+        return Outcome(lambda _task: merged, single=False, features_for=lambda _task: compute)
 
     def state(self) -> State:
         return {**self._adam.state(), **self._batches.state()}

@@ -77,17 +77,13 @@ def open_checkpoint(path: Path) -> Opened:
         if not (path.parent / ADAPTER).is_file():
             raise BadCheckpoint(f"`{path.name}` holds an adapter; expected {ADAPTER} beside it, which gives its scale.")
         configuration, config = ADAPTER, read_json(path.parent, ADAPTER)
-    _check_type(path, configuration, config)
-    return Opened(path, source, layout, configuration, config)
-
-
-def _check_type(path: Path, configuration: str, config: Mapping[str, Any]) -> None:
-    kind = config.get("model_type", "clip") if configuration not in (ADAPTER, OPEN_CLIP) else "clip"
-    if kind not in MODEL_TYPES:
+    kind = config.get("model_type", "clip")
+    if configuration not in (ADAPTER, OPEN_CLIP) and kind not in MODEL_TYPES:
         raise BadCheckpoint(
             f"`{path.name}` should hold a CLIP model (model_type {' or '.join(MODEL_TYPES)}). "
             f"Found {str(kind)[:40]!r}. Give weights in open_clip's own format."
         )
+    return Opened(path, source, layout, configuration, config)
 
 
 def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

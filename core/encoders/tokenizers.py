@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
 from core.encoders.models import Architecture
 from core.errors import BadSuite
+from core.files import sha256
 
 Tokenizer = Callable[[Sequence[str]], Tensor]
 """Texts -> tokens int64 `[N, context]`."""
@@ -47,4 +47,4 @@ def identity(arch: Architecture) -> str:
     if arch.tokenizer is None:
         return ""
     files = sorted(file for file in arch.tokenizer.iterdir() if file.is_file())
-    return " ".join(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files)
+    return " ".join(f"{file.name} {sha256(file)}" for file in files)

@@ -37,7 +37,7 @@ class Calibration(Study):
         rows = []
         for name in names:
             found = at(cells, method=name)
-            values = [over_seeds(found, _of_task(task, "ece")) for task in scope.tasks]
+            values = [over_seeds(found, _mean_of("ece", task)) for task in scope.tasks]
             confidence, accuracy = (over_seeds(found, _mean_of(key)) for key in ("confidence", "accuracy"))
             rows.append(Row(title_of(name), (*values, errors[name], confidence, accuracy), contest=found[0].contest))
         errors_of = (*(f"ECE, {scope.titles[task]}" for task in scope.tasks), "Mean ECE")
@@ -60,18 +60,12 @@ class Calibration(Study):
         return Result((table,), charts, tuple(findings))
 
 
-def _of_task(task: str, key: str) -> Metric:
-    def metric(one: Done) -> float | None:
-        value = one.measured("calibration").get("tasks", {}).get(task, {}).get(key)
-        return None if value is None else float(value)
+def _mean_of(key: str, task: str = "") -> Metric:
+    """What was measured, on one task or as the mean of all."""
 
-    return metric
-
-
-def _mean_of(key: str) -> Metric:
     def metric(one: Done) -> float | None:
         tasks = one.measured("calibration").get("tasks", {})
-        return mean([float(facts[key]) for facts in tasks.values()])
+        return mean([float(facts[key]) for name, facts in tasks.items() if task in ("", name)])
 
     return metric
 

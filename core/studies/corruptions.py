@@ -37,11 +37,9 @@ class Corruptions(Study):
         places_ += [(kind, severity) for kind in scope.thinned(KINDS) for severity in scope.thinned(SEVERITIES)]
         cells = []
         for kind, severity in places_:
-            images: dict[str, Any] | None = None
-            if kind != CLEAN:
-                images = {"corruption": kind, "severity": severity, "seed": 0}
+            where: dict[str, Any] = {"corruption": kind, "severity": severity}
+            images = None if kind == CLEAN else where | {"seed": 0}
             for name in scope.methods(("task_arithmetic", "adamerging")):
-                where = {"corruption": kind, "severity": severity}
                 cells += [scope.cell(name, where, seed=seed, images=images) for seed in scope.seeds_of(name)]
         return cells
 

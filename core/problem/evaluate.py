@@ -55,12 +55,9 @@ def evaluate(
     return Evaluation(task, correct, len(chosen), entropy(logits).mean().item())
 
 
-def evaluate_outcome(
-    problem: Problem, outcome: Outcome, task: str, split: str = "test", progress: Progress | None = None
-) -> Evaluation:
-    """Evaluate what a method made for a task, modules included, on all images of a split."""
-    features = outcome.features(task)
-    return evaluate(problem, outcome.weights_for(task), task, split, features=features, progress=progress)
+def evaluate_outcome(problem: Problem, outcome: Outcome, task: str, progress: Progress | None = None) -> Evaluation:
+    """Evaluate what a method made for a task, modules included, on all its test images."""
+    return evaluate(problem, outcome.weights_for(task), task, features=outcome.features(task), progress=progress)
 
 
 def evaluate_everywhere(

@@ -147,13 +147,12 @@ class Store:
             found = step_rows.last_state(connection, run_rows.ordinal(connection, run_id))
         return states.fetched(self._artefacts, run_id, found)
 
-    def rewind(self, run_id: str) -> int | None:
-        """Forget steps after the checkpoint, which are about to be made again; returns its step number."""
+    def rewind(self, run_id: str) -> None:
+        """Forget steps after the checkpoint, which are about to be made again."""
         with self._writing(f"Rewinding run {run_id}", run_id) as connection:
             number = run_rows.ordinal(connection, run_id)
             state = step_rows.last_state(connection, number)
             step_rows.drop_after(connection, number, state[0] if state else -1)
-            return state[0] if state else None
 
     def add_evaluation(self, run_id: str, step: int, evaluations: Iterable[Evaluation], full: bool) -> None:
         """Store accuracies on test images after `step`; `full` says that all of them were used."""

@@ -118,7 +118,7 @@ def test_rewinding_forgets_what_comes_after_the_checkpoint(store: Store) -> None
         store.record(run_id, step(number))
     store.record(run_id, step(3, state=None))
     store.add_evaluation(run_id, 3, [Evaluation("task0", 1, 2, 0.5)], full=False)
-    assert store.rewind(run_id) == 2
+    store.rewind(run_id)
     found = store.run(run_id)
     assert ([s.number for s in store.steps(run_id)], store.evaluations(run_id)) == ([0, 1, 2], [])
     assert (found.steps_done, found.samples_seen, found.seconds) == (2, 64, 0.75)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from core.problem.merged import merge
-from core.problem.method import Method, Outcome, State, Step
+from core.problem.method import Formula, Outcome
 from core.problem.problem import Problem
 from core.settings import MethodSettings
 
 
-class Average(Method[MethodSettings]):
+class Average(Formula[MethodSettings]):
     """θ = mean(θ_k) = θ₀ + Σ_k τ_k / K."""
 
     name = "average"
@@ -19,7 +17,7 @@ class Average(Method[MethodSettings]):
     summary = "The plain mean of all experts."
     cost = "Seconds."
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step: the mean of the experts."""
+    def made(self, problem: Problem, settings: MethodSettings) -> Outcome:
+        """The mean of the experts."""
         vectors = problem.task_vectors
-        yield Step(0, outcome=Outcome.of(merge(vectors, dict.fromkeys(vectors.tasks, 1 / len(vectors.tasks)))))
+        return Outcome.of(merge(vectors, dict.fromkeys(vectors.tasks, 1 / len(vectors.tasks))))

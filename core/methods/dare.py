@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.problem.method import Method, Outcome, State, Step
+from core.problem.method import Formula, Outcome
 from core.problem.problem import Problem
 from core.problem.task_vectors import CHUNK
 from core.seeds import generator
@@ -38,7 +38,7 @@ class DareSettings(DepthSettings):
     )
 
 
-class Dare(Method[DareSettings]):
+class Dare(Formula[DareSettings]):
     """θ = θ₀ + λ Σ_k m_k∘τ_k / (1 − p), where each entry of m_k is 0 with probability p."""
 
     name = "dare"
@@ -57,8 +57,8 @@ class Dare(Method[DareSettings]):
         """The seed decides which entries are dropped."""
         return True
 
-    def steps(self, problem: Problem, settings: DareSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step: the merged model."""
+    def made(self, problem: Problem, settings: DareSettings) -> Outcome:
+        """The merged model."""
         vectors = problem.task_vectors
         if settings.merge_with == "ties":
             thinned = vectors.room(len(vectors.tasks))
@@ -75,7 +75,7 @@ class Dare(Method[DareSettings]):
             for row, task in enumerate(vectors.tasks):
                 for part, kept in _thinned(problem, settings, row, task):
                     merged[part] += kept
-        yield Step(0, outcome=Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines)))
+        return Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines))
 
 
 def _thinned(problem: Problem, settings: DareSettings, row: int, task: str) -> Iterator[tuple[slice, Tensor]]:

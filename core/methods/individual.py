@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from core.problem.method import Method, Outcome, Role, State, Step
+from core.problem.method import Formula, Outcome, Role
 from core.problem.problem import Problem
 from core.settings import MethodSettings
 
 
-class Individual(Method[MethodSettings]):
+class Individual(Formula[MethodSettings]):
     """θ = θ_k on task k; K models, so there is nothing to export."""
 
     name = "individual"
@@ -20,10 +18,7 @@ class Individual(Method[MethodSettings]):
     cost = "Nothing, but K models instead of one."
     single = False
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step: an outcome with other weights for each task; unseen tasks get the base."""
+    def made(self, problem: Problem, settings: MethodSettings) -> Outcome:
+        """An outcome with other weights for each task; unseen tasks get the base."""
         vectors = problem.task_vectors
-        yield Step(
-            0,
-            outcome=Outcome(lambda task: vectors.expert(task) if task in vectors.tasks else vectors.base, single=False),
-        )
+        return Outcome(lambda task: vectors.expert(task) if task in vectors.tasks else vectors.base, single=False)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from core.problem.method import Method, Outcome, State, Step
+from core.problem.method import Formula, Outcome
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings, add_scaled
@@ -23,7 +21,7 @@ class LinesSettings(DepthSettings):
     )  # fmt: skip
 
 
-class Lines(Method[LinesSettings]):
+class Lines(Formula[LinesSettings]):
     """θ = θ₀ + (α + β·ℓ/(L − 1)) Σ_k τ_k in block ℓ of L, α Σ_k τ_k outside the blocks."""
 
     name = "lines"
@@ -36,9 +34,9 @@ class Lines(Method[LinesSettings]):
     cost = "Seconds."
     Settings = LinesSettings
 
-    def steps(self, problem: Problem, settings: LinesSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step: the merged model."""
+    def made(self, problem: Problem, settings: LinesSettings) -> Outcome:
+        """The merged model."""
         vectors = problem.task_vectors
         scale = settings.scale or 1 / len(vectors.tasks)
         total = vectors.total()
-        yield Step(0, outcome=Outcome.of(add_scaled(vectors, total, scale, settings.lines)))
+        return Outcome.of(add_scaled(vectors, total, scale, settings.lines))

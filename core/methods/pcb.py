@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
-from core.problem.method import Method, Outcome, State, Step
+from core.problem.method import Formula, Outcome
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings, add_scaled
@@ -28,7 +26,7 @@ class PcbSettings(DepthSettings):
     )
 
 
-class Pcb(Method[PcbSettings]):
+class Pcb(Formula[PcbSettings]):
     """τ = Σ_k β_k∘τ_k / Σ_k β_k with β_k from self-competition and cross-competition, the lowest 1 − r set to 0."""
 
     name = "pcb"
@@ -42,8 +40,8 @@ class Pcb(Method[PcbSettings]):
     cost = "Seconds to a minute; four more vectors as long as the model in memory."
     Settings = PcbSettings
 
-    def steps(self, problem: Problem, settings: PcbSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step: the merged model."""
+    def made(self, problem: Problem, settings: PcbSettings) -> Outcome:
+        """The merged model."""
         vectors = problem.task_vectors
         total = vectors.total()
         weighted, weights = torch.zeros_like(total), torch.zeros_like(total)
@@ -57,7 +55,7 @@ class Pcb(Method[PcbSettings]):
             weighted += strength * size * tau.sign()
             vectors.passed(row)
         merged = weighted / weights.clamp(min=1e-12)
-        yield Step(0, outcome=Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines)))
+        return Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines))
 
 
 def _clamped(row: Tensor, low: float, high: float) -> Tensor:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from core.problem.method import Method, Outcome, Role, State, Step
+from core.problem.method import Formula, Outcome, Role
 from core.problem.problem import Problem
 from core.settings import MethodSettings
 
 
-class Pretrained(Method[MethodSettings]):
+class Pretrained(Formula[MethodSettings]):
     """θ = θ₀."""
 
     name = "pretrained"
@@ -19,6 +17,6 @@ class Pretrained(Method[MethodSettings]):
     summary = "The base without any fine-tuning: what merging has to beat."
     cost = "Nothing."
 
-    def steps(self, problem: Problem, settings: MethodSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step: the base."""
-        yield Step(0, outcome=Outcome.of(problem.task_vectors.base))
+    def made(self, problem: Problem, settings: MethodSettings) -> Outcome:
+        """The base."""
+        return Outcome.of(problem.task_vectors.base)

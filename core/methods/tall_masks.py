@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from core.problem.method import Method, Outcome, State, Step, Weights
+from core.problem.method import Formula, Outcome, Weights
 from core.problem.problem import Problem
 from core.settings import MethodSettings
 from core.techniques.masks import masks, threshold
@@ -16,7 +14,7 @@ class TallMasksSettings(MethodSettings):
     share: float = threshold()
 
 
-class TallMasks(Method[TallMasksSettings]):
+class TallMasks(Formula[TallMasksSettings]):
     """θ_k ≈ θ₀ + m_k∘Σ_j τ_j with m_k = [|τ_k| ≥ share·|Σ_j τ_j − τ_k|]."""
 
     name = "tall_masks"
@@ -30,8 +28,8 @@ class TallMasks(Method[TallMasksSettings]):
     single = False
     Settings = TallMasksSettings
 
-    def steps(self, problem: Problem, settings: TallMasksSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step: other weights for each task; unseen tasks get the base."""
+    def made(self, problem: Problem, settings: TallMasksSettings) -> Outcome:
+        """Other weights for each task; unseen tasks get the base."""
         vectors, share = problem.task_vectors, settings.share
 
         def weights(task: str) -> Weights:
@@ -44,4 +42,4 @@ class TallMasks(Method[TallMasksSettings]):
                     vectors.passed(delta)
             return vectors.named(total)
 
-        yield Step(0, outcome=Outcome(weights, single=False))
+        return Outcome(weights, single=False)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from core.problem.method import Method, Outcome, State, Step
+from core.problem.method import Formula, Outcome
 from core.problem.mixture import Mixture
 from core.problem.problem import Problem
 from core.settings import setting
@@ -23,7 +21,7 @@ class TaskArithmeticSettings(DepthSettings):
     )
 
 
-class TaskArithmetic(Method[TaskArithmeticSettings]):
+class TaskArithmetic(Formula[TaskArithmeticSettings]):
     """θ = θ₀ + λ Σ_k τ_k."""
 
     name = "task_arithmetic"
@@ -33,9 +31,9 @@ class TaskArithmetic(Method[TaskArithmeticSettings]):
     cost = "Seconds."
     Settings = TaskArithmeticSettings
 
-    def steps(self, problem: Problem, settings: TaskArithmeticSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step: the scaled sum."""
+    def made(self, problem: Problem, settings: TaskArithmeticSettings) -> Outcome:
+        """The scaled sum."""
         vectors = problem.task_vectors
         per_tensor = vectors.origin.new_tensor(factors(vectors.names, settings.scale, settings.lines))
         rows = per_tensor[:, None].expand(-1, len(vectors.tasks))
-        yield Step(0, outcome=Outcome.of(Mixture.of(vectors, "tensor").weights(rows)))
+        return Outcome.of(Mixture.of(vectors, "tensor").weights(rows))

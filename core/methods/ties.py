@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from core.problem.method import Method, Outcome, State, Step
+from core.problem.method import Formula, Outcome
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings, add_scaled
@@ -26,7 +25,7 @@ class TiesSettings(DepthSettings):
     )  # fmt: skip
 
 
-class Ties(Method[TiesSettings]):
+class Ties(Formula[TiesSettings]):
     """θ = θ₀ + λ · disjoint merge of the trimmed task vectors."""
 
     name = "ties"
@@ -39,14 +38,14 @@ class Ties(Method[TiesSettings]):
     cost = "Seconds to a minute; a few more vectors as long as the model in memory, however many experts there are."
     Settings = TiesSettings
 
-    def steps(self, problem: Problem, settings: TiesSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step: the merged model."""
+    def made(self, problem: Problem, settings: TiesSettings) -> Outcome:
+        """The merged model."""
         vectors = problem.task_vectors
         election = Election(vectors, settings.keep)
         merged = torch.empty_like(vectors.origin)
         for part in vectors.columns():
             merged[part] = _aggregate(election.kept(part).to(merged), settings.aggregate)
-        yield Step(0, outcome=Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines)))
+        return Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines))
 
 
 def _aggregate(kept: Tensor, how: str) -> Tensor:

@@ -15,7 +15,7 @@ from core.registry import Registry
 from core.settings import MethodSettings
 from core.step import Coefficients, Features, Form, Need, Outcome, State, Step, Weights
 
-__all__ = ["Coefficients", "Features", "Form", "Method", "Need", "Outcome", "Role", "State", "Step", "Weights"]
+__all__ = ["Coefficients", "Features", "Formula", "Method", "Need", "Outcome", "Role", "State", "Step", "Weights"]
 
 S = TypeVar("S", bound=MethodSettings, default=MethodSettings)
 """A method's settings; plain `Method` is one of which the caller knows no more, as the registry gives it."""
@@ -101,6 +101,18 @@ class Method(ABC, Generic[S]):
     def needed(self, settings: S) -> Need:
         """What these settings need; by default what the method declares."""
         return self.needs
+
+
+class Formula(Method[S]):
+    """A method that is done at once."""
+
+    @abstractmethod
+    def made(self, problem: Problem, settings: S) -> Outcome:
+        """What the formula gives."""
+
+    def steps(self, problem: Problem, settings: S, resume: State | None = None) -> Iterator[Step]:
+        """One step, with the outcome."""
+        yield Step(0, outcome=self.made(problem, settings))
 
 
 METHODS = Registry("core.methods", Method, "method")

@@ -22,9 +22,11 @@ from starlette.testclient import TestClient
 from core.errors import BadInput, StoreReadOnly
 from core.export.titles import title_of
 from dashboard import page, settings, theme
+from dashboard.access import Access
 from dashboard.context import NotOwner, NotVisible
 from dashboard.pages import sidebar
-from dashboard.security import notices
+from dashboard.security import guard, notices
+from dashboard.security.headers import FIXED
 from dashboard.server import PORTS_TRIED, Server, Site, bind
 from dashboard.tunnel import Tunnel
 from tests.dashboard.conftest import Site as Dashboard
@@ -186,10 +188,21 @@ def test_while_loading_a_page_waits_and_data_is_refused() -> None:
     assert http.post("/").status_code == 503
 
 
+def test_what_stands_before_the_site_stands_before_the_waiting_page_too() -> None:
+    http = TestClient(guard.protect(Site(), Access(None), "127.0.0.1", owner_app=True), "http://127.0.0.1")
+    waiting = http.get("/open/token")
+    assert "is starting" in waiting.text
+    assert {name: waiting.headers.get(name) for name in FIXED} == FIXED
+    assert waiting.headers["cache-control"] == "no-store"
+    assert http.get("/").status_code == 401
+    assert http.get("/health", headers={"host": "rebound.example"}).status_code == 400
+
+
 def test_the_server_serves_what_was_loaded_and_stops() -> None:
     sock = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    server = Server(sock, lambda app: app)
+    site = Site()
+    server = Server(site, [(sock, site)])
     seen: list[str] = []
 
     def load() -> FastAPI:
@@ -211,7 +224,8 @@ def test_the_server_serves_what_was_loaded_and_stops() -> None:
 
 
 def test_what_fails_while_loading_ends_the_server_and_is_raised() -> None:
-    server = Server(bind("127.0.0.1", 0), lambda app: app)
+    site = Site()
+    server = Server(site, [(bind("127.0.0.1", 0), site)])
 
     def load() -> FastAPI:
         raise BadInput("no such suite")
@@ -225,8 +239,8 @@ def test_without_a_way_out_the_tunnel_says_what_else_there_is(monkeypatch: pytes
         raise RuntimeError("Could not get share link from Gradio API Server.")
 
     monkeypatch.setattr("gradio.networking.setup_tunnel", refuse)
-    tunnel = Tunnel(wanted=True)
-    tunnel.open(1)
+    tunnel = Tunnel(wanted=True, port=1)
+    tunnel.open()
     assert tunnel.url == ""
     assert "No public link" in tunnel.problem
     assert "HTML file" in tunnel.problem

@@ -23,6 +23,7 @@ from core.errors import BadInput, StoreReadOnly
 from core.export.titles import title_of
 from dashboard import page, settings, theme
 from dashboard.access import Access
+from dashboard.charts import bundle
 from dashboard.context import NotOwner, NotVisible
 from dashboard.pages import sidebar
 from dashboard.security import guard, notices
@@ -125,7 +126,7 @@ def test_the_view_has_no_set_up_page_and_says_so_to_its_scripts(dashboard_site: 
 
 def test_own_files_are_cached_for_ever_under_an_address_that_changes(dashboard_site: Dashboard) -> None:
     http = dashboard_site.stranger()
-    answer = http.get(settings.asset("shell.js"))
+    answer = http.get(bundle.url("shell.js"))
     assert answer.status_code == 200
     assert "immutable" in answer.headers["cache-control"]
     assert http.get("/web/shell.js").headers["cache-control"] == "no-cache"

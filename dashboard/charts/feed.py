@@ -159,10 +159,3 @@ def _scalars(rows: Sequence[StepRecord], tasks: Sequence[str]) -> dict[str, str]
 
 def _base64(values: npt.NDArray[Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
-
-
-def whole_number(value: object, name: str, low: int, high: int) -> int:
-    """A number that came from a browser, checked; raises `BadInput`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise BadInput(f"`{name}` should be a whole number from {low} to {high}. Found `{value!r:.40}`.")
-    return value

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from core.export.titles import run_title
-from dashboard.charts.feed import Feed, describe, whole_number
+from dashboard.asked import whole_number
+from dashboard.charts.feed import Feed, describe
 from dashboard.context import Context
 from dashboard.serving import Call
 

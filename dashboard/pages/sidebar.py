@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from core.errors import BadInput
 from core.export.differences import differences
 from core.export.titles import run_title
 from core.progress import time_left
 from core.store import ACTIVE
 from dashboard import ui
+from dashboard.asked import one_of
 from dashboard.charts import bundle
 from dashboard.context import Context
 from dashboard.serving import Call, serving
@@ -79,9 +79,7 @@ def polled(ctx: Context) -> Call:
 def _act(ctx: Context) -> Any:
     def run_action(args: dict[str, Any], request: Any) -> dict[str, Any]:
         record = ctx.run(args.get("run"), request)
-        action = args.get("action")
-        if action not in ACTIONS:
-            raise BadInput(f"`action` should be one of {', '.join(ACTIONS)}. Found `{str(action)[:40]}`.")
+        action = one_of(args.get("action"), "action", ACTIONS)
         getattr(ctx.writing_jobs(), action)(record.id)
         return {"ok": True}
 

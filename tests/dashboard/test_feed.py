@@ -14,8 +14,9 @@ import pytest
 from core.errors import BadInput
 from core.problem.method import Step
 from core.store import Store
+from dashboard.asked import whole_number
 from dashboard.charts.columns import arrange
-from dashboard.charts.feed import MOST_STEPS, Feed, describe, suggested_stride, whole_number
+from dashboard.charts.feed import MOST_STEPS, Feed, describe, suggested_stride
 from tests.dashboard import synthetic
 
 

@@ -21,7 +21,7 @@ window.mergescopeSimilarity = (root, server) => {
   const norms = analysis.figureCard("Length of each task vector", "", { height: 250 });
   const depth = analysis.figureCard("Similarity over depth", "mean cosine of all pairs · shaded: least to most similar pair · click to look at that block",
     { height: 250, wide: true, onClick: (point) => { state.group = Math.min(state.found.groups.length - 1, Math.round(point.x) + 1); draw(); } });
-  const content = element("div", { class: "mc-grid an-similarity" }, matrix.root, element("div", { class: "an-column" }, advice, norms.root),
+  const content = element("div", { class: "mc-grid an-similarity" }, matrix.root, element("div", { class: "an-column ms-stack" }, advice, norms.root),
     depth.root);
   root.append(box.root, content);
 

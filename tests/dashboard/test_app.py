@@ -22,12 +22,10 @@ from starlette.testclient import TestClient
 from core.errors import BadInput, StoreReadOnly
 from core.export.titles import title_of
 from dashboard import page, settings, theme
-from dashboard.access import Access
 from dashboard.charts import bundle
 from dashboard.context import NotOwner, NotVisible
 from dashboard.pages import sidebar
-from dashboard.security import guard, notices
-from dashboard.security.headers import FIXED
+from dashboard.security import notices
 from dashboard.server import PORTS_TRIED, Server, Site, bind
 from dashboard.tunnel import Tunnel
 from tests.dashboard.conftest import Site as Dashboard
@@ -187,16 +185,6 @@ def test_while_loading_a_page_waits_and_data_is_refused() -> None:
     assert 'http-equiv="refresh"' in http.get("/").text
     assert http.get("/health").json() == {"name": "mergescope", "ready": False}
     assert http.post("/").status_code == 503
-
-
-def test_what_stands_before_the_site_stands_before_the_waiting_page_too() -> None:
-    http = TestClient(guard.protect(Site(), Access(None), "127.0.0.1", owner_app=True), "http://127.0.0.1")
-    waiting = http.get("/open/token")
-    assert "is starting" in waiting.text
-    assert {name: waiting.headers.get(name) for name in FIXED} == FIXED
-    assert waiting.headers["cache-control"] == "no-store"
-    assert http.get("/").status_code == 401
-    assert http.get("/health", headers={"host": "rebound.example"}).status_code == 400
 
 
 def test_the_server_serves_what_was_loaded_and_stops() -> None:

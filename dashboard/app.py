@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from core import paths
 from dashboard import settings
 from dashboard.access import Access
-from dashboard.server import Server, bind
+from dashboard.server import Server, Site, bind
 from dashboard.tunnel import Tunnel
 
 if TYPE_CHECKING:
@@ -71,13 +71,14 @@ class Dashboard:
         self.folder.mkdir(parents=True, exist_ok=True)
         access = Access(self.folder, open_view=self.read_only)
         port = sock.getsockname()[1]
-        server = Server(sock, partial(guard.protect, access=access, host=self.host, owner_app=not self.read_only))
+        site = Site()
+        doors = [(sock, guard.protect(site, access, self.host, owner_app=not self.read_only))]
         if self.tunnel.wanted:
             door = bind("127.0.0.1", 0)
             self.tunnel.port = door.getsockname()[1]
-            server.add(door, partial(guard.protect_for_tunnel, access=access))
+            doors.append((door, guard.protect_for_tunnel(site, access)))
         announce(self.address(port), access, self.read_only, open_browser)
-        server.run(partial(self.load, access), self.opened)
+        Server(site, doors).run(partial(self.load, access), self.opened)
 
     def address(self, port: int) -> str:
         """What a person on this machine types."""
@@ -90,6 +91,7 @@ class Dashboard:
 
         from core.runs.work import Worker
         from core.store import Store
+        from core.suite.find import find
         from dashboard import site
         from dashboard.context import Context
         from dashboard.library import Library
@@ -97,7 +99,7 @@ class Dashboard:
         extra = (self.suite,) if Path(self.suite).suffix in (".yaml", ".yml") else ()
         worker = Worker()
         library = Library(extra=extra, worker=worker)
-        name = library.chosen(self.suite)
+        name = find(self.suite).name
         store = Store.open(self.folder, write=not self.read_only)
         jobs, studies = None, None
         if not store.read_only:
@@ -123,7 +125,7 @@ class Dashboard:
 
     def _share(self) -> None:
         assert self.context is not None
-        self.tunnel.open(self.tunnel.port)
+        self.tunnel.open()
         if self.tunnel.url:
             link = self.context.access.create_link("", days=3, label="--share")
             self.tunnel.link = link.id

@@ -80,21 +80,16 @@ class Context:
             "Choose one in the list on the left."
         )
 
-    def runs(
-        self, request: Any, *, status: str | None = None, suite: str | None = None, limit: int | None = None
-    ) -> list[RunRecord]:
+    def runs(self, request: Any, *, suite: str | None = None, limit: int | None = None) -> list[RunRecord]:
         """The runs that the caller may see, newest first; the filters are those of `Store.runs`.
 
         Cells of studies stand on the page Studies, not in lists of runs.
         """
         allowed = self.allowed(request)
         if allowed is None:
-            return self.store.runs(status=status, suite=suite, limit=limit, cells=False)
-        mine = [
-            record
-            for record in map(self.find, allowed)
-            if record is not None and status in (None, record.status) and suite in (None, record.suite)
-        ]
+            return self.store.runs(suite=suite, limit=limit, cells=False)
+        found = [record for record in map(self.find, allowed) if record is not None]
+        mine = [record for record in found if suite in (None, record.suite)]
         return sorted(mine, key=lambda record: record.created, reverse=True)[:limit]
 
     def find(self, run_id: str) -> RunRecord | None:

@@ -12,7 +12,7 @@ from dashboard import shell, theme
 from dashboard.charts import bundle
 from dashboard.context import Context
 from dashboard.pages import Page, sidebar
-from dashboard.settings import WEB, asset
+from dashboard.settings import WEB
 
 PAGES = ("setup", "checkpoints", "live", "layers", "similarity", "compare", "studies", "playground", "share")
 """Modules of dashboard/pages in the order of their tabs."""
@@ -55,11 +55,9 @@ def head(ctx: Context) -> str:
     names = dict.fromkeys([*SCRIPTS, *(name for page in shown for name in page.scripts)])
     tabs = [page.name for page in shown]
     settings = json.dumps({"readonly": ctx.readonly, "pollSeconds": ctx.poll_seconds, "tabs": tabs})
-    scripts = "".join(
-        f'<script src="{escape(source)}"></script>' for source in (bundle.url("base.js"), *map(asset, names))
-    )
+    scripts = "".join(f'<script src="{escape(source)}"></script>' for source in map(bundle.url, ("base.js", *names)))
     return (
-        f'<link rel="icon" type="image/svg+xml" href="{escape(asset("logo.svg"))}">'
+        f'<link rel="icon" type="image/svg+xml" href="{escape(bundle.url("logo.svg"))}">'
         f'<meta name="color-scheme" content="light dark"><style>{theme.colours()}{STILL}</style>'
         f'<script type="application/json" id="ms-settings">{settings}</script>{scripts}'
     )

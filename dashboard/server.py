@@ -8,7 +8,7 @@ import functools
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import uvicorn
@@ -21,7 +21,6 @@ from dashboard.security import notices
 
 PORTS_TRIED = 20
 T = TypeVar("T")
-Protect = Callable[[ASGIApp], ASGIApp]
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -64,27 +63,21 @@ class Site:
 
 
 def _waiting(scope: Scope) -> HTMLResponse | JSONResponse:
-    headers = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff"}
     if scope["method"] == "GET" and (
         scope["path"] in ("/", "/view", "/view/") or scope["path"].startswith(("/open/", "/s/"))
     ):
-        return HTMLResponse(notices.starting(), headers=headers)
-    return JSONResponse({"name": "mergescope", "ready": False}, 503, headers)
+        return HTMLResponse(notices.starting())
+    return JSONResponse({"name": "mergescope", "ready": False}, 503)
 
 
 class Server:
-    """One event loop with one listening socket, or two that show different sides of the same application."""
+    """One event loop with one listening socket, or two that show different sides of the same site."""
 
-    def __init__(self, sock: socket.socket, protect: Protect) -> None:
-        """`protect` wraps the application for those who come through `sock`."""
-        self._doors: list[tuple[socket.socket, Protect, Site, uvicorn.Server]] = []
+    def __init__(self, site: Site, doors: Sequence[tuple[socket.socket, ASGIApp]]) -> None:
+        """Each door is a socket and what stands before `site` for those who come through it."""
+        self._site = site
+        self._doors = [(sock, _uvicorn(app)) for sock, app in doors]
         self._failure: Exception | None = None
-        self.add(sock, protect)
-
-    def add(self, sock: socket.socket, protect: Protect) -> None:
-        """Open another door; before `run`."""
-        site = Site()
-        self._doors.append((sock, protect, site, _uvicorn(site)))
 
     def run(self, load: Callable[[], FastAPI], opened: Callable[[], None]) -> None:
         """Serve until interrupted or stopped.
@@ -98,7 +91,7 @@ class Server:
 
     def stop(self) -> None:
         """End serving; may be called from any thread."""
-        for *_others, server in self._doors:
+        for _sock, server in self._doors:
             server.should_exit = True
 
     async def _run(self, load: Callable[[], FastAPI], opened: Callable[[], None]) -> None:
@@ -108,9 +101,7 @@ class Server:
                 asyncio.get_running_loop().add_signal_handler(number, self.stop)
         async with contextlib.AsyncExitStack() as stack:
             preparing = asyncio.create_task(self._prepare(load, stack, opened))
-            serving = [
-                asyncio.create_task(server.serve(sockets=[sock])) for sock, _protect, _site, server in self._doors
-            ]
+            serving = [asyncio.create_task(server.serve(sockets=[sock])) for sock, server in self._doors]
             await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
             self.stop()
             await asyncio.gather(*serving)
@@ -123,8 +114,7 @@ class Server:
         try:
             app = await _in_thread(load)
             await stack.enter_async_context(app.router.lifespan_context(app))
-            for _sock, protect, site, _server in self._doors:
-                site.ready(protect(app))
+            self._site.ready(app)
             await _in_thread(opened)
         except Exception as error:  # noqa: BLE001  (raised again by `run` in the main thread)
             self._failure = error

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from functools import cache
 from pathlib import Path
 
 WEB = Path(__file__).resolve().parent.parent / "assets" / "web"
@@ -45,14 +43,3 @@ def prepare() -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("GRADIO_MCP_SERVER", "False")
-
-
-@cache
-def _digest(path: Path, changed: float) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-
-
-def asset(name: str) -> str:
-    """URL of a file of assets/web; it changes with the file's content, so it may be cached for ever."""
-    path = WEB / name
-    return f"/web/{name}?v={_digest(path, path.stat().st_mtime)}"

@@ -29,7 +29,8 @@ def build(ctx: Context) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=[])
     add_routes(app, ctx.access)
-    view = replace(ctx, readonly=True, jobs=None, poll_seconds=_view_pause(ctx))
+    pause = ctx.poll_seconds if ctx.readonly else settings.POLL_SECONDS_SHARED
+    view = replace(ctx, readonly=True, jobs=None, poll_seconds=pause)
     feed = Feed(ctx.store, Marks(ctx.store, ctx.library))
     for one, prefix in ((view, VIEW), (ctx, "")):
         add_downloads(app, one, prefix)
@@ -49,7 +50,3 @@ def _mount(app: FastAPI, ctx: Context, path: str) -> None:
     mounted = app.routes[-1]
     assert isinstance(mounted, Mount)
     mounted.app = PageHead(mounted.app, head(ctx))
-
-
-def _view_pause(ctx: Context) -> float:
-    return ctx.poll_seconds if ctx.readonly else settings.POLL_SECONDS_SHARED

@@ -25,14 +25,14 @@ class Tunnel:
     problem: str = ""
     """Why there is none, in a sentence."""
 
-    def open(self, port: int) -> None:
+    def open(self) -> None:
         """Ask for a tunnel to `port` of this machine. Failing is an expected state, not an error."""
         import httpx
         from gradio import networking
         from gradio.exceptions import ChecksumMismatchError
 
         try:
-            self.url = networking.setup_tunnel("127.0.0.1", port, secrets.token_urlsafe(32), None, None)
+            self.url = networking.setup_tunnel("127.0.0.1", self.port, secrets.token_urlsafe(32), None, None)
         except (OSError, RuntimeError, ValueError, ChecksumMismatchError, httpx.HTTPError) as error:
             self.problem = (
                 f"No public link could be had ({type(error).__name__}): this machine seems to be without a way to "

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
+from PIL.Image import Image
 
 
 def duration(seconds: float | None) -> str:
@@ -19,6 +22,13 @@ def duration(seconds: float | None) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def data_uri(picture: Image) -> str:
+    """A picture as a PNG inside an address, which a page shows without asking for it."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def drawn(

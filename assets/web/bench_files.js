@@ -17,8 +17,8 @@
       if (field.value.trim()) act.add(field.value.trim());
     };
     return bench.card("Folders", ms.heading("1  Folders with your files", "Checkpoints and images may be opened below these folders and nowhere else. "
-      + "Nothing in a checkpoint is executed, whatever its format."), element("ul", { class: "ms-bench-list" }, ...state.folders.map(row)),
-    element("form", { class: "ms-bench-line", onsubmit: add }, field, element("button", { type: "submit", class: "ms-button", text: "Add folder" })), upload(state, act));
+      + "Nothing in a checkpoint is executed, whatever its format."), element("ul", { class: "ms-list ms-bench-list" }, ...state.folders.map(row)),
+    element("form", { class: "ms-line", onsubmit: add }, field, element("button", { type: "submit", class: "ms-button", text: "Add folder" })), upload(state, act));
   };
   /* Images that are not on the server's machine yet. */
   function upload(state, act) {
@@ -29,7 +29,7 @@
     const send = button("Upload", "", () => { if (file.files[0]) act.upload(file.files[0], name.value.trim(), skip.checked); }, { disabled: state.busy });
     return element("details", { class: "ms-bench-upload" }, element("summary", { text: "Upload images as a .zip file" }),
       element("p", { class: "ms-help", text: "One folder per class, or train and test folders with class folders in them; without class folders the images are unlabelled. At most 4 GiB." }),
-      element("div", { class: "ms-bench-line" }, file, name, send,
+      element("div", { class: "ms-line" }, file, name, send,
         element("label", { class: "ms-check" }, skip, element("span", { text: "leave out files that are no images" }))));
   }
 
@@ -72,6 +72,6 @@
       : button("Fetch", "", () => act.fetch(suite.name), { "aria-label": `Fetch ${suite.title}`, disabled: state.busy }));
     return bench.card("Published suites", ms.heading("Published suites", "Checkpoints and data sets of the papers, from the Hugging Face hub. They are fetched "
       + "once, only when you ask for it; a fetch that stops goes on where it stopped."),
-    element("ul", { class: "ms-bench-list ms-bench-published" }, ...state.published.map(row)));
+    element("ul", { class: "ms-list" }, ...state.published.map(row)));
   };
 })();

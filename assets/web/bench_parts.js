@@ -8,7 +8,7 @@ window.mergescopeBench = (() => {
   /* A labelled control; `control` gets an id of its own. */
   const labelled = (text, control, help) => {
     control.id = `ms-bench-${++count}`;
-    return element("div", { class: "ms-bench-field" }, element("label", { text, for: control.id }), control, help ? element("p", { class: "ms-help", text: help }) : null);
+    return element("div", { class: "ms-field" }, element("label", { text, for: control.id }), control, help ? element("p", { class: "ms-help", text: help }) : null);
   };
   const input = (value, placeholder, onInput, attributes = {}) => {
     const made = element("input", { type: "text", value, placeholder, oninput: () => onInput(made.value), ...attributes });

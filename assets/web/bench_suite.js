@@ -47,8 +47,8 @@
     const options = element("datalist", { id: "ms-bench-archs" }, ...[...fitting, ...scan.configurations.map((one) => one.path)].map((value) => element("option", { value })));
     const set = (what, name) => (value) => { what[name] = value; keep(); };
     const arch = bench.input(draft.arch, "ViT-B-32-quickgelu", set(draft, "arch"), { list: options.id });
-    const grid = (...fields) => element("div", { class: "ms-bench-grid" }, ...fields);
-    const line = (...parts) => element("div", { class: "ms-bench-line" }, ...parts);
+    const grid = (...fields) => element("div", { class: "ms-fields" }, ...fields);
+    const line = (...parts) => element("div", { class: "ms-line" }, ...parts);
 
     function taskCard(task, index) {
       const name = bench.input(task.name, "name of the task", set(task, "name"), { "aria-label": `Name of task ${index + 1}` });

@@ -132,7 +132,7 @@ window.mergescopeCompare = (root, server) => {
     if (!state.answer) return;
     const { table: found } = state.answer, rows = visible();
     table.replaceChildren(
-      element("thead", {}, element("tr", {}, element("th", { class: "an-tick", scope: "col" }, element("span", { class: "an-hidden", text: "Drawn" })),
+      element("thead", {}, element("tr", {}, element("th", { class: "an-tick", scope: "col" }, element("span", { class: "ms-hidden-text", text: "Drawn" })),
         head("name", "Run", "", false), head("average", "Average", "over the merged tasks, in per cent"),
         ...found.titles.map((text, place) => head(`task ${place}`, text, "accuracy in per cent")), ...COLUMNS.map(([name, text, hint]) => head(name, text, hint)))),
       ...CLASSES.map(([name, words]) => [words, rows.filter((row) => row.group === name)]).filter(([, found]) => found.length)

@@ -4,7 +4,7 @@ window.mergescopeGuide = (server) => {
   const ms = window.mergescope, { charts } = ms, { element } = charts;
   const HEADINGS = { references: "References", nothing: "Checkpoints alone", "unlabelled images": "With unlabelled images", "labelled images": "With a few labelled images",
     "labelled training images": "With training data" };
-  const root = element("div", { class: "st-guide" });
+  const root = element("div", { class: "st-guide ms-stack" });
   const { coded } = ms;
   let shown = "", turn = 0;
 

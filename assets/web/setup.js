@@ -131,7 +131,7 @@ window.mergescopeSetup = (root, server) => {
     // Above the words, whose height changes: a button that moves under the pointer swallows the click.
     section.replaceChildren(element("h2", { class: "ms-title", text: "What will happen" }), button("Start merge", "primary ms-start", begin),
       element("div", { class: "ms-plan-words", "aria-live": "polite" }, fact("Time", "measuring …"), fact("Trust check", "looking at how sure each expert is …")),
-      element("div", { class: "ms-plan-tools" },
+      element("div", { class: "ms-line" },
         button("Save settings", "", saveYaml, { title: "Download these settings as a YAML file" }),
         button("Load settings", "", () => file.click(), { title: "Read settings from a YAML file" }), file));
   }
@@ -183,7 +183,7 @@ window.mergescopeSetup = (root, server) => {
     const distil = button("Use the experts instead", "", () => { choice.settings.objective = "expert_kl"; drawOptions(); changed(); }, { title: "Set the objective to expert_kl" });
     const leave = button(bad.length === 1 ? "Leave it out" : "Leave them out", "", () => { bad.forEach((task) => choice.tasks.delete(task.task)); cards.choose(choice.tasks); changed(); });
     return [note("warning", "", element("strong", { text: bad.length === 1 ? "Entropy may mislead on one task" : `Entropy may mislead on ${bad.length} tasks` }),
-      ...bad.map((task) => element("p", { text: task.advice })), element("div", { class: "ms-plan-tools" }, distil, bad.length < choice.tasks.size ? leave : null))];
+      ...bad.map((task) => element("p", { text: task.advice })), element("div", { class: "ms-line" }, distil, bad.length < choice.tasks.size ? leave : null))];
   }
 
   async function begin() {

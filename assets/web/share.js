@@ -27,7 +27,7 @@ window.mergescopeShare = (root, server) => {
     if (run !== ms.run || answer.error) return;
     shownRun = run;
     shownStatus = answer.status;
-    section.replaceChildren(heading("Files", `What can be taken away from ${answer.title}.`), element("ul", { class: "ms-file-list" }, ...answer.files.map((file) => element("li", {}, titled(file.title, file.help),
+    section.replaceChildren(heading("Files", `What can be taken away from ${answer.title}.`), element("ul", { class: "ms-list ms-file-list" }, ...answer.files.map((file) => element("li", {}, titled(file.title, file.help),
       element("code", { text: file.suffix }),
       element("a", { class: "ms-button", text: "Download", href: file.url, download: true, "aria-label": `Download ${file.title}` })))));
     if (answer.status !== "done") section.append(help("Report, model card and merged model follow when the run is done."));
@@ -90,7 +90,7 @@ window.mergescopeShare = (root, server) => {
     const reachNote = ms.note("ms-reach", "This server answers on this machine only, so a link works for others only with a public link "
       + "(start with --share) or where the server listens on the network (--host 0.0.0.0). To send a run by mail, download it as one HTML file.");
     section.replaceChildren(heading("View links", "Whoever opens such a link can look at the run and change nothing. A link can be revoked at any time."),
-      element("div", { class: "ms-share-form" }, scope, days, label, create), reachNote, help("No link yet.", "ms-none"), element("ul", { class: "ms-link-list" }));
+      element("div", { class: "ms-line" }, scope, days, label, create), reachNote, help("No link yet.", "ms-none"), element("ul", { class: "ms-list ms-link-list" }));
   }
   function drawPublic(tunnel) {
     const section = part("public"), parts = [heading("Public link", "A tunnel to the read-only view, so that people outside your network can look.")];
@@ -118,7 +118,7 @@ window.mergescopeShare = (root, server) => {
       if (!answer.error) location.assign(answer.path);
     });
     section.replaceChildren(heading("Your other devices", "Use Mergescope as its owner from a second browser or a phone."),
-      element("div", { class: "ms-plan-tools" }, another, all), out);
+      element("div", { class: "ms-line" }, another, all), out);
   }
 
   function manage(answer) {
@@ -141,7 +141,7 @@ window.mergescopeShare = (root, server) => {
       ms.select(window.mergescopeFrame.runs.find((one) => one.id !== run)?.id || "");
       window.mergescopeFrame.refresh();
     }, { disabled: active, title: active ? "Cancel the run first" : null });
-    section.replaceChildren(heading("This run", "Its name in the list, and getting rid of it."), element("div", { class: "ms-share-form" }, name, rename, remove));
+    section.replaceChildren(heading("This run", "Its name in the list, and getting rid of it."), element("div", { class: "ms-line" }, name, rename, remove));
   }
 
   function show() {

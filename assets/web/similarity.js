@@ -21,7 +21,7 @@ window.mergescopeSimilarity = (root, server) => {
   const norms = analysis.figureCard("Length of each task vector", "", { height: 250 });
   const depth = analysis.figureCard("Similarity over depth", "mean cosine of all pairs · shaded: least to most similar pair · click to look at that block",
     { height: 250, wide: true, onClick: (point) => { state.group = Math.min(state.found.groups.length - 1, Math.round(point.x) + 1); draw(); } });
-  const content = element("div", { class: "mc-grid an-similarity" }, matrix.root, element("div", { class: "an-column" }, advice, norms.root),
+  const content = element("div", { class: "mc-grid an-similarity" }, matrix.root, element("div", { class: "an-column ms-stack" }, advice, norms.root),
     depth.root);
   root.append(box.root, content);
 
@@ -39,15 +39,14 @@ window.mergescopeSimilarity = (root, server) => {
       ? `cosine of the task vectors ${place} · 0: unrelated, below 0: they pull against each other`
       : `share of entries ${place} that two task vectors move in opposite directions · 50 %: unrelated`;
     norms.help.textContent = `‖τ‖ ${place} · dotted: the median`;
-    const pick = (name) => ({ wide: found.figures.wide[name], narrow: found.figures.narrow[name] });
-    matrix.set(pick(state.measure), (figure) => { figure.data[0].z = found[state.measure][group]; });
-    norms.set(pick("norms"), (figure) => {
+    matrix.set(found.figures[state.measure], (figure) => { figure.data[0].z = found[state.measure][group]; });
+    norms.set(found.figures.norms, (figure) => {
       figure.data[0].x = found.norms[group];
       const median = charts.quantile(found.norms[group].filter(Number.isFinite).sort((a, b) => a - b), 0.5);
       for (const shape of figure.layout.shapes) shape.x0 = shape.x1 = median;
     });
     depth.root.hidden = found.groups.length < 3;
-    depth.set(pick("depth"), (figure) => { if (!all) figure.layout.shapes.push(...charts.cursor(state.group - 1)); });
+    depth.set(found.figures.depth, (figure) => { if (!all) figure.layout.shapes.push(...charts.cursor(state.group - 1)); });
   }
 
   function tell(found) {

@@ -6,7 +6,7 @@ window.mergescopeSketchpad = (onPicture) => {
   const canvas = element("canvas", { width: SIDE, height: SIDE, tabindex: "0", class: "pg-canvas", "aria-label": "Draw here, or drop or paste a picture" });
   const pen = canvas.getContext("2d", { willReadFrequently: true });
   const hint = element("p", { class: "pg-hint", text: "Draw here, drop a picture, or paste one" });
-  const file = element("input", { type: "file", accept: "image/png,image/jpeg,image/webp,image/gif,image/bmp", class: "an-hidden",
+  const file = element("input", { type: "file", accept: "image/png,image/jpeg,image/webp,image/gif,image/bmp", class: "ms-hidden-text",
     "aria-label": "Picture file", tabindex: "-1", onchange: () => { take(file.files[0]); file.value = ""; } });
   const light = element("input", { type: "checkbox", onchange: clear });
   const square = element("div", { class: "pg-square" }, canvas, hint);

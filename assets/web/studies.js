@@ -14,7 +14,7 @@ window.mergescopeStudies = (root, server) => {
   const guide = window.mergescopeGuide(server);
   guide.root.hidden = true;
   const list = element("nav", { class: "st-list", "aria-label": "Studies" });
-  const detail = element("section", { class: "st-detail" });
+  const detail = element("section", { class: "st-detail ms-stack" });
   const body = element("div", { class: "st-body" }, list, detail);
   const content = element("div", {}, element("div", { class: "mc-form st-tools" }, view.root, suites.root), body, guide.root);
   root.append(box.root, content);
@@ -36,7 +36,7 @@ window.mergescopeStudies = (root, server) => {
     ...[["csv", "CSV"], ["latex", "LaTeX"], ["html", "HTML"], ["json", "JSON"], ["yaml", "YAML"]].map(([kind, text]) =>
       element("button", { type: "button", class: "mc-quiet", text, onclick: () => save(kind) })));
   const head = element("section", { class: "mc-card" }, back, element("header", { class: "mc-head" }, element("div", {}, title, paper), files), question, form, track, status);
-  const result = element("div", { class: "st-result" });
+  const result = element("div", { class: "st-result ms-stack" });
   detail.append(head, result);
 
   const card = () => state.listing?.studies.find((one) => one.name === state.chosen);

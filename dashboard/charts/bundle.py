@@ -1,4 +1,4 @@
-"""The JavaScript and CSS of the charts as files that a page or an exported HTML file can use; no Gradio.
+"""The scripts, style sheets and pictures of the pages as files that a page or an exported HTML file can use; no Gradio.
 
 `script()` is one program made of the modules in js/, after the palette; it puts everything under
 `window.mergescope.charts` and needs Plotly only when it draws. It touches `document.body`, so it has to stand in it.
@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from starlette.requests import Request
 from starlette.responses import Response
 
-from core.paths import ASSETS
 from dashboard.charts import palette
+from dashboard.settings import WEB
 
 HERE = Path(__file__).parent
-PLOTLY = ASSETS / "web" / "plotly-cartesian-4.1.1.min.js"
+PLOTLY = WEB / "plotly-cartesian-4.1.1.min.js"
+TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
 MODULES = (
     "base",
     "decode",
@@ -62,6 +64,13 @@ class File:
         """Changes with the content."""
         return hashlib.sha256(self.plain).hexdigest()[:12]
 
+    def answer(self, request: Request) -> Response:
+        """To be kept for ever under an address with a version; compressed where the browser takes that."""
+        headers = {"cache-control": FOR_EVER if "v" in request.query_params else "no-cache", "vary": "accept-encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(self.zipped, media_type=self.media_type, headers=headers | {"content-encoding": "gzip"})
+        return Response(self.plain, media_type=self.media_type, headers=headers)
+
 
 def script(modules: Sequence[str] = MODULES) -> str:
     """The palette and the modules, all where none are named, as one program. A page has the first, `base`, already."""
@@ -82,12 +91,17 @@ def style() -> str:
 
 @cache
 def files() -> dict[str, File]:
-    """The files by name; read and compressed once."""
+    """The files by name, those of assets/web among them; read and compressed once."""
+    lying = {path.name: path.read_bytes() for path in WEB.iterdir() if path.suffix in TYPES and path != PLOTLY}
+    made = {
+        "plotly.js": PLOTLY.read_bytes(),
+        "base.js": (HERE / "js" / "base.js").read_bytes(),
+        "charts.js": script(MODULES[1:]).encode(),
+        "charts.css": style().encode(),
+    }
     return {
-        "plotly.js": _file("text/javascript", PLOTLY.read_bytes()),
-        "base.js": _file("text/javascript", (HERE / "js" / "base.js").read_bytes()),
-        "charts.js": _file("text/javascript", script(MODULES[1:]).encode()),
-        "charts.css": _file("text/css", style().encode()),
+        name: File(TYPES[Path(name).suffix], plain, gzip.compress(plain, 6, mtime=0))
+        for name, plain in (lying | made).items()
     }
 
 
@@ -102,18 +116,3 @@ def head() -> str:
         f'<link rel="stylesheet" href="{url("charts.css")}">'
         f'<script src="{url("plotly.js")}"></script><script src="{url("charts.js")}"></script>'
     )
-
-
-def response(name: str, accept_encoding: str = "") -> Response | None:
-    """The answer to `GET /web/<name>`, compressed where the browser takes it; None for a name that is not ours."""
-    file = files().get(name)
-    if file is None:
-        return None
-    headers = {"cache-control": FOR_EVER, "vary": "accept-encoding"}
-    if "gzip" in accept_encoding:
-        return Response(file.zipped, media_type=file.media_type, headers=headers | {"content-encoding": "gzip"})
-    return Response(file.plain, media_type=file.media_type, headers=headers)
-
-
-def _file(media_type: str, plain: bytes) -> File:
-    return File(media_type, plain, gzip.compress(plain, 6, mtime=0))

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import base64
 import math
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,14 @@ from core.store import ACTIVE, RunRecord, StepRecord, Store
 from dashboard.charts.caution import notices
 from dashboard.charts.columns import MapColumn, arrange
 from dashboard.charts.marks import summaries
-from dashboard.charts.recent import Recent
 from dashboard.charts.references import Marks
 
 MOST_STEPS = 200
 """Steps in one answer at most; a browser that has to catch up asks again."""
 DECIMATE_ABOVE = 1000
 """Runs with more steps are sent every 2nd, 4th, 8th … step, plus the newest."""
+TAIL = 20
+"""Newest steps of a run that is watched: they are read once for all viewers, wherever each of them stands."""
 _REMEMBERED = 64
 
 Floats = npt.NDArray[np.float32]
@@ -40,23 +41,11 @@ class Feed:
 
     def __init__(self, store: Store, marks: Marks | None = None) -> None:
         self._store = store
-        self._recent = Recent(store)
         self._marks = marks or Marks(store)
-        self._origins: OrderedDict[str, Floats] = OrderedDict()
-
-    def describe(self, record: RunRecord, titles: Mapping[str, str] | None = None, name: str = "") -> dict[str, Any]:
-        """What does not change while a run goes on; `titles` are the tasks' names for people."""
-        known = titles or {}
-        return {
-            "run": record.id,
-            "name": name or run_title(record),
-            "method": record.method,
-            "suite": record.suite,
-            "status": record.status,
-            "adapted_on": record.adapted_on,
-            "objective": str(record.settings.get("objective", "")),
-            "tasks": [{"name": task, "title": known.get(task) or task.replace("_", " ")} for task in record.tasks],
-        }
+        # λ of a run's first step never changes; its newest steps do with their number, and with its status: what was
+        # read before the run ended may lack the last step's outcome.
+        self._origin = lru_cache(_REMEMBERED)(self._first)
+        self._newest = lru_cache(_REMEMBERED)(lambda run_id, done, status: store.steps(run_id, since=done - TAIL))
 
     def history(
         self, record: RunRecord, since: int = -1, *, stride: int = 1, seen: int = 0, known: bool = False
@@ -113,8 +102,10 @@ class Feed:
         return record.peak_memory_mb or (round(peak_memory_mb()) if here else None)
 
     def _rows(self, record: RunRecord, since: int, stride: int) -> list[StepRecord]:
+        if stride == 1 and since >= record.steps_done - TAIL:
+            return [row for row in self._newest(record.id, record.steps_done, record.status) if row.number > since]
         if stride == 1:
-            return self._recent.steps(record, since, MOST_STEPS)
+            return self._store.steps(record.id, since=since, limit=MOST_STEPS)
         first = (max(since, -1) // stride + 1) * stride
         wanted = list(range(first, record.steps_done + 1, stride))
         if len(wanted) < MOST_STEPS and record.steps_done > max([since, *wanted]):
@@ -124,15 +115,8 @@ class Feed:
             found += self._store.steps(record.id, since=number - 1, limit=1)
         return found
 
-    def _origin(self, run_id: str) -> Floats:
-        """λ of the run's first step that has one; it never changes, so it is remembered."""
-        if run_id not in self._origins:
-            self._origins[run_id] = self._first(run_id)
-            while len(self._origins) > _REMEMBERED:
-                self._origins.popitem(last=False)
-        return self._origins[run_id]
-
     def _first(self, run_id: str) -> Floats:
+        """λ of the run's first step that has one."""
         since = -1
         while rows := self._store.steps(run_id, since=since, limit=MOST_STEPS):
             for row in rows:
@@ -140,6 +124,17 @@ class Feed:
                     return row.coefficients
             since = rows[-1].number
         raise BadInput(f"Run {run_id} should have coefficients. Found none. Choose a method that learns λ.")
+
+
+def describe(record: RunRecord, titles: Mapping[str, str]) -> dict[str, Any]:
+    """What does not change while a run goes on; `titles` are the tasks' names for people."""
+    return {
+        "run": record.id,
+        "name": run_title(record),
+        "status": record.status,
+        "adapted_on": record.adapted_on,
+        "tasks": [{"name": task, "title": titles.get(task) or task.replace("_", " ")} for task in record.tasks],
+    }
 
 
 def suggested_stride(steps: int) -> int:
@@ -164,10 +159,3 @@ def _scalars(rows: Sequence[StepRecord], tasks: Sequence[str]) -> dict[str, str]
 
 def _base64(values: npt.NDArray[Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
-
-
-def whole_number(value: object, name: str, low: int, high: int) -> int:
-    """A number that came from a browser, checked; raises `BadInput`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise BadInput(f"`{name}` should be a whole number from {low} to {high}. Found `{value!r:.40}`.")
-    return value

@@ -7,7 +7,7 @@ Text that comes from files passes through `plain`, since Plotly reads tags in la
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -45,11 +45,17 @@ def folded(text: str, length: int, lines: int = 2) -> str:
     return "<br>".join(plain(shorten(line, length + 2)) for line in found)
 
 
+def whiskers(bounds: Sequence[tuple[float | None, float | None, float | None]], colour: str) -> dict[str, Any]:
+    """Plotly's error bars for (low, value, high) of each point; None where that is not known."""
+    up = [0.0 if value is None or high is None else high - value for _, value, high in bounds]
+    down = [0.0 if value is None or low is None else value - low for low, value, _ in bounds]
+    shape = {"type": "data", "color": colour, "thickness": 1, "width": 2, "visible": any(up) or any(down)}
+    return shape | {"array": up, "arrayminus": down}
+
+
 def in_all_sizes(draw: Callable[..., Figure], *data: Any) -> dict[str, dict[str, Figure]]:
-    """The figure in both themes for wide and narrow places, so that turning a phone needs none either."""
-    return {width: both(draw, *data, narrow=width == "narrow") for width in ("wide", "narrow")}
-
-
-def both(draw: Callable[..., Figure], *data: Any, **options: Any) -> dict[str, Figure]:
-    """The figure in both themes, so that switching them needs no answer from the server."""
-    return {theme: draw(*data, theme=theme, **options) for theme in palette.THEMES}
+    """The figure for wide and narrow places in both themes: turning a phone or the lights asks the server nothing."""
+    return {
+        width: {theme: draw(*data, theme=theme, narrow=width == "narrow") for theme in palette.THEMES}
+        for width in ("wide", "narrow")
+    }

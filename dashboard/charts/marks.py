@@ -80,9 +80,8 @@ def _drawn(here: Known, there: Known, where: str, tasks: Sequence[str]) -> list[
 
 def own(record: RunRecord, measured: Sequence[EvaluationRecord]) -> Standings:
     """Marks that a run carries itself: its report's, and its step 0 where that is Task Arithmetic."""
-    tasks = (record.report or {}).get("tasks", [])
-    base = {task["name"]: task["base_accuracy"] for task in tasks if task.get("base_accuracy") is not None}
-    expert = {task["name"]: task["expert_accuracy"] for task in tasks if task.get("expert_accuracy") is not None}
+    report = record.report or {}
+    base, expert = reported(report, "base_accuracy"), reported(report, "expert_accuracy")
     first = [one for one in measured if one.step == 0 and starts_as_arithmetic(record)]
     start = {one.task: one.accuracy for one in first if one.accuracy is not None and not one.full}
     return Standings(Known(base, expert), Known(task_arithmetic=start))
@@ -120,9 +119,9 @@ def arithmetic_title() -> str:
     return f"Task Arithmetic, λ = {arithmetic()['scale']:g}"
 
 
-def from_report(report: dict[str, Any]) -> dict[str, float]:
-    """Accuracy by task of a finished run."""
-    return {task["name"]: task["accuracy"] for task in report.get("tasks", []) if task.get("accuracy") is not None}
+def reported(report: dict[str, Any], what: str = "accuracy") -> dict[str, float]:
+    """One of the accuracies in a report by task, where it is known."""
+    return {task["name"]: task[what] for task in report.get("tasks", []) if task.get(what) is not None}
 
 
 def summaries(measured: Sequence[EvaluationRecord], tasks: Sequence[str]) -> list[dict[str, Any]]:

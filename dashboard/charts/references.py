@@ -11,7 +11,7 @@ from core.errors import MergescopeError
 from core.problem.evaluate import references
 from core.progress import Progress
 from core.store import ACTIVE, EvaluationRecord, RunRecord, Store
-from dashboard.charts.marks import Known, Standings, from_report, is_arithmetic, own
+from dashboard.charts.marks import Known, Standings, is_arithmetic, own, reported
 
 if TYPE_CHECKING:
     from dashboard.library import Library
@@ -52,7 +52,7 @@ class Marks:
             if other.world != record.world or not other.report:
                 continue
             told = own(other, ()).full
-            arithmetic = from_report(other.report) if is_arithmetic(other) else {}
+            arithmetic = reported(other.report) if is_arithmetic(other) else {}
             known = known.over(Known(told.base, told.expert, arithmetic))
             if known.base and known.expert and known.task_arithmetic:
                 break

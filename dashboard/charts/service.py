@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from core.export.titles import run_title
-from dashboard.charts.feed import Feed, whole_number
+from dashboard.asked import whole_number
+from dashboard.charts.feed import Feed, describe
 from dashboard.context import Context
 from dashboard.serving import Call
 
@@ -15,13 +16,12 @@ LISTED = 200
 
 def describing(ctx: Context) -> Call:
     """`describe`: what every view asks for once."""
-    feed = Feed(ctx.store)
 
-    def describe(args: dict[str, Any], request: Any) -> dict[str, Any]:
+    def answer(args: dict[str, Any], request: Any) -> dict[str, Any]:
         record = ctx.run(args.get("run"), request)
-        return feed.describe(record, ctx.titles(record.suite), run_title(record))
+        return describe(record, ctx.titles(record.suite))
 
-    return describe
+    return answer
 
 
 def polled(ctx: Context, feed: Feed) -> Call:

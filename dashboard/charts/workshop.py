@@ -12,9 +12,9 @@ from core.progress import Progress
 from core.runs.whatif import save
 from core.store import RunRecord
 from dashboard import library
+from dashboard.asked import text, whole_number
 from dashboard.charts import whatif as engine
 from dashboard.charts.facts import task_vector_facts
-from dashboard.charts.feed import whole_number
 from dashboard.charts.service import MOST_STEPS
 from dashboard.context import Context
 
@@ -61,10 +61,7 @@ class Workshop:
     def save(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """Keep the changed λ as a run of its own; the owner's."""
         self._ctx.writing_jobs()
-        question, name = self._question(args, request), args.get("name", "")
-        if not isinstance(name, str) or len(name) > NAME_LENGTH or not name.isprintable():
-            raise BadInput(f"`name` should be at most {NAME_LENGTH} printable characters. Found `{name!r:.40}`.")
-        name = name.strip()
+        question, name = self._question(args, request), text(args.get("name", ""), "name", NAME_LENGTH)
 
         def compute(told: Progress) -> dict[str, Any]:
             problem, parent = self._ctx.problem_of(question.record, told), question.record

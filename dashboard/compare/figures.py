@@ -8,7 +8,7 @@ from typing import Any
 
 from core.export.results import ResultRow, Results
 from dashboard.charts import palette
-from dashboard.charts.figure import SERIES, Figure, brief, folded, plain
+from dashboard.charts.figure import SERIES, Figure, brief, folded, plain, whiskers
 from dashboard.charts.palette import ThemeName
 
 MOST = 8
@@ -30,14 +30,17 @@ def bars(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "light
             "y" if not narrow else "x": [cell.accuracy for cell in row.cells],
             "orientation": "h" if narrow else "v",
             "marker": {"color": colour},
-            ("error_x" if narrow else "error_y"): _intervals(row, colours.text),
+            ("error_x" if narrow else "error_y"): whiskers(
+                [(cell.low, cell.accuracy, cell.high) for cell in row.cells], colours.text
+            ),
             "customdata": [plain(f"{row.label}, {title}") for title in table.titles],
             "hovertemplate": f"<b>%{{customdata}}</b><br>%{{{'x' if narrow else 'y'}:.1%}}<extra></extra>",
         }
         for row, colour in zip(shown, SERIES[theme], strict=False)
     ]
     pairs = list(zip(table.titles, table.tasks, strict=True))
-    labels = [plain(brief(title, task, 12)) if narrow else folded(title, _room(len(pairs))) for title, task in pairs]
+    room = max(8, min(18, 130 // max(1, len(pairs))))  # letters below one group of bars
+    labels = [plain(brief(title, task, 12)) if narrow else folded(title, room) for title, task in pairs]
     scale = {"range": [0, 1.02], "tickformat": ".0%", "nticks": 6}
     names = {"tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
     names |= {"showgrid": False}
@@ -60,11 +63,6 @@ def bars(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "light
         "data": data,
         "layout": layout | {"barmode": "group", "bargap": 0.24, "bargroupgap": 0.06},
     }
-
-
-def _room(tasks: int) -> int:
-    """Letters that stand below one group of bars."""
-    return max(8, min(18, 130 // max(1, tasks)))
 
 
 def radar(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
@@ -130,13 +128,6 @@ def radar(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "ligh
             "height": 330 if narrow else 420,
         },
     }
-
-
-def _intervals(row: ResultRow, colour: str) -> dict[str, object]:
-    up = [0 if cell.high is None or cell.accuracy is None else cell.high - cell.accuracy for cell in row.cells]
-    down = [0 if cell.low is None or cell.accuracy is None else cell.accuracy - cell.low for cell in row.cells]
-    bounds = {"type": "data", "array": up, "arrayminus": down, "color": colour}
-    return bounds | {"thickness": 1, "width": 2, "visible": any(up) or any(down)}
 
 
 def _polar(place: int, count: int, value: float, inner: float) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from core.runs.spec import RunSpec, settings_for
 from core.step import Need
 from core.store import ACTIVE, RunRecord
 from dashboard import wording
+from dashboard.asked import one_of
 from dashboard.charts.figure import Figure, in_all_sizes
 from dashboard.compare import figures, published
 from dashboard.compare.time import time
@@ -55,9 +56,7 @@ class Comparison:
 
     def text(self, args: Any, request: Any) -> dict[str, Any]:
         """The rows `ids` as a text in one of `result_texts.FORMATS`."""
-        kind = args.get("format")
-        if kind not in result_texts.FORMATS:
-            raise BadInput(f"`format` should be one of {', '.join(result_texts.FORMATS)}. Found `{str(kind)[:40]}`.")
+        kind = one_of(args.get("format"), "format", tuple(result_texts.FORMATS))
         table, rows = self._rows(args, request)
         return {"text": result_texts.text(table, rows, kind), "name": f"mergescope-{table.suite}.{kind}"}
 

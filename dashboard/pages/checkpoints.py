@@ -10,7 +10,7 @@ PAGE = Page(
     "checkpoints",
     "window.mergescopeBench.open(element.querySelector('.ms-bench'), server);",
     lambda ctx: ({}, Workbench(ctx).calls()),
-    template='<div class="ms-bench ms-form"></div>',
+    template='<div class="ms-bench ms-form ms-stack"></div>',
     scripts=("bench_parts.js", "bench_files.js", "bench_suite.js", "bench.js"),
     styles=("bench.css",),
     charts=False,

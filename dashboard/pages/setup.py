@@ -20,7 +20,7 @@ LATEST_RUNS = 50
 
 TEMPLATE = """
 <div class="ms-setup ms-form">
-  <div class="ms-setup-main">
+  <div class="ms-stack">
     <section class="ms-card ms-suite" aria-label="Suite"></section>
     <section class="ms-card ms-tasks" aria-label="Tasks"></section>
     <section class="ms-card ms-method" aria-label="Method"></section>

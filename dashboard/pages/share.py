@@ -10,12 +10,12 @@ from typing import Any
 from core.errors import BadInput
 from core.export.titles import run_title
 from dashboard.access import Link
+from dashboard.asked import text
 from dashboard.context import Context
 from dashboard.pages import Calls, Page
 from dashboard.settings import LOCAL_HOSTS
 
 DAYS = (1, 7, 30, 365)
-MAX_NAME = 100
 
 
 class Sharing:
@@ -40,7 +40,7 @@ class Sharing:
         """The files of a run that the caller may see."""
         from dashboard import downloads
 
-        record = self._ctx.run(_of(args, "run"), request)
+        record = self._ctx.run(args.get("run"), request)
         found = downloads.offered(self._ctx.store, record, owner=self._ctx.is_owner(request))
         prefix = "/view/download" if self._ctx.readonly else "/download"
         shown = ("title", "help", "suffix")
@@ -65,14 +65,14 @@ class Sharing:
             raise BadInput(
                 f"A view link lasts {', '.join(map(str, DAYS))} days or until it is revoked. Found `{str(days)[:20]}`."
             )
-        run = _of(args, "run")
+        run, label = text(args.get("run", ""), "run"), text(args.get("label", ""), "label", 80)
         if run:
             self._ctx.run(run, request)
-        return {"link": _shown(self._ctx.access.create_link(run, days=days, label=_text(args, "label", 80)), self._ctx)}
+        return {"link": _shown(self._ctx.access.create_link(run, days=days, label=label), self._ctx)}
 
     def revoke(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """End a view link."""
-        return {"ok": self._ctx.access.revoke(_of(args, "link"))}
+        return {"ok": self._ctx.access.revoke(text(args.get("link"), "link"))}
 
     def device(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """A link that signs one more browser in, once."""
@@ -86,13 +86,13 @@ class Sharing:
 
     def rename(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """Give a run another name."""
-        record = self._ctx.run(_of(args, "run"), request)
-        self._ctx.store.rename(record.id, _text(args, "name", MAX_NAME))
+        record = self._ctx.run(args.get("run"), request)
+        self._ctx.store.rename(record.id, text(args.get("name", ""), "name"))
         return {"ok": True}
 
     def delete(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """Delete a run."""
-        record = self._ctx.run(_of(args, "run"), request)
+        record = self._ctx.run(args.get("run"), request)
         self._ctx.store.delete(record.id)
         return {"ok": True}
 
@@ -119,18 +119,6 @@ def _reach(ctx: Context) -> dict[str, Any]:
         "local": ctx.host in LOCAL_HOSTS,
         "tunnel": {"wanted": tunnel.wanted, "url": tunnel.url, "problem": tunnel.problem},
     }
-
-
-def _of(args: dict[str, Any], key: str) -> str:
-    value = args.get(key, "")
-    return value if isinstance(value, str) else ""
-
-
-def _text(args: dict[str, Any], key: str, longest: int) -> str:
-    value = _of(args, key).strip()
-    if len(value) > longest or not value.isprintable():
-        raise BadInput(f"`{key}` should be at most {longest} printable characters. Found {value[:40]!r}.")
-    return value
 
 
 PAGE = Page(

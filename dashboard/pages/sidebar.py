@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from core.errors import BadInput
 from core.export.differences import differences
 from core.export.titles import run_title
 from core.progress import time_left
 from core.store import ACTIVE
 from dashboard import ui
+from dashboard.asked import one_of
+from dashboard.charts import bundle
 from dashboard.context import Context
 from dashboard.serving import Call, serving
-from dashboard.settings import asset
 from dashboard.wording import RESUMABLE, STATUS
 
 ACTIONS = ("pause", "resume", "cancel", "restart")
@@ -30,7 +30,7 @@ def build_sidebar(ctx: Context) -> None:
     new = "" if ctx.readonly else '<button type="button" class="ms-new">+ New merge</button>'
     theme = '<button type="button" class="ms-theme" title="Light or dark" aria-label="Switch light and dark">◐</button>'
     template = (
-        f'<div class="ms-side"><div class="ms-brand"><img src="{asset("logo.svg")}" alt="" width="22" height="22">'
+        f'<div class="ms-side"><div class="ms-brand"><img src="{bundle.url("logo.svg")}" alt="" width="22" height="22">'
         f"<span>Merge<b>scope</b></span>{theme}</div>{new}"
         '<nav aria-label="Runs"><p class="ms-label">Runs</p><p class="ms-none"></p><ul></ul>'
         '<button type="button" class="ms-more" hidden>Show older runs</button></nav>'
@@ -79,9 +79,7 @@ def polled(ctx: Context) -> Call:
 def _act(ctx: Context) -> Any:
     def run_action(args: dict[str, Any], request: Any) -> dict[str, Any]:
         record = ctx.run(args.get("run"), request)
-        action = args.get("action")
-        if action not in ACTIONS:
-            raise BadInput(f"`action` should be one of {', '.join(ACTIONS)}. Found `{str(action)[:40]}`.")
+        action = one_of(args.get("action"), "action", ACTIONS)
         getattr(ctx.writing_jobs(), action)(record.id)
         return {"ok": True}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import Any
 
 from PIL import Image, ImageOps
@@ -11,6 +9,7 @@ from PIL import Image, ImageOps
 from core.errors import BadSuite
 from core.suite.find import SuiteFile
 from core.tasks.describe import describe, pictures
+from dashboard.ui import data_uri
 
 SHOWN = 6
 """Images on one card."""
@@ -57,6 +56,4 @@ def strip(found: list[Image.Image]) -> str:
         small = picture.width < SIDE
         square = ImageOps.fit(picture, (SIDE, SIDE), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
         sheet.paste(square, (place * SIDE, 0))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return data_uri(sheet)

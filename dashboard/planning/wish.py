@@ -15,6 +15,7 @@ from core.progress import Progress
 from core.runs.spec import RunSpec
 from core.settings import parse
 from core.suite.find import SuiteFile
+from dashboard.asked import one_of, text
 from dashboard.library import Library
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -54,25 +55,23 @@ def read(values: Any, library: Library) -> Wish:
     unknown = sorted(str(name)[:40] for name in values if name not in _KEYS)
     if unknown:
         raise BadInput(f"Settings should hold {', '.join(f'`{key}`' for key in _KEYS)}. Found also `{unknown[0]}`.")
-    suite = library.suite(_text(values, "suite", "demo"))
-    method = methods.get(_text(values, "method", "adamerging"))
+    suite = library.suite(text(values.get("suite", "demo"), "suite"))
+    method = methods.get(text(values.get("method", "adamerging"), "method"))
     given = values.get("settings", {})
     if not isinstance(given, Mapping):
         raise BadInput(f"`settings` should be a mapping from names to values. Found {type(given).__name__}.")
     every = values.get("evaluate_every", 0)
     if not isinstance(every, int) or isinstance(every, bool) or not 0 <= every <= 1_000_000:
         raise BadInput(f"`evaluate_every` should be 0 (only at the end) or a number of steps. Found {_short(every)}.")
-    name = _text(values, "name", "")
-    if len(name) > 100 or not name.isprintable():
-        raise BadInput(f"`name` should be at most 100 printable characters. Found {_short(name)}.")
+    name = text(values.get("name", ""), "name")
     tasks = values.get("tasks")
     if tasks is not None and not (isinstance(tasks, list | tuple) and all(isinstance(task, str) for task in tasks)):
         raise BadInput(f"`tasks` should be a list of task names. Found {_short(tasks)}.")
     if tasks is not None and not any(task in suite.experts for task in tasks if suite.task(task)):
         raise BadInput("`tasks` should hold at least one task with an expert. Found none. Choose a task.")
-    device = _one_of(values, "device", DEVICES)
+    device = one_of(values.get("device", "auto"), "device", DEVICES)
     settings = parse(method.Settings, {str(key): value for key, value in given.items()}, method.name)
-    precision = _one_of(values, "precision", PRECISIONS)
+    precision = one_of(values.get("precision", "auto"), "precision", PRECISIONS)
     spec = RunSpec.asked(
         suite, method, settings, tasks=tasks, device=device, precision=precision, evaluate_every=every, name=name
     )
@@ -93,18 +92,18 @@ def as_settings(spec: RunSpec) -> dict[str, Any]:
 
 def to_yaml(values: Mapping[str, Any]) -> str:
     """A file that `from_yaml` and people can read."""
-    text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
-    return f'# Settings of a Mergescope run; load them on the page "Set up".\n{text}'
+    body = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
+    return f'# Settings of a Mergescope run; load them on the page "Set up".\n{body}'
 
 
-def from_yaml(text: Any, library: Library) -> Wish:
+def from_yaml(given: Any, library: Library) -> Wish:
     """Read settings from untrusted text; raises `BadInput`."""
-    if not isinstance(text, str) or len(text) > MAX_YAML:
+    if not isinstance(given, str) or len(given) > MAX_YAML:
         raise BadInput(f"A settings file should be a YAML text of at most {MAX_YAML // 1024} KiB.")
-    if "&" in text and "*" in text and any(isinstance(t, yaml.AliasToken) for t in _tokens(text)):
+    if "&" in given and "*" in given and any(isinstance(t, yaml.AliasToken) for t in _tokens(given)):
         raise BadInput("A settings file should not use YAML aliases (`*name`). Write the values out.")
     try:
-        values = yaml.safe_load(text)
+        values = yaml.safe_load(given)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
@@ -119,20 +118,6 @@ def _tokens(text: str) -> list[yaml.Token]:
         return list(yaml.scan(text, Loader=yaml.SafeLoader))
     except (yaml.YAMLError, RecursionError, ValueError):
         return []
-
-
-def _text(values: Mapping[Any, Any], key: str, default: str) -> str:
-    value = values.get(key, default)
-    if not isinstance(value, str):
-        raise BadInput(f"`{key}` should be a text. Found {_short(value)}.")
-    return value
-
-
-def _one_of(values: Mapping[Any, Any], key: str, choices: tuple[str, ...]) -> str:
-    value = _text(values, key, choices[0])
-    if value not in choices:
-        raise BadInput(f"`{key}` should be one of {', '.join(choices)}. Found {_short(value)}.")
-    return value
 
 
 def _short(value: Any) -> str:

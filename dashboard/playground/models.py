@@ -45,7 +45,8 @@ class Models:
 
     def _find(self, record: RunRecord, problem: Problem) -> Merged:
         if record.status == "done" and MERGED in self._store.artefacts(record.id):
-            weights = self._stored(record, problem)
+            vectors = problem.task_vectors
+            weights = load_weights(self._store.artefact(record.id, MERGED), vectors.base, vectors.names)
             return Merged(lambda _task: weights, record.steps_done)
         spec = RunSpec.stored(record)
         method, settings = spec.method, spec.settings
@@ -63,10 +64,6 @@ class Models:
         if record.status == "done" and method.form is Form.MODULES:
             raise BadInput(f"The result of {method.title} can't be tried here: {method.form.obstacle}.")
         raise BadInput("This run has no merged model yet. Wait for its first step, or choose another run.")
-
-    def _stored(self, record: RunRecord, problem: Problem) -> Weights:
-        vectors = problem.task_vectors
-        return load_weights(self._store.artefact(record.id, MERGED), vectors.base, vectors.names)
 
 
 def state_of(record: RunRecord) -> tuple[str, str, int]:

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from core.errors import BadInput
+from dashboard.ui import data_uri
 
 MOST_BYTES = 700 * 1024
 """Of the encoded file; the page makes larger ones smaller before it sends them."""
@@ -39,10 +40,7 @@ def uri(pixels: Tensor, side: int = 64) -> str:
     """uint8 `[H, W, 3]` as a PNG data URI of `side` × `side` pixels; small pictures keep their pixels visible."""
     image = Image.fromarray(pixels.numpy())
     sharp = max(image.size) < side
-    image = image.resize((side, side), Image.Resampling.NEAREST if sharp else Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return data_uri(image.resize((side, side), Image.Resampling.NEAREST if sharp else Image.Resampling.LANCZOS))
 
 
 def _decode(raw: bytes) -> Image.Image:

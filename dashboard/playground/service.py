@@ -15,6 +15,7 @@ from core.progress import Progress
 from core.step import Weights
 from core.store import RunRecord
 from dashboard import library
+from dashboard.asked import whole_number
 from dashboard.charts.figure import in_all_sizes
 from dashboard.context import Context
 from dashboard.playground import answers, figures, pictures
@@ -24,6 +25,7 @@ SAMPLES = 16
 """Test images of a task that are offered."""
 MEASURED = 1000
 """Test images of a task behind the confusion matrix at most, spread evenly."""
+MOST_IMAGES = 10_000_000
 SMALLEST = 32
 """A person's picture is never made smaller than this before the encoder sees it."""
 
@@ -41,7 +43,7 @@ class Playground:
         record, task = self._chosen(args, request)
 
         def compute(told: Progress) -> dict[str, Any]:
-            problem = self._problem(record, told)
+            problem = self._ctx.problem_of(record, told)
             images = problem.split(task, "test")
             chosen = answers.spread(images.labels, len(images), SAMPLES)
             return {"samples": [_shown(problem, task, place) for place in chosen]}
@@ -53,14 +55,12 @@ class Playground:
     def classify(self, args: Any, request: Any) -> dict[str, Any]:
         """What every model says of a test image; those who only look may ask for the images that the page offers."""
         record, task = self._chosen(args, request)
-        index = args.get("index")
-        if isinstance(index, bool) or not isinstance(index, int) or index < 0:
-            raise BadInput(f"`index` should be the number of a test image. Found `{str(index)[:40]}`.")
+        index = whole_number(args.get("index"), "index", 0, MOST_IMAGES)
         if not self._ctx.is_owner(request) and index not in self._offered.get((record.id, task), ()):
             raise BadInput("Only the test images on the page can be chosen here.")
 
         def compute(told: Progress) -> dict[str, Any]:
-            problem = self._problem(record, told)
+            problem = self._ctx.problem_of(record, told)
             images = problem.split(task, "test")
             if index >= len(images):
                 raise BadInput(f"`index` should be below {len(images)}. Found {index}.")
@@ -77,7 +77,7 @@ class Playground:
         digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
 
         def compute(told: Progress) -> dict[str, Any]:
-            return self._said(record, self._problem(record, told), pixels, None, None)
+            return self._said(record, self._ctx.problem_of(record, told), pixels, None, None)
 
         return self._later(args, record, ("picture", state_of(record), digest), compute)
 
@@ -90,7 +90,7 @@ class Playground:
         return answer
 
     def _confusion(self, record: RunRecord, task: str, told: Progress) -> dict[str, Any]:
-        problem = self._problem(record, told)
+        problem = self._ctx.problem_of(record, told)
         images, classes = problem.split(task, "test"), problem.classes[task]
         if images.labels is None:
             return {"classes": len(classes), "images": len(images), "unlabelled": True}
@@ -174,9 +174,6 @@ class Playground:
         titles = self._ctx.titles(record.suite)
         return [{"name": name, "title": titles.get(name) or name.replace("_", " "), "expert": name in record.tasks}
                 for name in names]  # fmt: skip
-
-    def _problem(self, record: RunRecord, told: Progress) -> Problem:
-        return self._ctx.problem_of(record, told)
 
     def _later(
         self, args: Any, record: RunRecord, key: tuple[Any, ...], compute: Callable[[Progress], dict[str, Any]]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from dashboard.access import OWNER_SECONDS, Access
 from dashboard.charts import bundle
 from dashboard.security import notices
 from dashboard.security.gate import VIEW
-from dashboard.settings import WEB
 
-FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*\.(css|js|svg|png|ico|txt)")
-FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
 KEPT = {"run": r"[0-9a-f]{12}", "tab": r"[a-z]{1,20}", "step": r"[0-9]{1,7}", "__theme": r"light|dark"}
 """Query parameters that survive signing in, with what they may look like."""
 
@@ -29,17 +27,12 @@ def add_routes(app: FastAPI, access: Access) -> None:
 
     @app.get("/web/{name}")
     def web(name: str, request: Request) -> Response:
-        charts = bundle.response(name, request.headers.get("accept-encoding", ""))
-        if charts is not None:
-            return charts
-        path = WEB / name
-        if not FILE_NAME.fullmatch(name) or not path.is_file() or path.is_symlink():
-            return JSONResponse({"error": "no such file"}, 404)
-        return FileResponse(path, headers=FOR_EVER if "v" in request.query_params else {"cache-control": "no-cache"})
+        file = bundle.files().get(name)
+        return file.answer(request) if file is not None else JSONResponse({"error": "no such file"}, 404)
 
     @app.get("/favicon.ico")
-    def icon() -> Response:
-        return FileResponse(WEB / "logo.svg", media_type="image/svg+xml")
+    def icon(request: Request) -> Response:
+        return bundle.files()["logo.svg"].answer(request)
 
     @app.get("/s/{link_id}/{signature}")
     def view_link(link_id: str, signature: str, request: Request) -> Response:
@@ -50,14 +43,8 @@ def add_routes(app: FastAPI, access: Access) -> None:
         target = f"{VIEW}/" + (f"?{urlencode(query)}" if query else "")
         answer = RedirectResponse(target, 303)
         value = access.view_cookie_value(link, request.cookies.get(access.view_cookie, ""))
-        answer.set_cookie(
-            access.view_cookie,
-            value,
-            httponly=True,
-            samesite="lax",
-            secure=_https(request),
-            max_age=int(link.expires - link.created) if link.expires else int(OWNER_SECONDS),
-        )
+        seconds = link.expires - link.created if link.expires else OWNER_SECONDS
+        _give(answer, request, access.view_cookie, value, "lax", seconds)
         return answer
 
     @app.get("/open/{token}")
@@ -70,14 +57,7 @@ def add_routes(app: FastAPI, access: Access) -> None:
                 return RedirectResponse(target, 303)
             return HTMLResponse(notices.bad_link(), 403)
         answer = HTMLResponse(notices.forward(target.replace("&", "&amp;")))
-        answer.set_cookie(
-            access.owner_cookie,
-            session,
-            httponly=True,
-            samesite="strict",
-            secure=_https(request),
-            max_age=int(OWNER_SECONDS),
-        )
+        _give(answer, request, access.owner_cookie, session, "strict", OWNER_SECONDS)
         return answer
 
 
@@ -88,5 +68,9 @@ def kept_query(request: Request) -> dict[str, str]:
     }
 
 
-def _https(request: Request) -> bool:
-    return request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
+def _give(
+    answer: Response, request: Request, name: str, value: str, samesite: Literal["lax", "strict"], seconds: float
+) -> None:
+    """Set a cookie that no script reads, and that travels encrypted where the page does."""
+    secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
+    answer.set_cookie(name, value, max_age=int(seconds), secure=secure, httponly=True, samesite=samesite)

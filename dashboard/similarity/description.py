@@ -12,7 +12,7 @@ from torch import Tensor
 from core.insight.advice import advise, ordering
 from core.insight.similarity import ALL, Similarity
 from core.problem.grouping import by_depth
-from dashboard.charts.figure import both, brief
+from dashboard.charts.figure import brief, in_all_sizes
 from dashboard.similarity import figures
 
 BRIEF = 12
@@ -44,13 +44,10 @@ def describe(similarity: Similarity, titles: Mapping[str, str] | None = None) ->
             {"kind": advice.kind, "title": advice.title, "text": advice.text} for advice in advise(similarity, known)
         ],
         "figures": {
-            width: {
-                "cosine": both(figures.matrix, shown, cosine, tree, "cosine", narrow=width == "narrow"),
-                "conflict": both(figures.matrix, shown, conflict, tree, "conflict", narrow=width == "narrow"),
-                "norms": both(figures.norms, shown, norms[ALL], narrow=width == "narrow"),
-                "depth": both(figures.depth, groups[1:], cosine, narrow=width == "narrow"),
-            }
-            for width, shown in (("wide", names), ("narrow", short))
+            "cosine": in_all_sizes(figures.matrix, names, short, cosine, tree, "cosine"),
+            "conflict": in_all_sizes(figures.matrix, names, short, conflict, tree, "conflict"),
+            "norms": in_all_sizes(figures.norms, names, short, norms[ALL]),
+            "depth": in_all_sizes(figures.depth, groups[1:], cosine),
         },
     }
 

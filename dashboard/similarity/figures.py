@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
@@ -38,6 +39,7 @@ def branches(ordering: Ordering) -> Lines:
 
 def matrix(
     tasks: Sequence[str],
+    short: Sequence[str],
     values: Mapping[str, Matrix],
     tree: Lines,
     measure: Literal["cosine", "conflict"],
@@ -46,15 +48,16 @@ def matrix(
     theme: ThemeName = "light",
     narrow: bool = False,
 ) -> Figure:
-    """Every pair of tasks for one group of tensors, with the clustering tree above it.
+    """Every pair of tasks for one group of tensors, with the clustering tree above it; `short` names have 12 letters.
 
     The colour range is that of all groups, so that groups can be compared; the first trace is the matrix.
     """
     colours = palette.THEMES[theme]
     middle = 0.5 if measure == "conflict" else 0.0
     reach = max(_furthest(values, middle), 0.02)
-    scale = palette.colourscale(colours.diverging)
-    labels = [plain(shorten(name, 12 if narrow else 22)) for name in tasks]
+    # What pulls apart is in the same colour in both: low cosines, many opposite signs.
+    scale = palette.colourscale(colours.diverging if measure == "cosine" else colours.diverging[::-1])
+    labels = [plain(shorten(name, 22)) for name in (short if narrow else tasks)]
     places = list(range(len(tasks)))
     longest = max(len(label) for label in labels)
     written = len(tasks) <= (WRITTEN_NARROW if narrow else WRITTEN)
@@ -67,18 +70,12 @@ def matrix(
         "customdata": [[f"{plain(row)} and {plain(column)}" for column in tasks] for row in tasks],
         "zmin": middle - reach,
         "zmax": middle + reach,
-        "colorscale": scale if measure == "cosine" else _reversed(scale),
+        "colorscale": scale,
         "xgap": 2,
         "ygap": 2,
         "hovertemplate": f"<b>%{{customdata}}</b><br>{WORDS[measure]} %{{z:{precise}}}<extra></extra>",
         "showscale": not (narrow and written),
-        "colorbar": {
-            "x": 1.01,
-            "nticks": 5,
-            "len": 0.84,
-            "y": 0.42,
-            "tickformat": unit,
-        },
+        "colorbar": {"x": 1.01, "nticks": 5, "len": 0.84, "y": 0.42, "tickformat": unit},
     }
     if written:
         heat |= {"texttemplate": f"%{{z:{unit}}}", "textfont": {"size": 10 if narrow else 11}}
@@ -107,11 +104,16 @@ def matrix(
 
 
 def norms(
-    tasks: Sequence[str], values: Sequence[float | None], *, theme: ThemeName = "light", narrow: bool = False
+    tasks: Sequence[str],
+    short: Sequence[str],
+    values: Sequence[float | None],
+    *,
+    theme: ThemeName = "light",
+    narrow: bool = False,
 ) -> Figure:
     """Length of every task vector over one group of tensors, with the median as a line."""
     colours = palette.THEMES[theme]
-    labels = [plain(shorten(name, 12 if narrow else 22)) for name in tasks]
+    labels = [plain(shorten(name, 22)) for name in (short if narrow else tasks)]
     known = [value for value in values if value is not None]
     median = float(np.median(known)) if known else 0.0
     bars = {
@@ -155,7 +157,7 @@ def depth(
     colours = palette.THEMES[theme]
     pairs = [_pairs(cosine[group]) for group in groups]
     places = list(range(len(groups)))
-    mean, low, high = ([pick(found) if found else None for found in pairs] for pick in (_mean, min, max))
+    mean, low, high = ([pick(found) if found else None for found in pairs] for pick in (fmean, min, max))
     edge = {"x": places, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     band = {"fill": "tonexty", "fillcolor": _faint(colours.accent, 0.16)}
     line = {
@@ -206,15 +208,6 @@ def _furthest(values: Mapping[str, Matrix], middle: float) -> float:
 
 def _pairs(values: Matrix) -> list[float]:
     return [value for row, line in enumerate(values) for value in line[row + 1 :] if value is not None]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _reversed(scale: list[list[float | str]]) -> list[list[float | str]]:
-    colours = [colour for _, colour in reversed(scale)]
-    return [[stop, colour] for (stop, _), colour in zip(scale, colours, strict=True)]
 
 
 def _faint(colour: str, alpha: float) -> str:

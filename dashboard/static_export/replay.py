@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import BadInput
 from core.files import write_text
 from core.store import ACTIVE, RunRecord, Store
-from dashboard.charts.feed import Feed
+from dashboard.charts.feed import Feed, describe
 from dashboard.static_export import facts
 from dashboard.static_export.document import document
 
@@ -45,7 +45,7 @@ def html(store: Store, record: RunRecord, titles: Mapping[str, str] | None = Non
 def collect(store: Store, record: RunRecord, titles: Mapping[str, str] | None) -> dict[str, Any]:
     """All that the charts will ask for: the description, and the answers of one poll after another."""
     feed = Feed(store)
-    describe = feed.describe(record, titles)
+    about = describe(record, titles or {})
     history: list[dict[str, Any]] = []
     cursor, stride, seen, known = -1, 1, 0, False
     while len(history) < MOST_ANSWERS:
@@ -59,6 +59,6 @@ def collect(store: Store, record: RunRecord, titles: Mapping[str, str] | None) -
         raise BadInput(f"Run {record.id} has no step yet; there is nothing to replay. Wait for its first step.")
     if record.status in ACTIVE:
         # The file shows the run as it was; it will never hear more of it.
-        for answer in (describe, *history):
+        for answer in (about, *history):
             answer["status"] = "interrupted"
-    return {"describe": describe, "history": history}
+    return {"describe": about, "history": history}

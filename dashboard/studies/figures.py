@@ -9,7 +9,7 @@ from typing import Any
 from core.statistics import Estimate
 from core.studies.engine.result import Chart, Series
 from dashboard.charts import palette
-from dashboard.charts.figure import SERIES, Figure, plain, shorten
+from dashboard.charts.figure import SERIES, Figure, plain, shorten, whiskers
 from dashboard.charts.palette import Palette, ThemeName
 
 LETTER = 6.9
@@ -136,11 +136,7 @@ def _means(values: Sequence[Estimate | None]) -> list[float | None]:
 
 
 def _intervals(values: Sequence[Estimate | None], colour: str) -> dict[str, Any]:
-    known = [value is not None and value.low is not None for value in values]
-    up = [value.high - value.mean if value and value.high is not None else 0 for value in values]
-    down = [value.mean - value.low if value and value.low is not None else 0 for value in values]
-    bounds = {"type": "data", "array": up, "arrayminus": down, "color": colour}
-    return bounds | {"thickness": 1.2, "width": 3, "visible": any(known)}
+    return whiskers([(one.low, one.mean, one.high) if one else (None, None, None) for one in values], colour)
 
 
 def _said(chart: Chart, series: Series) -> list[str]:

@@ -16,6 +16,7 @@ from core.studies.engine.cost import image_seconds, test_images, weight
 from core.studies.engine.execution import result_of
 from core.studies.engine.options import StudyOptions
 from core.suite.find import SuiteFile
+from dashboard.asked import one_of
 from dashboard.context import Context, NotVisible
 from dashboard.studies import file, view
 from dashboard.ui import duration
@@ -80,7 +81,7 @@ class StudyDesk:
     def start(self, args: Any, request: Any) -> dict[str, Any]:
         """Queue a study, or go on with it."""
         self._ctx.writing_jobs()
-        study, suite = self._study(args), self._ctx.library.suite(self._suite(args))
+        study, suite = studies.get(str(args.get("study"))[:40]), self._ctx.library.suite(self._suite(args))
         options = self._options(args)
         cells = _plan(study, suite, options)
         return {"id": self._ctx.studies.start(study, suite, options, cells)}
@@ -100,9 +101,7 @@ class StudyDesk:
     def text(self, args: Any, request: Any) -> dict[str, Any]:
         """One of the files of a study."""
         record, study, suite = self._found(args, request)
-        kind = args.get("format")
-        if kind not in FORMATS:
-            raise BadInput(f"`format` should be one of {', '.join(FORMATS)}. Found `{str(kind)[:40]}`.")
+        kind = one_of(args.get("format"), "format", FORMATS)
         if kind == "html":
             body = file.html(study, record, result_of(self._ctx.store, record, study, suite))
             return {"text": body, "name": f"mergescope-{study.name}-{record.suite}.html"}
@@ -126,9 +125,6 @@ class StudyDesk:
     def _record(self, args: Any, request: Any) -> StudyRecord:
         self._require_whole_view(request)
         return self._ctx.store.studies.get(str(args.get("id"))[:40])
-
-    def _study(self, args: Any) -> Study:
-        return studies.get(str(args.get("study"))[:40])
 
     def _suite(self, args: Any) -> str:
         return self._ctx.library.suite(str(args.get("suite") or self._ctx.suite)).name

@@ -59,7 +59,5 @@ def state(record: StudyRecord, runs: Mapping[str, RunRecord], standing: Standing
         "doing": standing.label if standing is not None else "",
         "quick": bool(record.options.get("quick")),
         "error": record.error or "",
-        "created": record.created,
-        "finished": record.finished or "",
         "failed": sum(run.status == "failed" for run in found),
     }

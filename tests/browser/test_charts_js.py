@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.store import Store
-from dashboard.charts import whatif
+from dashboard.charts import palette, whatif
 from dashboard.charts.columns import arrange
 from dashboard.charts.feed import Feed
 from tests.browser.conftest import ROOT
@@ -35,6 +35,15 @@ def test_every_half_float_is_decoded_as_numpy_does(blank: Any) -> None:
     expected = bits.view("<f2").astype(np.float64)
     found = np.array([float(value.replace("Infinity", "inf")) for value in decoded])
     np.testing.assert_array_equal(found, expected)
+
+
+def test_every_kind_of_tensor_has_its_place_in_the_order_of_the_palette(blank: Any) -> None:
+    kinds = list(palette.LIGHT.kinds)
+    columns = [{"name": kind, "label": kind, "block": "block 0", "kind": kind} for kind in reversed(kinds)]
+    groups = blank.evaluate("(columns) => mergescope.charts.groups(columns, 'kind').map((group) => group.key)", columns)
+    assert groups == kinds
+    brief = "(names) => names.map((name) => ['', 'b'].map((letter) => mergescope.charts.briefBlock(name, letter)))"
+    assert blank.evaluate(brief, ["embedding", "block 11", "output"]) == [["emb", "emb"], ["11", "b11"], ["out", "out"]]
 
 
 def test_polls_follow_the_clock_and_only_a_backlog_is_fetched_at_once(blank: Any, store: Store) -> None:

@@ -67,6 +67,13 @@ def test_guests_click_test_images_and_have_no_place_for_their_own(
     page.get_by_text("true class:").wait_for()
 
 
+CUT = """() => { const list = document.querySelector(".pg-mistakes").getBoundingClientRect();
+    const rows = [...document.querySelectorAll(".pg-mistake")].map((row) => row.getBoundingClientRect());
+    const edge = (row, at) => row.top < at - 1 && row.bottom > at + 1;
+    return rows.filter((row) => edge(row, list.top) || edge(row, list.bottom)).map((row) => row.top - list.top); }"""
+"""Rows of which only a part can be seen."""
+
+
 def test_the_page_fits_a_phone(phone: Any, server: Server, finished_run: str) -> None:
     open_playground(phone, f"{server.url}/?tab=playground&run={finished_run}")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
@@ -82,3 +89,7 @@ def test_pictures_of_mistakes_stay_inside_their_rows_on_a_phone(phone: Any, serv
     )
     inside = "[...document.querySelectorAll('.pg-mistake')].every((row) => row.offsetHeight >= 56)"
     assert phone.evaluate(inside)
+    for offset in (0, 130, 10_000):
+        phone.evaluate("offset => document.querySelector('.pg-mistakes').scrollTo(0, offset)", offset)
+        phone.wait_for_timeout(300)
+        assert phone.evaluate(CUT) == [], offset

@@ -151,6 +151,25 @@ def test_nothing_is_wider_than_a_phone(phone: Any, server: Server, finished_run:
         assert wide <= 1, f"tab {tab} is {wide} px too wide"
 
 
+def test_what_tells_runs_of_one_name_apart_can_be_read_whole(page: Any, phone: Any, server: Server) -> None:
+    for steps, lr, group in ((2, 0.005, "tensor"), (3, 0.25, "block")):
+        settings = {"steps": steps, "batch": 4, "lr": lr, "group": group}
+        finish(server, method="adamerging", settings=settings, name="twins")
+    for where in (page, phone):
+        where.goto(server.url)
+        where.wait_for_selector("html.ms-settled")
+        if where is phone:
+            where.locator(".toggle-button").click()
+            where.wait_for_selector(".sidebar.open")
+            where.wait_for_timeout(600)
+        texts = where.locator(".ms-run-name small").filter(has_text="group=")
+        assert texts.count() >= 2
+        for text in texts.all():
+            text.scroll_into_view_if_needed()
+            whole = "node => [node, node.parentNode].every((one) => one.scrollWidth <= one.clientWidth)"
+            assert text.evaluate(whole), text.inner_text()
+
+
 def test_on_a_phone_the_list_of_runs_opens_and_closes(phone: Any, server: Server, finished_run: str) -> None:
     phone.wait_for_selector("html.ms-mounted")
     assert not phone.locator(".ms-new").is_visible() or phone.locator(".sidebar.open").count() == 0

@@ -10,7 +10,8 @@ import pytest
 
 from core.problem.method import Step
 from core.store import Store
-from dashboard.static_export import write_figures, write_html
+from dashboard.static_export.figures import write_figures
+from dashboard.static_export.replay import write_html
 from tests.browser.conftest import wait_for
 from tests.dashboard import synthetic
 

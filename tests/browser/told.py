@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.store import Store
-from dashboard.charts.feed import Feed
+from dashboard.charts.feed import Feed, describe
 
 
 def answers(store: Store, run_id: str) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def answers(store: Store, run_id: str) -> dict[str, Any]:
     while told[-1]["more"]:
         last = told[-1]
         told.append(feed.history(record, last["cursor"], stride=last["stride"], seen=last["seen"], known=True))
-    return {"describe": feed.describe(record), "history": told}
+    return {"describe": describe(record, {}), "history": told}
 
 
 def load(page: Any, whole: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ def dashboard_site(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path) -
     ctx = Context(store, jobs, False, Access(folder), library, suite="tiny", studies=studies)
     yield Site(inside_loop(lambda: site.build(ctx)), ctx)
     jobs.worker.close()
-    library.close()
+    library.worker.close()
     store.close()
 
 

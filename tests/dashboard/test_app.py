@@ -22,6 +22,7 @@ from starlette.testclient import TestClient
 from core.errors import BadInput, StoreReadOnly
 from core.export.titles import title_of
 from dashboard import page, settings, theme
+from dashboard.charts import bundle
 from dashboard.context import NotOwner, NotVisible
 from dashboard.pages import sidebar
 from dashboard.security import notices
@@ -123,7 +124,7 @@ def test_the_view_has_no_set_up_page_and_says_so_to_its_scripts(dashboard_site: 
 
 def test_own_files_are_cached_for_ever_under_an_address_that_changes(dashboard_site: Dashboard) -> None:
     http = dashboard_site.stranger()
-    answer = http.get(settings.asset("shell.js"))
+    answer = http.get(bundle.url("shell.js"))
     assert answer.status_code == 200
     assert "immutable" in answer.headers["cache-control"]
     assert http.get("/web/shell.js").headers["cache-control"] == "no-cache"
@@ -189,7 +190,8 @@ def test_while_loading_a_page_waits_and_data_is_refused() -> None:
 def test_the_server_serves_what_was_loaded_and_stops() -> None:
     sock = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    server = Server(sock, lambda app: app)
+    site = Site()
+    server = Server(site, [(sock, site)])
     seen: list[str] = []
 
     def load() -> FastAPI:
@@ -211,7 +213,8 @@ def test_the_server_serves_what_was_loaded_and_stops() -> None:
 
 
 def test_what_fails_while_loading_ends_the_server_and_is_raised() -> None:
-    server = Server(bind("127.0.0.1", 0), lambda app: app)
+    site = Site()
+    server = Server(site, [(bind("127.0.0.1", 0), site)])
 
     def load() -> FastAPI:
         raise BadInput("no such suite")
@@ -225,8 +228,8 @@ def test_without_a_way_out_the_tunnel_says_what_else_there_is(monkeypatch: pytes
         raise RuntimeError("Could not get share link from Gradio API Server.")
 
     monkeypatch.setattr("gradio.networking.setup_tunnel", refuse)
-    tunnel = Tunnel(wanted=True)
-    tunnel.open(1)
+    tunnel = Tunnel(wanted=True, port=1)
+    tunnel.open()
     assert tunnel.url == ""
     assert "No public link" in tunnel.problem
     assert "HTML file" in tunnel.problem

@@ -14,8 +14,9 @@ import pytest
 from core.errors import BadInput
 from core.problem.method import Step
 from core.store import Store
+from dashboard.asked import whole_number
 from dashboard.charts.columns import arrange
-from dashboard.charts.feed import MOST_STEPS, Feed, suggested_stride, whole_number
+from dashboard.charts.feed import MOST_STEPS, Feed, describe, suggested_stride
 from tests.dashboard import synthetic
 
 
@@ -161,8 +162,8 @@ def test_evaluations_lost_by_a_resume_are_replaced(store: Store) -> None:
 
 
 def test_description_names_tasks_for_people(store: Store) -> None:
-    record = store.run(synthetic.create(store, tasks=2))
-    described = Feed(store).describe(record, {"digits": "Digits 0–9"}, "My run")
+    record = store.run(synthetic.create(store, tasks=2, name="My run"))
+    described = describe(record, {"digits": "Digits 0–9"})
     assert described["tasks"] == [
         {"name": "digits", "title": "Digits 0–9"},
         {"name": "house numbers", "title": "house numbers"},

@@ -44,7 +44,7 @@ def test_background_work_says_where_it_stands_until_it_ends_in_whatever_way() ->
     while another.pending:
         time.sleep(0.01)
     assert library.doing() is None
-    library.close()
+    library.worker.close()
 
 
 def test_a_run_that_begins_goes_first(tiny_suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from dashboard import site
 from dashboard.access import Access
 from dashboard.security import guard
 from dashboard.security.headers import FIXED
+from dashboard.server import Site as WaitingSite
 from tests.dashboard.client import POLLED, Dashboard
 from tests.dashboard.conftest import HOST, Site
 from tests.dashboard.loops import inside_loop
@@ -284,3 +285,13 @@ def test_a_read_only_server_shows_every_run_and_has_no_owner(
     assert not set(view.functions) & CHANGING
     assert http.get(f"/view/download/{short_run}/model").status_code == 404
     assert http.get(f"/download/{short_run}/report").status_code == 401
+
+
+def test_what_stands_before_the_site_stands_before_the_waiting_page_too() -> None:
+    http = TestClient(guard.protect(WaitingSite(), Access(None), "127.0.0.1", owner_app=True), "http://127.0.0.1")
+    waiting = http.get("/open/token")
+    assert "is starting" in waiting.text
+    assert {name: waiting.headers.get(name) for name in FIXED} == FIXED
+    assert waiting.headers["cache-control"] == "no-store"
+    assert http.get("/").status_code == 401
+    assert http.get("/health", headers={"host": "rebound.example"}).status_code == 400

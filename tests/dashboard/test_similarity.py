@@ -61,16 +61,16 @@ def test_advice_comes_with_the_description(found: Similarity) -> None:
 @pytest.mark.parametrize("width", ["wide", "narrow"])
 @pytest.mark.parametrize("name", ["cosine", "conflict", "norms", "depth"])
 def test_plotly_accepts_the_figures(found: Similarity, name: str, width: str) -> None:
-    both: dict[Any, Any] = describe(found)["figures"][width][name]
+    both: dict[Any, Any] = describe(found)["figures"][name][width]
     for theme, figure in both.items():
         json.dumps(figure, allow_nan=False)
         assert len(go.Figure(complete(figure, theme)).data) == len(figure["data"]) > 0
 
 
 def test_the_colour_range_is_that_of_all_groups_and_centred(found: Similarity) -> None:
-    heat = describe(found)["figures"]["wide"]["cosine"]["light"]["data"][0]
+    heat = describe(found)["figures"]["cosine"]["wide"]["light"]["data"][0]
     assert (heat["zmin"], heat["zmax"]) == (-0.6, 0.6)
-    signs = describe(found)["figures"]["wide"]["conflict"]["light"]["data"][0]
+    signs = describe(found)["figures"]["conflict"]["wide"]["light"]["data"][0]
     assert (signs["zmin"], signs["zmax"]) == pytest.approx((0.4, 0.6))
     assert signs["colorscale"][0][1] == heat["colorscale"][-1][1]
 
@@ -86,15 +86,15 @@ def test_the_tree_joins_what_is_most_alike_first(found: Similarity) -> None:
 def test_many_tasks_get_no_numbers_in_their_cells() -> None:
     names = [f"task {place}" for place in range(20)]
     values = {ALL: [[0.1] * 20 for _ in names]}
-    assert "texttemplate" not in figures.matrix(names, values, ([], []), "cosine")["data"][0]
-    assert "texttemplate" in figures.matrix(names[:8], {ALL: [[0.1] * 8] * 8}, ([], []), "cosine")["data"][0]
+    assert "texttemplate" not in figures.matrix(names, names, values, ([], []), "cosine")["data"][0]
+    assert "texttemplate" in figures.matrix(names[:8], names[:8], {ALL: [[0.1] * 8] * 8}, ([], []), "cosine")["data"][0]
 
 
 def test_names_are_no_markup_in_figures() -> None:
     names = ["<b onclick=x>", "b"]
-    drawn = figures.matrix(names, {ALL: [[None, 0.1], [0.1, None]]}, ([], []), "cosine")
+    drawn = figures.matrix(names, names, {ALL: [[None, 0.1], [0.1, None]]}, ([], []), "cosine")
     assert "<b onclick" not in json.dumps(drawn)
-    assert "<b onclick" not in json.dumps(figures.norms(names, [1.0, 2.0]))
+    assert "<b onclick" not in json.dumps(figures.norms(names, names, [1.0, 2.0]))
 
 
 def answered(dashboard: Any, name: str, **args: Any) -> Any:

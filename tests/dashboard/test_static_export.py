@@ -19,7 +19,9 @@ from core.export.escaping import for_markdown
 from core.store import Store
 from dashboard import settings
 from dashboard.charts.columns import arrange
-from dashboard.static_export import write_figures, write_html, write_space
+from dashboard.static_export.figures import write_figures
+from dashboard.static_export.replay import write_html
+from dashboard.static_export.space import write_space
 from tests.dashboard import synthetic
 from tests.dashboard.loops import inside_loop
 

@@ -165,8 +165,8 @@
       const middle = (Math.max(span.from, first) + Math.min(span.to, last)) / 2;
       const at = ((middle - low) / (high - low)) * inner;
       const found = /^block (.+)$/.exec(span.block);
-      const text =
-        found && named ? found[1] : charts.narrow(inner) ? brief(span.block || span.key) : span.block || span.key;
+      const name = span.block || span.key;
+      const text = found && named ? found[1] : charts.narrow(inner) ? charts.briefBlock(name, "b") : name;
       const half = (text.length * LETTER) / 2;
       if (at - half < free) continue;
       places.push(middle);
@@ -181,11 +181,6 @@
   const aside = (place) => place + 1e-3;
   const caption = (group) =>
     group.block.startsWith("block ") && group.label !== group.block
-      ? `${brief(group.block)} ${group.label}`
+      ? `${charts.briefBlock(group.block, "b")} ${group.label}`
       : group.label;
-  const brief = (block) =>
-    block
-      .replace(/^block /, "b")
-      .replace("embedding", "emb")
-      .replace("output", "out");
 })();

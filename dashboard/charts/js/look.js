@@ -66,6 +66,9 @@
     const name = task.name.charAt(0).toUpperCase() + task.name.slice(1).replaceAll("_", " ");
     return charts.shorten(task.title.length > length && name.length < task.title.length ? name : task.title, length);
   };
+  // The same of a block.
+  charts.briefBlock = (block, number = "") =>
+    block.replace(/^block /, number).replace("embedding", "emb").replace("output", "out");
   const endLength = (narrow) => (narrow ? 12 : 18);
   const axisLength = (narrow) => (narrow ? 11 : 22);
 

@@ -2,7 +2,6 @@
 (() => {
   "use strict";
   const charts = window.mergescope.charts;
-  const KIND_ORDER = ["embedding", "attention", "MLP", "LayerNorm", "projection", "mixed"];
 
   // [{key, label, block, kind, members}] with `members` the indices of the run's columns.
   charts.groups = (columns, detail) => {
@@ -32,7 +31,8 @@
       if (detail === "block" && group.kind !== column.kind) group.kind = "mixed";
     });
     const groups = [...made.values()];
-    if (detail === "kind") groups.sort((left, right) => KIND_ORDER.indexOf(left.key) - KIND_ORDER.indexOf(right.key));
+    const order = Object.keys(charts.colours().kinds);
+    if (detail === "kind") groups.sort((left, right) => order.indexOf(left.key) - order.indexOf(right.key));
     return groups;
   };
 

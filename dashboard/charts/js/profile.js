@@ -81,14 +81,7 @@
     const shown = blocks.map((block, place) => ({ block, place })).filter(({ place }) => place % every === 0);
     return {
       tickvals: shown.map(({ place }) => place),
-      ticktext: shown.map(({ block }) =>
-        charts.plain(
-          block.key
-            .replace(/^block /, "")
-            .replace("embedding", "emb")
-            .replace("output", "out"),
-        ),
-      ),
+      ticktext: shown.map(({ block }) => charts.plain(charts.briefBlock(block.key))),
     };
   }
 

@@ -72,12 +72,6 @@ class Library:
                     self.broken[name] = str(error).splitlines()[0]
         return found
 
-    def chosen(self, wanted: str) -> str:
-        """The name of the suite on the command line; raises `UnknownName` or `BadSuite` where there is none."""
-        from core.suite.find import find
-
-        return find(wanted).name
-
     def warm(self, suite: str) -> None:
         """Load a suite in the background, so that the first run starts at once; failing is told when it is used."""
         self.later(("warm", suite), lambda told: self.problem(suite, progress=told) and None)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import paths
+from core.suite.find import SuiteFile, find
 from dashboard import settings
 from dashboard.access import Access
 from dashboard.server import Server, Site, bind
@@ -41,11 +42,12 @@ def serve(
     everybody who reaches the address sees all runs and nobody can change anything. Raises `BadInput` for a suite,
     an address or a folder that can't be used.
     """
+    chosen = find(suite)  # Before a port is taken and Gradio loaded.
     settings.prepare()
     folder = (runs or paths.runs_folder()).expanduser().absolute()
     uploads = Path(tempfile.mkdtemp(prefix="mergescope-"))
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-    dashboard = Dashboard(suite, host, folder, read_only, Tunnel(wanted=share))
+    dashboard = Dashboard(chosen, host, folder, read_only, Tunnel(wanted=share))
     try:
         dashboard.run(bind(host, port), open_browser)
     finally:
@@ -57,7 +59,7 @@ def serve(
 class Dashboard:
     """One running server and what it has opened."""
 
-    suite: str
+    suite: SuiteFile
     host: str
     folder: Path
     read_only: bool
@@ -91,15 +93,12 @@ class Dashboard:
 
         from core.runs.work import Worker
         from core.store import Store
-        from core.suite.find import find
         from dashboard import site
         from dashboard.context import Context
         from dashboard.library import Library
 
-        extra = (self.suite,) if Path(self.suite).suffix in (".yaml", ".yml") else ()
         worker = Worker()
-        library = Library(extra=extra, worker=worker)
-        name = find(self.suite).name
+        library = Library(extra=(str(self.suite.path),), worker=worker)
         store = Store.open(self.folder, write=not self.read_only)
         jobs, studies = None, None
         if not store.read_only:
@@ -109,7 +108,16 @@ class Dashboard:
             jobs = Jobs(store, limit=settings.QUEUE, load=library.load_for_run, worker=worker)
             studies = Background(store, jobs, library.load)
         self.context = Context(
-            store, jobs, self.read_only, access, library, name, self.host, self.tunnel, settings.POLL_SECONDS, studies
+            store,
+            jobs,
+            self.read_only,
+            access,
+            library,
+            self.suite.name,
+            self.host,
+            self.tunnel,
+            settings.POLL_SECONDS,
+            studies,
         )
         return site.build(self.context)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +36,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("nightly")]
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where they lie: pytest lists all folders beside a new one, which takes long among thousands."""
+    return tmp_path_factory.mktemp("homes")
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty MERGESCOPE_HOME, so that no test reads or writes the user's own runs."""
-    folder = tmp_path_factory.mktemp("home")
+    folder = Path(tempfile.mkdtemp(dir=homes))
     monkeypatch.setenv("MERGESCOPE_HOME", str(folder))
     return folder
 
@@ -86,9 +94,9 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
 
 
 @pytest.fixture
-def suite(tmp_path: Path) -> Path:
-    """An own suite that a test may damage."""
-    return make_suite(tmp_path / "suite")
+def suite(tmp_path: Path, tiny_suite: Path) -> Path:
+    """An own copy of the tiny suite that a test may damage."""
+    return shutil.copytree(tiny_suite.parent, tmp_path / "suite") / tiny_suite.name
 
 
 @pytest.fixture

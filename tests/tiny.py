@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def make_suite(
     return path
 
 
+@lru_cache(maxsize=2)
 def _base(seed: int) -> dict[str, torch.Tensor]:
     usual = torch.get_default_dtype()
     with torch.random.fork_rng():

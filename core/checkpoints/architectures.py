@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-import open_clip
-
 from core.checkpoints.source import TensorEntry
 from core.encoders.models import VISUAL, architecture, build
 from core.errors import BadSuite, UnknownName
@@ -33,6 +31,8 @@ def guess(table: Mapping[str, TensorEntry], quick_gelu: bool | None = None) -> t
     A table without text tower or projection fits every model that agrees with what it has. Where `quick_gelu` is
     known only models with that activation are named; shapes alone can't tell.
     """
+    import open_clip  # Here and below: it takes seconds, which the first page need not wait for.
+
     names = _fitting(tuple(sorted((name, entry.shape) for name, entry in table.items())))
     configs = {name: open_clip.get_model_config(name) or {} for name in names}
     return tuple(n for n in names if quick_gelu in (None, bool(configs[n].get("quick_gelu", False))))
@@ -50,6 +50,8 @@ def _fitting(shapes: Shapes) -> tuple[str, ...]:
 
 
 def _configs() -> Iterator[tuple[str, dict[str, Any]]]:
+    import open_clip
+
     for name in open_clip.list_models():
         config = open_clip.get_model_config(name)
         if config is not None and "multimodal_cfg" not in config:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import open_clip
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -133,6 +132,8 @@ def _check(arch: Architecture) -> None:
 def _write_tokenizer(arch: Architecture, folder: Path) -> None:
     """CLIP's tokenizer as `transformers` reads it, from open_clip's own list of merges."""
     length = arch.config["text_cfg"].get("context_length", 77)
+    import open_clip  # Here, since the page asks only what `transformers` can express.
+
     tokenizer = open_clip.SimpleTokenizer(context_length=length)
     names = dict((START, END))
     _write(folder / "vocab.json", {names.get(word, word): number for word, number in tokenizer.encoder.items()})

@@ -19,7 +19,7 @@ from tests.core.checkpoint_files import save
 SEED = 20
 as_long_as_there_is_time = pytest.mark.parametrize(
     "mutants",
-    [400, pytest.param(10_000, marks=pytest.mark.slow), pytest.param(100_000, marks=pytest.mark.nightly)],
+    [400, pytest.param(2_000, marks=pytest.mark.slow), pytest.param(100_000, marks=pytest.mark.nightly)],
 )
 
 

@@ -24,6 +24,14 @@ from tests.core.naive import Naive, groups, naive_loss
 from tests.core.properties import LEARNING, exact, permuted, run, sure
 
 OBJECTIVES = objectives.names()
+ONE_OF_EACH = {objectives.get(name).target: name for name in OBJECTIVES}
+"""One objective for each kind of target."""
+PAIRS = [
+    pytest.param(method, objective, marks=[] if usual else pytest.mark.nightly)
+    for method, objective in itertools.product(LEARNING, OBJECTIVES)
+    for usual in [method == "adamerging" or objective in ONE_OF_EACH.values()]
+]
+"""Every objective with AdaMerging, and one of each kind with every other method that learns."""
 KINDS = ("task", "block", "tensor")
 SIZES = {"task0": 5, "task1": 3, "task2": 7}
 """Batches of unequal length, so that a mean over the wrong number of images shows."""
@@ -98,8 +106,7 @@ def test_entropies_are_reported_whatever_is_minimised(objective: str, problem64:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", OBJECTIVES)
-@pytest.mark.parametrize("method", LEARNING)
+@pytest.mark.parametrize(("method", "objective"), PAIRS)
 def test_a_methods_gradient_equals_central_finite_differences(method: str, objective: str, problem64: Problem) -> None:
     """Through the generator itself: step 1 from a λ of our choice, and Adam's first moment, 0.1 × the gradient."""
     problem64 = sure(problem64, objective)

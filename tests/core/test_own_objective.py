@@ -58,6 +58,12 @@ for width in ("0.5", "3", "-1"):
     own = ["--set", "objective=distance", "--set", f"width={width}", "--set", "steps=2", "--set", "lr=0.05"]
     found[width] = launch.run(["merge", suite, *own, "--report", f"{sys.argv[2]}/{width}.json"])
 json.dump(found, open(f"{sys.argv[2]}/found.json", "w"))
+
+import pytest  # In the same process, since a second one would load everything again.
+
+names = "(finite_differences and adamerging or describes_itself or entropies_are) and distance"
+options = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-k", names]
+pytest.main([*options, "tests/core/test_gradient.py", "tests/core/test_objectives.py"])
 """
 
 
@@ -73,12 +79,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_it_is_in_the_command_line_and_in_the_forms(
+def test_it_is_in_the_command_line_in_the_forms_and_in_the_property_tests_of_the_gradient(
     environment: dict[str, str], tiny_suite: Path, tmp_path: Path
 ) -> None:
     call = [sys.executable, "-c", USE, str(tiny_suite), str(tmp_path)]
     done = subprocess.run(call, env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
     found = json.loads((tmp_path / "found.json").read_text())
     for fields in found["forms"].values():
         assert {"value": "distance", "title": "Distance of the two likeliest"} in fields["objective"]["choices"]
@@ -89,15 +96,6 @@ def test_it_is_in_the_command_line_and_in_the_forms(
     near, far = (json.loads((tmp_path / f"{width}.json").read_text()) for width in ("0.5", "3"))
     assert (near["settings"]["objective"], near["settings"]["width"]) == ("distance", 0.5)
     assert near["coefficients"] != far["coefficients"]
-
-
-@pytest.mark.slow
-def test_the_property_tests_of_the_gradient_take_it_up(environment: dict[str, str]) -> None:
-    tests = ["tests/core/test_gradient.py", "tests/core/test_objectives.py"]
-    names = "(finite_differences and adamerging or describes_itself or entropies_are) and distance"
-    call = [sys.executable, "-m", "pytest", "-q", "-p", "own_objective", "-p", "no:cacheprovider", "-k", names, *tests]
-    done = subprocess.run(call, env=environment, cwd=ROOT, capture_output=True, text=True)
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_name_that_is_taken_is_refused() -> None:

@@ -128,7 +128,7 @@ def check_after_death(folder: Path, run_id: str, acknowledged: int, steps: int) 
     return last
 
 
-@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("kills", [6, pytest.param(200, marks=pytest.mark.nightly)])
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(
     forge: Forge, tiny_suite: Path, tmp_path: Path, kills: int
 ) -> None:

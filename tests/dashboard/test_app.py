@@ -10,8 +10,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +23,7 @@ from starlette.testclient import TestClient
 
 from core.errors import BadInput, StoreReadOnly
 from core.export.titles import title_of
+from core.store import Store
 from dashboard import page, settings, theme
 from dashboard.charts import bundle
 from dashboard.context import NotOwner, NotVisible
@@ -249,30 +252,31 @@ def launch(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=pipe, stderr=pipe)
 
 
-@pytest.mark.slow
-def test_an_unknown_suite_is_one_line_and_status_2(tmp_path: Path) -> None:
-    process = launch(tmp_path / "runs", "--suite", "nowhere")
-    out, err = process.communicate(timeout=180)
-    assert process.returncode == 2
-    assert "nowhere" in err
-    assert "Traceback" not in out + err
+@pytest.mark.parametrize("wanted", ["nowhere", "missing.yaml", "empty.yaml"])
+def test_a_bad_suite_is_told_before_a_port_is_taken(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    (tmp_path / "empty.yaml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dashboard.app.bind", lambda *_: pytest.fail("a port was taken"))
+    cli("ui", "--suite", wanted, "--port", "0", "--no-browser", "--runs", tmp_path / "runs").refused(wanted)
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.slow
-def test_a_second_server_on_the_same_runs_opens_read_only_and_says_so(tmp_path: Path, tiny_suite: Path) -> None:
+def test_a_server_on_runs_that_another_process_holds_opens_read_only_and_says_so(
+    tmp_path: Path, tiny_suite: Path
+) -> None:
+    """A server that holds its runs itself is started, and ended by Ctrl-C, in tests/browser."""
     with contextlib.ExitStack() as stack:
-        first = stack.enter_context(launch(tmp_path / "runs", "--suite", str(tiny_suite)))
-        stack.callback(first.kill)
-        opened(first)
-        second = stack.enter_context(launch(tmp_path / "runs", "--suite", str(tiny_suite)))
-        stack.callback(second.kill)
-        opened(second)
-        second.send_signal(signal.SIGTERM)
-        text, _ = second.communicate(timeout=60)
-        assert "can only be looked at" in text
-        first.send_signal(signal.SIGINT)
-        first.communicate(timeout=60)
-        assert first.returncode == 0
+        stack.enter_context(Store.open(tmp_path / "runs"))
+        server = stack.enter_context(launch(tmp_path / "runs", "--suite", str(tiny_suite)))
+        stack.callback(server.kill)
+        opened(server)
+        server.send_signal(signal.SIGINT)
+        text, _ = server.communicate(timeout=60)
+        assert f"can only be looked at: process {os.getpid()}" in text
+        assert server.returncode == 0
 
 
 def opened(process: subprocess.Popen[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -56,9 +57,9 @@ class Server:
         return Dashboard(httpx.Client(base_url=self.url, cookies=self.cookies, timeout=120))
 
     def stop(self) -> None:
-        """End it as Ctrl-C does."""
-        self.process.terminate()
-        self.process.wait(120)
+        """End it by Ctrl-C, unless a test has killed it."""
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(120) in (0, -signal.SIGKILL)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

@@ -63,6 +63,7 @@ import pytest  # In the same process, since a second one would load everything a
 
 names = "(finite_differences and adamerging or describes_itself or entropies_are) and distance"
 options = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-k", names]
+options += ["-m", "nightly or not nightly"]
 pytest.main([*options, "tests/core/test_gradient.py", "tests/core/test_objectives.py"])
 """
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import paths
-from core.suite.find import SuiteFile, find
 from dashboard import settings
 from dashboard.access import Access
 from dashboard.server import Server, Site, bind
@@ -42,12 +41,11 @@ def serve(
     everybody who reaches the address sees all runs and nobody can change anything. Raises `BadInput` for a suite,
     an address or a folder that can't be used.
     """
-    chosen = find(suite)  # Before a port is taken and Gradio loaded.
     settings.prepare()
     folder = (runs or paths.runs_folder()).expanduser().absolute()
     uploads = Path(tempfile.mkdtemp(prefix="mergescope-"))
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-    dashboard = Dashboard(chosen, host, folder, read_only, Tunnel(wanted=share))
+    dashboard = Dashboard(suite, host, folder, read_only, Tunnel(wanted=share))
     try:
         dashboard.run(bind(host, port), open_browser)
     finally:
@@ -59,7 +57,7 @@ def serve(
 class Dashboard:
     """One running server and what it has opened."""
 
-    suite: SuiteFile
+    suite: str
     host: str
     folder: Path
     read_only: bool
@@ -89,7 +87,10 @@ class Dashboard:
 
     def load(self, access: Access) -> FastAPI:
         """Open store and jobs and build the site; runs in a thread beside the waiting page."""
-        import gradio  # noqa: F401  (first, with the environment that `prepare` set)
+        from core.suite.find import find
+
+        suite = find(self.suite)  # Before Gradio, which takes longer to load than a wrong name may take to be told.
+        import gradio  # noqa: F401  (before the site, with the environment that `prepare` set)
 
         from core.runs.work import Worker
         from core.store import Store
@@ -98,7 +99,7 @@ class Dashboard:
         from dashboard.library import Library
 
         worker = Worker()
-        library = Library(extra=(str(self.suite.path),), worker=worker)
+        library = Library(extra=(str(suite.path),), worker=worker)
         store = Store.open(self.folder, write=not self.read_only)
         jobs, studies = None, None
         if not store.read_only:
@@ -113,7 +114,7 @@ class Dashboard:
             self.read_only,
             access,
             library,
-            self.suite.name,
+            suite.name,
             self.host,
             self.tunnel,
             settings.POLL_SECONDS,

@@ -36,7 +36,11 @@ def test_the_wheel_holds_code_and_assets_but_no_tests(installed: Path) -> None:
     }
     assert (installed / "core" / "cli" / "app.py").is_file()
     here, there = (
-        {str(path.relative_to(root)) for path in (root / "assets" / "suites").glob("*.yaml")}
+        {
+            str(path.relative_to(root)): path.stat().st_size
+            for path in (root / "assets").rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
         for root in (ROOT, installed)
     )
     assert here == there

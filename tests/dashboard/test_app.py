@@ -253,14 +253,16 @@ def launch(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("wanted", ["nowhere", "missing.yaml", "empty.yaml"])
-def test_a_bad_suite_is_told_before_a_port_is_taken(
+def test_a_bad_suite_is_told_before_gradio_is_loaded_and_the_site_built(
     cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
     (tmp_path / "empty.yaml").write_text("")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dashboard.app.bind", lambda *_: pytest.fail("a port was taken"))
-    cli("ui", "--suite", wanted, "--port", "0", "--no-browser", "--runs", tmp_path / "runs").refused(wanted)
-    assert not (tmp_path / "runs").exists()
+    monkeypatch.setitem(sys.modules, "gradio", None)  # Importing it would fail.
+    told = cli("ui", "--suite", wanted, "--port", "0", "--no-browser", "--runs", tmp_path / "runs")
+    assert told.status == 2
+    assert len(told.err.splitlines()) == 1
+    assert wanted in told.err
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 REGISTERED = ("core/methods", "core/measures", "core/objectives", "core/studies", "dashboard/pages")
 """Folders in which adding a file is enough: their classes and pages are found by name."""
@@ -36,6 +38,7 @@ def registered(path: str) -> bool:
     return path.startswith(REGISTERED)
 
 
+@pytest.mark.slow
 def test_vulture_finds_nothing() -> None:
     from vulture import Vulture
     from vulture.config import make_config

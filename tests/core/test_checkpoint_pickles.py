@@ -64,6 +64,7 @@ def write(thing: Any, path: Path, layout: str, **options: Any) -> Path:
         return save(thing, path, layout, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quick_gelu", [True, False])
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -42,6 +42,7 @@ def test_methods_table_names_all(cli: Cli) -> None:
     assert all(name in text for name in methods.names())
 
 
+@pytest.mark.slow
 def test_suites_of_the_person_are_listed_and_win(cli: Cli, home: Path) -> None:
     make_suite(home / "suites", name="mine")
     listed = {suite["name"]: suite for suite in cli("suites", "--json").data["suites"]}
@@ -80,6 +81,7 @@ def test_inspect_lists_tensors_and_identifies_the_file(cli: Cli, tiny_suite: Pat
     assert data["sha256"] in text
 
 
+@pytest.mark.slow
 def test_evaluate_measures_base_and_experts_as_merge_does(cli: Cli, tiny_suite: Path) -> None:
     report = cli("merge", tiny_suite, "--method", "pretrained", "--json").data
     base = cli("evaluate", tiny_suite, "--json").data
@@ -139,6 +141,7 @@ def test_doctor_is_content_with_a_good_installation(cli: Cli, home: Path, monkey
     assert findings["torch"] == torch.__version__.split("+")[0]
 
 
+@pytest.mark.slow
 def test_doctor_finds_the_bundled_suite_intact(cli: Cli) -> None:
     findings = {finding["name"]: finding for finding in cli("doctor", "--json").data["findings"]}
     assert findings["bundled suite"]["ok"], findings["bundled suite"]["value"]

@@ -111,6 +111,7 @@ def test_what_the_suite_has_no_images_for_is_left_out_of_all_but_not_of_a_list(c
     assert [row["method"] for row in named.data["rows"]] == ["average"]
 
 
+@pytest.mark.slow
 def test_a_second_call_takes_finished_runs_and_says_so(cli: Cli, tiny_suite: Path, home: Path) -> None:
     command = ("compare", tiny_suite, "--methods", "average,adamerging", "--set", "steps=2")
     first = cli(*command, "--json")
@@ -136,6 +137,7 @@ def test_a_study_s_runs_are_taken_too(cli: Cli, tiny_suite: Path) -> None:
     assert not cli("compare", tiny_suite, "--methods", "average", *fewer).data["rows"][0]["reused"]
 
 
+@pytest.mark.slow
 def test_what_ctrl_c_stopped_goes_on(cli: Cli, tiny_suite: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = ("compare", tiny_suite, "--methods", "average,adamerging", "--set", "steps=4", "--json")
     whole = cli(*command, "--runs", home / "elsewhere").data["rows"]

@@ -28,6 +28,7 @@ def test_nothing_is_listed_and_nothing_is_made_at_first(cli: Cli, home: Path) ->
     assert not (home / "runs").exists()
 
 
+@pytest.mark.slow
 def test_list_has_the_documented_facts_newest_first(cli: Cli, tiny_suite: Path, run_id: str) -> None:
     cli("merge", tiny_suite, "--method", "average", "--json")
     newest, oldest = cli("runs", "list", "--json").data["runs"]
@@ -79,6 +80,7 @@ def test_export_refuses_what_the_run_does_not_have(cli: Cli, tiny_suite: Path, t
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_delete_removes_the_run_and_its_files(cli: Cli, run_id: str, home: Path) -> None:
     assert list((home / "runs" / "artefacts").rglob("*.safetensors"))
     assert cli("runs", "delete", run_id).status == 0
@@ -105,6 +107,7 @@ def test_a_held_store_can_be_read_but_not_changed(cli: Cli, run_id: str, home: P
         store.close()
 
 
+@pytest.mark.slow
 def test_hints_name_the_folder_of_runs_that_was_chosen(cli: Cli, tiny_suite: Path, tmp_path: Path, home: Path) -> None:
     folder = tmp_path / "my runs"
     text = cli("merge", tiny_suite, "--method", "average", "--runs", folder).out

@@ -33,6 +33,7 @@ def test_experts_and_data_free_merges_keep_their_order(demo: Problem) -> None:
     assert all(checks.values()), {name: row.average for name, row in rows.items()} | checks
 
 
+@pytest.mark.slow
 def test_no_test_image_is_a_training_image(demo: Problem) -> None:
     """No picture of one split is, pixel for pixel, in another split of any task."""
     owner: dict[bytes, str] = {}

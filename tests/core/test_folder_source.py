@@ -53,6 +53,7 @@ def test_class_folders_alone_are_the_test_split(tmp_path: Path) -> None:
     assert images(root, "train") is None
 
 
+@pytest.mark.slow
 def test_pixels_are_those_of_open_clips_own_preprocessing(tmp_path: Path) -> None:
     root = fill(tmp_path / "set", 3)
     for at, (mode, size) in enumerate([("L", (70, 33)), ("RGBA", (16, 16)), ("P", (50, 20)), ("CMYK", (17, 90))]):

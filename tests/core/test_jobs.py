@@ -193,6 +193,7 @@ def test_a_stopped_run_restarts_where_it_was(jobs: Jobs, store: Store, request_f
         jobs.restart(run_id)
 
 
+@pytest.mark.slow
 def test_a_queued_run_of_an_earlier_process_restarts(store: Store, request_for: Callable[..., RunSpec]) -> None:
     first = Jobs(store)
     going, waiting = first.submit(request_for(LONG)), first.submit(request_for(SHORT))

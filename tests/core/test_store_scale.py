@@ -70,6 +70,7 @@ def test_ten_thousand_steps_open_within_two_seconds(store: Store) -> None:
     assert seconds(open_run) < 2
 
 
+@pytest.mark.slow
 def test_a_poll_for_the_newest_steps_costs_milliseconds(store: Store) -> None:
     run_id = store.runs(limit=1)[0].id
     assert [s.number for s in store.steps(run_id, since=STEPS - 3)] == [STEPS - 2, STEPS - 1]

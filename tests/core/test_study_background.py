@@ -56,6 +56,7 @@ def test_a_run_that_is_refused_ends_as_a_failure_and_is_not_asked_for_forever(
     jobs.worker.close()
 
 
+@pytest.mark.slow
 def test_a_study_finds_room_in_a_full_queue_and_leaves_it_when_it_is_cancelled(store: Store, tiny_suite: Path) -> None:
     jobs = Jobs(store, limit=1)
     background = Background(store, jobs, loading.load)
@@ -96,6 +97,7 @@ def test_a_study_can_be_stopped_while_its_suite_is_loaded(store: Store, tiny_sui
     jobs.worker.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_closes_leaves_the_study_and_its_run_to_be_gone_on_with(store: Store, tiny_suite: Path) -> None:
     jobs = Jobs(store)
     jobs.submit(asked(str(tiny_suite), settings=LONG, device="cpu"))

@@ -45,6 +45,7 @@ def test_odd_recipes_are_refused(cli: Cli, tmp_path: Path, text: str) -> None:
 QUICK = ("--set", "steps=3", "--set", "batch=2")
 
 
+@pytest.mark.slow
 def test_a_study_is_written_in_every_format_and_its_recipe_repeats_it(
     cli: Cli, tiny_suite: Path, tmp_path: Path, home: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_study_is_written_in_every_format_and_its_recipe_repeats_it(
     assert "base" in cli("study", "--from", files[".yaml"]).err
 
 
+@pytest.mark.slow
 def test_a_failed_run_does_not_stop_the_others(cli: Cli, suite: Path) -> None:
     # Without labels the supervised cell can't learn; the data-free ones can't be scored but run.
     answer = cli("study", "accuracy", suite, "--methods", "adamerging,average", "--set", "objective=nothing", *QUICK)
@@ -137,6 +139,7 @@ def test_a_study_killed_in_the_middle_goes_on_and_ends_the_same(
                 assert runs[run_id].finished == ended
 
 
+@pytest.mark.slow
 def test_a_cell_can_be_resumed_like_any_run(cli: Cli, tiny_suite: Path, home: Path) -> None:
     command = ["study", "entropy_loss", tiny_suite, "--tasks", "task0,task2", "--seeds", "0", *QUICK]
     assert cli(*command, "--json").status == 0

@@ -98,6 +98,7 @@ def test_no_component_is_a_subclass_that_gradio_writes_a_file_for() -> None:
     assert not list((ROOT / "dashboard").rglob("*.pyi"))
 
 
+@pytest.mark.slow
 def test_the_page_has_no_permanent_connection_and_records_nothing(dashboard_site: Dashboard) -> None:
     for config in (dashboard_site.owner().config, dashboard_site.viewer().config):
         types = {component["type"] for component in config["components"]}

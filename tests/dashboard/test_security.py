@@ -89,6 +89,7 @@ def routes(site: Site, http: TestClient, prefix: str, config: dict[str, Any]) ->
             yield f"event {event['id']} by {route}", http.post(f"{prefix}/gradio_api/{route}", json=body)
 
 
+@pytest.mark.slow
 def test_a_stranger_reaches_no_handler_of_either_app_by_any_route(dashboard_site: Site, short_run: str) -> None:
     owner, viewer = dashboard_site.owner(), dashboard_site.viewer(short_run)
     configs = {"": owner.config, "/view": viewer.config}
@@ -113,6 +114,7 @@ def test_every_server_function_is_known_to_this_test(dashboard_site: Site) -> No
     assert own_posts(dashboard_site, "/view") == [f"/view{path}" for path in polls]
 
 
+@pytest.mark.slow
 def test_a_viewer_reaches_no_handler_of_the_owner(dashboard_site: Site, short_run: str) -> None:
     owner, viewer = dashboard_site.owner(), dashboard_site.viewer(short_run)
     with unchanged(dashboard_site):

@@ -37,6 +37,7 @@ def files(site: Site, run: str) -> dict[str, str]:
     return {file["url"].rsplit("/", 1)[1]: file["url"] for file in site.owner().call("share_offer", run=run)["files"]}
 
 
+@pytest.mark.slow
 def test_everything_offered_can_be_downloaded(dashboard_site: Site, short_run: str) -> None:
     offered = files(dashboard_site, short_run)
     assert set(offered) == KINDS | {"model", "transformers"}

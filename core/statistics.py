@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 
@@ -18,6 +18,15 @@ class Evaluation:
     total: int
     entropy: float
     """Mean prediction entropy in nats."""
+    agreeing: int | None = field(default=None, kw_only=True)
+    """Images on which the task's expert names the same class; None where it was not asked."""
+    kl: float | None = field(default=None, kw_only=True)
+    """Mean KL(expert ‖ model) in nats; None where the expert was not asked."""
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of images on which the task's expert names the same class, 0…1."""
+        return None if self.agreeing is None or not self.total else self.agreeing / self.total
 
     @property
     def accuracy(self) -> float | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from torch import Tensor
+
+from core.statistics import Evaluation
 
 Weights = Mapping[str, Tensor]
 State = Mapping[str, Tensor]
@@ -21,6 +23,15 @@ class Need(StrEnum):
     UNLABELLED = "unlabelled images"
     LABELLED = "labelled images"
     TRAINING = "labelled training images"
+
+
+class Half(StrEnum):
+    """Halves of the images on which a run is watched: nothing is praised by what picked it."""
+
+    CHOOSING = "choosing"
+    """By these a step, scale, start or length is chosen."""
+    REPORTING = "reporting"
+    """On these it is reported how good the choice is."""
 
 
 class Form(StrEnum):
@@ -102,3 +113,7 @@ class Step:
     """Computes the merged weights as they are after this step; None where they are not one model."""
     outcome: Outcome | None = None
     """What the method made; on the last step only."""
+    watched: Mapping[Half, Sequence[Evaluation]] = field(default_factory=dict)
+    """What the model after this step achieves on the images that are watched, where it was measured."""
+    kept: int | None = None
+    """With the outcome: the step whose model it is; None where it is this one's."""

@@ -104,8 +104,11 @@ def test_giving_way_ends_with_the_time_taken_or_with_the_process(worker: Worker)
     assert time.monotonic() - began < 30
 
 
-def test_nobody_looks_again_and_again(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_looks_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A paused run, what waits behind it, what waits for it and what gives way to it sleep until something changes."""
+    others = set(threading.enumerate())  # What earlier tests left, such as the monitor of a progress bar.
+    worker = Worker()
+    looks: list[object] = []
     paused = worker.submit(Work(CPU, "run", held))
     paused.control.pause()
     worker.submit(Work(Lane("studies"), "study", lambda work: worker.wait_for(paused, work)))
@@ -113,15 +116,23 @@ def test_nobody_looks_again_and_again(worker: Worker, monkeypatch: pytest.Monkey
     worker.take(60)
     threading.Thread(target=pytest.raises, args=(Cancelled, worker.give_way), daemon=True).start()
     time.sleep(0.3)
-    looks: list[object] = []
     wait, sleep = threading.Condition.wait, time.sleep
 
+    def look(seconds: float | None) -> None:
+        if threading.current_thread() not in others:
+            looks.append(seconds)
+
     def waits(condition: threading.Condition, timeout: float | None = None) -> bool:
-        looks.append(timeout)
+        look(timeout)
         return wait(condition, timeout)
 
+    def sleeps(seconds: float) -> None:
+        look(seconds)
+        sleep(seconds)
+
     monkeypatch.setattr(threading.Condition, "wait", waits)
-    monkeypatch.setattr(time, "sleep", looks.append)
+    monkeypatch.setattr(time, "sleep", sleeps)
     sleep(0.5)
     monkeypatch.undo()
+    worker.close()
     assert looks == []

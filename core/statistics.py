@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from statistics import NormalDist
+
+
+class Half(StrEnum):
+    """Halves of the images on which a run is watched: nothing is praised by what picked it."""
+
+    CHOOSING = "choosing"
+    """By these a step, scale, start or length is chosen."""
+    REPORTING = "reporting"
+    """On these it is reported how good the choice is."""
 
 
 @dataclass(frozen=True)
@@ -116,3 +126,15 @@ def interval_of_mean(values: Sequence[float], bounds: Sequence[Sequence[float]])
     below = math.hypot(*(value - low for value, (low, _) in zip(values, bounds, strict=True)))
     above = math.hypot(*(high - value for value, (_, high) in zip(values, bounds, strict=True)))
     return mean - below / len(values), mean + above / len(values)
+
+
+def accuracy_interval(agreement: float, images: int, expert: float, expert_images: int) -> tuple[float, float]:
+    """What a model's accuracy can be, given how often it agrees with an expert, and the expert's accuracy.
+
+    On the same images it lies in [max(0, g + a − 1), 1 − |a − g|]: of the share g on which both agree at least
+    g + a − 1 is right, and where they differ only one can be. Both are measured on samples, so that the ends lie
+    further apart by 1.96 standard errors of both.
+    """
+    variance = agreement * (1 - agreement) / max(images, 1) + expert * (1 - expert) / max(expert_images, 1)
+    more = NormalDist().inv_cdf(0.975) * math.sqrt(variance)
+    return max(0.0, agreement + expert - 1 - more), min(1.0, 1 - abs(expert - agreement) + more)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from torch import Tensor
 
-from core.statistics import Evaluation
+from core.statistics import Evaluation, Half
 
 Weights = Mapping[str, Tensor]
 State = Mapping[str, Tensor]
@@ -23,15 +23,6 @@ class Need(StrEnum):
     UNLABELLED = "unlabelled images"
     LABELLED = "labelled images"
     TRAINING = "labelled training images"
-
-
-class Half(StrEnum):
-    """Halves of the images on which a run is watched: nothing is praised by what picked it."""
-
-    CHOOSING = "choosing"
-    """By these a step, scale, start or length is chosen."""
-    REPORTING = "reporting"
-    """On these it is reported how good the choice is."""
 
 
 class Form(StrEnum):
@@ -114,6 +105,7 @@ class Step:
     outcome: Outcome | None = None
     """What the method made; on the last step only."""
     watched: Mapping[Half, Sequence[Evaluation]] = field(default_factory=dict)
-    """What the model after this step achieves on the images that are watched, where it was measured."""
+    """What the model after this step achieves on the images that are watched, where it was measured; with the outcome,
+    the reporting half is that of the outcome's model."""
     kept: int | None = None
-    """With the outcome: the step whose model it is; None where it is this one's."""
+    """With the outcome: the step whose model it is; None where steps are not watched."""

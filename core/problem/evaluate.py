@@ -94,13 +94,19 @@ def references(
     return {task: Reference(found["base", task], found.get(("expert", task))) for task in problem.heads}
 
 
-def cached(problem: Problem, role: str, task: str, split: str, limit: int | None) -> Path | None:
-    """Where the result is remembered; None where it can't be, since nothing tells when it changes."""
-    weights_hash = problem.hashes.get("base" if role == "base" else task)
-    parts = [MEASURED, role, weights_hash, problem.content.get(task), split, limit, problem.execution]
+def cached(
+    problem: Problem, role: str, task: str, split: str, limit: int | None, roles: Sequence[str] = ()
+) -> Path | None:
+    """Where a result is remembered; None where it can't be, since nothing tells when it changes.
+
+    `roles` are the checkpoints that its weights come from; by default the base, or the task's expert.
+    """
+    hashes = [problem.hashes.get(one) for one in roles or ("base" if role == "base" else task,)]
+    parts = [MEASURED, role, hashes if roles else hashes[0], problem.content.get(task), split, limit, problem.execution]
+    parts += [dict(problem.content)] if roles else []
     parts += [problem.altered] if problem.altered else []
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return paths.cache() / "evaluations" / f"{key}.json" if weights_hash else None
+    return paths.cache() / "evaluations" / f"{key}.json" if all(hashes) else None
 
 
 def _read(file: Path, task: str) -> Evaluation | None:

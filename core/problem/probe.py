@@ -18,10 +18,10 @@ from core.problem.evaluate import cached
 from core.problem.problem import Problem
 from core.progress import Progress
 from core.seeds import generator
-from core.statistics import Evaluation
-from core.step import Half, Outcome
+from core.statistics import Evaluation, Half
+from core.step import Outcome
 
-MOST = 256
+MOST = 160
 """Images of a task, at most."""
 PART = 4
 """At most one image in so many of a split is watched."""
@@ -77,7 +77,7 @@ class Probe:
         file = cached(problem, "answers", task, self.split, len(chosen))
         if file is not None:
             try:
-                known = torch.load(file, weights_only=True)
+                known: Tensor = torch.load(file, weights_only=True)
                 if known.shape == (len(chosen), len(problem.heads[task])):
                     return known
             except (OSError, RuntimeError, ValueError, EOFError, AttributeError):
@@ -115,13 +115,13 @@ def kl(expert: Tensor, merged: Tensor) -> float:
     return F.kl_div(q, p, reduction="batchmean", log_target=True).item()
 
 
-def accuracy_interval(agreement: float, expert: float) -> tuple[float, float]:
-    """What accuracy can be where the expert's is known: [max(0, g + a − 1), 1 − |a − g|], on the same images.
-
-    Of the share g on which both agree at least g + a − 1 is right; where the expert is wrong and they disagree the
-    merged model may be right.
-    """
-    return max(0.0, agreement + expert - 1), 1 - abs(expert - agreement)
+def measure(problem: Problem, outcome: Outcome, split: str, progress: Progress) -> list[Evaluation]:
+    """What a method made, on the reporting half of the images that are watched; empty where none can be."""
+    probe = Probe.of(problem, split)
+    progress.start("Comparing with the experts, image", probe.size)
+    found = probe.evaluate(outcome, Half.REPORTING, progress)
+    progress.finish()
+    return found
 
 
 def _save(logits: Tensor, path: Path) -> None:

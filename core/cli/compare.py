@@ -154,8 +154,17 @@ def _print_rows(suite: str, tasks: Sequence[str], rows: Sequence[ResultRow], mis
     """One table, a block for each kind of results that compete. Best first; reasons at the end."""
     from core.export.results import CONTESTS
 
-    columns = ["method", *(f">{task}" for task in tasks), ">average", ">95 %", ">normalised", ">seconds", ">peak MB"]
-    columns += ["adapted on", ">images", "needs", "result"]
+    columns = [
+        "method",
+        *(f">{task}" for task in tasks),
+        ">average",
+        ">95 %",
+        ">normalised",
+        ">agreement",
+        ">seconds",
+        ">peak MB",
+    ]
+    columns += ["adapted on", ">images", "needs", "result", "verdict"]
     ordered = sorted(rows, key=lambda row: (CONTESTS.index(row.contest), -(row.average or 0)))
     blocks = [[_cells(row) for row in block] for _, block in groupby(ordered, lambda row: row.contest)]
     blocks.append([[one["label"], f"{'failed' if one['failed'] else 'left out'}, see below"] for one in missing])
@@ -169,10 +178,12 @@ def _cells(row: ResultRow) -> list[str]:
         hundredths(row.average),
         interval(row.interval),
         hundredths(row.normalised),
+        hundredths(row.agreement),
         number(row.seconds, 1),
         number(row.memory, 0),
         row.adapted_on,
         number(row.samples, 0),
         row.needs,
         row.result,
+        row.verdict,
     ]

@@ -54,10 +54,12 @@ def print_report(report: dict[str, Any]) -> None:
     from core.export.tables import results
 
     grid = results(report, report["coefficients"]["tasks"])
-    heads = ["task", "accuracy", "95 % interval", "base", "expert", "normalised"]
+    heads = ["task", "accuracy", "95 % interval", "base", "expert", "normalised", "agreement"]
     edited = ", λ changed by hand" if report.get("what_if") else ""
     print_grid(f"{report['method']}{edited} on {report['suite']}", replace(grid, heads=heads))
     print("  ".join(summary(report)))
+    if verdict := report.get("verdict"):
+        print(verdict["sentence"])
 
 
 def summary(report: dict[str, Any]) -> list[str]:

@@ -89,7 +89,9 @@ def _told(record: RunRecord, grid: Grid) -> str:
             f" Then a person changed it: this is run {record.what_if.of} at step {record.what_if.step} with "
             f"{record.what_if.words}."
         )
-    return f"Top-1 accuracy on all test images. {for_markdown(split)}\n\n{markdown(grid)}"
+    verdict = (record.report or {}).get("verdict")
+    told = f"\n\n{for_markdown(verdict['sentence'])}" if verdict else ""
+    return f"Top-1 accuracy on all test images. {for_markdown(split)}\n\n{markdown(grid)}{told}"
 
 
 def _loading(arch: str) -> str:

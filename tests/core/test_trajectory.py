@@ -211,7 +211,9 @@ def test_patience_stops_on_a_plateau(problem32: Problem) -> None:
 
 
 def test_patience_goes_on_while_the_loss_falls(problem32: Problem) -> None:
-    steps = run("adamerging", problem32, patience=3, steps=15, batch=32, lr=0.02, objective="cross_entropy", keep_step="last")
+    steps = run(
+        "adamerging", problem32, patience=3, steps=15, batch=32, lr=0.02, objective="cross_entropy", keep_step="last"
+    )
     losses = [sum(step.losses.values()) for step in steps[1:]]
     for at in range(6, len(losses) + 1):
         before, after = math.fsum(losses[at - 6 : at - 3]), math.fsum(losses[at - 3 : at])

@@ -69,6 +69,10 @@ class Outcome:
     """True where every task gets the same weights, so that they can be exported as one model."""
     features_for: Callable[[str], Features] | None = None
     """Task name -> what computes its features, where the encoder alone does not: the result then needs modules."""
+    chosen: Mapping[str, float] = field(default_factory=dict)
+    """What was chosen by the experts' answers, such as the `factor` on a merged task vector, and its `kl` in nats."""
+    images: int = 0
+    """Images that were looked at to choose, over all tasks."""
 
     @staticmethod
     def of(weights: Weights) -> Outcome:

@@ -164,7 +164,7 @@ def _print_rows(suite: str, tasks: Sequence[str], rows: Sequence[ResultRow], mis
         ">seconds",
         ">peak MB",
     ]
-    columns += ["adapted on", ">images", "needs", "result", "verdict"]
+    columns += ["adapted on", ">images", "needs", "result"]
     ordered = sorted(rows, key=lambda row: (CONTESTS.index(row.contest), -(row.average or 0)))
     blocks = [[_cells(row) for row in block] for _, block in groupby(ordered, lambda row: row.contest)]
     blocks.append([[one["label"], f"{'failed' if one['failed'] else 'left out'}, see below"] for one in missing])
@@ -179,11 +179,11 @@ def _cells(row: ResultRow) -> list[str]:
         interval(row.interval),
         hundredths(row.normalised),
         hundredths(row.agreement),
+        row.verdict,
         number(row.seconds, 1),
         number(row.memory, 0),
         row.adapted_on,
         number(row.samples, 0),
         row.needs,
         row.result,
-        row.verdict,
     ]

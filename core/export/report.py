@@ -56,9 +56,6 @@ def build(
         "tasks": tasks,
         "average_accuracy": mean([task["accuracy"] for task in counted]),
         "average_normalised": mean([task["normalised"] for task in counted]),
-        "average_agreement": mean([one.agreement for one in own.values() if one.agreement is not None]),
-        "average_kl": mean([one.kl for one in own.values() if one.kl is not None]),
-        "kept_step": record.kept,
         "steps": record.steps_done,
         "seconds": record.seconds,
         "seconds_per_step": record.seconds / max(record.steps_done, 1),
@@ -68,6 +65,9 @@ def build(
         "adapted_on": record.adapted_on,
         "samples_seen": record.samples_seen,
         "form": form,
+        "average_agreement": mean([one.agreement for one in own.values() if one.agreement is not None]),
+        "average_kl": mean([one.kl for one in own.values() if one.kl is not None]),
+        "kept_step": record.kept,
     } | ({} if record.what_if is None else {"what_if": record.what_if.plain()})
 
 

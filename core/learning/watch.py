@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.problem.probe import Probe
+from core.problem.probe import Probe, divergence
 from core.problem.problem import Problem
 from core.settings import MethodSettings, setting
-from core.statistics import Evaluation, Half, mean
+from core.statistics import Evaluation, Half
 from core.step import Outcome, State
 
 FIRST, GROWTH = 4, 1.8
@@ -104,10 +104,10 @@ class Watch:
             return {}
         made, halves = outcome(), (Half.CHOOSING, Half.REPORTING) if number == 0 else (Half.CHOOSING,)
         found = {half: self._probe.evaluate(made, half) for half in halves}
-        value = mean([one.kl for one in found[Half.CHOOSING] if one.kl is not None])
+        value = divergence(found[Half.CHOOSING])
         if self._settings.keep_step == "best":
-            if self.kept is None or (value is not None and value < self._kl):
-                self.kept, self._kl = number, float("inf") if value is None else value
+            if self.kept is None or value < self._kl:
+                self.kept, self._kl = number, value
                 self._best = dict(state())
             self.over = 0 < self._settings.patience <= number - self.kept
         return dict(found)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from core.problem.evaluate import cached
 from core.problem.problem import Problem
 from core.progress import Progress
 from core.seeds import generator
-from core.statistics import Evaluation, Half
+from core.statistics import Evaluation, Half, mean
 from core.step import Outcome
 
 MOST = 160
@@ -113,6 +114,12 @@ def kl(expert: Tensor, merged: Tensor) -> float:
     """Mean KL(expert ‖ merged) of the class probabilities of logits `[n, classes]`, in nats."""
     p, q = (logits.double().log_softmax(1) for logits in (expert, merged))
     return F.kl_div(q, p, reduction="batchmean", log_target=True).item()
+
+
+def divergence(found: Sequence[Evaluation]) -> float:
+    """Mean over tasks of KL(expert ‖ model), in nats; infinite where it is unknown or not a number."""
+    value = mean([one.kl for one in found if one.kl is not None])
+    return math.inf if value is None or math.isnan(value) else value
 
 
 def measure(problem: Problem, outcome: Outcome, split: str, progress: Progress) -> list[Evaluation]:

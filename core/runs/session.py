@@ -82,18 +82,19 @@ class Session:
         if record.kept is None:  # Nothing was watched on the way.
             seen = measure(problem, outcome, self._spec.watched_on, self._progress)
             store.add_evaluation(run_id, record.model_step, seen, half=Half.REPORTING)
+        steps = {one.number: one for one in store.steps(run_id, coefficients=False)}
+        steps |= {one.number: one for one in store.steps(run_id, since=record.model_step - 1, limit=1)}
+        watched = store.watched(run_id)
+        report = build(record, [*steps.values()], found, known, peak_memory_mb(), outcome.form.value, watched)
+        report |= {"chosen": dict(outcome.chosen)} if outcome.chosen else {}
+        report |= self._verdict(record, watched, report)
+        report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
+        report |= self._measured(record, outcome)
         if outcome.form is Form.ONE and record.execution.keep_model:
             base = base_file(record)
             self._progress.start("Storing the merged model", None)
             export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(record), base)
             self._progress.finish()
-        steps = {one.number: one for one in store.steps(run_id, coefficients=False)}
-        steps |= {one.number: one for one in store.steps(run_id, since=record.model_step - 1, limit=1)}
-        watched = store.watched(run_id)
-        report = build(record, [*steps.values()], found, known, peak_memory_mb(), outcome.form.value, watched)
-        report |= self._verdict(record, watched, report)
-        report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
-        report |= self._measured(record, outcome)
         store.finish(run_id, report)
         return report
 

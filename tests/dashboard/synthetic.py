@@ -38,6 +38,8 @@ class Measured:
     correct: int
     total: int
     entropy: float
+    agreeing: None = None
+    kl: None = None
 
 
 def tensor_names(blocks: int = 8) -> tuple[str, ...]:

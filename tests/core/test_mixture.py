@@ -29,11 +29,12 @@ def values_of(name: str, field: Any) -> tuple[Any, ...]:
 
 
 MIXING = [name for name in methods.names() if methods.get(name).mixture(settings(name)) is not None]
-CASES = [
+CASES = [(name, "steps", 2) for name in MIXING] + [
     (name, setting, value)
     for name in MIXING
     for setting, field in methods.get(name).Settings.model_fields.items()
     for value in values_of(setting, field)
+    if value != field.default
 ]
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import yaml
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, at_home
 
 
 def opened(page: Any) -> Any:
     """The page with its form ready."""
+    at_home(page)
     page.evaluate("mergescope.open('setup')")
     page.wait_for_selector(".ms-start:enabled")
     return page

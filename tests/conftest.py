@@ -91,10 +91,19 @@ class Answer:
             assert word in lines[0]
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What command lines compute again and again of the same suites: heads, the faster precision, accuracies."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """Carry out a command line in this process: `cli("merge", suite, "--json").data`."""
+def cli(capsys: pytest.CaptureFixture[str], home: Path, warm: Path) -> Callable[..., Answer]:
+    """Carry out a command line in this process: `cli("merge", suite, "--json").data`. All tests share one cache."""
     import launch
+
+    if not (home / "cache").exists():
+        (home / "cache").symlink_to(warm)
 
     def call(*arguments: object) -> Answer:
         capsys.readouterr()

@@ -22,6 +22,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_to_complain_about(page: Any, finished_run: str, theme: str) -> None:
     page.goto(f"/?run={finished_run}")

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.browser.conftest import Server, at_home
@@ -28,6 +29,7 @@ def choose_method(page: Any, name: str) -> None:
     page.locator(f'.ms-chip input[value="{name}"]').check()
 
 
+@pytest.mark.slow
 def test_one_click_starts_and_something_moves_within_two_seconds(page: Any, server: Server) -> None:
     opened(page)
     set_field(page, "steps", "400")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from tests.browser.conftest import Server, at_home, finish
 
 PAYLOADS = (
@@ -110,6 +112,7 @@ def test_a_run_can_be_renamed_and_deleted(page: Any, server: Server) -> None:
     assert page.evaluate("mergescope.run") != run
 
 
+@pytest.mark.slow
 def test_names_that_would_like_to_be_scripts_stay_text(page: Any, server: Server, finished_run: str) -> None:
     at_home(page)
     with server.owner() as dashboard:

@@ -39,6 +39,7 @@ def test_the_address_restores_run_tab_and_step(page: Any, server: Server, finish
     assert f"run={finished_run}" in page.url
 
 
+@pytest.mark.slow
 def test_a_slow_browser_opens_the_tab_of_the_address(page: Any, server: Server, finished_run: str) -> None:
     slow = page.context.new_cdp_session(page)
     slow.send("Emulation.setCPUThrottlingRate", {"rate": 8})
@@ -218,6 +219,7 @@ def test_a_page_of_everything_is_light_and_stays_here(page: Any, server: Server)
     assert total <= 8 * 1024 * 1024, f"{total / 2**20:.1f} MiB"
 
 
+@pytest.mark.slow
 def test_a_killed_server_is_missed_and_comes_back_with_the_run_interrupted(
     chromium: Any, tmp_path: Path, tiny_suite: Path
 ) -> None:

@@ -14,26 +14,29 @@ from typing import Any
 
 import pytest
 
-# Before torch is imported anywhere. The models of the tests are tiny: more threads only wait for each other.
+# Before torch is imported anywhere, and without it: that takes seconds, and the process that hands tests to workers
+# needs none of it. The models of the tests are tiny: more threads only wait for each other.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+if not Path("/dev/nvidiactl").exists():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # Our kernels then run on the CPU.
 
-import torch  # noqa: E402  (the thread limits above have to be set first)
 
-if not torch.cuda.is_available():
-    os.environ.setdefault("TRITON_INTERPRET", "1")  # Before Triton is imported: our kernels then run on the CPU.
-
-from tests.tiny import make_suite  # noqa: E402
-
-torch.set_num_threads(1)
+def pytest_collectstart() -> None:
+    """What the modules of the tests make stays: nobody need look for garbage in it."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded stays: without torch's and the tests' own objects in it, collecting garbage is a tenth quicker."""
+    """Without torch's and the tests' own objects in it, collecting garbage is a tenth quicker."""
+    import torch
+
+    torch.set_num_threads(1)
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -60,6 +63,8 @@ def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def tiny_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The suite file of three random tasks (`tests/tiny.py`); shared, so do not change its files."""
+    from tests.tiny import make_suite
+
     return make_suite(tmp_path_factory.mktemp("tiny"))
 
 
@@ -86,10 +91,19 @@ class Answer:
             assert word in lines[0]
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What command lines compute again and again of the same suites: heads, the faster precision, accuracies."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """Carry out a command line in this process: `cli("merge", suite, "--json").data`."""
+def cli(capsys: pytest.CaptureFixture[str], home: Path, warm: Path) -> Callable[..., Answer]:
+    """Carry out a command line in this process: `cli("merge", suite, "--json").data`. All tests share one cache."""
     import launch
+
+    if not (home / "cache").exists():
+        (home / "cache").symlink_to(warm)
 
     def call(*arguments: object) -> Answer:
         capsys.readouterr()

@@ -85,6 +85,7 @@ def imported(tree: ast.AST) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_name_of_a_module_is_used_in_it_or_where_it_is_imported() -> None:
     trees = {path: ast.parse(text) for path, text in sources(".py").items()}
     reads = {path: (used(tree), imported(tree)) for path, tree in trees.items()}

@@ -27,7 +27,7 @@ class Encoder:
         visual = build_visual(arch, device="meta")
         pack(visual)
         self._visual = visual
-        self._computed = {name: buffer.to(device) for name, buffer in computed_buffers(arch).items()}
+        self._computed = {name: buffer.to(device) for name, buffer in computed_buffers(arch, visual).items()}
         self._tick: Callable[[], None] = lambda: None
         for module in visual.modules():
             if isinstance(module, (nn.ModuleList, nn.Sequential)):

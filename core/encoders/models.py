@@ -144,10 +144,12 @@ def build_visual(arch: Architecture, device: str = "cpu") -> nn.Module:
     )
 
 
-def computed_buffers(arch: Architecture) -> dict[str, Tensor]:
-    """Buffers of the image encoder that no checkpoint holds, because they follow from its shape (rotary embeddings)."""
-    missing = _not_stored(build_visual(arch, "meta"))
-    if not missing:
+def computed_buffers(arch: Architecture, visual: nn.Module) -> dict[str, Tensor]:
+    """Buffers of the image encoder that no checkpoint holds, because they follow from its shape (rotary embeddings).
+
+    `visual` is the encoder on device "meta", which has their names but not their values.
+    """
+    if not _not_stored(visual):
         return {}
     with torch.random.fork_rng(devices=[]), _ParametersUntouched():
         return _not_stored(build_visual(arch, "cpu"))

@@ -89,10 +89,11 @@ def _read(file: Path) -> dict[str, str]:
 
 def _faster(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> str:
     """The winner of up to three rounds after one to warm up; in turns, so that a busy machine slows both down."""
-    best = {"float32": math.inf, "bfloat16": math.inf}
+    encoders = {precision: encoder.with_precision(precision) for precision in ("float32", "bfloat16")}
+    best = dict.fromkeys(encoders, math.inf)
     for turn in range(1 + ROUNDS):
-        for precision in best:
-            seconds = _seconds(encoder.with_precision(precision), weights, images)
+        for precision, candidate in encoders.items():
+            seconds = _seconds(candidate, weights, images)
             best[precision] = min(best[precision], seconds if turn else math.inf)
         if turn and not CLEAR > best["float32"] / best["bfloat16"] > 1 / CLEAR:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from torch import Tensor
 
@@ -19,14 +20,13 @@ def tokenizer(arch: Architecture) -> Tokenizer:
 
     Raises `BadSuite` where that is not there.
     """
-    from open_clip.tokenizer import HFTokenizer, SimpleTokenizer  # Not needed where all heads are cached.
-
     text = arch.config["text_cfg"]
     length = text.get("context_length", 77)
     name = text.get("hf_tokenizer_name")
     if not name:
-        own: Tokenizer = SimpleTokenizer(context_length=length)
-        return own
+        return _own(length)
+    from open_clip.tokenizer import HFTokenizer  # Not needed where all heads are cached; so below.
+
     options = dict(text.get("tokenizer_kwargs") or {})
     try:
         found: Tokenizer = HFTokenizer(
@@ -40,6 +40,14 @@ def tokenizer(arch: Architecture) -> Tokenizer:
             "each task a ready `head`."
         ) from None
     return found
+
+
+@cache  # Sorting its vocabulary takes longer than all that it is asked.
+def _own(length: int) -> Tokenizer:
+    from open_clip.tokenizer import SimpleTokenizer
+
+    own: Tokenizer = SimpleTokenizer(context_length=length)
+    return own
 
 
 def identity(arch: Architecture) -> str:

@@ -1,7 +1,7 @@
 """A real server in its own process and a real Chromium; every journey ends by asserting that nothing went wrong.
 
-`server` runs `python launch.py` on a free port over a temporary folder with the tiny suite; `page` is a signed-in
-owner's page, `guest` a browser without any cookie.
+`server` runs `python launch.py` on a free port over a temporary folder with the tiny suite; `page` is a tab of a
+signed-in owner, `guest` a browser without any cookie.
 """
 
 from __future__ import annotations
@@ -34,11 +34,10 @@ DESKTOP = {"width": 1440, "height": 900}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs a browser and takes long."""
+    """Everything in this folder needs a browser."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.slow)
 
 
 @dataclass
@@ -81,7 +80,7 @@ def start_server(folder: Path, suite: Path, *arguments: str) -> Server:
     environment = os.environ | {
         "MERGESCOPE_HOME": str(folder.parent / "home"),
         "PYTHONUNBUFFERED": "1",
-        "OMP_NUM_THREADS": "2",
+        "OMP_NUM_THREADS": "1",
     }
     process = subprocess.Popen([*command, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -181,7 +180,7 @@ class Watch:
 
 
 def _context(chromium: Any, server: Server, **options: Any) -> tuple[Any, Watch]:
-    context = chromium.new_context(**({"viewport": DESKTOP} | options))
+    context = chromium.new_context(**({"viewport": DESKTOP, "base_url": server.url} | options))
     context.set_default_timeout(90_000)
     return context, Watch(context, server.url)
 
@@ -198,10 +197,14 @@ def owner_context(chromium: Any, server: Server) -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(owner_context: Any, server: Server) -> Any:
-    """The owner's page, loaded."""
-    page = owner_context.new_page()
-    page.goto(server.url)
+def page(owner_context: Any) -> Any:
+    """A tab of the owner's browser, with nothing in it yet."""
+    return owner_context.new_page()
+
+
+def at_home(page: Any) -> Any:
+    """The page without a run in its address, loaded."""
+    page.goto("/")
     page.wait_for_selector("#ms-tabs")
     return page
 
@@ -218,13 +221,10 @@ def guest(chromium: Any, server: Server) -> Iterator[Any]:
 
 @pytest.fixture
 def phone(chromium: Any, server: Server) -> Iterator[Any]:
-    """A signed-in phone."""
+    """A tab of a signed-in phone, with nothing in it yet."""
     context, watch = _context(chromium, server, viewport=PHONE, has_touch=True, is_mobile=True)
     context.add_cookies([{"name": name, "value": value, "url": server.url} for name, value in server.cookies.items()])
-    page = context.new_page()
-    page.goto(server.url)
-    page.wait_for_selector("#ms-tabs")
-    yield page
+    yield context.new_page()
     context.close()
     assert not watch.found
 

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.conftest import Server
-
 READY = {
     "setup": ".ms-start:enabled",
     "live": "#ms-live .heatmaplayer image",
@@ -24,12 +22,15 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_to_complain_about(page: Any, server: Server, finished_run: str, theme: str) -> None:
+def test_axe_finds_nothing_to_complain_about(page: Any, finished_run: str, theme: str) -> None:
+    page.goto(f"/?run={finished_run}")
+    page.wait_for_selector("#ms-header .ms-pill.done")
     page.evaluate("theme => mergescope.setTheme(theme)", theme)
     found = {}
     for tab in page.evaluate("mergescope.tabs"):
-        page.goto(f"{server.url}/?run={finished_run}&tab={tab}")
+        page.evaluate("tab => mergescope.open(tab)", tab)
         page.wait_for_selector(READY.get(tab, f"#ms-tab-{tab} *"), state="attached")
         page.wait_for_timeout(900)
         for rule in Axe().run(page, options=OPTIONS).response["violations"]:

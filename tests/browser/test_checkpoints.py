@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.authors import make_folder
+from tests.browser.conftest import at_home
 
 
 def test_a_folder_of_checkpoints_becomes_a_suite_that_merges(page: Any, tmp_path: Path) -> None:
+    at_home(page)
     root = make_folder(tmp_path / "root")
     (root / "ViT-tiny/broken.pt").write_bytes(b"PK\x03\x04<img src=x onerror=window.__x=1>")
     page.get_by_role("tab", name="Checkpoints").click()
@@ -33,6 +35,7 @@ def test_a_folder_of_checkpoints_becomes_a_suite_that_merges(page: Any, tmp_path
 
 
 def test_a_mistake_is_told_and_nothing_is_lost(page: Any, tmp_path: Path) -> None:
+    at_home(page)
     root = make_folder(tmp_path / "root")
     page.get_by_role("tab", name="Checkpoints").click()
     page.get_by_label("Folder on the machine that runs Mergescope").fill("/no/such/folder")

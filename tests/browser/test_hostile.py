@@ -66,6 +66,7 @@ def run(hostile: Server) -> str:
     return finish(hostile, method="adamerging", settings=settings, evaluate_every=3, name=PAYLOADS[0])
 
 
+@pytest.mark.slow
 def test_names_of_every_kind_are_shown_as_text_on_every_tab(chromium: Any, hostile: Server, run: str) -> None:
     context = chromium.new_context(viewport=DESKTOP)
     watch = Watch(context, hostile.url)

@@ -16,7 +16,8 @@ ALREADY = "mergescope.charts.hub.run"
 
 def open_run(page: Any, run: str, tab: str = "live") -> None:
     """Show a run as a link to it does, and wait for its heatmap."""
-    page.goto(f"{page.url.partition('?')[0]}?run={run}&tab={tab}")
+    here = page.url.partition("?")[0]  # A guest stays in the view that the link opened.
+    page.goto(f"{here if here.startswith('http') else '/'}?run={run}&tab={tab}")
     page.wait_for_selector(f"#ms-{tab} .heatmaplayer image", state="attached")
     page.wait_for_function(f"{ALREADY}?.frames.length > 0")
 

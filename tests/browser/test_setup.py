@@ -7,13 +7,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, at_home
 
 
 def opened(page: Any) -> Any:
     """The page with its form ready."""
+    at_home(page)
     page.evaluate("mergescope.open('setup')")
     page.wait_for_selector(".ms-start:enabled")
     return page
@@ -27,6 +29,7 @@ def choose_method(page: Any, name: str) -> None:
     page.locator(f'.ms-chip input[value="{name}"]').check()
 
 
+@pytest.mark.slow
 def test_one_click_starts_and_something_moves_within_two_seconds(page: Any, server: Server) -> None:
     opened(page)
     set_field(page, "steps", "400")

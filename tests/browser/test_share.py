@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tests.browser.conftest import Server, finish
+import pytest
+
+from tests.browser.conftest import Server, at_home, finish
 
 PAYLOADS = (
     "<script>window.__x=1</script>",
@@ -86,6 +88,7 @@ def test_a_stranger_is_told_what_to_do(guest: Any, server: Server) -> None:
 
 
 def test_a_one_time_link_signs_another_browser_in(page: Any, guest: Any, server: Server) -> None:
+    at_home(page)
     page.evaluate("mergescope.open('share')")
     page.get_by_role("button", name="Sign in another browser").click()
     link = page.locator(".ms-device .ms-url").inner_text()
@@ -109,7 +112,9 @@ def test_a_run_can_be_renamed_and_deleted(page: Any, server: Server) -> None:
     assert page.evaluate("mergescope.run") != run
 
 
+@pytest.mark.slow
 def test_names_that_would_like_to_be_scripts_stay_text(page: Any, server: Server, finished_run: str) -> None:
+    at_home(page)
     with server.owner() as dashboard:
         for payload in PAYLOADS:
             assert dashboard.call("share_rename", run=finished_run, name=payload[:100]) == {"ok": True}
@@ -124,6 +129,7 @@ def test_names_that_would_like_to_be_scripts_stay_text(page: Any, server: Server
 
 
 def test_messages_are_text(page: Any) -> None:
+    at_home(page)
     for payload in PAYLOADS:
         page.evaluate("text => mergescope.toast(text, 'error')", payload)
     page.wait_for_timeout(200)

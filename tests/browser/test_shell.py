@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.conftest import DESKTOP, Server, Watch, finish, start_server, wait_for
+from tests.browser.conftest import DESKTOP, Server, Watch, at_home, finish, start_server, wait_for
 
 
 def start_long(server: Server, **settings: Any) -> str:
@@ -40,6 +39,7 @@ def test_the_address_restores_run_tab_and_step(page: Any, server: Server, finish
     assert f"run={finished_run}" in page.url
 
 
+@pytest.mark.slow
 def test_a_slow_browser_opens_the_tab_of_the_address(page: Any, server: Server, finished_run: str) -> None:
     slow = page.context.new_cdp_session(page)
     slow.send("Emulation.setCPUThrottlingRate", {"rate": 8})
@@ -54,6 +54,7 @@ def test_a_slow_browser_opens_the_tab_of_the_address(page: Any, server: Server, 
 
 
 def test_a_click_on_a_run_makes_it_current_everywhere(page: Any, server: Server, finished_run: str) -> None:
+    at_home(page)
     row = page.locator(f'.ms-run-row[data-run="{finished_run}"] .ms-run')
     row.click()
     page.wait_for_selector("#ms-header .ms-pill.done")
@@ -73,6 +74,7 @@ def test_an_unknown_run_in_the_address_is_told_and_another_is_shown(
 
 @pytest.mark.parametrize("run", ["../../etc/passwd", "<img src=x onerror=alert(1)>", "%00", "a" * 500])
 def test_strange_addresses_do_no_harm(page: Any, server: Server, run: str) -> None:
+    at_home(page)
     page.evaluate("run => { location.search = '?run=' + encodeURIComponent(run) + '&tab=<b>&step=-1' }", run)
     page.wait_for_selector("#ms-tabs")
     assert page.evaluate("mergescope.step") is None
@@ -128,6 +130,7 @@ def test_two_starts_queue_up_and_show_their_place(page: Any, server: Server) -> 
 
 
 def test_the_theme_button_switches_and_is_remembered(page: Any) -> None:
+    at_home(page)
     background = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(background)
     page.locator(".ms-theme").click()
@@ -171,6 +174,7 @@ def test_what_tells_runs_of_one_name_apart_can_be_read_whole(page: Any, phone: A
 
 
 def test_on_a_phone_the_list_of_runs_opens_and_closes(phone: Any, server: Server, finished_run: str) -> None:
+    at_home(phone)
     phone.wait_for_selector("html.ms-mounted")
     assert not phone.locator(".ms-new").is_visible() or phone.locator(".sidebar.open").count() == 0
     phone.locator(".toggle-button").click()
@@ -181,14 +185,17 @@ def test_on_a_phone_the_list_of_runs_opens_and_closes(phone: Any, server: Server
 
 
 def test_everything_can_be_reached_by_keyboard(page: Any, finished_run: str) -> None:
-    reached: set[str] = set()
+    at_home(page)
+    missing = {"ms-theme", "ms-new", "ms-run", "preset", "task0", "steps", "ms-start"}
     page.wait_for_selector(".ms-start:enabled")
-    for _ in range(120):
+    presses = page.evaluate("document.querySelectorAll('a, button, input, select, summary, [tabindex]').length")
+    for _ in range(presses):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.className + ' ' + (document.activeElement.name || '')"))
-    text = " ".join(reached)
-    for wanted in ("ms-theme", "ms-new", "ms-run", "preset", "task0", "steps", "ms-start"):
-        assert wanted in text, wanted
+        reached = page.evaluate("document.activeElement.className + ' ' + (document.activeElement.name || '')")
+        missing = {name for name in missing if name not in reached}
+        if not missing:
+            break
+    assert missing == set()
 
 
 def test_every_control_has_a_name(page: Any, server: Server, finished_run: str) -> None:
@@ -212,22 +219,30 @@ def test_a_page_of_everything_is_light_and_stays_here(page: Any, server: Server)
     assert total <= 8 * 1024 * 1024, f"{total / 2**20:.1f} MiB"
 
 
-def test_a_killed_server_comes_back_with_the_run_interrupted_and_goes_on(
+@pytest.mark.slow
+def test_a_killed_server_is_missed_and_comes_back_with_the_run_interrupted(
     chromium: Any, tmp_path: Path, tiny_suite: Path
 ) -> None:
+    def page_of(server: Server) -> Any:
+        context = chromium.new_context(viewport=DESKTOP, base_url=server.url)
+        context.watch = Watch(context, server.url)
+        context.add_cookies([{"name": n, "value": v, "url": server.url} for n, v in server.cookies.items()])
+        return context.new_page()
+
     server = start_server(tmp_path / "runs", tiny_suite)
     run = start_long(server)
-    wait_for(lambda: status_of(server, run) == "running", 60, "the run to start")
-    time.sleep(1)
+    page = page_of(server)
+    page.goto(f"/?run={run}")
+    page.wait_for_selector("#ms-header .ms-pill.running")
     server.process.kill()
     server.stop()
+    page.get_by_text("The server does not answer").wait_for(timeout=60_000)
+    assert page.locator("#ms-header .ms-pill.running").is_visible()
+    page.context.close()
     again = start_server(tmp_path / "runs", tiny_suite)
-    context = chromium.new_context(viewport=DESKTOP)
-    watch = Watch(context, again.url)
+    page = page_of(again)
     try:
-        context.add_cookies([{"name": n, "value": v, "url": again.url} for n, v in again.cookies.items()])
-        page = context.new_page()
-        page.goto(again.url)
+        page.goto("/")
         page.wait_for_selector("#ms-header .ms-pill.interrupted", timeout=10_000)
         assert "Resume goes on" in page.locator("#ms-header .ms-notice").inner_text()
         page.locator("#ms-header").get_by_role("button", name="Resume").click()
@@ -235,24 +250,6 @@ def test_a_killed_server_comes_back_with_the_run_interrupted_and_goes_on(
         page.locator("#ms-header").get_by_role("button", name="Cancel").click()
         page.wait_for_selector("#ms-header .ms-pill.cancelled")
     finally:
-        context.close()
+        page.context.close()
         again.stop()
-    assert not watch.found
-
-
-def test_when_the_server_is_gone_the_page_says_so_and_keeps_what_it_shows(
-    chromium: Any, tmp_path: Path, tiny_suite: Path
-) -> None:
-    server = start_server(tmp_path / "runs", tiny_suite)
-    run = finish(server, method="average")
-    context = chromium.new_context(viewport=DESKTOP)
-    try:
-        context.add_cookies([{"name": n, "value": v, "url": server.url} for n, v in server.cookies.items()])
-        page = context.new_page()
-        page.goto(f"{server.url}/?run={run}")
-        page.wait_for_selector("#ms-header .ms-pill.done")
-        server.stop()
-        page.get_by_text("The server does not answer").wait_for(timeout=60_000)
-        assert page.locator("#ms-header .ms-pill.done").is_visible()
-    finally:
-        context.close()
+    assert not page.context.watch.found

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Server, start_server
+from tests.browser.conftest import Server, at_home, start_server
 from tests.tiny import make_suite
 
 
@@ -20,6 +20,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def test_a_merge_without_labels_explains_itself_on_every_page(page: Any) -> None:
+    at_home(page)
     page.evaluate("mergescope.open('setup')")
     page.wait_for_selector(".ms-start:enabled")
     assert "unlabelled: λ and entropy, no accuracy" in page.locator(".ms-task").first.inner_text()

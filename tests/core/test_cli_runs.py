@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,20 @@ from core.store import Store
 Cli = Callable[..., Any]
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the runs of `run_id` are kept once they are made."""
+    return tmp_path_factory.mktemp("kept") / "runs"
+
+
 @pytest.fixture
-def run_id(cli: Cli, tiny_suite: Path) -> str:
-    """A finished AdaMerging run of three steps."""
-    assert cli("merge", tiny_suite, "--set", "steps=3", "--set", "group=block", "--json").status == 0
+def run_id(cli: Cli, tiny_suite: Path, home: Path, kept: Path) -> str:
+    """A finished AdaMerging run of three steps, in a store of its own for each test."""
+    if kept.exists():
+        shutil.copytree(kept, home / "runs")
+    else:
+        assert cli("merge", tiny_suite, "--set", "steps=3", "--set", "group=block", "--json").status == 0
+        shutil.copytree(home / "runs", kept)
     return str(cli("runs", "list", "--json").data["runs"][0]["id"])
 
 

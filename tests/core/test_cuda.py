@@ -27,10 +27,7 @@ from core.store.state import pack, unpack
 from core.suite.find import find
 from tests.core.properties import CONDITION, LEARNING, assert_same_steps, rounding, run
 
-pytestmark = [
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-    pytest.mark.slow,
-]
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
 @pytest.fixture(scope="module")

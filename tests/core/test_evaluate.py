@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from scipy.stats import binomtest
 
 from core.encoders.models import architecture
 from core.encoders.preprocessing import normalise
@@ -28,6 +27,8 @@ from tests.core.properties import only
 def test_the_interval_is_wilsons(correct: int, total: int) -> None:
     found = Evaluation("digits", correct, total, 0.0)
     assert found.accuracy == correct / total
+    from scipy.stats import binomtest  # Takes a second, which other tests need not wait for.
+
     expected = binomtest(correct, total).proportion_ci(0.95, method="wilson")
     assert found.ci95 == pytest.approx((expected.low, expected.high), abs=1e-12)
 

@@ -102,17 +102,11 @@ def test_weights_have_the_base_shapes_and_are_finite(method: str, problem32: Pro
 
 
 @every_method
-def test_inputs_stay_bit_for_bit_as_they_were(method: str, problem32: Problem) -> None:
+def test_neither_merging_nor_writing_into_the_outcome_changes_the_inputs(method: str, problem32: Problem) -> None:
     before = fingerprint(problem32)
-    merged(method, problem32, problem32.tasks[0])
-    assert fingerprint(problem32) == before
-
-
-@pytest.mark.parametrize("method", [name for name in ALL if name != "pretrained"])  # It hands out views of the base.
-def test_writing_into_the_outcome_reaches_no_other_run(method: str, problem32: Problem) -> None:
     weights = merged(method, problem32, "task1")
-    before = fingerprint(problem32)
-    for tensor in weights.values():
+    assert fingerprint(problem32) == before
+    for tensor in weights.values() if method != "pretrained" else ():  # It hands out views of the base.
         tensor.mul_(2)
     assert fingerprint(problem32) == before
 

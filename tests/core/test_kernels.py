@@ -47,7 +47,7 @@ def vectors(tasks: int, sizes: tuple[int, ...], deltas: torch.dtype, origin: tor
         (1, SIZES, NARROW, "tensor"),
         (5, SIZES, NARROW, "block"),
         (8, ROUND, NARROW, "tensor"),
-        (20, ROUND, NARROW, "block"),
+        pytest.param(20, ROUND, NARROW, "block", marks=pytest.mark.slow),
         (5, ROUND, (torch.float32, torch.float32), "tensor"),
         (5, SIZES, (torch.float64, torch.float64), "block"),
     ],

@@ -58,6 +58,7 @@ def theirs(method: str, given: dict[str, Tensor], tasks: int) -> dict[str, Tenso
         return SPECTRAL[method]([{name: delta[at].clone() for name, delta in given.items()} for at in range(tasks)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["iso_c", "iso_cts"])
 def test_directions_are_as_strong_as_fusion_bench_makes_them(method: str, problem64: Problem) -> None:
     """The mean is over all min(m, n) singular values, the zeros included."""
@@ -75,6 +76,7 @@ def test_directions_are_as_strong_as_fusion_bench_makes_them(method: str, proble
             torch.testing.assert_close(u @ u.T @ expected[name] @ vt.T @ vt, found, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("method", MERGES)
 def test_methods_equal_fusion_bench_once_rounding_fills_all_directions(

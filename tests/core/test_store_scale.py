@@ -77,6 +77,7 @@ def test_a_poll_for_the_newest_steps_costs_milliseconds(store: Store) -> None:
     assert seconds(lambda: store.steps(run_id, since=STEPS - 3)) < 0.05
 
 
+@pytest.mark.slow
 def test_opening_a_large_store_does_not_read_it_all(store: Store, tmp_path: Path) -> None:
     assert (store.folder / "runs.sqlite3").stat().st_size > 64 * 2**20
 

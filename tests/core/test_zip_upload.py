@@ -146,7 +146,9 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", HOSTILE)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] if case == "bomb" else []) for case in HOSTILE]
+)
 def test_hostile_archives_are_refused_and_leave_nothing(case: str, tmp_path: Path) -> None:
     make, message = HOSTILE[case]
     path = make(tmp_path)

@@ -66,6 +66,7 @@ def test_coefficients_in_the_file_are_those_of_the_store(store: Store, tmp_path:
     assert abs(found[-1] - rows[-1].coefficients).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_five_hundred_steps_of_eight_tasks_fit_into_a_few_megabytes(store: Store, tmp_path: Path) -> None:
     run_id = synthetic.finished(store, tasks=8, blocks=12, steps=500)
     write_html(store, run_id, tmp_path / "run.html")

@@ -13,6 +13,7 @@ from torch import Tensor
 from core.checkpoints import Checkpoint, Difference, differences, load_expert, not_finite, spoiled, told
 from core.encoders.models import VISUAL, Architecture
 from core.errors import BadCheckpoint
+from core.problem.findings.vectors import VectorFindings
 
 SAMPLE = 1024
 """Numbers of each tensor that decide whether two experts are compared in full."""
@@ -57,6 +58,7 @@ class Examiner:
         self._base, self._names, self._arch = base, names, arch
         self._seen: dict[str, tuple[str, Path]] = {}
         self.complaints: list[Complaint] = []
+        self.vectors = VectorFindings(base.tensors, names)
 
     def expert(self, task: str, path: Path, cast: bool = False) -> Checkpoint | None:
         """The expert of a task; None where something is wrong with it, which is then in `complaints`."""
@@ -75,7 +77,10 @@ class Examiner:
         message = activation(expert, self._arch) or ("" if found or infinite else self._worthless(task, expert))
         if message:
             self.complaints.append(Complaint(role, path.name, message))
-        return None if found or infinite or message else expert
+        if found or infinite or message:
+            return None
+        self.vectors.add(task, expert.tensors)
+        return expert
 
     def _worthless(self, task: str, expert: Checkpoint) -> str:
         """Why an expert that fits still adds nothing: its weights are those of the base or of one before it."""

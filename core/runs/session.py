@@ -16,6 +16,7 @@ from core.control import Control
 from core.errors import BadSuite, NonFinite, UnknownName
 from core.export.report import build
 from core.export.weights import export_model, metadata
+from core.insight.findings import findings
 from core.problem.evaluate import evaluate, evaluate_everywhere, references
 from core.problem.memory import peak_memory_mb
 from core.problem.problem import Problem
@@ -85,6 +86,7 @@ class Session:
         steps[-1:] = store.steps(run_id, since=record.steps_done - 1)
         report = build(record, steps, found, known, peak_memory_mb(), outcome.form.value)
         report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
+        report |= {"findings": [finding.plain() for finding in findings(problem, known, self._progress)]}
         report |= self._measured(record, outcome)
         store.finish(run_id, report)
         return report

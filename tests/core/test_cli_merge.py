@@ -39,6 +39,7 @@ REPORT = {
     "form": str,
     "data": dict,
     "notes": list,
+    "findings": list,
 }
 TASK = {"name", "accuracy", "ci95", "expert_accuracy", "base_accuracy", "normalised"}
 QUICK = ("--set", "steps=4", "--set", "batch=4")

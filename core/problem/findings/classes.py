@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from core.problem.findings import Code, Finding, Severity
 from core.tasks.task import OWN_HEAD, Task
 
-SAME = 1e-6
-"""1 − cosine below which two rows of a head are equal: what float32 leaves of one text embedded twice."""
+SAME = 1e-9
+"""1 − cosine below which two rows of a head are equal: more than float32 leaves of one text embedded twice."""
 SHOWN = 3
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.problem.findings import Code, Finding, Severity, leave_out
 
-SAMPLE = 4096
+SAMPLE = 1024
 """Numbers of each tensor that are looked at, evenly spread."""
 KIN = 0.5
 """Cosine between an expert's matrices and the base's below which it was tuned from another base. Measured: at least
@@ -30,20 +30,25 @@ class VectorFindings:
 
     def __init__(self, base: Mapping[str, Tensor], names: Sequence[str]) -> None:
         self._names = names
-        self._origin = _sampled(base, names)
-        sizes = [len(_taken(base[name])) for name in names]
-        kinds = torch.tensor([base[name].dim() > 1 for name in names])
-        # Scales of norms are all about 1, in every base.
-        self._matrices = kinds.repeat_interleave(torch.tensor(sizes))
+        self._origin = self.sample(base)
+        taken = [len(_taken(base[name])) for name in names]
+        each = [math.sqrt(base[name].numel() / max(count, 1)) for name, count in zip(names, taken, strict=True)]
+        # With it, products of two samples estimate those of the whole vectors.
+        self._weight = torch.tensor(each).repeat_interleave(torch.tensor(taken))
+        # Scales of norms are left out: they are all about 1, in every base.
+        own = torch.tensor([float(base[name].dim() > 1) for name in names])
+        self._matrices = self._weight * own.repeat_interleave(torch.tensor(taken))
         self._vectors: dict[str, Tensor] = {}
         self._kinship: dict[str, float] = {}
 
-    def add(self, task: str, expert: Mapping[str, Tensor]) -> None:
-        """An expert that fits the base."""
-        theta = _sampled(expert, self._names)
-        own, base = theta[self._matrices], self._origin[self._matrices]
-        self._kinship[task] = float(torch.cosine_similarity(own, base, 0))
-        self._vectors[task] = (theta - self._origin).float()
+    def sample(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        """Some numbers of each tensor as one float32 vector."""
+        return torch.cat([_taken(tensors[name]).float() for name in self._names])
+
+    def add(self, task: str, theta: Tensor) -> None:
+        """The sample of an expert that fits the base."""
+        self._kinship[task] = float(torch.cosine_similarity(theta * self._matrices, self._origin * self._matrices, 0))
+        self._vectors[task] = (theta - self._origin) * self._weight
 
     def found(self) -> list[Finding]:
         """Everything that is doubtful about the experts so far."""
@@ -54,7 +59,7 @@ class VectorFindings:
             return told
         matrix = torch.stack([self._vectors[task] for task in rest])
         norms = matrix.norm(dim=1)
-        cosine = (matrix @ matrix.T) / norms[:, None] / norms
+        cosine = ((matrix @ matrix.T) / norms[:, None] / norms).nan_to_num(0)
         pairs = {(i, j): float(cosine[i, j]) for j in range(len(rest)) for i in range(j)}
         if len(rest) > 2 and min(pairs.values()) > SHARED:
             return [*told, _all_alike(rest, min(pairs.values()))]
@@ -62,7 +67,7 @@ class VectorFindings:
         return told + [found for at in range(len(rest)) if (found := _long(rest, norms.tolist(), at))]
 
     def _of_another_base(self, task: str) -> Finding:
-        share = float(self._vectors[task].norm() / self._origin.norm())
+        share = float(self._vectors[task].norm() / (self._origin * self._weight).norm())
         return Finding(
             Code.OTHER_BASE,
             Severity.SEVERE,
@@ -77,12 +82,6 @@ class VectorFindings:
 
 def _taken(tensor: Tensor) -> Tensor:
     return tensor.reshape(-1)[:: math.ceil(tensor.numel() / SAMPLE) or 1]
-
-
-def _sampled(tensors: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
-    """Float64, each tensor's share weighted so that products of two samples estimate those of the whole vectors."""
-    parts = [(_taken(tensors[name]), tensors[name].numel()) for name in names]
-    return torch.cat([part.double() * math.sqrt(size / max(len(part), 1)) for part, size in parts])
 
 
 def _alike(one: str, other: str, cosine: float) -> Finding:
@@ -113,7 +112,7 @@ def _long(tasks: Sequence[str], norms: Sequence[float], at: int) -> Finding | No
     if not others:
         return None
     median = (others[len(others) // 2] + others[(len(others) - 1) // 2]) / 2
-    if norms[at] <= LONG * median:
+    if not 0 < LONG * median < norms[at]:
         return None
     return Finding(
         Code.LONG_TASK_VECTOR,

@@ -14,7 +14,7 @@ from core.encoders.encoder import Encoder
 from core.encoders.models import VISUAL
 from core.encoders.preprocessing import fitting
 from core.errors import BadInput
-from core.problem.findings import Finding, answers, by_severity, classes, files
+from core.problem.findings import Finding, answers, by_severity, classes, files, images
 from core.problem.heads import TaskHeads
 from core.problem.loading import check_base, content
 from core.problem.validation import Complaint, Examiner
@@ -73,6 +73,7 @@ class _Look:
     def at(self, task: Task, progress: Progress) -> None:
         """Look at everything of one task."""
         opened = self._tried(f"images of {task.name}", task.source().where, lambda: self._images(task, progress))
+        self._findings += images.found(opened.facts()) if opened is not None else []
         head = self._head(task) if opened is not None or task.head is not None else None
         expert = None
         if task.expert is not None:
@@ -145,10 +146,10 @@ class _Look:
         self, task: Task, base: Checkpoint, expert: Checkpoint, head: Tensor, opened: OpenedTasks
     ) -> answers.Compared:
         def compute() -> answers.Compared:
-            images = opened.images(task.name, TEST, Progress())
-            assert images is not None  # `OpenedTasks` has looked.
-            at = answers.chosen(len(images))
-            pixels, labels = images.pixels[at], None if images.labels is None else images.labels[at]
+            found = opened.images(task.name, TEST, Progress())
+            assert found is not None  # `OpenedTasks` has looked.
+            at = answers.chosen(len(found))
+            pixels, labels = found.pixels[at], None if found.labels is None else found.labels[at]
             own = self._logits(base.tensors, head, pixels)
             return answers.compare(own, self._logits(base.tensors | expert.tensors, head, pixels), labels)
 

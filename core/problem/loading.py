@@ -18,7 +18,7 @@ from core.encoders.models import VISUAL, Architecture
 from core.encoders.precision import choose_device, choose_precision
 from core.encoders.preprocessing import fitting
 from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
-from core.problem.findings import Code, Finding, Severity, by_severity, classes, files
+from core.problem.findings import Code, Finding, Severity, by_severity, classes, files, images
 from core.problem.heads import TaskHeads, head_hash
 from core.problem.mapped import InMemory, Mapped, Memory
 from core.problem.memory import available, give_back
@@ -101,7 +101,7 @@ def load(
         hashes={"base": base_hash} | hashes,
         content={task.name: content(suite, base_hash, arch, task, opened) for task in chosen},
         data=opened.facts(),
-        findings=by_severity([*doubts, *_of_tasks(chosen, heads), *_notes(vectors, opened)]),
+        findings=by_severity([*doubts, *_of_tasks(chosen, heads), *images.found(opened.facts()), *_notes(vectors)]),
     )
     give_back()
     return problem
@@ -111,29 +111,21 @@ def _of_tasks(tasks: Sequence[Task], heads: Mapping[str, Tensor]) -> list[Findin
     return [one for task in tasks for one in classes.found(task, heads[task.name])]
 
 
-def _notes(vectors: TaskVectors, opened: OpenedTasks) -> list[Finding]:
-    def note(code: Code, subject: str, text: str, remedy: str, severity: Severity = Severity.NOTE) -> None:
-        found.append(Finding(code, severity, subject, text, remedy))
-
-    found: list[Finding] = []
+def _notes(vectors: TaskVectors) -> list[Finding]:
+    found = []
     if vectors.memory.mapped:
         text = (
             f"The task vectors ({vectors.deltas.nbytes / 2**20:,.0f} MiB) lie in a temporary file that each step reads."
         )
-        note(Code.MAPPED_TASK_VECTORS, "suite", text, "With more memory free, or fewer tasks, steps are faster.")
+        remedy = "With more memory free, or fewer tasks, steps are faster."
+        found.append(Finding(Code.MAPPED_TASK_VECTORS, Severity.NOTE, "suite", text, remedy))
     if vectors.own:
         text = (
             f"The experts of {', '.join(vectors.own)} have other buffers (BatchNorm statistics) than the base. Each "
             "expert is measured with its own; merged models keep those of the base, which can cost accuracy."
         )
-        note(Code.OWN_BUFFERS, "suite", text, "A base without BatchNorm has no such loss.", Severity.WARNING)
-    for task, facts in opened.facts().items():
-        if not facts["labelled"]:
-            text = f"The test images of {task} have no labels: λ and entropy are computed, accuracy is not."
-            note(Code.NO_LABELS, task, text, "Give images with labels where accuracy is wanted.")
-        if facts["skipped"]:
-            text = f"{facts['skipped']} files of {task} can't be read as images and are left out."
-            note(Code.UNREADABLE_IMAGES, task, text, "Replace or remove these files.", Severity.WARNING)
+        remedy = "An architecture without BatchNorm has no such loss."
+        found.append(Finding(Code.OWN_BUFFERS, Severity.NOTE, "suite", text, remedy))
     return found
 
 

@@ -71,8 +71,9 @@ def sentence(finding: Mapping[str, Any]) -> str:
 
 
 def by_severity(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The worst first, otherwise as they were found."""
-    return tuple(sorted(found, key=lambda finding: -list(Severity).index(finding.severity)))
+    """The worst first, those of one code together."""
+    severities, codes = list(Severity), list(Code)
+    return tuple(sorted(found, key=lambda one: (-severities.index(one.severity), codes.index(one.code))))
 
 
 def leave_out(*tasks: str) -> dict[str, Any]:

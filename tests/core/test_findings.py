@@ -1,0 +1,293 @@
+"""Doubts about inputs: each is raised by a case, and not by one that only looks like it."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from core.insight.findings import findings
+from core.problem.examine import check
+from core.problem.findings import Code, Finding, Severity
+from core.problem.findings.answers import certain
+from core.problem.heads import HeadBuilder
+from core.problem.loading import load
+from core.problem.problem import Problem
+from core.suite.find import find
+from tests.tiny import CLASSES, TEMPLATES, make_suite
+
+Cli = Callable[..., Any]
+Tensors = dict[str, Tensor]
+NFC, NFD = unicodedata.normalize("NFC", "café"), unicodedata.normalize("NFD", "café")
+
+
+@pytest.fixture(scope="module")
+def warm_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose cache of heads the tests of this file share."""
+    return tmp_path_factory.mktemp("warm")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, warm_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MERGESCOPE_HOME", str(warm_home))
+    return make_suite(tmp_path).parent
+
+
+def opened(folder: Path) -> Problem:
+    return load(find(str(folder / "tiny.yaml")), device="cpu", precision="float32", micro_batch=64)
+
+
+def found(folder: Path) -> list[Finding]:
+    """What `check` says, which is what a loaded suite says too."""
+    complaints, told = check(find(str(folder / "tiny.yaml")))
+    assert complaints == []
+    assert findings(opened(folder)) == told
+    return list(told)
+
+
+def weights(folder: Path, task: str) -> Tensors:
+    return load_file(folder / f"{task}.safetensors")
+
+
+def vector(folder: Path, task: str) -> Tensors:
+    base = weights(folder, "base")
+    return {name: tensor - base[name] for name, tensor in weights(folder, task).items()}
+
+
+def write(folder: Path, parts: dict[str, float], task: str = "task2") -> None:
+    """Make an expert of the base and shares of the task vectors of experts."""
+    vectors = {name: vector(folder, name) for name in parts}
+    base = weights(folder, "base")
+    moved = {
+        name: base[name] + sum(share * vectors[other][name] for other, share in parts.items())
+        for name in vectors[next(iter(parts))]
+    }
+    save_file(moved, folder / f"{task}.safetensors")
+
+
+def add(folder: Path, more: Tensors, task: str = "task2") -> None:
+    save_file(weights(folder, task) | more, folder / f"{task}.safetensors")
+
+
+def said(folder: Path, task: int = 2, **changes: Any) -> None:
+    """Change what the suite file says about a task."""
+    path = folder / "tiny.yaml"
+    described = yaml.safe_load(path.read_text())
+    described["tasks"][task] |= changes
+    path.write_text(yaml.safe_dump(described, sort_keys=False))
+
+
+def head(folder: Path, rows: Tensor) -> None:
+    save_file({"weight": rows.contiguous()}, folder / "head.safetensors")
+    said(folder, head="head.safetensors")
+
+
+def text(folder: Path, moved: float = 0) -> Tensors:
+    """The base's text tower, and some noise."""
+    generator = torch.Generator().manual_seed(4)
+    own = {name: x for name, x in weights(folder, "base").items() if not name.startswith("visual.")}
+    return {name: x + moved * torch.randn(x.shape, generator=generator) for name, x in own.items()}
+
+
+def moved_base(folder: Path) -> None:
+    base, generator = weights(folder, "base"), torch.Generator().manual_seed(5)
+    noise = {name: 0.1 * torch.randn(x.shape, generator=generator) for name, x in base.items() if "visual." in name}
+    save_file({name: x + noise.get(name, 0) for name, x in base.items()}, folder / "base.safetensors")
+
+
+def relabelled(folder: Path, *, labelled: bool = True) -> None:
+    """The expert of task2 calls all images otherwise than the base, whose answers are said to be right."""
+    changed = vector(folder, "task2") | {"visual.proj": -2 * weights(folder, "base")["visual.proj"]}
+    base = weights(folder, "base")
+    save_file({name: base[name] + x for name, x in changed.items()}, folder / "task2.safetensors")
+    problem = opened(folder)
+    answers = problem.logits(problem.task_vectors.base, "task2", problem.images("task2")).argmax(1)
+    arrays = dict(np.load(folder / "task2.npz"))
+    if labelled:
+        arrays["test_labels"] = answers.numpy()
+    else:
+        arrays = {name: array for name, array in arrays.items() if not name.endswith("_labels")}
+    np.savez(folder / "task2.npz", **arrays)
+
+
+def other_base(folder: Path) -> None:
+    other = make_suite(folder / "other", seed=7).parent
+    save_file(weights(other, "task2"), folder / "task2.safetensors")
+
+
+def moved_expert(folder: Path) -> None:
+    """An expert whose task vector is as long as the base and has nothing to do with it."""
+    base, generator = weights(folder, "base"), torch.Generator().manual_seed(3)
+    noise = {name: torch.randn(x.shape, generator=generator) * x.std() for name, x in base.items() if x.ndim > 1}
+    moved = weights(folder, "task2") | {name: base[name] + x for name, x in noise.items() if name.startswith("visual.")}
+    save_file(moved, folder / "task2.safetensors")
+
+
+RAISED: dict[str, tuple[Callable[[Path], object], Code]] = {
+    "four times as long": (lambda f: write(f, {"task2": 4}), Code.LONG_TASK_VECTOR),
+    "of another base": (other_base, Code.OTHER_BASE),
+    "rounded twin": (
+        lambda f: save_file({n: x.bfloat16().float() for n, x in weights(f, "task0").items()}, f / "task2.safetensors"),
+        Code.EQUAL_EXPERTS,
+    ),
+    "hardly trained": (lambda f: write(f, {"task2": 0.05}), Code.EXPERT_ANSWERS_AS_BASE),
+    "turned against its labels": (relabelled, Code.EXPERT_WORSE_THAN_BASE),
+    "both towers trained": (
+        lambda f: add(f, text(f, 0.1)),
+        Code.OWN_TEXT_TOWER,
+    ),
+    "one projection trained": (
+        lambda f: add(f, text(f) | {"text_projection": text(f)["text_projection"] * 1.01}),
+        Code.OWN_TEXT_TOWER,
+    ),
+    "classifier beside it": (lambda f: add(f, {"classifier.weight": torch.ones(4, 32)}), Code.DROPPED_TRAINED_HEAD),
+    "authors' classifier": (
+        lambda f: save_file(
+            {f"image_encoder.model.{n}": x for n, x in weights(f, "task2").items()}
+            | {"classification_head.weight": torch.randn(4, 16, generator=torch.Generator().manual_seed(1))},
+            f / "task2.safetensors",
+        ),
+        Code.DROPPED_TRAINED_HEAD,
+    ),
+    "same name": (lambda f: said(f, classes=["red", "red", "blue", "grey"]), Code.EQUAL_CLASS_NAMES),
+    "other case": (lambda f: said(f, classes=["red", "Red ", "blue", "grey"]), Code.EQUAL_CLASS_NAMES),
+    "other code": (lambda f: said(f, classes=[NFC, NFD, "blue", "grey"]), Code.EQUAL_CLASS_NAMES),
+    "blank": (lambda f: said(f, classes=["red", "  ", "blue", "grey"]), Code.BLANK_CLASS_NAME),
+    "equal rows": (lambda f: head(f, torch.eye(16)[[0, 1, 2, 1]]), Code.EQUAL_HEAD_ROWS),
+    "cut off texts": (
+        lambda f: said(f, classes=[f"{'very ' * 20}{name}" for name in CLASSES]), Code.EQUAL_HEAD_ROWS),
+}  # fmt: skip
+CALM: dict[str, tuple[Callable[[Path], object], Code]] = {
+    "twice as long": (lambda f: write(f, {"task2": 2}), Code.LONG_TASK_VECTOR),
+    "as long as the base": (moved_expert, Code.OTHER_BASE),
+    "related": (lambda f: write(f, {"task0": 0.6, "task2": 0.8}), Code.EQUAL_EXPERTS),
+    "a quarter trained": (lambda f: write(f, {"task2": 0.4}), Code.EXPERT_ANSWERS_AS_BASE),
+    "no labels": (lambda f: relabelled(f, labelled=False), Code.EXPERT_WORSE_THAN_BASE),
+    "rounded text tower": (lambda f: add(f, {n: x.bfloat16() for n, x in text(f).items()}), Code.OWN_TEXT_TOWER),
+    "other scale": (
+        lambda f: add(f, text(f) | {"logit_scale": torch.tensor(1.0)}),
+        Code.OWN_TEXT_TOWER,
+    ),
+    "own head asked for": (
+        lambda f: (add(f, text(f, 0.1)), said(f, head="own")),
+        Code.OWN_TEXT_TOWER,
+    ),
+    "head of other classes": (lambda f: add(f, {"classifier.weight": torch.ones(5, 32)}), Code.DROPPED_TRAINED_HEAD),
+    "its zero-shot head": (
+        lambda f: add(f, {"classification_head.weight": opened(f).heads["task2"].clone()}),
+        Code.DROPPED_TRAINED_HEAD,
+    ),
+    "nearly the same name": (lambda f: said(f, classes=["red", "reds", "blue", "grey"]), Code.EQUAL_CLASS_NAMES),
+    "names of a ready head": (
+        lambda f: (head(f, torch.eye(16)[:4]), said(f, classes=["red", "red", "", "grey"])),
+        Code.EQUAL_CLASS_NAMES,
+    ),
+    "longer row": (lambda f: head(f, torch.eye(16)[[0, 1, 2, 1]] * torch.arange(1, 5)[:, None]), Code.EQUAL_HEAD_ROWS),
+}
+
+
+@pytest.mark.parametrize("case", RAISED)
+def test_what_is_doubtful_is_found(case: str, folder: Path) -> None:
+    change, code = RAISED[case]
+    change(folder)
+    told = found(folder)
+    [finding] = [one for one in told if one.code is code]
+    assert finding.subject == "task2"
+    assert "`task2`" in finding.text
+    assert finding.remedy.endswith(".")
+    assert finding.severity is not Severity.NOTE
+
+
+@pytest.mark.parametrize("case", CALM)
+def test_what_only_looks_like_it_is_not(case: str, folder: Path) -> None:
+    change, code = CALM[case]
+    change(folder)
+    assert code not in [one.code for one in found(folder)]
+
+
+def test_a_sound_suite_raises_nothing(folder: Path) -> None:
+    assert found(folder) == []
+
+
+@pytest.mark.slow
+def test_the_demo_suite_raises_nothing() -> None:
+    assert check(find("demo")) == ([], ())
+
+
+def test_what_all_experts_share_is_another_base(folder: Path) -> None:
+    moved_base(folder)
+    [finding] = found(folder)
+    assert (finding.code, finding.subject) == (Code.OTHER_BASE, "suite")
+
+
+@pytest.mark.parametrize(
+    ("lost", "won", "expected"), [(9, 0, True), (30, 10, True), (5, 0, False), (30, 22, False), (0, 9, False)]
+)
+def test_an_expert_is_worse_only_by_more_than_chance(lost: int, won: int, expected: bool) -> None:
+    assert certain(lost, won) is expected
+
+
+def test_accuracies_on_all_images_find_what_a_sample_misses(folder: Path) -> None:
+    from core.problem.evaluate import Reference
+    from core.statistics import Evaluation
+
+    def measured(base: int, expert: int) -> list[Code]:
+        known = Reference(Evaluation("task0", base, 1000, 0.1), Evaluation("task0", expert, 1000, 0.1))
+        return [one.code for one in findings(problem, {"task0": known})]
+
+    problem = opened(folder)
+    assert measured(600, 480) == [Code.EXPERT_WORSE_THAN_BASE]
+    assert measured(600, 590) == []
+
+
+def test_the_worst_stand_first(folder: Path) -> None:
+    write(folder, {"task1": 4}, "task1")
+    said(folder, classes=["red", "red", "blue", "grey"])
+    assert [one.severity for one in found(folder)] == [Severity.SEVERE, Severity.WARNING]
+
+
+def test_an_own_head_is_made_by_the_text_tower_of_the_expert(folder: Path, tmp_path: Path) -> None:
+    add(folder, text(folder, 0.1))
+    said(folder, head="own")
+    problem, plain = opened(folder), find(str(folder / "tiny.yaml"))
+    expected = HeadBuilder(plain.arch(), folder / "task2.safetensors", "another", tmp_path / "cache")
+    torch.testing.assert_close(problem.heads["task2"], expected.head(CLASSES, TEMPLATES))
+    assert not torch.allclose(problem.heads["task2"], problem.heads["task1"], atol=1e-3)
+    before = problem.content["task2"]
+    add(folder, {"logit_scale": torch.tensor(1.0)})
+    assert opened(folder).content["task2"] != before
+
+
+def test_an_own_head_needs_a_text_tower(folder: Path) -> None:
+    said(folder, head="own")
+    [complaint] = check(find(str(folder / "tiny.yaml"))).complaints
+    assert complaint.role == "head of task2"
+    assert "no complete text tower" in complaint.message
+
+
+def test_check_and_merge_tell_of_findings_and_go_on(folder: Path, cli: Cli, tmp_path: Path) -> None:
+    add(folder, text(folder, 0.1))
+    answer = cli("check", folder / "tiny.yaml")
+    assert (answer.status, "`head: own`" in answer.out) == (0, True)
+    data = cli("check", folder / "tiny.yaml", "--json").data
+    assert data["problems"] == []
+    [finding] = data["findings"]
+    assert (finding["code"], finding["severity"], finding["subject"]) == ("own_text_tower", "warning", "task2")
+    assert finding["action"] == {"task": "task2", "set": {"head": "own"}}
+    merged = cli("merge", folder / "tiny.yaml", "--method", "average", "--json", "--runs", tmp_path / "runs")
+    assert merged.data["findings"] == [finding]
+    assert merged.data["notes"] == [finding["text"]]
+
+
+def test_images_without_labels_are_a_note(tmp_path: Path) -> None:
+    told = opened(make_suite(tmp_path, labelled=False).parent).findings
+    assert [one.code for one in told] == [Code.NO_LABELS] * 3
+    assert {one.severity for one in told} == {Severity.NOTE}

@@ -10,22 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import save_file
 
+from core.export.card import model_card
+from core.insight.advice import advise
 from core.insight.findings import findings
+from core.insight.similarity import similarity
 from core.problem.examine import check
 from core.problem.findings import Code, Finding, Severity
 from core.problem.findings.answers import certain
-from core.problem.heads import HeadBuilder
-from core.problem.loading import load
-from core.problem.problem import Problem
+from core.store import RunRecord
 from core.suite.find import find
-from tests.tiny import CLASSES, TEMPLATES, make_suite
+from tests.core.suite_edits import add, head, opened, said, text, vector, weights, write
+from tests.tiny import CLASSES, make_suite
 
 Cli = Callable[..., Any]
-Tensors = dict[str, Tensor]
 NFC, NFD = unicodedata.normalize("NFC", "café"), unicodedata.normalize("NFD", "café")
 
 
@@ -41,60 +40,12 @@ def folder(tmp_path: Path, warm_home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return make_suite(tmp_path).parent
 
 
-def opened(folder: Path) -> Problem:
-    return load(find(str(folder / "tiny.yaml")), device="cpu", precision="float32", micro_batch=64)
-
-
 def found(folder: Path) -> list[Finding]:
     """What `check` says, which is what a loaded suite says too."""
     complaints, told = check(find(str(folder / "tiny.yaml")))
     assert complaints == []
     assert findings(opened(folder)) == told
     return list(told)
-
-
-def weights(folder: Path, task: str) -> Tensors:
-    return load_file(folder / f"{task}.safetensors")
-
-
-def vector(folder: Path, task: str) -> Tensors:
-    base = weights(folder, "base")
-    return {name: tensor - base[name] for name, tensor in weights(folder, task).items()}
-
-
-def write(folder: Path, parts: dict[str, float], task: str = "task2") -> None:
-    """Make an expert of the base and shares of the task vectors of experts."""
-    vectors = {name: vector(folder, name) for name in parts}
-    base = weights(folder, "base")
-    moved = {
-        name: base[name] + sum(share * vectors[other][name] for other, share in parts.items())
-        for name in vectors[next(iter(parts))]
-    }
-    save_file(moved, folder / f"{task}.safetensors")
-
-
-def add(folder: Path, more: Tensors, task: str = "task2") -> None:
-    save_file(weights(folder, task) | more, folder / f"{task}.safetensors")
-
-
-def said(folder: Path, task: int = 2, **changes: Any) -> None:
-    """Change what the suite file says about a task."""
-    path = folder / "tiny.yaml"
-    described = yaml.safe_load(path.read_text())
-    described["tasks"][task] |= changes
-    path.write_text(yaml.safe_dump(described, sort_keys=False))
-
-
-def head(folder: Path, rows: Tensor) -> None:
-    save_file({"weight": rows.contiguous()}, folder / "head.safetensors")
-    said(folder, head="head.safetensors")
-
-
-def text(folder: Path, moved: float = 0) -> Tensors:
-    """The base's text tower, and some noise."""
-    generator = torch.Generator().manual_seed(4)
-    own = {name: x for name, x in weights(folder, "base").items() if not name.startswith("visual.")}
-    return {name: x + moved * torch.randn(x.shape, generator=generator) for name, x in own.items()}
 
 
 def moved_base(folder: Path) -> None:
@@ -254,25 +205,6 @@ def test_the_worst_stand_first(folder: Path) -> None:
     assert [one.severity for one in found(folder)] == [Severity.SEVERE, Severity.WARNING]
 
 
-def test_an_own_head_is_made_by_the_text_tower_of_the_expert(folder: Path, tmp_path: Path) -> None:
-    add(folder, text(folder, 0.1))
-    said(folder, head="own")
-    problem, plain = opened(folder), find(str(folder / "tiny.yaml"))
-    expected = HeadBuilder(plain.arch(), folder / "task2.safetensors", "another", tmp_path / "cache")
-    torch.testing.assert_close(problem.heads["task2"], expected.head(CLASSES, TEMPLATES))
-    assert not torch.allclose(problem.heads["task2"], problem.heads["task1"], atol=1e-3)
-    before = problem.content["task2"]
-    add(folder, {"logit_scale": torch.tensor(1.0)})
-    assert opened(folder).content["task2"] != before
-
-
-def test_an_own_head_needs_a_text_tower(folder: Path) -> None:
-    said(folder, head="own")
-    [complaint] = check(find(str(folder / "tiny.yaml"))).complaints
-    assert complaint.role == "head of task2"
-    assert "no complete text tower" in complaint.message
-
-
 def test_check_and_merge_tell_of_findings_and_go_on(folder: Path, cli: Cli, tmp_path: Path) -> None:
     add(folder, text(folder, 0.1))
     answer = cli("check", folder / "tiny.yaml")
@@ -285,6 +217,17 @@ def test_check_and_merge_tell_of_findings_and_go_on(folder: Path, cli: Cli, tmp_
     merged = cli("merge", folder / "tiny.yaml", "--method", "average", "--json", "--runs", tmp_path / "runs")
     assert merged.data["findings"] == [finding]
     assert merged.data["notes"] == [finding["text"]]
+    card = model_card(RunRecord("a" * 12, "done", suite="tiny", method="average", report=merged.data))
+    assert "## Findings" in card
+    assert "text tower" in card.partition("## Findings")[2]
+
+
+def test_advice_calls_nothing_calm_that_is_of_another_base(folder: Path) -> None:
+    other_base(folder)
+    problem = opened(folder)
+    told = advise(similarity(problem.task_vectors), findings=problem.findings)
+    assert told[0].kind == "doubt"
+    assert "calm" not in [one.kind for one in told]
 
 
 def test_images_without_labels_are_a_note(tmp_path: Path) -> None:

@@ -38,6 +38,5 @@ def _compared(problem: Problem, task: str) -> answers.Compared:
         return answers.compare(base, problem.logits(vectors.expert(task), task, pixels), labels)
 
     parts = [problem.hashes.get("base"), problem.hashes.get(task), problem.content.get(task)]
-    if problem.altered or not all(parts):
-        return compute()
-    return answers.remembered(parts, compute)
+    altered = [problem.altered] if problem.altered else []
+    return answers.remembered([*parts, *altered], compute) if all(parts) else compute()

@@ -18,7 +18,7 @@ from core.encoders.models import VISUAL, Architecture
 from core.encoders.precision import choose_device, choose_precision
 from core.encoders.preprocessing import fitting
 from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
-from core.problem.findings import Code, Finding, Severity, by_severity, classes, files, images
+from core.problem.findings import SUITE, Code, Finding, Severity, by_severity, classes, files, images
 from core.problem.heads import TaskHeads, head_hash
 from core.problem.mapped import InMemory, Mapped, Memory
 from core.problem.memory import available, give_back
@@ -118,14 +118,14 @@ def _notes(vectors: TaskVectors) -> list[Finding]:
             f"The task vectors ({vectors.deltas.nbytes / 2**20:,.0f} MiB) lie in a temporary file that each step reads."
         )
         remedy = "With more memory free, or fewer tasks, steps are faster."
-        found.append(Finding(Code.MAPPED_TASK_VECTORS, Severity.NOTE, "suite", text, remedy))
+        found.append(Finding(Code.MAPPED_TASK_VECTORS, Severity.NOTE, SUITE, text, remedy))
     if vectors.own:
         text = (
             f"The experts of {', '.join(vectors.own)} have other buffers (BatchNorm statistics) than the base. Each "
             "expert is measured with its own; merged models keep those of the base, which can cost accuracy."
         )
         remedy = "An architecture without BatchNorm has no such loss."
-        found.append(Finding(Code.OWN_BUFFERS, Severity.NOTE, "suite", text, remedy))
+        found.append(Finding(Code.OWN_BUFFERS, Severity.NOTE, SUITE, text, remedy))
     return found
 
 

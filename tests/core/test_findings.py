@@ -17,8 +17,9 @@ from core.insight.advice import advise
 from core.insight.findings import findings
 from core.insight.similarity import similarity
 from core.problem.examine import check
-from core.problem.findings import Code, Finding, Severity
+from core.problem.findings import SUITE, Code, Finding, Severity
 from core.problem.findings.answers import certain
+from core.problem.variants import variant
 from core.store import RunRecord
 from core.suite.find import find
 from tests.core.suite_edits import add, head, opened, said, text, vector, weights, write
@@ -176,7 +177,7 @@ def test_the_demo_suite_raises_nothing() -> None:
 def test_what_all_experts_share_is_another_base(folder: Path) -> None:
     moved_base(folder)
     [finding] = found(folder)
-    assert (finding.code, finding.subject) == (Code.OTHER_BASE, "suite")
+    assert (finding.code, finding.subject) == (Code.OTHER_BASE, SUITE)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +221,18 @@ def test_check_and_merge_tell_of_findings_and_go_on(folder: Path, cli: Cli, tmp_
     card = model_card(RunRecord("a" * 12, "done", suite="tiny", method="average", report=merged.data))
     assert "## Findings" in card
     assert "text tower" in card.partition("## Findings")[2]
+
+
+def test_a_part_of_a_suite_keeps_what_is_doubtful_about_it(folder: Path) -> None:
+    RAISED["rounded twin"][0](folder)
+    said(folder, 1, classes=["red", "Red", "blue", "grey"])
+    problem = opened(folder)
+    parts = {tasks: variant(problem, tasks).findings for tasks in [("task0", "task2"), ("task1", "task2"), ("task0",)]}
+    assert {tasks: [one.code for one in found] for tasks, found in parts.items()} == {
+        ("task0", "task2"): [Code.EQUAL_EXPERTS],
+        ("task1", "task2"): [Code.EQUAL_CLASS_NAMES],
+        ("task0",): [],
+    }
 
 
 def test_advice_calls_nothing_calm_that_is_of_another_base(folder: Path) -> None:

@@ -5,10 +5,13 @@ What does stop it is a `core.problem.validation.Complaint`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+
+SUITE = "the suite"
+"""What a finding is about that is about no single task; no task is called so."""
 
 
 class Code(StrEnum):
@@ -48,7 +51,7 @@ class Finding:
     code: Code
     severity: Severity
     subject: str
-    """The task or file that it is about; `suite` for all of it."""
+    """The task that it is about; `SUITE` for all of them."""
     text: str
     """One sentence or two with name, expected and found."""
     remedy: str
@@ -56,13 +59,19 @@ class Finding:
     action: Mapping[str, Any] = field(default_factory=dict)
     """The remedy as data, where one change does it: `{"task": name, "set": {key of the task in the suite file: value}}`
     or `{"leave_out": [tasks]}`."""
+    others: tuple[str, ...] = ()
+    """Tasks that it is about beside `subject`: without them it does not hold."""
 
     def __str__(self) -> str:
         return sentence(self.plain())
 
     def plain(self) -> dict[str, Any]:
         """Plain values for JSON and for a page."""
-        return asdict(self) | {"action": dict(self.action)}
+        return asdict(self) | {"others": list(self.others)}
+
+    def holds_for(self, tasks: Collection[str]) -> bool:
+        """Whether it is about these tasks alone."""
+        return all(task in tasks or task == SUITE for task in (self.subject, *self.others))
 
 
 def sentence(finding: Mapping[str, Any]) -> str:

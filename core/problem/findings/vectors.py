@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from core.problem.findings import Code, Finding, Severity, leave_out
+from core.problem.findings import SUITE, Code, Finding, Severity, leave_out
 
 SAMPLE = 1024
 """Numbers of each tensor that are looked at, evenly spread."""
@@ -93,6 +93,7 @@ def _alike(one: str, other: str, cosine: float) -> Finding:
         "fine-tune, or two steps of it, which counts twice in the merge.",
         "Give each task its own expert, or leave one of them out.",
         leave_out(other),
+        others=(one,),
     )
 
 
@@ -100,7 +101,7 @@ def _all_alike(tasks: Sequence[str], least: float) -> Finding:
     return Finding(
         Code.OTHER_BASE,
         Severity.SEVERE,
-        "suite",
+        SUITE,
         f"The task vectors of all {len(tasks)} experts should differ. Found a cosine of at least {least:.2f} between "
         "any two: what they share is the difference between this base and the one they were fine-tuned from.",
         "Give the base that the experts were fine-tuned from.",

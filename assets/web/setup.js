@@ -163,15 +163,15 @@ window.mergescopeSetup = (root, server) => {
       startable(false);
       return;
     }
-    const f = answer.forecast || {}, c = answer.caution || {};
+    const f = answer.forecast || {}, c = answer.caution || {}, d = answer.doubts || {};
     parts.push(fact("Time", f.text || (f.error ? `not known: ${f.error}` : "measuring …")));
     if (answer.ahead) parts.push(fact("Queue", answer.ahead === 1 ? "One run is ahead of this one." : `${answer.ahead} runs are ahead of this one.`));
-    parts.push(...trust(c));
+    parts.push(...trust(c), ...doubts(d));
     cards.caution(c.tasks);
     if (answer.doing) parts.push(fact("At work on", window.mergescopeFrame.told(answer.doing).filter(Boolean).join(", ")));
     words.replaceChildren(...parts);
     startable(!form.bad());
-    if (f.pending || c.pending || answer.doing) planTimer = setTimeout(plan, 1200);
+    if (f.pending || c.pending || d.pending || answer.doing) planTimer = setTimeout(plan, 1200);
   }
   const fact = (term, text) => element("p", { class: "ms-plan-fact" }, element("strong", { text: term }), element("span", { text }));
   function trust(c) {
@@ -184,6 +184,16 @@ window.mergescopeSetup = (root, server) => {
     const leave = button(bad.length === 1 ? "Leave it out" : "Leave them out", "", () => { bad.forEach((task) => choice.tasks.delete(task.task)); cards.choose(choice.tasks); changed(); });
     return [note("warning", "", element("strong", { text: bad.length === 1 ? "Entropy may mislead on one task" : `Entropy may mislead on ${bad.length} tasks` }),
       ...bad.map((task) => element("p", { text: task.advice })), element("div", { class: "ms-line" }, distil, bad.length < choice.tasks.size ? leave : null))];
+  }
+
+  /* What is doubtful about the inputs; one click leaves out the tasks that it is about. */
+  function doubts(d) {
+    return (d.found || []).map((one) => {
+      const chosen = (one.action.leave_out || []).filter((task) => choice.tasks.has(task));
+      const leave = chosen.length && chosen.length < choice.tasks.size
+        ? button("Leave it out", "", () => { chosen.forEach((task) => choice.tasks.delete(task)); cards.choose(choice.tasks); changed(); }) : null;
+      return ms.finding(one, leave);
+    });
   }
 
   async function begin() {

@@ -9,6 +9,7 @@ from core.export.numbers import interval, percent
 from core.export.render import Grid, Line
 from core.export.report import averaged, version
 from core.export.titles import method_title
+from core.problem.findings import Severity, sentence
 from core.statistics import mean
 from core.store import RunRecord
 
@@ -36,6 +37,11 @@ def results(report: Mapping[str, Any] | None, merged: Sequence[str], titles: Map
         average = [percent(report.get("average_accuracy")), "", *means, *shares]
         lines.append(["average" if titles is None else "Average", *average])
     return Grid(HEADS, [lines])
+
+
+def doubts(report: Mapping[str, Any]) -> list[str]:
+    """What makes a report's numbers doubtful, a line each: its findings without mere notes."""
+    return [sentence(one) for one in report.get("findings", []) if one["severity"] != Severity.NOTE]
 
 
 def settings(record: RunRecord) -> Grid:

@@ -16,6 +16,7 @@ from core.control import Control
 from core.errors import BadSuite, NonFinite, UnknownName
 from core.export.report import averaged, build
 from core.export.weights import export_model, metadata
+from core.insight.findings import findings
 from core.problem.evaluate import evaluate, evaluate_everywhere, references
 from core.problem.memory import peak_memory_mb
 from core.problem.probe import measure
@@ -89,6 +90,7 @@ class Session:
         report |= {"chosen": dict(outcome.chosen)} if outcome.chosen else {}
         report |= self._verdict(record, watched, report)
         report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
+        report |= {"findings": [finding.plain() for finding in findings(problem, known, self._progress)]}
         report |= self._measured(record, outcome)
         if outcome.form is Form.ONE and record.execution.keep_model:
             base = base_file(record)

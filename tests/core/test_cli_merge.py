@@ -43,6 +43,7 @@ REPORT = {
     "verdict": dict,
     "data": dict,
     "notes": list,
+    "findings": list,
 }
 TASK = {"name", "accuracy", "ci95", "expert_accuracy", "base_accuracy", "normalised"}
 TASK |= {"agreement", "kl", "watched_images", "accuracy_between"}

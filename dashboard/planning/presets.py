@@ -27,7 +27,7 @@ def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[dict[str,
     found = []
     if own:
         found.append(
-            _preset("suite", "This suite's settings", "What suits this suite; the rest as in the paper.", start)
+            _preset("suite", "This suite's settings", "What suits this suite; the rest are the defaults.", start)
         )
     elif paper != usual:
         found.append(

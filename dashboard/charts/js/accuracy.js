@@ -208,7 +208,7 @@
     });
     run.tasks.forEach((_, place) => {
       const name = place ? String(place + 1) : "",
-        lines = charts.cursor(run, view.step, place ? "" : `kept: step ${run.earlier}`);
+        lines = charts.cursor(run, view.step, "");
       layout.shapes.push(...lines.map((line) => ({ ...line, xref: `x${name}`, yref: `y${name} domain` })));
     });
     return { data, layout };

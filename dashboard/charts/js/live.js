@@ -144,6 +144,7 @@
     return [
       sample && ["●", `${sample.images} images a task`, "now"],
       full && [sample ? "◯" : "●", "all test images", "now"],
+      run.earlier !== null && ["|", `kept: step ${run.earlier}`, "now"],
     ];
   }
 
@@ -165,15 +166,15 @@
         own = run && charts.reported(run);
       choice.root.hidden = !looks.some((one) => one.half === "choosing");
       card.note.textContent = run?.ended ? UNWATCHED : "Agreement is measured now and then, and at the end.";
-      const value = own && (state.measure === "kl" ? charts.number : charts.percent)(charts.mean(own[state.measure]));
-      card.help.textContent = [
-        unlabelled(run) ? NO_LABELS : "",
-        state.measure === "kl" ? "KL(expert ‖ model), nats" : "how often both name the same class",
-        looks.length ? `on ${looks[0].images} watched images a task` : "",
-        looks.length > 1 && own ? `${value} on ${own.images} others` : own ? `mean ${value}` : "",
-      ]
-        .filter(Boolean)
-        .join(" · ");
+      const kl = state.measure === "kl" && !choice.root.hidden,
+        mean = own && charts.mean(own[kl ? "kl" : "agreement"]),
+        value = kl ? `${charts.number(mean)} nats` : charts.percent(mean);
+      const told = [
+        kl ? "KL(expert ‖ model)" : "how often both name the same class",
+        `on ${looks[0]?.images} watched images a task`,
+        own && (looks.length > 1 ? `${value} on ${own.images} others` : `mean ${value}`),
+      ];
+      card.help.textContent = [unlabelled(run) && NO_LABELS, ...(looks.length ? told : [])].filter(Boolean).join(" · ");
       card.fit(choice.root.hidden && own ? Math.max(252, 25 * run.tasks.length + 40) : 252);
       card.plot.drawFor([run?.id, run?.seen, run?.total, run?.earlier, hub.step, state.task, state.measure]);
     };

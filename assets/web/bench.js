@@ -37,7 +37,7 @@ window.mergescopeBench.open = (root, server) => {
       ms.toast(`Saved as ${answer.path}.`);
       act.use(answer.suite);
     },
-    use(suite) { ms.wantedSuite = suite; ms.emit("suite"); ms.open("setup"); scrollTo(0, 0); },
+    use(suite) { ms.wanted = { suite }; ms.emit("suite"); ms.open("setup"); scrollTo(0, 0); },
   };
   async function send(file) {
     try {

@@ -25,7 +25,8 @@ window.mergescopeSetup = (root, server) => {
 
   async function open(first) {
     if (first) skeleton();
-    const answer = await ask(server.setup_catalogue, {});
+    const number = ++asked, answer = await ask(server.setup_catalogue, {});
+    if (number !== asked) return;
     if (answer.error) { failed(part("suite"), answer.error, () => open(true)); return; }
     catalogue = answer;
     part("suite").removeAttribute("aria-busy");
@@ -34,10 +35,11 @@ window.mergescopeSetup = (root, server) => {
         "A suite is a YAML file with a base, its experts and their tasks. Put one into the suites folder of your Mergescope folder."));
       return;
     }
-    const has = (name) => catalogue.suites.some((s) => s.name === name), wanted = ms.wantedSuite, saved = kept();
-    ms.wantedSuite = "";
-    const before = !has(wanted) && saved && has(saved.suite) ? saved : null;
-    choice.suite = [wanted, before?.suite, catalogue.suite].find(has) || catalogue.suites[0].name;
+    const has = (name) => catalogue.suites.some((s) => s.name === name), wanted = has(ms.wanted?.suite) ? ms.wanted : null, saved = kept();
+    ms.wanted = null;
+    /* What was asked for from elsewhere, with a method or without one; else what was on this page before. */
+    const before = wanted ? wanted.method && { settings: {}, ...wanted } : saved && has(saved.suite) ? saved : null;
+    choice.suite = [wanted?.suite, before?.suite, catalogue.suite].find(has) || catalogue.suites[0].name;
     await useSuite(before);
   }
 

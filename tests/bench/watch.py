@@ -3,9 +3,9 @@
     python -m tests.bench.watch            # the demo suite
     python -m tests.bench.watch --arch ViT-B-32
 
-Processor time of this process, so that other work on the machine counts little. A few steps and looks are measured, the
-whole run is their sum: its steps, its looks (`core.learning.watch.due`), both halves at the start, the reporting half at
-the end, and the experts' answers, which are computed once for all runs.
+Processor time of this process, so that other work on the machine counts little. A few steps and looks are measured; the
+whole run is their sum: its steps, its looks (`core.learning.watch.due`), both halves at the start, the reporting half
+at the end, and the experts' answers, which are computed once for all runs.
 """
 
 from __future__ import annotations

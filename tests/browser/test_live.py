@@ -56,6 +56,16 @@ def test_a_run_is_drawn_from_its_first_steps_to_its_end(page: Any, server: Serve
     assert "all test images" in page.locator("#ms-live").inner_text()
 
 
+def test_agreement_is_drawn_while_the_run_goes_on(page: Any, running: str) -> None:
+    open_run(page, running)
+    looks = f"{ALREADY}.agreements.filter((one) => one.half === 'choosing')"
+    page.wait_for_function(f"{looks}.length > 2 && {ALREADY}.status === 'running'")
+    chart = "document.querySelector('[aria-label=\"Agreement with the experts\"]').data"
+    page.wait_for_function(f"{chart}?.[0].x.length > 2")
+    assert page.evaluate(f"{chart}.length") == 4
+    assert page.evaluate(f"{chart}[0].y.every((value) => value >= 0 && value <= 1)")
+
+
 def test_what_is_drawn_is_what_is_stored(page: Any, server: Server, finished_run: str) -> None:
     open_run(page, finished_run)
     with server.owner() as owner:

@@ -99,6 +99,15 @@ def test_the_suites_own_settings_come_first_and_fast_is_never_slower() -> None:
     assert [preset["name"] for preset in presets(methods.get("average"), {})] == ["paper"]
 
 
+def test_only_the_paper_settings_keep_the_last_step_and_they_are_never_the_first_choice() -> None:
+    for own in ({}, {"lr": 0.5}):
+        found = {one["name"]: one["settings"]["keep_step"] for one in presets(methods.get("adamerging"), own)}
+        assert found.pop("paper") == "last"
+        assert next(iter(found)) in ("usual", "suite")
+        assert set(found.values()) == {"best"}
+    assert presets(methods.get("adamerging"), {})[0]["settings"] == methods.get("adamerging").Settings().model_dump()
+
+
 def test_a_card_shows_counts_classes_and_different_images(tiny_suite: Path) -> None:
     cards = gallery.cards(suites.find(str(tiny_suite)))
     assert [card["name"] for card in cards] == ["task0", "task1", "task2"]

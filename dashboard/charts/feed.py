@@ -86,7 +86,7 @@ class Feed:
             "marks": marks.marks(record.tasks),
             "evaluations": summaries(measured, record.tasks) if count != seen else [],
             "agreements": agreements(watched, record.tasks) if count != seen else [],
-            "notices": notices(record, measured, marks.sample),
+            "notices": notices(record, measured, marks.sample, watched),
         }
         if framed:
             columns = arrange(record.groups)

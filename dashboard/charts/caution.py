@@ -55,8 +55,8 @@ def below_base(task: str, samples: Sequence[EvaluationRecord], base: float | Non
     if base - now.accuracy <= max(SMALLEST_FALL, math.sqrt(base * (1 - base) / now.total)):
         return ""
     return (
-        f"{task}: {100 * now.accuracy:.1f} % accurate after step {now.step}, below the base's {100 * base:.1f} % on the "
-        "same images."
+        f"{task}: {100 * now.accuracy:.1f} % accurate after step {now.step}, below the base's {100 * base:.1f} % on "
+        "the same images."
     )
 
 

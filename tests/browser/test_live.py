@@ -25,7 +25,7 @@ def open_run(page: Any, run: str, tab: str = "live") -> None:
 def start(server: Server, steps: int = 400, **wish: Any) -> str:
     """Start a run that goes on for a while."""
     with server.owner() as owner:
-        settings = {"steps": steps, "batch": 4, "group": "tensor"}
+        settings = {"steps": steps, "batch": 4, "group": "tensor", "keep_step": "last"}
         answer = owner.call("setup_start", suite="tiny", method="adamerging", settings=settings, **wish)
     assert "run" in answer, answer
     return str(answer["run"])

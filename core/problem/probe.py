@@ -61,6 +61,11 @@ class Probe:
         return self.images[task] if task in self.images and task not in self.shared else torch.arange(0)
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Task -> how many of its images are watched, in both halves."""
+        return {task: len(chosen) for task, chosen in self.images.items()}
+
+    @property
     def size(self) -> int:
         """Images of one half, over all tasks."""
         return sum(len(self._half(task, Half.CHOOSING)) for task in self.images)

@@ -19,7 +19,7 @@ from core.export.weights import export_model, metadata
 from core.insight.findings import findings
 from core.problem.evaluate import evaluate, evaluate_everywhere, references
 from core.problem.memory import peak_memory_mb
-from core.problem.probe import measure
+from core.problem.probe import Probe, measure
 from core.problem.problem import Problem
 from core.progress import Progress
 from core.runs.spec import RunSpec
@@ -88,6 +88,9 @@ class Session:
         watched = store.watched(run_id)
         report = build(record, [*steps.values()], found, known, peak_memory_mb(), outcome.form.value, watched)
         report |= {"chosen": dict(outcome.chosen)} if outcome.chosen else {}
+        probe = Probe.of(problem, self._spec.watched_on)
+        drawn = self._drawn(record, probe)
+        report |= {"watched": {"split": probe.split, "images": probe.counts, "drawn": drawn}}
         report |= self._verdict(record, watched, report)
         report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
         report |= {"findings": [finding.plain() for finding in findings(problem, known, self._progress)]}
@@ -99,6 +102,12 @@ class Session:
             self._progress.finish()
         store.finish(run_id, report)
         return report
+
+    def _drawn(self, record: RunRecord, probe: Probe) -> list[str]:
+        """Tasks whose watched images the steps may have drawn as well."""
+        if record.kept is None:
+            return []
+        return list(probe.images if getattr(self._spec.settings, "keep_step", "") == "last" else probe.shared)
 
     def _verdict(
         self, record: RunRecord, watched: Sequence[EvaluationRecord], report: Mapping[str, Any]
@@ -115,7 +124,8 @@ class Session:
         pairs = [(task["accuracy"], task["base_accuracy"]) for task in averaged(report["tasks"], record.tasks)]
         here, base = (mean(list(values)) for values in zip(*pairs, strict=True)) if pairs else (None, None)
         full = None if here is None or base is None else (here, base)
-        found = judge(own, others, title=method.title, kept=record.kept, last=record.steps_done, full=full)
+        drawn = report["watched"]["drawn"]
+        found = judge(own, others, title=method.title, kept=record.kept, last=record.steps_done, full=full, drawn=drawn)
         return {} if found is None else {"verdict": found.plain()}
 
     def _measured(self, record: RunRecord, outcome: Outcome) -> dict[str, Any]:

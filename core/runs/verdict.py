@@ -86,11 +86,13 @@ def judge(
     kept: int | None = None,
     last: int = 0,
     full: tuple[float, float] | None = None,
+    drawn: Sequence[str] = (),
 ) -> Verdict | None:
     """The verdict on a result; `others` are `base`, perhaps `start`, and methods by name, on the same images.
 
     `full` are the average accuracies of result and base on all test images, where both are known: a result below its
-    base by these is called so. Differences within one standard error count as none. None where nothing was watched.
+    base by these is called so. Differences within one standard error count as none. Of the tasks `drawn` the
+    steps could draw the watched images too, which is said. None where nothing was watched.
     """
     tasks = {one.task for one in result}
     others = {name: found for name, found in others.items() if {one.task for one in found} == tasks}
@@ -116,6 +118,9 @@ def judge(
         parts.append(_kept(title, kept, last))
     if best is not None:
         parts.append(f"`{best}` reaches {_percent(ahead[best])}: run it instead.")
+    if drawn:
+        of = "all tasks" if set(drawn) == tasks else ", ".join(drawn)
+        parts.append(f"The steps could draw the watched images of {of} too, which flatters the result.")
     return Verdict(code, " ".join(parts), measure, images, value, beside, None if best is None else {"method": best})
 
 

@@ -40,6 +40,7 @@ REPORT = {
     "average_agreement": float,
     "average_kl": float,
     "kept_step": int,
+    "watched": dict,
     "verdict": dict,
     "data": dict,
     "notes": list,

@@ -75,6 +75,13 @@ def test_a_kept_step_is_told_with_a_reason() -> None:
     assert "the start is kept" in at_start.sentence
 
 
+def test_images_that_were_learned_from_are_named() -> None:
+    for drawn, told in ((["a"], "of a too"), (["a", "b"], "of all tasks too"), ([], "")):
+        sentence = verdict(measured(300, 300), {"base": measured(200, 200)}, drawn=drawn).sentence
+        assert ("flatters" in sentence) == bool(drawn)
+        assert told in sentence
+
+
 def test_the_guide_recommends_what_learned_results_are_held_against() -> None:
     assert decisions(entries(bundled()))[0].use[0] == methods.get(GUIDED).title
 
@@ -94,7 +101,9 @@ def test_a_run_ends_with_its_verdict_and_remembers_its_rivals(
         assert record.kept in looks
         assert record.model_step == record.kept == report["kept_step"]
         assert [one.step for one in store.evaluations(run_id)] == [record.kept] * 3
-        told = report["verdict"]
+        told, tasks = report["verdict"], problem.tasks
+        # 32 images a task are too few to keep some apart.
+        assert report["watched"] == {"split": "test", "images": dict.fromkeys(tasks, 32), "drawn": [*tasks]}
         assert set(told["beside"]) == {"base", "start", *CHEAP, GUIDED}
         reported = [one for one in watched if one.half is Half.REPORTING and one.step == record.kept]
         assert told["value"] == pytest.approx(sum(one.accuracy or 0 for one in reported) / 3)

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from statistics import NormalDist
+
+
+class Half(StrEnum):
+    """Halves of the images on which a run is watched: nothing is praised by what picked it."""
+
+    CHOOSING = "choosing"
+    """By these a step, scale, start or length is chosen."""
+    REPORTING = "reporting"
+    """On these it is reported how good the choice is."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +28,15 @@ class Evaluation:
     total: int
     entropy: float
     """Mean prediction entropy in nats."""
+    agreeing: int | None = field(default=None, kw_only=True)
+    """Images on which the task's expert names the same class; None where it was not asked."""
+    kl: float | None = field(default=None, kw_only=True)
+    """Mean KL(expert ‖ model) in nats; None where the expert was not asked."""
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of images on which the task's expert names the same class, 0…1."""
+        return None if self.agreeing is None or not self.total else self.agreeing / self.total
 
     @property
     def accuracy(self) -> float | None:
@@ -107,3 +126,15 @@ def interval_of_mean(values: Sequence[float], bounds: Sequence[Sequence[float]])
     below = math.hypot(*(value - low for value, (low, _) in zip(values, bounds, strict=True)))
     above = math.hypot(*(high - value for value, (_, high) in zip(values, bounds, strict=True)))
     return mean - below / len(values), mean + above / len(values)
+
+
+def accuracy_interval(agreement: float, images: int, expert: float, expert_images: int) -> tuple[float, float]:
+    """What a model's accuracy can be, given how often it agrees with an expert, and the expert's accuracy.
+
+    On the same images it lies in [max(0, g + a − 1), 1 − |a − g|]: of the share g on which both agree at least
+    g + a − 1 is right, and where they differ only one can be. Both are measured on samples, so that the ends lie
+    further apart by 1.96 standard errors of both.
+    """
+    variance = agreement * (1 - agreement) / max(images, 1) + expert * (1 - expert) / max(expert_images, 1)
+    more = NormalDist().inv_cdf(0.975) * math.sqrt(variance)
+    return max(0.0, agreement + expert - 1 - more), min(1.0, 1 - abs(expert - agreement) + more)

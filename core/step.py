@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from torch import Tensor
+
+from core.statistics import Evaluation, Half
 
 Weights = Mapping[str, Tensor]
 State = Mapping[str, Tensor]
@@ -67,6 +69,10 @@ class Outcome:
     """True where every task gets the same weights, so that they can be exported as one model."""
     features_for: Callable[[str], Features] | None = None
     """Task name -> what computes its features, where the encoder alone does not: the result then needs modules."""
+    chosen: Mapping[str, float] = field(default_factory=dict)
+    """What was chosen by the experts' answers, such as the `factor` on a merged task vector, and its `kl` in nats."""
+    images: int = 0
+    """Images that were looked at to choose, over all tasks."""
 
     @staticmethod
     def of(weights: Weights) -> Outcome:
@@ -102,3 +108,8 @@ class Step:
     """Computes the merged weights as they are after this step; None where they are not one model."""
     outcome: Outcome | None = None
     """What the method made; on the last step only."""
+    watched: Mapping[Half, Sequence[Evaluation]] = field(default_factory=dict)
+    """What the model after this step achieves on the images that are watched, where it was measured; with the outcome,
+    the reporting half is that of the outcome's model."""
+    kept: int | None = None
+    """With the outcome: the step whose model it is; None where steps are not watched."""

@@ -102,7 +102,7 @@ def _settings(store: Store, record: RunRecord, path: Path) -> None:
 
 
 def _last_lambda(store: Store, record: RunRecord, path: Path) -> None:
-    export_coefficients(record, store.steps(record.id, since=record.steps_done - 1), path)
+    export_coefficients(record, store.steps(record.id, since=record.model_step - 1, limit=1), path)
 
 
 def _all_lambda(store: Store, record: RunRecord, path: Path) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 STATUS = {"queued": "waiting"}
 """What a status is called; all others by their own names."""
 RESUMABLE = frozenset({"interrupted", "cancelled", "failed"})
+WORRY = {"not worse": "good", "below base": "error"}
+"""How a run's verdict is coloured, by its code (`core.runs.verdict.Code`); all others are warnings."""
 FIELDS = {
     "above": "Drop entries above the share",
     "adapt_on": "Images to learn from",
@@ -29,6 +31,7 @@ FIELDS = {
     "init": "λ at the start",
     "iterations": "Steps for each matrix",
     "keep": "Kept share of each task vector",
+    "keep_step": "Step whose model is kept",
     "later_init": "λ at the start of later rounds",
     "lines": "Extra scale of the last block (LiNeS)",
     "lr": "Learning rate",
@@ -36,6 +39,7 @@ FIELDS = {
     "mix": "Share of the expert's input",
     "objective": "What is minimised",
     "others": "All other tensors take",
+    "patience": "Steps without gain before it stops",
     "per": "Choose an expert for each …",
     "qkv": "Query, key and value",
     "rescale": "Scale up what is left",
@@ -63,6 +67,8 @@ CHOICES = {
     "entropy_selected": "entropy of the surer images",
     "information_maximisation": "entropy, with all classes kept in use",
     "pseudo_label": "cross entropy with the expert's answers",
+    "best": "the closest to the experts",
+    "last": "the last, as in the paper",
     "none": "none: λ times the task vectors",
     "fused": "one matrix, as in open_clip",
     "split": "three matrices, as in Hugging Face's checkpoints",

@@ -2,7 +2,7 @@
 window.mergescopeBench.open = (root, server) => {
   "use strict";
   const ms = window.mergescope, bench = window.mergescopeBench, { charts } = ms;
-  const state = { folders: [], published: [], prompts: [], scan: null, complaints: null, busy: false, chore: null };
+  const state = { folders: [], published: [], prompts: [], scan: null, complaints: null, findings: [], busy: false, chore: null };
   let draft = null, message = null, seen = 0, started = false;
 
   const open = () => ms.tab === "checkpoints" && ms.visible(root);
@@ -37,7 +37,7 @@ window.mergescopeBench.open = (root, server) => {
       ms.toast(`Saved as ${answer.path}.`);
       act.use(answer.suite);
     },
-    use(suite) { ms.wantedSuite = suite; ms.emit("suite"); ms.open("setup"); scrollTo(0, 0); },
+    use(suite) { ms.wanted = { suite }; ms.emit("suite"); ms.open("setup"); scrollTo(0, 0); },
   };
   async function send(file) {
     try {
@@ -72,7 +72,7 @@ window.mergescopeBench.open = (root, server) => {
     if (chore.error) { message = { kind: chore.status === "cancelled" ? "" : "error", text: chore.error }; return; }
     if (chore.kind === "scan") { state.scan = chore.result; state.complaints = null; draft = bench.suggested(state.scan); keep(); }
     if (chore.kind === "unpack") unpacked(chore.result);
-    if (chore.kind === "check") state.complaints = chore.result.complaints;
+    if (chore.kind === "check") Object.assign(state, chore.result);
     if (chore.kind === "fetch") { ms.toast("Fetched."); refresh(); }
   }
   function unpacked({ images, name, count, skipped }) {

@@ -62,7 +62,7 @@
             act.redraw();
           })),
           bench.labelled("Class names and templates", select(choices, task.prompts, (value) => { task.prompts = value; act.redraw(); })),
-          heads.length ? bench.labelled("Head", select([["", "made from the texts"], ...heads], task.head, set(task, "head"))) : null),
+          bench.labelled("Head", select([["", "made from the texts"], ["own", "made from the texts by the expert's own text tower"], ...heads], task.head, set(task, "head")))),
         task.prompts ? null : grid(area("Class names, one a line", task, "classes", order), area("Templates, one a line", task, "templates", "{} stands for the class name")));
     }
     function area(label, task, name, help) {
@@ -78,7 +78,13 @@
       element("h3", { class: "ms-title", text: `Tasks (${draft.tasks.length})` }), element("div", { class: "ms-bench-tasks" }, ...draft.tasks.map(taskCard)),
       button("Add a task", "", () => { draft.tasks.push(bench.task(scan)); act.redraw(); }),
       line(button("Check everything", "", act.check, idle), button("Save and use", "primary", act.save, idle)),
-      ...(state.complaints ? complaints(state.complaints) : []));
+      ...(state.complaints ? [...complaints(state.complaints), ...state.findings.map(finding)] : []));
+    /* A doubt, and a click that changes the task in the draft as its remedy says. */
+    function finding(one) {
+      const task = draft.tasks.find((each) => each.name.trim() === one.action.task);
+      const apply = () => { Object.assign(task, one.action.set); state.findings = state.findings.filter((other) => other !== one); act.redraw(); };
+      return ms.finding(one, task ? button("Do this", "", apply, { title: Object.entries(one.action.set).map((pair) => pair.join(": ")).join(", ") }) : null);
+    }
   };
 
   function complaints(found) {

@@ -45,6 +45,7 @@ window.mergescopeCompare = (root, server) => {
   function hint() { scroll.parentElement?.classList.toggle("an-more", scroll.scrollLeft + scroll.clientWidth < scroll.scrollWidth - 4); }
 
   const COLUMNS = [
+    ["agreement", "Agreement", "share of the watched images on which it names the class that the task's expert names", (row) => row.agreement, (row) => charts.percent(row.agreement)],
     ["normalised", "Normalised", "share of the experts' accuracy, averaged over the tasks", (row) => row.normalised, (row) => charts.percent(row.normalised)],
     ["seconds", "Seconds", "time of the steps, without evaluation", (row) => row.seconds, (row) => seconds(row.seconds)],
     ["memory", "Peak memory", "of the whole process", (row) => row.memory, (row) => (Number.isFinite(row.memory) ? `${count(Math.round(row.memory))} MB` : "–")],
@@ -100,9 +101,21 @@ window.mergescopeCompare = (root, server) => {
     return element("th", { scope: "col", class: end ? null : "an-name", "data-column": column,
       "aria-sort": current ? (state.down ? "descending" : "ascending") : null }, sort);
   }
-  function accuracy(cell) {
-    if (!Number.isFinite(cell.accuracy)) return element("td", { text: "–", class: "an-missing" });
-    const interval = Number.isFinite(cell.low) ? `${(100 * cell.low).toFixed(1)}–${(100 * cell.high).toFixed(1)}` : "";
+  const range = ([low, high]) => `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}`;
+  /* What an accuracy that nobody measured has to be, where it follows from agreement with the expert. */
+  function unknown(between) {
+    if (!between) return element("td", { text: "–", class: "an-missing" });
+    return element("td", { class: "an-missing", title: "not measured: follows from how far it agrees with the expert, and from the expert's accuracy" }, element("b", { text: range(between) }));
+  }
+  /* A number that is worse than another's never stands without this. */
+  function mark(code) {
+    if (!code) return null;
+    const fine = code === "not worse", words = `Verdict: ${code}`;
+    return element("i", { class: fine ? "an-verdict" : "an-verdict an-worse", role: "img", text: fine ? "✓" : "⚠", title: words, "aria-label": words });
+  }
+  function accuracy(cell, between) {
+    if (!Number.isFinite(cell.accuracy)) return unknown(between);
+    const interval = Number.isFinite(cell.low) ? range([cell.low, cell.high]) : "";
     return element("td", { class: cell.best ? "an-best" : null,
       title: [cell.best ? "highest of its kind" : "", interval && `95 % interval ${interval} %`, Number.isFinite(cell.normalised) && `${charts.percent(cell.normalised)} of the expert`].filter(Boolean).join(" · ") || null },
     element("b", { text: (100 * cell.accuracy).toFixed(1) }), interval ? element("small", { text: interval }) : null);
@@ -124,9 +137,9 @@ window.mergescopeCompare = (root, server) => {
     return element("tr", { class: [`an-row-${row.kind}`, row.id === ms.run ? "an-current" : ""].join(" "), "data-row": row.id },
       element("td", { class: "an-tick" }, tick),
       element("th", { scope: "row", class: "an-name" }, name, element("small", { text: about, title: made })),
-      element("td", { class: row.best ? "an-best an-average" : "an-average" }, element("b", { text: Number.isFinite(row.average) ? (100 * row.average).toFixed(1) : "–" }),
-        row.interval ? element("small", { text: row.interval.map((bound) => (100 * bound).toFixed(1)).join("–") }) : null),
-      ...row.cells.map(accuracy), ...COLUMNS.map(([, , , , text]) => element("td", { text: text(row) })));
+      element("td", { class: row.best ? "an-best an-average" : "an-average" }, element("b", {}, mark(row.verdict), Number.isFinite(row.average) ? (100 * row.average).toFixed(1) : "–"),
+        row.interval ? element("small", { text: range(row.interval) }) : null),
+      ...row.cells.map((cell, place) => accuracy(cell, state.answer.between[row.id]?.[place])), ...COLUMNS.map(([, , , , text]) => element("td", { text: text(row) })));
   }
   function fill() {
     if (!state.answer) return;

@@ -1,7 +1,7 @@
 /* Sidebar (list of runs) and header (the current run). One poll feeds both; see dashboard/pages/sidebar.py. */
 window.mergescopeFrame = (() => {
   "use strict";
-  const ms = window.mergescope, { element, button, ask, percent, duration, ACTIVE } = ms.charts;
+  const ms = window.mergescope, { element, button, ask, percent, duration, keyed, ACTIVE } = ms.charts;
   /* What a run does before, between and after its steps: [what, how long]. Between two steps only what takes a while. */
   function doing(run) {
     const now = run?.doing, between = run?.status === "running" && run.steps && run.steps_done < run.steps;
@@ -13,10 +13,12 @@ window.mergescopeFrame = (() => {
   }
   const loading = (run) => run.status === "queued" && run.position === 0;
   const share = (run) => (run.steps ? Math.min(1, run.steps_done / run.steps) : run.doing?.total ? Math.min(1, run.doing.done / run.doing.total) : 0);
+  /* A result that is worse than another is never told without saying so. */
+  const worse = (run) => Boolean(run.verdict) && run.verdict.kind !== "good";
   function progressWords(run) {
     if (loading(run)) return "loading";
     if (run.status === "queued") return run.position ? `waiting, place ${run.position}` : "waiting";
-    if (run.status === "done") return run.average === null ? "done" : `done · ${percent(run.average)}`;
+    if (run.status === "done") return ["done", run.average !== null && percent(run.average), worse(run) && run.verdict.code].filter(Boolean).join(" · ");
     if (run.status === "running" && doing(run)) return "evaluating";
     if (!run.steps) return run.status_words;
     return run.status === "running" ? `step ${run.steps_done}/${run.steps}` : `${run.status_words} · ${run.steps_done}/${run.steps}`;
@@ -94,7 +96,7 @@ window.mergescopeFrame = (() => {
     row.firstChild.title = [run.title, differs, run.created_words].filter(Boolean).join(", ");
     bar.hidden = !(ACTIVE.includes(run.status) && (run.steps || run.doing?.total));
     bar.firstChild.style.width = `${100 * share(run)}%`;
-    row.className = `ms-run-row ${run.status}`;
+    row.className = `ms-run-row ${run.status}${worse(run) ? " worse" : ""}`;
     if (run.id === ms.run) row.firstChild.setAttribute("aria-current", "true");
     else row.firstChild.removeAttribute("aria-current");
     const wanted = actionsOf(run), slot = row.lastChild, key = wanted.map(String).join();
@@ -143,6 +145,13 @@ window.mergescopeFrame = (() => {
     if (matchMedia("(max-width: 767px)").matches) document.querySelector(".sidebar.open .toggle-button")?.click();
   }
 
+  /* Leads to the form with the method that does better, on the same tasks. */
+  const remedy = (verdict) => verdict?.remedy && ms.tabs.includes("setup") && button(`Set up ${verdict.title}`, "", () => {
+    ms.wanted = verdict.remedy;
+    ms.emit("suite");
+    ms.open("setup");
+  });
+
   function header(element) {
     const title = element.querySelector("h1"), pill = element.querySelector(".ms-pill"), words = element.querySelector(".ms-words");
     const bar = element.querySelector(".ms-bar"), buttons = element.querySelector(".ms-actions");
@@ -152,9 +161,10 @@ window.mergescopeFrame = (() => {
       title.textContent = run ? run.title : first || ms.run ? "…" : ms.readonly ? "No run chosen" : "New merge";
       pill.hidden = !run;
       bar.hidden = !(run && (run.steps || run.doing?.total) && run.status !== "done");
-      notice.hidden = !(run && run.notice);
-      notice.textContent = run?.notice || "";
-      notice.className = `ms-notice ms-note ${run?.status === "failed" ? "error" : "warning"}`;
+      const verdict = run?.verdict, told = run?.notice || verdict?.text || "";
+      notice.hidden = !told;
+      notice.className = `ms-notice ms-note ${run?.notice ? (run.status === "failed" ? "error" : "warning") : verdict?.kind}`;
+      keyed(notice, `${run?.id} ${told}`, () => [...ms.coded(told), run && !run.notice && remedy(verdict)]);
       document.title = run && ACTIVE.includes(run.status) && run.steps
         ? `${Math.floor((100 * run.steps_done) / run.steps)} % · ${run.title} · Mergescope` : "Mergescope";
       // The line is there before the first answer, so that nothing below moves.

@@ -25,7 +25,8 @@ window.mergescopeSetup = (root, server) => {
 
   async function open(first) {
     if (first) skeleton();
-    const answer = await ask(server.setup_catalogue, {});
+    const number = ++asked, answer = await ask(server.setup_catalogue, {});
+    if (number !== asked) return;
     if (answer.error) { failed(part("suite"), answer.error, () => open(true)); return; }
     catalogue = answer;
     part("suite").removeAttribute("aria-busy");
@@ -34,10 +35,11 @@ window.mergescopeSetup = (root, server) => {
         "A suite is a YAML file with a base, its experts and their tasks. Put one into the suites folder of your Mergescope folder."));
       return;
     }
-    const has = (name) => catalogue.suites.some((s) => s.name === name), wanted = ms.wantedSuite, saved = kept();
-    ms.wantedSuite = "";
-    const before = !has(wanted) && saved && has(saved.suite) ? saved : null;
-    choice.suite = [wanted, before?.suite, catalogue.suite].find(has) || catalogue.suites[0].name;
+    const has = (name) => catalogue.suites.some((s) => s.name === name), wanted = has(ms.wanted?.suite) ? ms.wanted : null, saved = kept();
+    ms.wanted = null;
+    /* What was asked for from elsewhere, with a method or without one; else what was on this page before. */
+    const before = wanted ? wanted.method && { settings: {}, ...wanted } : saved && has(saved.suite) ? saved : null;
+    choice.suite = [wanted?.suite, before?.suite, catalogue.suite].find(has) || catalogue.suites[0].name;
     await useSuite(before);
   }
 
@@ -163,15 +165,15 @@ window.mergescopeSetup = (root, server) => {
       startable(false);
       return;
     }
-    const f = answer.forecast || {}, c = answer.caution || {};
+    const f = answer.forecast || {}, c = answer.caution || {}, d = answer.doubts || {};
     parts.push(fact("Time", f.text || (f.error ? `not known: ${f.error}` : "measuring …")));
     if (answer.ahead) parts.push(fact("Queue", answer.ahead === 1 ? "One run is ahead of this one." : `${answer.ahead} runs are ahead of this one.`));
-    parts.push(...trust(c));
+    parts.push(...trust(c), ...doubts(d));
     cards.caution(c.tasks);
     if (answer.doing) parts.push(fact("At work on", window.mergescopeFrame.told(answer.doing).filter(Boolean).join(", ")));
     words.replaceChildren(...parts);
     startable(!form.bad());
-    if (f.pending || c.pending || answer.doing) planTimer = setTimeout(plan, 1200);
+    if (f.pending || c.pending || d.pending || answer.doing) planTimer = setTimeout(plan, 1200);
   }
   const fact = (term, text) => element("p", { class: "ms-plan-fact" }, element("strong", { text: term }), element("span", { text }));
   function trust(c) {
@@ -184,6 +186,16 @@ window.mergescopeSetup = (root, server) => {
     const leave = button(bad.length === 1 ? "Leave it out" : "Leave them out", "", () => { bad.forEach((task) => choice.tasks.delete(task.task)); cards.choose(choice.tasks); changed(); });
     return [note("warning", "", element("strong", { text: bad.length === 1 ? "Entropy may mislead on one task" : `Entropy may mislead on ${bad.length} tasks` }),
       ...bad.map((task) => element("p", { text: task.advice })), element("div", { class: "ms-line" }, distil, bad.length < choice.tasks.size ? leave : null))];
+  }
+
+  /* What is doubtful about the inputs; one click leaves out the tasks that it is about. */
+  function doubts(d) {
+    return (d.found || []).map((one) => {
+      const chosen = (one.action.leave_out || []).filter((task) => choice.tasks.has(task));
+      const leave = chosen.length && chosen.length < choice.tasks.size
+        ? button("Leave it out", "", () => { chosen.forEach((task) => choice.tasks.delete(task)); cards.choose(choice.tasks); changed(); }) : null;
+      return ms.finding(one, leave);
+    });
   }
 
   async function begin() {

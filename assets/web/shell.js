@@ -94,6 +94,9 @@
     },
     /* Title and help text above a part of a page. */
     heading: (title, help) => element("div", {}, element("h2", { class: "ms-title", text: title }), element("p", { class: "ms-help", text: help })),
+    /* What is doubtful about the inputs, as core.problem.findings has it, perhaps with a button. */
+    finding: ({ severity, text, remedy }, ...more) => ms.note({ severe: "error", warning: "warning" }[severity] || "", "",
+      element("p", {}, ...ms.coded(`${text} ${remedy}`)), ...more),
     /* A remark in a coloured frame. */
     note: (kind, text, ...more) => element("div", { class: `ms-note ${kind}`, role: kind === "error" ? "alert" : null }, text, ...more),
     /* What stands where nothing is to be seen yet: what is missing, and how to get it. */

@@ -23,6 +23,8 @@ class Checkpoint:
     path: Path
     tensors: dict[str, Tensor]
     sha256: str
+    opened: Opened
+    """What else it holds; its numbers are read on demand."""
     quick_gelu: bool | None = None
     """Whether it was trained with QuickGELU; None where it does not say."""
     adapter: bool = False
@@ -101,4 +103,4 @@ def load_head(path: Path) -> Tensor:
 
 def _checkpoint(opened: Opened, tensors: dict[str, Tensor]) -> Checkpoint:
     adapter = opened.layout.kind == Kind.ADAPTER
-    return Checkpoint(opened.path, tensors, opened.sha256(), opened.quick_gelu, adapter)
+    return Checkpoint(opened.path, tensors, opened.sha256(), opened, opened.quick_gelu, adapter)

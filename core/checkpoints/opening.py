@@ -61,9 +61,14 @@ class Opened:
 
     def read(self, prefix: str = "", skip: str | None = None) -> Iterator[tuple[str, Tensor]]:
         """The tensors whose open_clip names begin with `prefix` (which is removed), but not with `skip`."""
-        for name, recipe in self.layout.recipes.items():
+        for name in self.layout.recipes:
             if name.startswith(prefix) and not (skip and name.startswith(skip)):
-                yield name.removeprefix(prefix), recipe.make([tensor for _, tensor in self.source.read(recipe.parts)])
+                yield name.removeprefix(prefix), self.tensor(name)
+
+    def tensor(self, name: str) -> Tensor:
+        """One tensor by its open_clip name."""
+        recipe = self.layout.recipes[name]
+        return recipe.make([tensor for _, tensor in self.source.read(recipe.parts)])
 
 
 def open_checkpoint(path: Path) -> Opened:

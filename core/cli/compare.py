@@ -154,7 +154,16 @@ def _print_rows(suite: str, tasks: Sequence[str], rows: Sequence[ResultRow], mis
     """One table, a block for each kind of results that compete. Best first; reasons at the end."""
     from core.export.results import CONTESTS
 
-    columns = ["method", *(f">{task}" for task in tasks), ">average", ">95 %", ">normalised", ">seconds", ">peak MB"]
+    columns = [
+        "method",
+        *(f">{task}" for task in tasks),
+        ">average",
+        ">95 %",
+        ">normalised",
+        ">agreement",
+        ">seconds",
+        ">peak MB",
+    ]
     columns += ["adapted on", ">images", "needs", "result"]
     ordered = sorted(rows, key=lambda row: (CONTESTS.index(row.contest), -(row.average or 0)))
     blocks = [[_cells(row) for row in block] for _, block in groupby(ordered, lambda row: row.contest)]
@@ -169,6 +178,8 @@ def _cells(row: ResultRow) -> list[str]:
         hundredths(row.average),
         interval(row.interval),
         hundredths(row.normalised),
+        hundredths(row.agreement),
+        row.verdict,
         number(row.seconds, 1),
         number(row.memory, 0),
         row.adapted_on,

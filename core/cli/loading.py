@@ -45,6 +45,6 @@ def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str, 
         problem = loading.load(
             file, tasks, device=device, precision=precision, deltas=deltas, memory=place, progress=progress
         )
-    for note in problem.notes:
-        say(f"Note: {note}")
+    for finding in problem.findings:
+        say(str(finding))
     return problem

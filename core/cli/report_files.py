@@ -51,13 +51,17 @@ def copy_model(source: Path, path: Path) -> None:
 
 def print_report(report: dict[str, Any]) -> None:
     """The report of one run as a table with one row per task, and a line of averages, time and memory."""
-    from core.export.tables import results
+    from core.export.tables import doubts, results
 
     grid = results(report, report["coefficients"]["tasks"])
-    heads = ["task", "accuracy", "95 % interval", "base", "expert", "normalised"]
+    heads = ["task", "accuracy", "95 % interval", "base", "expert", "normalised", "agreement"]
     edited = ", λ changed by hand" if report.get("what_if") else ""
     print_grid(f"{report['method']}{edited} on {report['suite']}", replace(grid, heads=heads))
+    for told in doubts(report):
+        print(told)
     print("  ".join(summary(report)))
+    if verdict := report.get("verdict"):
+        print(verdict["sentence"])
 
 
 def summary(report: dict[str, Any]) -> list[str]:

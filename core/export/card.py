@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import yaml
 
 from core import methods
 from core.export.escaping import for_markdown
 from core.export.render import Grid, markdown
-from core.export.tables import results, settings
+from core.export.tables import doubts, results, settings
 from core.export.titles import method_title
 from core.store import RunRecord
 
@@ -66,6 +67,7 @@ def model_card(
         f"{for_markdown(method_title(record))}." + (f" {for_markdown(method.summary)}" if method else ""),
         "## Results",
         _told(record, grid),
+        *_doubts(record.report),
         *(["## Coefficients", f"![λ of every group and task]({picture})"] if picture else []),
         "## Settings",
         markdown(settings(record)),
@@ -89,7 +91,15 @@ def _told(record: RunRecord, grid: Grid) -> str:
             f" Then a person changed it: this is run {record.what_if.of} at step {record.what_if.step} with "
             f"{record.what_if.words}."
         )
-    return f"Top-1 accuracy on all test images. {for_markdown(split)}\n\n{markdown(grid)}"
+    verdict = (record.report or {}).get("verdict")
+    told = f"\n\n{for_markdown(verdict['sentence'])}" if verdict else ""
+    return f"Top-1 accuracy on all test images. {for_markdown(split)}\n\n{markdown(grid)}{told}"
+
+
+def _doubts(report: Mapping[str, Any] | None) -> list[str]:
+    """What makes the results doubtful, as a section."""
+    found = [f"- {for_markdown(told)}" for told in doubts(report or {})]
+    return ["## Findings", "\n".join(found)] if found else []
 
 
 def _loading(arch: str) -> str:

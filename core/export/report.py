@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING, Any
 
-from core.statistics import interval_of_mean, mean
-from core.store.records import RunRecord, StepRecord
+from core.statistics import Half, accuracy_interval, interval_of_mean, mean
+from core.store.records import EvaluationRecord, RunRecord, StepRecord
 
 if TYPE_CHECKING:
     from core.problem.evaluate import Evaluation, Reference
@@ -29,6 +29,7 @@ def build(
     references: Mapping[str, Reference],
     peak_memory_mb: float,
     form: str = "one model",
+    watched: Sequence[EvaluationRecord] = (),
 ) -> dict[str, Any]:
     """The report, ready for JSON. Accuracies are fractions; seconds are those of the steps alone.
 
@@ -37,8 +38,12 @@ def build(
     averages. A method that makes no updates counts as one step in `seconds_per_step`. `form` says what the result
     consists of (`core.problem.method.Form`): only results of the same form compare. `what_if` stands in the report of a
     λ that a person changed: the run it came from, the changes, and what that run's steps had cost.
+
+    `agreement` and `kl` (nats) hold the model against each task's expert on the reporting half of the `watched` images;
+    `kept_step` is the step whose model this is, where one was chosen.
     """
-    tasks = [_task(evaluation, references.get(evaluation.task)) for evaluation in evaluations]
+    own = {one.task: one for one in watched if one.half is Half.REPORTING and one.step == record.model_step}
+    tasks = [_task(one, references.get(one.task), own.get(one.task)) for one in evaluations]
     counted = averaged(tasks, record.tasks)
     return {
         "mergescope": version(),
@@ -60,6 +65,9 @@ def build(
         "adapted_on": record.adapted_on,
         "samples_seen": record.samples_seen,
         "form": form,
+        "average_agreement": mean([one.agreement for one in own.values() if one.agreement is not None]),
+        "average_kl": mean([one.kl for one in own.values() if one.kl is not None]),
+        "kept_step": record.kept,
     } | ({} if record.what_if is None else {"what_if": record.what_if.plain()})
 
 
@@ -74,7 +82,7 @@ def average_ci95(tasks: Sequence[Mapping[str, Any]], merged: Sequence[str]) -> t
     return interval_of_mean([task["accuracy"] for task in counted], [task["ci95"] for task in counted])
 
 
-def _task(evaluation: Evaluation, reference: Reference | None) -> dict[str, Any]:
+def _task(evaluation: Evaluation, reference: Reference | None, watched: Evaluation | None) -> dict[str, Any]:
     base = reference.base.accuracy if reference else None
     expert = reference.expert.accuracy if reference and reference.expert else None
     accuracy, interval = evaluation.accuracy, evaluation.ci95
@@ -85,10 +93,23 @@ def _task(evaluation: Evaluation, reference: Reference | None) -> dict[str, Any]
         "expert_accuracy": expert,
         "base_accuracy": base,
         "normalised": accuracy / expert if accuracy is not None and expert else None,
+        "agreement": None if watched is None else watched.agreement,
+        "kl": None if watched is None else watched.kl,
+        "watched_images": 0 if watched is None else watched.total,
+        "accuracy_between": _between(watched, reference),
     }
 
 
+def _between(watched: Evaluation | None, reference: Reference | None) -> list[float] | None:
+    """What accuracy can be, given agreement and the expert's accuracy, wider by the sampling error of both."""
+    expert = reference.expert if reference else None
+    if watched is None or watched.agreement is None or expert is None or expert.accuracy is None:
+        return None
+    return list(accuracy_interval(watched.agreement, watched.total, expert.accuracy, expert.total))
+
+
 def _coefficients(record: RunRecord, steps: Sequence[StepRecord]) -> dict[str, Any]:
-    last = next((step.coefficients for step in reversed(steps) if step.coefficients is not None), None)
+    kept = [step for step in steps if record.kept is None or step.number <= record.kept]
+    last = next((step.coefficients for step in reversed(kept) if step.coefficients is not None), None)
     values = [] if last is None else [[float(value) for value in row] for row in last]
     return {"groups": list(record.groups), "tasks": list(record.tasks), "values": values}

@@ -37,11 +37,12 @@ def frame(table: Results, rows: Sequence[ResultRow]) -> DataFrame:
 
     tasks = [part for task in table.tasks for part in (task, f"{task} low", f"{task} high")]
     facts = ["average", "normalised", "adapted on", "samples", "steps", "seconds", "peak MB", "needs", "result"]
-    facts += ["differs", "run", "kind", "parent", "changes"]
+    facts += ["differs", "run", "kind", "parent", "changes", "agreement", "kl", "kept step", "verdict"]
     lines = [
         [row.name, row.method, *(value for cell in row.cells for value in (cell.accuracy, cell.low, cell.high)),
          row.average, row.normalised, row.adapted_on, row.samples, row.steps, row.seconds, row.memory, row.needs,
-         row.result, row.differs, row.id, row.kind, row.parent, row.changes]
+         row.result, row.differs, row.id, row.kind, row.parent, row.changes, row.agreement, row.kl, row.kept_step,
+         row.verdict]
         for row in rows
     ]  # fmt: skip
     return DataFrame(lines, columns=["name", "method", *tasks, *facts], dtype=object)

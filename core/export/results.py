@@ -88,6 +88,14 @@ class ResultRow:
     """95 % interval of the average."""
     best: bool = False
     normalised: float | None = None
+    agreement: float | None = None
+    """Share of watched images on which it names the class that the task's expert names, mean over tasks."""
+    kl: float | None = None
+    """Mean KL(expert ‖ model) on them, in nats."""
+    kept_step: int | None = None
+    """The step whose model it is, where one was chosen."""
+    verdict: str = ""
+    """What it comes to (`core.runs.verdict.Code`)."""
     complete: bool = True
     """Whether every task of the table took part; averages over fewer tasks are shown but never marked as best."""
     merged: int = 0
@@ -189,6 +197,10 @@ def row_of(record: RunRecord, columns: Sequence[str]) -> ResultRow:
         average=report.get("average_accuracy"),
         interval=average_ci95(report.get("tasks", []), record.tasks),
         normalised=report.get("average_normalised"),
+        agreement=report.get("average_agreement"),
+        kl=report.get("average_kl"),
+        kept_step=record.kept,
+        verdict=(report.get("verdict") or {}).get("code", ""),
         complete=all(task in tasks for task in columns),
         merged=len(record.tasks),
         adapted_on=record.adapted_on,

@@ -9,10 +9,11 @@ from core.export.numbers import interval, percent
 from core.export.render import Grid, Line
 from core.export.report import averaged, version
 from core.export.titles import method_title
+from core.problem.findings import Severity, sentence
 from core.statistics import mean
 from core.store import RunRecord
 
-HEADS = ("Task", "Accuracy", "95 % interval", "Base", "Expert", "Share of the expert")
+HEADS = ("Task", "Accuracy", "95 % interval", "Base", "Expert", "Share of the expert", "Agrees with the expert")
 
 
 def results(report: Mapping[str, Any] | None, merged: Sequence[str], titles: Mapping[str, str] | None = None) -> Grid:
@@ -25,16 +26,22 @@ def results(report: Mapping[str, Any] | None, merged: Sequence[str], titles: Map
             task["name"] if titles is None else titles.get(task["name"]) or task["name"].replace("_", " "),
             percent(task.get("accuracy")),
             interval(task.get("ci95")),
-            *(percent(task.get(key)) for key in (*keys, "normalised")),
+            *(percent(task.get(key)) for key in (*keys, "normalised", "agreement")),
         ]
         for task in told
     ]
     if lines:
         counted = averaged(told, merged)
         means = [percent(mean([task.get(key) for task in counted])) for key in keys]
-        average = [percent(report.get("average_accuracy")), "", *means, percent(report.get("average_normalised"))]
+        shares = [percent(report.get(key)) for key in ("average_normalised", "average_agreement")]
+        average = [percent(report.get("average_accuracy")), "", *means, *shares]
         lines.append(["average" if titles is None else "Average", *average])
     return Grid(HEADS, [lines])
+
+
+def doubts(report: Mapping[str, Any]) -> list[str]:
+    """What makes a report's numbers doubtful, a line each: its findings without mere notes."""
+    return [sentence(one) for one in report.get("findings", []) if one["severity"] != Severity.NOTE]
 
 
 def settings(record: RunRecord) -> Grid:

@@ -36,6 +36,7 @@ def metadata(record: RunRecord) -> dict[str, str]:
         "tasks": json.dumps(list(record.tasks)),
         "settings": json.dumps(record.settings, sort_keys=True),
         "hashes": json.dumps(record.hashes, sort_keys=True),
+        **({} if record.kept is None else {"kept_step": str(record.kept)}),
     }
 
 

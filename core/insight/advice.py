@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from core.insight.similarity import ALL, Relation, Similarity
+from core.problem.findings import Code, Finding
 from core.problem.grouping import by_depth
 
-Kind = Literal["conflict", "group", "branch", "length", "calm"]
+Kind = Literal["doubt", "conflict", "group", "branch", "length", "calm"]
 Floats = npt.NDArray[np.float64]
 
 PULLING = -0.02
@@ -33,6 +34,8 @@ STEP = 0.05
 """Change of the mean cosine from the early to the late blocks that is worth branching for."""
 LONG = 1.6
 """A task vector this many times longer than the median dominates an equal merge."""
+DOUBTS = {Code.OTHER_BASE: "Made from another base", Code.EQUAL_EXPERTS: "One expert twice"}
+"""Findings that make everything else about these task vectors beside the point."""
 TOLD = 3
 """Pairs that are named at most."""
 
@@ -123,14 +126,26 @@ def depth_profile(similarity: Similarity) -> tuple[list[str], list[float]]:
     return names, means
 
 
-def advise(similarity: Similarity, titles: Mapping[str, str] | None = None) -> list[Advice]:
-    """Everything worth saying about these task vectors, most urgent first; `titles` are names for people."""
+def advise(
+    similarity: Similarity, titles: Mapping[str, str] | None = None, findings: Sequence[Finding] = ()
+) -> list[Advice]:
+    """Everything worth saying about these task vectors, most urgent first; `titles` are names for people.
+
+    What is doubtful by `findings` comes first, and nothing is then called calm.
+    """
     names = [(titles or {}).get(task) or task for task in similarity.tasks]
     if len(names) < 2:
         text = "There is one expert; similarity needs at least two."
         return [Advice("calm", "Nothing to compare", text, similarity.tasks)]
-    found = [*_conflicts(similarity, names), *_groups(similarity, names), *_branches(similarity)]
+    doubts = [
+        Advice("doubt", DOUBTS[one.code], f"{one.text} {one.remedy}", (one.subject,))
+        for one in findings
+        if one.code in DOUBTS
+    ]
+    found = [*doubts, *_conflicts(similarity, names), *_groups(similarity, names), *_branches(similarity)]
     found += _lengths(similarity, names)
+    if doubts:
+        return found
     kinds = {advice.kind for advice in found}
     if "conflict" not in kinds and int((similarity.overall.norms > 0).sum()) > 1:
         found.append(_calm(similarity))

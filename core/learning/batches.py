@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -19,7 +21,8 @@ MOMENTUM = 0.1
 class Batches:
     """Endless batches of the tasks' images in an order that seed and position alone decide.
 
-    Raises `BadInput` where the objective needs labels that are not known.
+    Of a task the images `without` are never drawn. Raises `BadInput` where the objective needs labels that are not
+    known.
     """
 
     def __init__(
@@ -32,9 +35,14 @@ class Batches:
         seed: int,
         steps: int,
         fraction: float = 1.0,
+        without: Mapping[str, Tensor] | None = None,
     ) -> None:
         self._problem, self._objective, self._split = problem, objective, split
-        self._streams = {task: Stream(task, self._count(task), batch, seed, fraction) for task in problem.learned_from}
+        without = without or {}
+        self._streams = {
+            task: Stream(task, self._count(task), batch, seed, fraction, without.get(task))
+            for task in problem.learned_from
+        }
         self._batch = batch
         self._answers = {t: self._expert_logits(t, s) for t, s in self._streams.items() if s.repeats(steps)}
         # Uniform at first: the objective is then the entropy less a constant.

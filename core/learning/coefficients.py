@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from pydantic import field_validator
@@ -14,19 +14,20 @@ from core import objectives
 from core.learning import starts
 from core.learning.batches import Batches
 from core.learning.optimiser import Adam, Trainer, require_finite
+from core.learning.watch import Watch, WatchedSettings
 from core.problem.grouping import GroupKind
 from core.problem.merged import Batch, Measured, MergedModel
 from core.problem.mixture import Mixture
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
-from core.settings import MethodSettings, setting
-from core.step import Coefficients, Outcome, State, Weights
+from core.settings import setting
+from core.step import Coefficients, State, Weights
 
 PAPER = "AdaMerging (ICLR 2024)"
 
 
 @objectives.tunable
-class LearningSettings(MethodSettings):
+class LearningSettings(WatchedSettings):
     """Settings of every method that learns λ."""
 
     group: GroupKind = setting(
@@ -43,16 +44,7 @@ class LearningSettings(MethodSettings):
     lr: float = setting(1e-3, "Adam's learning rate.", source=f"{PAPER}, section 4.1", gt=0, le=10)
     steps: int = setting(500, "Optimiser steps.", source=f"{PAPER}; FusionBench: 1,000", ge=1, le=1_000_000)
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}; its code takes 2 × 16", ge=1, le=4096)
-    adapt_on: Literal["test", "held-out", "train"] = setting(
-        "test",
-        "The split whose images λ is learned on; accuracy is always reported on test.",
-        source=f"{PAPER}, section 4.1",
-    )
     fraction: float = setting(1.0, "Share of that split's images that is used.", source=f"{PAPER}, table 5", gt=0, le=1)
-    patience: int = setting(
-        0, "Stop when the mean loss of this many steps is not 0.1 % below that of as many steps before; 0: never.",
-        source="Mergescope; off in the paper", ge=0, le=1_000_000,
-    )  # fmt: skip
     start: str = setting(
         starts.NONE,
         "A data-free method whose model λ begins at, with that method's defaults; `none`: θ₀ + init · Σ τ.",
@@ -86,7 +78,8 @@ class Learner(Trainer, Generic[L]):
     """
 
     def __init__(self, problem: Problem, mixture: Mixture, settings: L) -> None:
-        super().__init__(settings.steps)
+        watch = Watch(problem, settings, settings.steps)
+        super().__init__(settings.steps, watch)
         # Its task vectors may be prepared ones (AdaMerging++); the problem's own are the experts.
         self._problem, self._mixture, self._settings = problem, mixture, settings
         self._vectors, self._grouping = mixture.vectors, mixture.grouping
@@ -94,12 +87,11 @@ class Learner(Trainer, Generic[L]):
         self._batches = Batches(
             problem, self._objective,
             split=settings.adapt_on, batch=settings.batch, seed=settings.seed,
-            steps=settings.steps, fraction=settings.fraction,
+            steps=settings.steps, fraction=settings.fraction, without=watch.apart,
         )  # fmt: skip
         shape = (len(self._grouping.groups), len(self._vectors.tasks))
         self._raw = torch.full(shape, settings.init, dtype=self._vectors.origin.dtype)
         self._adam = Adam({"raw": self._raw, **self._more_parameters()}, settings.lr)
-        self._recent: list[float] = []
         self.images = self._batches.images_per_step
 
     def _more_parameters(self) -> Mapping[str, Tensor]:
@@ -125,8 +117,6 @@ class Learner(Trainer, Generic[L]):
         )  # fmt: skip
         self._adam.step(gradients)
         self._batches.note(measured)
-        if window := 2 * self._settings.patience:
-            self._recent = [*self._recent, sum(measured.losses.values())][-window:]
         return measured
 
     def _measure(self, batches: list[Batch]) -> tuple[Measured, dict[str, Tensor]]:
@@ -143,16 +133,6 @@ class Learner(Trainer, Generic[L]):
         gradient = gradient.to(raw)
         return torch.where(used == raw, gradient, torch.zeros_like(gradient)) if self._settings.clamp else gradient
 
-    def finished(self) -> bool:
-        """Whether all steps are done, or the last `patience` steps were no better than those before."""
-        patience = self._settings.patience
-        if super().finished():
-            return True
-        if not patience or len(self._recent) < 2 * patience:
-            return False
-        before, after = sum(self._recent[:patience]), sum(self._recent[patience:])
-        return after > before - 1e-3 * abs(before)
-
     def weights(self) -> Callable[[], Weights]:
         used = self.coefficients().to(self._vectors.origin)
         return lambda: self._mixture.weights(used)
@@ -160,15 +140,12 @@ class Learner(Trainer, Generic[L]):
     def mixed(self) -> Coefficients:
         return Coefficients(self._grouping.groups, self._vectors.tasks, self.coefficients().float())
 
-    def outcome(self) -> Outcome:
+    def release(self) -> None:
         self.__dict__.pop("_merged", None)  # Its buffers would stand beside the merged model's weights.
-        return super().outcome()
 
     def state(self) -> State:
-        recent = torch.tensor(self._recent, dtype=torch.float64)
-        return {"recent": recent, **self._adam.state(), **self._batches.state()}
+        return {**self._adam.state(), **self._batches.state()}
 
     def restore(self, state: State) -> None:
-        self._recent = state["recent"].tolist()
         self._adam.restore(state, self.number)
         self._batches.restore(state)

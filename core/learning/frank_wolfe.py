@@ -6,6 +6,7 @@ to keep, and the experts are read one after the other: memory does not grow with
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -14,10 +15,11 @@ from torch import Tensor
 from core import objectives
 from core.errors import BadInput
 from core.learning.batches import Batches
+from core.learning.watch import WatchedSettings
 from core.problem.merged import EncoderGradient, Sums
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
-from core.settings import MethodSettings, setting
+from core.settings import setting
 from core.step import Need, State
 
 Per = Literal["model", "layer"]
@@ -25,7 +27,7 @@ Score = Literal["inner_product", "cosine"]
 PAPER = "FW-Merging"
 
 
-class FrankWolfeSettings(MethodSettings):
+class FrankWolfeSettings(WatchedSettings):
     """What both variants have in common."""
 
     per: Per = setting(
@@ -46,11 +48,6 @@ class FrankWolfeSettings(MethodSettings):
         "entropy", "The loss whose slope decides; `cross_entropy` needs labels.",
         source="Mergescope; FW-Merging: cross_entropy on training images",
     )  # fmt: skip
-    adapt_on: Literal["test", "held-out", "train"] = setting(
-        "test",
-        "The split whose images are used; accuracy is always reported on test.",
-        source="as AdaMerging",
-    )
 
     def needed(self) -> Need:
         """What the loss that decides has to be given."""
@@ -60,7 +57,9 @@ class FrankWolfeSettings(MethodSettings):
 class Selection:
     """Slopes of the tasks' losses and how the experts lie along them."""
 
-    def __init__(self, problem: Problem, settings: FrankWolfeSettings, rounds: int) -> None:
+    def __init__(
+        self, problem: Problem, settings: FrankWolfeSettings, rounds: int, without: Mapping[str, Tensor] | None = None
+    ) -> None:
         if settings.adapt_on == "test" and settings.needed() is Need.LABELLED:
             raise BadInput(
                 "`select_by=cross_entropy` should not read the labels that accuracy is measured on. Found "
@@ -75,6 +74,7 @@ class Selection:
             batch=settings.samples,
             seed=settings.seed,
             steps=rounds,
+            without=without,
         )
         self._pass = EncoderGradient(problem, self._vectors)
         self._norms = expert_norms(self._vectors) if settings.score == "cosine" else None

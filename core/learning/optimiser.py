@@ -6,11 +6,13 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from core.errors import NonFinite
+from core.learning.watch import Watch
 from core.problem.merged import Measured
 from core.step import Coefficients, Outcome, State, Step, Weights
 
@@ -23,8 +25,8 @@ class Trainer(ABC):
     images: int
     """Images of the step just made, over all tasks."""
 
-    def __init__(self, steps: int) -> None:
-        self._last = steps
+    def __init__(self, steps: int, watch: Watch | None = None) -> None:
+        self._last, self.watch = steps, watch
         self.number = 0
         """That of the step just made; `carry_out` counts."""
 
@@ -49,46 +51,73 @@ class Trainer(ABC):
         return None
 
     def outcome(self) -> Outcome:
-        """What the last step has made: the merged weights."""
+        """What the step just made has made: the merged weights."""
         weights = self.weights()
         assert weights is not None
         return Outcome.of(weights())
 
-    def finished(self) -> bool:
-        """Whether all steps are made."""
-        return self.number == self._last
+    def release(self) -> None:  # noqa: B027  # Most have nothing to give back.
+        """Give back the memory that only further steps would need."""
 
-    def record(self, measured: Measured | None, seconds: float) -> Step:
-        """The step just made, as the runner stores it."""
-        kept = self.finished() or self.number % self.keep_every == 0
-        state = {"number": torch.tensor(self.number), **self.state()} if kept else None
-        return Step(
+    def finished(self) -> bool:
+        """Whether all steps are made, or the watch's patience has run out."""
+        return self.number == self._last or (self.watch is not None and self.watch.over)
+
+    def record(self, measured: Measured | None, begin: float) -> Step:
+        """The step just made, as the runner stores it; it began at `begin` of `time.perf_counter`."""
+        watch, watched = self.watch, {}
+        if watch is not None:
+            if measured is not None:
+                watch.note(measured.losses)
+            if self.finished() or watch.looks(self.number):
+                watched = watch.look(self.number, self.outcome, self.state)
+        stored = self.finished() or self.number % self.keep_every == 0
+        state = {"number": torch.tensor(self.number), **self.state()} if stored else None
+        if state is not None and watch is not None:
+            state |= watch.state()
+        step = Step(
             number=self.number,
             losses=measured.losses if measured else {},
             entropies=measured.entropies if measured else {},
-            seconds=seconds,
             samples=self.images if measured else 0,
             coefficients=self.mixed(),
             state=(lambda: state) if state is not None else None,
             weights=self.weights(),
-            outcome=self.outcome() if self.finished() else None,
+            watched=watched,
         )
+        if self.finished():
+            step = self._concluded(step)
+        return replace(step, seconds=time.perf_counter() - begin)
+
+    def _concluded(self, step: Step) -> Step:
+        """The last step with the model that is kept."""
+        self.release()
+        if self.watch is None:
+            return replace(step, outcome=self.outcome())
+        kept = step.number if self.watch.kept is None else self.watch.kept
+        if kept != step.number:
+            self.number = kept
+            self.restore(self.watch.best)
+        outcome = self.outcome()
+        self.number = step.number
+        return replace(step, outcome=outcome, kept=kept, watched={**step.watched, **self.watch.report(outcome)})
 
 
 def carry_out(trainer: Trainer, resume: State | None) -> Iterator[Step]:
     """Yield the steps of a trainer from its beginning, or after the step that `resume` was taken at."""
-    if resume is None:
-        yield trainer.record(None, 0.0)
-    else:
+    begin = time.perf_counter()
+    if resume is not None:
         trainer.number = int(resume["number"])
         trainer.restore(resume)
-        if trainer.finished():
-            yield trainer.record(None, 0.0)  # Stopped after the last step: only its outcome is missing.
+        if trainer.watch is not None:
+            trainer.watch.restore(resume)
+    if resume is None or trainer.finished():  # Stopped after the last step: only its outcome is missing.
+        yield trainer.record(None, begin)
     while not trainer.finished():
         begin = time.perf_counter()
         measured = trainer.step()
         trainer.number += 1
-        yield trainer.record(measured, time.perf_counter() - begin)
+        yield trainer.record(measured, begin)
 
 
 def require_finite(

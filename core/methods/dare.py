@@ -14,7 +14,7 @@ from core.problem.problem import Problem
 from core.problem.task_vectors import CHUNK
 from core.seeds import generator
 from core.settings import setting
-from core.techniques.depth import DepthSettings, add_scaled
+from core.techniques.depth import DepthSettings, scaled
 from core.techniques.trimming import Election
 
 
@@ -75,7 +75,7 @@ class Dare(Formula[DareSettings]):
             for row, task in enumerate(vectors.tasks):
                 for part, kept in _thinned(problem, settings, row, task):
                     merged[part] += kept
-        return Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines))
+        return scaled(problem, merged, settings)
 
 
 def _thinned(problem: Problem, settings: DareSettings, row: int, task: str) -> Iterator[tuple[slice, Tensor]]:

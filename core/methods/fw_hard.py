@@ -12,6 +12,7 @@ from core import methods
 from core.learning import starts
 from core.learning.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 from core.learning.optimiser import Trainer, carry_out, require_finite
+from core.learning.watch import Watch
 from core.problem.merged import Measured
 from core.problem.method import Coefficients, Method, Need, State, Step, Weights
 from core.problem.problem import Problem
@@ -62,9 +63,10 @@ class _Walk(Trainer):
     """θ = θ₀ + rest_t·(θ_begin − θ₀) + Σ_k λ[t, k] τ_k with Σ_k λ + rest = 1 from the first step on."""
 
     def __init__(self, problem: Problem, settings: FwHardSettings) -> None:
-        super().__init__(settings.steps)
+        watch = Watch(problem, settings, settings.steps)
+        super().__init__(settings.steps, watch)
         self._vectors, self._settings = problem.task_vectors, settings
-        self._selection = Selection(problem, settings, settings.steps)
+        self._selection = Selection(problem, settings, settings.steps, watch.apart)
         self._begin = starts.update(problem, settings.begin_with)
         count = len(self._vectors.names)
         self._rows = torch.zeros(count, len(self._vectors.tasks), dtype=self._vectors.origin.dtype)

@@ -11,6 +11,7 @@ from core import objectives
 from core.learning.batches import Batches
 from core.learning.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
 from core.learning.optimiser import Adam, Trainer, carry_out, require_finite
+from core.learning.watch import Watch
 from core.problem.merged import Measured, MergedModel
 from core.problem.method import Coefficients, Method, Need, State, Step, Weights
 from core.problem.mixture import Mixture
@@ -75,7 +76,8 @@ class _Rounds(Trainer):
     """λ[t, k] at the round's start, the choice sel[t, j] and the coefficients μ[t, j] being learned."""
 
     def __init__(self, problem: Problem, settings: FwSoftSettings) -> None:
-        super().__init__(settings.steps)
+        watch = Watch(problem, settings, settings.steps)
+        super().__init__(settings.steps, watch)
         self._mixture, self._settings = _mixture(problem), settings
         self._vectors = self._mixture.vectors
         self._objective = objectives.get(settings.objective)
@@ -86,8 +88,9 @@ class _Rounds(Trainer):
             batch=settings.batch,
             seed=settings.seed,
             steps=settings.steps,
+            without=watch.apart,
         )
-        self._selection = Selection(problem, settings, settings.rounds)
+        self._selection = Selection(problem, settings, settings.rounds, watch.apart)
         self._model = MergedModel(problem, self._mixture)
         count = len(self._vectors.names)
         self._rows = torch.zeros(count, len(self._vectors.tasks), dtype=self._vectors.origin.dtype)

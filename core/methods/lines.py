@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.problem.method import Formula, Outcome
 from core.problem.problem import Problem
 from core.settings import setting
-from core.techniques.depth import DepthSettings, add_scaled
+from core.techniques.depth import DepthSettings, scaled
 
 
 class LinesSettings(DepthSettings):
@@ -39,4 +39,4 @@ class Lines(Formula[LinesSettings]):
         vectors = problem.task_vectors
         scale = settings.scale or 1 / len(vectors.tasks)
         total = vectors.total()
-        return Outcome.of(add_scaled(vectors, total, scale, settings.lines))
+        return scaled(problem, total, settings, scale)

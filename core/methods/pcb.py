@@ -8,7 +8,7 @@ from torch import Tensor
 from core.problem.method import Formula, Outcome
 from core.problem.problem import Problem
 from core.settings import setting
-from core.techniques.depth import DepthSettings, add_scaled
+from core.techniques.depth import DepthSettings, scaled
 
 OUTLIERS = 1e-4
 """Share of the smallest and of the largest magnitudes that is clamped, as in the authors' code."""
@@ -55,7 +55,7 @@ class Pcb(Formula[PcbSettings]):
             weighted += strength * size * tau.sign()
             vectors.passed(row)
         merged = weighted / weights.clamp(min=1e-12)
-        return Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines))
+        return scaled(problem, merged, settings)
 
 
 def _clamped(row: Tensor, low: float, high: float) -> Tensor:

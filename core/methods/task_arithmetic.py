@@ -6,7 +6,7 @@ from core.problem.method import Formula, Outcome
 from core.problem.mixture import Mixture
 from core.problem.problem import Problem
 from core.settings import setting
-from core.techniques.depth import DepthSettings, factors
+from core.techniques.depth import DepthSettings, factors, fitted
 
 
 class TaskArithmeticSettings(DepthSettings):
@@ -36,4 +36,4 @@ class TaskArithmetic(Formula[TaskArithmeticSettings]):
         vectors = problem.task_vectors
         per_tensor = vectors.origin.new_tensor(factors(vectors.names, settings.scale, settings.lines))
         rows = per_tensor[:, None].expand(-1, len(vectors.tasks))
-        return Outcome.of(Mixture.of(vectors, "tensor").weights(rows))
+        return fitted(problem, Outcome.of(Mixture.of(vectors, "tensor").weights(rows)), settings)

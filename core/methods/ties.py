@@ -10,7 +10,7 @@ from torch import Tensor
 from core.problem.method import Formula, Outcome
 from core.problem.problem import Problem
 from core.settings import setting
-from core.techniques.depth import DepthSettings, add_scaled
+from core.techniques.depth import DepthSettings, scaled
 from core.techniques.trimming import Election, share
 
 
@@ -45,7 +45,7 @@ class Ties(Formula[TiesSettings]):
         merged = torch.empty_like(vectors.origin)
         for part in vectors.columns():
             merged[part] = _aggregate(election.kept(part).to(merged), settings.aggregate)
-        return Outcome.of(add_scaled(vectors, merged, settings.scale, settings.lines))
+        return scaled(problem, merged, settings)
 
 
 def _aggregate(kept: Tensor, how: str) -> Tensor:

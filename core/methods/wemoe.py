@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,16 +11,17 @@ from core import objectives
 from core.learning.batches import Batches
 from core.learning.optimiser import Adam, Trainer, carry_out, require_finite
 from core.learning.routing import RoutedEncoder
+from core.learning.watch import Watch, WatchedSettings
 from core.problem.merged import Measured, accumulate, merge
 from core.problem.method import Method, Need, Outcome, State, Step, Weights
 from core.problem.problem import Problem
-from core.settings import MethodSettings, setting
+from core.settings import setting
 
 PAPER = "WEMoE (ICML 2024)"
 
 
 @objectives.tunable
-class WEMoESettings(MethodSettings):
+class WEMoESettings(WatchedSettings):
     """Settings of WEMoE."""
 
     objective: objectives.Name = setting("entropy", "What is minimised.", source=f"{PAPER}, section 4.3")
@@ -31,9 +31,6 @@ class WEMoESettings(MethodSettings):
     lr: float = setting(1e-4, "Adam's learning rate.", source=f"{PAPER}, section 5", gt=0, le=10)
     steps: int = setting(1000, "Optimiser steps.", source=f"{PAPER}, section 5", ge=1, le=1_000_000)
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}, section 5", ge=1, le=4096)
-    adapt_on: Literal["test", "held-out", "train"] = setting(
-        "test", "The split whose images are learned on; accuracy is always reported on test.", source=PAPER
-    )
     fraction: float = setting(1.0, "Share of that split's images that is used.", source=f"{PAPER}: all", gt=0, le=1)
     keep_every: int = setting(
         25, "Steps between two states from which a stopped run can go on.", source="Mergescope", ge=1, le=1_000_000
@@ -72,14 +69,15 @@ class WEMoE(Method[WEMoESettings]):
 
 class _RouterTrainer(Trainer):
     def __init__(self, problem: Problem, settings: WEMoESettings) -> None:
-        super().__init__(settings.steps)
+        watch = Watch(problem, settings, settings.steps)
+        super().__init__(settings.steps, watch)
         self.keep_every = settings.keep_every  # Routers of a large model take 100 MB with their moments.
         self._problem, self._settings = problem, settings
         self._objective = objectives.chosen(settings.objective, settings)
         self._batches = Batches(
             problem, self._objective,
             split=settings.adapt_on, batch=settings.batch, seed=settings.seed,
-            steps=settings.steps, fraction=settings.fraction,
+            steps=settings.steps, fraction=settings.fraction, without=watch.apart,
         )  # fmt: skip
         self._encoder = RoutedEncoder(problem)
         self._merged = merge(problem.task_vectors, dict.fromkeys(problem.tasks, settings.init))

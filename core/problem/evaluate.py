@@ -80,7 +80,7 @@ def references(
     """Base and expert accuracy of every task; remembered on disk by the content they depend on."""
     progress, vectors = progress or Progress(), problem.task_vectors
     keys = [("base", task) for task in problem.heads] + [("expert", task) for task in problem.tasks]
-    files = {key: _file(problem, *key, split, limit) for key in keys}
+    files = {key: cached(problem, *key, split, limit) for key in keys}
     found = {key: known for key, file in files.items() if file and (known := _read(file, key[1]))}
     if missing := [key for key in keys if key not in found]:
         images = [len(problem.split(task, split)) for _, task in missing]
@@ -94,13 +94,19 @@ def references(
     return {task: Reference(found["base", task], found.get(("expert", task))) for task in problem.heads}
 
 
-def _file(problem: Problem, role: str, task: str, split: str, limit: int | None) -> Path | None:
-    """Where the result is remembered; None where it can't be, since nothing tells when it changes."""
-    weights_hash = problem.hashes.get("base" if role == "base" else task)
-    parts = [MEASURED, role, weights_hash, problem.content.get(task), split, limit, problem.execution]
+def cached(
+    problem: Problem, role: str, task: str, split: str, limit: int | None, roles: Sequence[str] = ()
+) -> Path | None:
+    """Where a result is remembered; None where it can't be, since nothing tells when it changes.
+
+    `roles` are the checkpoints that its weights come from; by default the base, or the task's expert.
+    """
+    hashes = [problem.hashes.get(one) for one in roles or ("base" if role == "base" else task,)]
+    parts = [MEASURED, role, hashes if roles else hashes[0], problem.content.get(task), split, limit, problem.execution]
+    parts += [dict(problem.content)] if roles else []
     parts += [problem.altered] if problem.altered else []
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return paths.cache() / "evaluations" / f"{key}.json" if weights_hash else None
+    return paths.cache() / "evaluations" / f"{key}.json" if all(hashes) else None
 
 
 def _read(file: Path, task: str) -> Evaluation | None:

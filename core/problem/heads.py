@@ -13,17 +13,51 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from core.checkpoints import differences, load_checkpoint
+from core import paths
+from core.checkpoints import differences, load_checkpoint, load_head, open_checkpoint
 from core.encoders.models import VISUAL, Architecture, build
 from core.encoders.tokenizers import identity, tokenizer
 from core.errors import BadCheckpoint
-from core.files import remember
+from core.files import remember, sha256
+from core.suite.find import SuiteFile
+from core.tasks.task import OWN_HEAD, Task
 
 HEAD = "head"
 
 
+class TaskHeads:
+    """The heads of a suite's tasks: made of the texts by the base's text tower or the expert's own, or ready ones."""
+
+    def __init__(self, suite: SuiteFile, arch: Architecture, base_hash: str) -> None:
+        self._suite, self._arch = suite, arch
+        self._base = HeadBuilder(arch, suite.resolve(suite.entry.base.weights), base_hash, paths.cache())
+
+    def head(self, task: Task) -> Tensor:
+        """`[classes, embed_dim]` float32; raises `BadCheckpoint` where a file has no such head or text tower."""
+        if task.head is None:
+            return self._base.head(task.classes, task.templates)
+        if task.head == OWN_HEAD:
+            file = self._suite.resolve(task.expert.weights)
+            own = HeadBuilder(self._arch, file, open_checkpoint(file).sha256(), paths.cache())
+            return own.head(task.classes, task.templates)
+        found, expected = load_head(self._suite.resolve(task.head)), (len(task.classes), self._arch.config["embed_dim"])
+        if tuple(found.shape) != expected:
+            raise BadCheckpoint(
+                f"`{task.head}`: the head of `{task.name}` should have shape {list(expected)} [classes, embed_dim]. "
+                f"Found {list(found.shape)}."
+            )
+        return found
+
+
+def head_hash(suite: SuiteFile, task: Task) -> str | None:
+    """SHA-256 of the file that a task's head comes from; None where it is made with the base."""
+    if task.head == OWN_HEAD:
+        return open_checkpoint(suite.resolve(task.expert.weights)).sha256()
+    return sha256(suite.resolve(task.head)) if task.head else None
+
+
 class HeadBuilder:
-    """Builds heads with the text tower of one base checkpoint, which is loaded only when a head is not cached."""
+    """Builds heads with the text tower of one checkpoint, which is loaded only when a head is not cached."""
 
     def __init__(self, arch: Architecture, weights: Path, weights_hash: str, cache: Path) -> None:
         self._arch, self._weights, self._hash, self._cache = arch, weights, weights_hash, cache
@@ -75,7 +109,8 @@ def _load_text_tower(arch: Architecture, weights: Path) -> nn.Module:
     if wrong := differences(wanted, tensors, sorted(wanted), cast=True):
         raise BadCheckpoint(
             f"`{weights.name}` has no complete text tower of this architecture, which is needed to build the heads: "
-            f"{'; '.join(map(str, wrong[:4]))}{'; …' if len(wrong) > 4 else ''}. Give a base that includes it."
+            f"{'; '.join(map(str, wrong[:4]))}{'; …' if len(wrong) > 4 else ''}. Give weights that include it, or a "
+            "`head`."
         )
     model.load_state_dict(tensors, strict=False)
     del model.visual  # The heads don't need it, and it may be large.

@@ -5,21 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from core import paths
-from core.checkpoints import Checkpoint, differences, load_checkpoint, load_head
+from core.checkpoints import Checkpoint, differences, load_checkpoint
 from core.encoders.encoder import Encoder, micro_batch_for
 from core.encoders.models import VISUAL, Architecture
 from core.encoders.precision import choose_device, choose_precision
 from core.encoders.preprocessing import fitting
 from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
-from core.files import sha256
-from core.problem.heads import HeadBuilder
+from core.problem.findings import SUITE, Code, Finding, Severity, by_severity, classes, files, images
+from core.problem.heads import TaskHeads, head_hash
 from core.problem.mapped import InMemory, Mapped, Memory
 from core.problem.memory import available, give_back
 from core.problem.problem import Problem
@@ -70,21 +70,19 @@ def load(
     opened = OpenedTasks(suite.name, chosen, fitting(arch))
     opened.prepare(TEST, progress)
     encoder = Encoder(arch, choose_device(device), "float32")
-    base_file = suite.resolve(suite.entry.base.weights)
-    base = load_checkpoint(base_file, VISUAL)
+    base = load_checkpoint(suite.resolve(suite.entry.base.weights), VISUAL)
     check_base(base, encoder)
     progress.start("Building heads", len(chosen))
-    builder = HeadBuilder(encoder.arch, base_file, base.sha256, paths.cache())
+    builder = TaskHeads(suite, arch, base.sha256)
     heads = {}
     for task in chosen:
-        own = own_head(suite, task, encoder)
-        heads[task.name] = builder.head(task.classes, task.templates) if own is None else own
+        heads[task.name] = builder.head(task)
         progress.advance()
     progress.finish()
     del builder  # The text tower is not needed any more, and can be larger than the image encoder.
     experts = [task for task in chosen if task.expert]
     vectors = _empty_vectors(base, encoder, [task.name for task in experts], deltas, memory, precision)
-    vectors, hashes = _read_experts(suite, experts, base, encoder, vectors, progress)
+    vectors, hashes, doubts = _read_experts(suite, experts, base, encoder, vectors, heads, progress)
     base_hash = base.sha256
     del base  # The task vectors hold it.
 
@@ -101,51 +99,41 @@ def load(
         classes={task.name: task.classes for task in chosen},
         micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample),
         hashes={"base": base_hash} | hashes,
-        content={task.name: _content(suite, base_hash, arch, task, opened) for task in chosen},
+        content={task.name: content(suite, base_hash, arch, task, opened) for task in chosen},
         data=opened.facts(),
-        notes=_notes(vectors, opened),
+        findings=by_severity([*doubts, *_of_tasks(chosen, heads), *images.found(opened.facts()), *_notes(vectors)]),
     )
     give_back()
     return problem
 
 
-def own_head(suite: SuiteFile, task: Task, encoder: Encoder) -> Tensor | None:
-    """The head in the task's own file; None where the suite names none. Raises `BadCheckpoint` if it does not fit."""
-    if task.head is None:
-        return None
-    head, expected = load_head(suite.resolve(task.head)), (len(task.classes), encoder.arch.config["embed_dim"])
-    if tuple(head.shape) != expected:
-        raise BadCheckpoint(
-            f"`{task.head}`: the head of `{task.name}` should have shape {list(expected)} [classes, embed_dim]. "
-            f"Found {list(head.shape)}."
-        )
-    return head
+def _of_tasks(tasks: Sequence[Task], heads: Mapping[str, Tensor]) -> list[Finding]:
+    return [one for task in tasks for one in classes.found(task, heads[task.name])]
 
 
-def _notes(vectors: TaskVectors, opened: OpenedTasks) -> tuple[str, ...]:
+def _notes(vectors: TaskVectors) -> list[Finding]:
     found = []
     if vectors.memory.mapped:
-        found.append(
+        text = (
             f"The task vectors ({vectors.deltas.nbytes / 2**20:,.0f} MiB) lie in a temporary file that each step reads."
         )
+        remedy = "With more memory free, or fewer tasks, steps are faster."
+        found.append(Finding(Code.MAPPED_TASK_VECTORS, Severity.NOTE, SUITE, text, remedy))
     if vectors.own:
-        found.append(
+        text = (
             f"The experts of {', '.join(vectors.own)} have other buffers (BatchNorm statistics) than the base. Each "
             "expert is measured with its own; merged models keep those of the base, which can cost accuracy."
         )
-    for task, facts in opened.facts().items():
-        if not facts["labelled"]:
-            found.append(f"The test images of {task} have no labels: λ and entropy are computed, accuracy is not.")
-        if facts["skipped"]:
-            found.append(f"{facts['skipped']} files of {task} can't be read as images and are left out.")
-    return tuple(found)
+        remedy = "An architecture without BatchNorm has no such loss."
+        found.append(Finding(Code.OWN_BUFFERS, Severity.NOTE, SUITE, text, remedy))
+    return found
 
 
-def _content(suite: SuiteFile, base: str, arch: Architecture, task: Task, opened: OpenedTasks) -> str:
+def content(suite: SuiteFile, base: str, arch: Architecture, task: Task, opened: OpenedTasks) -> str:
     """A hash of everything that a task's accuracies depend on beside the image encoder's weights."""
     taken = [arch.mean, arch.std, arch.interpolation, arch.resize_mode]
-    head = sha256(suite.resolve(task.head)) if task.head else None
-    parts = [base, arch.config, taken, task.classes, task.templates, task.ids, head, opened.fingerprint(task.name)]
+    head = [head_hash(suite, task), opened.fingerprint(task.name)]
+    parts = [base, arch.config, taken, task.classes, task.templates, task.ids, *head]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -155,14 +143,16 @@ def _read_experts(
     base: Checkpoint,
     encoder: Encoder,
     vectors: TaskVectors,
+    heads: Mapping[str, Tensor],
     progress: Progress,
-) -> tuple[TaskVectors, dict[str, str]]:
-    """The task vectors filled in, one expert in memory at a time, and each expert's SHA-256.
+) -> tuple[TaskVectors, dict[str, str], list[Finding]]:
+    """The task vectors filled in, one expert in memory at a time, each expert's SHA-256, and what is doubtful.
 
     Raises `BadFiles` with everything that is wrong with any of them.
     """
     hashes: dict[str, str] = {}
     own: dict[str, dict[str, Tensor]] = {}
+    doubts: list[Finding] = []
     examiner = Examiner(base, vectors.names, encoder.arch)
     progress.start("Loading checkpoints", len(tasks))
     for row, task in enumerate(tasks):
@@ -179,12 +169,14 @@ def _read_experts(
             if name in expert.tensors and not torch.equal(expert.tensors[name], base.tensors[name])
         }
         hashes[task.name] = expert.sha256
+        doubts += files.found(task, expert, base, heads[task.name])
         vectors.passed(vectors.deltas[row])
         del expert  # Before the next one is read.
     progress.finish()
     if examiner.complaints:
         raise BadFiles(examiner.complaints)
-    return replace(vectors, own={task: buffers for task, buffers in own.items() if buffers}), hashes
+    doubts += examiner.vectors.found()
+    return replace(vectors, own={task: buffers for task, buffers in own.items() if buffers}), hashes, doubts
 
 
 def _difference(theta: Tensor, origin: Tensor, kept: torch.dtype) -> Tensor:

@@ -99,8 +99,8 @@ class Method(ABC, Generic[S]):
         return int(getattr(settings, "steps", 0))
 
     def needed(self, settings: S) -> Need:
-        """What these settings need; by default what the method declares."""
-        return self.needs
+        """What these settings need; by default what the method declares, and images where they choose the scale."""
+        return Need.UNLABELLED if self.needs is Need.NOTHING and getattr(settings, "auto_scale", False) else self.needs
 
 
 class Formula(Method[S]):
@@ -112,7 +112,8 @@ class Formula(Method[S]):
 
     def steps(self, problem: Problem, settings: S, resume: State | None = None) -> Iterator[Step]:
         """One step, with the outcome."""
-        yield Step(0, outcome=self.made(problem, settings))
+        made = self.made(problem, settings)
+        yield Step(0, samples=made.images, outcome=made)
 
 
 METHODS = Registry("core.methods", Method, "method")

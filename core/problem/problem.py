@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.encoders.encoder import Encoder
 from core.errors import BadInput, RunFailed, UnknownName
+from core.problem.findings import Finding
 from core.problem.task_vectors import TaskVectors
 from core.progress import Progress
 from core.step import Features
@@ -42,8 +43,8 @@ class Problem:
     """How the test images are altered, see `core.problem.variants.variant`."""
     data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Task -> what its images are: `kind`, `images` per split, `held_out`, `labelled`."""
-    notes: tuple[str, ...] = ()
-    """What a person should know about results on this problem, one sentence or two each."""
+    findings: tuple[Finding, ...] = ()
+    """What a person should know about results on this problem, the worst first."""
     images_from: tuple[str, ...] = ()
     """Tasks whose images λ is learned from, where these are not the merged ones: some experts may bring no images, and
     a task may have images without an expert."""
@@ -59,6 +60,11 @@ class Problem:
     def tasks(self) -> tuple[str, ...]:
         """Tasks that take part in the merge: those with an expert."""
         return self.task_vectors.tasks
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The findings in a sentence or two each."""
+        return tuple(finding.text for finding in self.findings)
 
     @property
     def unseen(self) -> tuple[str, ...]:

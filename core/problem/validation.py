@@ -13,9 +13,8 @@ from torch import Tensor
 from core.checkpoints import Checkpoint, Difference, differences, load_expert, not_finite, spoiled, told
 from core.encoders.models import VISUAL, Architecture
 from core.errors import BadCheckpoint
+from core.problem.findings.vectors import VectorFindings
 
-SAMPLE = 1024
-"""Numbers of each tensor that decide whether two experts are compared in full."""
 SHOWN = 3
 
 
@@ -55,8 +54,9 @@ class Examiner:
 
     def __init__(self, base: Checkpoint, names: Sequence[str], arch: Architecture) -> None:
         self._base, self._names, self._arch = base, names, arch
-        self._seen: dict[str, tuple[str, Path]] = {}
+        self._seen: dict[bytes, tuple[str, Path]] = {}
         self.complaints: list[Complaint] = []
+        self.vectors = VectorFindings(base.tensors, names)
 
     def expert(self, task: str, path: Path, cast: bool = False) -> Checkpoint | None:
         """The expert of a task; None where something is wrong with it, which is then in `complaints`."""
@@ -72,16 +72,24 @@ class Examiner:
         if infinite := not_finite(expert.tensors):
             message = spoiled(path.name, infinite, VISUAL)
             self.complaints.append(Complaint(role, path.name, message, tuple(infinite)))
-        message = activation(expert, self._arch) or ("" if found or infinite else self._worthless(task, expert))
+        message = activation(expert, self._arch)
+        if not (message or found or infinite):
+            sample = self.vectors.sample(expert.tensors)
+            message = self._worthless(task, expert, sample)
         if message:
             self.complaints.append(Complaint(role, path.name, message))
-        return None if found or infinite or message else expert
+        if found or infinite or message:
+            return None
+        self.vectors.add(task, sample)
+        return expert
 
-    def _worthless(self, task: str, expert: Checkpoint) -> str:
+    def _worthless(self, task: str, expert: Checkpoint, sample: Tensor) -> str:
         """Why an expert that fits still adds nothing: its weights are those of the base or of one before it."""
         if _same(expert.tensors, self._base.tensors, self._names):
             return f"The expert of `{task}` equals the base: its task vector is zero. Give fine-tuned weights."
-        other, path = self._seen.setdefault(_sample(expert.tensors, self._names), (task, expert.path))
+        # Only those that agree in a sample are compared in full.
+        key = hashlib.sha256(sample.numpy().tobytes()).digest()
+        other, path = self._seen.setdefault(key, (task, expert.path))
         if other != task and _same(expert.tensors, load_expert(path, self._base.tensors).tensors, self._names):
             return f"The experts of `{other}` and `{task}` are the same; give each task its own."
         return ""
@@ -106,13 +114,6 @@ def activation(checkpoint: Checkpoint, arch: Architecture) -> str:
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], names: Sequence[str]) -> bool:
     """Whether the numbers are the same, whatever their formats: rounding would hide small updates."""
     return all(bool((one[name] == other[name]).all()) for name in names)
-
-
-def _sample(tensors: Mapping[str, Tensor], names: Sequence[str]) -> str:
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update(tensors[name].reshape(-1)[:SAMPLE].double().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def as_json(complaints: Sequence[Complaint]) -> list[dict[str, Any]]:

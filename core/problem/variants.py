@@ -46,6 +46,7 @@ def _part(problem: Problem, tasks: Sequence[str], unseen: Sequence[str]) -> Prob
         task_vectors=vectors.part(tasks),
         heads={name: problem.heads[name] for name in (*tasks, *unseen)},
         hashes={role: value for role, value in problem.hashes.items() if role in ("base", *tasks)},
+        findings=tuple(one for one in problem.findings if one.holds_for((*tasks, *unseen))),
         # The whole problem keeps what it has loaded, so that its parts do not read it again.
         load_images=lambda task, split: _loaded(problem, task, split),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -14,15 +14,19 @@ from typing import Any, cast
 from core import measures
 from core.control import Control
 from core.errors import BadSuite, NonFinite, UnknownName
-from core.export.report import build
+from core.export.report import averaged, build
 from core.export.weights import export_model, metadata
+from core.insight.findings import findings
 from core.problem.evaluate import evaluate, evaluate_everywhere, references
 from core.problem.memory import peak_memory_mb
+from core.problem.probe import Probe, measure
 from core.problem.problem import Problem
 from core.progress import Progress
 from core.runs.spec import RunSpec
+from core.runs.verdict import CHEAP, GUIDED, judge, rivals
+from core.statistics import Evaluation, Half, mean
 from core.step import Form, Outcome, State, Step
-from core.store import RunRecord, Store
+from core.store import EvaluationRecord, RunRecord, Store
 from core.suite.find import find
 
 MERGED = "merged.safetensors"
@@ -75,19 +79,54 @@ class Session:
         known = references(problem, progress=self._progress)
         found = evaluate_everywhere(problem, outcome, self._progress)
         record = store.run(run_id)
-        store.add_evaluation(run_id, record.steps_done, found, full=True)
+        store.add_evaluation(run_id, record.model_step, found, full=True)
+        if record.kept is None:  # Nothing was watched on the way.
+            seen = measure(problem, outcome, self._spec.watched_on, self._progress)
+            store.add_evaluation(run_id, record.model_step, seen, half=Half.REPORTING)
+        steps = {one.number: one for one in store.steps(run_id, coefficients=False)}
+        steps |= {one.number: one for one in store.steps(run_id, since=record.model_step - 1, limit=1)}
+        watched = store.watched(run_id)
+        report = build(record, [*steps.values()], found, known, peak_memory_mb(), outcome.form.value, watched)
+        report |= {"chosen": dict(outcome.chosen)} if outcome.chosen else {}
+        probe = Probe.of(problem, self._spec.watched_on)
+        drawn = self._drawn(record, probe)
+        report |= {"watched": {"split": probe.split, "images": probe.counts, "drawn": drawn}}
+        report |= self._verdict(record, watched, report)
+        report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
+        report |= {"findings": [finding.plain() for finding in findings(problem, known, self._progress)]}
+        report |= self._measured(record, outcome)
         if outcome.form is Form.ONE and record.execution.keep_model:
             base = base_file(record)
             self._progress.start("Storing the merged model", None)
             export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(record), base)
             self._progress.finish()
-        steps = store.steps(run_id, coefficients=False)
-        steps[-1:] = store.steps(run_id, since=record.steps_done - 1)
-        report = build(record, steps, found, known, peak_memory_mb(), outcome.form.value)
-        report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
-        report |= self._measured(record, outcome)
         store.finish(run_id, report)
         return report
+
+    def _drawn(self, record: RunRecord, probe: Probe) -> list[str]:
+        """Tasks whose watched images the steps may have drawn as well."""
+        if record.kept is None:
+            return []
+        return list(probe.images if getattr(self._spec.settings, "keep_step", "") == "last" else probe.shared)
+
+    def _verdict(
+        self, record: RunRecord, watched: Sequence[EvaluationRecord], report: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What to think of the result; nothing for references and yardsticks, and where nothing could be watched."""
+        method, split = self._spec.method, self._spec.watched_on
+        own = [one for one in watched if one.half is Half.REPORTING and one.step == record.model_step]
+        if not own or not method.role.competes:
+            return {}
+        names = [name for name in (*CHEAP, *([GUIDED] if record.steps else [])) if name != method.name]
+        others: dict[str, Sequence[Evaluation]] = dict(rivals(self._problem, split, names, self._progress))
+        if record.steps and (start := [one for one in watched if one.half is Half.REPORTING and one.step == 0]):
+            others["start"] = start
+        pairs = [(task["accuracy"], task["base_accuracy"]) for task in averaged(report["tasks"], record.tasks)]
+        here, base = (mean(list(values)) for values in zip(*pairs, strict=True)) if pairs else (None, None)
+        full = None if here is None or base is None else (here, base)
+        drawn = report["watched"]["drawn"]
+        found = judge(own, others, title=method.title, kept=record.kept, last=record.steps_done, full=full, drawn=drawn)
+        return {} if found is None else {"verdict": found.plain()}
 
     def _measured(self, record: RunRecord, outcome: Outcome) -> dict[str, Any]:
         """What the run was asked to measure beside accuracy, by measure."""

@@ -12,6 +12,7 @@ from core import methods
 from core.encoders.precision import PRECISIONS, choose_device
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.export.report import version
+from core.learning.watch import WatchedSettings
 from core.problem.method import Method
 from core.problem.problem import Problem
 from core.problem.variants import variant
@@ -108,6 +109,11 @@ class RunSpec:
         if self.method.needed(self.settings) is Need.NOTHING:
             return "nothing"
         return str(getattr(self.settings, "adapt_on", "test"))
+
+    @property
+    def watched_on(self) -> str:
+        """The split whose images tell how far the result agrees with the experts."""
+        return self.settings.adapt_on if isinstance(self.settings, WatchedSettings) else "test"
 
     def identity(self) -> dict[str, Any]:
         """Everything that the result depends on, by names that a person understands."""

@@ -15,11 +15,13 @@ from core.export.titles import run_title
 from core.export.weights import export_model, metadata
 from core.problem.evaluate import evaluate_everywhere, references
 from core.problem.memory import peak_memory_mb
+from core.problem.probe import measure
 from core.problem.problem import Problem
 from core.progress import Progress
 from core.runs import runner
 from core.runs.session import MERGED, base_file
 from core.runs.spec import RunSpec
+from core.statistics import Half
 from core.step import Coefficients, Outcome, Step, Weights
 from core.store import Edit, RunRecord, Store, WhatIf
 from core.store.records import Float32
@@ -69,9 +71,13 @@ def save(
         first = Step(0, seconds=took, samples=changed.samples or 0, coefficients=_coefficients(parent, values))
         store.record(run_id, first)
         store.add_evaluation(run_id, 0, found, full=True)
+        seen = measure(problem, outcome, RunSpec.stored(parent).watched_on, Progress())
+        store.add_evaluation(run_id, 0, seen, half=Half.REPORTING)
         made = store.run(run_id)
         export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(made), base_file(made))
-        store.finish(run_id, build(made, store.steps(run_id), found, known, peak_memory_mb()))
+        store.finish(
+            run_id, build(made, store.steps(run_id), found, known, peak_memory_mb(), watched=store.watched(run_id))
+        )
     return run_id
 
 

@@ -66,7 +66,17 @@ def m002(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001, m002)
+def m003(connection: Connection) -> None:
+    """Agreement with the experts and KL to them, and the step whose model a run kept."""
+    for statement in (
+        "ALTER TABLE evaluations ADD COLUMN agreeing INTEGER",
+        "ALTER TABLE evaluations ADD COLUMN kl FLOAT",
+        "ALTER TABLE runs ADD COLUMN kept INTEGER",
+    ):
+        connection.execute(text(statement))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001, m002, m003)
 
 
 def version(connection: Connection) -> int:

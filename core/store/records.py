@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import RowMapping
 
-from core.statistics import Evaluation
+from core.statistics import Evaluation, Half
 from core.store.execution import Execution
 from core.store.what_if import WhatIf
 
@@ -42,6 +42,8 @@ class RunRecord:
     """Time of the method's steps, summed over interruptions; evaluation is not in it."""
     steps: int = 0
     steps_done: int = 0
+    kept: int | None = None
+    """The step whose model a finished run kept; None where it did not choose."""
     execution: Execution = field(default_factory=Execution)
     hashes: dict[str, str] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
@@ -59,6 +61,11 @@ class RunRecord:
     def what_if(self) -> WhatIf | None:
         """Where its λ came from, if a person changed it by hand; `method` is then the method that had learned it."""
         return self.execution.what_if
+
+    @property
+    def model_step(self) -> int:
+        """The step whose model the run holds: the kept one, or else the newest."""
+        return self.steps_done if self.kept is None else self.kept
 
     @property
     def world(self) -> tuple[Any, ...]:
@@ -108,10 +115,12 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class EvaluationRecord(Evaluation):
-    """The same as stored: of the merged model after `step`, on all test images if `full`, else on a sample."""
+    """The same as stored: of the model after `step`, on all test images if `full`, on a sample of them, or on a
+    `half` of the watched images."""
 
     step: int
     full: bool
+    half: Half | None = None
 
 
 def run_record(row: RowMapping, report: str | None = None) -> RunRecord:
@@ -146,6 +155,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("started", "finished", "error"), (str, type(None))),
     **dict.fromkeys(("seed", "steps", "steps_done", "samples_seen"), int),
     **dict.fromkeys(("peak_memory_mb", "average_accuracy"), (float, type(None))),
+    "kept": (int, type(None)),
     "seconds": float,
 }
 _PLAIN = ("status", *_TYPES)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from core.statistics import Evaluation
+from core.statistics import Evaluation, Half
 from core.store.faults import Damaged
 from core.store.records import EvaluationRecord, Float32, StepRecord, encode
 from core.store.state import pack, unpack
@@ -29,6 +29,7 @@ _BEFORE = select(STEPS.c.seconds, STEPS.c.samples).where(
     STEPS.c.run == bindparam("at"), STEPS.c.number == bindparam("step")
 )
 _STEP, _LAMBDA, _CHECKPOINT = (insert(table).prefix_with("OR REPLACE") for table in (STEPS, COEFFICIENTS, CHECKPOINTS))
+_KEPT = update(RUNS).where(RUNS.c.ordinal == bindparam("at")).values(kept=bindparam("step"))
 _GROUPS = update(RUNS).where(RUNS.c.ordinal == bindparam("at")).values(groups=bindparam("names"))
 _TOTALS = (
     update(RUNS)
@@ -62,6 +63,11 @@ def record(connection: Connection, run: int, step: Step, state: State | None) ->
     if state is not None and step.outcome is None:
         data, sha256 = pack(state)
         connection.execute(_CHECKPOINT, {"run": run, "number": step.number, "sha256": sha256, "data": data})
+    if step.kept is not None:
+        connection.execute(_KEPT, {"at": run, "step": step.kept})
+    for half, found in step.watched.items():
+        kept = step.kept if half is Half.REPORTING else None
+        add_evaluations(connection, run, step.number if kept is None else kept, found, half=half)
     seconds, samples = (before.seconds, before.samples) if before else (0.0, 0)
     more = {"more_seconds": step.seconds - seconds, "more_samples": step.samples - samples}
     connection.execute(_TOTALS, {"at": run, "step": step.number, **more})
@@ -111,22 +117,35 @@ def totals(connection: Connection, run: int, last: int) -> tuple[float, int]:
     return seconds, samples
 
 
-def add_evaluations(connection: Connection, run: int, step: int, found: Iterable[Evaluation], full: bool) -> None:
-    """Insert or replace evaluations of one step."""
-    for evaluation in found:
-        key = {"run": run, "number": step, "split": "test", "kind": "merged", "task": evaluation.task}
+def add_evaluations(
+    connection: Connection,
+    run: int,
+    step: int,
+    found: Iterable[Evaluation],
+    full: bool = False,
+    half: Half | None = None,
+) -> None:
+    """Insert or replace evaluations of one step: on test images, all of them if `full`, or on a half of the watched."""
+    # Those of all images stand beside the sample's, which may have been taken after the same step.
+    of = {"split": "test", "kind": "full" if full else "merged"} if half is None else {"split": "", "kind": half.value}
+    for one in found:
+        key = {"run": run, "number": step, "task": one.task, **of}
         connection.execute(delete(EVALUATIONS).where(*(EVALUATIONS.c[name] == value for name, value in key.items())))
-        facts = {"correct": evaluation.correct, "total": evaluation.total, "entropy": evaluation.entropy}
+        facts = {name: getattr(one, name) for name in ("correct", "total", "entropy", "agreeing", "kl")}
         connection.execute(insert(EVALUATIONS).values(complete=int(full), **key, **facts))
 
 
-def evaluations(connection: Connection, run: int) -> list[EvaluationRecord]:
-    """All evaluations of a run, in the order of their steps."""
-    query = select(EVALUATIONS).where(EVALUATIONS.c.run == run).order_by(EVALUATIONS.c.number)
+def evaluations(connection: Connection, run: int, halves: bool = False) -> list[EvaluationRecord]:
+    """Evaluations of a run on test images, or on the halves of the watched ones, in the order of their steps."""
+    own = EVALUATIONS.c.kind.in_([*Half]) == halves
+    query = select(EVALUATIONS).where(EVALUATIONS.c.run == run, own)
     return [
-        EvaluationRecord(row.task, row.correct, row.total, row.entropy, row.number, bool(row.complete))
-        for row in connection.execute(query)
-    ]
+        EvaluationRecord(
+            row.task, row.correct, row.total, row.entropy, row.number, bool(row.complete),
+            Half(row.kind) if halves else None, agreeing=row.agreeing, kl=row.kl,
+        )
+        for row in connection.execute(query.order_by(EVALUATIONS.c.number, EVALUATIONS.c.complete))
+    ]  # fmt: skip
 
 
 def _checked(coefficients: Coefficients, groups: str, tasks: str) -> tuple[str, bytes]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Connection
 
 from core.errors import BadInput, StoreReadOnly, UnknownName
-from core.statistics import Evaluation
+from core.statistics import Evaluation, Half
 from core.store import recovery
 from core.store import runs as run_rows
 from core.store import state as states
@@ -154,15 +154,22 @@ class Store:
             state = step_rows.last_state(connection, number)
             step_rows.drop_after(connection, number, state[0] if state else -1)
 
-    def add_evaluation(self, run_id: str, step: int, evaluations: Iterable[Evaluation], full: bool) -> None:
-        """Store accuracies on test images after `step`; `full` says that all of them were used."""
+    def add_evaluation(
+        self, run_id: str, step: int, evaluations: Iterable[Evaluation], full: bool = False, half: Half | None = None
+    ) -> None:
+        """Store what the model after `step` achieves on test images, all of them if `full`, or on a watched half."""
         with self._writing(f"Recording accuracies of run {run_id}", run_id) as connection:
-            step_rows.add_evaluations(connection, run_rows.ordinal(connection, run_id), step, evaluations, full)
+            step_rows.add_evaluations(connection, run_rows.ordinal(connection, run_id), step, evaluations, full, half)
 
     def evaluations(self, run_id: str) -> list[EvaluationRecord]:
-        """All stored accuracies of a run, in the order of their steps."""
+        """All stored accuracies of a run on test images, in the order of their steps."""
         with self._reading(f"Reading the accuracies of run {run_id}", run_id) as connection:
             return step_rows.evaluations(connection, run_rows.ordinal(connection, run_id))
+
+    def watched(self, run_id: str) -> list[EvaluationRecord]:
+        """How far a run agreed with the experts on the images that are watched, in the order of its steps."""
+        with self._reading(f"Reading the agreement of run {run_id}", run_id) as connection:
+            return step_rows.evaluations(connection, run_rows.ordinal(connection, run_id), halves=True)
 
     def set_status(self, run_id: str, status: str, error: str | None = None) -> None:
         """Note a status; where the disk refuses, this process shows it all the same until it ends."""

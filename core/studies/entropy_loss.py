@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from core.statistics import Estimate, estimate, mean_of
 from core.studies import published
 from core.studies.base import Study, source, title_of
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, finished
-from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
+from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, Unit
 from core.studies.engine.scope import Scope
 
 PARTS = 5
 """The paper looks at steps 0, 100, … 500: five equal parts of the run."""
+
+
+BESIDE = {
+    "accuracy": "Accuracy",
+    "agreement": "Agreement with the experts",
+    "entropy": "Entropy, nats",
+    "kl": "KL(expert ‖ merged), nats",
+}
+"""What stands beside ρ."""
 
 
 class EntropyLoss(Study):
@@ -53,6 +63,8 @@ class EntropyLoss(Study):
             charts.append(Chart(f"{title_of(name)}: ρ over the steps", "lines", "step", "Spearman's ρ",
                                 (*lines, _published()), unit="number"))  # fmt: skip
             findings += _findings(scope, by_task, means)
+            if all("experts" in one for one in found):  # Those of earlier versions lack it.
+                tables += _beside(title_of(name), steps, [one["experts"] for one in found])
         told = published.tables()["entropy_loss_spearman"]
         row = Row("Mean of eight tasks", tuple(Estimate(value) for value in told.values()))
         columns = tuple(Column(f"step {step}", "number") for step in told)
@@ -73,6 +85,21 @@ def _findings(
         name = scope.titles.get(worst, worst)
         found.append(f"Entropy is the worst guide on {name}: ρ = {known[worst]:.2f} at the end.")
     return found
+
+
+def _beside(title: str, steps: Sequence[int], found: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Accuracy and agreement, entropy and KL at the same steps, means over tasks on images kept apart."""
+    tables = []
+    shown: dict[Unit, tuple[str, str]] = {"percent": ("accuracy", "agreement"), "number": ("entropy", "kl")}
+    for unit, names in shown.items():
+        columns = tuple(Column(f"step {step}", unit, "nothing") for step in steps)
+        rows = [
+            Row(BESIDE[name], tuple(estimate([one[name][place] for one in found]) for place in range(len(steps))))
+            for name in names
+        ]
+        words = " and ".join(BESIDE[name] for name in names)
+        tables.append(Table(f"{title}: {words} over the steps", "Mean of the tasks", columns, tuple(rows)))
+    return tables
 
 
 def _published() -> Series:

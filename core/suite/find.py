@@ -17,7 +17,7 @@ from core.suite.schema import PromptsEntry, SuiteEntry, TaskEntry, parse_suite
 from core.tasks.classes import Classes, class_names, match
 from core.tasks.prompts import prompt_set
 from core.tasks.sources import Place, open_source
-from core.tasks.task import Task
+from core.tasks.task import OWN_HEAD, Task
 
 __all__ = ["SuiteFile", "Task", "available", "find"]
 
@@ -164,7 +164,7 @@ class SuiteFile:
         for task in self.entry.tasks:
             roles = {
                 "expert": task.expert.weights if task.expert else None,
-                "head": task.head,
+                "head": None if task.head == OWN_HEAD else task.head,
                 "class names": task.classes_file,
             }
             found += [(f"{role} of {task.name}", name) for role, name in roles.items() if name is not None]

@@ -15,6 +15,7 @@ from core.errors import BadInput, BadSuite
 from core.hub.reference import HubReference, is_hub
 from core.tasks.sources import KINDS, DataEntry
 from core.tasks.sources.entry import Entry
+from core.tasks.task import OWN_HEAD
 
 MAX_BYTES = 512 * 2**10
 MAX_TASKS = 64
@@ -121,7 +122,8 @@ class TaskEntry(Entry):
     expert: ExpertEntry | None = None
     data: DataEntry
     head: str | None = None
-    """A ready head `[classes, embed_dim]`, as `head_<Task>.pt` of the AdaMerging authors; else made from the texts."""
+    """A ready head `[classes, embed_dim]`, as `head_<Task>.pt` of the AdaMerging authors; `own`: made from the texts by
+    the text tower in the expert's file; else by the base's."""
     classes: Classes | None = None
     classes_file: str | None = None
     templates: Templates
@@ -133,6 +135,8 @@ class TaskEntry(Entry):
         known = self.classes is not None or self.classes_file is not None or isinstance(self.templates, PromptsEntry)
         if not known and self.data.kind == "arrays":
             raise ValueError("given `classes`, `classes_file` or `templates: {set: …}`: arrays have no class names")
+        if self.head == OWN_HEAD and self.expert is None:
+            raise ValueError("given an `expert`, whose text tower makes the head where it is `own`")
         return self
 
 

@@ -15,10 +15,15 @@ class Stream:
     stream exactly, and the order of one task does not depend on which other tasks take part.
     """
 
-    def __init__(self, task: str, count: int, batch: int, seed: int, fraction: float = 1.0) -> None:
+    def __init__(
+        self, task: str, count: int, batch: int, seed: int, fraction: float = 1.0, without: Tensor | None = None
+    ) -> None:
         self._key = (seed, task)
-        everything = torch.randperm(count, generator=generator(*self._key, "subset"))
-        self.pool = everything[: max(1, round(count * fraction))] if fraction < 1 else torch.arange(count)
+        everything = torch.randperm(count, generator=generator(*self._key, "subset")) if fraction < 1 else None
+        pool = torch.arange(count) if everything is None else everything
+        if without is not None:  # First, so that a share of the images is as many as it would be with all.
+            pool = pool[~torch.isin(pool, without)]
+        self.pool = pool[: max(1, round(count * fraction))]
         """Indices int64 `[size]` of the images that the stream draws from."""
         self._batch = min(batch, len(self.pool))
         self._order: Tensor | None = None

@@ -7,6 +7,9 @@ from typing import Any
 
 from core.tasks.sources import Data, Place, Source, open_source
 
+OWN_HEAD = "own"
+"""What `head` says in place of a file where the text tower in the expert's own file makes the head."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -24,7 +27,7 @@ class Task:
     expert: Any = None
     """`core.suite.schema.ExpertEntry`; None for an unseen task."""
     head: str | None = None
-    """The path of a ready head, as written; None where it is made from the texts."""
+    """The path of a ready head, as written, or `OWN_HEAD`; None where it is made from the texts."""
 
     def source(self) -> Source:
         """Its images; nothing is read yet."""

@@ -6,17 +6,27 @@ LiNeS (Wang et al., ICLR 2025): block ℓ of L is scaled by α + β·ℓ/(L − 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+from pydantic import model_validator
 from torch import Tensor
 
 from core.problem.grouping import block_of, group
+from core.problem.probe import Probe, divergence
+from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.settings import MethodSettings, setting
+from core.statistics import Half
+from core.step import Outcome
+
+FACTORS = tuple(2 ** (at / 2) for at in range(-4, 5))
+"""What a scale is tried with: ¼ to 4."""
 
 
 class DepthSettings(MethodSettings):
-    """The setting of a method whose merged task vector can be scaled by depth."""
+    """The settings of a method whose merged task vector can be scaled, by depth or as the experts' answers tell."""
 
     lines: float = setting(
         0.0,
@@ -25,6 +35,19 @@ class DepthSettings(MethodSettings):
         ge=-10,
         le=10,
     )
+    auto_scale: bool = setting(
+        False,
+        "Try ¼ to 4 times the merged task vector and keep the model that comes closest to the experts' answers on "
+        "unlabelled images; `scale=auto` says the same.",
+        source="Mergescope; off in the papers",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("scale") == "auto":
+            return {name: value for name, value in values.items() if name != "scale"} | {"auto_scale": True}
+        return values
 
 
 def depths(names: Sequence[str]) -> list[float]:
@@ -38,6 +61,32 @@ def depths(names: Sequence[str]) -> list[float]:
 def factors(names: Sequence[str], scale: float, lines: float) -> list[float]:
     """What each parameter tensor of a merged task vector is multiplied with."""
     return [scale + lines * depth for depth in depths(names)]
+
+
+def scaled(problem: Problem, merged: Tensor, settings: DepthSettings, scale: float | None = None) -> Outcome:
+    """θ₀ + scale(ℓ)·τ for a merged task vector τ `[D]`; the scale is the settings' unless one is given."""
+    vectors = problem.task_vectors
+    weights = add_scaled(vectors, merged, getattr(settings, "scale", 1.0) if scale is None else scale, settings.lines)
+    return fitted(problem, Outcome.of(weights), settings)
+
+
+def fitted(problem: Problem, made: Outcome, settings: DepthSettings) -> Outcome:
+    """θ₀ + f·(θ − θ₀) of the model θ that was made, with the f of `FACTORS` that has the lowest KL(expert ‖ model).
+
+    The mean over tasks, on the choosing half of the watched test images; the model itself without `auto_scale`, and
+    where no image can be watched.
+    """
+    if not settings.auto_scale or not (probe := Probe.of(problem, "test")).images:
+        return made
+    vectors = problem.task_vectors
+    change = vectors.flat(made.weights_for(problem.tasks[0])) - vectors.origin
+
+    def of(factor: float) -> Outcome:
+        return Outcome.of(vectors.named(vectors.origin + factor * change))
+
+    found = {factor: divergence(probe.evaluate(of(factor), Half.CHOOSING)) for factor in FACTORS}
+    best = min(FACTORS, key=lambda factor: found[factor])
+    return replace(of(best), chosen={"factor": best, "kl": found[best]}, images=probe.size)
 
 
 def add_scaled(vectors: TaskVectors, merged: Tensor, scale: float, lines: float) -> dict[str, Tensor]:

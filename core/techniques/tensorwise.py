@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.problem.method import Method, Outcome, S, State, Step
 from core.problem.problem import Problem
-from core.techniques.depth import add_scaled
+from core.techniques.depth import DepthSettings, scaled
 from core.techniques.spectral import FUSED
 
 PARTS = 10
@@ -46,7 +46,7 @@ class Staged(Method[S]):
             while number < PARTS and number <= share * PARTS + 1e-9:
                 yield Step(number)
                 number += 1
-        yield Step(PARTS, samples=self.samples(problem, settings), outcome=made[0])
+        yield Step(PARTS, samples=self.samples(problem, settings) + made[0].images, outcome=made[0])
 
     def total_steps(self, settings: S) -> int:
         """The number of parts."""
@@ -69,8 +69,7 @@ class Tensorwise(Staged[S]):
             merged[span] = merge(name, vectors.delta(name).to(vectors.origin)).reshape(-1)
             vectors.passed(vectors.deltas[:, span])
             yield span.stop / len(merged)
-        scale, lines = (float(getattr(settings, name, without)) for name, without in (("scale", 1.0), ("lines", 0.0)))
-        return Outcome.of(add_scaled(vectors, merged, scale, lines))
+        return scaled(problem, merged, settings if isinstance(settings, DepthSettings) else DepthSettings())
 
 
 def matrices(merge: Callable[[Tensor], Tensor], qkv: QKV) -> Merge:

@@ -7,18 +7,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.insight.trust import REMEDY
+from core.statistics import Half
 from core.store import EvaluationRecord, RunRecord
 from dashboard.charts.marks import Known
 
 SMALLEST_FALL = 0.02
 """Accuracy that has to be lost before anybody is alarmed, beside one standard error of the sample."""
+DRIFT = 1.1
+"""How many times as far from its expert as at the start a task may get, by KL, before anybody is alarmed."""
 
 
-def notices(record: RunRecord, measured: Sequence[EvaluationRecord], marks: Known) -> list[dict[str, Any]]:
+def notices(
+    record: RunRecord,
+    measured: Sequence[EvaluationRecord],
+    marks: Known,
+    watched: Sequence[EvaluationRecord] = (),
+) -> list[dict[str, Any]]:
     """Warnings about a run, one per task at most: `{task, kind, text}`.
 
-    `falling`: accuracy fell while entropy fell. `unsure`: the task's expert is less sure than the merged model that λ
-    starts from, so entropy has nothing to aim at.
+    `below_base`: accuracy is below the base's on the same images. `falling`: accuracy fell while entropy fell.
+    `drifting`: the model is further from the task's expert than at the start. `unsure`: the task's expert is less sure
+    than the merged model that λ starts from, so entropy has nothing to aim at.
     """
     if not record.adapted_on or record.adapted_on == "nothing":
         return []
@@ -26,10 +35,42 @@ def notices(record: RunRecord, measured: Sequence[EvaluationRecord], marks: Know
     found = []
     for task in record.tasks:
         samples = [one for one in measured if one.task == task and not one.full]
-        told = {"falling": falling(task, samples), "unsure": unsure(task, samples, marks.expert_entropy.get(task))}
+        looks = [one for one in watched if one.task == task and one.half is Half.CHOOSING and one.kl is not None]
+        told = {
+            "below_base": below_base(task, samples, marks.base.get(task)),
+            "falling": falling(task, samples),
+            "drifting": drifting(task, looks),
+            "unsure": unsure(task, samples, marks.expert_entropy.get(task)),
+        }
         for kind, text in [(kind, text) for kind, text in told.items() if text][:1]:
             found.append({"task": task, "kind": kind, "text": f"{text} Remedy: {remedy}."})
     return found
+
+
+def below_base(task: str, samples: Sequence[EvaluationRecord], base: float | None) -> str:
+    """A sentence where the newest accuracy is clearly below that of the base on the same images; else empty."""
+    now = samples[-1] if samples else None
+    if now is None or now.step == 0 or now.accuracy is None or base is None:
+        return ""
+    if base - now.accuracy <= max(SMALLEST_FALL, math.sqrt(base * (1 - base) / now.total)):
+        return ""
+    return (
+        f"{task}: {100 * now.accuracy:.1f} % accurate after step {now.step}, below the base's {100 * base:.1f} % on "
+        "the same images."
+    )
+
+
+def drifting(task: str, looks: Sequence[EvaluationRecord]) -> str:
+    """A sentence where the newest look finds the model further from the expert than the first did; else empty."""
+    if len(looks) < 2:
+        return ""
+    start, now = looks[0].kl or 0.0, looks[-1].kl or 0.0
+    if now <= DRIFT * start:
+        return ""
+    return (
+        f"{task}: the model has moved away from this task's expert, from KL {start:.2f} at the start to {now:.2f} nats "
+        f"after step {looks[-1].step}."
+    )
 
 
 def falling(task: str, samples: Sequence[EvaluationRecord]) -> str:

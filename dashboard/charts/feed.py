@@ -22,7 +22,7 @@ from core.problem.memory import peak_memory_mb
 from core.store import ACTIVE, RunRecord, StepRecord, Store
 from dashboard.charts.caution import notices
 from dashboard.charts.columns import MapColumn, arrange
-from dashboard.charts.marks import summaries
+from dashboard.charts.marks import agreements, summaries
 from dashboard.charts.references import Marks
 
 MOST_STEPS = 200
@@ -52,23 +52,23 @@ class Feed:
     ) -> dict[str, Any]:
         """Steps with a number above `since`, at most `MOST_STEPS`, and everything else that changes.
 
-        `stride` is the browser's present decimation, `seen` the number of evaluations it has, `known` whether it has
-        the columns and the first λ. The answer's `cursor`, `stride` and `seen` are the values for the next call;
-        `more` says that there are further steps already.
+        `stride` is the browser's present decimation, `seen` the number of evaluations it has (accuracies and
+        agreements), `known` whether it has the columns and the first λ. The answer's `cursor`, `stride` and `seen` are
+        the values for the next call; `more` says that there are further steps already.
         """
         if since < 0:
             stride = max(stride, suggested_stride(record.steps_done))
         rows = self._rows(record, since, stride)
         framed = [row for row in rows if row.coefficients is not None]
-        measured = self._store.evaluations(record.id)
-        if seen > len(measured):
-            seen = 0
+        measured, watched = self._store.evaluations(record.id), self._store.watched(record.id)
+        count = len(measured) + len(watched)
         marks = self._marks.of(record, measured)
         answer: dict[str, Any] = {
             "run": record.id,
             "status": record.status,
             "steps": record.steps,
             "steps_done": record.steps_done,
+            "kept": _kept(record),
             "elapsed": record.seconds,
             "memory": self._memory(record),
             "failure": record.error,
@@ -77,15 +77,16 @@ class Feed:
             "stride": stride,
             "cursor": rows[-1].number if rows else since,
             "more": bool(rows) and rows[-1].number < record.steps_done,
-            "seen": len(measured),
+            "seen": count,
             "numbers": [row.number for row in rows],
             "seconds": [round(row.seconds, 4) for row in rows],
             **_scalars(rows, record.tasks),
             "frames": [row.number for row in framed],
             "coefficients": "",
             "marks": marks.marks(record.tasks),
-            "evaluations": summaries(measured, record.tasks) if len(measured) != seen else [],
-            "notices": notices(record, measured, marks.sample),
+            "evaluations": summaries(measured, record.tasks) if count != seen else [],
+            "agreements": agreements(watched, record.tasks) if count != seen else [],
+            "notices": notices(record, measured, marks.sample, watched),
         }
         if framed:
             columns = arrange(record.groups)
@@ -107,7 +108,8 @@ class Feed:
         if stride == 1:
             return self._store.steps(record.id, since=since, limit=MOST_STEPS)
         first = (max(since, -1) // stride + 1) * stride
-        wanted = list(range(first, record.steps_done + 1, stride))
+        kept = [number for number in [_kept(record)] if number is not None and number > since]
+        wanted = sorted({*range(first, record.steps_done + 1, stride), *kept})
         if len(wanted) < MOST_STEPS and record.steps_done > max([since, *wanted]):
             wanted.append(record.steps_done)
         found = []
@@ -135,6 +137,11 @@ def describe(record: RunRecord, titles: Mapping[str, str]) -> dict[str, Any]:
         "adapted_on": record.adapted_on,
         "tasks": [{"name": task, "title": titles.get(task) or task.replace("_", " ")} for task in record.tasks],
     }
+
+
+def _kept(record: RunRecord) -> int | None:
+    """The step whose model a finished run kept; None while that is open, or where it did not choose."""
+    return record.kept if record.status == "done" else None
 
 
 def suggested_stride(steps: int) -> int:

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from core.problem.evaluate import Evaluation
+from core.statistics import Half
 from core.store import EvaluationRecord, RunRecord
 
 ARITHMETIC = "task_arithmetic"
@@ -143,6 +144,27 @@ def _summary(step: int, full: bool, found: dict[str, EvaluationRecord], tasks: S
         "low": [low for low, _ in intervals],
         "high": [high for _, high in intervals],
         "entropy": [_rounded(one.entropy) if one else None for one in records],
+    }
+
+
+def agreements(watched: Sequence[EvaluationRecord], tasks: Sequence[str]) -> list[dict[str, Any]]:
+    """How far the model agreed with the experts on the watched images, one entry for each step and half."""
+    looks: defaultdict[tuple[int, Half], dict[str, EvaluationRecord]] = defaultdict(dict)
+    for one in watched:
+        if one.half is not None:
+            looks[one.step, one.half][one.task] = one
+    return [
+        _agreement(step, half, [found.get(task) for task in tasks]) for (step, half), found in sorted(looks.items())
+    ]
+
+
+def _agreement(step: int, half: Half, records: Sequence[EvaluationRecord | None]) -> dict[str, Any]:
+    return {
+        "step": step,
+        "half": half.value,
+        "images": max((one.total for one in records if one), default=0),
+        "agreement": [_rounded(one.agreement) if one else None for one in records],
+        "kl": [_rounded(one.kl) if one else None for one in records],
     }
 
 

@@ -36,8 +36,11 @@ class Comparison:
         suite = self._suite(args, request)
         records = self._ctx.runs(request, suite=suite, limit=LISTED)
         owner = self._ctx.is_owner(request)
+        table = self.table(suite, records)
+        between = {record.id: _between(record, table.tasks) for record in records}
         return {
-            "table": self.table(suite, records).plain(),
+            "table": table.plain(),
+            "between": {run: found for run, found in between.items() if any(found)},
             "suite": suite,
             "suites": self._choices(request, suite),
             "active": sum(record.status in ACTIVE for record in records),
@@ -124,6 +127,12 @@ class Comparison:
         made = {run.method for run in kept if set(run.tasks) == whole}
         missing = [methods.get(name) for name in methods.names() if name not in made]
         return sorted(missing, key=wording.family_order)
+
+
+def _between(record: RunRecord, tasks: Sequence[str]) -> list[list[float] | None]:
+    """What each task's accuracy has to be by the run's agreement with its expert, where it was not measured."""
+    told = {task["name"]: task for task in (record.report or {}).get("tasks", []) if task.get("accuracy") is None}
+    return [told.get(task, {}).get("accuracy_between") for task in tasks]
 
 
 def _names(args: Any, field: str) -> list[str]:

@@ -104,9 +104,10 @@ class SetUp:
         return {"pending": answer.pending, "accuracies": answer.value or {}, "problem": answer.error}
 
     def plan(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
-        """What is wrong, how long it takes, which tasks need caution, how many runs are ahead."""
+        """What is wrong or doubtful, how long it takes, which tasks need caution, how many runs are ahead."""
         from dashboard.planning import wish
         from dashboard.planning.caution import caution
+        from dashboard.planning.doubts import doubts
         from dashboard.planning.forecast import forecast
 
         try:
@@ -118,6 +119,7 @@ class SetUp:
         return {
             "forecast": forecast(asked, self._ctx.library, runs),
             "caution": caution(asked, self._ctx.library),
+            "doubts": doubts(asked, self._ctx.library),
             "doing": None if (doing := self._ctx.library.doing()) is None else asdict(doing),
             "ahead": len(active),
             "needs": asked.spec.method.needed(asked.spec.settings).value,

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from core.export.differences import differences
-from core.export.titles import run_title
+from core.export.titles import run_title, title_of
 from core.progress import time_left
 from core.store import ACTIVE
 from dashboard import ui
@@ -19,7 +19,7 @@ from dashboard.asked import one_of
 from dashboard.charts import bundle
 from dashboard.context import Context
 from dashboard.serving import Call, serving
-from dashboard.wording import RESUMABLE, STATUS
+from dashboard.wording import RESUMABLE, STATUS, WORRY
 
 ACTIONS = ("pause", "resume", "cancel", "restart")
 MAX_LISTED = 1000
@@ -111,6 +111,7 @@ def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
         "owner": owner and ctx.jobs is not None,
         "resumable": record.status in RESUMABLE and record.what_if is None,
         "notice": notice(record),
+        "verdict": verdict(record),
         "machine": machine(record),
     }
 
@@ -125,6 +126,22 @@ def notice(record: Any) -> str:
     if record.status == "failed":
         return record.error or "This run failed; its last good step was kept."
     return ""
+
+
+def verdict(record: Any) -> dict[str, Any] | None:
+    """What to think of a finished run, and the method that does better; None where it could not be judged."""
+    found = (record.report or {}).get("verdict")
+    if record.status != "done" or not found:
+        return None
+    better = (found.get("remedy") or {}).get("method")
+    tasks = [*record.tasks, *(record.execution.unseen or ())]
+    return {
+        "code": found["code"],
+        "kind": WORRY.get(found["code"], "warning"),
+        "text": found["sentence"],
+        "remedy": {"suite": record.suite, "tasks": tasks, "method": better} if better else None,
+        "title": title_of(better) if better else "",
+    }
 
 
 def machine(record: Any) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from core.problem.method import Method
 
+PAPER = {"keep_step": "last"}
+"""What differs from the defaults: no images are kept apart, and no step is chosen."""
 FAST = {"steps": 60, "batch": 8, "group": "block", "lr": 5e-3}
 """Fewer, larger steps over one λ per block; for a first look, not for the best accuracy."""
 FEW = {"fraction": 0.1}
@@ -18,13 +20,18 @@ def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[dict[str,
 
     `settings` of each holds a value for every setting of the method.
     """
-    paper = method.Settings().model_dump(mode="json")
-    own = {name: value for name, value in suite_defaults.items() if name in paper}
-    start = paper | own
+    usual = method.Settings().model_dump(mode="json")
+    paper = usual | {name: value for name, value in PAPER.items() if name in usual}
+    own = {name: value for name, value in suite_defaults.items() if name in usual}
+    start = usual | own
     found = []
     if own:
         found.append(
-            _preset("suite", "This suite's settings", "What suits this suite; the rest as in the paper.", start)
+            _preset("suite", "This suite's settings", "What suits this suite; the rest are the defaults.", start)
+        )
+    elif paper != usual:
+        found.append(
+            _preset("usual", "Usual settings", "As published, but the step closest to the experts is kept.", usual)
         )
     found.append(_preset("paper", "Paper settings", "As published; every default names its source.", paper))
     if "steps" in paper:

@@ -47,10 +47,10 @@ class Models:
         if record.status == "done" and MERGED in self._store.artefacts(record.id):
             vectors = problem.task_vectors
             weights = load_weights(self._store.artefact(record.id, MERGED), vectors.base, vectors.names)
-            return Merged(lambda _task: weights, record.steps_done)
+            return Merged(lambda _task: weights, record.model_step)
         spec = RunSpec.stored(record)
         method, settings = spec.method, spec.settings
-        rows = self._store.steps(record.id, since=record.steps_done - 1)
+        rows = self._store.steps(record.id, since=record.model_step - 1, limit=1)
         newest = next((row for row in reversed(rows) if row.coefficients is not None), None)
         if newest is not None and newest.coefficients is not None:
             values = torch.from_numpy(newest.coefficients.copy())

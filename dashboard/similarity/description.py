@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.insight.advice import advise, ordering
 from core.insight.similarity import ALL, Similarity
+from core.problem.findings import Finding
 from core.problem.grouping import by_depth
 from dashboard.charts.figure import brief, in_all_sizes
 from dashboard.similarity import figures
@@ -19,7 +20,9 @@ BRIEF = 12
 """Letters of a task's name in a narrow figure."""
 
 
-def describe(similarity: Similarity, titles: Mapping[str, str] | None = None) -> dict[str, Any]:
+def describe(
+    similarity: Similarity, titles: Mapping[str, str] | None = None, findings: Sequence[Finding] = ()
+) -> dict[str, Any]:
     """Everything the page needs, ready for JSON; NaN (a zero task vector) becomes None.
 
     `groups` stand in the order of depth with `all` first; rows and columns of every matrix in the order of `tasks`.
@@ -41,7 +44,8 @@ def describe(similarity: Similarity, titles: Mapping[str, str] | None = None) ->
         "conflict": conflict,
         "norms": norms,
         "advice": [
-            {"kind": advice.kind, "title": advice.title, "text": advice.text} for advice in advise(similarity, known)
+            {"kind": advice.kind, "title": advice.title, "text": advice.text}
+            for advice in advise(similarity, known, findings)
         ],
         "figures": {
             "cosine": in_all_sizes(figures.matrix, names, short, cosine, tree, "cosine"),

@@ -27,7 +27,7 @@ class Similarities:
 
             problem = library.load(file, tasks, progress=progress)
             progress.start("Comparing the task vectors", None)
-            return describe(similarity(problem.task_vectors), self._ctx.titles(suite))
+            return describe(similarity(problem.task_vectors), self._ctx.titles(suite), problem.findings)
 
         key = ("similarity", library.identity(file), tasks)
         found = library.later(key, compute, again=args.get("again") is True)

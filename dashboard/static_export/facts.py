@@ -10,6 +10,7 @@ from core.export.render import html
 from core.export.tables import results, settings
 from core.export.titles import method_title
 from core.store import RunRecord
+from dashboard.wording import WORRY
 
 
 def summary(record: RunRecord) -> str:
@@ -20,6 +21,19 @@ def summary(record: RunRecord) -> str:
     if record.average_accuracy is not None:
         parts.append(f"{percent(record.average_accuracy)} on average")
     return " · ".join([*parts, f"run {record.id}", record.created[:16].replace("T", " ")])
+
+
+def verdict(record: RunRecord) -> str:
+    """What to think of the result, in a sentence or two; empty where it was not judged."""
+    found = (record.report or {}).get("verdict") or {}
+    return str(found.get("sentence", ""))
+
+
+def verdict_html(record: RunRecord) -> str:
+    """The same in its colour."""
+    text = verdict(record)
+    kind = WORRY.get((record.report or {})["verdict"]["code"], "warning") if text else ""
+    return f'<p class="ms-note {kind}">{escape(text)}</p>' if text else ""
 
 
 def results_html(record: RunRecord, titles: Mapping[str, str]) -> str:

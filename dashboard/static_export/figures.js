@@ -17,17 +17,18 @@
       view = { run, step: null, chosen: -1, values: run.values(null), start: run.origin };
     const map = (values, scale) => (size) =>
       run.frames.length ? charts.runMap(size, run, values(), { selected: null, zoomed: null, ...scale }) : null;
+    const step = run.earlier === null ? "the last step" : `step ${run.earlier}, which was kept`;
     const reach = charts.limits(0, run.reach, 0.02, 0.02)[1];
     return [
       [
         "Merging coefficients",
-        "λ after the last step, one column per group of parameter tensors",
+        `λ after ${step}, one column per group of parameter tensors`,
         rows(24, 62),
         map(() => view.values, { unit: "λ", range: charts.limits(...run.range) }),
       ],
       [
         "Change since step 0",
-        "λ after the last step minus λ at the start",
+        `λ after ${step} minus λ at the start`,
         rows(24, 62),
         map(() => charts.subtract(view.values, run.origin), { unit: "Δλ", span: reach }),
       ],
@@ -42,6 +43,18 @@
         "● some images · ◯ all test images · dotted: base · solid: expert · dashed: Task Arithmetic",
         118 * Math.ceil(run.tasks.length / 5) + 30,
         (size) => charts.accuracyOverSteps(size, view),
+      ],
+      [
+        "Agreement with the experts",
+        "share of watched images on which model and expert name the same class; one thin line a task",
+        300,
+        (size) => charts.agreementFigure(size, view) ?? charts.agreementByTask(size, view),
+      ],
+      [
+        "Divergence from the experts",
+        "KL(expert ‖ model) on the same images in nats; the lowest mean is kept",
+        300,
+        (size) => charts.agreementFigure(size, { ...view, measure: "kl" }),
       ],
       [
         "Prediction entropy",

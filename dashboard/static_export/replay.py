@@ -31,7 +31,7 @@ def html(store: Store, record: RunRecord, titles: Mapping[str, str] | None = Non
     body = (
         f'<header class="ex-head"><div><h1>{escape(title)}</h1><p class="mc-help">'
         f'{escape(facts.summary(record))}</p></div><button type="button" id="theme" class="mc-quiet" '
-        'aria-label="Switch light and dark">◐</button></header>'
+        f'aria-label="Switch light and dark">◐</button></header>{facts.verdict_html(record)}'
         '<nav class="mc-choice" aria-label="Views">'
         '<button type="button" data-view="live" aria-pressed="true">Run</button>'
         '<button type="button" data-view="layers" aria-pressed="false">Layers</button>'

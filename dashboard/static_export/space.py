@@ -14,7 +14,7 @@ from core.export.escaping import for_markdown
 from core.export.titles import run_title
 from core.files import write_text
 from core.store import Store
-from dashboard.static_export.facts import summary
+from dashboard.static_export.facts import summary, verdict
 from dashboard.static_export.replay import html
 
 FILES = ("README.md", "requirements.txt", "app.py", "replay.html", "MODEL_CARD.md")
@@ -69,6 +69,8 @@ def write_space(store: Store, run_id: str, folder: Path, titles: Mapping[str, st
     }
     readme = f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n# {for_markdown(title)}\n\n"
     readme += f"A replay of one run of Mergescope: {for_markdown(summary(record))}. Nothing is computed here.\n"
+    if told := verdict(record):
+        readme += f"\n{for_markdown(told)}\n"
     content = {
         "README.md": readme,
         "requirements.txt": f"gradio=={version('gradio')}\n",

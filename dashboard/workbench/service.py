@@ -77,11 +77,12 @@ class Workbench:
         return {}
 
     def check(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
-        """Hold every file of a draft against its base; the result is a list of complaints."""
+        """Hold every file of a draft against its base; the result is a list of complaints and one of findings."""
         suite = draft.as_suite(_draft(args))  # Mistakes of the form are told at once.
 
         def work(told: Remembered) -> dict[str, Any]:
-            return {"complaints": as_json(check(suite, progress=told))}
+            found = check(suite, progress=told)
+            return {"complaints": as_json(found.complaints), "findings": [one.plain() for one in found.findings]}
 
         self._chores.begin("check", f"checking `{suite.name}`", work)
         return {}

@@ -122,7 +122,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path) -> Iterat
 @pytest.fixture(scope="session")
 def finished_run(server: Server) -> str:
     """Id of a short AdaMerging run that is done."""
-    return finish(server, method="adamerging", settings={"steps": 12, "batch": 4}, evaluate_every=4, name="short run")
+    settings = {"steps": 12, "batch": 4, "keep_step": "last"}
+    return finish(server, method="adamerging", settings=settings, evaluate_every=4, name="short run")
 
 
 def finish(server: Server, **wish: Any) -> str:

@@ -111,6 +111,36 @@ def test_long_runs_keep_at_most_a_thousand_steps_and_always_the_newest(blank: An
     assert numbers[:-1] == list(range(0, numbers[-2] + 1, blank.evaluate("run.stride")))
 
 
+def test_a_followed_run_ends_at_the_step_that_it_kept_even_if_that_was_thinned_out(blank: Any, store: Store) -> None:
+    run_id = synthetic.create(store, tasks=1, steps=1100)
+    store.set_status(run_id, "running")
+    load(blank, answers(store, run_id))
+    feed = Feed(store)
+
+    def follow() -> None:
+        while not blank.evaluate("run.complete"):
+            asked = blank.evaluate(
+                "({ since: run.cursor, stride: run.stride, seen: run.seen, known: run.hasCoefficients })"
+            )
+            blank.evaluate(
+                "(answer) => run.ingest(answer)", feed.history(store.run(run_id), asked.pop("since"), **asked)
+            )
+            if blank.evaluate(f"run.cursor === {store.run(run_id).steps_done} && !run.ended"):
+                return
+
+    for step in synthetic.made_up(1, 1100, ["proj"], kept=75):
+        store.record(run_id, step)
+        if step.number in (500, 1050, 1100):
+            follow()
+    assert blank.evaluate("run.frames.some((frame) => frame.number === 75)") is False
+    assert blank.evaluate("run.frames[run.place(null)].number") == 1100
+    synthetic.finish(store, run_id)
+    follow()
+    assert blank.evaluate("run.frames[run.place(null)].number") == 75
+    numbers = blank.evaluate("run.frames.map((frame) => frame.number)")
+    assert numbers == blank.evaluate("run.steps.map((step) => step.number)") == sorted({*range(0, 1101, 2), 75})
+
+
 def test_changes_of_a_what_if_are_those_of_the_server(blank: Any, store: Store) -> None:
     run_id = synthetic.finished(store, tasks=3, blocks=2, steps=4)
     load(blank, answers(store, run_id))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tests.authors import make_folder
 from tests.browser.conftest import at_home
 
@@ -54,3 +56,23 @@ def test_a_mistake_is_told_and_nothing_is_lost(page: Any, tmp_path: Path) -> Non
     page.wait_for_selector(".ms-bench-task")
     assert page.get_by_label("Architecture").input_value() == "ViT-B-32"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_one_click_gives_a_task_the_head_of_its_own_text_tower(page: Any, tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "root")
+    base = torch.load(root / "ViT-tiny/zeroshot.pt")
+    file = root / "ViT-tiny/EuroSAT/finetuned.pt"
+    text = {name: x + 0.1 * torch.randn(x.shape) for name, x in base.items() if not name.startswith("model.visual.")}
+    torch.save(text | torch.load(file), file)
+    page.get_by_role("tab", name="Checkpoints").click()
+    page.get_by_label("Folder on the machine that runs Mergescope").fill(str(root))
+    page.get_by_role("button", name="Add folder").click()
+    page.get_by_role("button", name=f"Look inside {root}").click()
+    page.wait_for_selector(".ms-bench-task")
+    page.get_by_label("Base", exact=True).select_option(label="ViT-tiny/zeroshot.pt")
+    page.get_by_role("button", name="Check everything").click()
+    finding = page.locator(".ms-note.warning", has_text="text tower")
+    finding.get_by_role("button", name="Do this").click()
+    finding.wait_for(state="detached")
+    heads = page.get_by_label("Head", exact=True)
+    assert [one.input_value() for one in heads.all()].count("own") == 1

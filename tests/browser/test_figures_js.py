@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from core.problem.method import Step
+from core.statistics import Half, mean
 from core.store import Store
 from tests.browser.told import answers, load
 from tests.dashboard import synthetic
@@ -36,6 +38,68 @@ def test_the_map_names_each_block_once_and_its_change_begins_at_zero(blank: Any,
     assert axis["tickvals"] == sorted(axis["tickvals"])
     assert not changed
     assert least == -most < 0
+
+
+def test_agreement_is_drawn_over_the_steps_that_were_looked_at_with_the_mean_in_front(blank: Any, store: Store) -> None:
+    run_id = synthetic.finished(store, tasks=3, blocks=1, steps=40, kept=13)
+    load(blank, answers(store, run_id))
+    share, kl = blank.evaluate(
+        """() => ["agreement", "kl"].map((measure) => mergescope.charts.agreementFigure(
+            { width: 960, height: 300 }, { run, step: null, chosen: -1, measure }))"""
+    )
+    chosen = [one for one in store.watched(run_id) if one.half is Half.CHOOSING]
+    steps = sorted({one.step for one in chosen})
+    assert len(share["data"]) == len(kl["data"]) == 4
+    for figure, name in ((share, "agreement"), (kl, "kl")):
+        for place, task in enumerate(synthetic.task_names(3)):
+            expected = [getattr(one, name) for one in chosen if one.task == task]
+            assert figure["data"][place]["x"] == steps
+            assert figure["data"][place]["y"] == pytest.approx(expected, abs=1e-5)
+        means = [mean([getattr(one, name) for one in chosen if one.step == step]) for step in steps]
+        assert figure["data"][3]["y"] == pytest.approx(means, abs=1e-5)
+    assert steps[kl["data"][3]["y"].index(min(kl["data"][3]["y"]))] == 13
+
+
+def test_what_has_no_steps_shows_its_agreement_task_by_task(blank: Any, store: Store) -> None:
+    run_id = synthetic.create(store, tasks=3, steps=0, method="average")
+    store.record(run_id, Step(0))
+    store.add_evaluation(run_id, 0, synthetic.looked(3, 0, 0), half=Half.REPORTING)
+    synthetic.finish(store, run_id)
+    load(blank, answers(store, run_id))
+    lines, rows = blank.evaluate(
+        "() => ['agreementFigure', 'agreementByTask'].map((name) => mergescope.charts[name]("
+        "{ width: 960, height: 300 }, { run, step: null, chosen: -1 }))"
+    )
+    assert lines is None
+    assert rows["data"][0]["x"] == [one.agreement for one in store.watched(run_id)]
+
+
+def test_every_chart_over_steps_marks_the_kept_step_and_only_where_steps_came_after_it(
+    blank: Any, store: Store
+) -> None:
+    def lines(kept: int, step: int | None) -> dict[str, list[Any]]:
+        load(blank, answers(store, synthetic.finished(store, tasks=2, blocks=1, steps=40, kept=kept)))
+        drawn = blank.evaluate(
+            """(step) => {
+                const { charts } = mergescope, size = { width: 960, height: 300 }, view = { run, step, chosen: -1 };
+                const cell = { ...view, second: null, task: 0, group: charts.groups(run.columns, "tensor")[0] };
+                return { entropy: charts.entropyFigure(size, view), agreement: charts.agreementFigure(size, view),
+                         task: charts.taskwiseFigure(size, view), cell: charts.cellFigure(size, cell),
+                         accuracy: charts.accuracyOverSteps(size, view) };
+            }""",
+            step,
+        )
+        return {
+            name: [(line["x0"], line.get("label", {}).get("text")) for line in figure["layout"]["shapes"]
+                   if line["x0"] == line["x1"]]
+            for name, figure in drawn.items()
+        }  # fmt: skip
+
+    for name, found in lines(13, None).items():
+        assert found == ([(13, ""), (13, "")] if name == "accuracy" else [(13, "kept: step 13")]), name
+    assert lines(0, None)["entropy"] == [(0, "kept: step 0")]
+    assert lines(13, 20)["entropy"] == [(13, "kept: step 13"), (20, None)]
+    assert not any(lines(40, None).values())
 
 
 def test_accuracy_stands_between_its_marks_and_small_charts_inside_the_picture(blank: Any, store: Store) -> None:

@@ -25,7 +25,7 @@ def open_run(page: Any, run: str, tab: str = "live") -> None:
 def start(server: Server, steps: int = 400, **wish: Any) -> str:
     """Start a run that goes on for a while."""
     with server.owner() as owner:
-        settings = {"steps": steps, "batch": 4, "group": "tensor"}
+        settings = {"steps": steps, "batch": 4, "group": "tensor", "keep_step": "last"}
         answer = owner.call("setup_start", suite="tiny", method="adamerging", settings=settings, **wish)
     assert "run" in answer, answer
     return str(answer["run"])
@@ -54,6 +54,16 @@ def test_a_run_is_drawn_from_its_first_steps_to_its_end(page: Any, server: Serve
     assert page.locator("#ms-live .mc-step").first.text_content() == "60"
     page.wait_for_function("document.querySelectorAll('#ms-live .scatterlayer .trace').length > 3")
     assert "all test images" in page.locator("#ms-live").inner_text()
+
+
+def test_agreement_is_drawn_while_the_run_goes_on(page: Any, running: str) -> None:
+    open_run(page, running)
+    looks = f"{ALREADY}.agreements.filter((one) => one.half === 'choosing')"
+    page.wait_for_function(f"{looks}.length > 2 && {ALREADY}.status === 'running'")
+    chart = "document.querySelector('[aria-label=\"Agreement with the experts\"]').data"
+    page.wait_for_function(f"{chart}?.[0].x.length > 2")
+    assert page.evaluate(f"{chart}.length") == 4
+    assert page.evaluate(f"{chart}[0].y.every((value) => value >= 0 && value <= 1)")
 
 
 def test_what_is_drawn_is_what_is_stored(page: Any, server: Server, finished_run: str) -> None:

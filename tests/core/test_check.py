@@ -54,7 +54,7 @@ def authors(suite: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_authors_layout_merges_to_the_same_task_vectors(authors: Path, suite: Path, cli: Cli) -> None:
-    assert check(find(str(authors))) == []
+    assert check(find(str(authors))) == ([], ())
     how: dict[str, Any] = {"device": "cpu", "precision": "float32", "micro_batch": 64}
     ours, plain = load(find(str(authors)), **how), load(find(str(suite)), **how)
     assert torch.equal(ours.task_vectors.deltas, plain.task_vectors.deltas)
@@ -66,7 +66,7 @@ def test_the_authors_layout_merges_to_the_same_task_vectors(authors: Path, suite
 
 def test_without_heads_a_base_without_text_tower_is_told_so(authors: Path) -> None:
     edit(authors, lambda d: d["tasks"][0].pop("head"))
-    [complaint] = check(find(str(authors)))
+    [complaint] = check(find(str(authors))).complaints
     assert "no text tower" in complaint.message
     assert "`head`" in complaint.message
 
@@ -75,7 +75,7 @@ def test_a_head_of_other_classes_is_named(authors: Path) -> None:
     save({"weight": torch.ones(5, 16)}, authors.parent / "head_task1.pt")
     with pytest.raises(BadCheckpoint, match=r"head_task1\.pt.*\[4, 16\].*Found \[5, 16\]"):
         load(find(str(authors)), device="cpu", precision="float32", micro_batch=64)
-    [complaint] = check(find(str(authors)))
+    [complaint] = check(find(str(authors))).complaints
     assert complaint.role == "head of task1"
 
 
@@ -124,7 +124,7 @@ def test_merging_tells_of_all_of_them_in_one_line(spoiled: Path, cli: Cli) -> No
 
 def test_a_sound_suite_has_nothing_to_complain_of(suite: Path, cli: Cli) -> None:
     assert cli("check", suite).status == 0
-    assert cli("check", suite, "--json").data == {"suite": "tiny", "problems": []}
+    assert cli("check", suite, "--json").data == {"suite": "tiny", "problems": [], "findings": []}
 
 
 def test_the_activation_of_the_architecture_has_to_be_the_checkpoint_s(suite: Path) -> None:
@@ -133,6 +133,6 @@ def test_the_activation_of_the_architecture_has_to_be_the_checkpoint_s(suite: Pa
 
     hugging_face("CLIPVisionModel").save_pretrained(suite.parent / "expert")
     edit(suite, lambda d: d["tasks"][1]["expert"].update(weights="expert"))
-    [complaint] = check(find(str(suite)))
+    [complaint] = check(find(str(suite))).complaints
     assert "trained with QuickGELU" in complaint.message
     assert "`quick_gelu: true`" in complaint.message

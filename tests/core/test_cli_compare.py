@@ -23,7 +23,9 @@ MORE = {"label", "run", "reused", "needs", "average_ci95", "best"}
 def test_a_row_per_method_without_histories(cli: Cli, tiny_suite: Path) -> None:
     rows = cli("compare", tiny_suite, "--methods", "pretrained,adamerging", "--set", "steps=2", "--json").data["rows"]
     assert [row["method"] for row in rows] == ["pretrained", "adamerging"]
-    assert all(set(row) == {*MORE, *REPORT} - {"entropy", "coefficients"} for row in rows)
+    # A reference is nothing that could be worse than itself.
+    assert all(set(row) | {"verdict"} == {*MORE, *REPORT} - {"entropy", "coefficients"} for row in rows)
+    assert ["verdict" in row for row in rows] == [False, True]
     assert rows[1]["settings"]["steps"] == 2
     assert [row["needs"] for row in rows] == ["nothing", "unlabelled images"]
     for row in rows:
@@ -130,8 +132,9 @@ def test_a_second_call_takes_finished_runs_and_says_so(cli: Cli, tiny_suite: Pat
 def test_a_study_s_runs_are_taken_too(cli: Cli, tiny_suite: Path) -> None:
     study = ("study", "accuracy", tiny_suite, "--methods", "average,adamerging", "--seeds", "0", "--set", "steps=2")
     assert cli(*study, "--json").status == 0
-    rows = cli("compare", tiny_suite, "--methods", "average,adamerging", "--set", "steps=2", "--json").data["rows"]
-    assert [row["reused"] for row in rows] == [True, True]
+    # A study keeps the last step, as published.
+    as_there = ("--methods", "average,adamerging:keep_step=last", "--set", "steps=2", "--json")
+    assert [row["reused"] for row in cli("compare", tiny_suite, *as_there).data["rows"]] == [True, True]
     # Fewer tasks are another question.
     fewer = ("--tasks", "task0,task1", "--json")
     assert not cli("compare", tiny_suite, "--methods", "average", *fewer).data["rows"][0]["reused"]

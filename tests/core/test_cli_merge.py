@@ -37,10 +37,17 @@ REPORT = {
     "adapted_on": str,
     "samples_seen": int,
     "form": str,
+    "average_agreement": float,
+    "average_kl": float,
+    "kept_step": int,
+    "watched": dict,
+    "verdict": dict,
     "data": dict,
     "notes": list,
+    "findings": list,
 }
 TASK = {"name", "accuracy", "ci95", "expert_accuracy", "base_accuracy", "normalised"}
+TASK |= {"agreement", "kl", "watched_images", "accuracy_between"}
 QUICK = ("--set", "steps=4", "--set", "batch=4")
 
 Cli = Callable[..., Any]
@@ -113,9 +120,9 @@ def test_settings_and_seed_reach_the_method(cli: Cli, tiny_suite: Path) -> None:
 
 
 def test_equal_seeds_give_equal_coefficients_and_others_do_not(cli: Cli, tiny_suite: Path) -> None:
+    moving = ("--set", "lr=0.1", "--set", "keep_step=last")
     first, again, other = (
-        cli("merge", tiny_suite, *QUICK, "--set", "lr=0.1", "--seed", seed, "--json").data["coefficients"]
-        for seed in (1, 1, 2)
+        cli("merge", tiny_suite, *QUICK, *moving, "--seed", seed, "--json").data["coefficients"] for seed in (1, 1, 2)
     )
     assert first == again
     assert first != other

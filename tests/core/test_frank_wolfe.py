@@ -135,7 +135,7 @@ def _pooled_gradient(problem: Problem, theta: Tensor) -> Tensor:
 
 def test_the_coefficients_of_hard_are_its_model(problem64: Problem) -> None:
     vectors = problem64.task_vectors
-    last = run("fw_hard", problem64, per="layer")[-1]
+    last = run("fw_hard", problem64, per="layer", keep_step="last")[-1]
     assert last.coefficients is not None
     assert last.outcome is not None
     again = vectors.combine(last.coefficients.values, range(len(vectors.names)))

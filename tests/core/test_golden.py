@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from core import methods
+from core.learning.watch import WatchedSettings
 from core.problem.problem import Problem
 from tests.core.properties import CONDITION, merged, rounding
 
@@ -50,7 +51,8 @@ GOLDEN: dict[str, tuple[float, float]] = {
 def measured(method: str, problem: Problem) -> tuple[float, float]:
     """Length and projection of what the method added to the base; the direction's entries are at most 1."""
     vectors = problem.task_vectors
-    added = vectors.flat(merged(method, problem, "task0")) - vectors.origin
+    last = {"keep_step": "last"} if issubclass(methods.get(method).Settings, WatchedSettings) else {}
+    added = vectors.flat(merged(method, problem, "task0", **last)) - vectors.origin
     direction = torch.linspace(-1, 1, len(added), dtype=torch.float64).mul(97).cos()
     return added.norm().item(), (added @ direction).item()
 

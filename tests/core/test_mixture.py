@@ -45,10 +45,11 @@ def test_unchanged_coefficients_make_the_very_model_of_the_run(
     values = {"steps": 1, setting: value}
     if value == "cross_entropy":  # Labels of scored images are never read.
         values["adapt_on"] = "held-out"
-    last = run(name, problem32, **values)[-1]
+    steps = run(name, problem32, **values)
+    last, kept = steps[-1], steps[steps[-1].kept or 0].coefficients
     assert last.outcome is not None
-    assert last.coefficients is not None
-    again = methods.get(name).weights_at(problem32, settings(name, **values), last.coefficients)
+    assert kept is not None
+    again = methods.get(name).weights_at(problem32, settings(name, **values), kept)
     assert again is not None
     made = last.outcome.weights_for(problem32.tasks[0])
     assert all(torch.equal(again[tensor], made[tensor]) for tensor in made)

@@ -54,8 +54,10 @@ def test_the_report_has_the_documented_keys_in_their_order() -> None:
         *("mergescope", "suite", "method", "settings", "seed", "device", "precision", "tasks", "average_accuracy"),
         *("average_normalised", "steps", "seconds", "seconds_per_step", "peak_memory_mb", "entropy", "coefficients"),
         *("adapted_on", "samples_seen", "form"),
+        *("average_agreement", "average_kl", "kept_step"),
     ]
     names = ["name", "accuracy", "ci95", "expert_accuracy", "base_accuracy", "normalised"]
+    names += ["agreement", "kl", "watched_images", "accuracy_between"]
     assert [list(task) for task in report["tasks"]] == [names] * 3
     assert list(report["coefficients"]) == ["groups", "tasks", "values"]
     assert json.loads(json.dumps(report, allow_nan=False)) == report

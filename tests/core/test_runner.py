@@ -136,7 +136,7 @@ def test_accuracies_along_the_way_are_those_of_the_model_of_that_step(
     store: Store, problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     method = methods.get("adamerging_pp")
-    settings = method.Settings(steps=4, batch=4, lr=0.05)
+    settings = method.Settings(steps=4, batch=4, lr=0.05, keep_step="last")
     spec = RunSpec.of(problem, method, settings, evaluate_every=2)
     monkeypatch.setattr(session, "SAMPLE", 20)
     run_id = spec.create(store)
@@ -145,7 +145,7 @@ def test_accuracies_along_the_way_are_those_of_the_model_of_that_step(
     assert [(e.step, e.full) for e in found] == [(0, False)] * 3 + [(2, False)] * 3 + [(4, True)] * 3
     assert {e.total for e in found if not e.full} == {20}
     # The same model, reached by a run that ends there.
-    shorter = method.Settings(steps=2, batch=4, lr=0.05)
+    shorter = method.Settings(steps=2, batch=4, lr=0.05, keep_step="last")
     *_, last = method.steps(problem, shorter)
     assert last.outcome is not None
     for record in found:

@@ -146,7 +146,8 @@ def stored(state: State, folder: Path) -> State:
 RESUMED: dict[str, dict[str, Any]] = {
     "default": {},
     "patience": {"patience": 2, "steps": 12, "lr": 1e-6},
-    "patience never met": {"patience": 3},
+    "patience by the loss": {"patience": 2, "steps": 12, "lr": 1e-6, "keep_step": "last"},
+    "patience never met": {"patience": 30},
     "fraction": {"fraction": 0.5},
     "one image": {"fraction": 0.001},
     "expert_kl": {"objective": "expert_kl"},
@@ -204,13 +205,15 @@ def test_a_state_is_small_and_does_not_change_later(method: str, problem32: Prob
 
 def test_patience_stops_on_a_plateau(problem32: Problem) -> None:
     """With λ all but frozen the loss of one repeated batch never improves: stop after 2 × patience steps."""
-    steps = run("adamerging", problem32, patience=3, steps=50, batch=32, lr=1e-9)
+    steps = run("adamerging", problem32, patience=3, steps=50, batch=32, lr=1e-9, keep_step="last")
     assert steps[-1].number == 6
     assert steps[-1].outcome is not None
 
 
 def test_patience_goes_on_while_the_loss_falls(problem32: Problem) -> None:
-    steps = run("adamerging", problem32, patience=3, steps=15, batch=32, lr=0.02, objective="cross_entropy")
+    steps = run(
+        "adamerging", problem32, patience=3, steps=15, batch=32, lr=0.02, objective="cross_entropy", keep_step="last"
+    )
     losses = [sum(step.losses.values()) for step in steps[1:]]
     for at in range(6, len(losses) + 1):
         before, after = math.fsum(losses[at - 6 : at - 3]), math.fsum(losses[at - 3 : at])
@@ -232,7 +235,8 @@ class Spoiled(Encoder):
 
 
 def test_a_nan_stops_before_the_update_and_keeps_the_last_good_step(problem32: Problem) -> None:
-    spoiled = replace(problem32, encoder=Spoiled(problem32.encoder, 2))
+    looks = 3 * len(problem32.tasks)  # At the start: each expert's answers, and both halves of the watched images.
+    spoiled = replace(problem32, encoder=Spoiled(problem32.encoder, looks + 2))
     good = []
     with pytest.raises(NonFinite, match=r"Step 3: the loss of task0, task1, task2"):
         good.extend(_collect(methods.get("adamerging").steps(spoiled, settings("adamerging")), good))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
+from core.learning.watch import due
 from core.problem.method import Coefficients, Step
+from core.statistics import Evaluation, Half
 from core.store import Store
 from dashboard.charts.columns import MapColumn
 
@@ -28,16 +30,6 @@ _INSIDE = (
     "mlp.c_proj.weight",
     "mlp.c_proj.bias",
 )
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Stands in for `core.problem.evaluate.Evaluation`."""
-
-    task: str
-    correct: int
-    total: int
-    entropy: float
 
 
 def tensor_names(blocks: int = 8) -> tuple[str, ...]:
@@ -87,14 +79,28 @@ def coefficients(names: Sequence[str], tasks: int, number: int, steps: int, seed
     return np.clip(0.3 + share * (goal - 0.3), 0, 1).astype(np.float32)
 
 
-def made_up(tasks: int, steps: int, groups: Sequence[str], seed: int = 0) -> Iterator[Step]:
-    """Step 0 and `steps` more."""
+def looked(tasks: int, number: int, kept: int) -> list[Evaluation]:
+    """Made-up agreement on 80 images a task, which is best after step `kept`."""
+    far = abs(number - kept) / (kept + 10)
+    return [
+        Evaluation(task, None, 80, 0.5, agreeing=round(80 * (0.9 - 0.02 * place) / (1 + far)), kl=0.1 + 0.3 * far)
+        for place, task in enumerate(task_names(tasks))
+    ]
+
+
+def made_up(tasks: int, steps: int, groups: Sequence[str], seed: int = 0, kept: int | None = None) -> Iterator[Step]:
+    """Step 0 and `steps` more; where one of them is `kept` they are watched."""
     names, random = task_names(tasks), np.random.default_rng(seed + 1)
     for number in range(steps + 1):
         level = 0.25 + (0.5 + 0.09 * np.arange(tasks)) * np.exp(-number / (0.2 * steps + 1))
         level *= 1 + 0.08 * random.normal(size=tasks)
         entropies = {task: float(value) for task, value in zip(names, level, strict=True)} if number else {}
         values = torch.from_numpy(coefficients(groups, tasks, number, steps, seed))
+        watched = {}
+        if kept is not None and number in {kept, *due(steps)}:
+            watched[Half.CHOOSING] = looked(tasks, number, kept)
+            if number in (0, steps):
+                watched[Half.REPORTING] = looked(tasks, kept if number else 0, kept)
         yield Step(
             number,
             losses=entropies,
@@ -102,6 +108,8 @@ def made_up(tasks: int, steps: int, groups: Sequence[str], seed: int = 0) -> Ite
             seconds=0.1,
             samples=16 * tasks if number else 0,
             coefficients=Coefficients(tuple(groups), names, values),
+            watched=watched,
+            kept=kept if number == steps else None,
         )
 
 
@@ -112,19 +120,19 @@ def measure(store: Store, run_id: str, number: int, steps: int, *, full: bool = 
     for place, task in enumerate(store.run(run_id).tasks):
         share = 1 - np.exp(-4 * number / max(steps, 1))
         accuracy = 0.55 + 0.03 * (place % 5) + (-0.2 if task == falling else 0.25) * share
-        found.append(Measured(task, round(accuracy * total), total, float(1.2 - 0.7 * share)))
+        found.append(Evaluation(task, round(accuracy * total), total, float(1.2 - 0.7 * share)))
     store.add_evaluation(run_id, number, found, full=full)
 
 
-def finish(store: Store, run_id: str) -> None:
-    """Note the run as done, with a report."""
+def finish(store: Store, run_id: str, **more: Any) -> None:
+    """Note the run as done, with a report that holds `more`."""
     record = store.run(run_id)
     last = {one.task: one for one in store.evaluations(run_id)}
     tasks = [
         {
             "name": task,
             "accuracy": one.correct / one.total if (one := last.get(task)) else 0.5,
-            "ci95": None,
+            "ci95": list(one.ci95) if one and one.ci95 else [0.4, 0.6],
             "expert_accuracy": 0.9 + 0.01 * (place % 7),
             "base_accuracy": 0.35 + 0.02 * (place % 6),
             "normalised": 0.9,
@@ -142,22 +150,24 @@ def finish(store: Store, run_id: str) -> None:
             "peak_memory_mb": 640.0,
             "entropy": [],
             "coefficients": {"groups": list(record.groups), "tasks": list(record.tasks), "values": []},
-        },
+        }
+        | more,
     )
 
 
 def finished(
-    store: Store, *, tasks: int = 8, blocks: int = 8, steps: int = 60, seed: int = 0, name: str = "", falling: str = ""
-) -> str:
-    """A whole run: steps, accuracies every tenth, report."""
+    store: Store, *, tasks: int = 8, blocks: int = 8, steps: int = 60, seed: int = 0, name: str = "", falling: str = "",
+    kept: int | None = None, **more: Any,
+) -> str:  # fmt: skip
+    """A whole run: steps, accuracies every tenth, report with `more`; watched where a step is `kept`."""
     run_id = create(store, tasks=tasks, steps=steps, name=name)
     groups = tensor_names(blocks)
-    for step in made_up(tasks, steps, groups, seed):
+    for step in made_up(tasks, steps, groups, seed, kept):
         store.record(run_id, step)
         if step.number % max(1, steps // 10) == 0:
             measure(store, run_id, step.number, steps, falling=falling)
-    measure(store, run_id, steps, steps, full=True, falling=falling)
-    finish(store, run_id)
+    measure(store, run_id, steps if kept is None else kept, steps, full=True, falling=falling)
+    finish(store, run_id, **more)
     return run_id
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.statistics import Half
 from core.store import EvaluationRecord, RunRecord
 from dashboard.charts.caution import notices
 from dashboard.charts.marks import Known
@@ -71,3 +72,29 @@ def test_remedy_does_not_recommend_what_is_set_already() -> None:
     record = replace(RECORD, settings={"objective": "expert_kl"})
     (text,) = told(sample(0, 0.7, 1.0), sample(50, 0.5, 0.6), record=record)
     assert "expert_kl" not in text
+
+
+def look(step: int, kl: float, half: Half = Half.CHOOSING) -> EvaluationRecord:
+    return EvaluationRecord("icons", None, 80, 0.5, step, False, half, agreeing=40, kl=kl)
+
+
+@pytest.mark.parametrize(
+    ("looks", "kinds"),
+    [
+        ([look(0, 0.4), look(42, 0.5)], ["drifting"]),
+        ([look(0, 0.4), look(4, 0.6), look(42, 0.39)], []),  # It came back.
+        ([look(0, 0.4), look(42, 0.41)], []),  # Within what a sample is off.
+        ([look(0, 0.4), look(0, 0.9, Half.REPORTING)], []),  # The other half is no later step.
+        ([look(0, 0.4)], []),
+    ],
+)
+def test_a_model_that_moves_away_from_an_expert_is_told_without_labels(looks, kinds) -> None:
+    assert [notice["kind"] for notice in notices(RECORD, [], Known(), looks)] == kinds
+
+
+def test_accuracy_below_the_base_s_is_told_first() -> None:
+    marks = Known(base={"icons": 0.65})
+    (text,) = told(sample(0, 0.7, 1.0), sample(50, 0.55, 0.6), marks=marks)
+    assert "55.0 % accurate after step 50, below the base's 65.0 %" in text
+    assert told(sample(0, 0.5, 1.0), marks=marks) == []  # The start is nobody's fault.
+    assert told(sample(0, 0.6, 1.0), sample(50, 0.64, 0.6), marks=marks) == []

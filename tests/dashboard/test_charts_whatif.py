@@ -124,7 +124,7 @@ def test_unchanged_coefficients_are_the_merged_model_of_a_run_with_a_start(
     problem: Problem, tmp_path: Path, name: str
 ) -> None:
     method = methods.get(name)
-    settings = method.Settings(steps=2, batch=4, lr=0.05, start="tsv_m")
+    settings = method.Settings(steps=2, batch=4, lr=0.05, start="tsv_m", keep_step="last")
     with Store.open(tmp_path / "runs") as store:
         run_id = RunSpec.of(problem, method, settings).create(store)
         runner.execute(store, run_id, problem, RunSpec.of(problem, method, settings))

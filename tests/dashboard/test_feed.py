@@ -161,6 +161,38 @@ def test_evaluations_lost_by_a_resume_are_replaced(store: Store) -> None:
     assert ask(store, run_id, since=5, seen=99, known=True)["evaluations"] != []
 
 
+def test_agreements_come_by_step_and_half_and_again_only_when_there_are_more(store: Store) -> None:
+    run_id = synthetic.create(store, tasks=2, steps=30)
+    steps = list(synthetic.made_up(2, 30, synthetic.tensor_names(1), kept=7))
+    for step in steps[:6]:
+        store.record(run_id, step)
+    first = ask(store, run_id)
+    halves = [(one["step"], one["half"]) for one in first["agreements"]]
+    assert halves == [(0, "choosing"), (0, "reporting"), (4, "choosing")]
+    stored = [one for one in store.watched(run_id) if one.step == 4]
+    assert first["agreements"][2]["agreement"] == [one.agreement for one in stored]
+    assert first["agreements"][2]["kl"] == pytest.approx([one.kl for one in stored], abs=1e-5)
+    assert first["agreements"][2]["images"] == 80
+    assert ask(store, run_id, since=5, seen=first["seen"], known=True)["agreements"] == []
+    for step in steps[6:]:
+        store.record(run_id, step)
+    again = ask(store, run_id, since=5, seen=first["seen"], known=True)
+    # What the kept model achieves is told of its own step, not of the last one.
+    assert [one["step"] for one in again["agreements"] if one["half"] == "reporting"] == [0, 7]
+
+
+def test_the_kept_step_is_told_of_a_finished_run_and_never_left_out_of_a_long_one(store: Store) -> None:
+    run_id = synthetic.create(store, tasks=1, steps=1100)
+    for step in synthetic.made_up(1, 1100, ["proj"], kept=75):
+        store.record(run_id, step)
+    assert (ask(store, run_id)["kept"], 75 in ask(store, run_id)["numbers"]) == (None, False)
+    synthetic.finish(store, run_id)
+    assert ask(store, run_id)["kept"] == 75
+    numbers = [number for answer in follow(store, run_id) for number in answer["numbers"]]
+    assert numbers == sorted({*range(0, 1101, 2), 75})
+    assert ask(store, synthetic.finished(store, tasks=1, blocks=0, steps=3))["kept"] is None
+
+
 def test_description_names_tasks_for_people(store: Store) -> None:
     record = store.run(synthetic.create(store, tasks=2, name="My run"))
     described = describe(record, {"digits": "Digits 0–9"})

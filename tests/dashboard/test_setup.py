@@ -20,6 +20,7 @@ from core.suite import find as suites
 from dashboard import wording
 from dashboard.library import Library
 from dashboard.planning import catalogue, gallery, wish
+from dashboard.planning.doubts import doubts
 from dashboard.planning.forecast import RunForecast
 from dashboard.planning.presets import presets
 from tests.dashboard.conftest import Site
@@ -96,6 +97,15 @@ def test_the_suites_own_settings_come_first_and_fast_is_never_slower() -> None:
     assert found["fast"]["steps"] == 30
     assert found["few"]["fraction"] == 0.1
     assert [preset["name"] for preset in presets(methods.get("average"), {})] == ["paper"]
+
+
+def test_only_the_paper_settings_keep_the_last_step_and_they_are_never_the_first_choice() -> None:
+    for own in ({}, {"lr": 0.5}):
+        found = {one["name"]: one["settings"]["keep_step"] for one in presets(methods.get("adamerging"), own)}
+        assert found.pop("paper") == "last"
+        assert next(iter(found)) in ("usual", "suite")
+        assert set(found.values()) == {"best"}
+    assert presets(methods.get("adamerging"), {})[0]["settings"] == methods.get("adamerging").Settings().model_dump()
 
 
 def test_a_card_shows_counts_classes_and_different_images(tiny_suite: Path) -> None:
@@ -204,6 +214,19 @@ def test_the_trust_check_is_left_out_where_entropy_is_not_minimised(dashboard_si
     assert owner.call("setup_plan", suite="tiny", method="average")["caution"] == {}
     plan = owner.call("setup_plan", suite="tiny", method="adamerging", settings={"objective": "expert_kl"})
     assert plan["caution"] == {}
+
+
+def test_the_plan_tells_what_is_doubtful_about_the_chosen_tasks(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, name="doubtful")
+    suite.write_text(suite.read_text().replace("- green", "- RED", 1))  # Of task0 alone.
+    library = Library(device="cpu", precision="float32", extra=(str(suite),))
+
+    def found(*tasks: str) -> list[tuple[str, str]]:
+        asked = wish.read({"suite": "doubtful", "tasks": list(tasks), "method": "average"}, library)
+        return [(one["code"], one["subject"]) for one in ready(lambda: doubts(asked, library))["found"]]
+
+    assert found("task0", "task1") == [("equal_class_names", "task0")]
+    assert found("task1", "task2") == []
 
 
 def test_a_double_click_starts_one_run(dashboard_site: Site) -> None:

@@ -61,7 +61,7 @@ def test_the_files_hold_what_they_say(dashboard_site: Site, short_run: str) -> N
     assert len(rows) == 1 + 5 * len(record.groups)
     array = load(http.get(offered["lambda-array"]).content)["coefficients"]
     assert array.shape == (5, len(record.groups), 3)
-    assert json.loads(http.get(offered["lambda-json"]).content)["steps"] == [4]
+    assert json.loads(http.get(offered["lambda-json"]).content)["steps"] == [record.model_step]
     assert load(http.get(offered["model"]).content)["visual.conv1.weight"].shape == (32, 3, 8, 8)
     with zipfile.ZipFile(io.BytesIO(http.get(offered["space"]).content)) as archive:
         assert {"README.md", "app.py", "requirements.txt"} <= set(archive.namelist())

@@ -67,10 +67,14 @@ class Scope:
         return self.seeds if methods.get(name).random else self.seeds[:1]
 
     def settings(self, name: str, **own: Any) -> MethodSettings:
-        """Complete settings: the method's, the suite's, the person's, the study's `own`; those it lacks are ignored."""
+        """Complete settings: the method's, the suite's, the person's, the study's `own`; those it lacks are ignored.
+
+        Studies measure what was published: the last step counts, unless the person asks for the best.
+        """
         method: Method = methods.get(name)
         known = method.Settings.model_fields
-        values = {**self.suite.defaults.get(name, {}), **_among(self.options.settings, known)}
+        values = {**_among({"keep_step": "last"}, known), **self.suite.defaults.get(name, {})}
+        values |= _among(self.options.settings, known)
         settings = parse(method.Settings, values, name)
         if self.options.quick and "steps" in known:
             values["steps"] = min(QUICK_STEPS, settings.model_dump()["steps"])

@@ -46,21 +46,56 @@
         xaxis: { range: [low, 1.008], tickformat: ".0%", nticks: narrow ? 4 : 8 },
         yaxis: charts.taskAxis(run.tasks, narrow, warned(run)),
         shapes,
-        annotations: now
-          ? rows.map((row) => ({
-              x: 1,
-              xref: "paper",
-              y: row,
-              yref: "y",
-              xanchor: "left",
-              xshift: 12,
-              text: charts.percent(now.accuracy[row]),
-              font: { size: 12, color: colours.text },
-            }))
-          : [],
+        annotations: now ? valuesBeside(now.accuracy) : [],
       },
     };
   };
+
+  // One row a task: how far the model that the run has agrees with its expert on images that chose nothing.
+  charts.agreementByTask = (size, { run }) => {
+    const now = charts.reported(run);
+    if (!now) return null;
+    const colours = charts.colours(),
+      narrow = charts.narrow(size.width),
+      rows = run.tasks.map((_, place) => place);
+    return {
+      data: [
+        {
+          mode: "markers",
+          x: now.agreement,
+          y: rows,
+          marker: { size: 12, color: colours.accent },
+          customdata: run.tasks.map((task, row) => [charts.plain(task.title), charts.number(now.kl[row])]),
+          cliponaxis: false,
+          hovertemplate: "<b>%{customdata[0]}</b><br>agreement %{x:.1%}<br>KL %{customdata[1]} nats<extra></extra>",
+        },
+      ],
+      layout: {
+        margin: { l: charts.taskRoom(run.tasks, narrow), r: 58, t: 6, b: 26 },
+        uirevision: run.id,
+        xaxis: { range: [0, 1.008], tickformat: ".0%", nticks: narrow ? 4 : 8 },
+        yaxis: charts.taskAxis(run.tasks, narrow),
+        shapes: rows.map((row) => charts.bar(row, 0, now.agreement[row] ?? 0, colours.line, 4)),
+        annotations: valuesBeside(now.agreement),
+      },
+    };
+  };
+  // What the model that the run has achieves on the half of the watched images that reports.
+  charts.reported = (run) =>
+    run.agreements.findLast((one) => one.half === "reporting" && one.step === (run.kept ?? run.stepsDone)) ?? null;
+
+  // Shares in figures at the right edge, one a row.
+  const valuesBeside = (values) =>
+    values.map((value, row) => ({
+      x: 1,
+      xref: "paper",
+      y: row,
+      yref: "y",
+      xanchor: "left",
+      xshift: 12,
+      text: charts.percent(value),
+      font: { size: 12, color: charts.colours().text },
+    }));
 
   // The marks on the images of the dots: all of them, or the sample; without dots, what is known.
   charts.marksBeside = (run, full) => {
@@ -171,13 +206,11 @@
       const whole = { symbol: "circle-open", size: 10, color: colours.accent, line: { width: 2 } };
       return sampled === measured ? [along] : [along, points(full, "markers", whole)];
     });
-    if (view.step !== null)
-      run.tasks.forEach((_, place) => {
-        const name = place ? String(place + 1) : "";
-        layout.shapes.push(
-          ...charts.cursor(view.step).map((line) => ({ ...line, xref: `x${name}`, yref: `y${name} domain` })),
-        );
-      });
+    run.tasks.forEach((_, place) => {
+      const name = place ? String(place + 1) : "",
+        lines = charts.cursor(run, view.step, "");
+      layout.shapes.push(...lines.map((line) => ({ ...line, xref: `x${name}`, yref: `y${name} domain` })));
+    });
     return { data, layout };
   };
 

@@ -17,6 +17,14 @@
     return made;
   };
 
+  // Fills a place where `key` says that something else is to be seen.
+  charts.keyed = (place, key, children) => {
+    const text = String(key);
+    if (place.dataset.key === text) return;
+    place.dataset.key = text;
+    place.replaceChildren(...children().filter(Boolean));
+  };
+
   charts.button = (text, kind, onclick, attributes = {}) =>
     charts.element("button", { type: "button", class: `ms-button ${kind}`, text, onclick, ...attributes });
   // The buttons on the cards of charts.

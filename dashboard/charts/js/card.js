@@ -4,14 +4,6 @@
   const charts = window.mergescope.charts;
   const { element } = charts;
 
-  // Fills a place where `key` says that something else is to be seen.
-  charts.keyed = (place, key, children) => {
-    const text = String(key);
-    if (place.dataset.key === text) return;
-    place.dataset.key = text;
-    place.replaceChildren(...children().filter(Boolean));
-  };
-
   // {root, place, note, help, tools, foot, fit}: a heading, one line of help, controls, and the place of a chart.
   charts.card = (title, help, { height, wide = false, note = "" }) => {
     const place = element("div", { class: "mc-plot", role: "img", "aria-label": title });
@@ -143,13 +135,14 @@
       slider.max = String(Math.max(0, count - 1));
       slider.value = String(run ? run.place(hub.step) : 0);
       const number = numberAt(Number(slider.value));
-      slider.setAttribute("aria-valuetext", `step ${number}`);
-      shown.textContent = String(number);
+      const words = number === run?.earlier ? `${number}, kept` : String(number);
+      slider.setAttribute("aria-valuetext", `step ${words}`);
+      shown.textContent = words;
       play.textContent = timer ? "❚❚" : "▶";
       play.setAttribute("aria-label", timer ? "Stop playing" : "Play all steps");
       const live = run && !run.ended;
       follow.hidden = !live && hub.step === null;
-      follow.textContent = live ? (hub.step === null ? "following live" : "follow live") : "last step";
+      follow.textContent = live ? (hub.step === null ? "following live" : "follow live") : (run?.earlier ?? -1) < 0 ? "last step" : "kept step";
       follow.setAttribute("aria-pressed", String(hub.step === null));
     }
     hub.on("change", update);

@@ -60,6 +60,26 @@
     });
   };
 
+  // `view`: {run, step, chosen, measure}: agreement with each task's expert, or KL to it, on the half that chooses.
+  charts.agreementFigure = (size, { run, step, chosen, measure = "agreement" }) => {
+    const looks = run.agreements.filter((one) => one.half === "choosing");
+    if (!looks.length) return null;
+    const share = measure === "agreement";
+    const figure = charts.linesFigure(size, {
+      run,
+      step,
+      chosen,
+      x: looks.map((one) => one.step),
+      lines: run.tasks.map((_, task) => looks.map((one) => one[measure][task])),
+      means: looks.map((one) => charts.mean(one[measure])),
+      meanText: (value) => `mean ${share ? charts.percent(value) : charts.number(value, 2)}`,
+      value: share ? "%{y:.1%} agreement" : "KL %{y:.3f} nats",
+      floor: share ? null : 0,
+    });
+    if (share) figure.layout.yaxis.tickformat = ".0%";
+    return figure;
+  };
+
   // A picture has no more pixels to show; the newest value always stays.
   const thinner = (count) => {
     const every = Math.ceil(count / MOST_POINTS);
@@ -107,7 +127,7 @@
       dragmode: narrow ? false : "zoom",
       xaxis: { ...x, ...zoom },
       yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f", ...zoom },
-      shapes: charts.cursor(step),
+      shapes: charts.cursor(run, step),
       ...more,
     };
   };

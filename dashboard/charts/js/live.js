@@ -5,7 +5,7 @@
   const { element } = charts;
 
   charts.live = (root, hub) => {
-    const state = { task: -1, cell: null, accuracy: "now", what: "entropy" };
+    const state = { task: -1, cell: null, accuracy: "now", what: "entropy", measure: "agreement" };
     const content = element("div", { class: "mc-grid" });
     const warnings = element("div", { class: "mc-warnings mc-wide", role: "status" });
     const redraw = () => {
@@ -15,7 +15,7 @@
       Object.assign(state, changes);
       redraw();
     };
-    const cards = [lambdaCard, cellCard, accuracyCard, entropyCard].map((make) => make(hub, state));
+    const cards = [lambdaCard, cellCard, accuracyCard, agreementCard, entropyCard].map((make) => make(hub, state));
     content.append(warnings, ...cards.map((card) => card.root));
     root.replaceChildren(charts.runState(hub, content), content);
     root.classList.add("mc");
@@ -94,16 +94,15 @@
   }
 
   const MEASURED = "Accuracy is measured every few steps on a sample, and on all test images at the end.";
-  const NO_LABELS = "The test images have no labels, so there is no accuracy. λ and entropy are complete.";
+  const NO_LABELS = "The test images have no labels, so there is no accuracy; this stands in its place";
   const unlabelled = (run) =>
     Boolean(run?.evaluations.length && run.evaluations.every((one) => !one.accuracy.some(Number.isFinite)));
 
   function accuracyCard(hub, state) {
-    const figure = (size, run) => {
-      if (unlabelled(run)) return null;
-      return (state.accuracy === "now" ? charts.accuracyFigure : charts.accuracyOverSteps)(size, { run, step: hub.step });
-    };
-    const card = charts.plotCard(hub, "Accuracy by task", "", { height: 252, note: MEASURED }, figure);
+    const figure = (size, run) =>
+      (state.accuracy === "now" ? charts.accuracyFigure : charts.accuracyOverSteps)(size, { run, step: hub.step });
+    const options = { height: 252, wide: true, note: MEASURED };
+    const card = charts.plotCard(hub, "Accuracy by task", "", options, figure);
     const views = { now: "Now", steps: "Over steps" };
     const choice = charts.choice("Accuracy", views, state.accuracy, (accuracy) => state.set({ accuracy }));
     card.tools.append(choice.root);
@@ -111,11 +110,11 @@
       const run = hub.run,
         tasks = run?.tasks.length ?? 8,
         current = state.accuracy === "now",
-        now = unlabelled(run) ? null : run?.evaluation(hub.step);
+        now = run?.evaluation(hub.step);
+      card.root.hidden = unlabelled(run);
       const across = Math.max(1, Math.floor(card.place.clientWidth / 165));
       card.fit(Math.max(252, current ? 25 * tasks + 40 : 118 * Math.ceil(tasks / across)));
-      choice.root.hidden = Boolean((run?.ended && !run.total) || unlabelled(run));
-      card.note.textContent = unlabelled(run) ? NO_LABELS : MEASURED;
+      choice.root.hidden = Boolean(run?.ended && !run.total);
       const marks = run ? charts.marksBeside(run, current ? now?.full : charts.ownsFull(run)) : [];
       const keyOf = (name, symbol, kind) => {
         const mark = marks.find((one) => one.name === name);
@@ -128,7 +127,7 @@
         keyOf("expert", "|", "expert"),
       ].filter(Boolean);
       charts.keyed(card.help, JSON.stringify(shown), () => charts.key(shown));
-      const facts = [run?.id, run?.seen, run?.marks, run?.total, run?.notices, now?.step];
+      const facts = [run?.id, run?.seen, run?.marks, run?.total, run?.notices, run?.earlier, now?.step];
       card.plot.drawFor([...facts, hub.step, state.accuracy]);
     };
     return { root: card.root, update };
@@ -145,7 +144,41 @@
     return [
       sample && ["●", `${sample.images} images a task`, "now"],
       full && [sample ? "◯" : "●", "all test images", "now"],
+      run.earlier !== null && ["|", `kept: step ${run.earlier}`, "now"],
     ];
+  }
+
+  const UNWATCHED =
+    "Not watched: an earlier version made this run, or its tasks have no images on which to compare it with the experts.";
+
+  function agreementCard(hub, state) {
+    // What is done at once has no steps to draw.
+    const figure = (size, run) =>
+      charts.agreementFigure(size, { run, step: hub.step, chosen: state.task, measure: state.measure }) ??
+      charts.agreementByTask(size, { run });
+    const card = charts.plotCard(hub, "Agreement with the experts", "", { height: 252 }, figure);
+    const views = { agreement: "Agreement", kl: "KL" };
+    const choice = charts.choice("Measure", views, state.measure, (measure) => state.set({ measure }));
+    card.tools.append(choice.root);
+    const update = () => {
+      const run = hub.run,
+        looks = run?.agreements ?? [],
+        own = run && charts.reported(run);
+      choice.root.hidden = !looks.some((one) => one.half === "choosing");
+      card.note.textContent = run?.ended ? UNWATCHED : "Agreement is measured now and then, and at the end.";
+      const kl = state.measure === "kl" && !choice.root.hidden,
+        mean = own && charts.mean(own[kl ? "kl" : "agreement"]),
+        value = kl ? `${charts.number(mean)} nats` : charts.percent(mean);
+      const told = [
+        kl ? "KL(expert ‖ model)" : "how often both name the same class",
+        `on ${looks[0]?.images} watched images a task`,
+        own && (looks.length > 1 ? `${value} on ${own.images} others` : `mean ${value}`),
+      ];
+      card.help.textContent = [unlabelled(run) && NO_LABELS, ...(looks.length ? told : [])].filter(Boolean).join(" · ");
+      card.fit(choice.root.hidden && own ? Math.max(252, 25 * run.tasks.length + 40) : 252);
+      card.plot.drawFor([run?.id, run?.seen, run?.total, run?.earlier, hub.step, state.task, state.measure]);
+    };
+    return { root: card.root, update };
   }
 
   // The sum over tasks is what the method minimises.

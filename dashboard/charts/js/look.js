@@ -113,21 +113,18 @@
     line: { color, width },
   });
 
-  // A vertical line at the step that is being looked at; nothing while the newest is followed.
-  charts.cursor = (step) =>
-    step === null
-      ? []
-      : [
-          {
-            type: "line",
-            x0: step,
-            x1: step,
-            y0: 0,
-            y1: 1,
-            yref: "paper",
-            line: { color: charts.colours().text, width: 1, dash: "dot" },
-          },
-        ];
+  // Vertical lines over steps: at the one that is being looked at, where that is not the model that the run has, and at
+  // the one that it kept, where steps came after it. `words` names the latter.
+  charts.cursor = (run, step, words = `kept: step ${run.earlier}`) => {
+    const { text, accent } = charts.colours();
+    const at = (x, line, more) => ({ type: "line", x0: x, x1: x, y0: 0, y1: 1, yref: "paper", line, ...more });
+    const place = { textposition: "end", textangle: 0, xanchor: run.earlier > run.total / 2 ? "right" : "left" };
+    const label = { text: words, font: { size: 11, color: accent }, padding: 4, yanchor: "top", ...place };
+    return [
+      ...(run.earlier === null ? [] : [at(run.earlier, { color: accent, width: 1 }, { label })]),
+      ...(step === null || step === run.earlier ? [] : [at(step, { color: text, width: 1, dash: "dot" })]),
+    ];
+  };
 
   // With alpha, for bands: "#rrggbb" -> "rgba(…)".
   charts.faint = (colour, alpha) => {

@@ -14,6 +14,8 @@
       this.frames = []; // {number, halves}: differences to the origin
       this.steps = []; // {number, entropy: Float32Array, loss: Float32Array, seconds}
       this.evaluations = []; // {step, full, split, accuracy: [], low: [], high: [], entropy: []}
+      this.agreements = []; // {step, half: choosing | reporting, images, agreement: [], kl: []}
+      this.kept = null; // the step whose model a finished run kept
       this.marks = {};
       this.notices = [];
       this.status = "";
@@ -24,6 +26,7 @@
       this.reach = 0; // largest change of any λ since the first step
       this.hasLoss = false; // the objective is not the entropy itself
       this.complete = false;
+      this.asked = false; // twice for everything
     }
 
     get tasks() {
@@ -34,6 +37,10 @@
     }
     get last() {
       return this.frames.length ? this.frames[this.frames.length - 1].number : -1;
+    }
+    // The step that is kept, where a later one was made; null otherwise.
+    get earlier() {
+      return this.kept !== null && this.kept < this.stepsDone ? this.kept : null;
     }
     get hasCoefficients() {
       return this.origin !== null && this.columns.length > 0;
@@ -50,6 +57,7 @@
       Object.assign(this, {
         status: answer.status,
         stepsDone: answer.steps_done,
+        kept: answer.kept,
         total: answer.steps,
         memory: answer.memory,
         elapsed: answer.elapsed,
@@ -70,11 +78,22 @@
       this._scalars(answer);
       this._coefficients(answer);
       while (Math.max(this.frames.length, this.steps.length) > CAPACITY) this._thin();
-      if (answer.evaluations.length) this.evaluations = answer.evaluations;
+      if (answer.seen !== this.seen) {
+        this.evaluations = answer.evaluations;
+        this.agreements = answer.agreements;
+      }
       this.seen = answer.seen;
       this.cursor = answer.cursor;
       this.complete = this.ended && !answer.more;
+      if (this.complete && this.frames.length && this.frames[this.place(null)].number !== (this.earlier ?? this.last))
+        this._again();
       return before !== this._signature();
+    }
+
+    // A long run was thinned before it was known which step is kept: everything is asked for once more.
+    _again() {
+      if (this.asked) return;
+      Object.assign(this, { asked: true, complete: false, cursor: -1 });
     }
 
     _signature() {
@@ -107,14 +126,16 @@
     _settle(answer) {
       if (!answer.numbers.length) return;
       for (const list of [this.steps, this.frames]) {
+        if (list.length && answer.numbers[0] <= list[0].number) list.length = 0;
         const newest = list[list.length - 1];
-        if (newest && newest.number % this.stride) list.pop();
+        if (newest && newest.number % this.stride && newest.number !== this.kept) list.pop();
       }
     }
 
     _thin() {
       this.stride *= 2;
-      const keep = (item, place, list) => item.number % this.stride === 0 || place === list.length - 1;
+      const keep = ({ number }, place, list) =>
+        number % this.stride === 0 || number === this.kept || place === list.length - 1;
       this.frames = this.frames.filter(keep);
       this.steps = this.steps.filter(keep);
     }
@@ -132,9 +153,10 @@
       this.reach = reach;
     }
 
-    // Index of the newest frame whose number is at most `step`; null means the newest.
+    // Index of the newest frame whose number is at most `step`; null means the model that the run has: the step that it
+    // kept, or the newest.
     place(step) {
-      if (step === null || step === undefined) return this.frames.length - 1;
+      step ??= this.earlier ?? Infinity;
       let low = 0,
         high = this.frames.length - 1;
       while (low < high) {
@@ -169,9 +191,9 @@
       return { x, y };
     }
 
-    // The evaluation that holds at a step: the newest one not after it.
+    // The evaluation that holds at a step: the newest one not after it; null as in `place`.
     evaluation(step) {
-      const upTo = step === null || step === undefined ? Infinity : step;
+      const upTo = step ?? this.earlier ?? Infinity;
       return this.evaluations.filter((one) => one.step <= upTo).pop() ?? null;
     }
 

@@ -1,0 +1,42 @@
+"""Everything that is doubtful about a loaded suite, with what base and experts answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.problem.evaluate import Reference
+from core.problem.findings import Finding, answers, by_severity
+from core.problem.problem import Problem
+from core.progress import Progress
+
+
+def findings(
+    problem: Problem, known: Mapping[str, Reference] | None = None, progress: Progress | None = None
+) -> tuple[Finding, ...]:
+    """The worst first. `known` are accuracies of base and experts on all images, where they have been measured.
+
+    Base and experts answer a few images of each task, which is remembered on disk.
+    """
+    progress = progress or Progress()
+    progress.start("Comparing experts with their base, task", len(problem.tasks))
+    found = list(problem.findings)
+    for task in problem.tasks:
+        reference = (known or {}).get(task)
+        measured = (reference.base, reference.expert) if reference is not None else (None, None)
+        found += answers.found(task, _compared(problem, task), *measured)
+        progress.advance()
+    progress.finish()
+    return by_severity(found)
+
+
+def _compared(problem: Problem, task: str) -> answers.Compared:
+    def compute() -> answers.Compared:
+        images, vectors = problem.split(task, "test"), problem.task_vectors
+        at = answers.chosen(len(images))
+        pixels, labels = images.pixels[at], None if images.labels is None else images.labels[at]
+        base = problem.logits(vectors.base, task, pixels)
+        return answers.compare(base, problem.logits(vectors.expert(task), task, pixels), labels)
+
+    parts = [problem.hashes.get("base"), problem.hashes.get(task), problem.content.get(task)]
+    altered = [problem.altered] if problem.altered else []
+    return answers.remembered([*parts, *altered], compute) if all(parts) else compute()

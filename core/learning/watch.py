@@ -1,0 +1,133 @@
+"""Watches learning on images that no step draws: at which step does the model come closest to the experts?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from core.problem.probe import Probe, divergence
+from core.problem.problem import Problem
+from core.settings import MethodSettings, setting
+from core.statistics import Evaluation, Half
+from core.step import Outcome, State
+
+FIRST, GROWTH = 4, 1.8
+"""The first step that is looked at after the start, and how much later each next one is."""
+
+
+class WatchedSettings(MethodSettings):
+    """Settings of every method that learns step by step and is watched."""
+
+    adapt_on: Literal["test", "held-out", "train"] = setting(
+        "test", "The split whose images are learned from; accuracy is always reported on test.",
+        source="AdaMerging (ICLR 2024), section 4.1",
+    )  # fmt: skip
+    keep_step: Literal["best", "last"] = setting(
+        "best",
+        "The step whose model is kept: the one that comes closest to the experts' answers on images that no step "
+        "draws, or the last; with `last` all images may be drawn.",
+        source="Mergescope; AdaMerging: the last", before="last",
+    )  # fmt: skip
+    patience: int = setting(
+        0, "Stop when so many steps have not come closer to the experts; with `keep_step=last`: when the mean loss of "
+        "so many steps is not 0.1 % below that of as many before; 0: never.",
+        source="Mergescope; off in the paper", ge=0, le=1_000_000,
+    )  # fmt: skip
+
+
+def due(steps: int) -> frozenset[int]:
+    """Steps after which the model is looked at: 0, the last, and a geometric series between them.
+
+    λ moves fastest, relative to how far it has come, at the beginning.
+    """
+    found, at = {0, steps}, float(FIRST)
+    while at < steps:
+        found.add(round(at))
+        at *= GROWTH
+    return frozenset(found)
+
+
+class Watch:
+    """Measures a model now and then, and remembers the state of the step with the lowest KL(expert ‖ model).
+
+    KL is the mean over tasks of that on the choosing half of the watched images; where none can be watched, the last
+    step is kept.
+    """
+
+    def __init__(self, problem: Problem, settings: WatchedSettings, steps: int) -> None:
+        self._problem, self._settings, self._due = problem, settings, due(steps)
+        self._kl, self._best = float("inf"), dict[str, Tensor]()
+        self._recent: list[float] = []
+        self.kept: int | None = None
+        """The step that comes closest so far; None where the last one is kept."""
+        self.over = False
+        """Whether patience has run out."""
+
+    @cached_property
+    def _probe(self) -> Probe:
+        return Probe.of(self._problem, self._settings.adapt_on)
+
+    @property
+    def apart(self) -> Mapping[str, Tensor]:
+        """Task -> indices int64 of the images that no step may draw."""
+        if self._settings.keep_step == "last":
+            return {}
+        return {task: self._probe.apart(task) for task in self._probe.images}
+
+    @property
+    def best(self) -> State:
+        """The state at the step that is kept; empty where that is the last."""
+        return self._best
+
+    def note(self, losses: Mapping[str, float]) -> None:
+        """Take in a step's losses."""
+        patience = self._settings.patience
+        if not patience or self._settings.keep_step == "best":
+            return
+        self._recent = [*self._recent, sum(losses.values())][-2 * patience :]
+        before, after = sum(self._recent[:patience]), sum(self._recent[patience:])
+        self.over = len(self._recent) == 2 * patience and after > before - 1e-3 * abs(before)
+
+    def looks(self, number: int) -> bool:
+        """Whether the model after step `number` is looked at."""
+        return number in self._due and bool(self._probe.images)
+
+    def look(
+        self, number: int, outcome: Callable[[], Outcome], state: Callable[[], State]
+    ) -> dict[Half, Sequence[Evaluation]]:
+        """What the model after step `number` achieves, on both halves at the start."""
+        if not self._probe.images:
+            return {}
+        made, halves = outcome(), (Half.CHOOSING, Half.REPORTING) if number == 0 else (Half.CHOOSING,)
+        found = {half: self._probe.evaluate(made, half) for half in halves}
+        value = divergence(found[Half.CHOOSING])
+        if self._settings.keep_step == "best":
+            if self.kept is None or value < self._kl:
+                self.kept, self._kl = number, value
+                self._best = dict(state())
+            self.over = 0 < self._settings.patience <= number - self.kept
+        return dict(found)
+
+    def report(self, outcome: Outcome) -> dict[Half, Sequence[Evaluation]]:
+        """What the model that is kept achieves on images that did not choose it."""
+        return {Half.REPORTING: self._probe.evaluate(outcome, Half.REPORTING)} if self._probe.images else {}
+
+    def state(self) -> State:
+        """What going on depends on beside the trainer's own state."""
+        found = {"recent": torch.tensor(self._recent, dtype=torch.float64), "over": torch.tensor(self.over)}
+        if self.kept is not None:
+            found |= {"best": torch.tensor(self.kept), "kl": torch.tensor(self._kl, dtype=torch.float64)}
+            found |= {f"best {name}": value for name, value in self._best.items()}
+        return found
+
+    def restore(self, state: State) -> None:
+        """Go on where `state` was taken."""
+        self._recent = state["recent"].tolist() if "recent" in state else []
+        self.over = bool(state.get("over", False))
+        if "best" in state:
+            self.kept, self._kl = int(state["best"]), float(state["kl"])
+            self._best = {n.removeprefix("best "): value for n, value in state.items() if n.startswith("best ")}

@@ -1,0 +1,179 @@
+"""What to think of a result: better or worse than where it began, and than what costs next to nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from core import methods
+from core.errors import MergescopeError
+from core.files import remember
+from core.learning import starts
+from core.problem.evaluate import cached
+from core.problem.probe import Probe
+from core.problem.problem import Problem
+from core.progress import Progress
+from core.statistics import Evaluation, Half, mean
+from core.step import Outcome
+
+CHEAP = ("average", "task_arithmetic")
+"""Rivals that every result is held against."""
+GUIDED = "tsv_m"
+"""The data-free method that the guide recommends (`core.studies.guide`); only what is learned is held against it, since
+it may take longer than another formula."""
+
+
+class Code(StrEnum):
+    """What a verdict comes to, the worst first."""
+
+    BELOW_BASE = "below base"
+    BELOW_START = "below start"
+    BELOW_RIVAL = "below a data-free method"
+    FINE = "not worse"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A result beside its start, its base and methods that need no data, on the same images."""
+
+    code: Code
+    sentence: str
+    measure: str
+    """`accuracy` where all watched images have labels, else `agreement` with the experts."""
+    images: int
+    value: float
+    """The result's, a fraction: the mean over tasks."""
+    beside: Mapping[str, float]
+    """`base`, `start` or a method's name -> its value on the same images."""
+    remedy: Mapping[str, Any] | None = None
+    """`method` that does better, where there is one."""
+
+    def plain(self) -> dict[str, Any]:
+        """As the report has it."""
+        return asdict(self) | {"code": self.code.value, "beside": dict(self.beside)}
+
+
+def rivals(problem: Problem, split: str, names: Sequence[str], progress: Progress) -> dict[str, list[Evaluation]]:
+    """The base and these methods with their defaults on the reporting half of a split; remembered on disk."""
+    probe, found = Probe.of(problem, split), dict[str, list[Evaluation]]()
+    for name in ("base", *names):
+        roles = ("base",) if name == "base" else ("base", *problem.tasks)
+        file = cached(problem, f"rival {name}", "\n".join(problem.tasks), split, probe.size, roles)
+        known = _read(file)
+        if known is None:
+            progress.start(f"Comparing with {_title(name)}, image", probe.size)
+            weights = problem.task_vectors.base if name == "base" else starts.made(problem, name)
+            known = probe.evaluate(Outcome.of(weights), Half.REPORTING, progress)
+            progress.finish()
+            if file is not None:
+                text = json.dumps([asdict(one) for one in known])
+                remember(file, partial(Path.write_text, data=text, encoding="utf-8"))
+        found[name] = known
+    return found
+
+
+def judge(
+    result: Sequence[Evaluation],
+    others: Mapping[str, Sequence[Evaluation]],
+    *,
+    title: str,
+    kept: int | None = None,
+    last: int = 0,
+    full: tuple[float, float] | None = None,
+    drawn: Sequence[str] = (),
+) -> Verdict | None:
+    """The verdict on a result; `others` are `base`, perhaps `start`, and methods by name, on the same images.
+
+    `full` are the average accuracies of result and base on all test images, where both are known: a result below its
+    base by these is called so. Differences within one standard error count as none. Of the tasks `drawn` the
+    steps could draw the watched images too, which is said. None where nothing was watched.
+    """
+    tasks = {one.task for one in result}
+    others = {name: found for name, found in others.items() if {one.task for one in found} == tasks}
+    if not result:
+        return None
+    labelled = all(one.accuracy is not None for one in result)
+    measure = "accuracy" if labelled else "agreement"
+    value, error = _mean(result, measure), _error(result, measure)
+    beside = {name: _mean(found, measure) for name, found in others.items()}
+    ahead = {n: v for n, v in beside.items() if v - value > math.hypot(error, _error(others[n], measure))}
+    best = max((n for n in ahead if n not in ("base", "start")), key=lambda n: ahead[n], default=None)
+    code = Code.FINE
+    if "base" in ahead or (full is not None and full[0] < full[1]):
+        code = Code.BELOW_BASE
+    elif "start" in ahead:
+        code = Code.BELOW_START
+    elif best is not None:
+        code = Code.BELOW_RIVAL
+    images = sum(one.total for one in result)
+    words = "accurate" if labelled else "in agreement with the experts"
+    parts = [_sentence(code, title, value, beside, ahead, words, images, full)]
+    if kept is not None and kept < last:
+        parts.append(_kept(title, kept, last))
+    if best is not None:
+        parts.append(f"`{best}` reaches {_percent(ahead[best])}: run it instead.")
+    if drawn:
+        of = "all tasks" if set(drawn) == tasks else ", ".join(drawn)
+        parts.append(f"The steps could draw the watched images of {of} too, which flatters the result.")
+    return Verdict(code, " ".join(parts), measure, images, value, beside, None if best is None else {"method": best})
+
+
+def _sentence(
+    code: Code, title: str, value: float, beside: Mapping[str, float], ahead: Mapping[str, float], words: str,
+    images: int, full: tuple[float, float] | None,
+) -> str:  # fmt: skip
+    about = f"{_percent(value)} {words} on {images:,} watched images"
+    if code is Code.BELOW_BASE and full is not None and full[0] < full[1]:
+        own, base = full
+        return f"Worse than the base: {_percent(own)} accurate on all test images, the base {_percent(base)}."
+    if code is Code.FINE:
+        names = [_title(name) for name, other in beside.items()]
+        return f"Not worse than {_listed(names)}: {about}." if names else f"{title} is {about}."
+    worse = [f"{_title(name)} ({_percent(other)})" for name, other in ahead.items()]
+    return f"Worse than {_listed(worse)}: {about}."
+
+
+def _kept(title: str, kept: int, last: int) -> str:
+    if kept == 0:
+        return f"{title} moved away from the experts from the start: the start is kept, none of its {last} steps."
+    return f"{title} moved away from the experts after step {kept} of {last}: step {kept} is kept."
+
+
+def _mean(found: Sequence[Evaluation], measure: str) -> float:
+    return mean([getattr(one, measure) for one in found]) or 0.0
+
+
+def _error(found: Sequence[Evaluation], measure: str) -> float:
+    """Standard error of the mean over tasks of shares of their images."""
+    shares = [(getattr(one, measure), one.total) for one in found]
+    return math.sqrt(sum(share * (1 - share) / total for share, total in shares)) / len(shares)
+
+
+def _title(name: str) -> str:
+    if name in ("base", "start"):
+        return f"the {name}"
+    try:
+        return methods.get(name).title
+    except MergescopeError:
+        return name
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _read(file: Path | None) -> list[Evaluation] | None:
+    try:
+        return None if file is None else [Evaluation(**one) for one in json.loads(file.read_text("utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return None

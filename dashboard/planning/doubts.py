@@ -1,0 +1,22 @@
+"""What is doubtful about the chosen tasks, told before Start: the findings of the suite, experts asked included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.insight.findings import findings
+from core.progress import Progress
+from dashboard.library import Library, told
+from dashboard.planning.wish import Wish
+
+
+def doubts(wish: Wish, library: Library) -> dict[str, Any]:
+    """`{"pending"}`, `{"found": […]}` with each finding as `Finding.plain` gives it, or `{"error"}`."""
+    how = wish.spec.execution
+    key = ("findings", *library.identity(wish.suite), wish.tasks, how.device, how.precision)
+    return told(library.later(key, lambda progress: _found(wish, library, progress)))
+
+
+def _found(wish: Wish, library: Library, progress: Progress) -> dict[str, Any]:
+    found = findings(wish.load(library, progress), progress=progress)
+    return {"found": [finding.plain() for finding in found]}

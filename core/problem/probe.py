@@ -102,7 +102,9 @@ class Probe:
             if not len(chosen):
                 continue
             weights, features = outcome.weights_for(task), outcome.features(task)
-            logits = problem.logits(weights, task, images.pixels[chosen], features, progress)
+            held = problem.near(task, self.split)
+            pixels = held[chosen.to(held.device)] if isinstance(held, Tensor) else held[chosen]
+            logits = problem.logits(weights, task, pixels, features, progress)
             expert = self.answers[task][list(Half).index(half) :: 2]
             named = logits.argmax(1)
             correct = None if images.labels is None else int((named == images.labels[chosen]).sum())

@@ -64,7 +64,7 @@ def test_one_click_gives_a_task_the_head_of_its_own_text_tower(page: Any, tmp_pa
     file = root / "ViT-tiny/EuroSAT/finetuned.pt"
     text = {name: x + 0.1 * torch.randn(x.shape) for name, x in base.items() if not name.startswith("model.visual.")}
     torch.save(text | torch.load(file), file)
-    page.get_by_role("tab", name="Checkpoints").click()
+    at_home(page).get_by_role("tab", name="Checkpoints").click()
     page.get_by_label("Folder on the machine that runs Mergescope").fill(str(root))
     page.get_by_role("button", name="Add folder").click()
     page.get_by_role("button", name=f"Look inside {root}").click()

@@ -225,6 +225,7 @@ def test_a_killed_server_is_missed_and_comes_back_with_the_run_interrupted(
 ) -> None:
     def page_of(server: Server) -> Any:
         context = chromium.new_context(viewport=DESKTOP, base_url=server.url)
+        context.set_default_timeout(90_000)
         context.watch = Watch(context, server.url)
         context.add_cookies([{"name": n, "value": v, "url": server.url} for n, v in server.cookies.items()])
         return context.new_page()

@@ -38,7 +38,7 @@ def run(judged: tuple[Server, str]) -> str:
 
 
 def opened(page: Any, run: str, tab: str) -> Any:
-    page.goto(f"{page.url.partition('?')[0]}?run={run}&tab={tab}")
+    page.goto(f"/?run={run}&tab={tab}")
     page.wait_for_selector("#ms-header .ms-notice.error")
     return page
 

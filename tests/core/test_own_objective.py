@@ -56,6 +56,7 @@ found = {"forms": {name: {field["name"]: field for field in describe(methods.get
                    for name in ("adamerging", "best", "wemoe")}}
 for width in ("0.5", "3", "-1"):
     own = ["--set", "objective=distance", "--set", f"width={width}", "--set", "steps=2", "--set", "lr=0.05"]
+    own += ["--set", "keep_step=last"]
     found[width] = launch.run(["merge", suite, *own, "--report", f"{sys.argv[2]}/{width}.json"])
 json.dump(found, open(f"{sys.argv[2]}/found.json", "w"))
 

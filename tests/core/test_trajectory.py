@@ -89,7 +89,7 @@ def test_twenty_steps_equal_a_naive_autograd_loop(
     losses, trajectory, weights = naive_loop(naive, problem64, kind, objective, clamp, init)
     steps = run(
         "adamerging", problem64, group=kind, clamp=clamp, objective=objective,
-        steps=STEPS, batch=BATCH, lr=LR, init=init, seed=3,
+        steps=STEPS, batch=BATCH, lr=LR, init=init, seed=3, keep_step="last",
     )  # fmt: skip
     for step, raw in zip(steps, trajectory, strict=True):
         assert step.state is not None

@@ -231,12 +231,14 @@ def test_a_killed_server_is_missed_and_comes_back_with_the_run_interrupted(
         return context.new_page()
 
     server = start_server(tmp_path / "runs", tiny_suite)
-    run = start_long(server)
-    page = page_of(server)
-    page.goto(f"/?run={run}")
-    page.wait_for_selector("#ms-header .ms-pill.running")
-    server.process.kill()
-    server.stop()
+    try:
+        run = start_long(server)
+        page = page_of(server)
+        page.goto(f"/?run={run}")
+        page.wait_for_selector("#ms-header .ms-pill.running")
+    finally:  # Its run would go on beside all other tests.
+        server.process.kill()
+        server.stop()
     page.get_by_text("The server does not answer").wait_for(timeout=60_000)
     assert page.locator("#ms-header .ms-pill.running").is_visible()
     page.context.close()

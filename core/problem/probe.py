@@ -116,6 +116,13 @@ class Probe:
             )
         return found
 
+    def report(self, outcome: Outcome, progress: Progress) -> list[Evaluation]:
+        """The same on the reporting half, with the progress told; empty where nothing can be watched."""
+        progress.start("Comparing with the experts, image", self.size)
+        found = self.evaluate(outcome, Half.REPORTING, progress)
+        progress.finish()
+        return found
+
 
 def kl(expert: Tensor, merged: Tensor) -> float:
     """Mean KL(expert ‖ merged) of the class probabilities of logits `[n, classes]`, in nats."""
@@ -127,15 +134,6 @@ def divergence(found: Sequence[Evaluation]) -> float:
     """Mean over tasks of KL(expert ‖ model), in nats; infinite where it is unknown or not a number."""
     value = mean([one.kl for one in found if one.kl is not None])
     return math.inf if value is None or math.isnan(value) else value
-
-
-def measure(problem: Problem, outcome: Outcome, split: str, progress: Progress) -> list[Evaluation]:
-    """What a method made, on the reporting half of the images that are watched; empty where none can be."""
-    probe = Probe.of(problem, split)
-    progress.start("Comparing with the experts, image", probe.size)
-    found = probe.evaluate(outcome, Half.REPORTING, progress)
-    progress.finish()
-    return found
 
 
 def _save(logits: Tensor, path: Path) -> None:

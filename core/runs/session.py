@@ -19,7 +19,7 @@ from core.export.weights import export_model, metadata
 from core.insight.findings import findings
 from core.problem.evaluate import evaluate, evaluate_everywhere, references
 from core.problem.memory import peak_memory_mb
-from core.problem.probe import Probe, measure
+from core.problem.probe import Probe
 from core.problem.problem import Problem
 from core.progress import Progress
 from core.runs.spec import RunSpec
@@ -76,22 +76,21 @@ class Session:
     def conclude(self, outcome: Outcome) -> dict[str, Any]:
         """Evaluate on every image of the test split, store the merged model, then the report."""
         store, run_id, problem = self._store, self._id, self._problem
-        known = references(problem, progress=self._progress)
+        probe, known = Probe.of(problem, self._spec.watched_on), references(problem, progress=self._progress)
         found = evaluate_everywhere(problem, outcome, self._progress)
         record = store.run(run_id)
         store.add_evaluation(run_id, record.model_step, found, full=True)
         if record.kept is None:  # Nothing was watched on the way.
-            seen = measure(problem, outcome, self._spec.watched_on, self._progress)
+            seen = probe.report(outcome, self._progress)
             store.add_evaluation(run_id, record.model_step, seen, half=Half.REPORTING)
         steps = {one.number: one for one in store.steps(run_id, coefficients=False)}
         steps |= {one.number: one for one in store.steps(run_id, since=record.model_step - 1, limit=1)}
         watched = store.watched(run_id)
         report = build(record, [*steps.values()], found, known, peak_memory_mb(), outcome.form.value, watched)
         report |= {"chosen": dict(outcome.chosen)} if outcome.chosen else {}
-        probe = Probe.of(problem, self._spec.watched_on)
         drawn = self._drawn(record, probe)
         report |= {"watched": {"split": probe.split, "images": probe.counts, "drawn": drawn}}
-        report |= self._verdict(record, watched, report)
+        report |= self._verdict(record, probe, watched, report)
         report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
         report |= {"findings": [finding.plain() for finding in findings(problem, known, self._progress)]}
         report |= self._measured(record, outcome)
@@ -110,15 +109,15 @@ class Session:
         return list(probe.images if getattr(self._spec.settings, "keep_step", "") == "last" else probe.shared)
 
     def _verdict(
-        self, record: RunRecord, watched: Sequence[EvaluationRecord], report: Mapping[str, Any]
+        self, record: RunRecord, probe: Probe, watched: Sequence[EvaluationRecord], report: Mapping[str, Any]
     ) -> dict[str, Any]:
         """What to think of the result; nothing for references and yardsticks, and where nothing could be watched."""
-        method, split = self._spec.method, self._spec.watched_on
+        method = self._spec.method
         own = [one for one in watched if one.half is Half.REPORTING and one.step == record.model_step]
         if not own or not method.role.competes:
             return {}
         names = [name for name in (*CHEAP, *([GUIDED] if record.steps else [])) if name != method.name]
-        others: dict[str, Sequence[Evaluation]] = dict(rivals(self._problem, split, names, self._progress))
+        others: dict[str, Sequence[Evaluation]] = dict(rivals(probe, names, self._progress))
         if record.steps and (start := [one for one in watched if one.half is Half.REPORTING and one.step == 0]):
             others["start"] = start
         pairs = [(task["accuracy"], task["base_accuracy"]) for task in averaged(report["tasks"], record.tasks)]

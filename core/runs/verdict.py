@@ -17,9 +17,8 @@ from core.files import remember
 from core.learning import starts
 from core.problem.evaluate import cached
 from core.problem.probe import Probe
-from core.problem.problem import Problem
 from core.progress import Progress
-from core.statistics import Evaluation, Half, mean
+from core.statistics import Evaluation, mean
 from core.step import Outcome
 
 CHEAP = ("average", "task_arithmetic")
@@ -59,18 +58,18 @@ class Verdict:
         return asdict(self) | {"code": self.code.value, "beside": dict(self.beside)}
 
 
-def rivals(problem: Problem, split: str, names: Sequence[str], progress: Progress) -> dict[str, list[Evaluation]]:
-    """The base and these methods with their defaults on the reporting half of a split; remembered on disk."""
-    probe, found = Probe.of(problem, split), dict[str, list[Evaluation]]()
+def rivals(probe: Probe, names: Sequence[str], progress: Progress) -> dict[str, list[Evaluation]]:
+    """The base and these methods with their defaults on the reporting half; remembered on disk."""
+    problem, found = probe.problem, dict[str, list[Evaluation]]()
     for name in ("base", *names):
         roles = ("base",) if name == "base" else ("base", *problem.tasks)
-        file = cached(problem, f"rival {name}", "\n".join(problem.tasks), split, probe.size, roles)
+        file = cached(problem, f"rival {name}", "\n".join(problem.tasks), probe.split, probe.size, roles)
         known = _read(file)
         if known is None:
-            progress.start(f"Comparing with {_title(name)}, image", probe.size)
+            progress.start(f"Comparing with {_title(name)}", None)
             weights = problem.task_vectors.base if name == "base" else starts.made(problem, name)
-            known = probe.evaluate(Outcome.of(weights), Half.REPORTING, progress)
             progress.finish()
+            known = probe.report(Outcome.of(weights), progress)
             if file is not None:
                 text = json.dumps([asdict(one) for one in known])
                 remember(file, partial(Path.write_text, data=text, encoding="utf-8"))

@@ -15,7 +15,7 @@ from core.export.titles import run_title
 from core.export.weights import export_model, metadata
 from core.problem.evaluate import evaluate_everywhere, references
 from core.problem.memory import peak_memory_mb
-from core.problem.probe import measure
+from core.problem.probe import Probe
 from core.problem.problem import Problem
 from core.progress import Progress
 from core.runs import runner
@@ -71,7 +71,7 @@ def save(
         first = Step(0, seconds=took, samples=changed.samples or 0, coefficients=_coefficients(parent, values))
         store.record(run_id, first)
         store.add_evaluation(run_id, 0, found, full=True)
-        seen = measure(problem, outcome, RunSpec.stored(parent).watched_on, Progress())
+        seen = Probe.of(problem, RunSpec.stored(parent).watched_on).report(outcome, Progress())
         store.add_evaluation(run_id, 0, seen, half=Half.REPORTING)
         made = store.run(run_id)
         export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(made), base_file(made))

@@ -63,11 +63,11 @@ def factors(names: Sequence[str], scale: float, lines: float) -> list[float]:
     return [scale + lines * depth for depth in depths(names)]
 
 
-def scaled(problem: Problem, merged: Tensor, settings: DepthSettings, scale: float | None = None) -> Outcome:
-    """θ₀ + scale(ℓ)·τ for a merged task vector τ `[D]`; the scale is the settings' unless one is given."""
-    vectors = problem.task_vectors
-    weights = add_scaled(vectors, merged, getattr(settings, "scale", 1.0) if scale is None else scale, settings.lines)
-    return fitted(problem, Outcome.of(weights), settings)
+def scaled(problem: Problem, merged: Tensor, settings: MethodSettings, scale: float | None = None) -> Outcome:
+    """θ₀ + scale(ℓ)·τ for a merged task vector τ `[D]`; the scale is the settings' unless one is given, 1 without."""
+    own = float(getattr(settings, "scale", 1.0) if scale is None else scale)
+    made = Outcome.of(add_scaled(problem.task_vectors, merged, own, float(getattr(settings, "lines", 0.0))))
+    return fitted(problem, made, settings) if isinstance(settings, DepthSettings) else made
 
 
 def fitted(problem: Problem, made: Outcome, settings: DepthSettings) -> Outcome:

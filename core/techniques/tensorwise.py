@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.problem.method import Method, Outcome, S, State, Step
 from core.problem.problem import Problem
-from core.techniques.depth import DepthSettings, scaled
+from core.techniques.depth import scaled
 from core.techniques.spectral import FUSED
 
 PARTS = 10
@@ -69,7 +69,7 @@ class Tensorwise(Staged[S]):
             merged[span] = merge(name, vectors.delta(name).to(vectors.origin)).reshape(-1)
             vectors.passed(vectors.deltas[:, span])
             yield span.stop / len(merged)
-        return scaled(problem, merged, settings if isinstance(settings, DepthSettings) else DepthSettings())
+        return scaled(problem, merged, settings)
 
 
 def matrices(merge: Callable[[Tensor], Tensor], qkv: QKV) -> Merge:

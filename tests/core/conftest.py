@@ -13,7 +13,7 @@ from core.problem.loading import load
 from core.problem.problem import Problem
 from core.suite.find import find
 from tests.core.naive import Naive
-from tests.tiny import CLASSES, TEMPLATES
+from tests.tiny import CLASSES, TEMPLATES, make_suite
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,3 +49,16 @@ def problem32(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path) -> Pro
 def naive(tiny_suite: Path) -> Naive:
     """The tiny suite read and computed with nothing of `core`."""
     return Naive(tiny_suite.parent)
+
+
+@pytest.fixture(scope="module")
+def warm_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose cache of heads the tests of this file share: building them is most of what loading takes."""
+    return tmp_path_factory.mktemp("warm")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, warm_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tiny suite of one's own."""
+    monkeypatch.setenv("MERGESCOPE_HOME", str(warm_home))
+    return make_suite(tmp_path).parent

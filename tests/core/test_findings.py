@@ -29,18 +29,6 @@ Cli = Callable[..., Any]
 NFC, NFD = unicodedata.normalize("NFC", "café"), unicodedata.normalize("NFD", "café")
 
 
-@pytest.fixture(scope="module")
-def warm_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose cache of heads the tests of this file share."""
-    return tmp_path_factory.mktemp("warm")
-
-
-@pytest.fixture
-def folder(tmp_path: Path, warm_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MERGESCOPE_HOME", str(warm_home))
-    return make_suite(tmp_path).parent
-
-
 def found(folder: Path) -> list[Finding]:
     """What `check` says, which is what a loaded suite says too."""
     complaints, told = check(find(str(folder / "tiny.yaml")))

@@ -20,23 +20,10 @@ from core.problem.problem import Problem
 from core.suite.find import find
 from tests.core.naive import Naive
 from tests.core.properties import fingerprint
-from tests.tiny import CONFIG, make_suite
+from tests.tiny import CONFIG
 
 Change = Callable[[dict[str, Tensor]], object]
 NAME = "visual.transformer.resblocks.0.ln_1.weight"
-
-
-@pytest.fixture(scope="module")
-def warm_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose cache of heads the tests of this file share: building them is most of what loading takes."""
-    return tmp_path_factory.mktemp("warm")
-
-
-@pytest.fixture
-def folder(tmp_path: Path, warm_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A tiny suite of one's own."""
-    monkeypatch.setenv("MERGESCOPE_HOME", str(warm_home))
-    return make_suite(tmp_path).parent
 
 
 def opened(folder: Path, tasks: list[str] | None = None, **how: Any) -> Problem:

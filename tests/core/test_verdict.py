@@ -112,7 +112,7 @@ def test_a_run_ends_with_its_verdict_and_remembers_its_rivals(
         assert kept is not None
         assert report["coefficients"]["values"] == kept.tolist()
     monkeypatch.setattr("core.learning.starts.made", lambda *_: pytest.fail("made again"))
-    again = rivals(problem, "test", (*CHEAP, GUIDED), Progress())
+    again = rivals(Probe.of(problem, "test"), (*CHEAP, GUIDED), Progress())
     assert sum(one.accuracy or 0 for one in again["average"]) / 3 == pytest.approx(told["beside"]["average"])
 
 

@@ -7,13 +7,16 @@ values, and every value that comes back is checked by `dashboard.planning.wish`.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
 from core.progress import Progress
 from dashboard.context import Context
 from dashboard.pages import Page
 from dashboard.serving import Call
+
+if TYPE_CHECKING:
+    from core.suite.find import SuiteFile
 
 LATEST_RUNS = 50
 """How far back a run may lie whose speed is taken for the forecast."""
@@ -57,7 +60,7 @@ class SetUp:
 
         suites = [
             {"name": suite.name, "title": suite.title, "description": suite.description, "tasks": len(suite.tasks),
-             "missing": suite.missing()}
+             "missing": _missing(suite)}
             for suite in self._ctx.suites().values()
         ]  # fmt: skip
         devices = ["auto", "cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -146,6 +149,14 @@ class SetUp:
         from dashboard.planning import wish
 
         return wish.from_yaml(args.get("yaml"), self._ctx.library).plain()
+
+
+def _missing(suite: SuiteFile) -> list[str]:
+    """What keeps a suite from being used; one whose folder of checkpoints has gone must not hide the others."""
+    try:
+        return suite.missing()
+    except BadInput as error:
+        return [str(error).rstrip(".")]
 
 
 PAGE = Page(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import threading
 import time
 import zipfile
@@ -61,6 +62,10 @@ def test_from_a_folder_to_a_saved_suite(dashboard_site: Site, tmp_path: Path) ->
     assert owner.call("bench_save", draft=draft)["suite"] == "bench"
     assert "bench" in {suite["name"] for suite in owner.call("setup_catalogue")["suites"]}
     assert "taken" in owner.call("bench_save", draft=draft)["error"]
+    shutil.rmtree(root)  # It hides no other suite, and says why it can't be used.
+    listed = {suite["name"]: suite["missing"] for suite in owner.call("setup_catalogue")["suites"]}
+    assert "leads outside" in listed["bench"][0]
+    assert listed["tiny"] == []
 
 
 @pytest.mark.parametrize("args", [{}, {"draft": 3}, {"draft": {}}, {"draft": {"name": "x" * 100}}])

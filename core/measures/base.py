@@ -14,7 +14,7 @@ from core.problem.method import Method
 from core.problem.problem import Problem
 from core.settings import MethodSettings
 from core.step import Coefficients, Outcome, Weights
-from core.store import StepRecord
+from core.store import EvaluationRecord, StepRecord
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Subject:
     groups: tuple[str, ...]
     steps: Callable[[], Sequence[StepRecord]]
     """All recorded steps with λ."""
+    watched: Sequence[EvaluationRecord] = ()
+    """How far the run agreed with the experts on its way."""
 
     def at(self, numbers: Sequence[int]) -> list[tuple[StepRecord, Weights]]:
         """The recorded steps of these numbers with their models; those that were never made are left out, and all of

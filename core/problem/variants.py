@@ -10,6 +10,7 @@ import torch
 
 from core.errors import BadInput
 from core.problem.problem import Problem
+from core.problem.stress import stressed
 from core.tasks import Images
 
 
@@ -23,7 +24,8 @@ def variant(
     """`problem` merging `tasks` and evaluating `unseen` too, on images as `images` says; the same object where that
     is what it is already. λ is learned from the images of `images_from`, or of the merged tasks.
 
-    `images`: `{"corruption": kind, "severity": 1…5, "seed": n}`, applied to the test split. Memory is shared.
+    `images`: `{"corruption": kind, "severity": 1…5, "seed": n}`, applied to the test split, or `{"stress": […]}` with
+    alterations of `core.problem.stress`, of experts and heads too. Memory is shared.
     Raises `BadInput` for tasks that `problem` does not have.
     """
     if tuple(tasks) != problem.tasks or tuple(unseen) != problem.unseen:
@@ -32,6 +34,8 @@ def variant(
         if missing := [name for name in images_from if name not in problem.heads]:
             raise BadInput(f"`images_from` should be among {', '.join(problem.heads)}. Found {', '.join(missing)}.")
         problem = replace(problem, images_from=tuple(images_from))
+    if images and "stress" in images:
+        return replace(stressed(problem, images["stress"]), altered=dict(images))
     return _corrupted(problem, images) if images else problem
 
 

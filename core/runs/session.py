@@ -133,7 +133,8 @@ class Session:
         if not wanted:
             return {}
         spec, steps = self._spec, partial(self._store.steps, self._id)
-        subject = measures.Subject(self._problem, spec.method, spec.settings, outcome, record.groups, steps)
+        watched = self._store.watched(self._id)
+        subject = measures.Subject(self._problem, spec.method, spec.settings, outcome, record.groups, steps, watched)
         return {"measured": {one["name"]: measures.get(one["name"]).measure(subject, one) for one in wanted}}
 
     def _next(self, generator: Any) -> Step | None:

@@ -1,0 +1,112 @@
+"""Experts that are worse than they should be, or belong to something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.errors import BadInput
+from core.problem.method import METHODS
+from core.problem.problem import Problem
+from core.seeds import generator
+from core.settings import parse
+
+
+def weakened(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
+    """Moved towards the base by a share `by` of the way."""
+    return _each(problem, tasks, lambda _task, delta: (1 - one["by"]) * delta)
+
+
+def lengthened(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
+    """Task vectors `by` times as long, as those of experts that were trained for too long."""
+    return _each(problem, tasks, lambda _task, delta: one["by"] * delta)
+
+
+def noisy(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
+    """Normal noise is added to each tensor, `by` times as long as the expert's own change of it."""
+    return _each(problem, tasks, lambda task, delta: delta + one["by"] * _like(problem, delta, _key(one, task)))
+
+
+def irrelevant(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
+    """A change in a random direction, in each tensor as long as the expert's own."""
+    return _each(problem, tasks, lambda task, delta: _like(problem, delta, _key(one, task)))
+
+
+def swapped(problem: Problem, tasks: Sequence[str], _one: Mapping[str, Any]) -> Problem:
+    """The experts of `tasks` in a circle: each stands for the next task."""
+    given = {task: _delta(problem, task) for task in tasks}
+    following = dict(zip(tasks, (*tasks[1:], tasks[0]), strict=True))
+    return _each(problem, tasks, lambda task, _delta: given[following[task]])
+
+
+def other_base(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
+    """The same function computed by other weights: hidden units in another order, as from another base.
+
+    Raises `BadInput` for encoders without `mlp.c_fc` and `mlp.c_proj`.
+    """
+    vectors = problem.task_vectors
+    blocks = [name.removesuffix("c_fc.weight") for name in vectors.names if name.endswith("mlp.c_fc.weight")]
+    if not blocks:
+        raise BadInput("`other_base` needs an encoder with tensors `…mlp.c_fc.weight`. Found none; leave it out.")
+
+    def other(task: str, delta: Tensor) -> Tensor:
+        weights = {name: tensor.clone() for name, tensor in vectors.named(vectors.origin + delta).items()}
+        for block in blocks:
+            inward, outward = f"{block}c_fc", f"{block}c_proj.weight"
+            order = torch.randperm(len(weights[f"{inward}.weight"]), generator=generator(*_key(one, task), block))
+            order = order.to(vectors.origin.device)
+            weights[outward] = weights[outward][:, order]
+            for name in (f"{inward}.weight", f"{inward}.bias"):
+                weights[name] = weights[name][order]
+        return vectors.flat(weights) - vectors.origin
+
+    return _each(problem, tasks, other)
+
+
+def trained_on(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
+    """Trained on for `steps` at thirty times the usual rate on a tenth of the labelled training images."""
+    method = METHODS.get("multi_task")
+    values = {"steps": one["steps"], "keep_every": one["steps"], "lr": 3e-4, "fraction": 0.1}
+    settings = parse(method.Settings, values, method.name)
+
+    def longer(task: str, delta: Tensor) -> Tensor:
+        vectors = problem.task_vectors.part([task])
+        vectors = replace(vectors, origin=vectors.origin + delta)
+        alone = replace(problem, task_vectors=vectors, heads={task: problem.heads[task]}, hashes={})
+        last = None
+        for step in method.steps(alone, settings):
+            last = step.outcome or last
+        assert last is not None
+        return vectors.flat(last.weights_for(task)) - problem.task_vectors.origin
+
+    return _each(problem, tasks, longer)
+
+
+def _each(problem: Problem, tasks: Sequence[str], change: Callable[[str, Tensor], Tensor]) -> Problem:
+    """`change` takes a task and its task vector `[D]` in the base's precision."""
+    vectors = problem.task_vectors
+    deltas = vectors.room(len(vectors.tasks))
+    deltas.copy_(vectors.deltas)
+    for task in tasks:
+        deltas[vectors.tasks.index(task)].copy_(change(task, _delta(problem, task)))
+    return replace(problem, task_vectors=replace(vectors, deltas=deltas))
+
+
+def _delta(problem: Problem, task: str) -> Tensor:
+    vectors = problem.task_vectors
+    return vectors.deltas[vectors.tasks.index(task)].to(vectors.origin, copy=True)
+
+
+def _like(problem: Problem, delta: Tensor, key: tuple[object, ...]) -> Tensor:
+    noise = torch.randn(len(delta), generator=generator(*key)).to(delta)
+    for span in problem.task_vectors.spans:
+        noise[span] *= delta[span].norm() / noise[span].norm()
+    return noise
+
+
+def _key(one: Mapping[str, Any], task: str) -> tuple[object, ...]:
+    return (one.get("seed", 0), task, one["kind"])

@@ -1,0 +1,107 @@
+"""What is measured before a run, as one number that is high where harm is to be expected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+AHEAD = ((8, 1.0), (16, 1.0), (16, 4.0))
+"""Steps and reach of the shorter runs that look ahead."""
+Measured = Mapping[str, Any]
+"""What `core.measures.trust` found."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A way to foresee harm."""
+
+    title: str
+    score: Callable[[Measured], float | None]
+    """Higher where harm is likelier; None where it can't be had."""
+    clock: str = ""
+    """What of the measured `seconds` it takes; empty: nothing worth telling."""
+    threshold: float | None = None
+    """Above it is a warning; None: chosen on one half of the cases."""
+
+    def seconds(self, measured: Measured) -> float | None:
+        """What it took."""
+        found: float | None = measured["seconds"].get(self.clock)
+        return found
+
+
+def _old(measured: Measured) -> float | None:
+    start = {one["task"]: one["entropy"] for one in measured["looks"] if one["step"] == 0}
+    experts = measured["expert_entropy"]
+    return max((experts[task] - value for task, value in start.items() if value is not None), default=None)
+
+
+def _gradient(measured: Measured) -> float | None:
+    found = measured["gradients"]
+    return None if found is None or found["sum"] is None else -found["sum"]
+
+
+def _gradient_of_task(measured: Measured) -> float | None:
+    found = measured["gradients"]
+    known = [] if found is None else [one for one in found["tasks"].values() if one is not None]
+    return max((-one for one in known), default=None)
+
+
+Fold = Callable[[Sequence[float]], float]
+
+
+def _average(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _rise(begin: Sequence[Measured], end: Sequence[Measured], what: str, fold: Fold) -> float | None:
+    """How much KL rises, or agreement falls, from begin to end: in the worst task, or on average."""
+    sign = 1 if what == "kl" else -1
+    before = {one["task"]: one[what] for one in begin}
+    changes = []
+    for one in end:
+        value, first = one[what], before.get(one["task"])
+        if first is None:
+            return None
+        changes.append(math.inf if value is None else sign * (value - first))
+    return fold(changes) if changes else None
+
+
+def _run_itself(step: int, fold: Fold) -> Callable[[Measured], float | None]:
+    def score(measured: Measured) -> float | None:
+        looks = measured["looks"]
+        begin, end = ([one for one in looks if one["step"] == at] for at in (0, step))
+        return _rise(begin, end, "kl", fold)
+
+    return score
+
+
+def _shortened(name: str, what: str, fold: Fold) -> Callable[[Measured], float | None]:
+    def score(measured: Measured) -> float | None:
+        looks = measured["ahead"].get(name) or []
+        begin, end = ([one for one in looks if one["share"] == at] for at in (0, 1))
+        return _rise(begin, end, what, fold)
+
+    return score
+
+
+def _whole_way(steps: int, reach: float) -> list[Predictor]:
+    name, words = f"ahead {steps} {reach:g}", f"whole way in {steps} steps, reach {reach:g}"
+    folds: list[tuple[str, Fold]] = [("worst task", max), ("average", _average)]
+    return [
+        Predictor(f"{words}: {title}, {of}", _shortened(name, what, fold), name)
+        for what, title in (("kl", "KL"), ("agreement", "agreement"))
+        for of, fold in folds
+    ]
+
+
+PREDICTORS = (
+    Predictor("an expert less sure than the start (the old rule)", _old, threshold=0.0),
+    Predictor("direction: objective and KL, summed", _gradient, "gradients"),
+    Predictor("direction: objective and KL of the worst task", _gradient_of_task, "gradients"),
+    *(Predictor(f"KL of the worst task after {n} steps", _run_itself(n, max)) for n in (7, 13, 23)),
+    *(Predictor(f"KL on average after {n} steps", _run_itself(n, _average)) for n in (7, 13, 23)),
+    *(predictor for steps, reach in AHEAD for predictor in _whole_way(steps, reach)),
+)
+"""All that are compared."""

@@ -1,0 +1,215 @@
+"""Whether harm can be foreseen without labels: where entropy can stand in for the loss and where it can't."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from core.statistics import Estimate, Evaluation, Half, mean
+from core.studies.base import Study
+from core.studies.engine.cells import Cell
+from core.studies.engine.done import Done, finished
+from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
+from core.studies.engine.scope import Scope
+from core.studies.foresight import AHEAD, PREDICTORS, Predictor
+from core.studies.stress_cases import Case, cases
+
+LOST = 0.03
+"""Accuracy that a task has to lose before it counts."""
+QUICK = 8
+"""Every so many cases are taken in a quick study."""
+WANTED = (0.9, 0.8)
+"""Sensitivity and specificity that a check should have."""
+
+
+class Trust(Study):
+    """Stress cases: what became of each task's accuracy, and what could have been known before the start."""
+
+    name = "trust"
+    title = "What can be foreseen without labels"
+    question = "Does a check before the start tell the merges that do harm from those that do not?"
+    paper = "AdaMerging, section 3.2.2: entropy as a stand-in for the loss, tested where it may fail"
+    seeds = (0,)
+
+    def plan(self, scope: Scope) -> list[Cell]:
+        """One run a case."""
+        found = [
+            case for case in cases(scope.tasks) if not scope.options.methods or case.method in scope.options.methods
+        ]
+        return [_cell(scope, case) for case in (found[::QUICK] if scope.options.quick else found)]
+
+    def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
+        """Sensitivity and specificity of every predictor on cases that did not choose its threshold; then the cases."""
+        known = [one for done in finished(cells) if (one := Outcome.of(done)) is not None]
+        questions = {
+            "a task loses more than 3 points": Outcome.harmed,
+            "the average ends below the start": Outcome.below,
+        }
+        tables, charts, findings = [], [], []
+        for words, asked in questions.items():
+            judged = [judge(predictor, known, asked) for predictor in PREDICTORS]
+            tables.append(_table(words, judged))
+            charts.append(_chart(words, judged))
+            findings += _findings(words, judged, known, asked)
+        return Result((*tables, _cases(known)), tuple(charts), tuple(findings))
+
+
+def _cell(scope: Scope, case: Case) -> Cell:
+    values = dict(case.settings)
+    lr = scope.settings(case.method).model_dump().get("lr")
+    if case.rate != 1 and lr is not None:
+        values["lr"] = lr * case.rate
+    images = {"stress": [dict(one) for one in case.alterations]} if case.alterations else None
+    where = {"case": case.name, "half": case.half.value}
+    measures = [{"name": "trust", "ahead": [list(one) for one in AHEAD]}]
+    return scope.cell(case.method, where, seed=case.seed, images=images, measures=measures, **values)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case, and what was measured before."""
+
+    name: str
+    half: Half
+    start: Mapping[str, float]
+    """Task -> accuracy."""
+    last: Mapping[str, float]
+    kept: Mapping[str, float] | None
+    measured: Mapping[str, Any]
+
+    @staticmethod
+    def of(done: Done) -> Outcome | None:
+        """None where accuracies are not known."""
+        found, tasks = done.measured("trust"), {t["name"]: t["accuracy"] for t in (done.report or {}).get("tasks", [])}
+        start = found.get("start")
+        if not start or None in start.values() or any(tasks.get(name) is None for name in start):
+            return None
+        where = done.cell.where
+        last = {name: tasks[name] for name in start}
+        return Outcome(str(where["case"]), Half(where["half"]), start, last, found.get("kept"), found)
+
+    @property
+    def harmed(self) -> bool:
+        """Whether some task loses more than `LOST`."""
+        return self.worst < -LOST
+
+    @property
+    def below(self) -> bool:
+        """Whether the average ends below the start."""
+        return sum(self.last.values()) < sum(self.start.values())
+
+    @property
+    def worst(self) -> float:
+        """The change of accuracy of the task that loses most."""
+        return min(self.last[task] - accuracy for task, accuracy in self.start.items())
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A predictor with the threshold that the choosing half gives it, on the reporting half."""
+
+    predictor: Predictor
+    threshold: float
+    chosen: float
+    """Sensitivity + specificity − 1 on the choosing half."""
+    sensitivity: Evaluation
+    specificity: Evaluation
+    missed: tuple[str, ...]
+    """Cases of the reporting half that did harm without a warning."""
+    seconds: float | None
+
+
+def judge(predictor: Predictor, known: Sequence[Outcome], asked: Any) -> Judged:
+    """Choose a threshold on one half, count on the other; a predictor with a threshold of its own keeps it."""
+    scored = [(one, score) for one in known if (score := predictor.score(one.measured)) is not None]
+    choosing, reporting = ([(o, s) for o, s in scored if o.half is half] for half in Half)
+    pairs = [(score, _is(asked, one)) for one, score in choosing]
+    threshold = _threshold(pairs) if predictor.threshold is None else predictor.threshold
+    right, wrong = [(o, s) for o, s in reporting if _is(asked, o)], [(o, s) for o, s in reporting if not _is(asked, o)]
+    return Judged(
+        predictor, threshold, _worth(pairs, threshold),
+        Evaluation("", sum(s > threshold for _, s in right), len(right), 0.0),
+        Evaluation("", sum(s <= threshold for _, s in wrong), len(wrong), 0.0),
+        tuple(one.name for one, score in right if score <= threshold),
+        mean([predictor.seconds(one.measured) for one, _ in scored]),
+    )  # fmt: skip
+
+
+def _is(asked: Any, one: Outcome) -> bool:
+    return bool(asked.fget(one))
+
+
+def _threshold(pairs: Sequence[tuple[float, bool]]) -> float:
+    """Half-way between two neighbouring scores, where sensitivity + specificity is highest; of equals the highest."""
+    scores = sorted({score for score, _ in pairs})
+    between = [(low + high) / 2 for low, high in pairwise(scores)]
+    return max((_worth(pairs, one), one) for one in between)[1] if between else 0.0
+
+
+def _worth(pairs: Sequence[tuple[float, bool]], threshold: float) -> float:
+    hits = [score > threshold for score, harm in pairs if harm]
+    calm = [score <= threshold for score, harm in pairs if not harm]
+    return (sum(hits) / len(hits) if hits else 0.0) + (sum(calm) / len(calm) if calm else 0.0) - 1
+
+
+def _share(found: Evaluation) -> Estimate | None:
+    ends = found.ci95
+    return None if found.accuracy is None or ends is None else Estimate(found.accuracy, *ends, found.total)
+
+
+def _table(words: str, judged: Sequence[Judged]) -> Table:
+    columns = (
+        Column("sensitivity", marks="nothing"), Column("specificity", marks="nothing"),
+        Column("warned of what did harm", "count"), Column("did harm", "count"),
+        Column("silent on what did none", "count"), Column("did none", "count"),
+        Column("chosen by", "number"), Column("threshold", "number"), Column("takes", "seconds"),
+    )  # fmt: skip
+    rows = []
+    for one in judged:
+        yes, no = one.sensitivity, one.specificity
+        numbers = (yes.correct, yes.total, no.correct, no.total, one.chosen, one.threshold, one.seconds)
+        values = [None if value is None else Estimate(float(value)) for value in numbers]
+        rows.append(Row(one.predictor.title, (_share(yes), _share(no), *values)))
+    return Table(f"Foreseen without labels: {words} (cases that chose no threshold)", "Predictor", columns, tuple(rows))
+
+
+def _chart(words: str, judged: Sequence[Judged]) -> Chart:
+    names = tuple(one.predictor.title for one in judged)
+    series = [
+        Series(kind, names, tuple(_share(getattr(one, kind)) for one in judged))
+        for kind in ("sensitivity", "specificity")
+    ]
+    return Chart(f"Foreseen: {words}", "bars", "", "share of cases", tuple(series))
+
+
+def _findings(words: str, judged: Sequence[Judged], known: Sequence[Outcome], asked: Any) -> list[str]:
+    harm = sum(_is(asked, one) for one in known)
+    found = [f"In {harm} of {len(known)} cases {words}."]
+    best = max(judged, key=lambda one: one.chosen)
+    yes, no = best.sensitivity, best.specificity
+    if yes.accuracy is None or no.accuracy is None:
+        return found
+    enough = "as wanted" if yes.accuracy >= WANTED[0] and no.accuracy >= WANTED[1] else "less than wanted (90 and 80 %)"
+    missed = f" It misses: {'; '.join(best.missed)}." if best.missed else ""
+    found.append(
+        f"Best on the cases that choose: {best.predictor.title}. On the others it warns of {yes.correct} of "
+        f"{yes.total} that did harm and is silent on {no.correct} of {no.total} that did none: {enough}.{missed}"
+    )
+    return found
+
+
+def _cases(known: Sequence[Outcome]) -> Table:
+    columns = (
+        Column("start", marks="nothing"), Column("last step", marks="nothing"), Column("kept step", marks="nothing"),
+        Column("worst task", "points", "nothing"),
+    )  # fmt: skip
+    rows = []
+    for one in known:
+        averages = [mean(list(found.values())) if found else None for found in (one.start, one.last, one.kept)]
+        values = [None if value is None else Estimate(value) for value in (*averages, one.worst)]
+        rows.append(Row(one.name, tuple(values), one.half.value, ""))
+    return Table(
+        "The cases: average accuracy, and the change of the task that loses most", "Case", columns, tuple(rows)
+    )

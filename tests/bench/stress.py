@@ -1,0 +1,105 @@
+"""The stress cases of the study `trust` in shards, for several processes or machines; then its tables.
+
+    python -m tests.bench.stress --shard 1/16 --out one.json
+    python -m tests.bench.stress --merge *.json
+
+A shard is 1/N to N/N: the cases at places I, I + N, … of the study's plan. Each case is a run in a store that is thrown
+away, written to the file as soon as it is done; a file that is there already goes on. Run with OMP_NUM_THREADS=1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from core.control import Control
+from core.errors import MergescopeError
+from core.problem.loading import load
+from core.progress import Progress
+from core.store import Store
+from core.studies.engine.cells import Cell
+from core.studies.engine.done import Done
+from core.studies.engine.execution import here
+from core.studies.engine.options import StudyOptions
+from core.studies.engine.result import Result
+from core.studies.engine.texts import as_csv, grid
+from core.studies.trust import Trust
+from core.suite.find import find
+
+KEPT = ("tasks", "measured", "verdict")
+"""What is written of a report."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Compute a shard, or print what all shards come to."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.stress", description=__doc__.splitlines()[0])
+    parser.add_argument("--suite", default="demo")
+    parser.add_argument("--steps", type=int, help="steps of methods that learn; else their own")
+    parser.add_argument("--shard", default="1/1", metavar="I/N")
+    parser.add_argument("--out", type=Path, default=Path("stress.json"))
+    parser.add_argument("--merge", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--csv", action="store_true", help="with --merge: all numbers, as the study's file has them")
+    options = parser.parse_args(arguments)
+    if options.merge:
+        result = merged(options.suite, options.merge)
+        print(as_csv(result) if options.csv else as_text(result))
+        return
+    place, count = (int(part) for part in options.shard.split("/"))
+    shard(options.suite, place - 1, count, options.out, {"steps": options.steps} if options.steps else {})
+
+
+def shard(suite: str, place: int, count: int, out: Path, settings: dict[str, int]) -> None:
+    """Run every `count`th case from `place` on."""
+    torch.set_num_threads(1)
+    study, file = Trust(), find(suite)
+    scope = study.scope(file, StudyOptions(settings=settings))
+    done = json.loads(out.read_text("utf-8")) if out.exists() else []
+    known = {json.dumps(one["cell"], sort_keys=True) for one in done}
+    problem = load(file)
+    for cell in study.plan(scope)[place::count]:
+        if json.dumps(cell.plain(), sort_keys=True) in known:
+            continue
+        begin = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder)) as store:
+            run_id = cell.spec(problem).create(store, cell=True)
+            try:
+                here(store, problem, Control(), Progress())(run_id)
+                report = store.run(run_id).report or {}
+                found = {"report": {name: report[name] for name in KEPT if name in report}}
+            except MergescopeError as error:
+                found = {"error": str(error)}
+        done.append({"cell": cell.plain(), "seconds": time.perf_counter() - begin, **found})
+        out.write_text(json.dumps(done), encoding="utf-8")
+        print(f"{cell.where['case']}: {done[-1]['seconds']:.0f} s {found.get('error', '')}", flush=True)
+
+
+def merged(suite: str, files: list[Path]) -> Result:
+    """The study's result on the cases in these files."""
+    study = Trust()
+    found = [one for file in files for one in json.loads(file.read_text("utf-8"))]
+    done = [Done(Cell.from_plain(one["cell"]), one.get("report"), one.get("error", "")) for one in found]
+    for one in done:
+        if one.error:
+            print(f"FAILED {one.cell.where['case']}: {one.error}")
+    return study.result(study.scope(find(suite), StudyOptions()), done)
+
+
+def as_text(result: Result) -> str:
+    """Tables and findings."""
+    parts = []
+    for table in result.tables:
+        made = grid(table)
+        rows = [made.heads, *(row for block in made.blocks for row in block)]
+        widths = [max(len(str(row[at])) for row in rows) for at in range(len(made.heads))]
+        lines = ["  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        parts.append("\n".join([table.title, *lines]))
+    return "\n\n".join([*parts, *result.findings])
+
+
+if __name__ == "__main__":
+    main()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 AHEAD = ((8, 1.0), (16, 1.0), (16, 4.0))
 """Steps and reach of the shorter runs that look ahead."""
+BROKEN = 100.0
+"""The score where λ or a loss was no number any more; KL rises by a few nats at most."""
 Measured = Mapping[str, Any]
 """What `core.measures.trust` found."""
 
@@ -64,7 +65,7 @@ def _rise(begin: Sequence[Measured], end: Sequence[Measured], what: str, fold: F
         value, first = one[what], before.get(one["task"])
         if first is None:
             return None
-        changes.append(math.inf if value is None else sign * (value - first))
+        changes.append(BROKEN if value is None else sign * (value - first))
     return fold(changes) if changes else None
 
 

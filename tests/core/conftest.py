@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,30 @@ from pathlib import Path
 import pytest
 import torch
 
+from core import methods
 from core.problem.loading import load
 from core.problem.problem import Problem
 from core.suite.find import find
 from tests.core.naive import Naive
 from tests.tiny import CLASSES, TEMPLATES, make_suite
+
+COSTLY = {"adamerging_pp", "adarank", "best", "fw_hard", "fw_soft", "samerging", "wemoe"}
+"""Methods that take a third of a second on the tiny suite."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is tried on many methods is `slow` on those that take long; golden values and their own files are not."""
+    tried = defaultdict[tuple[Path, str], list[tuple[pytest.Item, set[str]]]](list)
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec") and item.path.name != "test_golden.py":
+            named = {value for value in item.callspec.params.values() if isinstance(value, str)} & set(methods.names())
+            tried[item.path, item.originalname].append((item, named))
+    for found in tried.values():
+        if any(named and not named & COSTLY for _, named in found):
+            for item, named in found:
+                if named & COSTLY:
+                    item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

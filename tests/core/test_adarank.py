@@ -116,6 +116,7 @@ def test_orthogonal_components_of_all_tasks_have_no_direction_in_common(problem6
         torch.testing.assert_close(right @ right.T, eye, rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_rank_bounds_what_is_kept(problem64: Problem) -> None:
     assert components(problem64, own(3)).count == 3 * 8  # Four matrices in each of two blocks.
     assert components(problem64, own(0)).count == 32 * 8

@@ -135,6 +135,7 @@ def suite_of(folder: Path, config: dict[str, Any]) -> Path:
     return suite
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_buffers_come_from_the_base_in_merges_and_from_the_expert_in_its_own_measure(
     precision: str, tmp_path: Path

@@ -40,6 +40,7 @@ def test_all_covers_the_registry(cli: Cli, tiny_suite: Path) -> None:
     assert told["missing"] == []
 
 
+@pytest.mark.slow
 def test_one_table_in_blocks_marks_the_best_of_each(cli: Cli, tiny_suite: Path) -> None:
     command = ("compare", tiny_suite, "--methods", "surgery,average,individual,pretrained", "--set", "steps=3")
     rows = cli(*command, "--json").data["rows"]
@@ -62,6 +63,7 @@ def test_one_table_in_blocks_marks_the_best_of_each(cli: Cli, tiny_suite: Path) 
     assert marked == {row["method"] for row in rows if row["best"]}
 
 
+@pytest.mark.slow
 def test_variants_of_one_method(cli: Cli, tiny_suite: Path) -> None:
     chosen = "adamerging:group=task:objective=cross_entropy,adamerging:steps=3,ties"
     rows = cli("compare", tiny_suite, "--methods", chosen, "--set", "steps=2", "--json").data["rows"]
@@ -74,6 +76,7 @@ def test_variants_of_one_method(cli: Cli, tiny_suite: Path) -> None:
     cli("compare", tiny_suite, "--methods", "ties:steps=3").refused("setting of ties", "steps")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", [NonFinite("The loss should be finite. Found NaN."), ZeroDivisionError("by zero")])
 def test_the_other_rows_stay_when_one_method_fails(
     cli: Cli, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
@@ -129,6 +132,7 @@ def test_a_second_call_takes_finished_runs_and_says_so(cli: Cli, tiny_suite: Pat
     assert len(cli("runs", "list", "--json").data["runs"]) == 6
 
 
+@pytest.mark.slow
 def test_a_study_s_runs_are_taken_too(cli: Cli, tiny_suite: Path) -> None:
     study = ("study", "accuracy", tiny_suite, "--methods", "average,adamerging", "--seeds", "0", "--set", "steps=2")
     assert cli(*study, "--json").status == 0

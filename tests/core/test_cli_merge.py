@@ -71,6 +71,7 @@ def test_json_output_is_the_documented_report(cli: Cli, tiny_suite: Path) -> Non
     assert report["samples_seen"] == 4 * 4 * 3
 
 
+@pytest.mark.slow
 def test_written_report_equals_the_printed_one(cli: Cli, tiny_suite: Path, tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     answer = cli("merge", tiny_suite, *QUICK, "--report", file, "--json")
@@ -78,6 +79,7 @@ def test_written_report_equals_the_printed_one(cli: Cli, tiny_suite: Path, tmp_p
     assert json.loads(file.read_text("utf-8")) == answer.data
 
 
+@pytest.mark.slow
 def test_merged_model_loads_in_plain_open_clip_and_is_what_was_measured(
     cli: Cli, tiny_suite: Path, tmp_path: Path
 ) -> None:
@@ -106,11 +108,13 @@ def test_table_names_every_task_and_the_run(cli: Cli, tiny_suite: Path) -> None:
     assert run["id"] in answer.out
 
 
+@pytest.mark.slow
 def test_only_the_chosen_tasks_take_part(cli: Cli, tiny_suite: Path) -> None:
     report = cli("merge", tiny_suite, *QUICK, "--tasks", "task2,task0", "--json").data
     assert {task["name"] for task in report["tasks"]} == {"task0", "task2"}
 
 
+@pytest.mark.slow
 def test_settings_and_seed_reach_the_method(cli: Cli, tiny_suite: Path) -> None:
     given = ("--set", "group=block", "--set", "lr=1e-2", "--set", "clamp=false", "--seed", "7")
     report = cli("merge", tiny_suite, *QUICK, *given, "--json").data
@@ -119,6 +123,7 @@ def test_settings_and_seed_reach_the_method(cli: Cli, tiny_suite: Path) -> None:
     assert wanted.items() <= report["settings"].items()
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_coefficients_and_others_do_not(cli: Cli, tiny_suite: Path) -> None:
     moving = ("--set", "lr=0.1", "--set", "keep_step=last")
     first, again, other = (
@@ -128,6 +133,7 @@ def test_equal_seeds_give_equal_coefficients_and_others_do_not(cli: Cli, tiny_su
     assert first != other
 
 
+@pytest.mark.slow
 def test_the_suites_own_defaults_apply_below_what_is_given(cli: Cli, tmp_path: Path) -> None:
     suite = make_suite(tmp_path / "suite")
     suite.write_text(suite.read_text() + "defaults:\n  task_arithmetic: {scale: 0.7}\n")
@@ -136,6 +142,7 @@ def test_the_suites_own_defaults_apply_below_what_is_given(cli: Cli, tmp_path: P
     assert cli(*command, "--set", "scale=0.2").data["settings"]["scale"] == 0.2
 
 
+@pytest.mark.slow
 def test_distrust_is_said_on_standard_error_only(cli: Cli, tiny_suite: Path) -> None:
     # Experts of random numbers are not surer than their merge on every task.
     answer = cli("merge", tiny_suite, *QUICK, "--json")

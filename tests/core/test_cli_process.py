@@ -116,6 +116,7 @@ def test_on_a_terminal_a_bar_shows_the_time_left_and_json_stays_clean(tiny_suite
     assert b"left" in drawn
 
 
+@pytest.mark.slow
 def test_without_a_terminal_no_bar_is_drawn(cli: Cli, tiny_suite: Path) -> None:
     answer = cli("merge", tiny_suite, "--set", "steps=2", "--set", "objective=expert_kl", "--json")
     assert answer.status == 0

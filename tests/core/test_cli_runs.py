@@ -144,6 +144,7 @@ def test_hints_name_the_folder_of_runs_that_was_chosen(cli: Cli, tiny_suite: Pat
     assert run["id"] != unfinished
 
 
+@pytest.mark.slow
 def test_an_export_that_can_not_be_complete_writes_nothing(cli: Cli, tiny_suite: Path, tmp_path: Path) -> None:
     cli("merge", tiny_suite, "--method", "average")
     [run] = cli("runs", "list", "--json").data["runs"]

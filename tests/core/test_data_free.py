@@ -97,6 +97,7 @@ def test_iso_c_gives_every_direction_the_same_strength(problem64: Problem) -> No
     torch.testing.assert_close(values, values.mean().expand_as(values))
 
 
+@pytest.mark.slow
 def test_wudi_lowers_its_interference(problem64: Problem) -> None:
     name = "transformer.resblocks.1.mlp.c_fc.weight"
     base, tau = problem64.task_vectors.base[name], problem64.task_vectors.delta(name)

@@ -47,6 +47,7 @@ class Parts:
     def finish(self) -> None: ...
 
 
+@pytest.mark.slow
 def test_a_run_counts_the_images_it_evaluates(
     tmp_path: Path, problem32: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_bar_says_where_the_larger_work_stands() -> None:
     assert [task.description for task in display.tasks] == ["[2/3, 2 min left] Evaluating"]
 
 
+@pytest.mark.slow
 def test_whoever_asks_learns_what_a_run_evaluates(
     tmp_path: Path, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

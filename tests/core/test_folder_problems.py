@@ -13,6 +13,7 @@ from tests.core.picture_files import class_folders, fill, huge_png, picture
 from tests.core.test_folder_source import COUNTS, images, source
 
 
+@pytest.mark.slow
 def test_everything_that_is_no_image_is_named_at_once(tmp_path: Path) -> None:
     root = class_folders(tmp_path / "set", COUNTS)
     (root / "red" / "empty.png").touch()

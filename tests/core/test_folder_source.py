@@ -180,6 +180,7 @@ def test_a_changed_folder_has_another_fingerprint(tmp_path: Path) -> None:
     assert len(images(root)) == 11
 
 
+@pytest.mark.slow
 def test_folders_merge_from_the_command_line(tmp_path: Path, cli: Any) -> None:
     """Labelled, unlabelled and split folders in one suite, class names from folders, held-out images from train."""
     suite = make_suite(tmp_path / "suite")

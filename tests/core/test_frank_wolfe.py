@@ -153,6 +153,7 @@ def test_the_first_round_of_soft_is_adamerging_without_a_clamp(problem64: Proble
         torch.testing.assert_close(one.coefficients.values, other.coefficients.values, rtol=0, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_later_rounds_follow_the_slope_of_their_coefficients(problem64: Problem) -> None:
     """Adam's first moment, 0.1 of the gradient, against central differences of the loss, through the generator."""
     values: dict[str, Any] = {"steps": 2, "rounds": 2, "per": "layer"}
@@ -182,6 +183,7 @@ def test_later_rounds_follow_the_slope_of_their_coefficients(problem64: Problem)
         assert gradient[at, j].item() == pytest.approx((up - down) / 2e-4, rel=1e-4, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_no_expert_is_chosen_twice_in_a_round(problem64: Problem) -> None:
     for per in ("model", "layer"):
         state = run("fw_soft", problem64, rounds=4, per=per)[-1].state
@@ -189,6 +191,7 @@ def test_no_expert_is_chosen_twice_in_a_round(problem64: Problem) -> None:
         assert all(sorted(row) == [0, 1, 2] for row in state()["chosen"].tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_resuming_equals_never_having_stopped(method: str, problem64: Problem) -> None:
     values: dict[str, Any] = {"per": "layer"} | ({"rounds": 2} if method == "fw_soft" else {})
@@ -213,6 +216,7 @@ def test_labels_are_used_only_where_asked_for_and_never_those_of_the_test(method
     assert run(method, problem64, adapt_on="train", **supervised)[-1].outcome is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_memory_does_not_grow_with_the_number_of_experts(method: str, problem64: Problem) -> None:
     """No tensor as large as all task vectors together is made, whatever their number."""

@@ -38,6 +38,7 @@ def subset(problem: Problem, *tasks: str) -> Problem:
     return with_experts(problem, {task: vectors.deltas[vectors.tasks.index(task)] for task in tasks})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 2])
 def test_similar_tasks_share_a_model(count: int, problem64: Problem) -> None:
     problem = paired(problem64)
@@ -85,6 +86,7 @@ def test_a_trunk_is_shared_and_the_branches_are_not(problem64: Problem) -> None:
         assert torch.equal(one[name], other[name]) == shared
 
 
+@pytest.mark.slow
 def test_the_trunk_ends_where_the_tasks_begin_to_disagree(problem64: Problem) -> None:
     problem = paired(problem64)
     vectors = problem.task_vectors

@@ -46,6 +46,7 @@ def test_the_merged_tasks_images_are_what_is_learned_from_by_itself(method: str,
     )
 
 
+@pytest.mark.slow
 def test_resuming_with_images_of_some_tasks_equals_never_having_stopped(problem64: Problem) -> None:
     part = variant(problem64, problem64.tasks, images_from=problem64.tasks[1:])
     whole = run("fw_soft", part)

@@ -209,6 +209,7 @@ def test_a_queued_run_of_an_earlier_process_restarts(store: Store, request_for: 
     second.worker.close()
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_does_not_stop_the_queue(
     store: Store, request_for: Callable[..., RunSpec], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +231,7 @@ def test_a_run_that_fails_does_not_stop_the_queue(
     jobs.worker.close()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_the_unexpected_is_noted_and_does_not_stop_the_queue(store: Store, request_for: Callable[..., RunSpec]) -> None:
     from core.problem import loading
@@ -249,6 +251,7 @@ def test_the_unexpected_is_noted_and_does_not_stop_the_queue(store: Store, reque
     jobs.worker.close()
 
 
+@pytest.mark.slow
 def test_what_is_not_going_on_cannot_be_changed(jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]) -> None:
     run_id = jobs.submit(request_for(SHORT))
     reaches(store, run_id, "done")

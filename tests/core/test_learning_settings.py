@@ -42,6 +42,7 @@ def without_labels(problem: Problem) -> Problem:
     return replace(problem, load_images=load)
 
 
+@pytest.mark.slow
 def test_unlabelled_images_are_enough_for_label_free_objectives(problem32: Problem) -> None:
     for objective in sorted(set(objectives.names()) - {"cross_entropy"}):
         assert_same_steps(

@@ -31,6 +31,7 @@ def loss_of_surgery(problem: Problem, state: dict[str, Tensor]) -> float:
     return sum(run("surgery", problem, resume=state, steps=1)[-1].losses.values())
 
 
+@pytest.mark.slow
 def test_surgerys_gradient_equals_central_finite_differences(problem64: Problem) -> None:
     start = run("surgery", problem64, steps=1)[0]
     assert start.state is not None

@@ -173,6 +173,7 @@ def test_weights_of_a_step_are_those_of_that_step_or_refused(problem64: Problem)
         first.weights()
 
 
+@pytest.mark.slow
 def test_a_large_state_is_kept_in_a_file_and_removed_when_the_run_is_done(
     tmp_path: Path, tiny_suite: Path, problem32: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:

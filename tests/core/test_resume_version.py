@@ -24,6 +24,7 @@ from core.store import Store
 from core.studies.engine.cells import Cell
 
 
+@pytest.mark.slow
 def test_another_pytorch_is_noted_with_the_step_it_took_over_at(
     problem32: Problem, tiny_suite: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -49,6 +50,7 @@ def test_another_pytorch_is_noted_with_the_step_it_took_over_at(
         assert f"began with PyTorch 1.0 and goes on after step 3 with {here}" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_run_of_before_a_setting_goes_on_as_it_began(problem32: Problem, tiny_suite: Path, tmp_path: Path) -> None:
     """FW-Merging chose by cosines before there was `score`; its runs have no word about it on record."""
     method = methods.get("fw_hard")

@@ -132,6 +132,7 @@ def test_numbers_that_are_not_finite_are_never_stored(store: Store, problem: Pro
     assert (store.run(run_id).status, (store.last_state(run_id) or (0,))[0]) == ("failed", 1)
 
 
+@pytest.mark.slow
 def test_accuracies_along_the_way_are_those_of_the_model_of_that_step(
     store: Store, problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +220,7 @@ def test_the_tick_of_a_problem_is_given_back(store: Store, problem: Problem) -> 
     assert problem.tick is before
 
 
+@pytest.mark.slow
 def test_a_full_disk_fails_the_run_with_one_clear_line_and_it_goes_on_later(
     store: Store, problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,6 +279,7 @@ def test_reopening_loads_the_same_problem(store: Store, tiny_suite: Path) -> Non
     assert spec.settings == method.Settings(steps=3, group="block")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["none", "ties"])
 @pytest.mark.parametrize("name", ["adamerging", "adamerging_pp", "samerging"])
 def test_a_stored_coefficient_gives_the_model_of_its_step_again(

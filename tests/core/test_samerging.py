@@ -28,6 +28,7 @@ def gradient(step: Any) -> Tensor:
     return found
 
 
+@pytest.mark.slow
 def test_the_gradient_is_taken_at_the_worst_point_at_distance_rho(problem64: Problem) -> None:
     raw = torch.rand(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     plain = gradient(first_step(problem64, raw, 0.0))

@@ -52,6 +52,7 @@ def test_another_start_is_refused_by_name() -> None:
         settings("adamerging", start="adamerging")
 
 
+@pytest.mark.slow
 def test_a_start_can_be_lengthened_to_what_the_first_batch_fits_best(problem32: Problem) -> None:
     values = {"start": "tsv_m", "objective": "expert_kl", "steps": 1, "batch": 8, "lr": 1e-3}
     losses = {

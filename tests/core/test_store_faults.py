@@ -135,6 +135,7 @@ def test_every_damaged_page_leaves_the_other_runs(tmp_path: Path) -> None:
     assert saved > 2 * pages
 
 
+@pytest.mark.slow
 def test_random_damage_never_gives_anything_but_named_errors(tmp_path: Path) -> None:
     import random
 

@@ -104,6 +104,7 @@ def test_twenty_steps_equal_a_naive_autograd_loop(
     assert_close(steps[-1].outcome.weights_for("task0"), weights, 1e-8)
 
 
+@pytest.mark.slow
 def test_the_trajectories_above_do_meet_the_clamp(problem64: Problem, naive: Naive) -> None:
     _, trajectory, _ = naive_loop(naive, problem64, "tensor", "entropy", True, 0.1)
     assert (trajectory[-1] < 0).any()

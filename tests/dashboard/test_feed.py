@@ -181,6 +181,7 @@ def test_agreements_come_by_step_and_half_and_again_only_when_there_are_more(sto
     assert [one["step"] for one in again["agreements"] if one["half"] == "reporting"] == [0, 7]
 
 
+@pytest.mark.slow
 def test_the_kept_step_is_told_of_a_finished_run_and_never_left_out_of_a_long_one(store: Store) -> None:
     run_id = synthetic.create(store, tasks=1, steps=1100)
     for step in synthetic.made_up(1, 1100, ["proj"], kept=75):

@@ -47,6 +47,7 @@ def test_background_work_says_where_it_stands_until_it_ends_in_whatever_way() ->
     library.worker.close()
 
 
+@pytest.mark.slow
 def test_a_run_that_begins_goes_first(tiny_suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.library.HEAD_START", 0.3)
     library = Library(device="cpu", precision="float32", extra=(str(tiny_suite),))
@@ -61,6 +62,7 @@ def test_a_run_that_begins_goes_first(tiny_suite: Path, monkeypatch: pytest.Monk
     assert time.monotonic() - began >= 0.3
 
 
+@pytest.mark.slow
 def test_each_caller_gets_a_problem_of_its_own(library: Library) -> None:
     first, second = library.problem("tiny"), library.problem("tiny")
     assert first.task_vectors is second.task_vectors

@@ -40,6 +40,7 @@ def data_of(text: str) -> dict[str, Any]:
     return json.loads(found[1])
 
 
+@pytest.mark.slow
 def test_the_file_holds_every_step_and_asks_for_nothing(store: Store, tmp_path: Path) -> None:
     run_id = synthetic.finished(store, tasks=4, blocks=3, steps=450, name="my run")
     write_html(store, run_id, tmp_path / "out" / "run.html")

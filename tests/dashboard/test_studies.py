@@ -84,6 +84,7 @@ def test_a_study_can_be_taken_along(dashboard_site: Site, scale: dict[str, Any],
     ] in answer["text"]
 
 
+@pytest.mark.slow
 def test_a_study_can_be_cancelled_and_goes_on(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
     options = {"quick": True, "methods": ["adamerging"], "settings": {"batch": 2}}

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-AHEAD = ((8, 1.0), (16, 1.0), (16, 4.0))
-"""Steps and reach of the shorter runs that look ahead."""
+from core.insight.trust import IMAGES, MEAN_RISE, REACH, RISE, STEPS
+
+AHEAD = ((8, 1.0, 160), (16, 1.0, 160), (16, 1.0, 640), (16, 4.0, 640))
+"""Steps, reach and images of the shorter runs that look ahead."""
 BROKEN = 100.0
 """The score where λ or a loss was no number any more; KL rises by a few nats at most."""
 Measured = Mapping[str, Any]
@@ -87,8 +89,9 @@ def _shortened(name: str, what: str, fold: Fold) -> Callable[[Measured], float |
     return score
 
 
-def _whole_way(steps: int, reach: float) -> list[Predictor]:
-    name, words = f"ahead {steps} {reach:g}", f"whole way in {steps} steps, reach {reach:g}"
+def _whole_way(steps: int, reach: float, images: int) -> list[Predictor]:
+    name = f"ahead {steps} {reach:g} {images}"
+    words = f"whole way in {steps} steps, reach {reach:g}, {images} images"
     folds: list[tuple[str, Fold]] = [("worst task", max), ("average", _average)]
     return [
         Predictor(f"{words}: {title}, {of}", _shortened(name, what, fold), name)
@@ -97,12 +100,17 @@ def _whole_way(steps: int, reach: float) -> list[Predictor]:
     ]
 
 
+CHECKED = f"ahead {STEPS} {REACH:g} {IMAGES}"
+"""The shortened run that the check before Start takes."""
+OF_TASK = Predictor("the check before Start", _shortened(CHECKED, "kl", max), CHECKED, RISE)
+OF_ALL = Predictor("the check before Start", _shortened(CHECKED, "kl", _average), CHECKED, MEAN_RISE)
+
 PREDICTORS = (
     Predictor("an expert less sure than the start (the old rule)", _old, threshold=0.0),
     Predictor("direction: objective and KL, summed", _gradient, "gradients"),
     Predictor("direction: objective and KL of the worst task", _gradient_of_task, "gradients"),
     *(Predictor(f"KL of the worst task after {n} steps", _run_itself(n, max)) for n in (7, 13, 23)),
     *(Predictor(f"KL on average after {n} steps", _run_itself(n, _average)) for n in (7, 13, 23)),
-    *(predictor for steps, reach in AHEAD for predictor in _whole_way(steps, reach)),
+    *(predictor for one in AHEAD for predictor in _whole_way(*one)),
 )
 """All that are compared."""

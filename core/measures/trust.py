@@ -34,7 +34,7 @@ class TrustMeasure(Measure):
         """`{"start", "kept", "kept_step", "expert_entropy", "looks", "gradients", "ahead", "seconds"}`.
 
         `start` and `kept` are task -> accuracy on all test images. `looks` are those of the run itself and `ahead`
-        ("ahead steps reach images" -> looks) those of shorter ones, `[{"task", "share" or "step", "kl", "agreement",
+        ("ahead steps reach" -> looks) those of shorter ones, `[{"task", "share" or "step", "kl", "agreement",
         "entropy"}]`. `gradients` are cosines of the λ-gradients of objective and KL, `{"sum", "tasks"}`. What the
         method does not have is None.
         """
@@ -59,12 +59,12 @@ class TrustMeasure(Measure):
         return 2 + 2 * len(options.get("ahead", ()))
 
 
-def looked_ahead(subject: Subject, ways: Sequence[tuple[int, float, int]]) -> dict[str, Any]:
-    """`{"ahead", "seconds"}` as `TrustMeasure` has them, for shortened runs of these steps, reach and images."""
+def looked_ahead(subject: Subject, ways: Sequence[tuple[int, float]]) -> dict[str, Any]:
+    """`{"ahead", "seconds"}` as `TrustMeasure` has them, for shortened runs of these steps and reach."""
     seconds, found = dict[str, float](), {}
-    for steps, reach, images in ways:
-        name = f"ahead {steps} {reach:g} {images}"
-        look = partial(ahead, subject.problem, subject.method, subject.settings, steps, reach, images)
+    for steps, reach in ways:
+        name = f"ahead {steps} {reach:g}"
+        look = partial(ahead, subject.problem, subject.method, subject.settings, steps, reach)
         found[name] = [_look(one) for one in _timed(seconds, name, look)]
     return {"ahead": found, "seconds": seconds}
 

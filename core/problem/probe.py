@@ -42,8 +42,8 @@ class Probe:
     """Tasks that have too few images to keep some apart: what is learned from may be watched too."""
 
     @staticmethod
-    def of(problem: Problem, split: str, most: int = MOST, part: int = PART) -> Probe:
-        """That of every task with an expert and images in `split`; another `most` and `part` are another sample."""
+    def of(problem: Problem, split: str) -> Probe:
+        """That of every task with an expert and images in `split`."""
         images, shared = {}, []
         for task in problem.tasks:
             try:
@@ -53,7 +53,7 @@ class Probe:
             few = count < ENOUGH
             shared += [task] if few else []
             order = torch.randperm(count, generator=generator(task, "probe"))
-            images[task] = order[: count if few else min(most, count // part)]
+            images[task] = order[: count if few else min(MOST, count // PART)]
         return Probe(problem, split, images, tuple(shared))
 
     def apart(self, task: str) -> Tensor:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.insight.trust import IMAGES, MEAN_RISE, REACH, RISE, STEPS
+from core.insight.trust import MEAN_RISE, REACH, RISE, STEPS
 
-AHEAD = ((8, 1.0, 160), (16, 1.0, 160), (16, 1.0, 640), (16, 4.0, 640))
-"""Steps, reach and images of the shorter runs that look ahead."""
+AHEAD = ((8, 1.0), (16, 1.0), (16, 4.0))
+"""Steps and reach of the shorter runs that look ahead."""
 BROKEN = 100.0
 """The score where λ or a loss was no number any more; KL rises by a few nats at most."""
 Measured = Mapping[str, Any]
@@ -89,9 +89,8 @@ def _shortened(name: str, what: str, fold: Fold) -> Callable[[Measured], float |
     return score
 
 
-def _whole_way(steps: int, reach: float, images: int) -> list[Predictor]:
-    name = f"ahead {steps} {reach:g} {images}"
-    words = f"whole way in {steps} steps, reach {reach:g}, {images} images"
+def _whole_way(steps: int, reach: float) -> list[Predictor]:
+    name, words = f"ahead {steps} {reach:g}", f"whole way in {steps} steps, reach {reach:g}"
     folds: list[tuple[str, Fold]] = [("worst task", max), ("average", _average)]
     return [
         Predictor(f"{words}: {title}, {of}", _shortened(name, what, fold), name)
@@ -100,7 +99,7 @@ def _whole_way(steps: int, reach: float, images: int) -> list[Predictor]:
     ]
 
 
-CHECKED = f"ahead {STEPS} {REACH:g} {IMAGES}"
+CHECKED = f"ahead {STEPS} {REACH:g}"
 """The shortened run that the check before Start takes."""
 OF_TASK = Predictor("the check before Start", _shortened(CHECKED, "kl", max), CHECKED, RISE)
 OF_ALL = Predictor("the check before Start", _shortened(CHECKED, "kl", _average), CHECKED, MEAN_RISE)

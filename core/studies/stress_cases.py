@@ -35,7 +35,7 @@ class Case:
 
 def cases(tasks: Sequence[str]) -> list[Case]:
     """All cases on a suite of these tasks; those that need two tasks are left out where there is one."""
-    return [*_experts(tasks), *_images(tasks), *_heads(tasks), *_runs(), *_together(tasks), *_crossed(tasks)]
+    return [*_experts(tasks), *_images(tasks), *_heads(tasks), *_runs(), *_together(tasks)]
 
 
 def _some(tasks: Sequence[str], share: float, key: str) -> list[str]:
@@ -136,23 +136,3 @@ def _together(tasks: Sequence[str]) -> Iterator[Case]:
     yield Case(
         "label shift, rate × 10", ({"kind": "label_shift", "by": 0.5},), rate=LONG, settings={"adapt_on": "held-out"}
     )
-
-
-def _crossed(tasks: Sequence[str]) -> Iterator[Case]:
-    """What does most harm, under other runs: some make it worse, some mend it."""
-    half = _some(tasks, 0.5, "crossed")
-    suites: dict[str, dict[str, Any]] = {
-        "no contrast": {"kind": "corrupted", "corruption": "contrast", "severity": 5},
-        "impulse noise": {"kind": "corrupted", "corruption": "impulse_noise", "severity": 5},
-        "inverted": {"kind": "inverted"},
-        "half of another base": {"kind": "other_base", "tasks": half, "seed": 2},
-        "very noisy experts": {"kind": "noisy", "by": 3.0},
-    }
-    runs: dict[str, dict[str, Any]] = {
-        "rate × 10": {"rate": LONG}, "rate ÷ 10": {"rate": SHORT}, "clamp off": {"settings": {"clamp": False}},
-        "KL": {"settings": {"objective": "expert_kl"}}, "one λ a task": {"settings": {"group": "task"}},
-        "from TSV-M": {"settings": {"start": "tsv_m"}}, "TIES-AdaMerging": {"method": "adamerging_pp"},
-    }  # fmt: skip
-    for suite, alteration in suites.items():
-        for run, values in runs.items():
-            yield Case(f"{suite}, {run}", (alteration,), **values)

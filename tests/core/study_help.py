@@ -83,7 +83,7 @@ def foreseen(cell: Cell, place: int) -> dict[str, Any]:
     return {
         "start": dict.fromkeys(cell.tasks, 0.2 if not odd else 0.99), "kept": None, "kept_step": 0,
         "expert_entropy": dict.fromkeys(cell.tasks, 0.4), "looks": looks("step", 0, 7, 13, 23),
-        "gradients": None, "ahead": {"ahead 8 1 160": looks("share", 0, 1)}, "seconds": {"ahead 8 1 160": 2.0},
+        "gradients": None, "ahead": {"ahead 8 1": looks("share", 0, 1)}, "seconds": {"ahead 8 1": 2.0},
     }  # fmt: skip
 
 

@@ -156,7 +156,7 @@ def test_predictors_are_high_where_the_model_goes_away_from_an_expert() -> None:
     measured = {
         "expert_entropy": {"a": 0.6, "b": 0.1}, "gradients": {"sum": 0.5, "tasks": {"a": -0.2, "b": 0.9}},
         "looks": [*looks("step", 0, 0.3, 0.4), *looks("step", 7, 0.2, 0.45)],
-        "ahead": {"ahead 16 1 640": [*looks("share", 0, 0.3, 0.4), *looks("share", 1, 0.1, 0.5)]}, "seconds": {},
+        "ahead": {"ahead 16 1": [*looks("share", 0, 0.3, 0.4), *looks("share", 1, 0.1, 0.5)]}, "seconds": {},
     }  # fmt: skip
     found = {one.title: one.score(measured) for one in PREDICTORS}
     assert found["an expert less sure than the start (the old rule)"] == pytest.approx(0.1)
@@ -165,5 +165,5 @@ def test_predictors_are_high_where_the_model_goes_away_from_an_expert() -> None:
     assert found["KL of the worst task after 7 steps"] == pytest.approx(0.05)
     assert found["KL on average after 7 steps"] == pytest.approx(-0.025)
     assert found["KL on average after 23 steps"] is None
-    assert found["whole way in 16 steps, reach 1, 640 images: KL, worst task"] == pytest.approx(0.1)
-    assert found["whole way in 16 steps, reach 1, 640 images: agreement, average"] == pytest.approx(-0.05)
+    assert found["whole way in 16 steps, reach 1: KL, worst task"] == pytest.approx(0.1)
+    assert found["whole way in 16 steps, reach 1: agreement, average"] == pytest.approx(-0.05)

@@ -177,15 +177,17 @@ window.mergescopeSetup = (root, server) => {
   }
   const fact = (term, text) => element("p", { class: "ms-plan-fact" }, element("strong", { text: term }), element("span", { text }));
   function trust(c) {
-    if (c.pending) return [fact("Trust check", "looking at how sure each expert is …")];
+    if (c.pending) return [fact("Trust check", "taking the whole way in a few long steps …")];
     if (c.error) return [fact("Trust check", `not possible: ${c.error}`)];
-    if (!c.tasks) return [];
+    if (!c.tasks || !c.tasks.length) return [];
     const bad = c.tasks.filter((task) => !task.trusted);
-    if (!bad.length) return [note("good", "Trust check: every expert is surer of its task than the merged model at the start, so low entropy is a fair guide.")];
-    const distil = button("Use the experts instead", "", () => { choice.settings.objective = "expert_kl"; drawOptions(); changed(); }, { title: "Set the objective to expert_kl" });
-    const leave = button(bad.length === 1 ? "Leave it out" : "Leave them out", "", () => { bad.forEach((task) => choice.tasks.delete(task.task)); cards.choose(choice.tasks); changed(); });
-    return [note("warning", "", element("strong", { text: bad.length === 1 ? "Entropy may mislead on one task" : `Entropy may mislead on ${bad.length} tasks` }),
-      ...bad.map((task) => element("p", { text: task.advice })), element("div", { class: "ms-line" }, distil, bad.length < choice.tasks.size ? leave : null))];
+    if (!bad.length && !c.overall) return [note("good", "Trust check: a shortened run leads away from no expert. It foresees most losses, not all (study “trust”).")];
+    const distil = c.distil
+      ? button("Use the experts instead", "", () => { choice.settings.objective = "expert_kl"; drawOptions(); changed(); }, { title: "Set the objective to expert_kl" }) : null;
+    const leave = !bad.length || bad.length >= choice.tasks.size ? null : button(bad.length === 1 ? "Leave it out" : "Leave them out", "", () => { bad.forEach((task) => choice.tasks.delete(task.task)); cards.choose(choice.tasks); changed(); });
+    const lead = c.overall ? "This merge is likely to lose accuracy" : bad.length === 1 ? "One task is likely to lose accuracy" : `${bad.length} tasks are likely to lose accuracy`;
+    return [note("warning", "", element("strong", { text: lead }), c.overall ? element("p", { text: c.overall }) : null,
+      ...bad.map((task) => element("p", { text: task.advice })), element("div", { class: "ms-line" }, distil, leave))];
   }
 
   /* What is doubtful about the inputs; one click leaves out the tasks that it is about. */

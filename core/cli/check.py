@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from core.cli import options
 from core.cli.output import print_json, print_table
 from core.cli.progress import shown
+from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from core.insight.trust import TaskTrust
+    from core.suite.find import SuiteFile
 
 BAD_INPUT = 2
 SHOWN = 12
 """Tensors of one file that are listed; a wrong file has hundreds of them."""
 
 
-def check(suite: options.SuiteName, tasks: options.Tasks = None, as_json: options.Json = False) -> None:
+def check(
+    suite: options.SuiteName,
+    tasks: options.Tasks = None,
+    method: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Also say which tasks a run of this method is likely to harm.")
+    ] = None,
+    set_: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
     """Hold every file of SUITE against its base; list all problems (exit status 2) and what makes numbers doubtful."""
     from core.cli.loading import suite_and_tasks
     from core.problem import examine as checking
     from core.problem.validation import as_json as plain
 
+    if set_ and method is None:
+        raise BadInput("`--set` needs a `--method` that has the setting. Found none.")
     file, chosen = suite_and_tasks(suite, tasks)
     with shown() as progress:
         found, findings = checking.check(file, chosen, progress)
+    trusted = _looked_ahead(file, chosen, method, set_) if method is not None and not found else None
     if as_json:
         problems = plain(found)
-        print_json({"suite": file.name, "problems": problems, "findings": [one.plain() for one in findings]})
+        told = {"suite": file.name, "problems": problems, "findings": [one.plain() for one in findings]}
+        if trusted is not None:
+            told["trust"] = [{"task": one.task, "trusted": one.trusted, "advice": one.advice} for one in trusted]
+            told["warnings"] = _warnings(trusted)
+        print_json(told)
     elif not found:
         print(f"Suite {file.name}: nothing to complain of{', but look at this:' if findings else '.'}")
     else:
@@ -38,5 +61,25 @@ def check(suite: options.SuiteName, tasks: options.Tasks = None, as_json: option
     if not as_json:
         for one in findings:
             print(one)
+        for text in _warnings(trusted or ()):
+            print(f"Warning: {text}")
     if found:
         raise typer.Exit(BAD_INPUT)
+
+
+def _warnings(found: Sequence[TaskTrust]) -> list[str]:
+    from core.insight.trust import warnings
+
+    return warnings(found)
+
+
+def _looked_ahead(file: SuiteFile, tasks: list[str] | None, name: str, set_: list[str] | None) -> list[TaskTrust]:
+    from core import methods
+    from core.insight.trust import trust
+    from core.problem import loading
+    from core.runs.spec import settings_for
+
+    method = methods.get(name)
+    settings = settings_for(method, file, options.assignments(set_))
+    with shown() as progress:
+        return trust(loading.load(file, tasks, progress=progress), method, settings, progress)

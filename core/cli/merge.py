@@ -46,7 +46,7 @@ def merge(
     targets.check_not_read(file, out=out, report=report)
     settings = settings_for(chosen, file, options.assignments(set_, seed))
     problem = loading.load(file, subset, device, precision, memory)
-    warn_of_distrust(problem, settings)
+    warn_of_distrust(problem, chosen, settings)
     with writing_somewhere(runs) as (store, kept):
         with shown() as progress:
             spec = RunSpec.of(problem, chosen, settings, origin=file.origin)

@@ -10,6 +10,7 @@ from core.cli.stores import command
 from core.errors import MergescopeError
 
 if TYPE_CHECKING:
+    from core.problem.method import Method
     from core.problem.problem import Problem
     from core.progress import Progress
     from core.runs.spec import RunSpec
@@ -53,16 +54,11 @@ def _execute(
         raise Interrupted(f"Interrupted. {hint}") from None
 
 
-def warn_of_distrust(problem: Problem, settings: MethodSettings) -> None:
-    """Say on standard error on which tasks minimising entropy can't be trusted, where that is what is asked for."""
-    from core.learning.coefficients import LearningSettings
-
-    if not isinstance(settings, LearningSettings) or settings.objective != "entropy":
-        return
-    from core.insight.trust import trust
+def warn_of_distrust(problem: Problem, method: Method, settings: MethodSettings) -> None:
+    """Say on standard error which tasks a run with these settings is likely to harm."""
+    from core.insight.trust import trust, warnings
 
     with shown() as progress:
-        found = trust(problem, init=settings.init, split=settings.adapt_on, progress=progress)
-    for task in found:
-        if not task.trusted:
-            say(f"Warning: {task.advice}")
+        found = trust(problem, method, settings, progress)
+    for text in warnings(found):
+        say(f"Warning: {text}")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core import objectives
-from core.insight.outlook import Look, ahead
+from core.insight.trust import Look, ahead
 from core.measures.base import Measure, Subject
 from core.objectives import Objective
 from core.objectives.entropy import entropy
@@ -34,7 +34,7 @@ class TrustMeasure(Measure):
         """`{"start", "kept", "kept_step", "expert_entropy", "looks", "gradients", "ahead", "seconds"}`.
 
         `start` and `kept` are task -> accuracy on all test images. `looks` are those of the run itself and `ahead`
-        ("steps reach" -> looks) those of shorter ones, `[{"task", "share" or "step", "kl", "agreement",
+        ("ahead steps reach" -> looks) those of shorter ones, `[{"task", "share" or "step", "kl", "agreement",
         "entropy"}]`. `gradients` are cosines of the λ-gradients of objective and KL, `{"sum", "tasks"}`. What the
         method does not have is None.
         """
@@ -51,12 +51,22 @@ class TrustMeasure(Measure):
         found["kept"] = None if kept is None else _accuracies(subject, kept)
         found["expert_entropy"] = {task: entropy(answers).mean().item() for task, answers in probe.answers.items()}
         found["gradients"] = _timed(seconds, "gradients", lambda: _directions(subject, probe))
-        found["ahead"] = {}
-        for steps, reach in options.get("ahead", ()):
-            name = f"ahead {steps} {reach:g}"
-            look = partial(ahead, problem, subject.method, subject.settings, steps, reach)
-            found["ahead"][name] = [_look(one) for one in _timed(seconds, name, look)]
-        return found | {"seconds": seconds}
+        further = looked_ahead(subject, options.get("ahead", ()))
+        return found | {"ahead": further["ahead"], "seconds": seconds | further["seconds"]}
+
+    def evaluations(self, options: Mapping[str, Any]) -> int:
+        """At the start and at the closest step; on the demo suite a shortened run takes as long as one or two more."""
+        return 2 + 2 * len(options.get("ahead", ()))
+
+
+def looked_ahead(subject: Subject, ways: Sequence[tuple[int, float]]) -> dict[str, Any]:
+    """`{"ahead", "seconds"}` as `TrustMeasure` has them, for shortened runs of these steps and reach."""
+    seconds, found = dict[str, float](), {}
+    for steps, reach in ways:
+        name = f"ahead {steps} {reach:g}"
+        look = partial(ahead, subject.problem, subject.method, subject.settings, steps, reach)
+        found[name] = [_look(one) for one in _timed(seconds, name, look)]
+    return {"ahead": found, "seconds": seconds}
 
 
 def _timed(seconds: dict[str, float], name: str, work: Callable[[], Any]) -> Any:
@@ -111,7 +121,7 @@ def _directions(subject: Subject, probe: Probe) -> dict[str, Any] | None:
     made = mixture(problem)
     model = MergedModel(problem, made)
     init = float(getattr(settings, "init", 0.3))
-    rows = torch.full((len(made.grouping.groups), len(made.vectors.tasks)), init).to(made.vectors.origin)
+    rows = made.vectors.origin.new_full((len(made.grouping.groups), len(made.vectors.tasks)), init)
 
     def gradient(task: str, wanted: Objective) -> Tensor:
         chosen = probe.images[task][:IMAGES]

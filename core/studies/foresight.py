@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.insight.trust import MEAN_RISE, REACH, RISE, STEPS
+
 AHEAD = ((8, 1.0), (16, 1.0), (16, 4.0))
 """Steps and reach of the shorter runs that look ahead."""
 BROKEN = 100.0
@@ -97,12 +99,17 @@ def _whole_way(steps: int, reach: float) -> list[Predictor]:
     ]
 
 
+CHECKED = f"ahead {STEPS} {REACH:g}"
+"""The shortened run that the check before Start takes."""
+OF_TASK = Predictor("the check before Start", _shortened(CHECKED, "kl", max), CHECKED, RISE)
+OF_ALL = Predictor("the check before Start", _shortened(CHECKED, "kl", _average), CHECKED, MEAN_RISE)
+
 PREDICTORS = (
     Predictor("an expert less sure than the start (the old rule)", _old, threshold=0.0),
     Predictor("direction: objective and KL, summed", _gradient, "gradients"),
     Predictor("direction: objective and KL of the worst task", _gradient_of_task, "gradients"),
     *(Predictor(f"KL of the worst task after {n} steps", _run_itself(n, max)) for n in (7, 13, 23)),
     *(Predictor(f"KL on average after {n} steps", _run_itself(n, _average)) for n in (7, 13, 23)),
-    *(predictor for steps, reach in AHEAD for predictor in _whole_way(steps, reach)),
+    *(predictor for one in AHEAD for predictor in _whole_way(*one)),
 )
 """All that are compared."""

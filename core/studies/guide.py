@@ -129,7 +129,7 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
                  "Joint training: the upper reference, and the dearest.", always=False),
         Decision("The task of each image is known when the model is used", (*experts, *several),
                  "One model or module a task: more memory, nothing lost."),
-        Decision("An expert that is unsure of itself (the trust check warns)", best(setting="objective"),
+        Decision("The trust check before Start warns of a task", best(setting="objective"),
                  "`--set objective=expert_kl` follows the experts instead of minimising entropy."),
         Decision("Task vectors that point apart (negative cosine)", (),
                  "Look at the page Similarity: merge inside the groups that it proposes, one model a group."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +13,7 @@ from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, finished
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
 from core.studies.engine.scope import Scope
-from core.studies.foresight import AHEAD, PREDICTORS, Predictor
+from core.studies.foresight import AHEAD, OF_ALL, OF_TASK, PREDICTORS, Predictor
 from core.studies.stress_cases import Case, cases
 
 LOST = 0.03
@@ -43,17 +43,17 @@ class Trust(Study):
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """Sensitivity and specificity of every predictor on cases that did not choose its threshold; then the cases."""
         known = [one for done in finished(cells) if (one := Outcome.of(done)) is not None]
-        questions = {
-            "a task loses more than 3 points": Outcome.harmed,
-            "the average ends below the start": Outcome.below,
-        }
+        questions = (
+            ("a task loses more than 3 points", Outcome.harmed, OF_TASK),
+            ("the average ends below the start", Outcome.below, OF_ALL),
+        )
         tables, charts, findings = [], [], []
-        for words, asked in questions.items():
-            judged = [judge(predictor, known, asked) for predictor in PREDICTORS]
+        for words, asked, check in questions:
+            judged = [judge(predictor, known, asked) for predictor in (check, *PREDICTORS)]
             tables.append(_table(words, judged))
             charts.append(_chart(words, judged))
             findings += _findings(words, judged, known, asked)
-        return Result((*tables, _cases(known)), tuple(charts), tuple(findings))
+        return Result((*tables, _cases(known)), tuple(charts), (*findings, *_guarded(known)))
 
 
 def _cell(scope: Scope, case: Case) -> Cell:
@@ -185,19 +185,33 @@ def _chart(words: str, judged: Sequence[Judged]) -> Chart:
 
 
 def _findings(words: str, judged: Sequence[Judged], known: Sequence[Outcome], asked: Any) -> list[str]:
+    """What the check before Start achieves, what it misses, and which predictor was best where it is chosen."""
     harm = sum(_is(asked, one) for one in known)
     found = [f"In {harm} of {len(known)} cases {words}."]
-    best = max(judged, key=lambda one: one.chosen)
-    yes, no = best.sensitivity, best.specificity
+    check, best = judged[0], max(judged, key=lambda one: one.chosen)
+    yes, no = check.sensitivity, check.specificity
     if yes.accuracy is None or no.accuracy is None:
         return found
     enough = "as wanted" if yes.accuracy >= WANTED[0] and no.accuracy >= WANTED[1] else "less than wanted (90 and 80 %)"
-    missed = f" It misses: {'; '.join(best.missed)}." if best.missed else ""
+    missed = f" It misses: {'; '.join(check.missed)}." if check.missed else ""
     found.append(
-        f"Best on the cases that choose: {best.predictor.title}. On the others it warns of {yes.correct} of "
-        f"{yes.total} that did harm and is silent on {no.correct} of {no.total} that did none: {enough}.{missed}"
+        f"On the cases that chose no threshold the check before Start warns of {yes.correct} of {yes.total} where "
+        f"{words}, and is silent on {no.correct} of {no.total} others: {enough}.{missed}"
     )
+    found.append(f"Best on the cases that choose: {best.predictor.title}.")
     return found
+
+
+def _guarded(known: Sequence[Outcome]) -> list[str]:
+    """What is left of the harm where the step that comes closest to the experts is kept."""
+    kept = [replace(one, last=one.kept) for one in known if one.kept is not None]
+    if not kept:
+        return []
+    below, harmed = sum(one.below for one in kept), sum(one.harmed for one in kept)
+    return [
+        f"Where the closest step is kept (`keep_step=best`) the average ends below the start in {below} of {len(kept)} "
+        f"cases, and a task loses more than 3 points in {harmed}."
+    ]
 
 
 def _cases(known: Sequence[Outcome]) -> Table:

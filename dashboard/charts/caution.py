@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from core.insight.trust import REMEDY
+from core.insight.trust import remedy_for
 from core.statistics import Half
 from core.store import EvaluationRecord, RunRecord
 from dashboard.charts.marks import Known
@@ -26,12 +26,11 @@ def notices(
     """Warnings about a run, one per task at most: `{task, kind, text}`.
 
     `below_base`: accuracy is below the base's on the same images. `falling`: accuracy fell while entropy fell.
-    `drifting`: the model is further from the task's expert than at the start. `unsure`: the task's expert is less sure
-    than the merged model that λ starts from, so entropy has nothing to aim at.
+    `drifting`: the model is further from the task's expert than at the start.
     """
     if not record.adapted_on or record.adapted_on == "nothing":
         return []
-    remedy = _remedy(record)
+    remedy = remedy_for(record.settings.get("objective"))
     found = []
     for task in record.tasks:
         samples = [one for one in measured if one.task == task and not one.full]
@@ -40,7 +39,6 @@ def notices(
             "below_base": below_base(task, samples, marks.base.get(task)),
             "falling": falling(task, samples),
             "drifting": drifting(task, looks),
-            "unsure": unsure(task, samples, marks.expert_entropy.get(task)),
         }
         for kind, text in [(kind, text) for kind, text in told.items() if text][:1]:
             found.append({"task": task, "kind": kind, "text": f"{text} Remedy: {remedy}."})
@@ -89,20 +87,3 @@ def falling(task: str, samples: Sequence[EvaluationRecord]) -> str:
         f"while its entropy fell from {best.entropy:.2f} to {now.entropy:.2f} nats: the model grows surer of wrong "
         "answers."
     )
-
-
-def unsure(task: str, samples: Sequence[EvaluationRecord], expert_entropy: float | None) -> str:
-    """A sentence where the expert is less sure than the merged start; else empty."""
-    start = next((one for one in samples if one.step == 0), None)
-    if start is None or expert_entropy is None or expert_entropy < start.entropy:
-        return ""
-    return (
-        f"{task}: its expert is less sure ({expert_entropy:.2f} nats) than the merged model at the start "
-        f"({start.entropy:.2f}): a lower entropy need not be better here."
-    )
-
-
-def _remedy(record: RunRecord) -> str:
-    if record.settings.get("objective") == "expert_kl":
-        return "take fewer steps, or leave the task out"
-    return REMEDY

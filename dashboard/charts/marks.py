@@ -21,14 +21,12 @@ ARITHMETIC = "task_arithmetic"
 
 @dataclass(frozen=True)
 class Known:
-    """Accuracies (and entropies of the experts) by task, as far as they are known."""
+    """Accuracies by task, as far as they are known."""
 
     base: dict[str, float] = field(default_factory=dict)
     expert: dict[str, float] = field(default_factory=dict)
     task_arithmetic: dict[str, float] = field(default_factory=dict)
     """With its default λ."""
-    expert_entropy: dict[str, float] = field(default_factory=dict)
-    """Mean prediction entropy of each expert on its own images, in nats."""
 
     def accuracies(self, tasks: Sequence[str]) -> dict[str, list[float | None]]:
         """One list per mark in the order of `tasks`; marks nobody knows are left out."""
@@ -41,7 +39,6 @@ class Known:
             self.base or other.base,
             self.expert or other.expert,
             self.task_arithmetic or other.task_arithmetic,
-            self.expert_entropy or other.expert_entropy,
         )
 
 

@@ -76,9 +76,4 @@ def _measure(library: Library, record: RunRecord, told: Progress) -> Known:
     found = references(problem, limit=SAMPLE)
     base = {task: one.base.accuracy for task, one in found.items() if one.base.accuracy is not None}
     experts = {task: one.expert for task, one in found.items() if one.expert is not None}
-    return Known(
-        base,
-        {task: one.accuracy for task, one in experts.items() if one.accuracy is not None},
-        {},
-        {task: one.entropy for task, one in experts.items()},
-    )
+    return Known(base, {task: one.accuracy for task, one in experts.items() if one.accuracy is not None})

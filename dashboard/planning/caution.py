@@ -1,10 +1,11 @@
-"""The trust check before Start: on which of the chosen tasks entropy can't stand in for the loss."""
+"""The trust check before Start: which of the chosen tasks the run is likely to harm."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from core.insight.trust import trust
+from core.insight.trust import Look, overall, shortened, trust
 from core.progress import Progress
 from dashboard.library import Library, told
 from dashboard.planning.wish import Wish
@@ -13,28 +14,34 @@ from dashboard.planning.wish import Wish
 def caution(wish: Wish, library: Library) -> dict[str, Any]:
     """`{}` where there is nothing to check, `{"pending"}`, `{"tasks": […]}` or `{"error"}`.
 
-    Each task: its entropies in nats under its expert and at the start, whether it is trusted, and what to do.
+    Each task: whether it is trusted, what to do, and KL and agreement at start and end of the shortened run. With the
+    tasks stand `overall`, a warning of the whole merge or nothing, and `distil`, whether the objective could be KL to
+    the experts and is not.
     """
-    settings = wish.spec.settings
-    if getattr(settings, "objective", None) != "entropy":
+    short = shortened(wish.spec.method, wish.spec.settings)
+    if short is None:
         return {}
-    init = float(getattr(settings, "init", 0.3))
-    split = str(getattr(settings, "adapt_on", "test"))
     how = wish.spec.execution
-    key = ("trust", *library.identity(wish.suite), wish.spec.tasks, how.device, how.precision, init, split)
-    return told(library.later(key, lambda progress: _check(wish, library, init, split, progress)))
+    # Runs that differ only beyond the shortened one get the same answer at once.
+    key = ("trust", *library.identity(wish.suite), wish.spec.tasks, how.device, how.precision, wish.spec.method.name)
+    return told(library.later((*key, short.model_dump_json()), lambda progress: _check(wish, library, progress)))
 
 
-def _check(wish: Wish, library: Library, init: float, split: str, progress: Progress) -> dict[str, Any]:
-    found = trust(wish.load(library, progress), init, split, limit=96, progress=progress)
+def _check(wish: Wish, library: Library, progress: Progress) -> dict[str, Any]:
+    found = trust(wish.load(library, progress), wish.spec.method, wish.spec.settings, progress)
     tasks = [
         {
             "task": item.task,
             "trusted": item.trusted,
-            "expert": item.expert_entropy,
-            "start": item.start_entropy,
             "advice": item.advice,
+            "start": _plain(item.start),
+            "end": _plain(item.end),
         }
         for item in found
     ]
-    return {"tasks": tasks}
+    distil = getattr(wish.spec.settings, "objective", "expert_kl") != "expert_kl"
+    return {"tasks": tasks, "overall": overall(found), "distil": distil}
+
+
+def _plain(look: Look) -> dict[str, float | None]:
+    return {"kl": look.kl if math.isfinite(look.kl) else None, "agreement": look.agreement}

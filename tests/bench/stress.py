@@ -1,10 +1,12 @@
 """The stress cases of the study `trust` in shards, for several processes or machines; then its tables.
 
     python -m tests.bench.stress --shard 1/16 --out one.json
+    python -m tests.bench.stress --again one.json --out new.json
     python -m tests.bench.stress --merge *.json
 
 A shard is 1/N to N/N: the cases at places I, I + N, … of the study's plan. Each case is a run in a store that is thrown
 away, written to the file as soon as it is done; a file that is there already goes on. Run with OMP_NUM_THREADS=1.
+`--again` looks ahead once more, as the study's plan has it now, and takes what became of the cases from the file.
 """
 
 from __future__ import annotations
@@ -19,8 +21,11 @@ import torch
 
 from core.control import Control
 from core.errors import MergescopeError
+from core.measures.base import Subject
+from core.measures.trust import looked_ahead
 from core.problem.loading import load
 from core.progress import Progress
+from core.step import Outcome
 from core.store import Store
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done
@@ -28,6 +33,7 @@ from core.studies.engine.execution import here
 from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Result
 from core.studies.engine.texts import as_csv, grid
+from core.studies.foresight import AHEAD
 from core.studies.trust import Trust
 from core.suite.find import find
 
@@ -42,12 +48,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, help="steps of methods that learn; else their own")
     parser.add_argument("--shard", default="1/1", metavar="I/N")
     parser.add_argument("--out", type=Path, default=Path("stress.json"))
+    parser.add_argument("--again", type=Path, metavar="FILE")
     parser.add_argument("--merge", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--csv", action="store_true", help="with --merge: all numbers, as the study's file has them")
     options = parser.parse_args(arguments)
     if options.merge:
         result = merged(options.suite, options.merge)
         print(as_csv(result) if options.csv else as_text(result))
+        return
+    if options.again:
+        again(options.suite, options.again, options.out)
         return
     place, count = (int(part) for part in options.shard.split("/"))
     shard(options.suite, place - 1, count, options.out, {"steps": options.steps} if options.steps else {})
@@ -76,6 +86,23 @@ def shard(suite: str, place: int, count: int, out: Path, settings: dict[str, int
         done.append({"cell": cell.plain(), "seconds": time.perf_counter() - begin, **found})
         out.write_text(json.dumps(done), encoding="utf-8")
         print(f"{cell.where['case']}: {done[-1]['seconds']:.0f} s {found.get('error', '')}", flush=True)
+
+
+def again(suite: str, file: Path, out: Path) -> None:
+    """Replace what was found by looking ahead in a shard's file."""
+    torch.set_num_threads(1)
+    problem, done = load(find(suite)), json.loads(file.read_text("utf-8"))
+    for one in done:
+        if "report" not in one:
+            continue
+        spec = Cell.from_plain(one["cell"]).spec(problem)
+        subject = Subject(spec.part(problem), spec.method, spec.settings, Outcome.of({}), (), list)
+        measured = one["report"]["measured"]["trust"]
+        found = looked_ahead(subject, AHEAD)
+        measured["ahead"] = found["ahead"]
+        measured["seconds"] |= found["seconds"]
+        print(one["cell"]["where"]["case"], flush=True)
+    out.write_text(json.dumps(done), encoding="utf-8")
 
 
 def merged(suite: str, files: list[Path]) -> Result:

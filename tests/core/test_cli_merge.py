@@ -49,6 +49,7 @@ REPORT = {
 TASK = {"name", "accuracy", "ci95", "expert_accuracy", "base_accuracy", "normalised"}
 TASK |= {"agreement", "kl", "watched_images", "accuracy_between"}
 QUICK = ("--set", "steps=4", "--set", "batch=4")
+AWAY = ("--set", "steps=8", "--set", "lr=0.3")
 
 Cli = Callable[..., Any]
 
@@ -142,14 +143,32 @@ def test_the_suites_own_defaults_apply_below_what_is_given(cli: Cli, tmp_path: P
     assert cli(*command, "--set", "scale=0.2").data["settings"]["scale"] == 0.2
 
 
+@pytest.fixture
+def alert(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would be small elsewhere is a lot on a suite whose experts hardly differ."""
+    monkeypatch.setattr("core.insight.trust.RISE", 0.005)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("alert")
 def test_distrust_is_said_on_standard_error_only(cli: Cli, tiny_suite: Path) -> None:
-    # Experts of random numbers are not surer than their merge on every task.
-    answer = cli("merge", tiny_suite, *QUICK, "--json")
-    assert "expert is less sure" in answer.err
+    # Entropy leads away from experts of random numbers; following them does not.
+    answer = cli("merge", tiny_suite, *AWAY, "--json")
+    assert "leads away from its expert" in answer.err
     assert "expert_kl" in answer.err
     assert answer.data["method"] == "adamerging"
-    assert "less sure" not in cli("merge", tiny_suite, *QUICK, "--set", "objective=expert_kl", "--json").err
+    assert "leads away" not in cli("merge", tiny_suite, *AWAY, "--set", "objective=expert_kl", "--json").err
+
+
+@pytest.mark.usefixtures("alert")
+def test_check_looks_ahead_where_a_method_is_named(cli: Cli, tiny_suite: Path) -> None:
+    named = ("check", tiny_suite, "--method", "adamerging", *AWAY)
+    assert "leads away from its expert" in cli(*named).out
+    found = cli(*named, "--json").data["trust"]
+    assert [one["task"] for one in found] == ["task0", "task1", "task2"]
+    assert not all(one["trusted"] for one in found)
+    assert "trust" not in cli("check", tiny_suite, "--json").data
+    assert cli("check", tiny_suite, *AWAY).status == 2
 
 
 def test_an_earlier_file_is_replaced(cli: Cli, tiny_suite: Path, tmp_path: Path) -> None:

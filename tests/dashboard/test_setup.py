@@ -16,6 +16,7 @@ from PIL import Image
 
 from core import methods
 from core.errors import BadInput, UnknownName
+from core.insight.trust import RISE
 from core.suite import find as suites
 from dashboard import wording
 from dashboard.library import Library
@@ -195,8 +196,9 @@ def test_the_plan_forecasts_and_checks_trust(dashboard_site: Site) -> None:
     assert plan["forecast"]["seconds"] > 0
     assert {task["task"] for task in plan["caution"]["tasks"]} == {"task0", "task1", "task2"}
     for task in plan["caution"]["tasks"]:
-        assert task["trusted"] == (task["expert"] < task["start"])
+        assert task["trusted"] == (task["end"]["kl"] - task["start"]["kl"] <= RISE)
         assert bool(task["advice"]) != task["trusted"]
+    assert plan["caution"]["distil"]
     assert plan["needs"] == "unlabelled images"
 
 
@@ -209,11 +211,15 @@ def test_the_plan_names_what_is_wrong_and_nothing_is_queued(dashboard_site: Site
     assert len(dashboard_site.ctx.store.runs()) == before
 
 
-def test_the_trust_check_is_left_out_where_entropy_is_not_minimised(dashboard_site: Site) -> None:
+@pytest.mark.slow
+def test_the_trust_check_speaks_for_every_method_that_learns_under_a_watch(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
     assert owner.call("setup_plan", suite="tiny", method="average")["caution"] == {}
-    plan = owner.call("setup_plan", suite="tiny", method="adamerging", settings={"objective": "expert_kl"})
-    assert plan["caution"] == {}
+    asked = {"suite": "tiny", "method": "best", "settings": {"steps": 3}}
+    ready(lambda: owner.call("setup_plan", **asked)["caution"])
+    found = owner.call("setup_plan", **asked)["caution"]
+    assert len(found["tasks"]) == 3
+    assert not found["distil"]  # It follows the experts as it is.
 
 
 def test_the_plan_tells_what_is_doubtful_about_the_chosen_tasks(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 import torch
-from pydantic import field_validator
 from torch import Tensor
 
 from core import objectives
@@ -51,16 +50,11 @@ class LearningSettings(WatchedSettings):
         "those that accuracy is measured on later.",
         source=f"{PAPER}: images come again",
     )  # fmt: skip
-    start: str = setting(
+    start: starts.Name = setting(
         starts.NONE,
         "A data-free method whose model λ begins at, with that method's defaults; `none`: θ₀ + init · Σ τ.",
         source=f"{PAPER}: none",
     )  # fmt: skip
-
-    @field_validator("start")
-    @classmethod
-    def _known_start(cls, value: str) -> str:
-        return starts.check(value)
 
 
 L = TypeVar("L", bound=LearningSettings)

@@ -20,11 +20,17 @@ from core.studies.engine.texts import signed
 
 WAYS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "stream": ("adamerging", "AdaMerging on a stream", {"adapt_on": "held-out", "once": True}),
+    "proxy labels": ("distillation", "Distillation, proxy labels", {"objective": "pseudo_label"}),
 }
 """Other ways to use unlabelled images: place in the study -> method, title, settings. All are measured on the same test
 images; those of a stream are held-out images, each of which comes once and before any test image."""
 Kind = tuple[str, str | None]
 """A method, and the way in `WAYS` that it goes; None: its own."""
+_ADAMERGING: tuple[Kind, ...] = (("adamerging", None), ("adamerging", "stream"))
+_COSTS: tuple[Kind, ...] = (
+    *_ADAMERGING, ("distillation", None), ("distillation", "proxy labels"), ("multi_task", None),
+)  # fmt: skip
+"""Of these a sentence says what they reach at what cost."""
 
 
 class Accuracy(Study):
@@ -53,9 +59,8 @@ class Accuracy(Study):
         average = {kind: over_seeds(own) for kind, own in found.items() if own}
         kinds = sorted(average, key=lambda kind: -_mean(average[kind]))
         own = {kind: found[kind] for kind in kinds}
-        table = scope.accuracy_table(
-            f"Accuracy on {scope.suite.title}", "Method", [(_label(kind), own[kind]) for kind in kinds]
-        )
+        rows = [(_label(kind), cells) for kind, cells in own.items()]
+        table = scope.accuracy_table(f"Accuracy on {scope.suite.title}", "Method", rows)
         bars = Series("average accuracy", tuple(map(_label, kinds)), tuple(average[kind] for kind in kinds))
         chart = Chart("Average accuracy", "bars", "", "average accuracy", (bars,))
         findings = (*_findings(own, average, _best(kinds, table)), *_missing(cells))
@@ -76,10 +81,13 @@ def _costs(own: Mapping[Kind, Sequence[Done]]) -> Table:
     )
     rows = []
     for kind, found in own.items():
-        facts = ("seconds", "samples_seen", "peak_memory_mb")
-        values = [estimate([(one.report or {}).get(fact) for one in found]) for fact in facts]
+        values = [_fact(found, name) for name in ("seconds", "samples_seen", "peak_memory_mb")]
         rows.append(Row(_label(kind), (over_seeds(found, Done.normalised), *values), contest=found[0].contest))
     return Table("What it cost", "Method", columns, tuple(rows))
+
+
+def _fact(cells: Sequence[Done], name: str) -> Estimate | None:
+    return estimate([(one.report or {}).get(name) for one in cells])
 
 
 def _best(kinds: Sequence[Kind], table: Table) -> Kind | None:
@@ -93,14 +101,14 @@ def _findings(
 ) -> list[str]:
     found = []
     if best is not None:
-        highest = percent(_mean(average[best]))
-        found.append(f"Highest average of one model made without labels: {_label(best)} with {highest}.")
+        reached = percent(_mean(average[best]))
+        found.append(f"Highest average of one model made without labels: {_label(best)} with {reached}.")
     for experts in filter(None, (average.get((name, None)) for name in methods.of_role(Role.UPPER))):
         found.append(f"The experts reach {100 * experts.mean:.1f} %, one model a task.")
     fixed = next(iter(by_seed(own.get(("task_arithmetic", None), ())).values()), None)
-    for kind in (("adamerging", None), ("adamerging", "stream")):
-        reached = by_seed(own.get(kind, ())).values()
-        gains = [value - fixed for value in reached if value is not None and fixed is not None]
+    for kind in _ADAMERGING:
+        values = by_seed(own.get(kind, ())).values()
+        gains = [value - fixed for value in values if value is not None and fixed is not None]
         if gains:
             gain = 100 * sum(gains) / len(gains)
             words = "above" if gain >= 0 else "below"
@@ -111,6 +119,11 @@ def _findings(
             f"Learning from images that come before, each once, changes AdaMerging's average by {signed(gap)} points "
             "against learning on the test images."
         )
+    for kind in _COSTS:
+        seconds, images = (_fact(own.get(kind, ()), name) for name in ("seconds", "samples_seen"))
+        if seconds is not None and images is not None:
+            reached, cost = percent(_mean(average[kind])), f"{images.mean:,.0f} images and {seconds.mean:,.0f} seconds"
+            found.append(f"{_label(kind)} reaches {reached} after {cost}.")
     return found
 
 

@@ -24,6 +24,12 @@ class DistillationSettings(JointSettings, ExpertKLSettings, WatchedSettings):
         "What of the experts' answers is learned: their probabilities, or `pseudo_label`, the class that they name.",
         source="Hinton et al. (2015); Pseudo-Label (2013)",
     )
+    adapt_on: Literal["train", "held-out", "test"] = setting(
+        "train",
+        "The split whose images are learned from, without labels. On `test` a whole encoder learns by heart what the "
+        "experts answer to the very images that accuracy is measured on.",
+        source="Traditional MTL",
+    )
     start: starts.Name = setting(
         "task_arithmetic",
         "A data-free method whose model training begins at, with that method's defaults; `none`: θ₀.",
@@ -39,8 +45,8 @@ class Distillation(Method[DistillationSettings]):
     role = Role.YARDSTICK
     paper = (
         "Distilling the Knowledge in a Neural Network (Hinton et al., 2015), one teacher a task, which reviewers of "
-        "AdaMerging asked for. The recipe is that of Traditional MTL (Ilharco et al., ICLR 2023), so that the two "
-        "differ in their start and in what they learn from."
+        "AdaMerging asked for. Recipe and images are those of Traditional MTL (Ilharco et al., ICLR "
+        "2023), so that the two differ in their start and in what they are taught by."
     )
     summary = (
         "Trains the whole merged model on each expert's answers to unlabelled images: slow, and what λ is measured "

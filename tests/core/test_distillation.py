@@ -60,7 +60,7 @@ def test_steps_equal_a_naive_loop(kind: str, start: str, problem64: Problem, nai
         adam.step()
     found = merged(
         "distillation", problem64, "task0", objective=kind, start=start, temperature=temperature, steps=steps, lr=lr,
-        batch=5, warmup=0.4, seed=3, **ALL,
+        batch=5, warmup=0.4, seed=3, adapt_on="test", **ALL,
     )  # fmt: skip
     for name, tensor in theta.items():
         torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-8, msg=lambda m, n=name: f"{n}: {m}")
@@ -95,6 +95,18 @@ def test_no_label_is_read(problem32: Problem) -> None:
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_no_image_is_opened_on_which_accuracy_is_measured(problem32: Problem) -> None:
+    """A whole encoder could learn the experts' answers to them by heart."""
+    asked = set()
+
+    def load(task: str, split: str) -> Images | None:
+        asked.add(split)
+        return problem32.load_images(task, split)
+
+    run("distillation", replace(problem32, load_images=load))
+    assert asked == {"train"}
+
+
 def test_it_has_no_objective_that_is_not_the_experts_answers() -> None:
     with pytest.raises(BadInput, match="'expert_kl' or 'pseudo_label'"):
         settings("distillation", objective="entropy")
@@ -111,7 +123,7 @@ def test_watched_images_are_not_trained_on(problem32: Problem) -> None:
         pixels[probe.apart(task)] = 0
         return Images(pixels, images.labels)
 
-    chosen: dict[str, Any] = {"steps": 12, "batch": 16}
+    chosen: dict[str, Any] = {"steps": 12, "batch": 16, "adapt_on": "test"}
     one, other = (run("distillation", p, **chosen) for p in (problem, replace(problem, load_images=load)))
     assert [step.losses for step in one] == [step.losses for step in other]
     assert one[0].watched != other[0].watched

@@ -45,6 +45,7 @@ def kl_of(step: Step, half: Half = Half.CHOOSING) -> float:
 @pytest.mark.parametrize("method", WATCHED)
 def test_the_model_is_that_of_the_step_with_the_lowest_kl(method: str, problem64: Problem) -> None:
     chosen = settings(method, **({"steps": 9} if method == "fw_hard" else {"steps": 9, "lr": 0.3}))
+    assert isinstance(chosen, WatchedSettings)
     steps, weights = [], {}
     for step in methods.get(method).steps(problem64, chosen):
         steps.append(step)
@@ -60,7 +61,7 @@ def test_the_model_is_that_of_the_step_with_the_lowest_kl(method: str, problem64
         again, made = weights[best.number], last.outcome.weights_for("task0")
         assert all(torch.equal(again[name], made[name]) for name in made)
     assert kl_of(last, Half.REPORTING) == pytest.approx(
-        sum(one.kl or 0 for one in Probe.of(problem64, "test").evaluate(last.outcome, Half.REPORTING)) / 3
+        sum(one.kl or 0 for one in Probe.of(problem64, chosen.adapt_on).evaluate(last.outcome, Half.REPORTING)) / 3
     )
 
 

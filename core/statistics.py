@@ -58,6 +58,16 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Stated:
+    """An accuracy that somebody else measured."""
+
+    accuracy: float
+    """Share of right answers, 0…1."""
+    images: int | None = None
+    """On how many images; None where that is not known."""
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A mean and its 95 % interval; a single value has none."""
 

@@ -38,6 +38,7 @@ FIELDS = {
     "merge_with": "Merge the rest with",
     "mix": "Share of the expert's input",
     "objective": "What is minimised",
+    "once": "Each image once, as a stream",
     "others": "All other tensors take",
     "patience": "Steps without gain before it stops",
     "per": "Choose an expert for each …",

@@ -174,7 +174,7 @@ def _print_rows(suite: str, tasks: Sequence[str], rows: Sequence[ResultRow], mis
 def _cells(row: ResultRow) -> list[str]:
     return [
         Best(row.name) if row.best else row.name,
-        *(hundredths(cell.accuracy) for cell in row.cells),
+        *(cell.text for cell in row.cells),
         hundredths(row.average),
         interval(row.interval),
         hundredths(row.normalised),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,8 @@ def build(
     λ that a person changed: the run it came from, the changes, and what that run's steps had cost.
 
     `agreement` and `kl` (nats) hold the model against each task's expert on the reporting half of the `watched` images;
-    `kept_step` is the step whose model this is, where one was chosen.
+    `kept_step` is the step whose model this is, where one was chosen. `accuracy_between` is what follows for a task's
+    accuracy from agreement and the expert's accuracy: the measured one, or `expert_stated`, which comes from the suite.
     """
     own = {one.task: one for one in watched if one.half is Half.REPORTING and one.step == record.model_step}
     tasks = [_task(one, references.get(one.task), own.get(one.task)) for one in evaluations]
@@ -97,15 +99,26 @@ def _task(evaluation: Evaluation, reference: Reference | None, watched: Evaluati
         "kl": None if watched is None else watched.kl,
         "watched_images": 0 if watched is None else watched.total,
         "accuracy_between": _between(watched, reference),
+        "expert_stated": asdict(reference.stated) if reference and reference.stated else None,
     }
 
 
 def _between(watched: Evaluation | None, reference: Reference | None) -> list[float] | None:
-    """What accuracy can be, given agreement and the expert's accuracy, wider by the sampling error of both."""
-    expert = reference.expert if reference else None
-    if watched is None or watched.agreement is None or expert is None or expert.accuracy is None:
+    """What accuracy can be, given agreement and the expert's accuracy, wider by the sampling error of both.
+
+    The expert's is that on the test images, else the stated one; where nobody says on how many images that was
+    measured, as few are assumed as the agreement stands on.
+    """
+    if watched is None or watched.agreement is None or reference is None:
         return None
-    return list(accuracy_interval(watched.agreement, watched.total, expert.accuracy, expert.total))
+    expert, stated = reference.expert, reference.stated
+    if expert is not None and expert.accuracy is not None:
+        accuracy, images = expert.accuracy, expert.total
+    elif stated is not None:
+        accuracy, images = stated.accuracy, stated.images or watched.total
+    else:
+        return None
+    return list(accuracy_interval(watched.agreement, watched.total, accuracy, images))
 
 
 def _coefficients(record: RunRecord, steps: Sequence[StepRecord]) -> dict[str, Any]:

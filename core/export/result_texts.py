@@ -56,8 +56,8 @@ def grid(table: Results, rows: Sequence[ResultRow]) -> Grid:
         if row.group != before:
             blocks.append([])
             before = row.group
-        cells = [_cell(cell.accuracy, cell.best) for cell in row.cells]
-        blocks[-1].append([row.label, *cells, _cell(row.average, row.best)])
+        cells = [_marked(cell.text, cell.best) for cell in row.cells]
+        blocks[-1].append([row.label, *cells, _marked(hundredths(row.average), row.best)])
     return Grid(["Method", *table.titles, Best("Avg.")], blocks or [[]])
 
 
@@ -70,8 +70,8 @@ def _pasted(table: Results, rows: Sequence[ResultRow]) -> Grid:
     return Grid(["Run", *table.titles, "Average", "Seconds", "Learned on", "Result"], [lines])
 
 
-def _cell(value: float | None, best: bool) -> str:
-    return Best(hundredths(value)) if best else hundredths(value)
+def _marked(text: str, best: bool) -> str:
+    return Best(text) if best else text
 
 
 def _bare(value: float | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from core import methods
 from core.errors import MergescopeError
 from core.export.differences import differences
+from core.export.numbers import hundredths, interval
 from core.export.report import average_ci95
 from core.export.titles import method_title
 from core.methods import Role
@@ -67,10 +68,18 @@ class Score:
 
     accuracy: float | None = None
     low: float | None = None
+    """95 % interval; where accuracy was not measured, what it has to be by the agreement with the expert."""
     high: float | None = None
     normalised: float | None = None
     best: bool = False
     """`winners` says so."""
+
+    @property
+    def text(self) -> str:
+        """In per cent: the accuracy, or where it was not measured the interval that it has to lie in."""
+        if self.accuracy is None and self.low is not None and self.high is not None:
+            return interval((self.low, self.high))
+        return hundredths(self.accuracy)
 
 
 @dataclass(frozen=True)
@@ -240,10 +249,10 @@ def _by_task(record: RunRecord) -> dict[str, dict[str, Any]]:
 
 
 def _score(task: Mapping[str, Any] | None) -> Score:
-    if task is None or task.get("accuracy") is None:
+    if task is None:
         return Score()
-    low, high = task.get("ci95") or (None, None)
-    return Score(task["accuracy"], low, high, task.get("normalised"))
+    low, high = task.get("ci95") or task.get("accuracy_between") or (None, None)
+    return Score(task.get("accuracy"), low, high, task.get("normalised"))
 
 
 def _references(

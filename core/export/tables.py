@@ -25,8 +25,10 @@ def results(report: Mapping[str, Any] | None, merged: Sequence[str], titles: Map
         [
             task["name"] if titles is None else titles.get(task["name"]) or task["name"].replace("_", " "),
             percent(task.get("accuracy")),
-            interval(task.get("ci95")),
-            *(percent(task.get(key)) for key in (*keys, "normalised", "agreement")),
+            interval(task.get("ci95") or task.get("accuracy_between")),
+            percent(task.get("base_accuracy")),
+            _expert(task),
+            *(percent(task.get(key)) for key in ("normalised", "agreement")),
         ]
         for task in told
     ]
@@ -37,6 +39,13 @@ def results(report: Mapping[str, Any] | None, merged: Sequence[str], titles: Map
         average = [percent(report.get("average_accuracy")), "", *means, *shares]
         lines.append(["average" if titles is None else "Average", *average])
     return Grid(HEADS, [lines])
+
+
+def _expert(task: Mapping[str, Any]) -> str:
+    stated = task.get("expert_stated")
+    if task.get("expert_accuracy") is None and stated:
+        return f"{percent(stated['accuracy'])} (stated)"
+    return percent(task.get("expert_accuracy"))
 
 
 def doubts(report: Mapping[str, Any]) -> list[str]:

@@ -21,8 +21,8 @@ MOMENTUM = 0.1
 class Batches:
     """Endless batches of the tasks' images in an order that seed and position alone decide.
 
-    Of a task the images `without` are never drawn. Raises `BadInput` where the objective needs labels that are not
-    known.
+    Of a task the images `without` are never drawn. With `once` no image is meant to come a second time: `steps` says
+    how many there are then. Raises `BadInput` where the objective needs labels that are not known.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Batches:
         steps: int,
         fraction: float = 1.0,
         without: Mapping[str, Tensor] | None = None,
+        once: bool = False,
     ) -> None:
         self._problem, self._objective, self._split = problem, objective, split
         without = without or {}
@@ -44,7 +45,9 @@ class Batches:
             for task in problem.learned_from
         }
         self._batch = batch
-        self._answers = {t: self._expert_logits(t, s) for t, s in self._streams.items() if s.repeats(steps)}
+        self.steps = min(steps, *(stream.epoch for stream in self._streams.values())) if once else steps
+        """For how many steps there are images."""
+        self._answers = {t: self._expert_logits(t, s) for t, s in self._streams.items() if s.repeats(self.steps)}
         # Uniform at first: the objective is then the entropy less a constant.
         self._marginals = (
             {t: torch.full((len(problem.heads[t]),), 1 / len(problem.heads[t])).double() for t in self._streams}

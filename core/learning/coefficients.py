@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 import torch
-from pydantic import field_validator
 from torch import Tensor
 
 from core import objectives
@@ -45,16 +44,17 @@ class LearningSettings(WatchedSettings):
     steps: int = setting(500, "Optimiser steps.", source=f"{PAPER}; FusionBench: 1,000", ge=1, le=1_000_000)
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}; its code takes 2 × 16", ge=1, le=4096)
     fraction: float = setting(1.0, "Share of that split's images that is used.", source=f"{PAPER}, table 5", gt=0, le=1)
-    start: str = setting(
+    once: bool = setting(
+        False,
+        "Stop before an image comes a second time, as on a stream. With `adapt_on=held-out` its images come first, and "
+        "those that accuracy is measured on later.",
+        source=f"{PAPER}: images come again",
+    )  # fmt: skip
+    start: starts.Name = setting(
         starts.NONE,
         "A data-free method whose model λ begins at, with that method's defaults; `none`: θ₀ + init · Σ τ.",
         source=f"{PAPER}: none",
     )  # fmt: skip
-
-    @field_validator("start")
-    @classmethod
-    def _known_start(cls, value: str) -> str:
-        return starts.check(value)
 
 
 L = TypeVar("L", bound=LearningSettings)
@@ -87,8 +87,9 @@ class Learner(Trainer, Generic[L]):
         self._batches = Batches(
             problem, self._objective,
             split=settings.adapt_on, batch=settings.batch, seed=settings.seed,
-            steps=settings.steps, fraction=settings.fraction, without=watch.apart,
+            steps=settings.steps, fraction=settings.fraction, without=watch.apart, once=settings.once,
         )  # fmt: skip
+        self._last = self._batches.steps
         shape = (len(self._grouping.groups), len(self._vectors.tasks))
         self._raw = torch.full(shape, settings.init, dtype=self._vectors.origin.dtype)
         self._adam = Adam({"raw": self._raw, **self._more_parameters()}, settings.lr)

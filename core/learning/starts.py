@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Annotated
 
+from pydantic import AfterValidator
 from torch import Tensor
 
 from core.objectives import Objective
@@ -29,6 +31,10 @@ def check(name: str) -> str:
     if name != NONE and (name not in METHODS.names() or not _suits(name)):
         raise ValueError(f"one of {', '.join(names())}")
     return name
+
+
+Name = Annotated[str, AfterValidator(check)]
+"""The type of a setting that chooses a start."""
 
 
 def update(problem: Problem, start: str) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core import objectives
+from core.learning import starts
 from core.methods.adarank import AdaRank, AdaRankSettings
 from core.settings import setting
 
@@ -12,7 +13,7 @@ SOURCE = "Mergescope, chosen on held-out images of the demo suite"
 class BestSettings(AdaRankSettings):
     """AdaRank's settings with the defaults of the winning combination."""
 
-    start: str = setting(
+    start: starts.Name = setting(
         "tsv_m", "A data-free method whose model learning begins at, with that method's defaults.", source=SOURCE
     )
     start_scale: float = setting(

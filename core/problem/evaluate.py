@@ -17,6 +17,7 @@ from core.objectives.entropy import entropy
 from core.problem.problem import Problem
 from core.progress import Progress
 from core.statistics import Evaluation as Evaluation
+from core.statistics import Stated
 from core.step import Features, Outcome, Weights
 
 MEASURED = 2
@@ -30,6 +31,8 @@ class Reference:
     base: Evaluation
     expert: Evaluation | None
     """None for an unseen task."""
+    stated: Stated | None = None
+    """The expert's accuracy as known from elsewhere."""
 
 
 def evaluate(
@@ -91,7 +94,10 @@ def references(
             if file := files[role, task]:
                 remember(file, partial(Path.write_text, data=json.dumps(asdict(measured)), encoding="utf-8"))
         progress.finish()
-    return {task: Reference(found["base", task], found.get(("expert", task))) for task in problem.heads}
+    return {
+        task: Reference(found["base", task], found.get(("expert", task)), problem.stated.get(task))
+        for task in problem.heads
+    }
 
 
 def cached(

@@ -26,6 +26,7 @@ from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.problem.validation import BadFiles, Examiner, activation
 from core.progress import Progress, Remembered
+from core.statistics import Stated
 from core.suite.find import SuiteFile
 from core.tasks.opened import TEST, OpenedTasks
 from core.tasks.task import Task
@@ -100,6 +101,11 @@ def load(
         micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample),
         hashes={"base": base_hash} | hashes,
         content={task.name: content(suite, base_hash, arch, task, opened) for task in chosen},
+        stated={
+            task.name: Stated(task.expert.accuracy, task.expert.accuracy_images)
+            for task in experts
+            if task.expert.accuracy is not None
+        },
         data=opened.facts(),
         findings=by_severity([*doubts, *_of_tasks(chosen, heads), *images.found(opened.facts()), *_notes(vectors)]),
     )

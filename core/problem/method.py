@@ -29,7 +29,7 @@ class Role(StrEnum):
     UPPER = "upper reference"
     """What the experts reach, each on its own task."""
     YARDSTICK = "yardstick"
-    """Merges nothing; what merging is measured against."""
+    """Trains the whole encoder; what merging is measured against."""
     RIVAL = "rival"
     """Merges, and competes with the others that do."""
 

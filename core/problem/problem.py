@@ -14,6 +14,7 @@ from core.errors import BadInput, RunFailed, UnknownName
 from core.problem.findings import Finding
 from core.problem.task_vectors import TaskVectors
 from core.progress import Progress
+from core.statistics import Stated
 from core.step import Features
 from core.tasks import SPLITS, Images, Pixels
 
@@ -39,6 +40,8 @@ class Problem:
     """Role -> SHA-256 of the checkpoint file it came from."""
     content: Mapping[str, str] = field(default_factory=dict)
     """Task -> hash of everything that its accuracies depend on beside the weights and `altered`."""
+    stated: Mapping[str, Stated] = field(default_factory=dict)
+    """Task -> the accuracy of its expert as known from elsewhere."""
     altered: Mapping[str, Any] | None = None
     """How the test images are altered, see `core.problem.variants.variant`."""
     data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

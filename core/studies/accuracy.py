@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from core import methods
 from core.export.numbers import percent
 from core.export.results import CONTESTS
 from core.problem.method import Role
-from core.statistics import Estimate, estimate
+from core.statistics import Estimate, estimate, paired
 from core.studies import published
 from core.studies.base import Study, source, title_of
 from core.studies.engine.cells import Cell
-from core.studies.engine.done import Done, at, by_seed, finished, over_seeds, places
+from core.studies.engine.done import Done, at, by_seed, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
 from core.studies.engine.scope import Scope
+from core.studies.engine.texts import signed
+
+WAYS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "stream": ("adamerging", "AdaMerging on a stream", {"adapt_on": "held-out", "once": True}),
+    "proxy labels": ("distillation", "Distillation, proxy labels", {"objective": "pseudo_label"}),
+}
+"""Other ways to use unlabelled images: place in the study -> method, title, settings. All are measured on the same test
+images; those of a stream are held-out images, each of which comes once and before any test image."""
+Kind = tuple[str, str | None]
+"""A method, and the way in `WAYS` that it goes; None: its own."""
+_ADAMERGING: tuple[Kind, ...] = (("adamerging", None), ("adamerging", "stream"))
+_COSTS: tuple[Kind, ...] = (
+    *_ADAMERGING, ("distillation", None), ("distillation", "proxy labels"), ("multi_task", None),
+)  # fmt: skip
+"""Of these a sentence says what they reach at what cost."""
 
 
 class Accuracy(Study):
@@ -29,23 +45,34 @@ class Accuracy(Study):
         """Every method of the registry; formulas once, methods that draw images with every seed."""
         chosen = scope.methods(methods.names())
         ordered = sorted(chosen, key=lambda name: (len(scope.seeds_of(name)) > 1, scope.steps(name), name))
-        return [scope.cell(name, {}, seed=seed) for name in ordered for seed in scope.seeds_of(name)]
+        cells = [scope.cell(name, {}, seed=seed) for name in ordered for seed in scope.seeds_of(name)]
+        return cells + [
+            scope.cell(name, {"way": way}, seed=seed, **own)
+            for way, (name, _, own) in WAYS.items()
+            if name in chosen
+            for seed in scope.seeds_of(name)
+        ]
 
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """The table from best to worst, a bar for each method's average, and what it cost."""
-        names = [name for (name,) in places(cells, "method") if at(cells, method=name)]
-        average = {name: over_seeds(at(cells, method=name)) for name in names}
-        names.sort(key=lambda name: -_mean(average[name]))
-        rows = [(title_of(name), at(cells, method=name)) for name in names]
+        found = {kind: at(cells, method=kind[0], way=kind[1]) for kind in places(cells, "method", "way")}
+        average = {kind: over_seeds(own) for kind, own in found.items() if own}
+        kinds = sorted(average, key=lambda kind: -_mean(average[kind]))
+        own = {kind: found[kind] for kind in kinds}
+        rows = [(_label(kind), cells) for kind, cells in own.items()]
         table = scope.accuracy_table(f"Accuracy on {scope.suite.title}", "Method", rows)
-        shown = tuple(title_of(name) for name in names)
-        bars = Series("average accuracy", shown, tuple(average[name] for name in names))
+        bars = Series("average accuracy", tuple(map(_label, kinds)), tuple(average[kind] for kind in kinds))
         chart = Chart("Average accuracy", "bars", "", "average accuracy", (bars,))
-        findings = _findings(cells, names, average, _best(names, table))
-        return Result((table, _costs(cells, names)), (chart,), findings, published_tables(scope))
+        findings = (*_findings(own, average, _best(kinds, table)), *_missing(cells))
+        return Result((table, _costs(own)), (chart,), findings, published_tables(scope))
 
 
-def _costs(cells: Sequence[Done], names: Sequence[str]) -> Table:
+def _label(kind: Kind) -> str:
+    name, way = kind
+    return WAYS[way][1] if way in WAYS else title_of(name)
+
+
+def _costs(own: Mapping[Kind, Sequence[Done]]) -> Table:
     columns = (
         Column("Normalised"),
         Column("Seconds", "seconds"),
@@ -53,42 +80,60 @@ def _costs(cells: Sequence[Done], names: Sequence[str]) -> Table:
         Column("Peak memory, MB", "count"),
     )
     rows = []
-    for name in names:
-        found = at(cells, method=name)
-        facts = ("seconds", "samples_seen", "peak_memory_mb")
-        values = [estimate([(one.report or {}).get(fact) for one in found]) for fact in facts]
-        rows.append(Row(title_of(name), (over_seeds(found, Done.normalised), *values), contest=found[0].contest))
+    for kind, found in own.items():
+        values = [_fact(found, name) for name in ("seconds", "samples_seen", "peak_memory_mb")]
+        rows.append(Row(_label(kind), (over_seeds(found, Done.normalised), *values), contest=found[0].contest))
     return Table("What it cost", "Method", columns, tuple(rows))
 
 
-def _best(names: Sequence[str], table: Table) -> str:
-    """The method with the best average of one model made without labels; empty where no two compete."""
-    rows = zip(names, table.rows, table.best(), strict=True)
-    return next((name for name, row, best in rows if best[-1] and row.contest == CONTESTS[0]), "")
+def _fact(cells: Sequence[Done], name: str) -> Estimate | None:
+    return estimate([(one.report or {}).get(name) for one in cells])
+
+
+def _best(kinds: Sequence[Kind], table: Table) -> Kind | None:
+    """What has the best average of one model made without labels; None where no two compete."""
+    rows = zip(kinds, table.rows, table.best(), strict=True)
+    return next((kind for kind, row, best in rows if best[-1] and row.contest == CONTESTS[0]), None)
 
 
 def _findings(
-    cells: Sequence[Done], names: Sequence[str], average: dict[str, Estimate | None], best: str
-) -> tuple[str, ...]:
+    own: Mapping[Kind, Sequence[Done]], average: Mapping[Kind, Estimate | None], best: Kind | None
+) -> list[str]:
     found = []
-    if best:
+    if best is not None:
         reached = percent(_mean(average[best]))
-        found.append(f"Highest average of one model made without labels: {title_of(best)} with {reached}.")
-    for experts in filter(None, map(average.get, methods.of_role(Role.UPPER))):
+        found.append(f"Highest average of one model made without labels: {_label(best)} with {reached}.")
+    for experts in filter(None, (average.get((name, None)) for name in methods.of_role(Role.UPPER))):
         found.append(f"The experts reach {100 * experts.mean:.1f} %, one model a task.")
-    missing = [one for one in cells if one not in finished(cells) and one.error]
-    for name in dict.fromkeys(one.cell.method for one in missing):
-        reason = next(one.error for one in missing if one.cell.method == name)
-        found.append(f"{title_of(name)} has no result: {reason}")
-    pair = ("adamerging", "task_arithmetic")
-    if all(name in names for name in pair):
-        left, right = (by_seed(at(cells, method=name)) for name in pair)
-        fixed = next(iter(right.values()), None)
-        gains = [value - fixed for value in left.values() if value is not None and fixed is not None]
+    fixed = next(iter(by_seed(own.get(("task_arithmetic", None), ())).values()), None)
+    for kind in _ADAMERGING:
+        values = by_seed(own.get(kind, ())).values()
+        gains = [value - fixed for value in values if value is not None and fixed is not None]
         if gains:
             gain = 100 * sum(gains) / len(gains)
-            found.append(f"AdaMerging is {abs(gain):.1f} points {'above' if gain >= 0 else 'below'} Task Arithmetic.")
-    return tuple(found)
+            words = "above" if gain >= 0 else "below"
+            found.append(f"{_label(kind)} is {abs(gain):.1f} points {words} Task Arithmetic.")
+    gap = paired(*(by_seed(own.get(("adamerging", way), ())) for way in ("stream", None)))
+    if gap is not None:
+        found.append(
+            f"Learning from images that come before, each once, changes AdaMerging's average by {signed(gap)} points "
+            "against learning on the test images."
+        )
+    for kind in _COSTS:
+        seconds, images = (_fact(own.get(kind, ()), name) for name in ("seconds", "samples_seen"))
+        if seconds is not None and images is not None:
+            reached, cost = percent(_mean(average[kind])), f"{images.mean:,.0f} images and {seconds.mean:,.0f} seconds"
+            found.append(f"{_label(kind)} reaches {reached} after {cost}.")
+    return found
+
+
+def _missing(cells: Sequence[Done]) -> list[str]:
+    """Why something has no result."""
+    reasons: dict[Kind, str] = {}
+    for one in cells:
+        if one.report is None and one.error:
+            reasons.setdefault((one.cell.method, one.cell.where.get("way")), one.error)
+    return [f"{_label(kind)} has no result: {reason}" for kind, reason in reasons.items()]
 
 
 def published_tables(scope: Scope) -> tuple[Table, ...]:

@@ -106,10 +106,12 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
     """What you have -> what to use. Which methods stand in a line follows from what they need and what they reached."""
 
     def best(need: Need | None = None, setting: str = "") -> tuple[str, ...]:
-        """Methods that make one model, need just that (None: anything) and have the setting (empty: any)."""
+        """Methods that make one model, need just that (None: anything) and have the setting (empty: any); a yardstick
+        only where nothing merges."""
         fitting = [one for one in cards if one.single and not one.role.reference]
         fitting = [one for one in fitting if need is None or one.needs == need.value]
         fitting = [one for one in fitting if not setting or setting in methods.get(one.name).Settings.model_fields]
+        fitting = [one for one in fitting if one.role.competes] or fitting
         fitting.sort(key=lambda one: -(one.accuracy or 0))
         # Without a measurement there is no best: then all of them stand there.
         count = SUGGESTED if any(one.accuracy is not None for one in fitting) else len(fitting)

@@ -95,6 +95,17 @@ class ExpertEntry(Entry):
     weights: Weights
     cast: bool = False
     """Accept another element type than the base's and convert it."""
+    accuracy: float | None = Field(default=None, ge=0, le=1)
+    """Its accuracy on this task as known from elsewhere, a published one, say: where test images have no labels, what
+    the merged model's has to be follows from it and from how far the two agree."""
+    accuracy_images: int | None = Field(default=None, ge=1)
+    """On how many images that was measured."""
+
+    @model_validator(mode="after")
+    def _measured(self) -> Self:
+        if self.accuracy is None and self.accuracy_images is not None:
+            raise ValueError("given `accuracy` beside `accuracy_images`")
+        return self
 
 
 class PromptsEntry(Entry):

@@ -35,14 +35,18 @@ class Stream:
         """Distinct images that the stream draws from."""
         return len(self.pool)
 
+    @property
+    def epoch(self) -> int:
+        """Batches after which images come again."""
+        return len(self.pool) // self._batch
+
     def repeats(self, steps: int) -> bool:
         """Whether some image comes more than once in so many batches."""
         return steps * self._batch > len(self.pool)
 
     def next(self) -> Tensor:
         """Indices int64 `[batch]` of the next batch; a last, smaller batch of an epoch is left out."""
-        per_epoch = len(self.pool) // self._batch
-        epoch, at = divmod(self.position, per_epoch)
+        epoch, at = divmod(self.position, self.epoch)
         if at == 0 or self._order is None:
             self._order = self.pool[torch.randperm(len(self.pool), generator=generator(*self._key, f"epoch {epoch}"))]
         self.position += 1

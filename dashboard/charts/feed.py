@@ -22,7 +22,7 @@ from core.problem.memory import peak_memory_mb
 from core.store import ACTIVE, RunRecord, StepRecord, Store
 from dashboard.charts.caution import notices
 from dashboard.charts.columns import MapColumn, arrange
-from dashboard.charts.marks import agreements, summaries
+from dashboard.charts.marks import agreements, between, summaries
 from dashboard.charts.references import Marks
 
 MOST_STEPS = 200
@@ -86,6 +86,7 @@ class Feed:
             "marks": marks.marks(record.tasks),
             "evaluations": summaries(measured, record.tasks) if count != seen else [],
             "agreements": agreements(watched, record.tasks) if count != seen else [],
+            "between": between(record),
             "notices": notices(record, measured, marks.sample, watched),
         }
         if framed:

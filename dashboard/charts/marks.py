@@ -165,6 +165,12 @@ def _agreement(step: int, half: Half, records: Sequence[EvaluationRecord | None]
     }
 
 
+def between(record: RunRecord) -> list[list[float] | None]:
+    """What each task's accuracy has to be by the agreement with its expert, where it was not measured."""
+    told = {task["name"]: task for task in (record.report or {}).get("tasks", []) if task.get("accuracy") is None}
+    return [told.get(task, {}).get("accuracy_between") for task in record.tasks]
+
+
 def _interval(one: EvaluationRecord | None) -> tuple[float | None, float | None]:
     if one is None or one.correct is None or not one.total:
         return None, None

@@ -37,7 +37,7 @@ class Comparison:
         records = self._ctx.runs(request, suite=suite, limit=LISTED)
         owner = self._ctx.is_owner(request)
         table = self.table(suite, records)
-        between = {record.id: _between(record, table.tasks) for record in records}
+        between = {row.id: _between(row) for row in table.rows}
         return {
             "table": table.plain(),
             "between": {run: found for run, found in between.items() if any(found)},
@@ -129,10 +129,12 @@ class Comparison:
         return sorted(missing, key=wording.family_order)
 
 
-def _between(record: RunRecord, tasks: Sequence[str]) -> list[list[float] | None]:
+def _between(row: ResultRow) -> list[list[float] | None]:
     """What each task's accuracy has to be by the run's agreement with its expert, where it was not measured."""
-    told = {task["name"]: task for task in (record.report or {}).get("tasks", []) if task.get("accuracy") is None}
-    return [told.get(task, {}).get("accuracy_between") for task in tasks]
+    return [
+        [cell.low, cell.high] if cell.accuracy is None and cell.low is not None and cell.high is not None else None
+        for cell in row.cells
+    ]
 
 
 def _names(args: Any, field: str) -> list[str]:

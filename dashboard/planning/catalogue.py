@@ -54,7 +54,7 @@ def _fields(method: Method) -> list[dict[str, Any]]:
 def field(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
     """One setting as plain values, from its JSON schema: kind is bool, int, float, choice or text."""
     choices = known.get("enum", ())
-    if name in ("objective", "start"):
+    if not choices and name in ("objective", "start"):
         choices = objectives.names() if name == "objective" else starts.names()
     return {
         "name": name,

@@ -35,7 +35,8 @@ def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[dict[str,
         )
     found.append(_preset("paper", "Paper settings", "As published; every default names its source.", paper))
     if "steps" in paper:
-        fast = start | {name: value for name, value in FAST.items() if name in paper}
+        # What trains a whole encoder takes its own small steps.
+        fast = start | {n: value for n, value in FAST.items() if n in paper and (n != "lr" or method.role.competes)}
         fast["steps"] = min(int(fast["steps"]), int(start["steps"]))
         found.append(_preset("fast", "Fast", "A first look: few steps, one λ per block.", fast))
     if "fraction" in paper:

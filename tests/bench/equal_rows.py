@@ -8,9 +8,13 @@ from itertools import product
 from typing import Any
 
 from core import methods, objectives
-from core.problem.method import Form, Method, Need
+from core.problem.method import Form, Method, Need, Role
 
-SINGLE, PARTS, APART = "one model, without labels", "parts of `best`", "several models, task modules or labels"
+SINGLE, PARTS, APART = (
+    "one model, without labels",
+    "parts of `best`",
+    "several models, task modules, labels or a whole training",
+)
 BLOCKS = (SINGLE, PARTS, APART)
 VARIED = {"adamerging": ("group", "objective"), "adamerging_pp": ("group",)}
 """Methods that stand in the table once for each value of these settings; all others once, with their defaults."""
@@ -60,6 +64,7 @@ def _registered(steps: int, batch: int) -> Iterator[Entry]:
     for name in methods.names():
         method = methods.get(name)
         single = method.form is Form.ONE and method.needs in (Need.NOTHING, Need.UNLABELLED)
+        single = single and method.role is not Role.YARDSTICK
         values = budget(method, steps, batch)
         for own in _variants(name):
             title = method.title + "".join(f", {key}={value}" for key, value in own.items())

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.browser.conftest import Server, at_home, start_server
+from tests.core.suite_edits import said
 from tests.tiny import make_suite
+
+STATED = (0.9, 0.8, 0.6)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Nobody knows what the images show, but how good each expert is."""
     folder = tmp_path_factory.mktemp("unlabelled")
-    running = start_server(folder / "runs", make_suite(folder / "suite", labelled=False))
+    suite = make_suite(folder / "suite", labelled=False)
+    for place, accuracy in enumerate(STATED):
+        said(suite.parent, place, expert={"weights": f"task{place}.safetensors", "accuracy": accuracy})
+    running = start_server(folder / "runs", suite)
     yield running
     running.stop()
 
@@ -31,8 +39,13 @@ def test_a_merge_without_labels_explains_itself_on_every_page(page: Any) -> None
     page.get_by_text("The test images have no labels, so there is no accuracy; this stands in its place").wait_for()
     assert not page.get_by_role("heading", name="Accuracy by task").is_visible()
     page.wait_for_function("document.querySelector('[aria-label=\"Agreement with the experts\"]').data?.length === 4")
+    page.locator(".mc-help").filter(has_text=re.compile(r"so accuracy lies in \d+\.\d % to \d+\.\d %")).wait_for()
     page.evaluate("mergescope.open('compare')")
     page.get_by_text("Nothing to draw: the test images have no labels").wait_for()
-    assert page.locator("td.an-missing").first.inner_text() == "–"
+    shown = page.locator("td.an-missing").all_inner_texts()
+    assert all(re.fullmatch(r"\d+\.\d–\d+\.\d", text) for text in shown[:3])
+    for low, high in ((float(end) for end in text.split("–")) for text in shown[:3]):
+        assert 0 <= low < high <= 100
+    assert "–" in page.locator("td.an-average").first.inner_text()  # No average of what nobody measured.
     page.evaluate("mergescope.open('layers')")
     page.wait_for_selector("#ms-layers .heatmaplayer image", state="attached")

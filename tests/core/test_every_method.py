@@ -14,7 +14,7 @@ from core import methods, studies
 from core.errors import UnknownName
 from core.problem.evaluate import evaluate_outcome
 from core.problem.grouping import group
-from core.problem.method import Need
+from core.problem.method import Need, Role
 from core.problem.problem import Problem
 from core.settings import parse
 from core.studies.engine.options import StudyOptions
@@ -124,7 +124,7 @@ def test_the_order_of_tasks_does_not_matter(method: str, problem64: Problem) -> 
     assert straight[-1].outcome is not None
     assert other[-1].outcome is not None
     # Training moves `k_proj.bias` too, whose gradient is zero but for rounding, which Adam's normalisation enlarges.
-    tolerance = 1e-9 if methods.get(method).needs is Need.TRAINING else 1e-10
+    tolerance = 1e-9 if methods.get(method).role is Role.YARDSTICK else 1e-10
     for task in problem64.tasks:
         assert_close(other[-1].outcome.weights_for(task), straight[-1].outcome.weights_for(task), tolerance)
 
@@ -134,7 +134,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(method: str, problem32
     assert_close(merged(method, problem32, "task0", seed=3), merged(method, problem32, "task0", seed=3), 0)
 
 
-@pytest.mark.parametrize("method", [name for name in ALL if methods.get(name).needs is not Need.TRAINING])
+@pytest.mark.parametrize("method", [name for name in ALL if methods.get(name).role is not Role.YARDSTICK])
 def test_merging_copies_of_the_base_returns_the_base(method: str, problem64: Problem) -> None:
     problem = copies_of_the_base(problem64)
     outcome = run(method, problem)[-1].outcome
@@ -176,6 +176,7 @@ ONE_EXPERT = {
     "best": lambda tau: tau,  # The start alone: TSV-Merge of one expert keeps every singular component.
     # What is exported of these is the encoder alone; their modules are tested in test_modules.py.
     "surgery": lambda tau: 0.3 * tau,
+    "distillation": lambda tau: 0.3 * tau,
     "multi_task": lambda tau: 0 * tau,  # It trains the base and looks at no expert.
     "wemoe": lambda tau: 0.3 * tau,
     "adarank": lambda tau: 0.3 * _half_the_components(tau),
@@ -199,7 +200,7 @@ LIMITS = {"featcal": {"ridge": 1e-9, "mix": 0, "begin_with": "average"}, "regmea
 def test_one_expert_returns_what_the_formula_says(method: str, problem64: Problem) -> None:
     assert method in (*ONE_EXPERT, *FORMULAS), f"add the formula of `{method}` to ONE_EXPERT or FORMULAS"
     problem = only(problem64, "task1")
-    learns = method in (*LEARNING, "fw_soft") or methods.get(method).needs is Need.TRAINING
+    learns = method in (*LEARNING, "fw_soft") or methods.get(method).role is Role.YARDSTICK
     slow = {"lr": 1e-9} if learns else LIMITS.get(method, {})
     vectors = problem.task_vectors
     added = ONE_EXPERT[method](vectors.deltas[0]) if method in ONE_EXPERT else FORMULAS[method](vectors)

@@ -57,7 +57,7 @@ def test_the_report_has_the_documented_keys_in_their_order() -> None:
         *("average_agreement", "average_kl", "kept_step"),
     ]
     names = ["name", "accuracy", "ci95", "expert_accuracy", "base_accuracy", "normalised"]
-    names += ["agreement", "kl", "watched_images", "accuracy_between"]
+    names += ["agreement", "kl", "watched_images", "accuracy_between", "expert_stated"]
     assert [list(task) for task in report["tasks"]] == [names] * 3
     assert list(report["coefficients"]) == ["groups", "tasks", "values"]
     assert json.loads(json.dumps(report, allow_nan=False)) == report

@@ -15,7 +15,9 @@ from tests.dashboard.compared import record, table
 
 def test_one_method_is_the_base_one_the_experts_and_most_merge() -> None:
     assert methods.of_role(Role.LOWER, Role.UPPER) == ("pretrained", "individual")
-    assert set(methods.names()) - set(methods.of_role(Role.RIVAL)) == {"pretrained", "individual", "multi_task"}
+    assert set(methods.names()) - set(methods.of_role(Role.RIVAL)) == {
+        "pretrained", "individual", "multi_task", "distillation",
+    }  # fmt: skip
 
 
 @pytest.fixture

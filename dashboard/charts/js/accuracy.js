@@ -65,9 +65,14 @@
           x: now.agreement,
           y: rows,
           marker: { size: 12, color: colours.accent },
-          customdata: run.tasks.map((task, row) => [charts.plain(task.title), charts.number(now.kl[row])]),
+          customdata: run.tasks.map((task, row) => [
+            charts.plain(task.title),
+            charts.number(now.kl[row]),
+            run.between[row] ? `<br>so accuracy lies in ${range(run.between[row])}` : "",
+          ]),
           cliponaxis: false,
-          hovertemplate: "<b>%{customdata[0]}</b><br>agreement %{x:.1%}<br>KL %{customdata[1]} nats<extra></extra>",
+          hovertemplate:
+            "<b>%{customdata[0]}</b><br>agreement %{x:.1%}<br>KL %{customdata[1]} nats%{customdata[2]}<extra></extra>",
         },
       ],
       layout: {
@@ -75,10 +80,19 @@
         uirevision: run.id,
         xaxis: { range: [0, 1.008], tickformat: ".0%", nticks: narrow ? 4 : 8 },
         yaxis: charts.taskAxis(run.tasks, narrow),
-        shapes: rows.map((row) => charts.bar(row, 0, now.agreement[row] ?? 0, colours.line, 4)),
+        shapes: rows.flatMap((row) => [
+          ...(run.between[row] ? [charts.bar(row, ...run.between[row], charts.faint(colours.accent, 0.35), 10)] : []),
+          charts.bar(row, 0, now.agreement[row] ?? 0, colours.line, 4),
+        ]),
         annotations: valuesBeside(now.agreement),
       },
     };
+  };
+  const range = ([low, high]) => `${charts.percent(low)} to ${charts.percent(high)}`;
+  // What accuracy has to be on average where all that is known is agreement and how good the experts are; "" else.
+  charts.accuracyBetween = (run) => {
+    if (!run?.between.length || !run.between.every(Boolean)) return "";
+    return `so accuracy lies in ${range([0, 1].map((end) => charts.mean(run.between.map((one) => one[end]))))}`;
   };
   // What the model that the run has achieves on the half of the watched images that reports.
   charts.reported = (run) =>

@@ -174,6 +174,7 @@
         `on ${looks[0]?.images} watched images a task`,
         own && (looks.length > 1 ? `${value} on ${own.images} others` : `mean ${value}`),
       ];
+      told.push(charts.accuracyBetween(run));
       card.help.textContent = [unlabelled(run) && NO_LABELS, ...(looks.length ? told : [])].filter(Boolean).join(" · ");
       card.fit(choice.root.hidden && own ? Math.max(252, 25 * run.tasks.length + 40) : 252);
       card.plot.drawFor([run?.id, run?.seen, run?.total, run?.earlier, hub.step, state.task, state.measure]);

@@ -14,6 +14,7 @@
       this.frames = []; // {number, halves}: differences to the origin
       this.steps = []; // {number, entropy: Float32Array, loss: Float32Array, seconds}
       this.evaluations = []; // {step, full, split, accuracy: [], low: [], high: [], entropy: []}
+      this.between = []; // [low, high] a task: what an accuracy has to be that nobody measured
       this.agreements = []; // {step, half: choosing | reporting, images, agreement: [], kl: []}
       this.kept = null; // the step whose model a finished run kept
       this.marks = {};
@@ -82,6 +83,7 @@
         this.evaluations = answer.evaluations;
         this.agreements = answer.agreements;
       }
+      this.between = answer.between ?? [];
       this.seen = answer.seen;
       this.cursor = answer.cursor;
       this.complete = this.ended && !answer.more;

@@ -1,0 +1,70 @@
+"""Distillation: all weights of the merged model learn the experts' answers, from unlabelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from core import objectives
+from core.learning import starts
+from core.learning.joint import JointSettings, JointTrainer
+from core.learning.optimiser import carry_out
+from core.learning.watch import Watch, WatchedSettings
+from core.objectives.expert_kl import ExpertKLSettings
+from core.problem.method import Method, Need, Role, State, Step
+from core.problem.problem import Problem
+from core.settings import setting
+
+
+class DistillationSettings(JointSettings, ExpertKLSettings, WatchedSettings):
+    """Settings of distillation."""
+
+    objective: Literal["expert_kl", "pseudo_label"] = setting(
+        "expert_kl",
+        "What of the experts' answers is learned: their probabilities, or `pseudo_label`, the class that they name.",
+        source="Hinton et al. (2015); Pseudo-Label (2013)",
+    )
+    adapt_on: Literal["train", "held-out", "test"] = setting(
+        "train",
+        "The split whose images are learned from, without labels. On `test` a whole encoder learns by heart what the "
+        "experts answer to the very images that accuracy is measured on.",
+        source="Traditional MTL",
+    )
+    start: starts.Name = setting(
+        "task_arithmetic",
+        "A data-free method whose model training begins at, with that method's defaults; `none`: θ₀.",
+        source="where AdaMerging begins",
+    )
+
+
+class Distillation(Method[DistillationSettings]):
+    """min_θ Σ_k KL(expert_k ‖ θ) on task k's images, from a merged model: what learning λ alone leaves out."""
+
+    name = "distillation"
+    title = "Distillation"
+    role = Role.YARDSTICK
+    paper = (
+        "Distilling the Knowledge in a Neural Network (Hinton et al., 2015), one teacher a task, which reviewers of "
+        "AdaMerging asked for. Recipe and images are those of Traditional MTL (Ilharco et al., ICLR "
+        "2023), so that the two differ in their start and in what they are taught by."
+    )
+    summary = (
+        "Trains the whole merged model on each expert's answers to unlabelled images: slow, and what λ is measured "
+        "against. Proxy labels are the setting `objective=pseudo_label`."
+    )
+    cost = (
+        "Traditional MTL's, a full fine-tuning with about ten copies of the encoder in memory, three more for the step "
+        "that is kept; and one forward pass of each expert over the images used."
+    )
+    trains = "Every weight of the image encoder"
+    needs = Need.UNLABELLED
+    Settings = DistillationSettings
+
+    def steps(self, problem: Problem, settings: DistillationSettings, resume: State | None = None) -> Iterator[Step]:
+        """One step an update of all weights."""
+        vectors, watch = problem.task_vectors, Watch(problem, settings, settings.steps)
+        begun = settings.start != starts.NONE
+        theta = vectors.flat(starts.made(problem, settings.start)) if begun else vectors.origin.clone()
+        objective = objectives.chosen(settings.objective, settings)
+        trainer = JointTrainer(problem, settings, objective, theta, settings.adapt_on, watch)
+        yield from carry_out(trainer, resume)

@@ -57,6 +57,26 @@ class Evaluation:
         return max(0.0, (centre - spread) / whole), min(1.0, (centre + spread) / whole)
 
 
+def average_share(found: Sequence[Evaluation], measure: str) -> float:
+    """Mean over tasks of `accuracy` or `agreement`, 0…1; 0 where none is known."""
+    return mean([getattr(one, measure) for one in found]) or 0.0
+
+
+def clearly_better(one: Sequence[Evaluation], other: Sequence[Evaluation], measure: str) -> bool:
+    """Whether the mean over tasks of `accuracy` or `agreement` is higher by more than a standard error.
+
+    The error is that of two independent samples of images, and so too wide where both saw the same.
+    """
+    difference = average_share(one, measure) - average_share(other, measure)
+    return difference > math.hypot(_share_error(one, measure), _share_error(other, measure))
+
+
+def _share_error(found: Sequence[Evaluation], measure: str) -> float:
+    """Standard error of the mean over tasks of shares of their images."""
+    shares = [(getattr(one, measure), one.total) for one in found if one.total]
+    return math.sqrt(sum(share * (1 - share) / total for share, total in shares)) / len(shares)
+
+
 @dataclass(frozen=True)
 class Stated:
     """An accuracy that somebody else measured."""

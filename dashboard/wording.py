@@ -68,7 +68,7 @@ CHOICES = {
     "entropy_selected": "entropy of the surer images",
     "information_maximisation": "entropy, with all classes kept in use",
     "pseudo_label": "cross entropy with the expert's answers",
-    "best": "the closest to the experts",
+    "best": "the last, unless an earlier one is clearly better",
     "last": "the last, as in the paper",
     "none": "none: λ times the task vectors",
     "fused": "one matrix, as in open_clip",

@@ -1,4 +1,4 @@
-"""Watches learning on images that no step draws: at which step does the model come closest to the experts?"""
+"""Watches learning on images that no step draws: was the model closer to the experts before?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from core.problem.probe import Probe, divergence
 from core.problem.problem import Problem
 from core.settings import MethodSettings, setting
-from core.statistics import Evaluation, Half
+from core.statistics import Evaluation, Half, average_share, clearly_better
 from core.step import Outcome, State
 
 FIRST, GROWTH = 4, 1.8
@@ -28,8 +28,8 @@ class WatchedSettings(MethodSettings):
     )  # fmt: skip
     keep_step: Literal["best", "last"] = setting(
         "best",
-        "The step whose model is kept: the one that comes closest to the experts' answers on images that no step "
-        "draws, or the last; with `last` all images may be drawn.",
+        "The step whose model is kept: the last, unless an earlier one agrees clearly better with the experts on "
+        "images that no step draws (`best`), or always the last; then all images may be drawn.",
         source="Mergescope; AdaMerging: the last", before="last",
     )  # fmt: skip
     patience: int = setting(
@@ -52,18 +52,20 @@ def due(steps: int) -> frozenset[int]:
 
 
 class Watch:
-    """Measures a model now and then, and remembers the state of the step with the lowest KL(expert ‖ model).
+    """Measures a model now and then, and remembers the state of the step that agrees best with the experts.
 
-    KL is the mean over tasks of that on the choosing half of the watched images; where none can be watched, the last
-    step is kept.
+    That is by the mean over tasks on the choosing half of the watched images, of equals by KL(expert ‖ model). It is
+    kept if the last step agrees clearly less. KL alone would not do: it rises where the model only grows surer than
+    its experts (study `trust`). Where nothing can be watched, the last step is kept.
     """
 
     def __init__(self, problem: Problem, settings: WatchedSettings, steps: int) -> None:
         self._problem, self._settings, self._due = problem, settings, due(steps)
-        self._kl, self._best = float("inf"), dict[str, Tensor]()
+        self._best = dict[str, Tensor]()
+        self._best_number, self._best_found = 0, list[Evaluation]()
         self._recent: list[float] = []
         self.kept: int | None = None
-        """The step that comes closest so far; None where the last one is kept."""
+        """The step that is kept if the one looked at last is the end; None where nothing decides."""
         self.over = False
         """Whether patience has run out."""
 
@@ -80,7 +82,7 @@ class Watch:
 
     @property
     def best(self) -> State:
-        """The state at the step that is kept; empty where that is the last."""
+        """The state at the step that agrees best; empty where nothing decides."""
         return self._best
 
     def note(self, losses: Mapping[str, float]) -> None:
@@ -104,12 +106,12 @@ class Watch:
             return {}
         made, halves = outcome(), (Half.CHOOSING, Half.REPORTING) if number == 0 else (Half.CHOOSING,)
         found = {half: self._probe.evaluate(made, half) for half in halves}
-        value = divergence(found[Half.CHOOSING])
         if self._settings.keep_step == "best":
-            if self.kept is None or value < self._kl:
-                self.kept, self._kl = number, value
-                self._best = dict(state())
-            self.over = 0 < self._settings.patience <= number - self.kept
+            now = found[Half.CHOOSING]
+            if not self._best or _closeness(now) > _closeness(self._best_found):
+                self._best_number, self._best_found, self._best = number, now, dict(state())
+            self.kept = self._best_number if clearly_better(self._best_found, now, "agreement") else number
+            self.over = 0 < self._settings.patience <= number - self._best_number
         return dict(found)
 
     def report(self, outcome: Outcome) -> dict[Half, Sequence[Evaluation]]:
@@ -119,8 +121,9 @@ class Watch:
     def state(self) -> State:
         """What going on depends on beside the trainer's own state."""
         found = {"recent": torch.tensor(self._recent, dtype=torch.float64), "over": torch.tensor(self.over)}
-        if self.kept is not None:
-            found |= {"best": torch.tensor(self.kept), "kl": torch.tensor(self._kl, dtype=torch.float64)}
+        if self._best:
+            told = [(one.agreeing or 0, one.total, one.kl or 0.0) for one in self._best_found]
+            found |= {"best": torch.tensor(self._best_number), "told": torch.tensor(told, dtype=torch.float64)}
             found |= {f"best {name}": value for name, value in self._best.items()}
         return found
 
@@ -129,5 +132,19 @@ class Watch:
         self._recent = state["recent"].tolist() if "recent" in state else []
         self.over = bool(state.get("over", False))
         if "best" in state:
-            self.kept, self._kl = int(state["best"]), float(state["kl"])
+            self._best_number = int(state["best"])
+            self._best_found = [
+                Evaluation("", None, int(total), 0.0, agreeing=int(agreeing), kl=kl)
+                for agreeing, total, kl in state["told"].tolist()
+            ]
             self._best = {n.removeprefix("best "): value for n, value in state.items() if n.startswith("best ")}
+
+
+def kept_of(looks: Mapping[int, Sequence[Evaluation]]) -> int:
+    """The step that a watch keeps which saw these, step -> evaluations."""
+    best = max(sorted(looks), key=lambda number: _closeness(looks[number]))
+    return best if clearly_better(looks[best], looks[max(looks)], "agreement") else max(looks)
+
+
+def _closeness(found: Sequence[Evaluation]) -> tuple[float, float]:
+    return average_share(found, "agreement"), -divergence(found)

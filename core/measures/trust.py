@@ -13,20 +13,21 @@ from torch import Tensor
 
 from core import objectives
 from core.insight.trust import Look, ahead
+from core.learning.watch import kept_of
 from core.measures.base import Measure, Subject
 from core.objectives import Objective
 from core.objectives.entropy import entropy
 from core.problem.evaluate import evaluate
 from core.problem.merged import Batch, MergedModel
 from core.problem.probe import Probe
-from core.statistics import Half
+from core.statistics import Evaluation, Half
 
 IMAGES = 64
 """Images of a task that gradients are taken on, of those that are watched."""
 
 
 class TrustMeasure(Measure):
-    """Predictors of harm, each with the seconds it took, and accuracies at the start and at the closest step."""
+    """Predictors of harm, each with the seconds it took, and accuracies at the start and at the kept step."""
 
     name = "trust"
 
@@ -47,7 +48,10 @@ class TrustMeasure(Measure):
             for one in looks
         ]  # fmt: skip
         found["start"] = _accuracies(subject, 0)
-        found["kept_step"] = kept = _closest(looks)
+        by_step: dict[int, list[Evaluation]] = {}
+        for one in looks:
+            by_step.setdefault(one.step, []).append(one)
+        found["kept_step"] = kept = kept_of(by_step) if by_step else None
         found["kept"] = None if kept is None else _accuracies(subject, kept)
         found["expert_entropy"] = {task: entropy(answers).mean().item() for task, answers in probe.answers.items()}
         found["gradients"] = _timed(seconds, "gradients", lambda: _directions(subject, probe))
@@ -55,7 +59,7 @@ class TrustMeasure(Measure):
         return found | {"ahead": further["ahead"], "seconds": seconds | further["seconds"]}
 
     def evaluations(self, options: Mapping[str, Any]) -> int:
-        """At the start and at the closest step; on the demo suite a shortened run takes as long as one or two more."""
+        """At the start and at the kept step; on the demo suite a shortened run takes as long as one or two more."""
         return 2 + 2 * len(options.get("ahead", ()))
 
 
@@ -97,14 +101,6 @@ def _accuracies(subject: Subject, number: int) -> dict[str, float | None] | None
     if weights is None:
         return None
     return {task: evaluate(problem, weights, task).accuracy for task in problem.tasks}
-
-
-def _closest(looks: Sequence[Any]) -> int | None:
-    """The step with the lowest mean KL."""
-    by_step: dict[int, list[float]] = {}
-    for one in looks:
-        by_step.setdefault(one.step, []).append(math.inf if one.kl is None else one.kl)
-    return min(by_step, key=lambda step: sum(by_step[step]), default=None)
 
 
 def _directions(subject: Subject, probe: Probe) -> dict[str, Any] | None:

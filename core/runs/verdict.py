@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -18,7 +17,7 @@ from core.learning import starts
 from core.problem.evaluate import cached
 from core.problem.probe import Probe
 from core.progress import Progress
-from core.statistics import Evaluation, mean
+from core.statistics import Evaluation, average_share, clearly_better
 from core.step import Outcome
 
 CHEAP = ("average", "task_arithmetic")
@@ -99,9 +98,9 @@ def judge(
         return None
     labelled = all(one.accuracy is not None for one in result)
     measure = "accuracy" if labelled else "agreement"
-    value, error = _mean(result, measure), _error(result, measure)
-    beside = {name: _mean(found, measure) for name, found in others.items()}
-    ahead = {n: v for n, v in beside.items() if v - value > math.hypot(error, _error(others[n], measure))}
+    value = average_share(result, measure)
+    beside = {name: average_share(found, measure) for name, found in others.items()}
+    ahead = {n: v for n, v in beside.items() if clearly_better(others[n], result, measure)}
     best = max((n for n in ahead if n not in ("base", "start")), key=lambda n: ahead[n], default=None)
     code = Code.FINE
     if "base" in ahead or (full is not None and full[0] < full[1]):
@@ -142,16 +141,6 @@ def _kept(title: str, kept: int, last: int) -> str:
     if kept == 0:
         return f"{title} moved away from the experts from the start: the start is kept, none of its {last} steps."
     return f"{title} moved away from the experts after step {kept} of {last}: step {kept} is kept."
-
-
-def _mean(found: Sequence[Evaluation], measure: str) -> float:
-    return mean([getattr(one, measure) for one in found]) or 0.0
-
-
-def _error(found: Sequence[Evaluation], measure: str) -> float:
-    """Standard error of the mean over tasks of shares of their images."""
-    shares = [(getattr(one, measure), one.total) for one in found]
-    return math.sqrt(sum(share * (1 - share) / total for share, total in shares)) / len(shares)
 
 
 def _title(name: str) -> str:

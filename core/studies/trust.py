@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from core.statistics import Estimate, Evaluation, Half, mean
+from core.studies import ranking
 from core.studies.base import Study
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done, finished
@@ -53,7 +54,8 @@ class Trust(Study):
             tables.append(_table(words, judged))
             charts.append(_chart(words, judged))
             findings += _findings(words, judged, known, asked)
-        return Result((*tables, _cases(known)), tuple(charts), (*findings, *_guarded(known)))
+        ranks = ranking.table([model for one in known for model in one.models])
+        return Result((*tables, ranks, _cases(known)), tuple(charts), (*findings, *_guarded(known)))
 
 
 def _cell(scope: Scope, case: Case) -> Cell:
@@ -78,6 +80,8 @@ class Outcome:
     last: Mapping[str, float]
     kept: Mapping[str, float] | None
     measured: Mapping[str, Any]
+    groups: frozenset[str]
+    """What the models of the case are one of, see `ranking`."""
 
     @staticmethod
     def of(done: Done) -> Outcome | None:
@@ -88,7 +92,26 @@ class Outcome:
             return None
         where = done.cell.where
         last = {name: tasks[name] for name in start}
-        return Outcome(str(where["case"]), Half(where["half"]), start, last, found.get("kept"), found)
+        weak = any(one["kind"] == "weakened" for one in (done.cell.images or {}).get("stress", []))
+        groups = {"weakened experts"} if weak else set()
+        if done.cell.settings.get("objective") == "expert_kl":
+            groups.add("trained by KL to the experts")
+        return Outcome(
+            str(where["case"]), Half(where["half"]), start, last, found.get("kept"), found, frozenset(groups)
+        )
+
+    @property
+    def models(self) -> list[ranking.Model]:
+        """Those of the start, the kept step and the last, where all was looked at."""
+        looks = self.measured["looks"]
+        last = max((one["step"] for one in looks), default=0)
+        moments = {0: self.start, self.measured["kept_step"]: self.kept, last: self.last}
+        found = []
+        for step, accuracies in moments.items():
+            seen = {one["task"]: one for one in looks if one["step"] == step}
+            if accuracies is not None and all(None not in one.values() for one in seen.values()) and seen:
+                found.append(ranking.Model(accuracies, seen, self.groups))
+        return found
 
     @property
     def harmed(self) -> bool:
@@ -203,13 +226,13 @@ def _findings(words: str, judged: Sequence[Judged], known: Sequence[Outcome], as
 
 
 def _guarded(known: Sequence[Outcome]) -> list[str]:
-    """What is left of the harm where the step that comes closest to the experts is kept."""
+    """What is left of the harm with `keep_step=best`."""
     kept = [replace(one, last=one.kept) for one in known if one.kept is not None]
     if not kept:
         return []
     below, harmed = sum(one.below for one in kept), sum(one.harmed for one in kept)
     return [
-        f"Where the closest step is kept (`keep_step=best`) the average ends below the start in {below} of {len(kept)} "
+        f"With `keep_step=best` the average ends below the start in {below} of {len(kept)} "
         f"cases, and a task loses more than 3 points in {harmed}."
     ]
 

@@ -31,7 +31,12 @@ def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[dict[str,
         )
     elif paper != usual:
         found.append(
-            _preset("usual", "Usual settings", "As published, but the step closest to the experts is kept.", usual)
+            _preset(
+                "usual",
+                "Usual settings",
+                "As published, but goes back to a step that was clearly better.",
+                usual,
+            )
         )
     found.append(_preset("paper", "Paper settings", "As published; every default names its source.", paper))
     if "steps" in paper:

@@ -134,7 +134,9 @@ def test_cases_differ_and_fall_into_two_halves(count: int) -> None:
 
 def outcome(half: Half, score: float, lost: float) -> Outcome:
     accuracies = {"a": 0.9, "b": 0.9}
-    return Outcome(f"{score}", half, accuracies, {"a": 0.9 - lost, "b": 0.91}, None, {"score": score, "seconds": {}})
+    return Outcome(
+        f"{score}", half, accuracies, {"a": 0.9 - lost, "b": 0.91}, None, {"score": score, "seconds": {}}, frozenset()
+    )
 
 
 def test_a_threshold_is_chosen_on_one_half_and_counted_on_the_other() -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import open_clip  # noqa: F401  # A run would import it: seconds, once here and not in each child.
 import torch
 from sqlalchemy import event
 

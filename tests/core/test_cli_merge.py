@@ -47,7 +47,7 @@ REPORT = {
     "findings": list,
 }
 TASK = {"name", "accuracy", "ci95", "expert_accuracy", "base_accuracy", "normalised"}
-TASK |= {"agreement", "kl", "watched_images", "accuracy_between"}
+TASK |= {"agreement", "kl", "watched_images", "accuracy_between", "expert_stated"}
 QUICK = ("--set", "steps=4", "--set", "batch=4")
 AWAY = ("--set", "steps=8", "--set", "lr=0.3")
 

@@ -181,7 +181,7 @@ window.mergescopeSetup = (root, server) => {
     if (c.error) return [fact("Trust check", `not possible: ${c.error}`)];
     if (!c.tasks || !c.tasks.length) return [];
     const bad = c.tasks.filter((task) => !task.trusted);
-    if (!bad.length && !c.overall) return [note("good", "Trust check: a shortened run leads away from no expert. It foresees most losses, not all (study “trust”).")];
+    if (!bad.length && !c.overall) return [note("good", "Trust check: a shortened run leads away from no expert. It misses about two losses in five (study “trust”).")];
     const distil = c.distil
       ? button("Use the experts instead", "", () => { choice.settings.objective = "expert_kl"; drawOptions(); changed(); }, { title: "Set the objective to expert_kl" }) : null;
     const leave = !bad.length || bad.length >= choice.tasks.size ? null : button(bad.length === 1 ? "Leave it out" : "Leave them out", "", () => { bad.forEach((task) => choice.tasks.delete(task.task)); cards.choose(choice.tasks); changed(); });

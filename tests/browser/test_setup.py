@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +29,16 @@ def choose_method(page: Any, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_one_click_starts_and_something_moves_within_two_seconds(page: Any, server: Server) -> None:
+def test_one_click_starts_a_run_and_follows_it(page: Any, server: Server) -> None:
     opened(page)
     set_field(page, "steps", "400")
     page.wait_for_selector(".ms-start:enabled")
     page.locator(".ms-start").click()
-    clicked = time.monotonic()
     page.wait_for_function("mergescope.tab === 'live' && mergescope.status && mergescope.status.status !== 'queued'")
     page.wait_for_function("mergescope.status.steps_done > 0")
-    moved = time.monotonic() - clicked
     page.wait_for_selector("#ms-header .ms-pill.done", timeout=120_000)
     assert re.search(r"run=[0-9a-f]{12}", page.url)
     assert "% on average" in page.locator("#ms-header .ms-words").inner_text()
-    assert moved < 10, f"{moved:.1f} s"
 
 
 def test_a_double_click_starts_one_run(page: Any, server: Server) -> None:

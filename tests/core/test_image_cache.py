@@ -232,7 +232,8 @@ def _child(folder: str, queue: multiprocessing.Queue[tuple[int, bytes]]) -> None
 
 @pytest.mark.slow
 def test_two_processes_make_an_entry_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # Imported once, not in each process.
     queue = context.Queue()
     children = [context.Process(target=_child, args=(str(tmp_path / "images"), queue)) for _ in range(2)]
     for child in children:

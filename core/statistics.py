@@ -74,7 +74,7 @@ def clearly_better(one: Sequence[Evaluation], other: Sequence[Evaluation], measu
 def _share_error(found: Sequence[Evaluation], measure: str) -> float:
     """Standard error of the mean over tasks of shares of their images."""
     shares = [(getattr(one, measure), one.total) for one in found if one.total]
-    return math.sqrt(sum(share * (1 - share) / total for share, total in shares)) / len(shares)
+    return math.sqrt(sum(share * (1 - share) / total for share, total in shares)) / max(len(shares), 1)
 
 
 @dataclass(frozen=True)

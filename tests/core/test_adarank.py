@@ -38,6 +38,7 @@ def loss(problem: Problem, encoder: EncoderGradient, parts: Components, rows: Te
     return sum(found.values[0].item() for found in encoder.run(batches, objectives.get("entropy")).values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", [False, True])
 @pytest.mark.parametrize("decompose", [own(0), own(3), orthogonal])
 def test_gradients_of_mask_and_coefficients_equal_central_finite_differences(

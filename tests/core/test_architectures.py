@@ -106,6 +106,7 @@ def test_features_are_those_of_open_clips_own_model(kind: str) -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SMALL)
 def test_heads_are_those_of_open_clips_own_text_tower(kind: str, tmp_path: Path) -> None:
     arch = Architecture(kind, SMALL[kind])

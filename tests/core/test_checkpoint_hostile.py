@@ -104,6 +104,7 @@ def change(path: Path, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
+@pytest.mark.slow
 def test_a_folder_that_asks_for_its_code_to_run_is_refused(tmp_path: Path) -> None:
     folder = folder_of(tmp_path)
     change(folder / "config.json", auto_map={"AutoModel": "modeling.Model"})

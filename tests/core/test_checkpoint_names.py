@@ -22,6 +22,7 @@ CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 KINDS = ("CLIPModel", "CLIPVisionModelWithProjection")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["quick_gelu", "gelu"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_hugging_face_weights_give_the_same_features_in_open_clip(kind: str, activation: str, tmp_path: Path) -> None:
@@ -113,6 +114,7 @@ def test_a_query_of_another_size_than_the_key_is_refused(tmp_path: Path) -> None
         load_checkpoint(tmp_path / "model.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["ViT-B-32", "ViT-L-14", "ViT-H-14", "RN50", "convnext_tiny"])
 def test_the_architecture_is_told_from_shapes(arch: str) -> None:
     model = build(architecture(arch), device="meta")

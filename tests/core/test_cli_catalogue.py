@@ -28,6 +28,7 @@ def test_methods_lists_the_registry_with_every_settings_source(cli: Cli) -> None
             assert setting["description"], (method["name"], setting["name"])
 
 
+@pytest.mark.slow
 def test_methods_with_a_name_shows_settings_and_defaults(cli: Cli) -> None:
     text = cli("methods", "adamerging").out
     for word in ("group", "tensor", "lr", "0.001", "steps", "500", "AdaMerging (ICLR 2024)"):
@@ -92,12 +93,14 @@ def test_evaluate_measures_base_and_experts_as_merge_does(cli: Cli, tiny_suite: 
     assert "task1" in cli("evaluate", tiny_suite, "--expert", "task1").out
 
 
+@pytest.mark.slow
 def test_an_expert_is_measured_on_other_tasks_too(cli: Cli, tiny_suite: Path) -> None:
     everything = cli("evaluate", tiny_suite, "--expert", "task1", "--json").data["tasks"]
     alone = cli("evaluate", tiny_suite, "--expert", "task1", "--tasks", "task0", "--json").data["tasks"]
     assert alone == everything[:1]
 
 
+@pytest.mark.slow
 def test_similarity_agrees_with_the_checkpoints(cli: Cli, tiny_suite: Path) -> None:
     data = cli("similarity", tiny_suite, "--json").data
     base, *experts = (load_file(tiny_suite.parent / f"{name}.safetensors") for name in ("base", "task0", "task1"))

@@ -160,6 +160,7 @@ def test_distrust_is_said_on_standard_error_only(cli: Cli, tiny_suite: Path) -> 
     assert "leads away" not in cli("merge", tiny_suite, *AWAY, "--set", "objective=expert_kl", "--json").err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alert")
 def test_check_looks_ahead_where_a_method_is_named(cli: Cli, tiny_suite: Path) -> None:
     named = ("check", tiny_suite, "--method", "adamerging", *AWAY)
@@ -171,6 +172,7 @@ def test_check_looks_ahead_where_a_method_is_named(cli: Cli, tiny_suite: Path) -
     assert cli("check", tiny_suite, *AWAY).status == 2
 
 
+@pytest.mark.slow
 def test_an_earlier_file_is_replaced(cli: Cli, tiny_suite: Path, tmp_path: Path) -> None:
     file = tmp_path / "merged.safetensors"
     file.write_text("an earlier file")
@@ -197,12 +199,14 @@ def test_merge_goes_on_without_a_store_that_another_process_holds(
     assert out.is_file()
 
 
+@pytest.mark.slow
 def test_runs_go_to_the_named_folder(cli: Cli, tiny_suite: Path, tmp_path: Path, home: Path) -> None:
     assert cli("merge", tiny_suite, "--method", "average", "--runs", tmp_path / "runs").status == 0
     assert len(cli("runs", "list", "--runs", tmp_path / "runs", "--json").data["runs"]) == 1
     assert not (home / "runs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--out", "--report"])
 def test_a_full_disk_at_the_end_is_one_line_and_keeps_the_earlier_file_and_the_run(
     cli: Cli, tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str

@@ -81,6 +81,7 @@ def test_export_without_options_writes_the_model_here(
     assert [path.name for path in tmp_path.iterdir()] == [f"merged-{run_id}.safetensors"]
 
 
+@pytest.mark.slow
 def test_export_refuses_what_the_run_does_not_have(cli: Cli, tiny_suite: Path, tmp_path: Path) -> None:
     cli("merge", tiny_suite, "--method", "individual")
     [run] = cli("runs", "list", "--json").data["runs"]

@@ -35,6 +35,7 @@ def problem(problem32: Problem) -> Problem:
     return dataclasses.replace(problem32)
 
 
+@pytest.mark.slow
 def test_pausing_is_seen_in_the_store_and_takes_no_time_of_the_run(store: Store, problem: Problem) -> None:
     run_id, spec = start(store, problem, steps=5)
     control = Control()
@@ -96,6 +97,7 @@ def test_a_tick_reacts_within_a_tenth_of_a_second() -> None:
         timer.join()
 
 
+@pytest.mark.slow
 def test_seconds_do_not_follow_the_clock_of_the_wall(
     store: Store, problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ def naive_loss(kind: str, expert: Tensor, own: Tensor, temperature: float) -> Te
     return (p * (p.log() - q.log())).sum(1).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["none", "task_arithmetic"])
 @pytest.mark.parametrize("kind", TEACHERS)
 def test_steps_equal_a_naive_loop(kind: str, start: str, problem64: Problem, naive: Naive) -> None:
@@ -66,6 +67,7 @@ def test_steps_equal_a_naive_loop(kind: str, start: str, problem64: Problem, nai
         torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-8, msg=lambda m, n=name: f"{n}: {m}")
 
 
+@pytest.mark.slow
 def test_it_agrees_more_with_the_experts_than_its_start(problem32: Problem) -> None:
     steps = run("distillation", problem32, steps=30, lr=1e-3, batch=16, **ALL)
     losses = [sum(step.losses.values()) for step in steps[1:]]
@@ -82,6 +84,7 @@ def test_experts_that_are_the_base_teach_nothing(problem64: Problem) -> None:
         torch.testing.assert_close(tensor, problem.task_vectors.base[name], rtol=0, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_no_label_is_read(problem32: Problem) -> None:
     def load(task: str, split: str) -> Images | None:
         images = problem32.load_images(task, split)
@@ -112,6 +115,7 @@ def test_it_has_no_objective_that_is_not_the_experts_answers() -> None:
         settings("distillation", objective="entropy")
 
 
+@pytest.mark.slow
 def test_watched_images_are_not_trained_on(problem32: Problem) -> None:
     """With other pixels in the watched images, training goes the same way."""
     problem = enlarged(problem32, 3)
@@ -129,6 +133,7 @@ def test_watched_images_are_not_trained_on(problem32: Problem) -> None:
     assert one[0].watched != other[0].watched
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_it_resumes_bit_for_bit(keep: str, problem32: Problem, tmp_path: Path) -> None:
     chosen: dict[str, Any] = {"keep_every": 2, "steps": 9, "lr": 0.01, "keep_step": keep}

@@ -69,6 +69,7 @@ class Ticks:
             raise Cancelled("stop")
 
 
+@pytest.mark.slow
 def test_a_run_can_be_stopped_between_blocks_forwards_and_backwards(problem32: Problem) -> None:
     problem = replace(problem32, micro_batch=1000)
     encoder, batches = EncoderGradient(problem, problem.task_vectors), given(problem)

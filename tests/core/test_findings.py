@@ -162,6 +162,7 @@ def test_the_demo_suite_raises_nothing() -> None:
     assert check(find("demo")) == ([], ())
 
 
+@pytest.mark.slow
 def test_what_all_experts_share_is_another_base(folder: Path) -> None:
     moved_base(folder)
     [finding] = found(folder)

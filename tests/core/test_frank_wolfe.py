@@ -96,6 +96,7 @@ def test_a_bias_does_not_outvote_a_matrix(problem64: Problem) -> None:
     assert set(choose(found_scores(problem64, gradient), "model", nothing).tolist()) == {up}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("begin_with", "per", "score"), [
     ("task_arithmetic", "model", "inner_product"), ("ties", "layer", "inner_product"),
     ("pretrained", "model", "cosine"), ("task_arithmetic", "layer", "cosine"), ("pretrained", "model", None),
@@ -133,6 +134,7 @@ def _pooled_gradient(problem: Problem, theta: Tensor) -> Tensor:
     return torch.autograd.grad(total, leaf)[0]
 
 
+@pytest.mark.slow
 def test_the_coefficients_of_hard_are_its_model(problem64: Problem) -> None:
     vectors = problem64.task_vectors
     last = run("fw_hard", problem64, per="layer", keep_step="last")[-1]
@@ -142,6 +144,7 @@ def test_the_coefficients_of_hard_are_its_model(problem64: Problem) -> None:
     torch.testing.assert_close(vectors.flat(last.outcome.weights_for("task0")), again, rtol=0, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_first_round_of_soft_is_adamerging_without_a_clamp(problem64: Problem) -> None:
     """Where every task gets another expert, Σ_j μ_j (θ_sel(j) − θ₀) is Σ_k λ_k τ_k."""
     soft = run("fw_soft", problem64, rounds=1, steps=4)
@@ -205,6 +208,7 @@ def test_resuming_equals_never_having_stopped(method: str, problem64: Problem) -
         )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_labels_are_used_only_where_asked_for_and_never_those_of_the_test(method: str, problem64: Problem) -> None:
     found = methods.get(method)

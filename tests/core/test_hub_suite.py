@@ -129,6 +129,7 @@ def test_a_suite_is_fetched_once_and_then_merges_without_a_connection(
     assert [task["name"] for task in report["tasks"]] == ["task0", "task1"]
 
 
+@pytest.mark.slow
 def test_a_fetch_can_be_cancelled_and_taken_up(suite: Path, hub: Hub) -> None:
     calls = 0
 

@@ -139,6 +139,7 @@ def _stage(name: str) -> str:
     return "output" if name.startswith(("ln_post", "proj")) else ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", ["layer", "whole_block"])
 def test_featcal_equals_its_least_squares(together: str, problem64: Problem, naive: Naive) -> None:
     """The same minimum found by stacking the ridge under the data, one stage after the other."""
@@ -233,6 +234,7 @@ def test_a_missing_split_is_named_before_anything_is_computed(method: str, probl
         run(method, without)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fisher", "regmean", "regmean_pp", "featcal"])
 def test_the_images_that_were_looked_at_are_counted(method: str, problem64: Problem) -> None:
     assert sum(step.samples for step in run(method, problem64, samples=7)) == 21

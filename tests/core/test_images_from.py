@@ -19,6 +19,7 @@ from tests.tiny import make_suite
 LEARNED = ("adamerging", "fw_hard", "fw_soft")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", LEARNED)
 def test_an_expert_may_bring_no_images(method: str, problem64: Problem) -> None:
     part = variant(problem64, problem64.tasks, images_from=problem64.tasks[:2])
@@ -39,6 +40,7 @@ def test_a_task_may_bring_no_expert(method: str, problem64: Problem) -> None:
     assert steps[-1].coefficients.values.shape[1] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", LEARNED)
 def test_the_merged_tasks_images_are_what_is_learned_from_by_itself(method: str, problem64: Problem) -> None:
     assert_same_steps(

@@ -273,6 +273,7 @@ def test_a_read_only_store_starts_nothing(store: Store, request_for: Callable[..
         assert jobs.active() == []
 
 
+@pytest.mark.slow
 def test_shutting_down_takes_no_longer_than_a_step(store: Store, request_for: Callable[..., RunSpec]) -> None:
     jobs = Jobs(store)
     run_id = jobs.submit(request_for(LONG))

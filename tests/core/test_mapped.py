@@ -63,6 +63,7 @@ def test_every_method_gives_the_same_bits(method: str, problem32: Problem, on_di
     assert fingerprint(on_disk) == fingerprint(problem32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deltas", ["float32", "bfloat16", "float64"])
 def test_loading_gives_the_same_bits(deltas: str, tiny_suite: Path) -> None:
     how = {"device": "cpu", "precision": "float64" if deltas == "float64" else "float32", "micro_batch": 8}
@@ -104,6 +105,7 @@ def test_what_was_let_go_of_is_still_there(tmp_path: Path) -> None:
     assert torch.equal(matrix, torch.arange(120_000).view(3, -1).bfloat16())
 
 
+@pytest.mark.slow
 @linux
 def test_memory_does_not_grow_with_the_number_of_experts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen experts of 8 MiB through a merge, a contraction and TIES' election, in less than three more."""
@@ -149,6 +151,7 @@ def test_a_folder_that_can_not_be_made_says_so_in_one_line(tmp_path: Path) -> No
         Mapped(tmp_path / "file" / "cache").empty((2, 2), torch.float32, torch.device("cpu"))
 
 
+@pytest.mark.slow
 def test_auto_maps_what_would_take_most_of_the_memory(tiny_suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, how = find(str(tiny_suite)), {"device": "cpu", "precision": "float32", "micro_batch": 8}
     size = load(file, **how).task_vectors.deltas.nbytes  # type: ignore[arg-type]

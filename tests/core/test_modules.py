@@ -51,6 +51,7 @@ def test_surgerys_gradient_equals_central_finite_differences(problem64: Problem)
             assert gradient.flatten()[at].item() == pytest.approx((found[0] - found[1]) / 2e-6, rel=1e-5, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_the_routers_gradient_equals_central_finite_differences(problem64: Problem) -> None:
     encoder = RoutedEncoder(problem64)
     fixed = encoder.fixed(merge(problem64.task_vectors, dict.fromkeys(problem64.tasks, 0.3)))
@@ -133,6 +134,7 @@ def test_routers_that_answer_the_same_for_every_image_are_task_arithmetic(proble
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_each_image_is_routed_on_its_own(problem32: Problem) -> None:
     outcome = run("wemoe", problem32)[-1].outcome
     assert outcome is not None

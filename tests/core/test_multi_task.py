@@ -128,6 +128,7 @@ def test_five_steps_equal_a_naive_loop_with_adamw_and_the_schedule(problem64: Pr
         torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-8, msg=lambda m, n=name: f"{n}: {m}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("balance", BALANCES)
 def test_every_balance_resumes_bit_for_bit(balance: str, problem32: Problem, tmp_path: Path) -> None:
     chosen: dict[str, Any] = {"balance": balance, "keep_every": 2, "steps": 5}

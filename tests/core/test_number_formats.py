@@ -61,6 +61,7 @@ class Narrow(TorchDispatchMode):
         return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["adamerging", "fisher", "regmean", "multi_task"])
 def test_float64_is_float64_from_the_pixels_on(method: str, problem64: Problem) -> None:
     with Narrow() as narrow:

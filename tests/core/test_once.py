@@ -63,6 +63,7 @@ def test_watched_images_are_no_part_of_a_stream(problem32: Problem) -> None:
         assert not apart & set(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", LEARNING)
 def test_a_stream_is_the_beginning_of_the_endless_run(method: str, problem32: Problem) -> None:
     """Bit for bit; the experts' answers, where they are asked for, are computed batch by batch."""
@@ -72,6 +73,7 @@ def test_a_stream_is_the_beginning_of_the_endless_run(method: str, problem32: Pr
     assert sum(step.samples for step in streamed) == 3 * 5 * (IMAGES // 5)
 
 
+@pytest.mark.slow
 def test_a_stopped_stream_goes_on_as_if_it_had_not(problem32: Problem) -> None:
     whole = run("adamerging", problem32, **STREAM)
     assert whole[2].state is not None

@@ -20,6 +20,7 @@ def folder(tmp_path: Path) -> Path:
     return make_suite(tmp_path).parent
 
 
+@pytest.mark.slow
 def test_an_own_head_is_made_by_the_text_tower_of_the_expert(folder: Path, tmp_path: Path) -> None:
     add(folder, text(folder, 0.1))
     said(folder, head="own")

@@ -40,6 +40,7 @@ def test_the_gradient_is_taken_at_the_worst_point_at_distance_rho(problem64: Pro
     assert found.losses == first_step(problem64, raw, 0.0).losses
 
 
+@pytest.mark.slow
 def test_the_worst_point_is_worse(problem64: Problem) -> None:
     raw = torch.full((4, 3), 0.3, dtype=torch.float64)
     plain = first_step(problem64, raw, 0.0)

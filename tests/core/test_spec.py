@@ -110,6 +110,7 @@ def test_a_part_of_a_problem_is_what_its_cell_says(problem32: Problem, images: d
     assert RunSpec.of(part, methods.get("average"), MethodSettings()).key == cell.key(problem32)
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_with_other_images(problem32: Problem, store: Store) -> None:
     run_id = RunSpec.of(problem32, METHOD, SETTINGS).create(store)
 

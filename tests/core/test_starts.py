@@ -32,6 +32,7 @@ def test_the_start_changes_what_is_learned(method: str, problem64: Problem) -> N
     assert not torch.equal(last.coefficients.values, plain.coefficients.values)
 
 
+@pytest.mark.slow
 def test_task_arithmetic_is_where_adamerging_begins_anyway(problem64: Problem) -> None:
     one, other = (run("adamerging", problem64, start=start)[-1] for start in ("task_arithmetic", "none"))
     assert one.outcome is not None

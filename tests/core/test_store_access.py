@@ -124,6 +124,7 @@ def test_reading_creates_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_runs_that_a_vanished_process_left_are_interrupted(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         ids = {status: new_run(store) for status in ("queued", "running", "paused", "done", "failed", "cancelled")}

@@ -40,6 +40,7 @@ def ended(store: Store, study_id: str) -> bool:
     return store.studies.get(study_id).status not in ("queued", "running")
 
 
+@pytest.mark.slow
 def test_a_run_that_is_refused_ends_as_a_failure_and_is_not_asked_for_forever(
     store: Store, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 Cli = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_unknown_names_and_odd_choices_are_refused(cli: Cli, tiny_suite: Path) -> None:
     cli("study", "nothing", tiny_suite).refused("Unknown study", "accuracy")
     cli("study", "accuracy").refused("needs a suite")

@@ -127,6 +127,7 @@ def test_unused_images_are_not_opened(method: str, problem32: Problem) -> None:
     assert asked == {"held-out" if "adapt_on" in fields else "test"}
 
 
+@pytest.mark.slow
 def test_weights_of_a_result_with_modules_are_the_encoders_alone(problem64: Problem) -> None:
     for method in ("surgery", "wemoe"):
         outcome = run(method, problem64, **values(method))[-1].outcome

@@ -123,12 +123,14 @@ def test_the_same_seed_gives_the_same_coefficients(method: str, problem32: Probl
     assert_same_steps(run(method, problem32, seed=5), run(method, problem32, seed=5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", LEARNING)
 def test_another_seed_gives_other_images(method: str, problem32: Problem) -> None:
     one, other = run(method, problem32, seed=5)[-1], run(method, problem32, seed=6)[-1]
     assert one.losses != other.losses
 
 
+@pytest.mark.slow
 def test_torchs_own_generator_is_neither_used_nor_moved(problem32: Problem) -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -211,6 +213,7 @@ def test_patience_stops_on_a_plateau(problem32: Problem) -> None:
     assert steps[-1].outcome is not None
 
 
+@pytest.mark.slow
 def test_patience_goes_on_while_the_loss_falls(problem32: Problem) -> None:
     steps = run(
         "adamerging", problem32, patience=3, steps=15, batch=32, lr=0.02, objective="cross_entropy", keep_step="last"

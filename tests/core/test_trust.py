@@ -145,6 +145,7 @@ def naive_kl(expert: Tensor, merged: Tensor) -> Tensor:
     return (p * (p / q).log()).sum(1).mean()
 
 
+@pytest.mark.slow
 def test_the_looks_are_those_of_a_naive_computation(problem64: Problem) -> None:
     wanted = settings("adamerging", steps=4, lr=0.05)
     looks = {(one.task, one.share): one for one in ahead(problem64, ADAMERGING, wanted)}
@@ -161,6 +162,7 @@ def test_the_looks_are_those_of_a_naive_computation(problem64: Problem) -> None:
             assert looks[task, share].kl == pytest.approx(naive_kl(expert, merged).item(), rel=1e-4, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_the_directions_are_those_of_a_naive_computation(problem64: Problem) -> None:
     wanted = settings("adamerging")
     outcome = run("adamerging", problem64)[-1].outcome

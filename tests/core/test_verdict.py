@@ -145,6 +145,7 @@ def test_accuracy_lies_in_the_interval_that_agreement_leaves() -> None:
     assert low < 0.7 < 0.9 < high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["task_arithmetic", "ties", "tsv_m", "lines", "dare"])
 def test_a_scale_is_chosen_by_the_experts_answers(method: str, problem64: Problem) -> None:
     kind = methods.get(method)

@@ -139,6 +139,7 @@ def test_the_sample_is_the_same_for_every_seed_and_method(problem32: Problem) ->
     assert one == other
 
 
+@pytest.mark.slow
 def test_the_last_step_draws_and_learns_as_published(problem32: Problem) -> None:
     """With `keep_step=last` the steps are those of an AdaMerging that nobody watches."""
     problem = enlarged(problem32, 3)
@@ -152,6 +153,7 @@ def test_the_last_step_draws_and_learns_as_published(problem32: Problem) -> None
     assert step.kept == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["adamerging", "best", "fw_soft", "fw_hard", "wemoe"])
 @pytest.mark.parametrize("stop", [1, 5, 8])
 def test_a_run_that_was_stopped_keeps_the_same_step(method: str, stop: int, problem32: Problem, tmp_path: Path) -> None:

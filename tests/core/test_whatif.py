@@ -78,6 +78,7 @@ def test_a_changed_run_is_never_taken_for_its_methods(store: Store, problem32: P
     assert RunSpec.of(problem32, METHOD, SETTINGS).earlier(store) is None
 
 
+@pytest.mark.slow
 def test_a_run_that_learned_from_other_tasks_images_is_another(store: Store, problem32: Problem) -> None:
     some = replace(problem32, images_from=problem32.tasks[:1])
     run_id = RunSpec.of(some, METHOD, SETTINGS).create(store)

@@ -192,6 +192,7 @@ def test_the_owners_own_picture_is_classified(dashboard_site: Any, short_run: st
     )
 
 
+@pytest.mark.slow
 def test_viewers_click_offered_test_images_only_and_send_no_picture(dashboard_site: Any, short_run: str) -> None:
     viewer = dashboard_site.viewer(short_run)
     assert "classify_picture" not in viewer.functions

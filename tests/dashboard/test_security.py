@@ -273,6 +273,7 @@ def test_documentation_and_monitoring_are_off(dashboard_site: Site) -> None:
     assert all(event["api_visibility"] == "private" for event in owner.config["dependencies"])
 
 
+@pytest.mark.slow
 def test_a_read_only_server_shows_every_run_and_has_no_owner(
     tmp_path: Path, dashboard_site: Site, short_run: str
 ) -> None:

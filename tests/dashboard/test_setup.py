@@ -131,6 +131,7 @@ def test_a_card_says_when_its_images_cannot_be_read(tmp_path: Path) -> None:
     assert cards[1]["strip"] == ""
 
 
+@pytest.mark.slow
 def test_a_wish_survives_yaml(library: Library) -> None:
     asked = wish.read({"suite": "tiny", "tasks": ["task2", "task0"], "method": "adamerging", "settings": {"steps": 7},
                        "device": "cpu", "evaluate_every": 3, "name": "λ"}, library)  # fmt: skip
@@ -202,6 +203,7 @@ def test_the_plan_forecasts_and_checks_trust(dashboard_site: Site) -> None:
     assert plan["needs"] == "unlabelled images"
 
 
+@pytest.mark.slow
 def test_the_plan_names_what_is_wrong_and_nothing_is_queued(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
     before = len(dashboard_site.ctx.store.runs())
@@ -235,6 +237,7 @@ def test_the_plan_tells_what_is_doubtful_about_the_chosen_tasks(tmp_path: Path) 
     assert found("task1", "task2") == []
 
 
+@pytest.mark.slow
 def test_a_double_click_starts_one_run(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
     asked = {"suite": "tiny", "method": "task_arithmetic", "settings": {"scale": 0.21}}
@@ -259,6 +262,7 @@ def test_saved_settings_load_again_as_the_page_needs_them(dashboard_site: Site) 
     assert "error" in owner.call("setup_load", yaml=3)
 
 
+@pytest.mark.slow
 def test_accuracies_of_base_and_experts_become_known(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
     answer = ready(lambda: owner.call("setup_accuracies", suite="tiny"))
@@ -266,6 +270,7 @@ def test_accuracies_of_base_and_experts_become_known(dashboard_site: Site) -> No
     assert all(0 <= known["expert"] <= 1 for known in answer["accuracies"].values())
 
 
+@pytest.mark.slow
 def test_a_broken_suite_file_is_left_out_and_named(tiny_suite: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.yaml"
     broken.write_text("name: [")

@@ -50,6 +50,7 @@ def test_everything_offered_can_be_downloaded(dashboard_site: Site, short_run: s
         assert len(answer.content) > 50, kind
 
 
+@pytest.mark.slow
 def test_the_files_hold_what_they_say(dashboard_site: Site, short_run: str) -> None:
     http, offered = dashboard_site.owner().http, files(dashboard_site, short_run)
     record = dashboard_site.ctx.store.run(short_run)

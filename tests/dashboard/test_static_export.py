@@ -136,6 +136,7 @@ def test_a_space_never_overwrites_somebody_elses_folder(store: Store, tmp_path: 
     assert [path.name for path in (tmp_path / "space").iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.slow
 def test_the_space_serves_the_replay(store: Store, tmp_path: Path) -> None:
     settings.prepare()
     from starlette.testclient import TestClient

@@ -145,6 +145,7 @@ def test_the_guide_has_a_card_for_every_method_and_numbers_from_the_store_only(d
     assert found["decisions"]
 
 
+@pytest.mark.slow
 def test_a_study_s_numbers_reach_the_guide() -> None:
     study, suite = studies.get("accuracy"), find("demo")
     result = study.result(study.scope(suite, StudyOptions()), made_up(study, suite))

@@ -47,18 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     place, count = (int(part) for part in options.shard.split("/"))
-    folder = Folder(options.folder, f"scale-{place}-{count}")
+    folder = Folder(options.folder, f"scale-{place}-{count}", options.seconds)
     if options.report:
         report(list(folder.known.values()))
         return
-    end, demo = time.monotonic() + options.seconds, load(find("demo"))
+    demo = load(find("demo"))
     for case in altered(demo.tasks)[place - 1 :: count]:
         problem = variant(demo, demo.tasks, images={"stress": list(case.alterations)}) if case.alterations else demo
         for name in METHODS:
             key = f"scale {case.name} {name}"
-            if time.monotonic() > end:
-                return
             if key not in folder.known:
+                folder.require_time()
                 begin = time.perf_counter()
                 found = tried(problem, name)
                 seconds = time.perf_counter() - begin

@@ -51,7 +51,8 @@ FIRST = ("best", "adamerging", "samerging", "featcal", "tsv_m", "adarank", "adam
 class Folder:
     """What shards have measured: one file each, a JSON object a line."""
 
-    def __init__(self, folder: Path, own: str = "") -> None:
+    def __init__(self, folder: Path, own: str = "", seconds: float = float("inf")) -> None:
+        self._end = time.monotonic() + seconds
         folder.mkdir(parents=True, exist_ok=True)
         self._own, self.known = folder / f"{own}.jsonl", dict[str, dict[str, Any]]()
         for file in sorted(folder.glob("*.jsonl")):
@@ -61,6 +62,11 @@ class Folder:
                 except ValueError:  # The last line of a process that was killed while it wrote.
                     continue
                 self.known[found["key"]] = found
+
+    def require_time(self) -> None:
+        """Raise `SystemExit` where nothing more may begin."""
+        if time.monotonic() > self._end:
+            raise SystemExit("Time is up; the same command goes on.")
 
     def add(self, key: str, found: dict[str, Any]) -> None:
         """Keep what was measured."""
@@ -88,19 +94,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         train_halves(load(find("demo")), options.make)
         return
     place, count = (int(part) for part in options.shard.split("/"))
-    folder = Folder(options.folder, f"{place}-{count}")
+    folder = Folder(options.folder, f"{place}-{count}", options.seconds)
     if options.report:
         equal_report.show(list(folder.known.values()))
         return
     names, budgets = options.suites.split(","), [int(images) for images in options.images.split(",")]
-    end = time.monotonic() + options.seconds
     problems = made(load(find("demo")), names, options.many)
     found = units(names, {name: len(one.tasks) for name, one in problems.items()}, budgets, options.only)
     if options.seeds:
         found = [(*one, seed) for one in near(found, folder) for seed in options.seeds]
     for suite, images, entry, seed in found[place - 1 :: count]:
-        if time.monotonic() > end:
-            return
         try:
             one_unit(problems[suite], suite, images, entry, seed, folder)
         except MergescopeError as error:
@@ -136,7 +139,9 @@ def near(found: Sequence[Unit], folder: Folder) -> Iterator[tuple[str, int, Entr
     reached = [(best.get((suite, images, entry.title)), suite, images, entry) for suite, images, entry, _ in found]
     known = [(row["test"], suite, images, entry) for row, suite, images, entry in reached if row is not None]
     known = [(statistics.fmean(test.values()), suite, images, entry) for test, suite, images, entry in known]
-    top = {(suite, images): max(v for v, s, i, _ in known if (s, i) == (suite, images)) for _, suite, images, _ in known}
+    top = {
+        (suite, images): max(v for v, s, i, _ in known if (s, i) == (suite, images)) for _, suite, images, _ in known
+    }
     for value, suite, images, entry in sorted(known, key=lambda one: one[0] - top[one[1], one[2]], reverse=True):
         if entry.seeded and value >= top[suite, images] - NEAR:
             yield suite, images, entry
@@ -149,6 +154,7 @@ def one_unit(problem: Problem, suite: str, images: int, entry: Entry, seed: int,
         about = {"suite": suite, "images": images, "title": entry.title, "method": entry.method, "values": values}
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
         if key not in folder.known:
+            folder.require_time()
             found: Measured = measure(problem, entry.method, values)
             folder.add(key, {**about, "knob": entry.knob, "block": entry.block, **asdict(found)})
             told = statistics.fmean(found.test.values())

@@ -3,7 +3,7 @@
     python -m tests.bench.auto_scale --folder results --shard 3/14 [--seconds 100]
     python -m tests.bench.auto_scale --folder results --report
 
-Each line of a shard's file is one method on one altered suite: for each factor on its merged task vector KL and agreement
+Each line of a shard's file is one method on an altered suite: for each factor on its merged task vector KL and agreement
 on the choosing half of the watched images, and the average accuracy on all test images. The report says, for the cases
 that choose and for those that report, how accurate the model is that either measure picks, beside the published scale.
 """
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def altered(tasks: Sequence[str]) -> list[Case]:
-    """One case for each different suite: those of the stress cases that alter experts, heads or pixels of test images."""
+    """One case for each different suite: the stress cases that alter experts, heads or pixels of test images."""
     found: dict[str, Case] = {}
     for case in cases(tasks):
         kinds = {one["kind"] for one in case.alterations}

@@ -8,8 +8,8 @@ The suites are the demo suite, and three that are made of it: `weak` has experts
 `uneven` has some that went a quarter or half of it and some that went twice as far, `many` has sixteen tasks, each half
 the classes of one of the demo suite's, with experts trained on the images of that half alone.
 
-A unit of work is a row (`equal_rows`) on a suite at a number of images: the learning rate or scale is chosen by accuracy
-on held-out images with seed 0, as in `equal_samples`. A shard does the units at places I, I + N, …, the most telling
+A unit of work is a row (`equal_rows`) on a suite at a number of images: the rate or scale is chosen by accuracy on
+held-out images with seed 0, as in `equal_samples`. A shard does the units at places I, I + N, …, the most telling
 first, and appends what it measures to its own file; what any file of the folder has is not measured again. With
 `--seeds` it measures those rows again that came within five points of the best, at the rate that was chosen.
 """
@@ -114,7 +114,7 @@ Unit = tuple[str, int, Entry, int]
 
 
 def units(suites: Sequence[str], tasks: dict[str, int], budgets: Sequence[int], only: str | None) -> list[Unit]:
-    """(suite, images, row, seed 0), the most telling first; a formula draws no images, so that it comes once a suite."""
+    """(suite, images, row, seed 0), the most telling first; a formula draws no images, and comes once a suite."""
     found: list[tuple[int, int, Unit]] = []
     for suite in suites:
         for order, images in enumerate(budgets):

@@ -137,11 +137,12 @@ def near(found: Sequence[Unit], folder: Folder) -> Iterator[tuple[str, int, Entr
     """The rows that are drawn at random and came near the best of their suite and number of images, the best first."""
     best = equal_report.chosen(list(folder.known.values()))
     reached = [(best.get((suite, images, entry.title)), suite, images, entry) for suite, images, entry, _ in found]
-    known = [(row["test"], suite, images, entry) for row, suite, images, entry in reached if row is not None]
-    known = [(statistics.fmean(test.values()), suite, images, entry) for test, suite, images, entry in known]
-    top = {
-        (suite, images): max(v for v, s, i, _ in known if (s, i) == (suite, images)) for _, suite, images, _ in known
-    }
+    known = [
+        (equal_report.average(row), suite, images, entry) for row, suite, images, entry in reached if row is not None
+    ]
+    top: dict[tuple[str, int], float] = {}
+    for value, suite, images, _ in known:
+        top[suite, images] = max(value, top.get((suite, images), 0.0))
     for value, suite, images, entry in sorted(known, key=lambda one: one[0] - top[one[1], one[2]], reverse=True):
         if entry.seeded and value >= top[suite, images] - NEAR:
             yield suite, images, entry

@@ -4,8 +4,9 @@
     python -m tests.bench.auto_scale --folder results --report
 
 Each line of a shard's file is one method on an altered suite: for each factor on its merged task vector KL and
-agreement on the choosing half of the watched images, and the average accuracy on all test images. The report says, for the cases
-that choose and for those that report, how accurate the model is that either measure picks, beside the published scale.
+agreement on the choosing half of the watched images, and the average accuracy on all test images. The report says, for
+the cases that choose and for those that report, how accurate the model is that either measure picks, beside the
+published scale.
 """
 
 from __future__ import annotations

@@ -35,6 +35,9 @@ class AdaRankSettings(LearningSettings):
         0.5, "Share of each matrix's components that begin switched on, strongest first; for `own`.",
         source="Mergescope", gt=0, le=1,
     )  # fmt: skip
+    masks: bool = setting(
+        True, "Learn which components take part; otherwise all do, and λ alone is learned.", source=PAPER
+    )
     rank: int = setting(
         0, "Components a matrix and task that are kept in memory, for `own`; 0: all of them.",
         source="Mergescope; bounds memory", ge=0, le=65_536,
@@ -87,7 +90,8 @@ class MaskLearner(Learner[AdaRankSettings]):
         shape = (len(self._vectors.tasks), self._components.count)
         logits = torch.full(shape, -START, dtype=self._vectors.origin.dtype)
         for columns, rank in self._components.ranks:
-            on = max(1, round(settings.kept * rank)) if settings.components == "own" else rank
+            some = settings.masks and settings.components == "own"
+            on = max(1, round(settings.kept * rank)) if some else rank
             logits[:, columns.start : min(columns.start + on, columns.stop)] = START
         self._logits = logits
         if settings.start != starts.NONE:
@@ -95,7 +99,7 @@ class MaskLearner(Learner[AdaRankSettings]):
             change = starts.update(self._problem, settings.start)
             change *= settings.start_scale or self._fitting_scale(change)
             self._components.vectors = starts.moved(self._problem, self._vectors, change, merged)
-        return {"mask": logits}
+        return {"mask": logits} if settings.masks else {}
 
     def _fitting_scale(self, change: Tensor) -> float:
         before = self._batches.state()
@@ -108,10 +112,11 @@ class MaskLearner(Learner[AdaRankSettings]):
         self._components.combine(used, mask, out=self._encoder.weights)
         sums = self._encoder.run(batches, self._objective)
         by_row, by_mask = self._components.contract(self._encoder.gradient, used, mask)
-        measured = Measured.of(sums, by_row)
+        measured, through = Measured.of(sums, by_row), self._through_clamp(by_row, used, raw)
+        if not self._settings.masks:
+            return measured, {"raw": through}
         slope = torch.sigmoid(self._logits / SLOPE)
-        through = by_mask.to(slope) * slope * (1 - slope) / SLOPE
-        return measured, {"raw": self._through_clamp(by_row, used, raw), "mask": through}
+        return measured, {"raw": through, "mask": by_mask.to(slope) * slope * (1 - slope) / SLOPE}
 
     def weights(self) -> Callable[[], Weights]:
         used, mask = self.coefficients().to(self._vectors.origin), _mask(self._logits)

@@ -19,8 +19,13 @@ BLOCKS = (SINGLE, PARTS, APART)
 VARIED = {"adamerging": ("group", "objective"), "adamerging_pp": ("group",)}
 """Methods that stand in the table once for each value of these settings; all others once, with their defaults."""
 ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "best without masks": ("adamerging", {"start": "tsv_m", "objective": "expert_kl"}),
-    "best without its start": ("adarank", {"objective": "expert_kl"}),
+    "best with its own rate": ("best", {"lr": 0.02}),
+    "best without masks": ("best", {"masks": False}),
+    "best without masks, its start as it is": ("best", {"masks": False, "start_scale": 1.0}),
+    "best with all on": ("best", {"kept": 1.0}),
+    "best without its start": ("best", {"start": "none"}),
+    "best from WUDI": ("best", {"start": "wudi"}),
+    "best from Iso-CTS": ("best", {"start": "iso_cts"}),
     "best with entropy": ("best", {"objective": "entropy"}),
 }
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
@@ -42,7 +47,7 @@ class Entry:
     def knob(self) -> str:
         """The setting that is chosen on held-out images: the learning rate, else the scale; empty where neither is."""
         fields = methods.get(self.method).Settings.model_fields
-        return next((name for name in ("lr", "scale") if name in fields), "")
+        return next((name for name in ("lr", "scale") if name in fields and name not in self.values), "")
 
     @property
     def choices(self) -> tuple[Sequence[float], int]:

@@ -1,4 +1,4 @@
-"""What every test gets: an own home folder and one thread."""
+"""What every test gets: an own home folder, the same random numbers and one thread."""
 
 from __future__ import annotations
 
@@ -58,6 +58,14 @@ def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = Path(tempfile.mkdtemp(dir=homes))
     monkeypatch.setenv("MERGESCOPE_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws without a seed of its own is the same whatever ran before it."""
+    import torch
+
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadInput
+from core.errors import BadInput, CannotWrite
+from core.files import write_atomically
 
 DAY = 86_400.0
 OWNER_SECONDS = 30 * DAY
@@ -226,12 +225,9 @@ class Access:
             "links": [asdict(link) for link in self._book.links.values()],
         }
         try:
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".access-")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(book, file)
-            os.replace(name, self._path)
+            write_atomically(self._path, lambda file: file.write_text(json.dumps(book), "utf-8"), private=True)
             self._seen = self._stamp()
-        except OSError:
+        except CannotWrite:
             self._path = None
 
 

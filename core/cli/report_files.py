@@ -20,10 +20,10 @@ def write_report(report: dict[str, Any], path: Path | None) -> None:
     """Write `report.json`, if it was asked for; an earlier file stays intact until the new one is complete."""
     if path is None:
         return
-    from core.store.faults import put
+    from core.files import write_atomically
 
     text = json.dumps(report, indent=2, allow_nan=False) + "\n"
-    put(path, lambda temporary: temporary.write_text(text, "utf-8"))
+    write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
 
 
 def model_of(store: Store, run_id: str) -> Path:
@@ -44,9 +44,9 @@ def model_of(store: Store, run_id: str) -> Path:
 
 def copy_model(source: Path, path: Path) -> None:
     """Copy a merged model to `path`; an earlier file stays intact until the new one is complete."""
-    from core.store.faults import put
+    from core.files import write_atomically
 
-    put(path, lambda temporary: shutil.copyfile(source, temporary))
+    write_atomically(path, lambda temporary: shutil.copyfile(source, temporary))
 
 
 def print_report(report: dict[str, Any]) -> None:

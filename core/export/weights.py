@@ -17,9 +17,9 @@ from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint, BadInput
 from core.export.render import csv
 from core.export.report import version
+from core.files import write_atomically
 from core.problem.problem import Problem
 from core.step import Outcome
-from core.store.faults import put
 from core.store.records import RunRecord, StepRecord
 
 
@@ -65,7 +65,7 @@ def export_model(
     with torch.no_grad():
         for name, tensor in outcome.weights_for(problem.tasks[0]).items():
             tensors[VISUAL + name] = tensor.detach().to("cpu").contiguous()
-    put(path, lambda file: safetensors.torch.save_file(tensors, file, dict(metadata)))
+    write_atomically(path, lambda file: safetensors.torch.save_file(tensors, file, dict(metadata)))
 
 
 def export_coefficients(record: RunRecord, steps: Sequence[StepRecord], path: Path) -> None:
@@ -80,11 +80,11 @@ def export_coefficients(record: RunRecord, steps: Sequence[StepRecord], path: Pa
     if path.suffix in (".json", ".csv"):
         whole = _facts(record) | {"steps": numbers, "values": values.tolist()}
         text = json.dumps(whole) if path.suffix == ".json" else _csv(record, numbers, values)
-        put(path, lambda file: file.write_text(text, "utf-8"))
+        write_atomically(path, lambda file: file.write_text(text, "utf-8"))
     elif path.suffix == ".safetensors":
         arrays: dict[str, np.ndarray] = {"coefficients": values, "steps": np.array(numbers, np.int64)}
         notes = {name: json.dumps(value) for name, value in _facts(record).items()}
-        put(path, lambda file: safetensors.numpy.save_file(arrays, file, notes))
+        write_atomically(path, lambda file: safetensors.numpy.save_file(arrays, file, notes))
     else:
         raise BadInput(f"Coefficients are written as .json, .csv or .safetensors. Found `{path.name}`.")
 

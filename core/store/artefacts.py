@@ -50,5 +50,6 @@ class Artefacts:
 
     def sweep(self) -> None:
         """Remove temporary files that a killed process left behind."""
-        for leftover in self._root.glob("*/.*.*"):
-            leftover.unlink()
+        for left in self._root.glob("*/.*"):
+            with plainly(f"Removing {left}"):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection
 
-from core.errors import BadInput, StoreReadOnly, UnknownName
+from core.errors import BadInput, CannotWrite, StoreReadOnly, UnknownName
 from core.statistics import Evaluation, Half
 from core.store import recovery
 from core.store import runs as run_rows
@@ -19,7 +19,7 @@ from core.store import state as states
 from core.store import steps as step_rows
 from core.store.artefacts import Artefacts
 from core.store.database import Database
-from core.store.faults import CannotWrite, plainly
+from core.store.faults import plainly
 from core.store.lock import WriteLock
 from core.store.migrations import blank, migrate, require_current
 from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord

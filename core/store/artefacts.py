@@ -6,8 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
-from core.errors import BadInput
-from core.files import inside
+from core.errors import BadCheckpoint, BadInput
+from core.files import inside, sha256
 from core.store.faults import plainly
 
 STATE = "state-"
@@ -38,6 +38,21 @@ class Artefacts:
         folder = self._root / run_id
         found = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
         return [name for name in found if _NAME.fullmatch(name) and not name.startswith(STATE)]
+
+    def wrong(self, path: Path, expected: str | None) -> str:
+        """What is wrong with a kept file, in words; `expected` is its hash, None where an earlier version kept it."""
+        if not path.is_file():
+            return "is missing"
+        with plainly(f"Reading {path}"):
+            if expected is not None:
+                return "" if sha256(path) == expected else "is damaged: its bytes are not those that were written"
+        from core.checkpoints.formats import open_file  # Here, because it needs torch.
+
+        try:
+            open_file(path)
+        except BadCheckpoint as error:
+            return f"is damaged: {error}"
+        return ""
 
     def remove(self, run_id: str) -> None:
         """Delete all files of a run; a link in place of its folder is removed, not followed."""

@@ -76,7 +76,17 @@ def m003(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001, m002, m003)
+def m004(connection: Connection) -> None:
+    """Hashes of what is kept: files of a run, and λ of each step. What earlier versions kept has none."""
+    for statement in (
+        "ALTER TABLE coefficients ADD COLUMN sha256 TEXT",
+        """CREATE TABLE artefacts (run INTEGER NOT NULL REFERENCES runs (ordinal) ON DELETE CASCADE,
+            name TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (run, name)) WITHOUT ROWID""",
+    ):
+        connection.execute(text(statement))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001, m002, m003, m004)
 
 
 def version(connection: Connection) -> int:

@@ -60,13 +60,19 @@ def _layout(rows: Iterable[Sequence[Any]]) -> dict[tuple[str, str], str]:
     return {(kind, name): text for kind, name, text in rows}
 
 
-def move_aside(path: Path) -> Path:
-    """Move the database and its log into a new folder below `quarantine`; returns the moved file."""
+def aside(store: Path) -> Path:
+    """A new folder below `quarantine` for what is damaged."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    home = path.parent / "quarantine"
+    home = store / "quarantine"
     number = sum(1 for _ in home.glob(f"{stamp}*")) if home.is_dir() else 0
     folder = home / f"{stamp}-{number}"
     folder.mkdir(parents=True)
+    return folder
+
+
+def move_aside(path: Path) -> Path:
+    """Move the database and its log into a folder of `aside`; returns the moved file."""
+    folder = aside(path.parent)
     for suffix in ("-shm", "-wal", ""):
         part = path.with_name(path.name + suffix)
         if part.exists():

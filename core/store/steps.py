@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ def record(connection: Connection, run: int, step: Step, state: State | None) ->
         groups, values = _checked(step.coefficients, place.groups, place.tasks)
         if groups != place.groups:
             connection.execute(_GROUPS, {"at": run, "names": groups})
-        connection.execute(_LAMBDA, {"run": run, "number": step.number, "data": values})
+        connection.execute(_LAMBDA, {"run": run, "number": step.number, "data": values, "sha256": _hash(values)})
     if state is not None and step.outcome is None:
         data, sha256 = pack(state)
         connection.execute(_CHECKPOINT, {"run": run, "number": step.number, "sha256": sha256, "data": data})
@@ -165,10 +166,21 @@ def _checked(coefficients: Coefficients, groups: str, tasks: str) -> tuple[str, 
 def _coefficients(connection: Connection, run: int, first: int, last: int) -> dict[int, Float32]:
     groups, tasks = connection.execute(select(RUNS.c.groups, RUNS.c.tasks).where(RUNS.c.ordinal == run)).one()
     shape = (len(json.loads(groups)), len(json.loads(tasks)))
-    query: Any = select(COEFFICIENTS.c.number, COEFFICIENTS.c.data).where(
+    query: Any = select(COEFFICIENTS.c.number, COEFFICIENTS.c.data, COEFFICIENTS.c.sha256).where(
         COEFFICIENTS.c.run == run, COEFFICIENTS.c.number >= first, COEFFICIENTS.c.number <= last
     )
-    try:
-        return {number: np.frombuffer(data, _FLOAT32).reshape(shape) for number, data in connection.execute(query)}
-    except ValueError as error:
-        raise Damaged(f"λ of this run is damaged ({error}). The other runs are not affected.") from error
+    found = {}
+    for number, data, expected in connection.execute(query):
+        try:
+            if expected is not None and _hash(data) != expected:
+                raise ValueError("its bytes are not those that were written")
+            found[number] = np.frombuffer(data, _FLOAT32).reshape(shape)
+        except (ValueError, TypeError) as error:
+            raise Damaged(
+                f"λ of step {number} of this run is damaged ({error}). The other runs are not affected."
+            ) from error
+    return found
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Connection
 
 from core.errors import BadInput, CannotWrite, StoreReadOnly, UnknownName
+from core.files import sha256
 from core.statistics import Evaluation, Half
 from core.store import recovery
 from core.store import runs as run_rows
@@ -19,7 +20,7 @@ from core.store import state as states
 from core.store import steps as step_rows
 from core.store.artefacts import Artefacts
 from core.store.database import Database
-from core.store.faults import plainly
+from core.store.faults import Damaged, plainly
 from core.store.lock import WriteLock
 from core.store.migrations import blank, migrate, require_current
 from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord
@@ -214,8 +215,37 @@ class Store:
         return self._artefacts.path(run_rows.checked(run_id), filename, make=not self.read_only)
 
     def artefacts(self, run_id: str) -> list[str]:
-        """Names of the files of a run."""
-        return self._artefacts.names(run_rows.checked(run_id))
+        """Names of the files of a run, whether they are still whole or not."""
+        with self._reading(f"Listing the files of run {run_id}", run_id) as connection:
+            return sorted({*run_rows.kept(connection, run_id), *self._artefacts.names(run_id)})
+
+    def keep(self, run_id: str, filename: str, write: Callable[[Path], object]) -> None:
+        """Let `write` make a file of a run, all or nothing, and note the hash of its bytes."""
+        path = self.artefact(run_id, filename)
+        write(path)
+        digest = sha256(path)
+        with self._writing(f"Noting {filename} of run {run_id}", run_id) as connection:
+            run_rows.keep(connection, run_id, filename, digest)
+
+    def kept(self, run_id: str, filename: str) -> Path:
+        """Where a file of a run lies, its bytes those that were written.
+
+        Raises `Damaged` for any other, which is moved into `quarantine` where this process may write.
+        """
+        path = self._artefacts.path(run_rows.checked(run_id), filename, make=False)
+        with self._reading(f"Reading {filename} of run {run_id}", run_id) as connection:
+            expected = run_rows.kept(connection, run_id).get(filename)
+        wrong = self._artefacts.wrong(path, expected)
+        if not wrong:
+            return path
+        kept = ""
+        if path.exists() and not self.read_only:
+            with plainly(f"Moving {path}"):
+                place = recovery.aside(self.folder) / run_id
+                place.mkdir()
+                path.replace(place / filename)
+                kept = f" It is kept in {place}."
+        raise Damaged(f"`{filename}` of run {run_id} {wrong.rstrip('.')}.{kept}")
 
     def close(self) -> None:
         """Give up the database and the right to write; calling it twice does no harm."""

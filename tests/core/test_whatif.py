@@ -22,7 +22,7 @@ from core.problem.method import Coefficients, Step
 from core.problem.problem import Problem
 from core.runs import runner
 from core.runs.jobs import Jobs
-from core.runs.session import MERGED
+from core.runs.model import MERGED
 from core.runs.spec import RunSpec
 from core.runs.whatif import save
 from core.store import Edit, RunRecord, Store

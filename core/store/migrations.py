@@ -112,11 +112,11 @@ def migrate(database: Database) -> None:
 
 
 @contextmanager
-def blank() -> Iterator[Connection]:
-    """An empty database in memory, up to date: what a store that does not exist yet looks like."""
+def blank(version: int | None = None) -> Iterator[Connection]:
+    """An empty database in memory, up to date or of an earlier version: what a store without runs looks like."""
     engine = create_engine("sqlite://", poolclass=StaticPool)
     with engine.begin() as connection:
-        for migration in MIGRATIONS:
+        for migration in MIGRATIONS[:version]:
             migration(connection)
         yield connection
     engine.dispose()

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,9 +21,9 @@ from core.store import state as states
 from core.store import steps as step_rows
 from core.store.artefacts import Artefacts
 from core.store.database import Database
-from core.store.faults import Damaged, plainly
+from core.store.faults import plainly
 from core.store.lock import WriteLock
-from core.store.migrations import blank, migrate, require_current
+from core.store.migrations import blank, require_current
 from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord
 from core.store.studies import Studies
 
@@ -221,8 +222,7 @@ class Store:
 
     def keep(self, run_id: str, filename: str, write: Callable[[Path], object]) -> None:
         """Let `write` make a file of a run, all or nothing, and note the hash of its bytes."""
-        path = self.artefact(run_id, filename)
-        write(path)
+        write(path := self.artefact(run_id, filename))
         digest = sha256(path)
         with self._writing(f"Noting {filename} of run {run_id}", run_id) as connection:
             run_rows.keep(connection, run_id, filename, digest)
@@ -235,17 +235,8 @@ class Store:
         path = self._artefacts.path(run_rows.checked(run_id), filename, make=False)
         with self._reading(f"Reading {filename} of run {run_id}", run_id) as connection:
             expected = run_rows.kept(connection, run_id).get(filename)
-        wrong = self._artefacts.wrong(path, expected)
-        if not wrong:
-            return path
-        kept = ""
-        if path.exists() and not self.read_only:
-            with plainly(f"Moving {path}"):
-                place = recovery.aside(self.folder) / run_id
-                place.mkdir()
-                path.replace(place / filename)
-                kept = f" It is kept in {place}."
-        raise Damaged(f"`{filename}` of run {run_id} {wrong.rstrip('.')}.{kept}")
+        self._artefacts.require(path, expected, None if self.read_only else partial(recovery.aside, self.folder))
+        return path
 
     def close(self) -> None:
         """Give up the database and the right to write; calling it twice does no harm."""
@@ -296,17 +287,9 @@ class Store:
         return record
 
     def _repair(self) -> None:
-        path = self._database.path
-        wrong = recovery.damage(path)
-        moved = recovery.move_aside(path) if wrong else None
-        migrate(self._database)
-        if moved is not None:
-            saved, lost = recovery.salvage(moved, self._database)
-            self.notices += (
-                f"The database of runs was damaged ({wrong}) and is kept in {moved.parent}. {saved} runs could "
-                f"be read and are here; {lost} could not.",
-            )
-            log.warning("%s", self.notices[-1])
+        if said := recovery.made_sound(self._database, self.folder / "artefacts"):
+            self.notices += (said,)
+            log.warning("%s", said)
         with self._database.writing() as connection:
             run_rows.interrupt_active(connection)
         self._artefacts.sweep()

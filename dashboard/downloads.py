@@ -10,8 +10,8 @@ from pathlib import Path
 
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.export.card import model_card
+from core.export.coefficients import each_step, export_coefficients
 from core.export.transformers_model import obstacles
-from core.export.weights import export_coefficients
 from core.runs.model import MERGED, file_of
 from core.runs.spec import RunSpec
 from core.store import RunRecord, Store
@@ -107,7 +107,7 @@ def _last_lambda(ctx: Context, record: RunRecord, path: Path) -> None:
 
 
 def _all_lambda(ctx: Context, record: RunRecord, path: Path) -> None:
-    export_coefficients(record, ctx.store.steps(record.id), path)
+    export_coefficients(record, each_step(ctx.store, record.id), path)
 
 
 def _card(ctx: Context, record: RunRecord, path: Path) -> None:
@@ -134,7 +134,7 @@ def _transformers(ctx: Context, record: RunRecord, path: Path) -> None:
     from core.export.publish import write_folder
 
     folder = path.with_suffix("")
-    write_folder(record, ctx.store.steps(record.id), _merged(ctx, record), suites.find(record.origin), folder)
+    write_folder(record, each_step(ctx.store, record.id), _merged(ctx, record), suites.find(record.origin), folder)
     _pack(folder, path)
 
 

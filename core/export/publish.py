@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from huggingface_hub import HfApi
@@ -12,9 +12,10 @@ from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, Offl
 from core.checkpoints import load_checkpoint
 from core.errors import BadInput, MergescopeError
 from core.export.card import model_card
+from core.export.coefficients import export_coefficients
 from core.export.picture import draw_coefficients
 from core.export.transformers_model import write_model
-from core.export.weights import export_coefficients, metadata
+from core.export.weights import metadata
 from core.files import refusals, replacing
 from core.hub.reference import is_repository
 from core.store import RunRecord, StepRecord
@@ -27,7 +28,7 @@ class CannotSend(MergescopeError):
     """The hub could not be reached or refused the upload; the folder on this machine is complete."""
 
 
-def write_folder(record: RunRecord, steps: Sequence[StepRecord], merged: Path, suite: SuiteFile, folder: Path) -> str:
+def write_folder(record: RunRecord, steps: Iterable[StepRecord], merged: Path, suite: SuiteFile, folder: Path) -> str:
     """Write all that the hub shows of a run to a new `folder`; returns the class of `transformers` that loads it.
 
     `merged` is the run's merged model under open_clip's names; `steps` may be the last one alone. The folder appears
@@ -37,18 +38,17 @@ def write_folder(record: RunRecord, steps: Sequence[StepRecord], merged: Path, s
         raise BadInput(f"`{folder}` should be a new or empty folder. Found something in it; choose another name.")
     arch = suite.arch()
     titles = {task.name: task.title or task.name for task in suite.tasks}
-    known = [step.coefficients for step in steps if step.coefficients is not None]
     with refusals(f"Writing {folder}"):
         folder.parent.mkdir(parents=True, exist_ok=True)
     with replacing(folder) as temporary:
         temporary.mkdir()
         kind = write_model(load_checkpoint(merged).tensors, arch, temporary, metadata(record))
-        if known:
-            draw_coefficients(known[-1], record.groups, record.tasks, temporary / PICTURE)
-            export_coefficients(record, steps, temporary / TABLE)
+        if record.groups:
+            last = export_coefficients(record, steps, temporary / TABLE)
+            draw_coefficients(last, record.groups, record.tasks, temporary / PICTURE)
         if record.report is not None:
             (temporary / REPORT).write_text(json.dumps(record.report, indent=1, allow_nan=False), "utf-8")
-        card = model_card(record, titles, name=record.name, hugging_face=kind, picture=PICTURE if known else "")
+        card = model_card(record, titles, name=record.name, hugging_face=kind, picture=PICTURE if record.groups else "")
         (temporary / "README.md").write_text(card, "utf-8")
     return kind
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from core.statistics import Evaluation, Half
 from core.store.faults import Damaged
-from core.store.records import EvaluationRecord, Float32, StepRecord, encode
+from core.store.records import EvaluationRecord, Float32, StepRecord, decode, encode
 from core.store.state import pack, unpack
 from core.store.tables import CHECKPOINTS, COEFFICIENTS, EVALUATIONS, RUNS, STEPS
 
@@ -83,8 +82,8 @@ def read(connection: Connection, run: int, since: int, limit: int | None, coeffi
         return [
             StepRecord(
                 row.number,
-                json.loads(row.losses),
-                json.loads(row.entropies),
+                decode(row.losses),
+                decode(row.entropies),
                 row.seconds,
                 row.samples,
                 values.get(row.number),
@@ -165,7 +164,7 @@ def _checked(coefficients: Coefficients, groups: str, tasks: str) -> tuple[str, 
 
 def _coefficients(connection: Connection, run: int, first: int, last: int) -> dict[int, Float32]:
     groups, tasks = connection.execute(select(RUNS.c.groups, RUNS.c.tasks).where(RUNS.c.ordinal == run)).one()
-    shape = (len(json.loads(groups)), len(json.loads(tasks)))
+    shape = (len(decode(groups)), len(decode(tasks)))
     query: Any = select(COEFFICIENTS.c.number, COEFFICIENTS.c.data, COEFFICIENTS.c.sha256).where(
         COEFFICIENTS.c.run == run, COEFFICIENTS.c.number >= first, COEFFICIENTS.c.number <= last
     )

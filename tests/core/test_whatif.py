@@ -16,7 +16,7 @@ from safetensors import safe_open
 from core import methods
 from core.errors import BadInput
 from core.export.card import model_card
-from core.export.weights import export_coefficients
+from core.export.coefficients import export_coefficients
 from core.learning.coefficients import LearningSettings
 from core.problem.method import Coefficients, Step
 from core.problem.problem import Problem

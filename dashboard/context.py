@@ -93,9 +93,9 @@ class Context:
         return sorted(mine, key=lambda record: record.created, reverse=True)[:limit]
 
     def find(self, run_id: str) -> RunRecord | None:
-        """The record of a run without asking who wants to know; None where there is none."""
+        """The record of a run, as lists have it, without asking who wants to know; None where there is none."""
         try:
-            return self.store.run(run_id)
+            return self.store.run(run_id, whole=False)
         except UnknownName:
             return None
 

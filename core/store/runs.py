@@ -51,11 +51,11 @@ def ordinal(connection: Connection, run_id: str) -> int:
     return int(found)
 
 
-def read(connection: Connection, run_id: str) -> RunRecord:
-    """One run with its whole report."""
+def read(connection: Connection, run_id: str, whole: bool = True) -> RunRecord:
+    """One run, its report with the histories if `whole`."""
     number = ordinal(connection, run_id)
     row = connection.execute(select(RUNS).where(RUNS.c.ordinal == number)).mappings().one()
-    report = connection.execute(select(REPORTS.c.body).where(REPORTS.c.run == number)).scalar()
+    report = connection.execute(select(REPORTS.c.body).where(REPORTS.c.run == number)).scalar() if whole else None
     return _with_cost(connection, run_record(row, report))
 
 

@@ -107,10 +107,10 @@ class Store:
         with self._writing("Creating a run") as connection:
             return run_rows.create(connection, values)
 
-    def run(self, run_id: str) -> RunRecord:
-        """One run with its whole report; raises `UnknownName`."""
+    def run(self, run_id: str, *, whole: bool = True) -> RunRecord:
+        """One run, its report with the histories if `whole`; raises `UnknownName`."""
         with self._reading(f"Reading run {run_id}", run_id) as connection:
-            return self._now(run_rows.read(connection, run_id), self._abandoned())
+            return self._now(run_rows.read(connection, run_id, whole), self._abandoned())
 
     def runs(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -36,6 +37,10 @@ class RunFailed(MergescopeError):
     """A run stopped while running (exit status 1); its last good step is kept."""
 
 
+class CannotWrite(RunFailed):
+    """Disk full, read-only or failing: what was there before is intact, and a run can be resumed."""
+
+
 class NonFinite(RunFailed):
     """A loss or coefficient became NaN or infinite; stopped before the update."""
 
@@ -54,6 +59,27 @@ FAULTS = (
 """What a method's own code raises when something is wrong with it, beside the named failures above."""
 
 
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full. Free some space",
+    errno.EDQUOT: "the disk quota is used up. Free some space",
+    errno.EFBIG: "the file is larger than this system allows. Choose another folder",
+    errno.EIO: "the disk reports an input/output error. Check the disk, or choose another folder",
+    errno.EACCES: "permission denied. Make the folder writable, or choose another one",
+    errno.EPERM: "permission denied. Make the folder writable, or choose another one",
+    errno.EROFS: "the file system is read-only. Choose another folder",
+    errno.ENOENT: "the folder is gone. Create it again, or choose another one",
+    errno.ENOTDIR: "a file is in the way of the folder. Move it, or choose another folder",
+    errno.EISDIR: "a folder is in the way of the file. Move it, or choose another name",
+}
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, with a remedy where there is one."""
+    return _REMEDIES.get(error.errno or 0) or error.strerror or str(error)
+
+
 def told(error: BaseException) -> str:
     """A failure in one line for a person; one without a name says that nobody expected it."""
+    if isinstance(error, OSError):
+        return f"The system refused a file operation: {reason(error)}."
     return str(error) if isinstance(error, MergescopeError) else f"Unexpected {type(error).__name__}: {error}"

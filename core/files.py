@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
+import re
 import secrets
-from collections.abc import Callable
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from safetensors import SafetensorError
+
+from core.errors import CannotWrite, reason
+
+_NUMBER = re.compile(r"(?:os error|code:) (\d+)")
+_HERE = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+_BEGUN = re.compile(r"\..*\.(?:([0-9a-f]{6})-(\d+)-)?[0-9a-f]{12}")
+"""What is being written; the version before named neither machine nor process."""
+_ABANDONED = 86_400.0
 
 
 def sha256(path: Path) -> str:
@@ -16,34 +30,86 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, flush it to disk, then put it in place.
-
-    Whatever fails on the way (OSError included), a previous file at `path` stays as it was.
-    """
-    # Not `tempfile`, whose files nobody but their owner can read.
-    temporary = path.parent / f".{path.name[:200]}.{secrets.token_hex(6)}"
+@contextmanager
+def refusals(what: str) -> Iterator[None]:
+    """Turn what the system refuses inside the block into `CannotWrite`, one line about `what`."""
     try:
-        temporary.touch(exist_ok=False)
+        yield
+    except OSError as error:
+        raise CannotWrite(f"{what} failed: {reason(error)}.") from error
+    except SafetensorError as error:  # No OSError, whatever the disk has refused.
+        found = _NUMBER.search(str(error))
+        words = reason(OSError(int(found[1]), os.strerror(int(found[1])))) if found else " ".join(str(error).split())
+        raise CannotWrite(f"{what} failed: {words}.") from error
+
+
+@contextmanager
+def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
+    """A place of its own beside `path` for a new file or folder, which is flushed and put there after the block.
+
+    Whatever fails on the way, what was at `path` stays as it was and nothing is left; what a killed process leaves goes
+    with the next write to that folder. With `private` nobody but its owner can read the file. Raises `CannotWrite`.
+    """
+    # A folder, since writers such as safetensors have temporary files of their own.
+    holder = path.parent / f".{path.name[:180]}.{_HERE}-{os.getpid()}-{secrets.token_hex(6)}"
+    with refusals(f"Writing {path}"):
+        sweep(path.parent)
+        holder.mkdir(0o700 if private else 0o777)
+        try:
+            made = holder / path.name
+            yield made
+            for file in made.rglob("*") if made.is_dir() else [made]:
+                if file.is_file():
+                    # Those writers let nobody but the owner read their files.
+                    file.chmod(holder.stat().st_mode & 0o666)
+                    with file.open("rb+") as opened:
+                        os.fsync(opened.fileno())
+            if made.is_dir() and path.is_dir():
+                path.rmdir()  # Not every system replaces an empty one.
+            made.replace(path)
+        finally:
+            shutil.rmtree(holder, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes had begun to write in `folder`: those of other machines a day later."""
+    for left in folder.glob(".*"):
+        if found := _BEGUN.fullmatch(left.name):
+            with suppress(OSError):
+                here = found[1] == _HERE
+                if not alive(int(found[2])) if here else time.time() - left.stat().st_mtime > _ABANDONED:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of that number runs on this machine; True where that can't be known."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def write_atomically(path: Path, write: Callable[[Path], object], *, private: bool = False) -> None:
+    """Let `write` fill a file that then replaces the one at `path`, as `replacing` does."""
+    with replacing(path, private=private) as temporary:
         write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, making its folder if needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with refusals(f"Writing {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
 
 
 def remember(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file of the cache, if that is possible: where it is not, what it holds is computed again next time."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError, CannotWrite):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, write)
 

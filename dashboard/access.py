@@ -10,23 +10,27 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
+import logging
 import secrets
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadInput
+from filelock import FileLock
+
+from core.errors import BadInput, CannotWrite, told
+from core.files import write_atomically
 
 DAY = 86_400.0
 OWNER_SECONDS = 30 * DAY
 ONE_TIME_SECONDS = DAY
 MAX_LINKS = 500
 VIEW_LINKS_PER_COOKIE = 8
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,12 @@ class Access:
         self._lock = threading.RLock()
         self._seen: tuple[int, int] | None = None
         self._one_time: dict[str, float] = {}
-        self._book = self._read()
+        self._book = _Book()
+        with self._changing():
+            pass  # A key that was made now is kept.
         name = hashlib.sha256(self._book.key.encode()).hexdigest()[:8]
         self.owner_cookie = f"mergescope_owner_{name}"
         self.view_cookie = f"mergescope_view_{name}"
-        self._write()
 
     def one_time_token(self) -> str:
         """A token that turns into one owner session, once, within a day."""
@@ -101,40 +106,32 @@ class Access:
             expires = self._one_time.pop(_hash(token), 0.0)
             if self._clock() >= expires:
                 return None
-            session = secrets.token_urlsafe(32)
-            self._refresh()
+        session = secrets.token_urlsafe(32)
+        with self._changing():
             self._book.sessions[_hash(session)] = self._clock() + OWNER_SECONDS
-            self._write()
         return session
 
     def end_sessions(self) -> None:
         """Sign every browser out; the next one-time link signs in again."""
-        with self._lock:
-            self._refresh()
+        with self._changing():
             self._book.sessions.clear()
-            self._write()
 
     def create_link(self, run: str = "", *, days: float | None = 7, label: str = "") -> Link:
         """A view link to one run (empty: the whole workspace), valid for `days` (None: until revoked)."""
         now = self._clock()
         if days is not None and not 0 < days <= 3650:
             raise BadInput(f"`days` of a view link should be above 0 and at most 3650. Found `days = {days}`.")
-        with self._lock:
-            self._refresh()
+        with self._changing():
             if len(self._book.links) >= MAX_LINKS:
                 raise BadInput(f"A workspace holds at most {MAX_LINKS} view links. Revoke some first.")
             link = Link(secrets.token_hex(8), run, now, now + days * DAY if days is not None else 0.0, label[:80])
             self._book.links[link.id] = link
-            self._write()
         return link
 
     def revoke(self, link_id: str) -> bool:
         """Make a link worthless at once, also for those who have opened it; False where there is none."""
-        with self._lock:
-            self._refresh()
-            known = self._book.links.pop(link_id, None) is not None
-            self._write()
-        return known
+        with self._changing():
+            return self._book.links.pop(link_id, None) is not None
 
     def links(self) -> list[Link]:
         """The links that are still valid, newest first."""
@@ -191,6 +188,21 @@ class Access:
         text = f"{link.id}|{link.run}|{link.expires!r}"
         return hmac.new(self._book.key.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]
 
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One change of what is on disk, between which no other server's comes; what fails inside changes nothing."""
+        with self._lock, ExitStack() as stack:
+            if self._path is not None:
+                try:
+                    lock = FileLock(self._path.with_suffix(".lock"), thread_local=False)
+                    stack.enter_context(lock.acquire(poll_interval=0.01))
+                except OSError:
+                    self._path = None
+                else:
+                    self._book = self._read()
+            yield
+            self._write()
+
     def _refresh(self) -> None:
         """Take over what another server on the same folder has written, such as a revoked link."""
         if self._path is not None and self._stamp() != self._seen:
@@ -204,17 +216,26 @@ class Access:
         return (found.st_mtime_ns, found.st_ino) if found is not None else None
 
     def _read(self) -> _Book:
+        """What is on disk; what is damaged is set aside, and nobody is known any more."""
         self._seen = self._stamp()
         if self._path is None or self._seen is None:
-            return _Book()
+            return _Book(self._book.key)
         try:
             raw = json.loads(self._path.read_text("utf-8"))
             now = self._clock()
             sessions = {str(k): float(v) for k, v in raw["sessions"].items() if float(v) > now}
             links = {link["id"]: Link(**link) for link in raw["links"]}
             return _Book(str(raw["key"]), sessions, {k: v for k, v in links.items() if v.valid(now)})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return _Book()
+        except OSError as error:
+            log.warning("Sessions and links can't be read. %s New ones live until the restart.", told(error))
+            self._path = None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._clock()))
+            kept = self._path.with_name(f"access-damaged-{stamp}.json")
+            with suppress(OSError):
+                self._path.replace(kept)
+                log.warning("The file of sessions and links was damaged and is kept as %s. Make the links anew.", kept)
+        return _Book()
 
     def _write(self) -> None:
         """Replace the access file; on a folder that can't be written, links and sessions live until the restart."""
@@ -226,12 +247,9 @@ class Access:
             "links": [asdict(link) for link in self._book.links.values()],
         }
         try:
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".access-")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(book, file)
-            os.replace(name, self._path)
+            write_atomically(self._path, lambda file: file.write_text(json.dumps(book), "utf-8"), private=True)
             self._seen = self._stamp()
-        except OSError:
+        except CannotWrite:
             self._path = None
 
 

@@ -67,18 +67,24 @@ class Dashboard:
     def run(self, sock: socket.socket, open_browser: bool) -> None:
         """Serve on `sock` until stopped."""
         from dashboard.security import guard
+        from dashboard.security.guests import Guests
 
         self.folder.mkdir(parents=True, exist_ok=True)
         access = Access(self.folder, open_view=self.read_only)
         port = sock.getsockname()[1]
-        site = Site()
-        doors = [(sock, guard.protect(site, access, self.host, owner_app=not self.read_only))]
+        site, guests = Site(), Guests(self.busy)
+        doors = [(sock, guard.protect(site, access, self.host, owner_app=not self.read_only, guests=guests))]
         if self.tunnel.wanted:
             door = bind("127.0.0.1", 0)
             self.tunnel.port = door.getsockname()[1]
-            doors.append((door, guard.protect_for_tunnel(site, access)))
+            doors.append((door, guard.protect_for_tunnel(site, access, guests)))
         announce(self.address(port), access, self.read_only, open_browser)
         Server(site, doors).run(partial(self.load, access), self.opened)
+
+    def busy(self) -> bool:
+        """Whether a run or a study goes on."""
+        worker = None if self.context is None else self.context.library.worker
+        return worker is not None and bool(worker.going("runs") or worker.going("studies"))
 
     def address(self, port: int) -> str:
         """What a person on this machine types."""

@@ -10,19 +10,20 @@ from pathlib import Path
 
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.export.card import model_card
+from core.export.coefficients import each_step, export_coefficients
 from core.export.transformers_model import obstacles
-from core.export.weights import export_coefficients
-from core.runs.session import MERGED
+from core.runs.model import MERGED, file_of
 from core.runs.spec import RunSpec
 from core.store import RunRecord, Store
 from core.suite import find as suites
 from core.suite.find import SuiteFile
+from dashboard.context import Context
 from dashboard.planning.wish import as_settings, to_yaml
 from dashboard.static_export.figures import write_figures
 from dashboard.static_export.replay import write_html
 from dashboard.static_export.space import write_space
 
-Write = Callable[[Store, RunRecord, Path], Path | None]
+Write = Callable[[Context, RunRecord, Path], Path | None]
 Offered = Callable[[Store, RunRecord], bool]
 
 
@@ -88,8 +89,8 @@ def _fits_transformers(store: Store, record: RunRecord) -> bool:
         return False
 
 
-def _report(store: Store, record: RunRecord, path: Path) -> None:
-    path.write_text(json.dumps(store.run(record.id).report, indent=1, ensure_ascii=False), "utf-8")
+def _report(ctx: Context, record: RunRecord, path: Path) -> None:
+    path.write_text(json.dumps(ctx.store.run(record.id).report, indent=1, ensure_ascii=False), "utf-8")
 
 
 def _has_settings(store: Store, record: RunRecord) -> bool:
@@ -97,43 +98,43 @@ def _has_settings(store: Store, record: RunRecord) -> bool:
     return record.what_if is None
 
 
-def _settings(store: Store, record: RunRecord, path: Path) -> None:
+def _settings(ctx: Context, record: RunRecord, path: Path) -> None:
     path.write_text(to_yaml(as_settings(RunSpec.stored(record))), "utf-8")
 
 
-def _last_lambda(store: Store, record: RunRecord, path: Path) -> None:
-    export_coefficients(record, store.steps(record.id, since=record.model_step - 1, limit=1), path)
+def _last_lambda(ctx: Context, record: RunRecord, path: Path) -> None:
+    export_coefficients(record, ctx.store.steps(record.id, since=record.model_step - 1, limit=1), path)
 
 
-def _all_lambda(store: Store, record: RunRecord, path: Path) -> None:
-    export_coefficients(record, store.steps(record.id), path)
+def _all_lambda(ctx: Context, record: RunRecord, path: Path) -> None:
+    export_coefficients(record, each_step(ctx.store, record.id), path)
 
 
-def _card(store: Store, record: RunRecord, path: Path) -> None:
+def _card(ctx: Context, record: RunRecord, path: Path) -> None:
     suite = _suite(record)
     arch = suite.arch().name if suite is not None else ""
-    path.write_text(model_card(store.run(record.id), _titles(suite), arch=arch, name=record.name), "utf-8")
+    path.write_text(model_card(ctx.store.run(record.id), _titles(suite), arch=arch, name=record.name), "utf-8")
 
 
-def _page(store: Store, record: RunRecord, path: Path) -> None:
-    write_html(store, record.id, path, _titles(_suite(record)))
+def _page(ctx: Context, record: RunRecord, path: Path) -> None:
+    write_html(ctx.store, record.id, path, _titles(_suite(record)))
 
 
-def _figures(store: Store, record: RunRecord, path: Path) -> None:
-    write_figures(store, record.id, path, _titles(_suite(record)))
+def _figures(ctx: Context, record: RunRecord, path: Path) -> None:
+    write_figures(ctx.store, record.id, path, _titles(_suite(record)))
 
 
-def _space(store: Store, record: RunRecord, path: Path) -> None:
+def _space(ctx: Context, record: RunRecord, path: Path) -> None:
     folder = path.with_suffix("")
-    write_space(store, record.id, folder, _titles(_suite(record)))
+    write_space(ctx.store, record.id, folder, _titles(_suite(record)))
     _pack(folder, path)
 
 
-def _transformers(store: Store, record: RunRecord, path: Path) -> None:
+def _transformers(ctx: Context, record: RunRecord, path: Path) -> None:
     from core.export.publish import write_folder
 
     folder = path.with_suffix("")
-    write_folder(record, store.steps(record.id), store.artefact(record.id, MERGED), suites.find(record.origin), folder)
+    write_folder(record, each_step(ctx.store, record.id), _merged(ctx, record), suites.find(record.origin), folder)
     _pack(folder, path)
 
 
@@ -157,8 +158,12 @@ def _titles(suite: SuiteFile | None) -> dict[str, str]:
     return {task.name: task.title or task.name for task in suite.tasks} if suite is not None else {}
 
 
-def _model(store: Store, record: RunRecord, path: Path) -> Path:
-    return store.artefact(record.id, MERGED)
+def _model(ctx: Context, record: RunRecord, path: Path) -> Path:
+    return _merged(ctx, record)
+
+
+def _merged(ctx: Context, record: RunRecord) -> Path:
+    return file_of(ctx.store, record, lambda: ctx.problem_of(record))
 
 
 _ALL = (

@@ -24,7 +24,7 @@ from core.cli import (
 )
 from core.cli.output import program, say
 from core.cli.running import Interrupted
-from core.errors import BadInput, MergescopeError
+from core.errors import BadInput, MergescopeError, told
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses; 130 is what shells expect after Ctrl-C."""
@@ -87,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout = None
         return FAILED
     except OSError as error:
-        return _fail(f"The system refused a file operation: {error}.", FAILED)
+        return _fail(told(error), FAILED)
     return int(status or DONE)
 
 

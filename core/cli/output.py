@@ -12,6 +12,8 @@ from core.export.render import Best, Grid, Line
 
 NON_TERMINAL_WIDTH = 240
 """Columns of a table that goes to a file or another program, where nothing is gained by wrapping at 80."""
+_MANY = 500
+"""Entries above which looks cost too much time."""
 
 
 def program() -> str:
@@ -28,16 +30,22 @@ def say(message: str) -> None:
 def _line(text: str) -> str:
     """One line, whatever line breaks and control characters the text contains."""
     flat = " ".join(text.split())
+    if flat.isprintable():
+        return flat
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in flat)
 
 
 def print_json(data: Mapping[str, Any]) -> None:
     """One JSON object on standard output; NaN and infinity, which JSON does not have, are an error."""
-    print(json.dumps(data, indent=2, allow_nan=False))
+    long = any(isinstance(value, list) and len(value) > _MANY for value in data.values())
+    print(json.dumps(data, indent=None if long else 2, allow_nan=False))  # Indenting is done in Python, which is slow.
 
 
 def print_table(title: str, columns: Line, *blocks: Sequence[Line]) -> None:
     """Blocks of lines on standard output; columns whose name starts with `>` are numbers, set to the right."""
+    if sum(map(len, blocks)) > _MANY:
+        _print_plainly(title, columns, [line for block in blocks for line in block])
+        return
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -54,6 +62,19 @@ def print_table(title: str, columns: Line, *blocks: Sequence[Line]) -> None:
             table.add_row(*(f"{_line(cell)} *" if isinstance(cell, Best) else _line(cell) for cell in line))
     console.print(_line(title), style="bold")
     console.print(table)
+
+
+def _print_plainly(title: str, columns: Line, lines: Sequence[Line]) -> None:
+    """What rich would print without wrapping; it takes a millisecond a line."""
+    table = [[_line(column.removeprefix(">")) for column in columns], *(list(map(_line, line)) for line in lines)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    sides = [">" if column.startswith(">") else "<" for column in columns]
+    form = "  " + "   ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
+    print(_line(title))
+    for at, cells in enumerate(table):
+        print(form.format(*cells).rstrip())
+        if at == 0:
+            print("  " + "─" * (len(form.format(*cells)) - 2))
 
 
 def print_grid(title: str, grid: Grid) -> None:

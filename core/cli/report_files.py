@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.output import print_grid
+from core.cli.progress import shown
 from core.errors import BadInput
 from core.export.numbers import number
 
 if TYPE_CHECKING:
+    from core.problem.problem import Problem
     from core.store import Store
 
 
@@ -20,33 +22,40 @@ def write_report(report: dict[str, Any], path: Path | None) -> None:
     """Write `report.json`, if it was asked for; an earlier file stays intact until the new one is complete."""
     if path is None:
         return
-    from core.store.faults import put
+    from core.files import write_atomically
 
     text = json.dumps(report, indent=2, allow_nan=False) + "\n"
-    put(path, lambda temporary: temporary.write_text(text, "utf-8"))
+    write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
 
 
 def model_of(store: Store, run_id: str) -> Path:
-    """The file of a run's merged model; raises `BadInput` where the run has none."""
-    from core.runs.session import MERGED
+    """The file of a run's merged model, made again where it is damaged; raises `BadInput` where the run has none."""
+    from core.runs import model, runner
     from core.step import Form
 
-    if MERGED not in store.artefacts(run_id):
-        record = store.run(run_id)
+    record = store.run(run_id)
+    if model.MERGED not in store.artefacts(run_id):
         form = (record.report or {}).get("form", Form.ONE)
         reason = Form(form).obstacle if form in list(Form) else ""
         raise BadInput(
             f"Run {run_id} should be done and have made one model. Found status {record.status}, method "
             f"{record.method}{': ' if reason else ''}{reason}. Resume it, or export a run of another method."
         )
-    return store.artefact(run_id, MERGED)
+
+    def problem() -> Problem:
+        with shown() as progress:
+            found, spec = runner.opened(record, progress)
+        spec.require_checkpoints(found)
+        return found
+
+    return model.file_of(store, record, problem)
 
 
 def copy_model(source: Path, path: Path) -> None:
     """Copy a merged model to `path`; an earlier file stays intact until the new one is complete."""
-    from core.store.faults import put
+    from core.files import write_atomically
 
-    put(path, lambda temporary: shutil.copyfile(source, temporary))
+    write_atomically(path, lambda temporary: shutil.copyfile(source, temporary))
 
 
 def print_report(report: dict[str, Any]) -> None:

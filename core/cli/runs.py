@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,8 +40,12 @@ def list_runs(
     as_json: options.Json = False,
 ) -> None:
     """List all runs, newest first."""
-    with reading(runs) as store:
-        rows = [_overview(record) for record in store.runs()]
+    gc.disable()  # Looking for garbage among ten thousand records takes a third of the time.
+    try:
+        with reading(runs) as store:
+            rows = [_overview(record) for record in store.runs()]
+    finally:
+        gc.enable()
     if as_json:
         print_json({"runs": rows})
         return
@@ -178,9 +183,9 @@ def export(
         result = _finished(store, record) if report is not None else {}
         model = report_files.model_of(store, run_id) if out is not None else None
         if coefficients is not None:
-            from core.export.weights import export_coefficients
+            from core.export.coefficients import each_step, export_coefficients
 
-            export_coefficients(record, store.steps(run_id), coefficients)
+            export_coefficients(record, each_step(store, run_id), coefficients)
         if out is not None and model is not None:
             report_files.copy_model(model, out)
     report_files.write_report(result, report)
@@ -189,6 +194,7 @@ def export(
 
 def _export_folder(run_id: str, folder: Path, runs: Path | None, push: str | None, *, public: bool) -> None:
     from core.export import publish
+    from core.export.coefficients import each_step
     from core.suite import find as suites
 
     if push is not None:
@@ -196,7 +202,7 @@ def _export_folder(run_id: str, folder: Path, runs: Path | None, push: str | Non
     with reading(runs) as store:
         record = store.run(run_id)
         model = report_files.model_of(store, run_id)
-        kind = publish.write_folder(record, store.steps(run_id), model, suites.find(record.origin), folder)
+        kind = publish.write_folder(record, each_step(store, run_id), model, suites.find(record.origin), folder)
     print(f"Wrote {folder}; load it with {kind}.from_pretrained.")
     if push is not None:
         print(f"Sent to {publish.push_to_hub(folder, push, private=not public)}")

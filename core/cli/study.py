@@ -135,19 +135,17 @@ def _execute(store: Store, asked: _Asked, problem: Problem) -> StudyRecord:
 
 def _write(store: Store, asked: _Asked, record: StudyRecord, out: Path | None, as_json: bool) -> None:
     from core.files import write_text
-    from core.store.faults import plainly
     from core.studies.engine import files
     from core.studies.engine.execution import result_of
 
     result = result_of(store, record, asked.study, asked.file)
     written: list[Path] = []
     if out is not None:
-        with plainly(f"Writing to {out}"):
-            written = files.write_all(out, store, asked.study, asked.file, record)
-            if draw_page is not None:
-                page = out / f"{asked.study.name}-{record.suite}.html"
-                write_text(page, draw_page(asked.study, record, result))
-                written.append(page)
+        written = files.write_all(out, store, asked.study, asked.file, record)
+        if draw_page is not None:
+            page = out / f"{asked.study.name}-{record.suite}.html"
+            write_text(page, draw_page(asked.study, record, result))
+            written.append(page)
     if as_json:
         typer.echo(files.text("json", store, asked.study, asked.file, record), nl=False)
     else:

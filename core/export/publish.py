@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from huggingface_hub import HfApi
@@ -14,12 +12,13 @@ from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, Offl
 from core.checkpoints import load_checkpoint
 from core.errors import BadInput, MergescopeError
 from core.export.card import model_card
+from core.export.coefficients import export_coefficients
 from core.export.picture import draw_coefficients
 from core.export.transformers_model import write_model
-from core.export.weights import export_coefficients, metadata
+from core.export.weights import metadata
+from core.files import refusals, replacing
 from core.hub.reference import is_repository
 from core.store import RunRecord, StepRecord
-from core.store.faults import plainly
 from core.suite.find import SuiteFile
 
 PICTURE, TABLE, REPORT = "coefficients.png", "coefficients.csv", "report.json"
@@ -29,7 +28,7 @@ class CannotSend(MergescopeError):
     """The hub could not be reached or refused the upload; the folder on this machine is complete."""
 
 
-def write_folder(record: RunRecord, steps: Sequence[StepRecord], merged: Path, suite: SuiteFile, folder: Path) -> str:
+def write_folder(record: RunRecord, steps: Iterable[StepRecord], merged: Path, suite: SuiteFile, folder: Path) -> str:
     """Write all that the hub shows of a run to a new `folder`; returns the class of `transformers` that loads it.
 
     `merged` is the run's merged model under open_clip's names; `steps` may be the last one alone. The folder appears
@@ -39,26 +38,18 @@ def write_folder(record: RunRecord, steps: Sequence[StepRecord], merged: Path, s
         raise BadInput(f"`{folder}` should be a new or empty folder. Found something in it; choose another name.")
     arch = suite.arch()
     titles = {task.name: task.title or task.name for task in suite.tasks}
-    temporary = folder.parent / f".{folder.name}.{secrets.token_hex(6)}"
-    known = [step.coefficients for step in steps if step.coefficients is not None]
-    with plainly(f"Writing {folder}"):
+    with refusals(f"Writing {folder}"):
         folder.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(folder) as temporary:
         temporary.mkdir()
-        try:
-            kind = write_model(load_checkpoint(merged).tensors, arch, temporary, metadata(record))
-            if known:
-                draw_coefficients(known[-1], record.groups, record.tasks, temporary / PICTURE)
-                export_coefficients(record, steps, temporary / TABLE)
-            if record.report is not None:
-                (temporary / REPORT).write_text(json.dumps(record.report, indent=1, allow_nan=False), "utf-8")
-            card = model_card(record, titles, name=record.name, hugging_face=kind, picture=PICTURE if known else "")
-            (temporary / "README.md").write_text(card, "utf-8")
-            if folder.exists():
-                folder.rmdir()  # Empty, as was checked; not every system replaces one.
-            temporary.rename(folder)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+        kind = write_model(load_checkpoint(merged).tensors, arch, temporary, metadata(record))
+        if record.groups:
+            last = export_coefficients(record, steps, temporary / TABLE)
+            draw_coefficients(last, record.groups, record.tasks, temporary / PICTURE)
+        if record.report is not None:
+            (temporary / REPORT).write_text(json.dumps(record.report, indent=1, allow_nan=False), "utf-8")
+        card = model_card(record, titles, name=record.name, hugging_face=kind, picture=PICTURE if record.groups else "")
+        (temporary / "README.md").write_text(card, "utf-8")
     return kind
 
 

@@ -72,11 +72,12 @@ def tsv(grid: Grid) -> str:
 
 def csv(frame: DataFrame) -> str:
     """Numbers at full precision; text that a spreadsheet would take for a formula is quoted, numbers never are."""
-    quoted = frame.map(lambda value: _sheet_cell(value) if isinstance(value, str) else value)
-    return str(quoted.set_axis(map(_sheet_cell, frame.columns), axis=1).to_csv(index=False, lineterminator="\n"))
+    quoted = frame.map(lambda value: sheet_cell(value) if isinstance(value, str) else value)
+    return str(quoted.set_axis(map(sheet_cell, frame.columns), axis=1).to_csv(index=False, lineterminator="\n"))
 
 
-def _sheet_cell(text: str) -> str:
+def sheet_cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, nor for the end of a line."""
     # A carriage return is not put between quotes where lines end without one, but ends one for who reads.
     return for_sheet(text).replace("\r", " ")
 

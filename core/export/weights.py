@@ -1,13 +1,11 @@
-"""Writes results for other programs: the merged model, and λ over time; a previous file stays till then."""
+"""Writes the merged model for other programs; a previous file stays till then."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-import safetensors.numpy
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -15,12 +13,11 @@ from torch import Tensor
 from core.checkpoints import load_checkpoint
 from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint, BadInput
-from core.export.render import csv
 from core.export.report import version
+from core.files import write_atomically
 from core.problem.problem import Problem
 from core.step import Outcome
-from core.store.faults import put
-from core.store.records import RunRecord, StepRecord
+from core.store.records import RunRecord
 
 
 def metadata(record: RunRecord) -> dict[str, str]:
@@ -65,42 +62,4 @@ def export_model(
     with torch.no_grad():
         for name, tensor in outcome.weights_for(problem.tasks[0]).items():
             tensors[VISUAL + name] = tensor.detach().to("cpu").contiguous()
-    put(path, lambda file: safetensors.torch.save_file(tensors, file, dict(metadata)))
-
-
-def export_coefficients(record: RunRecord, steps: Sequence[StepRecord], path: Path) -> None:
-    """Write λ of the given steps as .json, .csv (a row per step and group) or .safetensors (a stack of steps).
-
-    Raises `BadInput` for another suffix or a run without λ, `CannotWrite` where the disk refuses.
-    """
-    known = [(step.number, step.coefficients) for step in steps if step.coefficients is not None]
-    if not known:
-        raise BadInput(f"Run {record.id} ({record.method}) has no coefficients to export.")
-    numbers, values = [number for number, _ in known], np.stack([value for _, value in known])
-    if path.suffix in (".json", ".csv"):
-        whole = _facts(record) | {"steps": numbers, "values": values.tolist()}
-        text = json.dumps(whole) if path.suffix == ".json" else _csv(record, numbers, values)
-        put(path, lambda file: file.write_text(text, "utf-8"))
-    elif path.suffix == ".safetensors":
-        arrays: dict[str, np.ndarray] = {"coefficients": values, "steps": np.array(numbers, np.int64)}
-        notes = {name: json.dumps(value) for name, value in _facts(record).items()}
-        put(path, lambda file: safetensors.numpy.save_file(arrays, file, notes))
-    else:
-        raise BadInput(f"Coefficients are written as .json, .csv or .safetensors. Found `{path.name}`.")
-
-
-def _facts(record: RunRecord) -> dict[str, object]:
-    facts: dict[str, object] = {"run": record.id, "suite": record.suite, "method": record.method}
-    if record.what_if is not None:
-        facts["what_if"] = record.what_if.plain()
-    return facts | {"groups": list(record.groups), "tasks": list(record.tasks)}
-
-
-def _csv(record: RunRecord, numbers: Sequence[int], values: np.ndarray) -> str:
-    from pandas import DataFrame
-
-    places = [(number, group) for number in numbers for group in record.groups]
-    frame = DataFrame(values.reshape(len(places), -1).astype(np.float64), columns=list(record.tasks))
-    frame.insert(0, "group", [group for _, group in places], allow_duplicates=True)
-    frame.insert(0, "step", [number for number, _ in places], allow_duplicates=True)
-    return csv(frame)
+    write_atomically(path, lambda file: safetensors.torch.save_file(tensors, file, dict(metadata)))

@@ -7,7 +7,6 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from scipy.cluster.hierarchy import fcluster
 from torch import Tensor
 
 from core.insight import advice
@@ -105,6 +104,8 @@ def partition(similarity: Similarity, count: int) -> list[tuple[str, ...]]:
         return [*found, rest] if rest else found
     if count >= len(tasks):
         return [(task,) for task in tasks]
+    from scipy.cluster.hierarchy import fcluster  # Here: a list of runs names the methods and waits for them.
+
     labels = fcluster(advice.ordering(relation).tree, count, "maxclust")
     return [tuple(t for t, own in zip(tasks, labels, strict=True) if own == label) for label in sorted(set(labels))]
 

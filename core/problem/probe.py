@@ -137,4 +137,5 @@ def divergence(found: Sequence[Evaluation]) -> float:
 
 
 def _save(logits: Tensor, path: Path) -> None:
-    torch.save(logits, path)
+    with path.open("wb") as file:  # Given a path, torch tells a full disk as a RuntimeError.
+        torch.save(logits, file)

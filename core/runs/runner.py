@@ -38,6 +38,16 @@ def reopen(
     Raises `BadInput` for a run that has nothing to go on with.
     """
     require_resumable(record)
+    return opened(record, progress, load, suite)
+
+
+def opened(
+    record: RunRecord,
+    progress: Progress | None = None,
+    load: Callable[..., Problem] = loading.load,
+    suite: SuiteFile | None = None,
+) -> tuple[Problem, RunSpec]:
+    """As `reopen`, also of a run that is done."""
     spec, how = RunSpec.stored(record), record.execution
     problem = load(
         suite or find(record.origin),

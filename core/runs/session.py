@@ -8,29 +8,25 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 from core import measures
 from core.control import Control
-from core.errors import BadSuite, NonFinite, UnknownName
+from core.errors import NonFinite
 from core.export.report import averaged, build
-from core.export.weights import export_model, metadata
 from core.insight.findings import findings
 from core.problem.evaluate import evaluate, evaluate_everywhere, references
 from core.problem.memory import peak_memory_mb
 from core.problem.probe import Probe
 from core.problem.problem import Problem
 from core.progress import Progress
+from core.runs import model
 from core.runs.spec import RunSpec
 from core.runs.verdict import CHEAP, GUIDED, judge, rivals
 from core.statistics import Evaluation, Half, mean
 from core.step import Form, Outcome, State, Step
 from core.store import EvaluationRecord, RunRecord, Store
-from core.suite.find import find
 
-MERGED = "merged.safetensors"
-"""The artefact with the merged model, where a method makes a single one."""
 SAMPLE = 128
 """Images of each task that accuracy on the way is measured on."""
 
@@ -95,9 +91,8 @@ class Session:
         report |= {"findings": [finding.plain() for finding in findings(problem, known, self._progress)]}
         report |= self._measured(record, outcome)
         if outcome.form is Form.ONE and record.execution.keep_model:
-            base = base_file(record)
             self._progress.start("Storing the merged model", None)
-            export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(record), base)
+            model.keep(store, record, problem, outcome)
             self._progress.finish()
         store.finish(run_id, report)
         return report
@@ -168,15 +163,6 @@ class Session:
             self._micro_batch = self._problem.micro_batch
             known = self._store.run(self._id).execution
             self._store.describe(self._id, execution=replace(known, micro_batch=self._micro_batch).plain())
-
-
-def base_file(record: RunRecord) -> Path | None:
-    """The checkpoint file of the run's base; None where its suite can't be found any more."""
-    try:
-        suite = find(record.origin)
-        return suite.resolve(suite.entry.base.weights)
-    except (UnknownName, BadSuite):
-        return None
 
 
 def _require_finite(step: Step) -> None:

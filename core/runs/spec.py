@@ -169,6 +169,15 @@ class RunSpec:
                     "Restore that, or start a new run."
                 )
 
+    def require_checkpoints(self, problem: Problem) -> None:
+        """Raise `BadInput` where the suite's checkpoints are not the run's own any more."""
+        for role, expected in self.hashes.items():
+            if problem.hashes.get(role, expected) != expected:
+                raise BadInput(
+                    f"The checkpoint of `{role}` should be the one this run was made from. Found another: the "
+                    "suite has changed since. Choose a run of the present suite."
+                )
+
     def part(self, problem: Problem) -> Problem:
         """The variant of a loaded problem that the run works on."""
         how = self.execution

@@ -12,14 +12,12 @@ from core.control import Control
 from core.errors import BadInput
 from core.export.report import build
 from core.export.titles import run_title
-from core.export.weights import export_model, metadata
 from core.problem.evaluate import evaluate_everywhere, references
 from core.problem.memory import peak_memory_mb
 from core.problem.probe import Probe
 from core.problem.problem import Problem
 from core.progress import Progress
-from core.runs import runner
-from core.runs.session import MERGED, base_file
+from core.runs import model, runner
 from core.runs.spec import RunSpec
 from core.statistics import Half
 from core.step import Coefficients, Outcome, Step, Weights
@@ -74,7 +72,7 @@ def save(
         seen = Probe.of(problem, RunSpec.stored(parent).watched_on).report(outcome, Progress())
         store.add_evaluation(run_id, 0, seen, half=Half.REPORTING)
         made = store.run(run_id)
-        export_model(problem, outcome, store.artefact(run_id, MERGED), metadata(made), base_file(made))
+        model.keep(store, made, problem, outcome)
         store.finish(
             run_id, build(made, store.steps(run_id), found, known, peak_memory_mb(), watched=store.watched(run_id))
         )

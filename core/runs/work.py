@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from core.control import Control
-from core.errors import BadInput, Cancelled, MergescopeError
+from core.errors import BadInput, Cancelled, MergescopeError, told
 from core.progress import Remembered
 
 T = TypeVar("T")
@@ -196,7 +196,7 @@ class Worker:
             state = State.INTERRUPTED if work.control.interrupted else State.CANCELLED
             error = str(stopped)
         except (MergescopeError, OSError) as failure:
-            error = str(failure)
+            error = told(failure)
         finally:
             with self._turn:
                 work.state, work.error = state, error

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from core.errors import BadInput
-from core.files import inside
-from core.store.faults import plainly
+from core.errors import BadCheckpoint, BadInput
+from core.files import inside, sha256
+from core.store.faults import Damaged, plainly
 
 STATE = "state-"
 """Files that begin with this are no results: the store keeps large states in them (`core.store.state`)."""
@@ -39,6 +40,20 @@ class Artefacts:
         found = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
         return [name for name in found if _NAME.fullmatch(name) and not name.startswith(STATE)]
 
+    def require(self, path: Path, expected: str | None, aside: Callable[[], Path] | None) -> None:
+        """Raise `Damaged` unless a kept file has the hash `expected`, None where an earlier version kept it; another
+        one is moved into the folder that `aside` makes."""
+        wrong, kept = _wrong(path, expected), ""
+        if not wrong:
+            return
+        if path.exists() and aside is not None:
+            with plainly(f"Moving {path}"):
+                place = aside() / path.parent.name
+                place.mkdir()
+                path.replace(place / path.name)
+                kept = f" It is kept in {place}."
+        raise Damaged(f"`{path.name}` of run {path.parent.name} {wrong.rstrip('.')}.{kept}")
+
     def remove(self, run_id: str) -> None:
         """Delete all files of a run; a link in place of its folder is removed, not followed."""
         folder = self._root / run_id
@@ -50,5 +65,22 @@ class Artefacts:
 
     def sweep(self) -> None:
         """Remove temporary files that a killed process left behind."""
-        for leftover in self._root.glob("*/.*.*"):
-            leftover.unlink()
+        for left in self._root.glob("*/.*"):
+            with plainly(f"Removing {left}"):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _wrong(path: Path, expected: str | None) -> str:
+    """What is wrong with a file, in words."""
+    if not path.is_file():
+        return "is missing"
+    with plainly(f"Reading {path}"):
+        if expected is not None:
+            return "" if sha256(path) == expected else "is damaged: its bytes are not those that were written"
+    from core.checkpoints.formats import open_file  # Here, because it needs torch.
+
+    try:
+        open_file(path)
+    except BadCheckpoint as error:
+        return f"is damaged: {error}"
+    return ""

@@ -51,7 +51,7 @@ class Execution:
     @staticmethod
     def of_plain(values: Mapping[str, Any]) -> Execution:
         """From the stored JSON; raises `TypeError` where a list is none."""
-        known = {name: values[name] for name in _NAMES if values.get(name) is not None}
+        known = {name: value for name, value in values.items() if value is not None and name in _NAMES}
         known |= {name: tuple(known[name]) for name in _LISTS if name in known}
         more = {name: value for name, value in values.items() if name not in _NAMES}
         return Execution(**known | {"what_if": WhatIf.of_plain(values.get("what_if")), "more": more})
@@ -64,5 +64,5 @@ class Execution:
         return {name: value for name, value in values.items() if value not in (None, "")} | dict(self.more)
 
 
-_NAMES = tuple(one.name for one in fields(Execution) if one.name != "more")
+_NAMES = {one.name: None for one in fields(Execution) if one.name != "more"}
 _LISTS = ("unseen", "images_from", "measures", "loaded", "resumed_with")

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from core.errors import RunFailed
-from core.files import write_atomically
+from core.errors import CannotWrite, RunFailed, reason
+from core.files import refusals
 
-_REMEDIES = {
-    errno.ENOSPC: "the disk is full. Free some space",
-    errno.EDQUOT: "the disk quota is used up. Free some space",
-    errno.EFBIG: "the file is larger than this system allows. Choose another folder",
-    errno.EIO: "the disk reports an input/output error. Check the disk, or choose another folder",
-    errno.EACCES: "permission denied. Make the folder writable, or choose another one",
-    errno.EPERM: "permission denied. Make the folder writable, or choose another one",
-    errno.EROFS: "the file system is read-only. Choose another folder",
-    errno.ENOENT: "the folder is gone. Create it again, or choose another one",
-    errno.ENOTDIR: "a file is in the way of the folder. Move it, or choose another folder",
-    errno.EISDIR: "a folder is in the way of the file. Move it, or choose another name",
-}
 _SQLITE = {
     "SQLITE_FULL": errno.ENOSPC,
     "SQLITE_IOERR": errno.EIO,
@@ -37,10 +25,6 @@ _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 _DAMAGED = "the database is damaged. Open the store again to repair it."
-
-
-class CannotWrite(RunFailed):
-    """Disk full, read-only or failing: the last checkpoint is intact and the run can be resumed."""
 
 
 class Damaged(RunFailed):
@@ -61,10 +45,8 @@ def plainly(what: str) -> Iterator[None]:
     Raises `CannotWrite` for a full, failing or protected disk and `Damaged` for a corrupt database.
     """
     try:
-        yield
-    except OSError as error:
-        reason = _REMEDIES.get(error.errno or 0) or error.strerror or error
-        raise CannotWrite(f"{what} failed: {reason}.") from error
+        with refusals(what):
+            yield
     except UnicodeDecodeError as error:
         raise Damaged(f"{what} failed: {_DAMAGED}") from error
     except (DBAPIError, sqlite3.Error) as error:
@@ -73,16 +55,10 @@ def plainly(what: str) -> Iterator[None]:
         raise CannotWrite(f"{what} failed: {_of_database(error)}.") from error
 
 
-def put(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make the file at `path`; what was there stays until it is complete. Raises `CannotWrite`."""
-    with plainly(f"Writing {path}"):
-        write_atomically(path, write)
-
-
 def _of_database(error: DBAPIError | sqlite3.Error) -> str:
     origin = error.orig if isinstance(error, DBAPIError) else error
     name = getattr(origin, "sqlite_errorname", None) or ""
     for prefix, number in _SQLITE.items():
         if name.startswith(prefix):
-            return _REMEDIES[number]
+            return reason(OSError(number, os.strerror(number)))
     return f"{origin}"

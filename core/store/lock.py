@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.files import write_text
+from core.files import alive, write_text
 
 
 class WriteLock:
@@ -42,16 +42,4 @@ class WriteLock:
             return None
         except (OSError, ValueError, LookupError, TypeError):
             return "another process"
-        return f"process {pid} on {host}" if host != socket.gethostname() or _alive(pid) else None
-
-
-def _alive(pid: int) -> bool:
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        return f"process {pid} on {host}" if host != socket.gethostname() or alive(pid) else None

@@ -76,7 +76,17 @@ def m003(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001, m002, m003)
+def m004(connection: Connection) -> None:
+    """Hashes of what is kept: files of a run, and λ of each step. What earlier versions kept has none."""
+    for statement in (
+        "ALTER TABLE coefficients ADD COLUMN sha256 TEXT",
+        """CREATE TABLE artefacts (run INTEGER NOT NULL REFERENCES runs (ordinal) ON DELETE CASCADE,
+            name TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (run, name)) WITHOUT ROWID""",
+    ):
+        connection.execute(text(statement))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001, m002, m003, m004)
 
 
 def version(connection: Connection) -> int:
@@ -102,11 +112,11 @@ def migrate(database: Database) -> None:
 
 
 @contextmanager
-def blank() -> Iterator[Connection]:
-    """An empty database in memory, up to date: what a store that does not exist yet looks like."""
+def blank(version: int | None = None) -> Iterator[Connection]:
+    """An empty database in memory, up to date or of an earlier version: what a store without runs looks like."""
     engine = create_engine("sqlite://", poolclass=StaticPool)
     with engine.begin() as connection:
-        for migration in MIGRATIONS:
+        for migration in MIGRATIONS[:version]:
             migration(connection)
         yield connection
     engine.dispose()

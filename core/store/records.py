@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 from sqlalchemy import RowMapping
 
 from core.statistics import Evaluation, Half
@@ -123,7 +124,7 @@ class EvaluationRecord(Evaluation):
     half: Half | None = None
 
 
-def run_record(row: RowMapping, report: str | None = None) -> RunRecord:
+def run_record(row: Mapping[str, Any] | RowMapping, report: str | None = None) -> RunRecord:
     """A row of `runs` as a record; a row that can't be understood becomes a quarantined run."""
     try:
         _require_plain(row)
@@ -132,8 +133,8 @@ def run_record(row: RowMapping, report: str | None = None) -> RunRecord:
             settings=_object(row["settings"]),
             execution=Execution.of_plain(_object(row["execution"])),
             hashes=_object(row["hashes"]),
-            tasks=tuple(json.loads(row["tasks"])),
-            groups=tuple(json.loads(row["groups"])),
+            tasks=tuple(decode(row["tasks"])),
+            groups=tuple(decode(row["groups"])),
             report=_object(report or row["summary"]) if report or row["summary"] else None,
         )
     except (ValueError, TypeError, LookupError) as error:
@@ -161,7 +162,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 _PLAIN = ("status", *_TYPES)
 
 
-def _require_plain(row: RowMapping) -> None:
+def _require_plain(row: Mapping[str, Any] | RowMapping) -> None:
     # SQLite holds any type in any column, so damaged bytes can come back as something else.
     if row["status"] not in STATUSES:
         raise ValueError(f"status {row['status']!r:.20}")
@@ -180,8 +181,16 @@ def encode(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def decode(text: str) -> Any:
+    """The value of `encode`; raises `ValueError`."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # NaN and infinity, which `json` writes and reads.
+        return json.loads(text)
+
+
 def _object(text: str) -> dict[str, Any]:
-    value = json.loads(text)
+    value = decode(text)
     if not isinstance(value, dict):
         raise TypeError(f"expected an object, found {type(value).__name__}")
     return value

@@ -16,7 +16,7 @@ from core.errors import UnknownName
 from core.store.faults import is_damage
 from core.store.records import ACTIVE, RunRecord, encode, quarantined, run_record, summary
 from core.store.steps import totals
-from core.store.tables import CHECKPOINTS, REPORTS, RUNS, STUDIES
+from core.store.tables import ARTEFACTS, CHECKPOINTS, REPORTS, RUNS, STUDIES
 
 _ID = re.compile(r"[0-9a-f]{12}")
 _SHOWN = 10
@@ -51,11 +51,11 @@ def ordinal(connection: Connection, run_id: str) -> int:
     return int(found)
 
 
-def read(connection: Connection, run_id: str) -> RunRecord:
-    """One run with its whole report."""
+def read(connection: Connection, run_id: str, whole: bool = True) -> RunRecord:
+    """One run, its report with the histories if `whole`."""
     number = ordinal(connection, run_id)
     row = connection.execute(select(RUNS).where(RUNS.c.ordinal == number)).mappings().one()
-    report = connection.execute(select(REPORTS.c.body).where(REPORTS.c.run == number)).scalar()
+    report = connection.execute(select(REPORTS.c.body).where(REPORTS.c.run == number)).scalar() if whole else None
     return _with_cost(connection, run_record(row, report))
 
 
@@ -71,7 +71,9 @@ def listing(
     if suite is not None:
         query = query.where(RUNS.c.suite == suite)
     try:
-        return [_with_cost(connection, run_record(row)) for row in connection.execute(query).mappings().all()]
+        result = connection.execute(query)
+        names = tuple(result.keys())  # SQLAlchemy's own mappings take longer than all the rest.
+        return [_with_cost(connection, run_record(dict(zip(names, row, strict=True)))) for row in result.all()]
     except DatabaseError as error:
         if not is_damage(error):
             raise
@@ -121,6 +123,18 @@ def finish(connection: Connection, run_id: str, report: Mapping[str, Any]) -> No
 def remove(connection: Connection, run_id: str) -> None:
     """Delete a run; the rows that belong to it go with it."""
     connection.execute(delete(RUNS).where(RUNS.c.ordinal == ordinal(connection, run_id)))
+
+
+def keep(connection: Connection, run_id: str, name: str, sha256: str) -> None:
+    """Note the hash of a file of a run."""
+    row = {"run": ordinal(connection, run_id), "name": name, "sha256": sha256}
+    connection.execute(insert(ARTEFACTS).prefix_with("OR REPLACE").values(**row))
+
+
+def kept(connection: Connection, run_id: str) -> dict[str, str]:
+    """File of a run -> its hash."""
+    query = select(ARTEFACTS.c.name, ARTEFACTS.c.sha256).where(ARTEFACTS.c.run == ordinal(connection, run_id))
+    return {name: sha256 for name, sha256 in connection.execute(query)}
 
 
 def _with_cost(connection: Connection, record: RunRecord) -> RunRecord:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
-from core.files import sha256
+from core.files import sha256, write_atomically
 from core.store.artefacts import STATE, Artefacts
-from core.store.faults import Damaged, plainly, put
+from core.store.faults import Damaged, plainly
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ def parked(artefacts: Artefacts, run_id: str, number: int, state: State | None) 
 
     path = artefacts.path(run_id, f"{STATE}{number}.safetensors", make=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    put(path, lambda temporary: safetensors.torch.save_file(tensors, temporary))
+    write_atomically(path, lambda temporary: safetensors.torch.save_file(tensors, temporary))
     return {_ELSEWHERE: torch.frombuffer(bytearray(bytes.fromhex(sha256(path))), dtype=torch.uint8)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from core.statistics import Evaluation, Half
 from core.store.faults import Damaged
-from core.store.records import EvaluationRecord, Float32, StepRecord, encode
+from core.store.records import EvaluationRecord, Float32, StepRecord, decode, encode
 from core.store.state import pack, unpack
 from core.store.tables import CHECKPOINTS, COEFFICIENTS, EVALUATIONS, RUNS, STEPS
 
@@ -59,7 +59,7 @@ def record(connection: Connection, run: int, step: Step, state: State | None) ->
         groups, values = _checked(step.coefficients, place.groups, place.tasks)
         if groups != place.groups:
             connection.execute(_GROUPS, {"at": run, "names": groups})
-        connection.execute(_LAMBDA, {"run": run, "number": step.number, "data": values})
+        connection.execute(_LAMBDA, {"run": run, "number": step.number, "data": values, "sha256": _hash(values)})
     if state is not None and step.outcome is None:
         data, sha256 = pack(state)
         connection.execute(_CHECKPOINT, {"run": run, "number": step.number, "sha256": sha256, "data": data})
@@ -82,8 +82,8 @@ def read(connection: Connection, run: int, since: int, limit: int | None, coeffi
         return [
             StepRecord(
                 row.number,
-                json.loads(row.losses),
-                json.loads(row.entropies),
+                decode(row.losses),
+                decode(row.entropies),
                 row.seconds,
                 row.samples,
                 values.get(row.number),
@@ -164,11 +164,22 @@ def _checked(coefficients: Coefficients, groups: str, tasks: str) -> tuple[str, 
 
 def _coefficients(connection: Connection, run: int, first: int, last: int) -> dict[int, Float32]:
     groups, tasks = connection.execute(select(RUNS.c.groups, RUNS.c.tasks).where(RUNS.c.ordinal == run)).one()
-    shape = (len(json.loads(groups)), len(json.loads(tasks)))
-    query: Any = select(COEFFICIENTS.c.number, COEFFICIENTS.c.data).where(
+    shape = (len(decode(groups)), len(decode(tasks)))
+    query: Any = select(COEFFICIENTS.c.number, COEFFICIENTS.c.data, COEFFICIENTS.c.sha256).where(
         COEFFICIENTS.c.run == run, COEFFICIENTS.c.number >= first, COEFFICIENTS.c.number <= last
     )
-    try:
-        return {number: np.frombuffer(data, _FLOAT32).reshape(shape) for number, data in connection.execute(query)}
-    except ValueError as error:
-        raise Damaged(f"λ of this run is damaged ({error}). The other runs are not affected.") from error
+    found = {}
+    for number, data, expected in connection.execute(query):
+        try:
+            if expected is not None and _hash(data) != expected:
+                raise ValueError("its bytes are not those that were written")
+            found[number] = np.frombuffer(data, _FLOAT32).reshape(shape)
+        except (ValueError, TypeError) as error:
+            raise Damaged(
+                f"λ of step {number} of this run is damaged ({error}). The other runs are not affected."
+            ) from error
+    return found
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -6,12 +6,14 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection
 
-from core.errors import BadInput, StoreReadOnly, UnknownName
+from core.errors import BadInput, CannotWrite, StoreReadOnly, UnknownName
+from core.files import sha256
 from core.statistics import Evaluation, Half
 from core.store import recovery
 from core.store import runs as run_rows
@@ -19,9 +21,9 @@ from core.store import state as states
 from core.store import steps as step_rows
 from core.store.artefacts import Artefacts
 from core.store.database import Database
-from core.store.faults import CannotWrite, plainly
+from core.store.faults import plainly
 from core.store.lock import WriteLock
-from core.store.migrations import blank, migrate, require_current
+from core.store.migrations import blank, require_current
 from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord
 from core.store.studies import Studies
 
@@ -105,10 +107,10 @@ class Store:
         with self._writing("Creating a run") as connection:
             return run_rows.create(connection, values)
 
-    def run(self, run_id: str) -> RunRecord:
-        """One run with its whole report; raises `UnknownName`."""
+    def run(self, run_id: str, *, whole: bool = True) -> RunRecord:
+        """One run, its report with the histories if `whole`; raises `UnknownName`."""
         with self._reading(f"Reading run {run_id}", run_id) as connection:
-            return self._now(run_rows.read(connection, run_id), self._abandoned())
+            return self._now(run_rows.read(connection, run_id, whole), self._abandoned())
 
     def runs(
         self,
@@ -214,8 +216,27 @@ class Store:
         return self._artefacts.path(run_rows.checked(run_id), filename, make=not self.read_only)
 
     def artefacts(self, run_id: str) -> list[str]:
-        """Names of the files of a run."""
-        return self._artefacts.names(run_rows.checked(run_id))
+        """Names of the files of a run, whether they are still whole or not."""
+        with self._reading(f"Listing the files of run {run_id}", run_id) as connection:
+            return sorted({*run_rows.kept(connection, run_id), *self._artefacts.names(run_id)})
+
+    def keep(self, run_id: str, filename: str, write: Callable[[Path], object]) -> None:
+        """Let `write` make a file of a run, all or nothing, and note the hash of its bytes."""
+        write(path := self.artefact(run_id, filename))
+        digest = sha256(path)
+        with self._writing(f"Noting {filename} of run {run_id}", run_id) as connection:
+            run_rows.keep(connection, run_id, filename, digest)
+
+    def kept(self, run_id: str, filename: str) -> Path:
+        """Where a file of a run lies, its bytes those that were written.
+
+        Raises `Damaged` for any other, which is moved into `quarantine` where this process may write.
+        """
+        path = self._artefacts.path(run_rows.checked(run_id), filename, make=False)
+        with self._reading(f"Reading {filename} of run {run_id}", run_id) as connection:
+            expected = run_rows.kept(connection, run_id).get(filename)
+        self._artefacts.require(path, expected, None if self.read_only else partial(recovery.aside, self.folder))
+        return path
 
     def close(self) -> None:
         """Give up the database and the right to write; calling it twice does no harm."""
@@ -266,17 +287,9 @@ class Store:
         return record
 
     def _repair(self) -> None:
-        path = self._database.path
-        wrong = recovery.damage(path)
-        moved = recovery.move_aside(path) if wrong else None
-        migrate(self._database)
-        if moved is not None:
-            saved, lost = recovery.salvage(moved, self._database)
-            self.notices += (
-                f"The database of runs was damaged ({wrong}) and is kept in {moved.parent}. {saved} runs could "
-                f"be read and are here; {lost} could not.",
-            )
-            log.warning("%s", self.notices[-1])
+        if said := recovery.made_sound(self._database, self.folder / "artefacts"):
+            self.notices += (said,)
+            log.warning("%s", said)
         with self._database.writing() as connection:
             run_rows.interrupt_active(connection)
         self._artefacts.sweep()

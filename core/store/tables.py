@@ -23,9 +23,10 @@ STEPS = _TABLES["steps"]
 COEFFICIENTS = _TABLES["coefficients"]
 """λ of a step, little-endian float32 `[groups, tasks]`; apart from `steps`, so that losses are read alone."""
 CHECKPOINTS = _TABLES["checkpoints"]
+ARTEFACTS = _TABLES["artefacts"]
 EVALUATIONS = _TABLES["evaluations"]
 REPORTS = _TABLES["reports"]
 STUDIES = _TABLES["studies"]
 """Families of runs that answer one question; a cell and its run share a content key (`runs.cell`)."""
-OF_RUN = (STEPS, COEFFICIENTS, CHECKPOINTS, EVALUATIONS, REPORTS)
+OF_RUN = (STEPS, COEFFICIENTS, CHECKPOINTS, EVALUATIONS, REPORTS, ARTEFACTS)
 """Tables whose rows belong to one run."""

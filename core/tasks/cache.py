@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from core.errors import BadInput, BadSuite
+from core.errors import BadInput, BadSuite, CannotWrite, told
 from core.files import write_atomically, write_text
 from core.paths import cache
 from core.progress import Progress
@@ -34,8 +33,6 @@ VERIFIED = 256 * 2**20
 """Bytes up to which an entry is checked as a whole when it is opened; larger ones are checked row by row in use."""
 SHOWN = 30
 """Unreadable images that a message names."""
-ABANDONED = 3600.0
-"""Seconds after its last byte at which a file that is being written counts as left behind."""
 _AHEAD = 64
 """Images per thread that are decoded before they are written."""
 
@@ -150,7 +147,6 @@ class ImageCache:
         with self._writable():
             self._folder.mkdir(parents=True, exist_ok=True)
         self._drop(key)
-        self._sweep()
         sizes = self._entries()
         for other in sorted(sizes, key=lambda name: sizes[name][0]):
             if sum(size for _, size in sizes.values()) + needed <= self._limit:
@@ -172,13 +168,6 @@ class ImageCache:
                 note = file.with_suffix(".json")
                 found[file.stem] = (note.stat().st_mtime if note.exists() else 0.0, file.stat().st_size)
         return found
-
-    def _sweep(self) -> None:
-        """Remove what a killed process had begun to write."""
-        for file in self._folder.glob(".*.pixels.*"):
-            with suppress(OSError):
-                if time.time() - file.stat().st_mtime > ABANDONED:
-                    file.unlink()
 
     def _drop(self, key: str) -> None:
         for file in (self._folder / f"{key}.json", self._pixels(key)):
@@ -214,12 +203,12 @@ class ImageCache:
     def _writable(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            if isinstance(error, filelock.Timeout):
-                raise
+        except filelock.Timeout:
+            raise
+        except (OSError, CannotWrite) as error:
             raise BadInput(
-                f"The image cache `{self._folder}` can't be written: {error.strerror or error}. Make room there, or "
-                "set MERGESCOPE_HOME to a folder that can be written."
+                f"The image cache `{self._folder}` can't be written. {told(error)} Make room there, or set "
+                "MERGESCOPE_HOME to a folder that can be written."
             ) from None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import secrets
 import shutil
 import stat
 import zipfile
@@ -13,7 +12,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from core.errors import BadInput
+from core.errors import BadInput, CannotWrite, told
+from core.files import replacing
 from core.progress import Progress
 from core.tasks.decode import MAX_BYTES, Unreadable, open_picture
 from core.tasks.sources.walk import DEEPEST, JUNK
@@ -52,16 +52,12 @@ def unpack(archive: Path, target: Path, progress: Progress | None = None, *, ski
     try:
         with zipfile.ZipFile(archive) as opened:
             members = _members(opened, archive.name)
-            waiting = target.parent / f".{target.name}.{secrets.token_hex(6)}"
-            try:
+            with replacing(target) as waiting:
                 found = _extract(opened, members, waiting, progress, skip_unreadable)
-                waiting.rename(target)
-            finally:
-                shutil.rmtree(waiting, ignore_errors=True)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, UnicodeDecodeError, RuntimeError) as error:
         raise BadInput(f"`{archive.name}` should be a whole .zip file without a password. Found: {error}.") from None
-    except OSError as error:
-        raise BadInput(f"`{archive.name}` can't be unpacked: {error.strerror or error}.") from None
+    except (OSError, CannotWrite) as error:
+        raise BadInput(f"`{archive.name}` can't be unpacked. {told(error)}") from None
     return Unpacked(target, found[0], tuple(found[1]))
 
 

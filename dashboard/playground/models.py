@@ -1,30 +1,15 @@
-"""The merged model of a run, wherever it is: stored, computed from the newest λ, or made again by a formula."""
+"""The merged model of the run that the page shows, kept while it is asked about."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from core.checkpoints import load_weights
-from core.errors import BadInput
 from core.problem.problem import Problem
-from core.runs.session import MERGED
-from core.runs.spec import RunSpec
-from core.step import Coefficients, Form, Need, Weights
+from core.runs.model import MERGED, Made, file_of, made
+from core.step import Outcome
 from core.store import RunRecord, Store
-
-
-@dataclass(frozen=True)
-class Merged:
-    """What a run has made so far."""
-
-    weights_for: Callable[[str], Weights]
-    step: int
-    """The step whose λ this is."""
 
 
 class Models:
@@ -33,9 +18,9 @@ class Models:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._kept: tuple[Any, Merged] | None = None
+        self._kept: tuple[Any, Made] | None = None
 
-    def merged(self, record: RunRecord, problem: Problem) -> Merged:
+    def merged(self, record: RunRecord, problem: Problem) -> Made:
         """The run's merged model; raises `BadInput` where it has none yet."""
         key = state_of(record)
         with self._lock:
@@ -43,27 +28,11 @@ class Models:
                 self._kept = key, self._find(record, problem)
             return self._kept[1]
 
-    def _find(self, record: RunRecord, problem: Problem) -> Merged:
-        if record.status == "done" and MERGED in self._store.artefacts(record.id):
-            vectors = problem.task_vectors
-            weights = load_weights(self._store.artefact(record.id, MERGED), vectors.base, vectors.names)
-            return Merged(lambda _task: weights, record.model_step)
-        spec = RunSpec.stored(record)
-        method, settings = spec.method, spec.settings
-        rows = self._store.steps(record.id, since=record.model_step - 1, limit=1)
-        newest = next((row for row in reversed(rows) if row.coefficients is not None), None)
-        if newest is not None and newest.coefficients is not None:
-            values = torch.from_numpy(newest.coefficients.copy())
-            made = method.weights_at(problem, settings, Coefficients(record.groups, record.tasks, values))
-            if made is not None:
-                return Merged(lambda _task: made, newest.number)
-        if record.status == "done" and method.needed(settings) is Need.NOTHING:
-            for step in method.steps(problem, settings):
-                if step.outcome is not None:
-                    return Merged(step.outcome.weights_for, step.number)
-        if record.status == "done" and method.form is Form.MODULES:
-            raise BadInput(f"The result of {method.title} can't be tried here: {method.form.obstacle}.")
-        raise BadInput("This run has no merged model yet. Wait for its first step, or choose another run.")
+    def _find(self, record: RunRecord, problem: Problem) -> Made:
+        if record.status != "done" or MERGED not in self._store.artefacts(record.id):
+            return made(self._store, record, problem)
+        file, vectors = file_of(self._store, record, lambda: problem), problem.task_vectors
+        return Made(Outcome.of(load_weights(file, vectors.base, vectors.names)), record.model_step)
 
 
 def state_of(record: RunRecord) -> tuple[str, str, int]:

@@ -100,7 +100,7 @@ class Playground:
         pixels, truth = images.pixels[chosen], images.labels[chosen]
         merged = self._models.merged(record, problem)
         told.start("Evaluating run and expert, image", len(chosen) * (1 + (task in problem.tasks)))
-        logits = problem.logits(merged.weights_for(task), task, pixels, progress=told)
+        logits = problem.logits(merged.outcome.weights_for(task), task, pixels, progress=told)
         expert = None
         if task in problem.tasks:
             expert = problem.logits(problem.task_vectors.expert(task), task, pixels, progress=told)
@@ -131,7 +131,7 @@ class Playground:
         seen: dict[str, Tensor] = {"base": self._features(problem, vectors.base, pixels)}
         for name in vectors.tasks:
             seen[name] = self._features(problem, vectors.expert(name), pixels)
-        own = {head: merged.weights_for(head) for head in problem.heads}
+        own = {head: merged.outcome.weights_for(head) for head in problem.heads}
         shared = {id(weights): weights for weights in own.values()}
         features = {key: self._features(problem, weights, pixels) for key, weights in shared.items()}
         said = {}

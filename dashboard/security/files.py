@@ -25,7 +25,7 @@ def add_downloads(app: FastAPI, ctx: Context, prefix: str) -> None:
             record = ctx.run(run_id, request)
             item = downloads.find(kind, ctx.store, record, owner=ctx.is_owner(request))
             path = Path(folder) / f"file{item.suffix}"
-            path = item.write(ctx.store, record, path) or path
+            path = item.write(ctx, record, path) or path
         except (MergescopeError, OSError) as error:
             shutil.rmtree(folder, ignore_errors=True)
             return JSONResponse({"error": str(error)}, 404)

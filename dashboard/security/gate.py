@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.access import Access, Viewer
 from dashboard.security import notices
+from dashboard.security.guests import Guests
 
 PUBLIC = re.compile(r"/(web/[^/]+|s/[^/]+/[^/]+|health|favicon\.ico)")
 SIGN_IN = re.compile(r"/open/[^/]+")
@@ -24,6 +26,8 @@ VIEW_GET = re.compile(
     r"|download/[^/]+/[^/]+|gradio_api/(info/?|heartbeat/\w+|queue/data|startup-events|app_id/?|file=(?!https?:).*))?"
 )
 VIEW_POST = re.compile(r"/poll/\w+|/gradio_api/(component_server/?|queue/join/?|run/[\w]+/?|reset/?)")
+APART = re.compile(r"/view/(download/.*|gradio_api/(heartbeat/.*|queue/data|startup-events))")
+"""What a guest may keep open; downloads have limits of their own."""
 BODY_BYTES = 1024 * 1024
 """Cap of a request body that is no upload: forms and polls are far below."""
 
@@ -31,8 +35,11 @@ BODY_BYTES = 1024 * 1024
 class Gate:
     """ASGI middleware. `owner_app` False means that only the view app, below /view, is served."""
 
-    def __init__(self, app: ASGIApp, access: Access, *, owner_app: bool, uploads: Mapping[str, int]) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, guests: Guests, *, owner_app: bool, uploads: Mapping[str, int]
+    ) -> None:
         """`uploads`: end of a path -> bytes that a body sent there may have."""
+        self.guests = guests
         self.app = app
         self.access = access
         self.owner_app = owner_app
@@ -46,24 +53,30 @@ class Gate:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        refusal = self._refusal(scope)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        viewer = self.access.viewer_of(cookie_parser(headers.get("cookie", "")))
+        refusal = self._refusal(scope, headers, viewer)
         if refusal is not None:
             await refusal(scope, receive, send)
             return
         path = scope["path"].rstrip("/")
         limit = next((size for end, size in self.uploads.items() if path.endswith(end)), BODY_BYTES)
-        await _Capped(self.app, limit)(scope, receive, send)
+        first = viewer.owner or SIGN_IN.fullmatch(path)
+        app = self.app if first else partial(self._guest, (scope["client"] or ("",))[0], headers.get("cookie", ""))
+        await _Capped(app, limit)(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    async def _guest(self, address: str, cookie: str, scope: Scope, receive: Receive, send: Send) -> None:
+        apart = APART.fullmatch(scope["path"]) is not None
+        await self.guests.serve(self.app, scope, receive, send, (address, cookie), apart=apart)
+
+    def _refusal(self, scope: Scope, headers: dict[str, str], viewer: Viewer) -> Response | None:
         path, method = scope["path"], scope["method"]
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if method not in {"GET", "HEAD", "POST"}:
             return JSONResponse({"error": "method not allowed"}, 405)
         if method == "POST" and not _same_origin(headers):
             return JSONResponse({"error": "requests from other sites are refused"}, 403)
         if PUBLIC.fullmatch(path) or (self.owner_app and SIGN_IN.fullmatch(path)):
             return None
-        viewer = self.access.viewer_of(cookie_parser(headers.get("cookie", "")))
         if path == VIEW or path.startswith(VIEW + "/"):
             return self._view(path.removeprefix(VIEW) or "/", method, viewer)
         if self.owner_app and viewer.owner:

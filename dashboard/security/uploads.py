@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
-from core.errors import BadInput
+from core.errors import BadInput, reason
 from core.paths import home
 from dashboard.context import Context, NotOwner
 
@@ -38,7 +38,7 @@ def add_uploads(app: FastAPI, ctx: Context) -> None:
         except BaseException as error:
             path.unlink(missing_ok=True)
             if isinstance(error, OSError):
-                return JSONResponse({"error": f"The file can't be kept: {error.strerror or error}."}, 507)
+                return JSONResponse({"error": f"The file can't be kept: {reason(error)}."}, 507)
             raise
         return JSONResponse({"upload": name})
 

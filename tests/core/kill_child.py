@@ -21,9 +21,9 @@ import open_clip  # noqa: F401  # A run would import it: seconds, once here and 
 import torch
 from sqlalchemy import event
 
+import core.export.weights
 import core.files
 import core.problem.evaluate
-import core.store.faults
 from core import methods
 from core.problem import loading
 from core.problem.method import Step
@@ -70,7 +70,7 @@ def arm(point: str, count: int, store: Store) -> None:
 
             core.files.write_atomically(path, struck)
 
-        core.store.faults.write_atomically = half  # type: ignore[attr-defined]
+        core.export.weights.write_atomically = half  # type: ignore[attr-defined]
     elif point not in ("none", "linger"):
         raise ValueError(point)
 

@@ -133,12 +133,14 @@ def test_help_and_usage_errors_do_not_load_the_engine() -> None:
         "    except SystemExit as end: print('status:', end.code)\n"
         "heavy = {'torch', 'gradio', 'open_clip', 'sqlalchemy', 'pandas', 'dashboard'} & set(sys.modules)\n"
         "print('heavy:', sorted(heavy))\n"
+        "from core import methods\n"
+        "print('for names:', sorted({'scipy'} & set(sys.modules)) if methods.names() else None)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=180, check=True
     )
     assert re.findall("^status: (.*)$", done.stdout, re.MULTILINE) == ["0", "0", "0", "2"]
-    assert done.stdout.splitlines()[-1] == "heavy: []"
+    assert done.stdout.splitlines()[-2:] == ["heavy: []", "for names: []"]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from core.problem.evaluate import evaluate, evaluate_outcome
 from core.problem.loading import load
 from core.problem.problem import Problem
 from core.runs import runner
-from core.runs.session import MERGED
+from core.runs.model import MERGED
 from core.runs.spec import RunSpec
 from core.runs.whatif import save
 from core.step import Step

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from safetensors import safe_open
 from core import methods
 from core.encoders.preprocessing import normalise
 from core.errors import BadCheckpoint, BadInput
-from core.export.weights import export_coefficients, export_model, metadata
+from core.export.coefficients import export_coefficients
+from core.export.weights import export_model, metadata
 from core.problem.merged import merge
 from core.problem.method import Outcome
 from core.problem.problem import Problem
@@ -153,6 +155,24 @@ def test_coefficients_as_json_and_safetensors_are_exact(tmp_path: Path) -> None:
     arrays = safetensors.numpy.load_file(tmp_path / "l.safetensors")
     assert np.array_equal(arrays["coefficients"], expected)
     assert arrays["steps"].tolist() == [0, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["csv", "json", "safetensors"])
+def test_a_long_run_is_written_in_the_memory_of_a_short_one(tmp_path: Path, kind: str) -> None:
+    values, record = np.full((2, 20), 0.3, np.float32), dataclasses.replace(RECORD, tasks=tuple(map(str, range(20))))
+
+    def most(count: int) -> int:
+        tracemalloc.start()
+        steps = (StepRecord(number, {}, {}, 0.0, 0, values.copy()) for number in range(count))
+        export_coefficients(record, steps, tmp_path / f"l.{kind}")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    most(10)
+    more = most(4000) - most(500)
+    assert more < 3500 * 100  # The numbers of the steps; λ of a step is 160 bytes, and as text many more.
 
 
 def test_runs_without_coefficients_and_other_formats_are_refused(tmp_path: Path) -> None:

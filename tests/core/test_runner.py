@@ -230,7 +230,7 @@ def test_a_full_disk_fails_the_run_with_one_clear_line_and_it_goes_on_later(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("core.store.faults.write_atomically", full)
+    monkeypatch.setattr("core.files.os.fsync", full)
     with pytest.raises(CannotWrite, match="disk is full"):
         runner.execute(store, run_id, problem, spec)
     monkeypatch.undo()

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,17 @@ from core.store import Store
 from tests.core.store_help import new_run
 
 RUNS, STEPS, GROUPS, TASKS = 1_000, 10_000, 152, tuple(f"task{n}" for n in range(8))
+
+
+def copied(store: Store, count: int) -> None:
+    """Copies of the only run, without its steps."""
+    with store._database.writing() as connection:
+        run = connection.exec_driver_sql
+        names = ", ".join(row[1] for row in run("PRAGMA table_info(runs)").all() if row[1] not in ("ordinal", "id"))
+        run(
+            f"INSERT INTO runs (id, {names}) SELECT ?, {names} FROM runs LIMIT 1",
+            [(f"{n:012x}",) for n in range(count)],
+        )
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +68,24 @@ def seconds(work: Callable[[], object]) -> float:
 def test_a_thousand_runs_list_within_a_second(store: Store) -> None:
     assert len(store.runs()) == RUNS
     assert seconds(store.runs) < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["table", "json"])
+def test_ten_thousand_runs_list_on_the_command_line_within_two_seconds(
+    store: Store, tmp_path: Path, cli: Callable[..., Any], form: tuple[str, ...]
+) -> None:
+    shown = store.runs(limit=1)[0]
+    with Store.open(tmp_path) as many:
+        facts = {name: getattr(shown, name) for name in ("suite", "method", "settings", "seed", "tasks", "hashes")}
+        run_id = new_run(many, **facts | {"execution": shown.execution.plain(), "steps": STEPS})
+        many.finish(run_id, shown.report or {})
+        copied(many, 10 * RUNS - 1)
+
+    def listed() -> None:
+        assert cli("runs", "list", "--runs", tmp_path, *form).out.count("adamerging") == 10 * RUNS
+
+    assert seconds(listed) < 2
 
 
 @pytest.mark.slow

@@ -16,13 +16,13 @@ from safetensors import safe_open
 from core import methods
 from core.errors import BadInput
 from core.export.card import model_card
-from core.export.weights import export_coefficients
+from core.export.coefficients import export_coefficients
 from core.learning.coefficients import LearningSettings
 from core.problem.method import Coefficients, Step
 from core.problem.problem import Problem
 from core.runs import runner
 from core.runs.jobs import Jobs
-from core.runs.session import MERGED
+from core.runs.model import MERGED
 from core.runs.spec import RunSpec
 from core.runs.whatif import save
 from core.store import Edit, RunRecord, Store

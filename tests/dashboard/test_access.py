@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from core.errors import BadInput
-from dashboard.access import DAY, Access, Viewer
+from dashboard.access import DAY, Access, Link, Viewer
 
 
 class Clock:
@@ -156,12 +157,53 @@ def test_two_servers_on_one_folder_share_sessions_links_and_revocations(access: 
     assert access.viewer_of(cookies).owner
 
 
-def test_a_damaged_file_starts_afresh_and_trusts_nobody(access: Access, tmp_path: Path) -> None:
+def test_links_of_two_servers_at_once_are_all_kept_and_what_is_revoked_stays_revoked(tmp_path: Path) -> None:
+    servers = [Access(tmp_path), Access(tmp_path)]
+    gone = [servers[0].create_link() for _ in range(10)]
+
+    def make(server: Access) -> list[Link]:
+        return [server.create_link() for _ in range(20)]
+
+    def revoke(server: Access) -> None:
+        for link in gone:
+            server.revoke(link.id)
+
+    with ThreadPoolExecutor(3) as pool:
+        revoked, made = pool.submit(revoke, servers[1]), [*pool.map(make, servers)]
+        revoked.result()
+    kept = {link.id for link in Access(tmp_path).links()}
+    assert kept == {link.id for links in made for link in links}
+    assert len(kept) == 40
+    signed = [(link.id, servers[0].path(link).rsplit("/", 1)[1]) for link in gone]
+    assert all(server.check_link(*one) is None for server in servers for one in signed)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"key": "k"}', '{"key": "k", "sessions": [], "links": 3}', "\xff"])
+def test_a_damaged_file_is_set_aside_and_said_and_nobody_is_trusted(
+    access: Access, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     cookies = owner_cookies(access)
-    for damage in ("", "{", "[]", '{"key": "k"}', '{"key": "k", "sessions": [], "links": 3}'):
-        (tmp_path / "access.json").write_text(damage)
-        again = Access(tmp_path)
-        assert not again.viewer_of({again.owner_cookie: cookies[access.owner_cookie]}).owner
+    (tmp_path / "access.json").write_text(damage, "latin-1")
+    again = Access(tmp_path)
+    assert not again.viewer_of({again.owner_cookie: cookies[access.owner_cookie]}).owner
+    [kept] = tmp_path.glob("access-damaged-*.json")
+    assert kept.read_text("latin-1") == damage
+    assert str(kept) in caplog.text
+
+
+def test_a_file_that_cannot_be_read_now_is_not_overwritten(
+    access: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, before = access.create_link(), (tmp_path / "access.json").read_bytes()
+
+    def refuse(*_: object, **__: object) -> str:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", refuse)
+        Access(tmp_path).create_link()
+    assert (tmp_path / "access.json").read_bytes() == before
+    assert Access(tmp_path, clock=access._clock).links() == [link]
 
 
 def test_a_folder_that_cannot_be_written_keeps_sessions_in_memory(tmp_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""What guests may take of the machine: one answer to them is computed at a time, and then they rest.
+
+A link is public, so whatever guests ask together may slow neither the owner nor a run. Waiting costs next to nothing,
+so whoever asks too much waits; who has gone is not answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PER_GUEST = 16
+"""Requests of one guest at a time; a browser makes six of a server, beside an open stream or two."""
+IN_ALL = 400
+PATIENCE = 20.0
+"""Seconds that a request waits for its turn."""
+REST = 1.0
+"""How many times as long as an answer took guests then rest."""
+REST_BESIDE_A_RUN = 12.0
+LONGEST = 0.5
+"""Seconds that count of one answer at most: one that only waits for others keeps nobody out for long."""
+BYTES_PER_SECOND = 200e6
+"""What sending costs, as a share of a second."""
+
+
+class Guests:
+    """All guests of one server; `busy` says whether a run goes on."""
+
+    def __init__(self, busy: Callable[[], bool] = lambda: False) -> None:
+        self.busy = busy
+        self._turn = asyncio.Lock()
+        self._free = 0.0
+        self._inside = Counter[Hashable]()
+
+    async def serve(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, who: Hashable, *, apart: bool = False
+    ) -> None:
+        """Let `app` answer once it is this guest's turn; `apart`: what takes long is limited by `app` itself."""
+        if self._inside[who] >= PER_GUEST or self._inside.total() >= IN_ALL:
+            await too_many("Too many requests at a time.")(scope, receive, send)
+            return
+        self._inside[who] += 1
+        try:
+            messages = await _body(receive)
+            if messages is None or not await self._my_turn(receive):
+                if messages is not None:
+                    await too_many("Too many people look at this server just now.")(scope, receive, send)
+                return
+            begin, held = time.monotonic(), True
+
+            def over() -> None:
+                nonlocal held
+                if held:
+                    held = False
+                    self._spent(0.0 if apart else time.monotonic() - begin)
+                    self._turn.release()
+
+            async def once() -> Message:
+                return messages.pop(0) if messages else await receive()
+
+            async def paced(message: Message) -> None:
+                over()
+                if size := len(message.get("body", b"")):
+                    await asyncio.sleep(self._free - time.monotonic() if self.busy() else 0)
+                    self._spent(size / BYTES_PER_SECOND)
+                await send(message)
+
+            if apart:
+                over()
+            try:
+                await app(scope, once, paced)
+            finally:
+                over()
+        finally:
+            self._inside[who] -= 1
+            self._inside += Counter()  # Forgets who has gone.
+
+    def _spent(self, seconds: float) -> None:
+        rest = REST_BESIDE_A_RUN if self.busy() else REST
+        self._free = max(self._free, time.monotonic()) + min(seconds, LONGEST) * rest
+
+    async def _my_turn(self, receive: Receive) -> bool:
+        """Wait for the turn; False where the guest has gone or has waited too long."""
+        turn, gone = asyncio.ensure_future(self._rested()), asyncio.ensure_future(receive())
+        await asyncio.wait((turn, gone), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if not turn.done():
+            turn.cancel()
+        with suppress(asyncio.CancelledError):
+            await gone
+        try:
+            await turn
+        except asyncio.CancelledError:
+            return False
+        return True
+
+    async def _rested(self) -> None:
+        await self._turn.acquire()
+        try:
+            await asyncio.sleep(self._free - time.monotonic())
+        except BaseException:
+            self._turn.release()
+            raise
+
+
+async def _body(receive: Receive) -> list[Message] | None:
+    """The whole body, which is small; None where the guest has gone."""
+    messages = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        messages.append(message)
+        if not message.get("more_body"):
+            return messages
+
+
+def too_many(reason: str, seconds: int = 5) -> JSONResponse:
+    """The answer to whoever should come back later."""
+    return JSONResponse({"error": f"{reason} Try again in {seconds} seconds."}, 429, {"retry-after": str(seconds)})

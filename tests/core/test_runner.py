@@ -163,7 +163,6 @@ def test_a_run_that_is_done_is_not_resumed(store: Store, problem: Problem) -> No
     assert store.run(run_id).status == "done"
 
 
-@pytest.mark.slow
 def test_a_run_goes_on_only_with_what_it_began_with(store: Store, problem: Problem) -> None:
     run_id, spec = start(store, problem)
     with pytest.raises(KeyboardInterrupt):

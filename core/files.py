@@ -19,8 +19,8 @@ from core.errors import CannotWrite, reason
 
 _NUMBER = re.compile(r"(?:os error|code:) (\d+)")
 _HERE = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
-_BEGUN = re.compile(r"\..*\.(?:([0-9a-f]{6})-(\d+)-)?[0-9a-f]{12}")
-"""What is being written; the version before named neither machine nor process."""
+_BEGUN = re.compile(r"\..*\.([0-9a-f]{6})-(\d+)-[0-9a-f]{12}")
+"""The folder of what is being written, with machine and process: nothing that looks otherwise is removed."""
 _ABANDONED = 86_400.0
 
 

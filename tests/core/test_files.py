@@ -95,3 +95,12 @@ def test_folders_on_a_disk_that_refuses_are_told_in_one_line(
     assert "Errno" not in answer.err
     assert len(answer.err.splitlines()) == 1
     assert "checkpoint_folders.txt failed" in answer.err
+
+
+def test_only_what_a_writer_had_begun_is_removed(tmp_path: Path) -> None:
+    own = [tmp_path / name for name in (".cache.0123456789ab", ".x.012345-12-0123", ".profile")]
+    for folder in own:
+        folder.mkdir()
+        os.utime(folder, (0, 0))
+    write_text(tmp_path / "a.txt", "a")
+    assert all(folder.is_dir() for folder in own)

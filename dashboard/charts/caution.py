@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.insight.trust import remedy_for
-from core.statistics import Half
+from core.statistics import Half, clearly_better
 from core.store import EvaluationRecord, RunRecord
 from dashboard.charts.marks import Known
 
 SMALLEST_FALL = 0.02
 """Accuracy that has to be lost before anybody is alarmed, beside one standard error of the sample."""
-DRIFT = 1.1
-"""How many times as far from its expert as at the start a task may get, by KL, before anybody is alarmed."""
 
 
 def notices(
@@ -26,7 +24,7 @@ def notices(
     """Warnings about a run, one per task at most: `{task, kind, text}`.
 
     `below_base`: accuracy is below the base's on the same images. `falling`: accuracy fell while entropy fell.
-    `drifting`: the model is further from the task's expert than at the start.
+    `drifting`: the model agrees less with the task's expert than at the start.
     """
     if not record.adapted_on or record.adapted_on == "nothing":
         return []
@@ -34,7 +32,7 @@ def notices(
     found = []
     for task in record.tasks:
         samples = [one for one in measured if one.task == task and not one.full]
-        looks = [one for one in watched if one.task == task and one.half is Half.CHOOSING and one.kl is not None]
+        looks = [one for one in watched if one.task == task and one.half is Half.CHOOSING and one.agreement is not None]
         told = {
             "below_base": below_base(task, samples, marks.base.get(task)),
             "falling": falling(task, samples),
@@ -59,15 +57,16 @@ def below_base(task: str, samples: Sequence[EvaluationRecord], base: float | Non
 
 
 def drifting(task: str, looks: Sequence[EvaluationRecord]) -> str:
-    """A sentence where the newest look finds the model further from the expert than the first did; else empty."""
-    if len(looks) < 2:
+    """A sentence where the newest look agrees clearly less with the expert than the first did; else empty.
+
+    KL would not do: it also rises where the model only grows surer than its expert (study `trust`).
+    """
+    if len(looks) < 2 or not clearly_better(looks[:1], looks[-1:], "agreement"):
         return ""
-    start, now = looks[0].kl or 0.0, looks[-1].kl or 0.0
-    if now <= DRIFT * start:
-        return ""
+    start, now = looks[0], looks[-1]
     return (
-        f"{task}: the model has moved away from this task's expert, from KL {start:.2f} at the start to {now:.2f} nats "
-        f"after step {looks[-1].step}."
+        f"{task}: the model names its expert's class on {100 * (now.agreement or 0):.0f} % of {now.total} watched "
+        f"images after step {now.step}, and did on {100 * (start.agreement or 0):.0f} % at the start."
     )
 
 

@@ -68,18 +68,19 @@ def test_remedy_does_not_recommend_what_is_set_already() -> None:
     assert "expert_kl" not in text
 
 
-def look(step: int, kl: float, half: Half = Half.CHOOSING) -> EvaluationRecord:
-    return EvaluationRecord("icons", None, 80, 0.5, step, False, half, agreeing=40, kl=kl)
+def look(step: int, agreeing: int, kl: float = 0.4, half: Half = Half.CHOOSING) -> EvaluationRecord:
+    return EvaluationRecord("icons", None, 80, 0.5, step, False, half, agreeing=agreeing, kl=kl)
 
 
 @pytest.mark.parametrize(
     ("looks", "kinds"),
     [
-        ([look(0, 0.4), look(42, 0.5)], ["drifting"]),
-        ([look(0, 0.4), look(4, 0.6), look(42, 0.39)], []),  # It came back.
-        ([look(0, 0.4), look(42, 0.41)], []),  # Within what a sample is off.
-        ([look(0, 0.4), look(0, 0.9, Half.REPORTING)], []),  # The other half is no later step.
-        ([look(0, 0.4)], []),
+        ([look(0, 60), look(42, 40)], ["drifting"]),
+        ([look(0, 60), look(42, 60, 0.8)], []),  # Only surer than its expert.
+        ([look(0, 60), look(4, 30), look(42, 61)], []),  # It came back.
+        ([look(0, 60), look(42, 57)], []),  # Within what a sample is off.
+        ([look(0, 60), look(0, 20, half=Half.REPORTING)], []),  # The other half is no later step.
+        ([look(0, 60)], []),
     ],
 )
 def test_a_model_that_moves_away_from_an_expert_is_told_without_labels(looks, kinds) -> None:

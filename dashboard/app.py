@@ -83,8 +83,7 @@ class Dashboard:
 
     def busy(self) -> bool:
         """Whether a run or a study goes on."""
-        worker = None if self.context is None else self.context.library.worker
-        return worker is not None and bool(worker.going("runs") or worker.going("studies"))
+        return self.context is not None and self.context.library.busy
 
     def address(self, port: int) -> str:
         """What a person on this machine types."""

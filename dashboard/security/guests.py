@@ -27,6 +27,8 @@ LONGEST = 0.5
 """Seconds that count of one answer at most: one that only waits for others keeps nobody out for long."""
 BYTES_PER_SECOND = 200e6
 """What sending costs, as a share of a second."""
+OVER, WHO = "mergescope.over", "mergescope.guest"
+"""In the scope of a guest's request: what ends the turn, and who it is."""
 
 
 class Guests:
@@ -38,19 +40,19 @@ class Guests:
         self._free = 0.0
         self._inside = Counter[Hashable]()
 
-    async def serve(
-        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, who: Hashable, *, apart: bool = False
-    ) -> None:
-        """Let `app` answer once it is this guest's turn; `apart`: what takes long is limited by `app` itself."""
+    async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, who: Hashable) -> None:
+        """Let `app` answer once it is this guest's turn, which ends when the answer begins or `app` calls `OVER`."""
         if self._inside[who] >= PER_GUEST or self._inside.total() >= IN_ALL:
             await too_many("Too many requests at a time.")(scope, receive, send)
             return
         self._inside[who] += 1
         try:
             messages = await _body(receive)
-            if messages is None or not await self._my_turn(receive):
-                if messages is not None:
-                    await too_many("Too many people look at this server just now.")(scope, receive, send)
+            mine = None if messages is None else await self._my_turn(receive)
+            if messages is None or mine is None:
+                return
+            if not mine:
+                await too_many("Too many people look at this server just now.")(scope, receive, send)
                 return
             begin, held = time.monotonic(), True
 
@@ -58,7 +60,7 @@ class Guests:
                 nonlocal held
                 if held:
                     held = False
-                    self._spent(0.0 if apart else time.monotonic() - begin)
+                    self._spent(time.monotonic() - begin)
                     self._turn.release()
 
             async def once() -> Message:
@@ -71,10 +73,8 @@ class Guests:
                     self._spent(size / BYTES_PER_SECOND)
                 await send(message)
 
-            if apart:
-                over()
             try:
-                await app(scope, once, paced)
+                await app({**scope, OVER: over, WHO: who}, once, paced)
             finally:
                 over()
         finally:
@@ -85,10 +85,11 @@ class Guests:
         rest = REST_BESIDE_A_RUN if self.busy() else REST
         self._free = max(self._free, time.monotonic()) + min(seconds, LONGEST) * rest
 
-    async def _my_turn(self, receive: Receive) -> bool:
-        """Wait for the turn; False where the guest has gone or has waited too long."""
+    async def _my_turn(self, receive: Receive) -> bool | None:
+        """Wait for the turn; False where that took too long, None where the guest has gone."""
         turn, gone = asyncio.ensure_future(self._rested()), asyncio.ensure_future(receive())
         await asyncio.wait((turn, gone), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        left = gone.done()
         gone.cancel()
         if not turn.done():
             turn.cancel()
@@ -97,7 +98,7 @@ class Guests:
         try:
             await turn
         except asyncio.CancelledError:
-            return False
+            return None if left else False
         return True
 
     async def _rested(self) -> None:

@@ -65,9 +65,11 @@ class Shelf:
             with self._lock:
                 self._askers[key] -= 1
                 self._guests[guest] -= 1
-                if not made.done() and not self._askers[key]:
+                alone = not made.done() and not self._askers[key]
+                if alone:
                     self._forget(key, work)  # Who asks from now on asks for a new one.
-                    self._worker.cancel(work)
+            if alone:
+                self._worker.cancel(work)
         if not ready.done():
             return None
         path = ready.result()
@@ -123,9 +125,9 @@ class Shelf:
         return work, made
 
     def _forget(self, key: Hashable, work: Work[None]) -> None:
-        with self._lock:
-            if key in self._making and self._making[key][0] is work:
-                del self._making[key]
+        # Without the lock: the worker calls this while it holds its own.
+        if self._making.get(key, (None,))[0] is work:
+            self._making.pop(key, None)
 
     def _make_room(self) -> None:
         sizes = {key: path.stat().st_size for key, path in self._made.items()}

@@ -7,6 +7,7 @@ so whoever asks too much waits; who has gone is not answered.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -15,6 +16,9 @@ from contextlib import suppress
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.errors import FAULTS
+
+log = logging.getLogger(__name__)
 PER_GUEST = 16
 """Requests of one guest at a time; a browser makes six of a server, beside an open stream or two."""
 IN_ALL = 400
@@ -54,7 +58,7 @@ class Guests:
             if not mine:
                 await too_many("Too many people look at this server just now.")(scope, receive, send)
                 return
-            begin, held = time.monotonic(), True
+            begin, held, answered = time.monotonic(), True, False
 
             def over() -> None:
                 nonlocal held
@@ -67,6 +71,8 @@ class Guests:
                 return messages.pop(0) if messages else await receive()
 
             async def paced(message: Message) -> None:
+                nonlocal answered
+                answered = True
                 over()
                 if size := len(message.get("body", b"")):
                     await asyncio.sleep(self._free - time.monotonic() if self.busy() else 0)
@@ -75,6 +81,10 @@ class Guests:
 
             try:
                 await app({**scope, OVER: over, WHO: who}, once, paced)
+            except FAULTS as error:  # Strangers do not fill the log: what they break is told in a line.
+                log.warning("A guest's %s %.80r failed: %s", scope["method"], scope["path"], type(error).__name__)
+                if not answered:
+                    await JSONResponse({"error": "This can't be answered."}, 500)(scope, receive, send)
             finally:
                 over()
         finally:

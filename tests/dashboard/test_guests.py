@@ -116,6 +116,22 @@ def test_who_has_gone_before_the_turn_is_not_answered_and_a_long_answer_keeps_no
     asyncio.run(scene())
 
 
+def test_what_a_guest_breaks_is_one_line_and_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RecursionError("a long story")
+
+    async def scene() -> None:
+        group, asker = Guests(), Asker()
+        await group.serve(
+            broken, {"type": "http", "method": "GET", "path": "/\x1b[31m"}, asker.receive, asker.send, "g"
+        )
+        assert asker.status == 500
+
+    asyncio.run(scene())
+    assert caplog.messages == ["A guest's GET '/\\x1b[31m' failed: RecursionError"]
+    assert caplog.records[0].exc_info is None
+
+
 @pytest.fixture
 def shelf() -> Iterator[Shelf]:
     worker = Worker()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # While the rest is imported, Ctrl-C ends it without a traceback.
+
 from importlib.util import find_spec
 from typing import Annotated, Any
 
@@ -25,7 +30,10 @@ def _port(text: str | int) -> int:
 def ui(
     suite: Annotated[str, typer.Option(metavar="SUITE", help="The suite that is chosen at first.")] = "demo",
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="N", parser=_port, help="Port to listen on; 0 takes a free one.")] = 7860,
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=_port, help="Port to listen on; 0 takes a free one. 7860, or one near it."),
+    ] = None,
     share: Annotated[bool, typer.Option("--share", help="Also open a public link to a read-only view.")] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Show runs, start none.")] = False,
@@ -62,6 +70,10 @@ if find_spec("dashboard") is not None:
 
 def main() -> None:
     """Run the command line of this process and exit with its status."""
+    # So that a run is noted as interrupted and nothing half-written stays.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = sys.argv[1:]
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in GLOBAL_OPTIONS):
         arguments = ["ui", *arguments]

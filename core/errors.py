@@ -69,6 +69,7 @@ _REMEDIES = {
     errno.EROFS: "the file system is read-only. Choose another folder",
     errno.ENOENT: "the folder is gone. Create it again, or choose another one",
     errno.ENOTDIR: "a file is in the way of the folder. Move it, or choose another folder",
+    errno.EEXIST: "a file is in the way of the folder. Move it, or choose another folder",
     errno.EISDIR: "a folder is in the way of the file. Move it, or choose another name",
 }
 

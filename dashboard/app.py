@@ -19,6 +19,9 @@ from dashboard.access import Access
 from dashboard.server import Server, Site, bind
 from dashboard.tunnel import Tunnel
 
+PORT = 7860
+"""Where it is at if nobody says otherwise; another near it where this one is taken."""
+
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
@@ -29,7 +32,7 @@ def serve(
     suite: str = "demo",
     *,
     host: str = "127.0.0.1",
-    port: int = 7860,
+    port: int | None = None,
     share: bool = False,
     open_browser: bool = True,
     read_only: bool = False,
@@ -47,7 +50,7 @@ def serve(
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     dashboard = Dashboard(suite, host, folder, read_only, Tunnel(wanted=share))
     try:
-        dashboard.run(bind(host, port), open_browser)
+        dashboard.run(bind(host, PORT if port is None else port, others=port is None), open_browser)
     finally:
         dashboard.close()
         shutil.rmtree(uploads, ignore_errors=True)
@@ -83,8 +86,7 @@ class Dashboard:
 
     def busy(self) -> bool:
         """Whether a run or a study goes on."""
-        worker = None if self.context is None else self.context.library.worker
-        return worker is not None and bool(worker.going("runs") or worker.going("studies"))
+        return self.context is not None and self.context.library.busy
 
     def address(self, port: int) -> str:
         """What a person on this machine types."""

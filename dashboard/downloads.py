@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import orjson
 
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.export.card import model_card
@@ -14,7 +16,7 @@ from core.export.coefficients import each_step, export_coefficients
 from core.export.transformers_model import obstacles
 from core.runs.model import MERGED, file_of
 from core.runs.spec import RunSpec
-from core.store import RunRecord, Store
+from core.store import RunRecord, StepRecord, Store
 from core.suite import find as suites
 from core.suite.find import SuiteFile
 from dashboard.context import Context
@@ -23,7 +25,8 @@ from dashboard.static_export.figures import write_figures
 from dashboard.static_export.replay import write_html
 from dashboard.static_export.space import write_space
 
-Write = Callable[[Context, RunRecord, Path], Path | None]
+Tick = Callable[[], None]
+Write = Callable[[Context, RunRecord, Path, Tick], Path]
 Offered = Callable[[Store, RunRecord], bool]
 
 
@@ -36,7 +39,7 @@ class Download:
     help: str
     suffix: str
     write: Write
-    """Writes the file to a path with that suffix; returns where it lies already, and then writes nothing."""
+    """Writes the file to a path with that suffix and returns it, or where it lies already; looks in on the way."""
     offered: Offered
     owner_only: bool = False
 
@@ -89,8 +92,11 @@ def _fits_transformers(store: Store, record: RunRecord) -> bool:
         return False
 
 
-def _report(ctx: Context, record: RunRecord, path: Path) -> None:
-    path.write_text(json.dumps(ctx.store.run(record.id).report, indent=1, ensure_ascii=False), "utf-8")
+def _report(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
+    report = ctx.store.run(record.id).report
+    tick()
+    path.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    return path
 
 
 def _has_settings(store: Store, record: RunRecord) -> bool:
@@ -98,52 +104,71 @@ def _has_settings(store: Store, record: RunRecord) -> bool:
     return record.what_if is None
 
 
-def _settings(ctx: Context, record: RunRecord, path: Path) -> None:
+def _settings(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
     path.write_text(to_yaml(as_settings(RunSpec.stored(record))), "utf-8")
+    return path
 
 
-def _last_lambda(ctx: Context, record: RunRecord, path: Path) -> None:
+def _last_lambda(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
     export_coefficients(record, ctx.store.steps(record.id, since=record.model_step - 1, limit=1), path)
+    return path
 
 
-def _all_lambda(ctx: Context, record: RunRecord, path: Path) -> None:
-    export_coefficients(record, each_step(ctx.store, record.id), path)
+def _all_lambda(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
+    export_coefficients(record, _steps(ctx, record, tick), path)
+    return path
 
 
-def _card(ctx: Context, record: RunRecord, path: Path) -> None:
+def _steps(ctx: Context, record: RunRecord, tick: Tick) -> Iterator[StepRecord]:
+    for step in each_step(ctx.store, record.id):
+        tick()
+        yield step
+
+
+def _card(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
     suite = _suite(record)
     arch = suite.arch().name if suite is not None else ""
     path.write_text(model_card(ctx.store.run(record.id), _titles(suite), arch=arch, name=record.name), "utf-8")
+    return path
 
 
-def _page(ctx: Context, record: RunRecord, path: Path) -> None:
-    write_html(ctx.store, record.id, path, _titles(_suite(record)))
+def _page(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
+    write_html(ctx.store, record.id, path, titles(record), tick)
+    return path
 
 
-def _figures(ctx: Context, record: RunRecord, path: Path) -> None:
-    write_figures(ctx.store, record.id, path, _titles(_suite(record)))
+def _figures(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
+    write_figures(ctx.store, record.id, path, titles(record), tick)
+    return path
 
 
-def _space(ctx: Context, record: RunRecord, path: Path) -> None:
+def _space(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
     folder = path.with_suffix("")
-    write_space(ctx.store, record.id, folder, _titles(_suite(record)))
-    _pack(folder, path)
+    write_space(ctx.store, record.id, folder, titles(record), tick)
+    return _pack(folder, path, tick)
 
 
-def _transformers(ctx: Context, record: RunRecord, path: Path) -> None:
+def _transformers(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
     from core.export.publish import write_folder
 
-    folder = path.with_suffix("")
-    write_folder(record, each_step(ctx.store, record.id), _merged(ctx, record), suites.find(record.origin), folder)
-    _pack(folder, path)
+    folder, steps = path.with_suffix(""), _steps(ctx, record, tick)
+    write_folder(record, steps, _model(ctx, record, path, tick), suites.find(record.origin), folder)
+    return _pack(folder, path, tick)
 
 
-def _pack(folder: Path, path: Path) -> None:
+def _model(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
+    return file_of(ctx.store, record, lambda: ctx.problem_of(record))
+
+
+def _pack(folder: Path, path: Path, tick: Tick) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(file for file in folder.rglob("*") if file.is_file()):
             # Weights hardly get smaller, and trying takes minutes where they are large.
             how = zipfile.ZIP_STORED if file.suffix == ".safetensors" else zipfile.ZIP_DEFLATED
             archive.write(file, file.relative_to(folder), how)
+            tick()
+    shutil.rmtree(folder)
+    return path
 
 
 def _suite(record: RunRecord) -> SuiteFile | None:
@@ -154,16 +179,13 @@ def _suite(record: RunRecord) -> SuiteFile | None:
         return None
 
 
+def titles(record: RunRecord) -> dict[str, str]:
+    """Names of a run's tasks for people, as its files have them."""
+    return _titles(_suite(record))
+
+
 def _titles(suite: SuiteFile | None) -> dict[str, str]:
     return {task.name: task.title or task.name for task in suite.tasks} if suite is not None else {}
-
-
-def _model(ctx: Context, record: RunRecord, path: Path) -> Path:
-    return _merged(ctx, record)
-
-
-def _merged(ctx: Context, record: RunRecord) -> Path:
-    return file_of(ctx.store, record, lambda: ctx.problem_of(record))
 
 
 _ALL = (

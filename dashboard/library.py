@@ -159,6 +159,11 @@ class Library:
                     self.worker.cancel(self._answers.popitem(last=False)[1])
         return work
 
+    @property
+    def busy(self) -> bool:
+        """Whether a run or a study goes on in this process."""
+        return bool(self.worker.going("runs") or self.worker.going("studies"))
+
     def doing(self) -> Standing | None:
         """Where the work of `later` stands. Only for the owner: labels name what others are looking at."""
         return next((work.progress.standing() for work in self.worker.going(_LANE.kind)), None)

@@ -6,7 +6,6 @@ the function, in the process in which the run goes on. Here a call costs a tenth
 
 from __future__ import annotations
 
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -80,7 +79,7 @@ def _endpoint(ctx: Context, fresh: Fresh, name: str, call: Call) -> Callable[[Re
 
 def _answer(call: Call, body: bytes, request: Request) -> bytes:
     try:
-        args = json.loads(body)
+        args = orjson.loads(body)  # It refuses what is nested too deeply, where `json` recurses.
     except ValueError:
         args = None
     return orjson.dumps(answer(call, args, request))

@@ -23,11 +23,11 @@ PORTS_TRIED = 20
 T = TypeVar("T")
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket on `host`, on `port` or, where that is taken, on the first free one above it."""
+def bind(host: str, port: int, *, others: bool = False) -> socket.socket:
+    """A listening socket on `host` and `port`; where that is taken, on the first free one above it if `others` do."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     last: OSError | None = None
-    for candidate in range(port, port + PORTS_TRIED) if port else (0,):
+    for candidate in range(port, port + (PORTS_TRIED if others else 1)) if port else (0,):
         # With the protocol named, asyncio sends what is small at once; else every answer waits 40 ms for the caller.
         sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -21,6 +21,7 @@ from dashboard.security.files import add_downloads
 from dashboard.security.gate import VIEW
 from dashboard.security.page_head import PageHead
 from dashboard.security.routes import add_routes
+from dashboard.security.shelf import Shelf
 from dashboard.security.uploads import add_uploads
 
 
@@ -31,9 +32,10 @@ def build(ctx: Context) -> FastAPI:
     add_routes(app, ctx.access)
     pause = ctx.poll_seconds if ctx.readonly else settings.POLL_SECONDS_SHARED
     view = replace(ctx, readonly=True, jobs=None, poll_seconds=pause)
+    shelf = Shelf(ctx.library.worker, lambda: ctx.library.busy)
     feed = Feed(ctx.store, Marks(ctx.store, ctx.library))
     for one, prefix in ((view, VIEW), (ctx, "")):
-        add_downloads(app, one, prefix)
+        add_downloads(app, one, prefix, shelf)
         add_polls(app, one, prefix, {"history": service.polled(one, feed), "runs_list": sidebar.polled(one)})
     _mount(app, view, VIEW)
     if not ctx.readonly:

@@ -83,7 +83,10 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             raise BadCheckpoint(f"`{path.name}` can't be read: {reason}. Expected a checkpoint file.") from None
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise BadCheckpoint(f"`{path.name}` is not a regular file; expected a checkpoint.")
-        yield file
+        try:
+            yield file
+        except OSError as error:  # A failing disk, or a file of the system's that only looks regular.
+            raise BadCheckpoint(f"`{path.name}` can't be read: {error.strerror}. Expected a checkpoint file.") from None
 
 
 def _at_once(path: str, flags: int) -> int:

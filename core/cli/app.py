@@ -22,7 +22,7 @@ from core.cli import (
     similarity,
     study,
 )
-from core.cli.output import program, say
+from core.cli.output import program, say, tell
 from core.cli.running import Interrupted
 from core.errors import BadInput, MergescopeError, told
 
@@ -56,7 +56,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from core.export.report import version
 
-        print(f"mergescope {version()}")
+        tell(f"mergescope {version()}")
         raise typer.Exit
 
 

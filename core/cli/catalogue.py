@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import options
-from core.cli.output import print_json, print_table
+from core.cli.output import print_json, print_table, tell
 from core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def methods(
     if guide:
         from core.studies.guide import bundled, markdown
 
-        print(markdown(bundled()), end="")
+        tell(markdown(bundled()).rstrip("\n"))
         return
     from core import methods as registry
 
@@ -65,7 +65,7 @@ def _describe_settings(method: Method) -> list[dict[str, Any]]:
 
 
 def _print_settings(method: Method) -> None:
-    print(f"{method.title}: {method.summary}\n{method.paper}\nNeeds: {method.needs.value}. Cost: {method.cost}")
+    tell(f"{method.title}: {method.summary}\n{method.paper}\nNeeds: {method.needs.value}. Cost: {method.cost}")
     rows = [
         [item["name"], str(item["default"]), item["description"], item["source"]] for item in _describe_settings(method)
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.cli import options
-from core.cli.output import print_json, print_table
+from core.cli.output import print_json, print_table, tell
 from core.cli.progress import shown
 from core.errors import BadInput
 
@@ -49,7 +49,7 @@ def check(
             told["warnings"] = _warnings(trusted)
         print_json(told)
     elif not found:
-        print(f"Suite {file.name}: nothing to complain of{', but look at this:' if findings else '.'}")
+        tell(f"Suite {file.name}: nothing to complain of{', but look at this:' if findings else '.'}")
     else:
         rows = []
         for item in found:
@@ -60,9 +60,9 @@ def check(
         print_table(f"Suite {file.name}", ["what", "file", "tensor", "problem", "expected", "found"], rows)
     if not as_json:
         for one in findings:
-            print(one)
+            tell(one)
         for text in _warnings(trusted or ()):
-            print(f"Warning: {text}")
+            tell(f"Warning: {text}")
     if found:
         raise typer.Exit(BAD_INPUT)
 

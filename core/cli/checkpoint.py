@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.cli import options
-from core.cli.output import print_json, print_table
+from core.cli.output import print_json, print_table, tell
 
 if TYPE_CHECKING:
     from core.checkpoints import Verdict
@@ -34,7 +34,7 @@ def inspect(
     print_table(checkpoint.name, ["tensor", ">shape", "type"], rows)
     print_table("", ["what", "found"], _facts(verdict))
     for warning in verdict.warnings:
-        print(f"Note: {warning}.")
+        tell(f"Note: {warning}.")
 
 
 def _facts(verdict: Verdict) -> list[list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.cli import options
-from core.cli.output import print_json
+from core.cli.output import print_json, tell
 from core.cli.progress import shown
 
 
@@ -18,6 +18,6 @@ def fetch(suite: options.SuiteName, tasks: options.Tasks = None, as_json: option
     if as_json:
         print_json({"suite": file.name, "fetched_bytes": fetched, "missing": file.missing()})
         return
-    print(f"Suite {file.name}: {f'{fetched / 2**20:,.0f} MiB fetched' if fetched else 'all checkpoints are here'}.")
+    tell(f"Suite {file.name}: {f'{fetched / 2**20:,.0f} MiB fetched' if fetched else 'all checkpoints are here'}.")
     for line in file.missing():
-        print(f"Still missing: {line}.")
+        tell(f"Still missing: {line}.")

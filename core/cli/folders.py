@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from core.cli import options
-from core.cli.output import print_json, print_table
+from core.cli.output import print_json, print_table, tell
 from core.cli.progress import shown
 
 app = typer.Typer(help="Folders whose checkpoints and images every suite may open.", no_args_is_help=True)
@@ -48,7 +48,7 @@ def scan(
         "Images", ["path", "kind", ">classes"], [[row["path"], row["kind"], str(len(row["classes"]))] for row in images]
     )
     if found.cut:
-        print(f"Note: {found.cut}.")
+        tell(f"Note: {found.cut}.")
 
 
 @app.command("list")
@@ -60,7 +60,7 @@ def list_folders(as_json: options.Json = False) -> None:
     if as_json:
         print_json({"folders": known})
     else:
-        print("\n".join(known) or "None yet; a suite opens only files in its own folder. Add one with `folders add`.")
+        tell("\n".join(known) or "None yet; a suite opens only files in its own folder. Add one with `folders add`.")
 
 
 @app.command("add")
@@ -68,7 +68,7 @@ def add(folder: Folder) -> None:
     """Let every suite open files below FOLDER."""
     from core.suite.roots import add_root
 
-    print(f"Added {add_root(folder)}.")
+    tell(f"Added {add_root(folder)}.")
 
 
 @app.command("remove")
@@ -77,4 +77,4 @@ def remove(folder: Folder) -> None:
     from core.suite.roots import remove_root
 
     remove_root(folder)
-    print(f"Removed {folder}.")
+    tell(f"Removed {folder}.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from core.cli import loading, options, targets
-from core.cli.output import print_json
+from core.cli.output import print_json, tell
 from core.cli.progress import shown
 from core.cli.report_files import copy_model, model_of, print_report, write_report
 from core.cli.running import finished_or_run, warn_of_distrust
@@ -59,4 +59,4 @@ def merge(
         print_json(result)
         return
     print_report(result)
-    print(hint)
+    tell(hint)

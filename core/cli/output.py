@@ -27,12 +27,20 @@ def say(message: str) -> None:
     print(_line(message), file=sys.stderr)
 
 
+def tell(text: object) -> None:
+    """Text on standard output, of several lines where it is meant to have some; nothing in it moves the cursor."""
+    print("\n".join(map(_printable, str(text).split("\n"))))
+
+
 def _line(text: str) -> str:
     """One line, whatever line breaks and control characters the text contains."""
-    flat = " ".join(text.split())
-    if flat.isprintable():
-        return flat
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in flat)
+    return _printable(" ".join(text.split()))
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 def print_json(data: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.output import print_grid
+from core.cli.output import print_grid, tell
 from core.cli.progress import shown
 from core.errors import BadInput
 from core.export.numbers import number
@@ -67,10 +67,10 @@ def print_report(report: dict[str, Any]) -> None:
     edited = ", λ changed by hand" if report.get("what_if") else ""
     print_grid(f"{report['method']}{edited} on {report['suite']}", replace(grid, heads=heads))
     for told in doubts(report):
-        print(told)
-    print("  ".join(summary(report)))
+        tell(told)
+    tell("  ".join(summary(report)))
     if verdict := report.get("verdict"):
-        print(verdict["sentence"])
+        tell(verdict["sentence"])
 
 
 def summary(report: dict[str, Any]) -> list[str]:

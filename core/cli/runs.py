@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import options, report_files, running, targets
-from core.cli.output import print_json, print_table
+from core.cli.output import print_json, print_table, tell
 from core.cli.stores import command, reading, writing
 from core.errors import BadInput
 from core.export.numbers import number, percent
@@ -189,7 +189,7 @@ def export(
         if out is not None and model is not None:
             report_files.copy_model(model, out)
     report_files.write_report(result, report)
-    print("Wrote " + ", ".join(str(path) for path in (out, coefficients, report) if path is not None))
+    tell("Wrote " + ", ".join(str(path) for path in (out, coefficients, report) if path is not None))
 
 
 def _export_folder(run_id: str, folder: Path, runs: Path | None, push: str | None, *, public: bool) -> None:
@@ -203,9 +203,9 @@ def _export_folder(run_id: str, folder: Path, runs: Path | None, push: str | Non
         record = store.run(run_id)
         model = report_files.model_of(store, run_id)
         kind = publish.write_folder(record, each_step(store, run_id), model, suites.find(record.origin), folder)
-    print(f"Wrote {folder}; load it with {kind}.from_pretrained.")
+    tell(f"Wrote {folder}; load it with {kind}.from_pretrained.")
     if push is not None:
-        print(f"Sent to {publish.push_to_hub(folder, push, private=not public)}")
+        tell(f"Sent to {publish.push_to_hub(folder, push, private=not public)}")
 
 
 @app.command()
@@ -214,4 +214,4 @@ def delete(run_id: RunId, runs: options.Runs = None) -> None:
     with writing(runs) as store:
         store.run(run_id)
         store.delete(run_id)
-    print(f"Deleted run {run_id}.")
+    tell(f"Deleted run {run_id}.")

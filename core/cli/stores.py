@@ -37,6 +37,7 @@ def reading(folder: Path | None) -> Iterator[Store]:
     from core.store import CannotWrite, Store
 
     chosen = folder or runs_folder()
+    targets.require_folder(chosen, "--runs" if folder else "MERGESCOPE_HOME")
     try:
         # Opening for writing marks the runs of a vanished process as interrupted.
         store = Store.open(chosen, write=chosen.exists(), wait=0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import loading, options, targets
-from core.cli.output import print_grid, print_json, print_table, say
+from core.cli.output import print_grid, print_json, print_table, say, tell
 from core.cli.progress import shown
 from core.cli.running import Interrupted
 from core.cli.stores import folder_of_runs, writing
@@ -151,7 +151,7 @@ def _write(store: Store, asked: _Asked, record: StudyRecord, out: Path | None, a
     else:
         _print_result(asked.study, record, result)
         for path in written:
-            print(f"Wrote {path}")
+            tell(f"Wrote {path}")
     if record.status == "failed":
         raise RunFailed(record.error or "No run of the study succeeded.")
     if record.error:
@@ -165,8 +165,8 @@ def _print_result(study: Study, record: StudyRecord, result: Any) -> None:
         source = f" (published: {table.source})" if table.source else ""
         print_grid(table.title + source, texts.grid(table))
     for finding in result.findings:
-        print(finding)
-    print(files.said(study, record))
+        tell(finding)
+    tell(files.said(study, record))
 
 
 def _print_estimate(store: Store, asked: _Asked, problem: Problem, as_json: bool) -> None:
@@ -179,7 +179,7 @@ def _print_estimate(store: Store, asked: _Asked, problem: Problem, as_json: bool
     if as_json:
         print_json({"runs": found.cells, "runs_done": found.done, "seconds": found.seconds})
         return
-    print(f"{found.cells} runs, {found.done} of them done; about {found.seconds / 60:.1f} minutes for the others.")
+    tell(f"{found.cells} runs, {found.done} of them done; about {found.seconds / 60:.1f} minutes for the others.")
 
 
 def _list(as_json: bool) -> None:

@@ -27,10 +27,15 @@ def check(path: Path | None, option: str, *suffixes: str) -> None:
 
 def check_folder(folder: Path, option: str) -> None:
     """Raise `BadInput` unless `folder`, or the place where it will be made, can be written."""
+    _check_writable(require_folder(folder, option), option, "a folder", folder)
+
+
+def require_folder(folder: Path, option: str) -> Path:
+    """The nearest folder that exists, where `folder` is or can be one; raises `BadInput` where a file is in the way."""
     nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not nearest.is_dir():
         raise BadInput(f"`{option}` should be a folder. Found `{folder}`, where `{nearest}` is a file.")
-    _check_writable(nearest, option, "a folder", folder)
+    return nearest
 
 
 def _check_writable(place: Path, option: str, expected: str, found: Path) -> None:

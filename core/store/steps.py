@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from core.errors import NonFinite
 from core.statistics import Evaluation, Half
 from core.store.faults import Damaged
 from core.store.records import EvaluationRecord, Float32, StepRecord, decode, encode
@@ -129,6 +131,11 @@ def add_evaluations(
     # Those of all images stand beside the sample's, which may have been taken after the same step.
     of = {"split": "test", "kind": "full" if full else "merged"} if half is None else {"split": "", "kind": half.value}
     for one in found:
+        if not math.isfinite(one.entropy):
+            raise NonFinite(
+                f"The answers on `{one.task}` should be finite numbers. Found an entropy of {one.entropy}: weights of "
+                "the merged model or of an expert are too large. Look at that task's expert, or lower λ."
+            )
         key = {"run": run, "number": step, "task": one.task, **of}
         connection.execute(delete(EVALUATIONS).where(*(EVALUATIONS.c[name] == value for name, value in key.items())))
         facts = {name: getattr(one, name) for name in ("correct", "total", "entropy", "agreeing", "kl")}

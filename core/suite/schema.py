@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +19,7 @@ from core.tasks.sources.entry import Entry
 from core.tasks.task import OWN_HEAD
 
 MAX_BYTES = 512 * 2**10
+MOST_MISTAKES = 200
 MAX_TASKS = 64
 
 
@@ -195,7 +197,10 @@ def parse_text(text: str, file: str) -> SuiteEntry:
     try:
         entry = SuiteEntry.model_validate(data)
     except ValidationError as error:
-        raise BadSuite("\n".join(_explain(file, node, item) for item in _own(error.errors()))) from None
+        found = error.errors()
+        told = [_explain(file, node, item) for item in _own(found[:MOST_MISTAKES])]
+        told += [f"`{file}`: {len(found) - MOST_MISTAKES} more mistakes."] if len(found) > MOST_MISTAKES else []
+        raise BadSuite("\n".join(told)) from None
     names = [task.name for task in entry.tasks]
     for at, name in enumerate(names):
         if name in names[:at]:
@@ -230,9 +235,9 @@ def _check_nodes(node: yaml.Node, file: str, seen: set[int]) -> None:
         raise BadSuite(f"`{file}`, line {node.start_mark.line + 1}: aliases are not allowed in a suite file.")
     seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         for key, value in node.value:
-            if keys.count(key.value) > 1:
+            if isinstance(key, yaml.ScalarNode) and keys[key.value] > 1:
                 raise BadSuite(f"`{file}`, line {key.start_mark.line + 1}: `{key.value}` occurs more than once.")
             _check_nodes(value, file, seen)
     elif isinstance(node, yaml.SequenceNode):

@@ -26,8 +26,6 @@ VIEW_GET = re.compile(
     r"|download/[^/]+/[^/]+|gradio_api/(info/?|heartbeat/\w+|queue/data|startup-events|app_id/?|file=(?!https?:).*))?"
 )
 VIEW_POST = re.compile(r"/poll/\w+|/gradio_api/(component_server/?|queue/join/?|run/[\w]+/?|reset/?)")
-APART = re.compile(r"/view/(download/.*|gradio_api/(heartbeat/.*|queue/data|startup-events))")
-"""What a guest may keep open; downloads have limits of their own."""
 BODY_BYTES = 1024 * 1024
 """Cap of a request body that is no upload: forms and polls are far below."""
 
@@ -61,13 +59,11 @@ class Gate:
             return
         path = scope["path"].rstrip("/")
         limit = next((size for end, size in self.uploads.items() if path.endswith(end)), BODY_BYTES)
-        first = viewer.owner or SIGN_IN.fullmatch(path)
-        app = self.app if first else partial(self._guest, (scope["client"] or ("",))[0], headers.get("cookie", ""))
+        app = self.app
+        if not viewer.owner and not SIGN_IN.fullmatch(path):
+            who = (scope["client"] or ("",))[0], headers.get("cookie", "")
+            app = partial(self.guests.serve, self.app, who=who)
         await _Capped(app, limit)(scope, receive, send)
-
-    async def _guest(self, address: str, cookie: str, scope: Scope, receive: Receive, send: Send) -> None:
-        apart = APART.fullmatch(scope["path"]) is not None
-        await self.guests.serve(self.app, scope, receive, send, (address, cookie), apart=apart)
 
     def _refusal(self, scope: Scope, headers: dict[str, str], viewer: Viewer) -> Response | None:
         path, method = scope["path"], scope["method"]

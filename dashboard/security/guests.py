@@ -7,6 +7,7 @@ so whoever asks too much waits; who has gone is not answered.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -15,6 +16,9 @@ from contextlib import suppress
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.errors import FAULTS
+
+log = logging.getLogger(__name__)
 PER_GUEST = 16
 """Requests of one guest at a time; a browser makes six of a server, beside an open stream or two."""
 IN_ALL = 400
@@ -27,6 +31,8 @@ LONGEST = 0.5
 """Seconds that count of one answer at most: one that only waits for others keeps nobody out for long."""
 BYTES_PER_SECOND = 200e6
 """What sending costs, as a share of a second."""
+OVER, WHO = "mergescope.over", "mergescope.guest"
+"""In the scope of a guest's request: what ends the turn, and who it is."""
 
 
 class Guests:
@@ -38,43 +44,47 @@ class Guests:
         self._free = 0.0
         self._inside = Counter[Hashable]()
 
-    async def serve(
-        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, who: Hashable, *, apart: bool = False
-    ) -> None:
-        """Let `app` answer once it is this guest's turn; `apart`: what takes long is limited by `app` itself."""
+    async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, who: Hashable) -> None:
+        """Let `app` answer once it is this guest's turn, which ends when the answer begins or `app` calls `OVER`."""
         if self._inside[who] >= PER_GUEST or self._inside.total() >= IN_ALL:
             await too_many("Too many requests at a time.")(scope, receive, send)
             return
         self._inside[who] += 1
         try:
             messages = await _body(receive)
-            if messages is None or not await self._my_turn(receive):
-                if messages is not None:
-                    await too_many("Too many people look at this server just now.")(scope, receive, send)
+            mine = None if messages is None else await self._my_turn(receive)
+            if messages is None or mine is None:
                 return
-            begin, held = time.monotonic(), True
+            if not mine:
+                await too_many("Too many people look at this server just now.")(scope, receive, send)
+                return
+            begin, held, answered = time.monotonic(), True, False
 
             def over() -> None:
                 nonlocal held
                 if held:
                     held = False
-                    self._spent(0.0 if apart else time.monotonic() - begin)
+                    self._spent(time.monotonic() - begin)
                     self._turn.release()
 
             async def once() -> Message:
                 return messages.pop(0) if messages else await receive()
 
             async def paced(message: Message) -> None:
+                nonlocal answered
+                answered = True
                 over()
                 if size := len(message.get("body", b"")):
                     await asyncio.sleep(self._free - time.monotonic() if self.busy() else 0)
                     self._spent(size / BYTES_PER_SECOND)
                 await send(message)
 
-            if apart:
-                over()
             try:
-                await app(scope, once, paced)
+                await app({**scope, OVER: over, WHO: who}, once, paced)
+            except FAULTS as error:  # Strangers do not fill the log: what they break is told in a line.
+                log.warning("A guest's %s %.80r failed: %s", scope["method"], scope["path"], type(error).__name__)
+                if not answered:
+                    await JSONResponse({"error": "This can't be answered."}, 500)(scope, receive, send)
             finally:
                 over()
         finally:
@@ -85,10 +95,11 @@ class Guests:
         rest = REST_BESIDE_A_RUN if self.busy() else REST
         self._free = max(self._free, time.monotonic()) + min(seconds, LONGEST) * rest
 
-    async def _my_turn(self, receive: Receive) -> bool:
-        """Wait for the turn; False where the guest has gone or has waited too long."""
+    async def _my_turn(self, receive: Receive) -> bool | None:
+        """Wait for the turn; False where that took too long, None where the guest has gone."""
         turn, gone = asyncio.ensure_future(self._rested()), asyncio.ensure_future(receive())
         await asyncio.wait((turn, gone), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        left = gone.done()
         gone.cancel()
         if not turn.done():
             turn.cancel()
@@ -97,7 +108,7 @@ class Guests:
         try:
             await turn
         except asyncio.CancelledError:
-            return False
+            return None if left else False
         return True
 
     async def _rested(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,22 @@ BEFORE = """document.body.classList.toggle("dark", matchMedia("(prefers-color-sc
 MOST_ANSWERS = 100_000
 
 
-def write_html(store: Store, run_id: str, path: Path, titles: Mapping[str, str] | None = None) -> None:
+def write_html(
+    store: Store,
+    run_id: str,
+    path: Path,
+    titles: Mapping[str, str] | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> None:
     """Write the run to `path`; raises `UnknownName` for an unknown run, `BadInput` for one without a step."""
-    write_text(path, html(store, store.run(run_id), titles))
+    write_text(path, html(store, store.run(run_id), titles, tick))
 
 
-def html(store: Store, record: RunRecord, titles: Mapping[str, str] | None = None) -> str:
-    """The text of the file."""
-    whole = collect(store, record, titles)
+def html(
+    store: Store, record: RunRecord, titles: Mapping[str, str] | None = None, tick: Callable[[], None] = lambda: None
+) -> str:
+    """The text of the file; `tick` is called on the way."""
+    whole = collect(store, record, titles, tick)
     title = str(whole["describe"]["name"])
     results = facts.results_html(record, titles or {}) + facts.settings_html(record)
     body = (
@@ -42,7 +50,9 @@ def html(store: Store, record: RunRecord, titles: Mapping[str, str] | None = Non
     return document(title, f"{body}<script>{BEFORE}</script>", whole, "replay.js")
 
 
-def collect(store: Store, record: RunRecord, titles: Mapping[str, str] | None) -> dict[str, Any]:
+def collect(
+    store: Store, record: RunRecord, titles: Mapping[str, str] | None, tick: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
     """All that the charts will ask for: the description, and the answers of one poll after another."""
     feed = Feed(store)
     about = describe(record, titles or {})
@@ -51,6 +61,7 @@ def collect(store: Store, record: RunRecord, titles: Mapping[str, str] | None) -
     while len(history) < MOST_ANSWERS:
         answer = feed.history(record, cursor, stride=stride, seen=seen, known=known)
         history.append(answer)
+        tick()
         cursor, stride, seen = answer["cursor"], answer["stride"], answer["seen"]
         known = known or "columns" in answer
         if not answer["more"]:

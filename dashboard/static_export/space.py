@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -49,7 +49,13 @@ if __name__ == "__main__":
 '''
 
 
-def write_space(store: Store, run_id: str, folder: Path, titles: Mapping[str, str] | None = None) -> list[Path]:
+def write_space(
+    store: Store,
+    run_id: str,
+    folder: Path,
+    titles: Mapping[str, str] | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> list[Path]:
     """Write the Space's files into `folder`, which is made; returns them.
 
     Raises `BadInput` where the folder holds other files, so that nothing of somebody's is overwritten.
@@ -75,7 +81,7 @@ def write_space(store: Store, run_id: str, folder: Path, titles: Mapping[str, st
         "README.md": readme,
         "requirements.txt": f"gradio=={version('gradio')}\n",
         "app.py": APP,
-        "replay.html": html(store, record, titles),
+        "replay.html": html(store, record, titles, tick),
         "MODEL_CARD.md": model_card(record, titles, name=record.name),
     }
     for file, text in content.items():

@@ -162,7 +162,7 @@ def test_no_command_means_the_dashboard_on_the_demo_suite(
     with pytest.raises(SystemExit) as stopped:
         launch.main()
     assert stopped.value.code == 0
-    expected = {"suite": "demo", "host": "127.0.0.1", "port": 7860, "share": False, "open_browser": True}
+    expected = {"suite": "demo", "host": "127.0.0.1", "port": None, "share": False, "open_browser": True}
     assert served == [{**expected, "read_only": False, "runs": None}]
 
 

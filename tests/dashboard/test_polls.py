@@ -33,6 +33,13 @@ def test_an_answer_is_for_those_with_the_same_rights_and_question(store: Store) 
         assert fresh.get(other) is None
 
 
+def test_a_question_nested_far_too_deeply_is_one_that_asks_nothing(dashboard_site: Site) -> None:
+    http = dashboard_site.viewer().http
+    answer = http.post("/view/poll/runs_list", content=b"[" * 300_000, headers={"content-type": "application/json"})
+    assert answer.status_code == 200
+    assert "runs" in answer.json()
+
+
 def test_an_answer_is_kept_for_a_moment(store: Store) -> None:
     fresh, question = Fresh(store, 0), (OWNER, "history", b"{}")
     fresh.put(question, b"old", store.changes)

@@ -9,7 +9,7 @@ from core.checkpoints.inert.calls import call, put
 from core.checkpoints.inert.program import Program
 from core.checkpoints.inert.values import Global, Made, Refusal, StorageRef, Value, is_count, require
 
-MAX_OPERATIONS = 300_000
+MAX_OPERATIONS = 200_000
 """A CLIP of 48 and 32 layers takes 122,000; keeps a hostile file below half a second."""
 STOP = 0x2E
 
@@ -100,7 +100,8 @@ def _text(m: Machine, size: int) -> None:
 
 
 def _tuple(m: Machine, count: int) -> None:
-    m.push(tuple(reversed([m.pop() for _ in range(count)])))
+    require(len(m.stack) >= count, "a malformed pickle (empty stack)")
+    m.stack[-count:] = [tuple(m.stack[-count:])]
 
 
 def _extend(m: Machine, items: list[Value]) -> None:

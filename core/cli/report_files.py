@@ -59,6 +59,8 @@ def print_report(report: dict[str, Any]) -> None:
     print_grid(f"{report['method']}{edited} on {report['suite']}", replace(grid, heads=heads))
     for told in doubts(report):
         print(told)
+    if report.get("check") == {"warnings": []}:
+        print("The check before the start warned of nothing.")
     print("  ".join(summary(report)))
     if verdict := report.get("verdict"):
         print(verdict["sentence"])

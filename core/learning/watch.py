@@ -17,6 +17,8 @@ from core.step import Outcome, State
 
 FIRST, GROWTH = 4, 1.8
 """The first step that is looked at after the start, and how much later each next one is."""
+SHORT = 16
+"""A run of no more steps whose last is kept is looked at only at both ends: a look takes as long as a step or two."""
 
 
 class WatchedSettings(MethodSettings):
@@ -60,7 +62,9 @@ class Watch:
     """
 
     def __init__(self, problem: Problem, settings: WatchedSettings, steps: int) -> None:
-        self._problem, self._settings, self._due = problem, settings, due(steps)
+        self._problem, self._settings = problem, settings
+        ends = settings.keep_step == "last" and steps <= SHORT
+        self._due = frozenset((0, steps)) if ends else due(steps)
         self._best = dict[str, Tensor]()
         self._best_number, self._best_found = 0, list[Evaluation]()
         self._recent: list[float] = []

@@ -120,7 +120,10 @@ class Jobs:
             control.tick()
             problem, spec = runner.reopen(record, progress, self._load, suite)
             if not record.hashes:
-                spec = RunSpec.of(problem, spec.method, spec.settings, evaluate_every=spec.execution.evaluate_every)
+                how = spec.execution
+                spec = RunSpec.of(
+                    problem, spec.method, spec.settings, evaluate_every=how.evaluate_every, check=how.check
+                )
                 store.describe(run_id, hashes=dict(spec.hashes), execution=spec.execution.plain())
         runner.execute(store, run_id, problem, spec, control=control, progress=progress)
 

@@ -45,6 +45,8 @@ class Execution:
     """Where λ came from, if a person changed it by hand."""
     resumed_with: tuple[Mapping[str, Any], ...] = ()
     """The versions of PyTorch that took over: `{"after_step": n, "torch": version}`."""
+    check: tuple[str, ...] | None = None
+    """What the check before the start warned of (`core.insight.trust`); None where it was not asked or not done yet."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """What a later version noted; it is kept."""
 
@@ -65,4 +67,4 @@ class Execution:
 
 
 _NAMES = tuple(one.name for one in fields(Execution) if one.name != "more")
-_LISTS = ("unseen", "images_from", "measures", "loaded", "resumed_with")
+_LISTS = ("unseen", "images_from", "measures", "loaded", "resumed_with", "check")

@@ -212,7 +212,7 @@ def test_the_plan_names_what_is_wrong_and_nothing_is_queued(dashboard_site: Site
 
 
 @pytest.mark.slow
-def test_the_trust_check_speaks_for_every_method_that_learns_under_a_watch(dashboard_site: Site) -> None:
+def test_the_trust_check_speaks_for_every_method_that_learns(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
     assert owner.call("setup_plan", suite="tiny", method="average")["caution"] == {}
     asked = {"suite": "tiny", "method": "best", "settings": {"steps": 3}}
@@ -220,6 +220,10 @@ def test_the_trust_check_speaks_for_every_method_that_learns_under_a_watch(dashb
     found = owner.call("setup_plan", **asked)["caution"]
     assert len(found["tasks"]) == 3
     assert not found["distil"]  # It follows the experts as it is.
+    run_id = owner.call("setup_start", **asked)["run"]
+    report = dashboard_site.finish(run_id).report
+    assert report is not None
+    assert report["check"]["warnings"] == [task["advice"] for task in found["tasks"] if task["advice"]]
 
 
 def test_the_plan_tells_what_is_doubtful_about_the_chosen_tasks(tmp_path: Path) -> None:

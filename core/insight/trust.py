@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import NonFinite
-from core.learning.watch import WatchedSettings
 from core.problem.method import Method
 from core.problem.probe import Probe
 from core.problem.problem import Problem
@@ -161,7 +160,7 @@ def ahead(
             progress.advance(1 if step.number else 0)
             outcome = step.outcome or outcome
             found += _together(step.number / whole, [one for half in Half for one in step.watched.get(half, ())])
-        if not isinstance(short, WatchedSettings) and outcome is not None:
+        if not found and outcome is not None:
             probe = Probe.of(problem, short.model_dump()["adapt_on"])
             for share, made in enumerate((Outcome.of(problem.task_vectors.base), outcome)):
                 found += _together(share, [one for half in Half for one in probe.evaluate(made, half)])

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core import methods
-from tests.bench.equal_rows import APART
+from tests.bench.equal_rows import APART, SINGLE
 
 Row = Mapping[str, Any]
 Key = tuple[str, int, str]
@@ -33,6 +33,33 @@ def seeds(rows: Sequence[Row]) -> dict[Key, list[float]]:
         if row["values"]["seed"] and key in best and {**row["values"], "seed": 0} == best[key]["values"]:
             found[key].append(average(row))
     return found
+
+
+def plain(rows: Sequence[Row]) -> dict[str, Any]:
+    """What `core.studies.everywhere` reads: title -> method, whether in its own form, and what was reached where.
+
+    `accuracy` is "suite images" -> mean over seeds, standard error, seeds; a formula's is that of every number.
+    """
+    reached, own = seeds(rows), {(row["suite"], row["images"], row["title"]): row for row in rows}
+    budgets = sorted({images for _, images, _ in reached} - {0})
+    found: dict[str, Any] = {}
+    for key, values in sorted(reached.items()):
+        (suite, images, title), row = key, own[key]
+        if row["block"] == APART:
+            continue
+        one = found.setdefault(title, {"method": row["method"], "own": usual(row), "accuracy": {}})
+        told = [round(statistics.fmean(values), 4), round(error(values), 4), len(values)]
+        one["accuracy"] |= {f"{suite} {count}": told for count in ([images] if images else budgets)}
+    return found
+
+
+def usual(row: Row) -> bool:
+    """Whether a row has the method's own settings but for how many images it sees, its rate and its scale."""
+    fields = methods.get(row["method"]).Settings.model_fields
+    free = ("steps", "batch", "samples", "rounds", "adapt_on", "seed", row["knob"])
+    return row["block"] == SINGLE and all(
+        fields[name].default == value for name, value in row["values"].items() if name not in free
+    )
 
 
 def average(row: Row) -> float:

@@ -88,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[])
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing more after so many")
     parser.add_argument("--report", action="store_true")
+    parser.add_argument("--json", action="store_true", help="with --report: what the guide reads")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     if options.make:
@@ -96,7 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     place, count = (int(part) for part in options.shard.split("/"))
     folder = Folder(options.folder, f"{place}-{count}", options.seconds)
     if options.report:
-        equal_report.show(list(folder.known.values()))
+        rows = list(folder.known.values())
+        print(json.dumps(equal_report.plain(rows), indent=0)) if options.json else equal_report.show(rows)
         return
     names, budgets = options.suites.split(","), [int(images) for images in options.images.split(",")]
     problems = made(load(find("demo")), names, options.many)

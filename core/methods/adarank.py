@@ -40,8 +40,8 @@ class AdaRankSettings(LearningSettings):
         source="Mergescope", gt=0, le=1,
     )  # fmt: skip
     masks: Literal["on", "off", "auto"] = setting(
-        "on", "Learn which components take part; `off`: all do, and λ alone is learned; `auto`: on where the steps draw "
-        f"at least {ENOUGH} images of a task.", source=PAPER,
+        "on", "Learn which components take part; `off`: all do, and λ alone is learned; `auto`: on where the steps "
+        f"draw at least {ENOUGH} images of a task.", source=PAPER,
     )  # fmt: skip
     rank: int = setting(
         0, "Components a matrix and task that are kept in memory, for `own`; 0: all of them.",

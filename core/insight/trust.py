@@ -127,6 +127,8 @@ def shortened(
         return None
     if "keep_step" in values:
         changes = {"keep_step": "last", "patience": 0}
+    if (masked := getattr(settings, "masked", None)) is not None:
+        changes["masks"] = "on" if masked else "off"  # As the whole run, which draws more images, has them.
     if "steps" in values:
         changes["steps"] = count = min(steps, values["steps"])
         if "lr" in values:

@@ -15,24 +15,27 @@ Key = tuple[str, int, str]
 
 
 def chosen(rows: Sequence[Row]) -> dict[Key, Row]:
-    """(suite, images, title) -> the row of seed 0 whose rate or scale reads most held-out images."""
+    """(suite, images, title) -> the row of the lowest seed whose rate or scale reads most held-out images."""
     found: dict[Key, Row] = {}
     for row in rows:
-        key = (row["suite"], row["images"], row["title"])
-        if row["values"]["seed"] == 0 and (key not in found or _held(row) > _held(found[key])):
+        key, rank = _key(row), (-row["values"]["seed"], _held(row))
+        if key not in found or rank > (-found[key]["values"]["seed"], _held(found[key])):
             found[key] = row
     return found
 
 
 def seeds(rows: Sequence[Row]) -> dict[Key, list[float]]:
-    """The same keys -> average accuracy on test images, seed by seed, seed 0 first."""
-    best = chosen(rows)
-    found = {key: [average(row)] for key, row in best.items()}
+    """The same keys -> average accuracy on test images at that rate, seed by seed."""
+    best, found = chosen(rows), dict[Key, list[float]]()
     for row in sorted(rows, key=lambda one: one["values"]["seed"]):
-        key = (row["suite"], row["images"], row["title"])
-        if row["values"]["seed"] and key in best and {**row["values"], "seed": 0} == best[key]["values"]:
-            found[key].append(average(row))
+        key = _key(row)
+        if {**row["values"], "seed": 0} == {**best[key]["values"], "seed": 0}:
+            found.setdefault(key, []).append(average(row))
     return found
+
+
+def _key(row: Row) -> Key:
+    return row["suite"], row["images"], row["title"]
 
 
 def plain(rows: Sequence[Row]) -> dict[str, Any]:
@@ -40,7 +43,7 @@ def plain(rows: Sequence[Row]) -> dict[str, Any]:
 
     `accuracy` is "suite images" -> mean over seeds, standard error, seeds; a formula's is that of every number.
     """
-    reached, own = seeds(rows), {(row["suite"], row["images"], row["title"]): row for row in rows}
+    reached, own = seeds(rows), {_key(row): row for row in rows}
     budgets = sorted({images for _, images, _ in reached} - {0})
     found: dict[str, Any] = {}
     for key, values in sorted(reached.items()):

@@ -19,15 +19,22 @@ Accuracy in % with {counts} unlabelled images over all tasks (formulas use none)
 others are made of it: `weak` has experts that went a third of their way, `uneven` some that went a quarter or half of
 it and some that went twice as far, `many` sixteen tasks of half the classes each, with experts trained on these. For
 every row the rate or scale was chosen on held-out images with seed 0. With ± (standard error) it is the mean of several
-seeds, else seed 0; – was not measured. A row that is no method's own name is a method with other settings.
+seeds, else seed 0. Of {planned} planned places {done} are measured so far; – is none of
+them. A row that is no method's own name is a method with other settings.
 `python -m tests.bench.equal_suites`
 """
+
+
+def read() -> dict[str, Any]:
+    """What the file holds: `rows`, how many places of how many `planned` are `done`, and `notes` on what was tried."""
+    found: dict[str, Any] = json.loads(FILE.read_text("utf-8")) if FILE.is_file() else {}
+    return found
 
 
 def rows() -> dict[str, Any]:
     """Title -> `method`, `own` (whether it has the method's own settings) and `accuracy`: "suite images" -> mean,
     standard error, number of seeds. Empty where this installation has no such file."""
-    found: dict[str, Any] = json.loads(FILE.read_text("utf-8")) if FILE.is_file() else {}
+    found: dict[str, Any] = read().get("rows", {})
     return found
 
 
@@ -39,19 +46,21 @@ def behind(row: Mapping[str, Any], found: Mapping[str, Any]) -> float:
 
 def markdown() -> list[str]:
     """A table of all rows on all suites, and where `best` is behind."""
-    found = rows()
+    file, found = read(), rows()
     if not found:
         return []
     places = list(dict.fromkeys(place for row in found.values() for place in row["accuracy"]))
     suites = list(dict.fromkeys(place.split()[0] for place in places))
     budgets = sorted({int(place.split()[1]) for place in places})
-    lines = _INTRODUCTION.format(counts=" / ".join(f"{count:,}" for count in budgets)).splitlines()
+    counts = " / ".join(f"{count:,}" for count in budgets)
+    lines = _INTRODUCTION.format(counts=counts, done=file["done"], planned=file["planned"]).splitlines()
     lines += ["", f"| row | behind the best | {' | '.join(suites)} |", f"|---|---|{'---|' * len(suites)}"]
     for title, row in sorted(found.items(), key=lambda one: behind(one[1], found)):
         cells = [" / ".join(_told(row["accuracy"].get(f"{suite} {count}")) for count in budgets) for suite in suites]
         lines.append(f"| {title} | {100 * behind(row, found):.1f} | {' | '.join(cells)} |")
     told = [line for place in places if (line := _beaten(found, place))]
-    return [*lines, "", *(told or ["`best` is nowhere behind by more than a standard error."])]
+    told = told or ["- `best` is behind no row that was measured by more than a standard error"]
+    return [*lines, "", *told, *(f"- {note}" for note in file["notes"])]
 
 
 def _values(found: Mapping[str, Any], place: str) -> list[float]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from core import methods
+from core.studies import everywhere
 from tests.bench.equal_rows import APART, SINGLE
 
 Row = Mapping[str, Any]
@@ -38,11 +39,8 @@ def _key(row: Row) -> Key:
     return row["suite"], row["images"], row["title"]
 
 
-def plain(rows: Sequence[Row]) -> dict[str, Any]:
-    """What `core.studies.everywhere` reads: title -> method, whether in its own form, and what was reached where.
-
-    `accuracy` is "suite images" -> mean over seeds, standard error, seeds; a formula's is that of every number.
-    """
+def plain(rows: Sequence[Row], planned: Collection[Key]) -> dict[str, Any]:
+    """What `core.studies.everywhere` reads; a formula's accuracy is that of every number of images."""
     reached, own = seeds(rows), {_key(row): row for row in rows}
     budgets = sorted({images for _, images, _ in reached} - {0})
     found: dict[str, Any] = {}
@@ -53,7 +51,8 @@ def plain(rows: Sequence[Row]) -> dict[str, Any]:
         one = found.setdefault(title, {"method": row["method"], "own": usual(row), "accuracy": {}})
         told = [round(statistics.fmean(values), 4), round(error(values), 4), len(values)]
         one["accuracy"] |= {f"{suite} {count}": told for count in ([images] if images else budgets)}
-    return found
+    done = len(set(reached) & set(planned))
+    return {"planned": len(planned), "done": done, "notes": everywhere.read().get("notes", []), "rows": found}
 
 
 def usual(row: Row) -> bool:

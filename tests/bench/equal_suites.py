@@ -96,11 +96,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     place, count = (int(part) for part in options.shard.split("/"))
     folder = Folder(options.folder, f"{place}-{count}", options.seconds)
+    names, budgets = options.suites.split(","), [int(images) for images in options.images.split(",")]
     if options.report:
         rows = list(folder.known.values())
-        print(json.dumps(equal_report.plain(rows), indent=0)) if options.json else equal_report.show(rows)
+        if not options.json:
+            equal_report.show(rows)
+            return
+        tasks = {name: 16 if name == "many" else 8 for name in names}
+        planned = [
+            (suite, images, entry.title) for suite, images, entry, _ in units(names, tasks, budgets, options.only)
+        ]
+        print(json.dumps(equal_report.plain(rows, planned), indent=0))
         return
-    names, budgets = options.suites.split(","), [int(images) for images in options.images.split(",")]
     problems = made(load(find("demo")), names, options.many)
     found = units(names, {name: len(one.tasks) for name, one in problems.items()}, budgets, options.only)
     if options.seeds:

@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--shard", default="1/1", metavar="I/N")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing more after so many")
     parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--tasks", help="of the demo suite, separated by commas; else all")
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.report:
         report(list(folder.known.values()))
         return
-    demo = load(find("demo"))
+    demo = load(find("demo"), options.tasks.split(",") if options.tasks else None)
     for case in altered(demo.tasks)[place - 1 :: count]:
         problem = variant(demo, demo.tasks, images={"stress": list(case.alterations)}) if case.alterations else demo
         for name in options.methods.split(","):

@@ -9,7 +9,7 @@ from typing import Any
 
 from core import methods
 from core.studies import everywhere
-from tests.bench.equal_rows import APART, SINGLE
+from tests.bench.equal_rows import APART, SINGLE, Entry
 
 Row = Mapping[str, Any]
 Key = tuple[str, int, str]
@@ -40,8 +40,9 @@ def _key(row: Row) -> Key:
 
 
 def plain(rows: Sequence[Row], planned: Collection[Key]) -> dict[str, Any]:
-    """What `core.studies.everywhere` reads; a formula's accuracy is that of every number of images."""
-    reached, own = seeds(rows), {_key(row): row for row in rows}
+    """What `core.studies.everywhere` reads: rows with a settled rate; a formula counts for every number of images."""
+    own = chosen(rows)
+    reached = {key: values for key, values in seeds(rows).items() if settled(own[key], rows)}
     budgets = sorted({images for _, images, _ in reached} - {0})
     found: dict[str, Any] = {}
     for key, values in sorted(reached.items()):
@@ -53,6 +54,17 @@ def plain(rows: Sequence[Row], planned: Collection[Key]) -> dict[str, Any]:
         one["accuracy"] |= {f"{suite} {count}": told for count in ([images] if images else budgets)}
     done = len(set(reached) & set(planned))
     return {"planned": len(planned), "done": done, "notes": everywhere.read().get("notes", []), "rows": found}
+
+
+def settled(row: Row, rows: Sequence[Row]) -> bool:
+    """Whether the neighbours of a row's rate or scale are measured too; another seed than 0 has it settled."""
+    knob, values = row["knob"], row["values"]
+    if not knob or values["seed"]:
+        return True
+    others = {name: value for name, value in values.items() if name != knob}
+    choices = list(Entry(row["title"], row["method"], row["block"], others).choices[0])
+    tried, at = {one["values"][knob] for one in rows if _key(one) == _key(row)}, choices.index(values[knob])
+    return all(choices[near] in tried for near in (at - 1, at + 1) if 0 <= near < len(choices))
 
 
 def usual(row: Row) -> bool:

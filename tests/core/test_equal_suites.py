@@ -11,13 +11,14 @@ from torch import Tensor
 
 from core.problem.problem import Problem
 from tests.bench.equal_made import SUITES, altered, halves, with_experts
-from tests.bench.equal_report import behind, chosen, seeds
-from tests.bench.equal_rows import entries
+from tests.bench.equal_report import behind, chosen, plain, seeds
+from tests.bench.equal_rows import SINGLE, entries
 from tests.bench.equal_suites import Folder, near, one_unit, units
 
 
 def row(title: str, value: float, *, seed: int = 0, lr: float = 0.1, held_out: float = 0.5) -> dict[str, Any]:
-    about = {"suite": "made", "images": 64, "title": title, "block": "one", "values": {"lr": lr, "seed": seed}}
+    about = {"suite": "made", "images": 64, "title": title, "block": SINGLE, "values": {"lr": lr, "seed": seed}}
+    about |= {"method": "samerging", "knob": "lr"}
     return {**about, "test": {"a": value, "b": value}, "held_out": {"a": held_out}}
 
 
@@ -80,3 +81,12 @@ def test_more_seeds_are_for_rows_near_the_best(tmp_path: Path) -> None:
     values = {"Best combination": 0.9, "SAMerging": 0.86, "AdaRank": 0.8}
     folder.known = {title: row(title, value) for title, value in values.items()}
     assert [entry.title for _, _, entry in near(found, folder)] == ["Best combination", "SAMerging"]
+
+
+def test_a_rate_counts_when_its_neighbours_are_measured() -> None:
+    rows = [row("one", 0.7), row("one", 0.6, lr=0.03, held_out=0.4)]
+    place, planned = {"made 64": [0.7, 0.0, 1]}, [("made", 64, "one"), ("made", 64, "other")]
+    assert plain(rows, planned)["rows"] == {}
+    found = plain([*rows, row("one", 0.8, lr=0.3, held_out=0.4)], planned)
+    assert found["rows"] == {"one": {"method": "samerging", "own": True, "accuracy": place}}
+    assert (found["done"], found["planned"]) == (1, 2)

@@ -40,7 +40,7 @@ def rows() -> dict[str, Any]:
 
 def behind(row: Mapping[str, Any], found: Mapping[str, Any]) -> float:
     """How far a row is behind the best one of each place, on average; a fraction."""
-    gaps = [max(_values(found, place)) - told[0] for place, told in row["accuracy"].items()]
+    gaps: list[float] = [max(_values(found, place)) - told[0] for place, told in row["accuracy"].items()]
     return sum(gaps) / len(gaps)
 
 
@@ -75,7 +75,9 @@ def _told(value: Sequence[float] | None) -> str:
 
 def _beaten(found: Mapping[str, Any], place: str) -> str:
     """What is ahead of `best` by more than a standard error of the difference; empty: nothing."""
-    own = next((row["accuracy"] for row in found.values() if row["method"] == BEST and row["own"]), {})
+    own: Mapping[str, Any] = next(
+        (row["accuracy"] for row in found.values() if row["method"] == BEST and row["own"]), {}
+    )
     if place not in own:
         return ""
     here = {title: row["accuracy"][place] for title, row in found.items() if place in row["accuracy"]}

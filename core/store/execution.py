@@ -46,7 +46,8 @@ class Execution:
     resumed_with: tuple[Mapping[str, Any], ...] = ()
     """The versions of PyTorch that took over: `{"after_step": n, "torch": version}`."""
     check: tuple[str, ...] | None = None
-    """What the check before the start warned of (`core.insight.trust`); None where it was not asked or not done yet."""
+    """What the check before the start warned of (`core.insight.trust`), as the report's `check` says; None where it was
+    not asked, or not done yet."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """What a later version noted; it is kept."""
 

@@ -42,6 +42,7 @@ REPORT = {
     "kept_step": int,
     "watched": dict,
     "verdict": dict,
+    "check": dict,
     "data": dict,
     "notes": list,
     "findings": list,

@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.problem.probe import Probe, divergence
+from core.problem.probe import Probe, closeness
 from core.problem.problem import Problem
 from core.settings import MethodSettings, setting
-from core.statistics import Evaluation, Half, average_share, clearly_better
+from core.statistics import Evaluation, Half, clearly_better
 from core.step import Outcome, State
 
 FIRST, GROWTH = 4, 1.8
@@ -112,7 +112,7 @@ class Watch:
         found = {half: self._probe.evaluate(made, half) for half in halves}
         if self._settings.keep_step == "best":
             now = found[Half.CHOOSING]
-            if not self._best or _closeness(now) > _closeness(self._best_found):
+            if not self._best or closeness(now) > closeness(self._best_found):
                 self._best_number, self._best_found, self._best = number, now, dict(state())
             self.kept = self._best_number if clearly_better(self._best_found, now, "agreement") else number
             self.over = 0 < self._settings.patience <= number - self._best_number
@@ -146,9 +146,5 @@ class Watch:
 
 def kept_of(looks: Mapping[int, Sequence[Evaluation]]) -> int:
     """The step that a watch keeps which saw these, step -> evaluations."""
-    best = max(sorted(looks), key=lambda number: _closeness(looks[number]))
+    best = max(sorted(looks), key=lambda number: closeness(looks[number]))
     return best if clearly_better(looks[best], looks[max(looks)], "agreement") else max(looks)
-
-
-def _closeness(found: Sequence[Evaluation]) -> tuple[float, float]:
-    return average_share(found, "agreement"), -divergence(found)

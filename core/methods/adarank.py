@@ -23,7 +23,7 @@ from core.techniques.spectral import orthogonal
 
 PAPER = "AdaRank (ICLR 2026)"
 ENOUGH = 512
-"""Images of a task from which masks pay (.github/METHODS.md: below, λ alone does better)."""
+"""Images of a task from which masks may pay; below, λ alone was as good or better (.github/METHODS.md)."""
 START, SLOPE = 0.1, 10.0
 """Logit of a component that begins on (−START: off), and what logits are divided by before the sigmoid."""
 

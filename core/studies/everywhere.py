@@ -19,8 +19,8 @@ Accuracy in % with {counts} unlabelled images over all tasks (formulas use none)
 others are made of it: `weak` has experts that went a third of their way, `uneven` some that went a quarter or half of
 it and some that went twice as far, `many` sixteen tasks of half the classes each, with experts trained on these. For
 every row the rate or scale was chosen on held-out images with seed 0. With ± (standard error) it is the mean of several
-seeds, else of one. Of {planned} planned places {done} are measured so far; – is none of
-them. A row that is no method's own name is a method with other settings.
+seeds, else of one. Of {planned} planned places {done} are measured so far; – is none of them.
+A row that is no method's own name is a method with other settings.
 `python -m tests.bench.equal_suites`
 """
 

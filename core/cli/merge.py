@@ -46,10 +46,10 @@ def merge(
     targets.check_not_read(file, out=out, report=report)
     settings = settings_for(chosen, file, options.assignments(set_, seed))
     problem = loading.load(file, subset, device, precision, memory)
-    warn_of_distrust(problem, chosen, settings)
+    warned = warn_of_distrust(problem, chosen, settings)
     with writing_somewhere(runs) as (store, kept):
         with shown() as progress:
-            spec = RunSpec.of(problem, chosen, settings, origin=file.origin)
+            spec = RunSpec.of(problem, chosen, settings, origin=file.origin, check=warned)
             run_id, result, _ = finished_or_run(store, problem, spec, kept=kept, fresh=True, progress=progress)
         if out is not None:
             copy_model(model_of(store, run_id), out)

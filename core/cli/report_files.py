@@ -68,6 +68,8 @@ def print_report(report: dict[str, Any]) -> None:
     print_grid(f"{report['method']}{edited} on {report['suite']}", replace(grid, heads=heads))
     for told in doubts(report):
         tell(told)
+    if report.get("check") == {"warnings": []}:
+        tell("The check before the start warned of nothing.")
     tell("  ".join(summary(report)))
     if verdict := report.get("verdict"):
         tell(verdict["sentence"])

@@ -54,11 +54,13 @@ def _execute(
         raise Interrupted(f"Interrupted. {hint}") from None
 
 
-def warn_of_distrust(problem: Problem, method: Method, settings: MethodSettings) -> None:
-    """Say on standard error which tasks a run with these settings is likely to harm."""
+def warn_of_distrust(problem: Problem, method: Method, settings: MethodSettings) -> list[str] | None:
+    """Say on standard error which tasks a run with these settings is likely to harm; None where nothing could be
+    checked."""
     from core.insight.trust import trust, warnings
 
     with shown() as progress:
         found = trust(problem, method, settings, progress)
     for text in warnings(found):
         say(f"Warning: {text}")
+    return warnings(found) if found else None

@@ -49,8 +49,10 @@ def _expert(task: Mapping[str, Any]) -> str:
 
 
 def doubts(report: Mapping[str, Any]) -> list[str]:
-    """What makes a report's numbers doubtful, a line each: its findings without mere notes."""
-    return [sentence(one) for one in report.get("findings", []) if one["severity"] != Severity.NOTE]
+    """What makes a report's numbers doubtful, a line each: its findings without mere notes, and what the check before
+    the start warned of."""
+    found = [sentence(one) for one in report.get("findings", []) if one["severity"] != Severity.NOTE]
+    return [*found, *(f"Before the start: {text}" for text in (report.get("check") or {}).get("warnings", []))]
 
 
 def settings(record: RunRecord) -> Grid:

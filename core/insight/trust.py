@@ -11,13 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from core.errors import NonFinite
 from core.problem.method import Method
+from core.problem.probe import Probe
 from core.problem.problem import Problem
 from core.progress import Progress
 from core.settings import MethodSettings, parse
 from core.statistics import Evaluation, Half, mean
+from core.step import Need, Outcome
 
 STEPS = 16
 """Steps of the shortened run."""
@@ -100,10 +103,11 @@ def rise_on_average(found: Sequence[TaskTrust]) -> float:
 def trust(
     problem: Problem, method: Method, settings: MethodSettings, progress: Progress | None = None
 ) -> list[TaskTrust]:
-    """Check every task that is watched; empty for methods that do not learn step by step under a watch."""
+    """Check every task that can be watched; empty for methods that see no images."""
     looks = ahead(problem, method, settings, progress=progress)
     first, last = ({one.task: one for one in looks if one.share == share} for share in (0, 1))
-    remedy = remedy_for(getattr(settings, "objective", None))
+    steps = "steps" in type(settings).model_fields
+    remedy = remedy_for(getattr(settings, "objective", None)) if steps else "leave the task out"
     return [TaskTrust(task, begin, last[task], remedy) for task, begin in first.items() if task in last]
 
 
@@ -116,14 +120,21 @@ def remedy_for(objective: str | None) -> str:
 def shortened(
     method: Method, settings: MethodSettings, steps: int = STEPS, reach: float = REACH
 ) -> MethodSettings | None:
-    """Settings of the run that looks ahead; None where the method is not watched."""
-    values = settings.model_dump()
-    if "keep_step" not in values:
+    """Settings of the run that looks ahead: as many `steps`, or of a closed form `samples`; None where a method sees no
+    images, or trains on labels."""
+    values, changes = settings.model_dump(), dict[str, Any]()
+    if method.needs is not Need.UNLABELLED:
         return None
-    count = min(steps, values["steps"])
-    changes = {"steps": count, "keep_step": "last", "patience": 0}
-    if "lr" in values:
-        changes["lr"] = min(values["lr"] * values["steps"], reach) / count
+    if "keep_step" in values:
+        changes = {"keep_step": "last", "patience": 0}
+    if (masked := getattr(settings, "masked", None)) is not None:
+        changes["masks"] = "on" if masked else "off"  # As the whole run, which draws more images, has them.
+    if "steps" in values:
+        changes["steps"] = count = min(steps, values["steps"])
+        if "lr" in values:
+            changes["lr"] = min(values["lr"] * values["steps"], reach) / count
+    else:
+        changes["samples"] = min(steps, values["samples"])
     return parse(method.Settings, values | changes, method.name)
 
 
@@ -137,7 +148,8 @@ def ahead(
 ) -> list[Look]:
     """Looks at every task on the way of a shortened run, from its start to its end.
 
-    Empty where the method is not watched, or no image can be. Images, start, objective and split are the run's.
+    Of a method that is not watched: at the base and at the end. Empty where it sees no images, or none can be watched.
+    Images, start, objective and split are the run's.
     """
     short, progress = shortened(method, settings, steps, reach), progress or Progress()
     if short is None:
@@ -145,9 +157,15 @@ def ahead(
     found, whole = list[Look](), method.total_steps(short)
     progress.start("Looking ahead, step", whole)
     try:
+        outcome = None
         for step in method.steps(problem, short):
             progress.advance(1 if step.number else 0)
+            outcome = step.outcome or outcome
             found += _together(step.number / whole, [one for half in Half for one in step.watched.get(half, ())])
+        if not found and outcome is not None:
+            probe = Probe.of(problem, short.model_dump()["adapt_on"])
+            for share, made in enumerate((Outcome.of(problem.task_vectors.base), outcome)):
+                found += _together(share, [one for half in Half for one in probe.evaluate(made, half)])
     except NonFinite:
         found += [Look(one.task, 1.0, math.inf, 0.0, math.nan) for one in found if not one.share]
     progress.finish()

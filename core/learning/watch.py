@@ -9,14 +9,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.problem.probe import Probe, divergence
+from core.problem.probe import Probe, closeness
 from core.problem.problem import Problem
 from core.settings import MethodSettings, setting
-from core.statistics import Evaluation, Half, average_share, clearly_better
+from core.statistics import Evaluation, Half, clearly_better
 from core.step import Outcome, State
 
 FIRST, GROWTH = 4, 1.8
 """The first step that is looked at after the start, and how much later each next one is."""
+SHORT = 16
+"""A run of no more steps whose last is kept is looked at only at both ends: a look takes as long as a step or two."""
 
 
 class WatchedSettings(MethodSettings):
@@ -60,7 +62,9 @@ class Watch:
     """
 
     def __init__(self, problem: Problem, settings: WatchedSettings, steps: int) -> None:
-        self._problem, self._settings, self._due = problem, settings, due(steps)
+        self._problem, self._settings = problem, settings
+        ends = settings.keep_step == "last" and steps <= SHORT
+        self._due = frozenset((0, steps)) if ends else due(steps)
         self._best = dict[str, Tensor]()
         self._best_number, self._best_found = 0, list[Evaluation]()
         self._recent: list[float] = []
@@ -108,7 +112,7 @@ class Watch:
         found = {half: self._probe.evaluate(made, half) for half in halves}
         if self._settings.keep_step == "best":
             now = found[Half.CHOOSING]
-            if not self._best or _closeness(now) > _closeness(self._best_found):
+            if not self._best or closeness(now) > closeness(self._best_found):
                 self._best_number, self._best_found, self._best = number, now, dict(state())
             self.kept = self._best_number if clearly_better(self._best_found, now, "agreement") else number
             self.over = 0 < self._settings.patience <= number - self._best_number
@@ -142,9 +146,5 @@ class Watch:
 
 def kept_of(looks: Mapping[int, Sequence[Evaluation]]) -> int:
     """The step that a watch keeps which saw these, step -> evaluations."""
-    best = max(sorted(looks), key=lambda number: _closeness(looks[number]))
+    best = max(sorted(looks), key=lambda number: closeness(looks[number]))
     return best if clearly_better(looks[best], looks[max(looks)], "agreement") else max(looks)
-
-
-def _closeness(found: Sequence[Evaluation]) -> tuple[float, float]:
-    return average_share(found, "agreement"), -divergence(found)

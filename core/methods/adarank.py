@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -16,10 +17,13 @@ from core.problem.merged import Batch, EncoderGradient, Measured
 from core.problem.method import Weights
 from core.problem.mixture import Mixture
 from core.problem.problem import Problem
+from core.problem.task_vectors import TaskVectors
 from core.settings import setting
 from core.techniques.spectral import orthogonal
 
 PAPER = "AdaRank (ICLR 2026)"
+ENOUGH = 512
+"""Images of a task from which masks may pay; below, λ alone was as good or better (.github/METHODS.md)."""
 START, SLOPE = 0.1, 10.0
 """Logit of a component that begins on (−START: off), and what logits are divided by before the sigmoid."""
 
@@ -35,9 +39,10 @@ class AdaRankSettings(LearningSettings):
         0.5, "Share of each matrix's components that begin switched on, strongest first; for `own`.",
         source="Mergescope", gt=0, le=1,
     )  # fmt: skip
-    masks: bool = setting(
-        True, "Learn which components take part; otherwise all do, and λ alone is learned.", source=PAPER
-    )
+    masks: Literal["on", "off", "auto"] = setting(
+        "on", "Learn which components take part; `off`: all do, and λ alone is learned; `auto`: on where the steps "
+        f"draw at least {ENOUGH} images of a task.", source=PAPER,
+    )  # fmt: skip
     rank: int = setting(
         0, "Components a matrix and task that are kept in memory, for `own`; 0: all of them.",
         source="Mergescope; bounds memory", ge=0, le=65_536,
@@ -49,6 +54,11 @@ class AdaRankSettings(LearningSettings):
     qkv: Literal["fused", "split"] = setting(
         "fused", "Query, key and value as one matrix, or as three.", source="open_clip's layout"
     )
+
+    @property
+    def masked(self) -> bool:
+        """Whether masks are learned."""
+        return self.masks == "on" or (self.masks == "auto" and self.steps * self.batch >= ENOUGH)
 
 
 class AdaRank(LearningMethod[AdaRankSettings]):
@@ -81,7 +91,12 @@ class MaskLearner(Learner[AdaRankSettings]):
     """A learner of λ and of the masks' logits b `[K, components]`."""
 
     def _more_parameters(self) -> Mapping[str, Tensor]:
-        settings = self._settings
+        settings, vectors = self._settings, self._vectors
+        if not settings.masked:
+            rows = self.coefficients().to(vectors.origin)
+            self._vectors = self._around_start(lambda: vectors.combine(rows, self._grouping.row_of))
+            self._mixture = replace(self._mixture, vectors=self._vectors)
+            return {}
         decompose = orthogonal if settings.components == "orthogonal" else own(settings.rank)
         self._components = Components(
             self._problem, self._vectors, self._grouping.row_of, decompose, settings.qkv == "split"
@@ -90,16 +105,21 @@ class MaskLearner(Learner[AdaRankSettings]):
         shape = (len(self._vectors.tasks), self._components.count)
         logits = torch.full(shape, -START, dtype=self._vectors.origin.dtype)
         for columns, rank in self._components.ranks:
-            some = settings.masks and settings.components == "own"
-            on = max(1, round(settings.kept * rank)) if some else rank
+            on = max(1, round(settings.kept * rank)) if settings.components == "own" else rank
             logits[:, columns.start : min(columns.start + on, columns.stop)] = START
         self._logits = logits
-        if settings.start != starts.NONE:
-            merged = self._components.combine(self.coefficients(), _mask(logits))
-            change = starts.update(self._problem, settings.start)
-            change *= settings.start_scale or self._fitting_scale(change)
-            self._components.vectors = starts.moved(self._problem, self._vectors, change, merged)
-        return {"mask": logits} if settings.masks else {}
+        self._components.vectors = self._around_start(
+            lambda: self._components.combine(self.coefficients(), _mask(logits))
+        )
+        return {"mask": logits}
+
+    def _around_start(self, merged: Callable[[], Tensor]) -> TaskVectors:
+        """The task vectors over the origin from which the first λ (and mask), which give `merged` `[D]`, begin."""
+        if self._settings.start == starts.NONE:
+            return self._vectors
+        change = starts.update(self._problem, self._settings.start)
+        change *= self._settings.start_scale or self._fitting_scale(change)
+        return starts.moved(self._problem, self._vectors, change, merged())
 
     def _fitting_scale(self, change: Tensor) -> float:
         before = self._batches.state()
@@ -108,17 +128,20 @@ class MaskLearner(Learner[AdaRankSettings]):
         return starts.fitting_scale(self._problem, change, first, self._objective)
 
     def _measure_at(self, raw: Tensor, batches: list[Batch]) -> tuple[Measured, dict[str, Tensor]]:
+        if not self._settings.masked:
+            return super()._measure_at(raw, batches)
         used, mask = self.coefficients(raw), _mask(self._logits)
         self._components.combine(used, mask, out=self._encoder.weights)
         sums = self._encoder.run(batches, self._objective)
         by_row, by_mask = self._components.contract(self._encoder.gradient, used, mask)
-        measured, through = Measured.of(sums, by_row), self._through_clamp(by_row, used, raw)
-        if not self._settings.masks:
-            return measured, {"raw": through}
+        measured = Measured.of(sums, by_row)
         slope = torch.sigmoid(self._logits / SLOPE)
-        return measured, {"raw": through, "mask": by_mask.to(slope) * slope * (1 - slope) / SLOPE}
+        through = by_mask.to(slope) * slope * (1 - slope) / SLOPE
+        return measured, {"raw": self._through_clamp(by_row, used, raw), "mask": through}
 
     def weights(self) -> Callable[[], Weights]:
+        if not self._settings.masked:
+            return super().weights()
         used, mask = self.coefficients().to(self._vectors.origin), _mask(self._logits)
         return lambda: self._vectors.named(self._components.combine(used, mask))
 

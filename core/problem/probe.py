@@ -19,7 +19,7 @@ from core.problem.evaluate import cached
 from core.problem.problem import Problem
 from core.progress import Progress
 from core.seeds import generator
-from core.statistics import Evaluation, Half, mean
+from core.statistics import Evaluation, Half, average_share, mean
 from core.step import Outcome
 
 MOST = 160
@@ -134,6 +134,11 @@ def divergence(found: Sequence[Evaluation]) -> float:
     """Mean over tasks of KL(expert ‖ model), in nats; infinite where it is unknown or not a number."""
     value = mean([one.kl for one in found if one.kl is not None])
     return math.inf if value is None or math.isnan(value) else value
+
+
+def closeness(found: Sequence[Evaluation]) -> tuple[float, float]:
+    """How close a model is to the experts, higher is closer: agreement, the mean over tasks, then −KL."""
+    return average_share(found, "agreement"), -divergence(found)
 
 
 def _save(logits: Tensor, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from core import methods
@@ -49,15 +50,17 @@ class Jobs:
         Raises `QueueFull`, `Closing`, `StoreReadOnly`, `CannotWrite`.
         """
         device = spec.execution.device
+        # The check before the start may end between two clicks.
+        wish = replace(spec, execution=replace(spec.execution, check=None))
         with self._lock:
             self.worker.require_open()
             before, when, run_id = self._recent
             fresh = time.monotonic() - when < _DOUBLE_CLICK
-            if fresh and spec == before and self._store.run(run_id).status != "cancelled":
+            if fresh and wish == before and self._store.run(run_id).status != "cancelled":
                 return run_id
             self._require_room(device, self._limit)
             run_id = spec.create(self._store)
-            self._recent = spec, time.monotonic(), run_id
+            self._recent = wish, time.monotonic(), run_id
             self._queue(run_id, device, spec.method, suite)
         return run_id
 
@@ -120,7 +123,10 @@ class Jobs:
             control.tick()
             problem, spec = runner.reopen(record, progress, self._load, suite)
             if not record.hashes:
-                spec = RunSpec.of(problem, spec.method, spec.settings, evaluate_every=spec.execution.evaluate_every)
+                how = spec.execution
+                spec = RunSpec.of(
+                    problem, spec.method, spec.settings, evaluate_every=how.evaluate_every, check=how.check
+                )
                 store.describe(run_id, hashes=dict(spec.hashes), execution=spec.execution.plain())
         runner.execute(store, run_id, problem, spec, control=control, progress=progress)
 

@@ -45,6 +45,9 @@ class Execution:
     """Where λ came from, if a person changed it by hand."""
     resumed_with: tuple[Mapping[str, Any], ...] = ()
     """The versions of PyTorch that took over: `{"after_step": n, "torch": version}`."""
+    check: tuple[str, ...] | None = None
+    """What the check before the start warned of (`core.insight.trust`), as the report's `check` says; None where it was
+    not asked, or not done yet."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """What a later version noted; it is kept."""
 
@@ -65,4 +68,4 @@ class Execution:
 
 
 _NAMES = {one.name: None for one in fields(Execution) if one.name != "more"}
-_LISTS = ("unseen", "images_from", "measures", "loaded", "resumed_with")
+_LISTS = ("unseen", "images_from", "measures", "loaded", "resumed_with", "check")

@@ -75,15 +75,18 @@ def _label(kind: Kind) -> str:
 def _costs(own: Mapping[Kind, Sequence[Done]]) -> Table:
     columns = (
         Column("Normalised"),
+        Column("Agreement"),
+        Column("KL to the experts", "number"),
         Column("Seconds", "seconds"),
         Column("Images seen", "count"),
         Column("Peak memory, MB", "count"),
     )
     rows = []
     for kind, found in own.items():
-        values = [_fact(found, name) for name in ("seconds", "samples_seen", "peak_memory_mb")]
+        facts = ("average_agreement", "average_kl", "seconds", "samples_seen", "peak_memory_mb")
+        values = [_fact(found, name) for name in facts]
         rows.append(Row(_label(kind), (over_seeds(found, Done.normalised), *values), contest=found[0].contest))
-    return Table("What it cost", "Method", columns, tuple(rows))
+    return Table("How close to the experts, and what it cost", "Method", columns, tuple(rows))
 
 
 def _fact(cells: Sequence[Done], name: str) -> Estimate | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from core.export.numbers import percent
 from core.paths import ASSETS
 from core.problem.method import Role
 from core.step import Need
+from core.studies import everywhere
 
 BUNDLED = ASSETS / "reference" / "demo_accuracy.json"
 SUGGESTED = 3
@@ -40,6 +42,8 @@ class MethodCard:
     """Average over the tasks of the measured suite, a fraction; None where it was not measured."""
     seconds: float | None = None
     """Time of the steps on that machine."""
+    behind: float | None = None
+    """How far its accuracy is behind the best, mean over the suites and numbers of images of `everywhere`."""
 
     @property
     def group(self) -> str:
@@ -86,8 +90,14 @@ def bundled() -> dict[str, Any]:
 
 
 def entries(report: Mapping[str, Any]) -> list[MethodCard]:
-    """A card for every method of the registry, in groups by what it needs, the best measured first."""
-    numbers = measured(report)
+    """A card for every method of the registry, in groups by what it needs, the best measured first.
+
+    Other suites count for the order of what is recommended where nothing is measured on a suite of one's own.
+    """
+    numbers, others = measured(report), everywhere.rows()
+    if report and report["suite"] != bundled().get("suite"):
+        others = {}
+    gaps = {row["method"]: everywhere.behind(row, others) for row in others.values() if row["own"]}
     found = []
     for name in methods.names():
         method = methods.get(name)
@@ -95,7 +105,7 @@ def entries(report: Mapping[str, Any]) -> list[MethodCard]:
         formula = (inspect.getdoc(type(method)) or "").split("\n\n")[0].replace("\n", " ")
         found.append(
             MethodCard(name, method.title, method.summary, formula, method.paper, method.needs.value, method.trains,
-                  method.cost, method.single, method.role, accuracy, seconds)
+                  method.cost, method.single, method.role, accuracy, seconds, gaps.get(name))
         )  # fmt: skip
     order = ["references", *(need.value for need in Need)]
     found.sort(key=lambda one: (order.index(one.group) if one.group in order else 9, -(one.accuracy or 0), one.title))
@@ -112,9 +122,10 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
         fitting = [one for one in fitting if need is None or one.needs == need.value]
         fitting = [one for one in fitting if not setting or setting in methods.get(one.name).Settings.model_fields]
         fitting = [one for one in fitting if one.role.competes] or fitting
-        fitting.sort(key=lambda one: -(one.accuracy or 0))
+        fitting.sort(key=lambda one: (math.inf if one.behind is None else one.behind, -(one.accuracy or 0)))
         # Without a measurement there is no best: then all of them stand there.
-        count = SUGGESTED if any(one.accuracy is not None for one in fitting) else len(fitting)
+        known = any(one.accuracy is not None or one.behind is not None for one in fitting)
+        count = SUGGESTED if known else len(fitting)
         return tuple(one.title for one in fitting[:count])
 
     experts = tuple(one.title for one in cards if one.role is Role.UPPER)
@@ -161,6 +172,7 @@ def markdown(report: Mapping[str, Any]) -> str:
         "|---|---|---|",
     ]
     lines += [f"| {one.have} | {', '.join(one.use) or '–'} | {one.how} |" for one in decisions(cards)]
+    lines += everywhere.markdown()
     group = ""
     for card in cards:
         if card.group != group:

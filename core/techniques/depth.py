@@ -14,7 +14,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from core.problem.grouping import block_of, group
-from core.problem.probe import Probe, divergence
+from core.problem.probe import Probe, closeness
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.settings import MethodSettings, setting
@@ -71,10 +71,10 @@ def scaled(problem: Problem, merged: Tensor, settings: MethodSettings, scale: fl
 
 
 def fitted(problem: Problem, made: Outcome, settings: DepthSettings) -> Outcome:
-    """θ₀ + f·(θ − θ₀) of the model θ that was made, with the f of `FACTORS` that has the lowest KL(expert ‖ model).
+    """θ₀ + f·(θ − θ₀) of the model θ that was made, with the f of `FACTORS` that agrees best with the experts.
 
-    The mean over tasks, on the choosing half of the watched test images; the model itself without `auto_scale`, and
-    where no image can be watched.
+    The mean over tasks, on the choosing half of the watched test images, of equals by KL(expert ‖ model); the model
+    itself without `auto_scale`, and where no image can be watched.
     """
     if not settings.auto_scale or not (probe := Probe.of(problem, "test")).images:
         return made
@@ -84,9 +84,10 @@ def fitted(problem: Problem, made: Outcome, settings: DepthSettings) -> Outcome:
     def of(factor: float) -> Outcome:
         return Outcome.of(vectors.named(vectors.origin + factor * change))
 
-    found = {factor: divergence(probe.evaluate(of(factor), Half.CHOOSING)) for factor in FACTORS}
-    best = min(FACTORS, key=lambda factor: found[factor])
-    return replace(of(best), chosen={"factor": best, "kl": found[best]}, images=probe.size)
+    found = {factor: closeness(probe.evaluate(of(factor), Half.CHOOSING)) for factor in FACTORS}
+    best = max(FACTORS, key=lambda factor: found[factor])
+    agreement, kl = found[best][0], -found[best][1]
+    return replace(of(best), chosen={"factor": best, "agreement": agreement, "kl": kl}, images=probe.size)
 
 
 def add_scaled(vectors: TaskVectors, merged: Tensor, scale: float, lines: float) -> dict[str, Tensor]:

@@ -131,9 +131,10 @@ class SetUp:
     def start(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
         """Queue the run."""
         from dashboard.planning import wish
+        from dashboard.planning.caution import checked
 
         asked = wish.read(args, self._ctx.library)
-        run_id = self._ctx.writing_jobs().submit(asked.spec, asked.suite)
+        run_id = self._ctx.writing_jobs().submit(checked(asked, self._ctx.library), asked.suite)
         return {"run": run_id}
 
     def save(self, args: dict[str, Any], request: Any) -> dict[str, Any]:

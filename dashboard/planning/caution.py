@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from core.insight.trust import Look, overall, shortened, trust
 from core.progress import Progress
+from core.runs.spec import RunSpec
 from dashboard.library import Library, told
 from dashboard.planning.wish import Wish
 
@@ -25,6 +27,15 @@ def caution(wish: Wish, library: Library) -> dict[str, Any]:
     # Runs that differ only beyond the shortened one get the same answer at once.
     key = ("trust", *library.identity(wish.suite), wish.spec.tasks, how.device, how.precision, wish.spec.method.name)
     return told(library.later((*key, short.model_dump_json()), lambda progress: _check(wish, library, progress)))
+
+
+def checked(wish: Wish, library: Library) -> RunSpec:
+    """What the run is, with what the check has warned of where it is done."""
+    found = caution(wish, library)
+    if not found.get("tasks"):
+        return wish.spec
+    told = [found["overall"], *(task["advice"] for task in found["tasks"])]
+    return replace(wish.spec, execution=replace(wish.spec.execution, check=tuple(text for text in told if text)))
 
 
 def _check(wish: Wish, library: Library, progress: Progress) -> dict[str, Any]:

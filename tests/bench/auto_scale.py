@@ -4,8 +4,8 @@
     python -m tests.bench.auto_scale --folder results --report
 
 Each line of a shard's file is one method on an altered suite: for each factor on its merged task vector KL and
-agreement on the choosing half of the watched images, and the average accuracy on all test images. The report says, for
-the cases that choose and for those that report, how accurate the model is that either measure picks, beside the
+agreement on the choosing half of the watched images, and the average accuracy on the reporting half. The report says,
+for the cases that choose and for those that report, how accurate the model is that either measure picks, beside the
 published scale.
 """
 
@@ -23,7 +23,6 @@ import torch
 
 from core import methods
 from core.learning import starts
-from core.problem.evaluate import evaluate
 from core.problem.loading import load
 from core.problem.probe import Probe, divergence
 from core.problem.problem import Problem
@@ -44,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=Path("auto-scale"))
     parser.add_argument("--shard", default="1/1", metavar="I/N")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing more after so many")
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--tasks", help="of the demo suite, separated by commas; else all")
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -52,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.report:
         report(list(folder.known.values()))
         return
-    demo = load(find("demo"))
+    demo = load(find("demo"), options.tasks.split(",") if options.tasks else None)
     for case in altered(demo.tasks)[place - 1 :: count]:
         problem = variant(demo, demo.tasks, images={"stress": list(case.alterations)}) if case.alterations else demo
-        for name in METHODS:
+        for name in options.methods.split(","):
             key = f"scale {case.name} {name}"
             if key not in folder.known:
                 folder.require_time()
@@ -84,9 +85,9 @@ def tried(problem: Problem, name: str) -> list[dict[str, float]]:
     for factor in FACTORS:
         weights = vectors.named(vectors.origin + factor * change)
         seen = probe.evaluate(Outcome.of(weights), Half.CHOOSING)
-        right = [evaluate(problem, weights, task).accuracy or 0.0 for task in problem.tasks]
+        right = average_share(probe.evaluate(Outcome.of(weights), Half.REPORTING), "accuracy")
         found.append({"factor": factor, "kl": divergence(seen), "agreement": average_share(seen, "agreement"),
-                      "accuracy": statistics.fmean(right)})  # fmt: skip
+                      "accuracy": right})  # fmt: skip
     return found
 
 

@@ -4,35 +4,76 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from core import methods
-from tests.bench.equal_rows import APART
+from core.studies import everywhere
+from tests.bench.equal_rows import APART, SINGLE, Entry
 
 Row = Mapping[str, Any]
 Key = tuple[str, int, str]
 
 
 def chosen(rows: Sequence[Row]) -> dict[Key, Row]:
-    """(suite, images, title) -> the row of seed 0 whose rate or scale reads most held-out images."""
+    """(suite, images, title) -> the row of the lowest seed whose rate or scale reads most held-out images."""
     found: dict[Key, Row] = {}
     for row in rows:
-        key = (row["suite"], row["images"], row["title"])
-        if row["values"]["seed"] == 0 and (key not in found or _held(row) > _held(found[key])):
+        key, rank = _key(row), (-row["values"]["seed"], _held(row))
+        if key not in found or rank > (-found[key]["values"]["seed"], _held(found[key])):
             found[key] = row
     return found
 
 
 def seeds(rows: Sequence[Row]) -> dict[Key, list[float]]:
-    """The same keys -> average accuracy on test images, seed by seed, seed 0 first."""
-    best = chosen(rows)
-    found = {key: [average(row)] for key, row in best.items()}
+    """The same keys -> average accuracy on test images at that rate, seed by seed."""
+    best, found = chosen(rows), dict[Key, list[float]]()
     for row in sorted(rows, key=lambda one: one["values"]["seed"]):
-        key = (row["suite"], row["images"], row["title"])
-        if row["values"]["seed"] and key in best and {**row["values"], "seed": 0} == best[key]["values"]:
-            found[key].append(average(row))
+        key = _key(row)
+        if {**row["values"], "seed": 0} == {**best[key]["values"], "seed": 0}:
+            found.setdefault(key, []).append(average(row))
     return found
+
+
+def _key(row: Row) -> Key:
+    return row["suite"], row["images"], row["title"]
+
+
+def plain(rows: Sequence[Row], planned: Collection[Key]) -> dict[str, Any]:
+    """What `core.studies.everywhere` reads: rows with a settled rate; a formula counts for every number of images."""
+    own = chosen(rows)
+    reached = {key: values for key, values in seeds(rows).items() if settled(own[key], rows)}
+    budgets = sorted({images for _, images, _ in reached} - {0})
+    found: dict[str, Any] = {}
+    for key, values in sorted(reached.items()):
+        (suite, images, title), row = key, own[key]
+        if row["block"] == APART:
+            continue
+        one = found.setdefault(title, {"method": row["method"], "own": usual(row), "accuracy": {}})
+        told = [round(statistics.fmean(values), 4), round(error(values), 4), len(values)]
+        one["accuracy"] |= {f"{suite} {count}": told for count in ([images] if images else budgets)}
+    done = len(set(reached) & set(planned))
+    return {"planned": len(planned), "done": done, "notes": everywhere.read().get("notes", []), "rows": found}
+
+
+def settled(row: Row, rows: Sequence[Row]) -> bool:
+    """Whether the neighbours of a row's rate or scale are measured too; another seed than 0 has it settled."""
+    knob, values = row["knob"], row["values"]
+    if not knob or values["seed"]:
+        return True
+    others = {name: value for name, value in values.items() if name != knob}
+    choices = list(Entry(row["title"], row["method"], row["block"], others).choices[0])
+    tried, at = {one["values"][knob] for one in rows if _key(one) == _key(row)}, choices.index(values[knob])
+    return all(choices[near] in tried for near in (at - 1, at + 1) if 0 <= near < len(choices))
+
+
+def usual(row: Row) -> bool:
+    """Whether a row has the method's own settings but for how many images it sees, its rate and its scale."""
+    fields = methods.get(row["method"]).Settings.model_fields
+    free = ("steps", "batch", "samples", "rounds", "adapt_on", "seed", row["knob"])
+    return row["block"] == SINGLE and all(
+        fields[name].default == value for name, value in row["values"].items() if name not in free
+    )
 
 
 def average(row: Row) -> float:

@@ -20,9 +20,9 @@ VARIED = {"adamerging": ("group", "objective"), "adamerging_pp": ("group",)}
 """Methods that stand in the table once for each value of these settings; all others once, with their defaults."""
 ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "best with its own rate": ("best", {"lr": 0.02}),
-    "best without masks": ("best", {"masks": False}),
-    "best without masks, its start as it is": ("best", {"masks": False, "start_scale": 1.0}),
-    "best with all on": ("best", {"kept": 1.0}),
+    "best without masks": ("best", {"masks": "off"}),
+    "best without masks, its start as it is": ("best", {"masks": "off", "start_scale": 1.0}),
+    "best with masks": ("best", {"masks": "on"}),
     "best without its start": ("best", {"start": "none"}),
     "best from WUDI": ("best", {"start": "wudi"}),
     "best from Iso-CTS": ("best", {"start": "iso_cts"}),

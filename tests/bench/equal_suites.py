@@ -88,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[])
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing more after so many")
     parser.add_argument("--report", action="store_true")
+    parser.add_argument("--json", action="store_true", help="with --report: what the guide reads")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     if options.make:
@@ -95,10 +96,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     place, count = (int(part) for part in options.shard.split("/"))
     folder = Folder(options.folder, f"{place}-{count}", options.seconds)
-    if options.report:
-        equal_report.show(list(folder.known.values()))
-        return
     names, budgets = options.suites.split(","), [int(images) for images in options.images.split(",")]
+    if options.report:
+        rows = list(folder.known.values())
+        if not options.json:
+            equal_report.show(rows)
+            return
+        tasks = {name: 16 if name == "many" else 8 for name in names}
+        planned = [
+            (suite, images, entry.title) for suite, images, entry, _ in units(names, tasks, budgets, options.only)
+        ]
+        print(json.dumps(equal_report.plain(rows, planned), indent=0))
+        return
     problems = made(load(find("demo")), names, options.many)
     found = units(names, {name: len(one.tasks) for name, one in problems.items()}, budgets, options.only)
     if options.seeds:

@@ -9,14 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from core import objectives
+from core import methods, objectives
+from core.insight.trust import shortened
 from core.learning.components import Components, own
+from core.methods.adarank import ENOUGH, AdaRankSettings
 from core.problem.grouping import group
 from core.problem.merged import Batch, EncoderGradient
 from core.problem.problem import Problem
 from core.tasks import Stream
 from core.techniques.spectral import orthogonal
-from tests.core.properties import assert_close, run
+from tests.core.properties import assert_close, run, settings
 
 
 def components(problem: Problem, decompose: Any = None, split: bool = False) -> Components:
@@ -137,3 +139,17 @@ def test_bfloat16_task_vectors_keep_their_components_in_bfloat16(problem32: Prob
     exact = components(problem32)
     expected = vectors.named(exact.combine(rows, torch.ones(3, exact.count)))
     assert_close(found, expected, 2e-3)
+
+
+def test_without_masks_it_learns_lambda_as_adamerging_does(problem64: Problem) -> None:
+    values = {"steps": 4, "lr": 0.05, "keep_step": "last"}
+    alone, plain = (run("adarank", problem64, masks="off", **values), run("adamerging", problem64, **values))
+    for one, other in zip(alone, plain, strict=True):
+        assert one.losses == pytest.approx(other.losses, rel=1e-9)
+
+
+def test_best_learns_masks_where_there_are_images_enough() -> None:
+    few, many = (settings("best", steps=steps, batch=16) for steps in (ENOUGH // 16 - 1, ENOUGH // 16))
+    short = shortened(methods.get("best"), many)
+    found = [one.masked for one in (few, many, short, settings("adarank", steps=1)) if isinstance(one, AdaRankSettings)]
+    assert found == [False, True, True, True]

@@ -42,6 +42,7 @@ REPORT = {
     "kept_step": int,
     "watched": dict,
     "verdict": dict,
+    "check": dict,
     "data": dict,
     "notes": list,
     "findings": list,
@@ -157,7 +158,11 @@ def test_distrust_is_said_on_standard_error_only(cli: Cli, tiny_suite: Path) -> 
     assert "leads away from its expert" in answer.err
     assert "expert_kl" in answer.err
     assert answer.data["method"] == "adamerging"
-    assert "leads away" not in cli("merge", tiny_suite, *AWAY, "--set", "objective=expert_kl", "--json").err
+    assert all(text in answer.err for text in answer.data["check"]["warnings"])
+    assert answer.data["check"]["warnings"]
+    follows = cli("merge", tiny_suite, *AWAY, "--set", "objective=expert_kl")
+    assert "leads away" not in follows.err
+    assert "The check before the start warned of nothing." in follows.out
 
 
 @pytest.mark.slow

@@ -90,7 +90,9 @@ def test_runs_of_one_device_wait_for_each_other(jobs: Jobs, store: Store, reques
 
 def test_a_double_click_starts_one_run(jobs: Jobs, store: Store, request_for: Callable[..., RunSpec]) -> None:
     first = jobs.submit(request_for(LONG))
-    assert jobs.submit(request_for(dict(LONG))) == first
+    again = request_for(dict(LONG))
+    checked = dataclasses.replace(again.execution, check=("moves away from task0",))
+    assert jobs.submit(dataclasses.replace(again, execution=checked)) == first
     other = jobs.submit(request_for(LONG | {"seed": 1}))
     assert other != first
     assert len(store.runs()) == 2

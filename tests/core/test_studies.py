@@ -82,6 +82,16 @@ def test_the_accuracy_study_has_every_method_of_the_registry(file: SuiteFile) ->
     assert {cell.method for cell in planned(studies.get("accuracy"), file)} == set(methods.names())
 
 
+def test_the_accuracy_study_tells_how_close_every_method_comes_to_the_experts(file: SuiteFile) -> None:
+    study = studies.get("accuracy")
+    cells = made_up(study, file, methods=["ties"], seeds=[0])
+    table = study.result(study.scope(file, StudyOptions()), cells).tables[1]
+    names = [column.name for column in table.columns]
+    found = {name: value and value.mean for name, value in zip(names, table.rows[0].values, strict=True)}
+    report = cells[0].report or {}
+    assert (found["Agreement"], found["KL to the experts"]) == (report["average_agreement"], report["average_kl"])
+
+
 def test_tables_hold_the_mean_of_the_seeds(file: SuiteFile) -> None:
     study = studies.get("data_fraction")
     cells = made_up(study, file, methods=["adamerging"], seeds=[0, 1])

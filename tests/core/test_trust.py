@@ -14,16 +14,16 @@ from torch import Tensor
 from core import measures, methods, objectives
 from core.encoders.encoder import Encoder
 from core.insight.trust import REACH, STEPS, ahead, shortened, trust
-from core.learning.watch import WatchedSettings
 from core.problem.grouping import group
 from core.problem.probe import Probe
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
+from core.step import Need
 from core.tasks import Images
 from tests.core.properties import run, settings
 
 ADAMERGING = methods.get("adamerging")
-WATCHED = [name for name in methods.names() if issubclass(methods.get(name).Settings, WatchedSettings)]
+LEARN = [name for name in methods.names() if methods.get(name).needs is Need.UNLABELLED]
 
 
 class Constant(Encoder):
@@ -117,8 +117,8 @@ def test_a_shortened_run_goes_as_far_as_the_run_in_fewer_steps() -> None:
     assert shortened(methods.get("average"), settings("average")) is None
 
 
-@pytest.mark.parametrize("method", WATCHED)
-def test_every_method_under_a_watch_is_spoken_for(method: str, problem64: Problem) -> None:
+@pytest.mark.parametrize("method", LEARN)
+def test_every_method_that_learns_without_labels_is_spoken_for(method: str, problem64: Problem) -> None:
     found = trust(problem64, methods.get(method), settings(method))
     assert [one.task for one in found] == list(problem64.tasks)
     assert all(math.isfinite(one.start.kl) for one in found)

@@ -18,7 +18,7 @@ from core.runs import runner
 from core.runs.spec import RunSpec
 from core.runs.verdict import CHEAP, GUIDED, Code, judge, rivals
 from core.settings import parse
-from core.statistics import Evaluation, Half, accuracy_interval
+from core.statistics import Evaluation, Half, accuracy_interval, average_share
 from core.step import Need, Outcome
 from core.store import Store
 from core.studies.guide import bundled, decisions, entries
@@ -155,12 +155,14 @@ def test_a_scale_is_chosen_by_the_experts_answers(method: str, problem64: Proble
     assert last.outcome is not None
     probe, vectors = Probe.of(problem64, "test"), problem64.task_vectors
     plain = vectors.flat(made(problem64, method)) - vectors.origin
-    found = {
-        factor: divergence(probe.evaluate(Outcome.of(vectors.named(vectors.origin + factor * plain)), Half.CHOOSING))
+    seen = {
+        factor: probe.evaluate(Outcome.of(vectors.named(vectors.origin + factor * plain)), Half.CHOOSING)
         for factor in FACTORS
     }
-    best = min(found, key=lambda factor: found[factor])
-    assert last.outcome.chosen == {"factor": best, "kl": pytest.approx(found[best])}
+    found = {factor: (average_share(one, "agreement"), -divergence(one)) for factor, one in seen.items()}
+    best = max(found, key=lambda factor: found[factor])
+    agreement, kl = found[best][0], pytest.approx(-found[best][1])
+    assert last.outcome.chosen == {"factor": best, "agreement": agreement, "kl": kl}
     apart = vectors.flat(last.outcome.weights_for("task0")) - vectors.origin - best * plain
     assert apart.abs().max() < 1e-12
     assert last.samples >= probe.size

@@ -68,7 +68,7 @@ def agreement_of(step: Step) -> tuple[float, float]:
 @pytest.mark.parametrize("method", WATCHED)
 def test_the_model_is_the_last_unless_an_earlier_one_agrees_clearly_better(method: str, problem64: Problem) -> None:
     known = methods.get(method).Settings.model_fields
-    values: dict[str, Any] = {n: v for n, v in {"steps": 9, "lr": 0.3, **AWAY}.items() if n in known}
+    values: dict[str, Any] = {n: v for n, v in {"steps": 9, "lr": 0.3, "masks": "on", **AWAY}.items() if n in known}
     chosen, problem = settings(method, **values), drifting(problem64)
     assert isinstance(chosen, WatchedSettings)
     steps, weights = [], {}

@@ -214,14 +214,15 @@ def test_the_plan_names_what_is_wrong_and_nothing_is_queued(dashboard_site: Site
 
 
 @pytest.mark.slow
-def test_the_trust_check_speaks_for_every_method_that_learns_under_a_watch(dashboard_site: Site) -> None:
+def test_the_trust_check_speaks_for_every_method_that_learns(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
     assert owner.call("setup_plan", suite="tiny", method="average")["caution"] == {}
     asked = {"suite": "tiny", "method": "best", "settings": {"steps": 3}}
-    ready(lambda: owner.call("setup_plan", **asked)["caution"])
-    found = owner.call("setup_plan", **asked)["caution"]
+    found = ready(lambda: owner.call("setup_plan", **asked)["caution"])
     assert len(found["tasks"]) == 3
     assert not found["distil"]  # It follows the experts as it is.
+    report = dashboard_site.finish(owner.call("setup_start", **asked)["run"]).report or {}
+    assert report["check"]["warnings"] == [task["advice"] for task in found["tasks"] if task["advice"]]
 
 
 def test_the_plan_tells_what_is_doubtful_about_the_chosen_tasks(tmp_path: Path) -> None:

@@ -247,7 +247,7 @@ def test_two_processes_make_an_entry_once(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_is_swept_up(cache: ImageCache, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    old, new = (tmp_path / "images" / f".{name}.pixels.0123456789ab" for name in ("old", "new"))
+    old, new = (tmp_path / "images" / f".{name}.pixels.012345-12-0123456789ab" for name in ("old", "new"))
     for file in (old, new):
         file.touch()
     os.utime(old, (1, 1))

@@ -104,6 +104,7 @@ def words(text: str, letters: str) -> Counter[str]:
     return Counter(re.findall(f"[{letters}]+", text))
 
 
+@pytest.mark.slow
 def test_every_class_of_a_style_sheet_stands_in_a_script_or_a_page() -> None:
     known = words("\n".join(sources(".js", ".py").values()), r"\w-")
     dead = []
@@ -114,6 +115,7 @@ def test_every_class_of_a_style_sheet_stands_in_a_script_or_a_page() -> None:
     assert dead == []
 
 
+@pytest.mark.slow
 def test_every_name_of_a_script_is_used() -> None:
     scripts = {path: re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL) for path, text in sources(".js").items()}
     known = words("\n".join([*scripts.values(), *sources(".py").values()]), r"\w$")

@@ -17,22 +17,26 @@ from core.suite.find import find
 from tests.core.naive import Naive
 from tests.tiny import CLASSES, TEMPLATES, make_suite
 
-COSTLY = {"adamerging_pp", "adarank", "best", "fw_hard", "fw_soft", "samerging", "wemoe"}
-"""Methods that take a third of a second on the tiny suite."""
+LATER = {
+    *("adamerging_pp", "adarank", "best", "fw_hard", "fw_soft", "samerging", "wemoe"),  # These take long.
+    *("breadcrumbs", "consensus", "dare", "distillation", "featcal", "grouped", "iso_c", "iso_cts", "lines"),
+    *("model_stock", "pcb", "regmean_pp", "wudi"),  # One of each kind is tried without them.
+}
+"""Methods that the fast set leaves out where a test is tried on many; a new one is in it."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is tried on many methods is `slow` on those that take long; golden values and their own files are not."""
+    """What is tried on many methods is `slow` on those of `LATER`; golden values and their own files are not."""
     tried = defaultdict[tuple[Path, str], list[tuple[pytest.Item, set[str]]]](list)
     for item in items:
         if isinstance(item, pytest.Function) and hasattr(item, "callspec") and item.path.name != "test_golden.py":
             named = {value for value in item.callspec.params.values() if isinstance(value, str)} & set(methods.names())
             tried[item.path, item.originalname].append((item, named))
     for found in tried.values():
-        if any(named and not named & COSTLY for _, named in found):
+        if any(named and not named & LATER for _, named in found):
             for item, named in found:
-                if named & COSTLY:
+                if named & LATER:
                     item.add_marker(pytest.mark.slow)
 
 

@@ -83,6 +83,7 @@ def test_with_every_component_off_matrices_of_blocks_are_the_bases(problem64: Pr
         assert torch.equal(found[name], vectors.base[name]) == masked, name
 
 
+@pytest.mark.slow
 def test_the_straight_through_step_moves_masks_by_the_masks_gradient(problem64: Problem) -> None:
     """Adam's first moment after one step is a tenth of dL/dm · σ(b/10)(1 − σ(b/10)) / 10."""
     step = run("adarank", problem64, steps=1, batch=4)[-1]
@@ -103,6 +104,7 @@ def test_the_straight_through_step_moves_masks_by_the_masks_gradient(problem64: 
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_masks_are_learned(problem64: Problem) -> None:
     steps = run("adarank", problem64, steps=6, lr=0.05)
     first, last = (step.state()["mask"] > 0 for step in (steps[0], steps[-1]))  # type: ignore[misc]
@@ -141,6 +143,7 @@ def test_bfloat16_task_vectors_keep_their_components_in_bfloat16(problem32: Prob
     assert_close(found, expected, 2e-3)
 
 
+@pytest.mark.slow
 def test_without_masks_it_learns_lambda_as_adamerging_does(problem64: Problem) -> None:
     values = {"steps": 4, "lr": 0.05, "keep_step": "last"}
     alone, plain = (run("adarank", problem64, masks="off", **values), run("adamerging", problem64, **values))

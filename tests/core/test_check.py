@@ -71,6 +71,7 @@ def test_without_heads_a_base_without_text_tower_is_told_so(authors: Path) -> No
     assert "`head`" in complaint.message
 
 
+@pytest.mark.slow
 def test_a_head_of_other_classes_is_named(authors: Path) -> None:
     save({"weight": torch.ones(5, 16)}, authors.parent / "head_task1.pt")
     with pytest.raises(BadCheckpoint, match=r"head_task1\.pt.*\[4, 16\].*Found \[5, 16\]"):
@@ -94,6 +95,7 @@ def spoiled(suite: Path) -> Path:
     return suite
 
 
+@pytest.mark.slow
 def test_all_problems_of_a_suite_stand_in_one_table(spoiled: Path, cli: Cli) -> None:
     answer = cli("check", spoiled)
     assert answer.status == 2
@@ -122,6 +124,7 @@ def test_merging_tells_of_all_of_them_in_one_line(spoiled: Path, cli: Cli) -> No
     cli("merge", spoiled, "--method", "average").refused("`check` lists everything", "task0.safetensors")
 
 
+@pytest.mark.slow
 def test_a_sound_suite_has_nothing_to_complain_of(suite: Path, cli: Cli) -> None:
     assert cli("check", suite).status == 0
     assert cli("check", suite, "--json").data == {"suite": "tiny", "problems": [], "findings": []}

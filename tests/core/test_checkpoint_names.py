@@ -43,6 +43,7 @@ def test_hugging_face_weights_give_the_same_features_in_open_clip(kind: str, act
             torch.testing.assert_close(ours.logit_scale, theirs.logit_scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_open_clip_weights_give_the_same_features_in_transformers(kind: str) -> None:
     ours, theirs = clip(3, quick_gelu=True), hugging_face(kind, seed=8)
@@ -130,6 +131,7 @@ def test_the_architecture_is_told_from_shapes(arch: str) -> None:
     assert guess(tower | {last: TensorEntry(torch.float32, (3, 3))}) == ()
 
 
+@pytest.mark.slow
 def test_a_plain_file_and_a_folder_say_the_same(tmp_path: Path) -> None:
     model = hugging_face("CLIPVisionModelWithProjection")
     model.save_pretrained(tmp_path)

@@ -86,6 +86,7 @@ def test_a_file_of_the_system_is_no_checkpoint() -> None:
         identify(Path("/proc/self/mem"))
 
 
+@pytest.mark.slow
 def test_a_suite_file_full_of_anchors_is_refused_in_short_time_and_few_words() -> None:
     begin = time.process_time()
     with pytest.raises(BadSuite, match="more mistakes") as caught:

@@ -61,6 +61,7 @@ def test_show_gives_settings_and_report(cli: Cli, run_id: str, tmp_path: Path) -
     assert "95 % interval" in text
 
 
+@pytest.mark.slow
 def test_export_writes_model_coefficients_and_report(cli: Cli, run_id: str, tmp_path: Path) -> None:
     model, table, report = tmp_path / "m.safetensors", tmp_path / "c.csv", tmp_path / "r.json"
     answer = cli("runs", "export", run_id, "--out", model, "--coefficients", table, "--report", report)

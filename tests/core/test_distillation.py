@@ -151,6 +151,7 @@ def test_it_resumes_bit_for_bit(keep: str, problem32: Problem, tmp_path: Path) -
         assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
+@pytest.mark.slow
 def test_weights_of_the_last_step_are_refused_once_an_earlier_one_is_kept(problem32: Problem) -> None:
     last = run("distillation", problem32, steps=9, lr=0.3)[-1]
     assert last.kept != last.number

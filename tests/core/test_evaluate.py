@@ -146,6 +146,7 @@ def test_references_are_computed_once(problem32: Problem, monkeypatch: pytest.Mo
     assert computed(only(problem32, "task1"), monkeypatch) == 0
 
 
+@pytest.mark.slow
 def test_references_depend_on_all_they_come_from(problem32: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     assert computed(problem32, monkeypatch) == 6
     assert computed(problem32, monkeypatch, split="train") == 6

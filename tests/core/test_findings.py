@@ -189,6 +189,7 @@ def test_accuracies_on_all_images_find_what_a_sample_misses(folder: Path) -> Non
     assert measured(600, 590) == []
 
 
+@pytest.mark.slow
 def test_the_worst_stand_first(folder: Path) -> None:
     write(folder, {"task1": 4}, "task1")
     said(folder, classes=["red", "red", "blue", "grey"])
@@ -232,6 +233,7 @@ def test_advice_calls_nothing_calm_that_is_of_another_base(folder: Path) -> None
     assert "calm" not in [one.kind for one in told]
 
 
+@pytest.mark.slow
 def test_images_without_labels_are_a_note(tmp_path: Path) -> None:
     told = opened(make_suite(tmp_path, labelled=False).parent).findings
     assert [one.code for one in told] == [Code.NO_LABELS] * 3

@@ -127,6 +127,7 @@ def test_a_methods_gradient_equals_central_finite_differences(method: str, objec
         assert gradient[g, k].item() == pytest.approx(difference / 2e-4, rel=1e-5, abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", LEARNING)
 def test_a_clamped_coefficient_has_no_gradient_and_the_others_do(method: str, problem64: Problem) -> None:
     values: dict[str, Any] = {"steps": 1, "group": "task", "clamp": True, **exact(method)}

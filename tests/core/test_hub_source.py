@@ -78,6 +78,7 @@ def test_parquet_files_are_read_with_their_class_names(root: Path) -> None:
     assert torch.equal(found.pixels[0], torch.from_numpy(fitted(picture(5), FITTING).copy()))
 
 
+@pytest.mark.slow
 def test_what_save_to_disk_wrote_is_read(tmp_path: Path) -> None:
     whole = datasets.DatasetDict({"train": table([0, 1]), "validation": table([2], 4), "test": table([1, 2, 0], 7)})
     whole.save_to_disk(str(tmp_path / "set"))

@@ -114,6 +114,7 @@ def test_regmean_equals_fusion_bench(problem64: Problem, naive: Naive) -> None:
     torch.testing.assert_close(found[bias], expected[bias], rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_regmean_pp_equals_block_after_block_by_hand(problem64: Problem, naive: Naive) -> None:
     """Embedding, two blocks, output: each with the expert's own tensors from there on, merged ones before."""
     found = merged("regmean_pp", problem64, "task0", **EVERYTHING)
@@ -165,6 +166,7 @@ def test_featcal_equals_its_least_squares(together: str, problem64: Problem, nai
     assert_close({n: found[n] for n in naive.names}, now, 1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", ["all", "labels"])
 @pytest.mark.parametrize("normalise", [True, False])
 def test_fisher_equals_its_definition(answers: str, normalise: bool, problem64: Problem, naive: Naive) -> None:
@@ -213,6 +215,7 @@ def test_fisher_in_bfloat16_is_close_to_fisher_in_float32(problem32: Problem) ->
     assert (narrow - single).norm() < 0.3 * (plain - single).norm()
 
 
+@pytest.mark.slow
 def test_fisher_asks_for_labels_only_where_they_are_used(problem64: Problem) -> None:
     from core import methods
 

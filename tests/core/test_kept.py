@@ -45,6 +45,7 @@ def test_every_flipped_or_cut_file_is_refused_and_set_aside(store: Store) -> Non
     assert len(list(store.folder.glob(f"quarantine/*/{run_id}/{MERGED}"))) == 200
 
 
+@pytest.mark.slow
 def test_every_flipped_lambda_is_refused(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         run_id, dice = new_run(store), random.Random(0)

@@ -74,6 +74,7 @@ def test_a_kernel_gives_what_the_plain_formula_gives(
     torch.testing.assert_close(found.cpu(), own.contract(slope, grouping.row_of, len(rows)), rtol=0, atol=limit)
 
 
+@pytest.mark.slow
 def test_some_of_the_task_vectors_are_read_where_they_lie(small: None) -> None:
     own = vectors(4, SIZES, torch.bfloat16, torch.float32)
     row_of, rows = range(len(SIZES)), torch.rand(len(SIZES), 2)

@@ -235,6 +235,7 @@ def test_bfloat16_deltas_are_the_rounded_differences(folder: Path, problem32: Pr
     assert torch.equal(found.task_vectors.deltas, problem32.task_vectors.deltas.bfloat16())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float64", "bfloat16"])
 @pytest.mark.parametrize("deltas", ["auto", "bfloat16"])
 def test_a_stored_execution_loads_the_same_problem_again(precision: str, deltas: str, folder: Path) -> None:
@@ -247,6 +248,7 @@ def test_a_stored_execution_loads_the_same_problem_again(precision: str, deltas:
     assert fingerprint(again) == fingerprint(first)
 
 
+@pytest.mark.slow
 def test_loading_changes_no_file(folder: Path) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     opened(folder, precision="auto", micro_batch=None)

@@ -232,6 +232,7 @@ def test_a_damaged_state_file_is_named(tmp_path: Path, problem32: Problem, monke
             store.last_state(run_id)
 
 
+@pytest.mark.slow
 def test_training_in_bfloat16_follows_training_in_float32(problem32: Problem) -> None:
     """There the pass uses the memory of its weights for the gradient."""
 

@@ -87,6 +87,7 @@ def test_a_cell_of_before_a_setting_is_carried_out_as_it_was_planned(problem32: 
         assert store.run(run_id).settings["score"] == "cosine"
 
 
+@pytest.mark.slow
 def test_the_peak_of_memory_can_begin_anew() -> None:
     # Mapped: what a list or bytearray gives back may stay with the process, in gaps that other tests have left.
     with mmap.mmap(-1, 200 * 2**20) as block:

@@ -16,7 +16,7 @@ from core import methods
 from core.errors import BadInput, Cancelled, NonFinite
 from core.learning.coefficients import LearningSettings
 from core.problem.evaluate import evaluate
-from core.problem.method import Coefficients, Method, Outcome, State, Step
+from core.problem.method import Method, Outcome, State, Step
 from core.problem.problem import Problem
 from core.runs import runner, session
 from core.runs.spec import RunSpec
@@ -95,6 +95,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(store: Store, problem: Prob
         assert store.run(run_id).seconds == 7 * 0.5
 
 
+@pytest.mark.slow
 def test_nan_stops_before_the_update_and_keeps_the_last_good_step(store: Store, problem: Problem) -> None:
     run_id, spec = start(store, problem, steps=6, bad_at=4)
     with pytest.raises(NonFinite):
@@ -155,6 +156,7 @@ def test_accuracies_along_the_way_are_those_of_the_model_of_that_step(
             assert (again.correct, again.entropy) == (record.correct, pytest.approx(record.entropy, rel=1e-5))
 
 
+@pytest.mark.slow
 def test_a_run_that_is_done_is_not_resumed(store: Store, problem: Problem) -> None:
     run_id, spec = start(store, problem, steps=1)
     runner.execute(store, run_id, problem, spec)
@@ -163,6 +165,7 @@ def test_a_run_that_is_done_is_not_resumed(store: Store, problem: Problem) -> No
     assert store.run(run_id).status == "done"
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_only_with_what_it_began_with(store: Store, problem: Problem) -> None:
     run_id, spec = start(store, problem)
     with pytest.raises(KeyboardInterrupt):
@@ -213,6 +216,7 @@ def test_a_halved_micro_batch_is_noted(store: Store, problem: Problem) -> None:
     assert store.run(run_id).execution.micro_batch == 5
 
 
+@pytest.mark.slow
 def test_the_tick_of_a_problem_is_given_back(store: Store, problem: Problem) -> None:
     before = problem.tick
     run_id, spec = start(store, problem, steps=1)
@@ -258,43 +262,10 @@ class Several(Method):
         yield Step(0, outcome=Outcome(problem.task_vectors.expert, single=False))
 
 
+@pytest.mark.slow
 def test_a_method_with_a_model_per_task_stores_no_merged_model(store: Store, problem: Problem) -> None:
     spec = RunSpec.of(problem, Several(), MethodSettings())
     run_id = spec.create(store)
     report = runner.execute(store, run_id, problem, spec)
     assert store.artefacts(run_id) == []
     assert [task["normalised"] for task in report["tasks"]] == [1.0] * 3
-
-
-def test_reopening_loads_the_same_problem(store: Store, tiny_suite: Path) -> None:
-    from core.problem.loading import load
-    from core.suite.find import find
-
-    problem = load(find(str(tiny_suite)), ["task2", "task0"], device="cpu", precision="float32", deltas="bfloat16")
-    method = methods.get("adamerging")
-    run_id = RunSpec.of(problem, method, method.Settings(steps=3, group="block"), origin=str(tiny_suite)).create(store)
-    again, spec = runner.reopen(store.run(run_id))
-    assert (again.tasks, again.execution, again.hashes) == (problem.tasks, problem.execution, problem.hashes)
-    assert spec.method is method
-    assert spec.settings == method.Settings(steps=3, group="block")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("start", ["none", "ties"])
-@pytest.mark.parametrize("name", ["adamerging", "adamerging_pp", "samerging"])
-def test_a_stored_coefficient_gives_the_model_of_its_step_again(
-    store: Store, problem: Problem, name: str, start: str
-) -> None:
-    method = methods.get(name)
-    settings = method.Settings(steps=3, batch=4, lr=0.05, group="block", start=start)
-    made = {step.number: step.weights() for step in method.steps(problem, settings) if step.weights is not None}
-    spec = RunSpec.of(problem, method, settings)
-    run_id = spec.create(store)
-    runner.execute(store, run_id, problem, spec)
-    groups = store.run(run_id).groups
-    for record in store.steps(run_id):
-        assert record.coefficients is not None
-        stored = Coefficients(groups, problem.tasks, torch.tensor(record.coefficients))
-        again = method.weights_at(problem, settings, stored)
-        assert again is not None
-        assert all(torch.equal(again[tensor], made[record.number][tensor]) for tensor in again)

@@ -74,6 +74,7 @@ def test_what_is_measured_on_the_same_images_goes_before_what_is_stated() -> Non
     assert reported(a=reference(None))["accuracy_between"] is None
 
 
+@pytest.mark.slow
 def test_a_suite_file_may_state_it_and_need_not(tmp_path: Path) -> None:
     folder = make_suite(tmp_path).parent
     said(folder, 0, expert={"weights": "task0.safetensors", "accuracy": 0.97, "accuracy_images": 26032})

@@ -173,6 +173,7 @@ def test_order_of_runs_does_not_depend_on_the_clock(store: Store, monkeypatch: p
     assert [r.id for r in store.runs()] == [second, first]
 
 
+@pytest.mark.slow
 def test_status_notes_beginning_and_end(store: Store) -> None:
     run_id = new_run(store)
     store.set_status(run_id, "running")

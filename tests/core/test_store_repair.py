@@ -100,6 +100,7 @@ def test_damage_that_takes_nothing_away_loses_nothing(folder: Path, what: str) -
         assert store.notices == ()
 
 
+@pytest.mark.slow
 def test_a_log_without_its_database_is_read(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
     pid = os.fork()

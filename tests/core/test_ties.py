@@ -56,6 +56,7 @@ def merge(problem: Problem, deltas: Tensor, **values: Any) -> Tensor:
     return merged("ties", replace(problem, task_vectors=vectors_of(deltas)), "task0", scale=1, **values)["weight"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", AGGREGATES)
 @pytest.mark.parametrize("keep", KEEPS)
 def test_ties_equals_the_formula(keep: float, how: str, problem64: Problem) -> None:

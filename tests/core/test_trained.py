@@ -52,6 +52,7 @@ def assert_same(found: list[Step], expected: list[Step], problem: Problem) -> No
     assert all(torch.equal(mine[task], theirs[task]) for task in theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", TRAINED)
 def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(method: str, problem32: Problem) -> None:
     one, same, other = (run(method, problem32, **values(method, seed=seed)) for seed in (5, 5, 6))
@@ -73,6 +74,7 @@ def test_resuming_after_any_stored_step_equals_never_having_stopped(
         assert_same(again, straight[at + 1 :], problem32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", TRAINED)
 def test_resuming_after_the_last_step_gives_its_outcome_again(method: str, problem32: Problem, tmp_path: Path) -> None:
     last = run(method, problem32, **values(method))[-1]

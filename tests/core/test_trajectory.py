@@ -183,6 +183,7 @@ def test_resuming_after_any_step_equals_never_having_stopped(
         assert_same_steps(run(method, problem32, resume=stored(step.state(), tmp_path), **values), straight[at + 1 :])
 
 
+@pytest.mark.slow
 @resumed
 def test_resuming_after_the_last_step_gives_its_outcome_again(
     method: str, case: str, problem32: Problem, tmp_path: Path
@@ -206,6 +207,7 @@ def test_a_state_is_small_and_does_not_change_later(method: str, problem32: Prob
     assert sum(tensor.nbytes for tensor in early.values()) < 100_000
 
 
+@pytest.mark.slow
 def test_patience_stops_on_a_plateau(problem32: Problem) -> None:
     """With λ all but frozen the loss of one repeated batch never improves: stop after 2 × patience steps."""
     steps = run("adamerging", problem32, patience=3, steps=50, batch=32, lr=1e-9, keep_step="last")
@@ -238,6 +240,7 @@ class Spoiled(Encoder):
         return super().features(weights, prepared) * (1.0 if self.good >= 0 else float("nan"))
 
 
+@pytest.mark.slow
 def test_a_nan_stops_before_the_update_and_keeps_the_last_good_step(problem32: Problem) -> None:
     looks = 3 * len(problem32.tasks)  # At the start: each expert's answers, and both halves of the watched images.
     spoiled = replace(problem32, encoder=Spoiled(problem32.encoder, looks + 2))

@@ -89,6 +89,7 @@ def test_a_run_that_learned_from_other_tasks_images_is_another(store: Store, pro
     assert found.id == run_id
 
 
+@pytest.mark.slow
 def test_its_cost_is_that_of_the_steps_that_led_to_it(store: Store, problem32: Problem, parent: RunRecord) -> None:
     steps = store.steps(parent.id)[:3]
     seconds, samples = sum(one.seconds for one in steps), sum(one.samples for one in steps)

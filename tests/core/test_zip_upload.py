@@ -160,6 +160,7 @@ def test_hostile_archives_are_refused_and_leave_nothing(case: str, tmp_path: Pat
     assert left(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.tasks.zip_upload.MAX_MEMBERS", 100)
     with pytest.raises(BadInput, match="200 files"):

@@ -157,6 +157,7 @@ def answered(dashboard: Any, name: str, **args: Any) -> Any:
     return answer
 
 
+@pytest.mark.slow
 def test_every_model_says_what_it_sees_in_a_test_image(dashboard_site: Any, short_run: str) -> None:
     owner = dashboard_site.owner()
     samples = answered(owner, "samples", run=short_run, task="task1")

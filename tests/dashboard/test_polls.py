@@ -103,6 +103,7 @@ def test_a_revoked_link_gets_no_answer_that_is_still_fresh(dashboard_site: Site,
     assert viewer.post("history", {"run": short_run}).status_code == 401
 
 
+@pytest.mark.slow
 def test_a_guest_is_not_given_what_the_owner_was_told_just_now(dashboard_site: Site, short_run: str) -> None:
     other = synthetic.create(dashboard_site.ctx.store)
     owner, viewer = dashboard_site.owner(), dashboard_site.viewer(short_run)

@@ -141,6 +141,7 @@ def test_a_wish_survives_yaml(library: Library) -> None:
     assert again.spec.settings.model_dump()["steps"] == 7
 
 
+@pytest.mark.slow
 def test_all_tasks_are_asked_for_where_none_are_named(library: Library, tiny_suite: Path) -> None:
     asked = wish.read({"suite": "tiny", "method": "average"}, library)
     assert asked.spec.tasks == asked.suite.experts

@@ -98,6 +98,7 @@ def test_a_study_can_be_cancelled_and_goes_on(dashboard_site: Site) -> None:
     assert (state["id"], state["status"], state["done"]) == (started["id"], "done", 3)
 
 
+@pytest.mark.slow
 def test_the_estimate_counts_runs_and_measures_once(dashboard_site: Site) -> None:
     owner, deadline = dashboard_site.owner(), time.monotonic() + 120
     while "pending" in (answer := owner.call("study_estimate", suite="tiny", options={"quick": True})):

@@ -55,6 +55,7 @@ def test_every_code_has_a_colour_and_only_a_result_that_is_not_worse_is_good() -
     assert [code for code in Code if wording.WORRY.get(code.value) == "good"] == [Code.FINE]
 
 
+@pytest.mark.slow
 def test_exported_files_tell_the_verdict_beside_the_accuracy(store: Store, tmp_path: Path) -> None:
     run_id = synthetic.finished(store, tasks=2, blocks=1, steps=4, verdict=BELOW, name="judged")
     write_html(store, run_id, tmp_path / "run.html")

@@ -8,12 +8,13 @@ import socket
 import tempfile
 import threading
 import webbrowser
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import paths
+from core.errors import StoreReadOnly
 from dashboard import settings
 from dashboard.access import Access
 from dashboard.server import Server, Site, bind
@@ -25,7 +26,9 @@ PORT = 7860
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from core.store import Store
     from dashboard.context import Context
+    from dashboard.library import Library
 
 
 def serve(
@@ -66,6 +69,8 @@ class Dashboard:
     read_only: bool
     tunnel: Tunnel
     context: Context | None = None
+    server: Server | None = None
+    _taking: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, sock: socket.socket, open_browser: bool) -> None:
         """Serve on `sock` until stopped."""
@@ -82,7 +87,8 @@ class Dashboard:
             self.tunnel.port = door.getsockname()[1]
             doors.append((door, guard.protect_for_tunnel(site, access, guests)))
         announce(self.address(port), access, self.read_only, open_browser)
-        Server(site, doors).run(partial(self.load, access), self.opened)
+        self.server = Server(site, doors)
+        self.server.run(partial(self.load, access), self.opened)
 
     def busy(self) -> bool:
         """Whether a run or a study goes on."""
@@ -102,19 +108,37 @@ class Dashboard:
 
         from core.runs.work import Worker
         from core.store import Store
-        from dashboard import site
-        from dashboard.context import Context
         from dashboard.library import Library
 
-        worker = Worker()
-        library = Library(extra=(str(suite.path),), worker=worker)
-        store = Store.open(self.folder, write=not self.read_only)
+        library = Library(extra=(str(suite.path),), worker=Worker())
+        return self._built(access, library, suite.name, Store.open(self.folder, write=not self.read_only))
+
+    def take_over(self) -> None:
+        """Write to the runs from now on; raises `StoreReadOnly` unless the process that did has gone."""
+        from core.store import Store
+
+        assert self.context is not None
+        assert self.server is not None
+        with self._taking:
+            before = self.context
+            if before.store.read_only:
+                store = Store.open(self.folder)
+                if store.read_only:
+                    store.close()
+                    raise StoreReadOnly(f"{store.holder} writes to {self.folder}. Wait until it has ended.")
+                self.server.show(self._built(before.access, before.library, before.suite, store))
+
+    def _built(self, access: Access, library: Library, suite: str, store: Store) -> FastAPI:
+        """The site over a store, and in `context` what it stands on."""
+        from dashboard import site
+        from dashboard.context import Context
+
         jobs, studies = None, None
         if not store.read_only:
             from core.runs.jobs import Jobs
             from core.studies.engine.background import Background
 
-            jobs = Jobs(store, limit=settings.QUEUE, load=library.load_for_run, worker=worker)
+            jobs = Jobs(store, limit=settings.QUEUE, load=library.load_for_run, worker=library.worker)
             studies = Background(store, jobs, library.load)
         self.context = Context(
             store,
@@ -122,11 +146,12 @@ class Dashboard:
             self.read_only,
             access,
             library,
-            suite.name,
+            suite,
             self.host,
             self.tunnel,
             settings.POLL_SECONDS,
             studies,
+            self.take_over,
         )
         return site.build(self.context)
 

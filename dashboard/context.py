@@ -11,7 +11,7 @@ page, shown or not, so what changes anything is one of the owner's functions. Ev
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,8 @@ class Context:
     """Pause between two polls of a page; the JavaScript side finds it as `mergescope.pollSeconds`."""
     studies: Any = None
     """The studies in the background (`core.studies.engine.background.Background`); None where `jobs` is None."""
+    take_over: Callable[[], None] | None = None
+    """Makes this the server that writes, where the one that did has gone."""
 
     def allowed(self, request: Any) -> frozenset[str] | None:
         """The run ids that the caller may see; None means all. The owner sees all; nobody in particular sees none."""

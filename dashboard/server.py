@@ -99,8 +99,9 @@ class Server:
             # Not available on Windows and outside the main thread, where Ctrl-C still raises KeyboardInterrupt.
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop)
-        async with contextlib.AsyncExitStack() as stack:
-            preparing = asyncio.create_task(self._prepare(load, stack, opened))
+        self._loop = asyncio.get_running_loop()
+        async with contextlib.AsyncExitStack() as self._stack:
+            preparing = asyncio.create_task(self._prepare(load, opened))
             serving = [asyncio.create_task(server.serve(sockets=[sock])) for sock, server in self._doors]
             await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
             self.stop()
@@ -108,13 +109,17 @@ class Server:
             preparing.cancel()
             await asyncio.gather(preparing, return_exceptions=True)
 
-    async def _prepare(
-        self, load: Callable[[], FastAPI], stack: contextlib.AsyncExitStack, opened: Callable[[], None]
-    ) -> None:
+    def show(self, app: FastAPI) -> None:
+        """Answer with another application from now on; called from a thread of the one before."""
+        asyncio.run_coroutine_threadsafe(self._show(app), self._loop).result()
+
+    async def _show(self, app: FastAPI) -> None:
+        await self._stack.enter_async_context(app.router.lifespan_context(app))
+        self._site.ready(app)
+
+    async def _prepare(self, load: Callable[[], FastAPI], opened: Callable[[], None]) -> None:
         try:
-            app = await _in_thread(load)
-            await stack.enter_async_context(app.router.lifespan_context(app))
-            self._site.ready(app)
+            await self._show(await _in_thread(load))
             await _in_thread(opened)
         except Exception as error:  # noqa: BLE001  (raised again by `run` in the main thread)
             self._failure = error

@@ -65,7 +65,7 @@ window.mergescopeFrame = (() => {
     } else {
       if (failures > 2) ms.toast("Connected again.");
       failures = 0;
-      Object.assign(frame, { runs: answer.runs, more: answer.more, machine: answer.machine });
+      Object.assign(frame, { runs: answer.runs, more: answer.more, machine: answer.machine, writer: answer.writer });
       if (first) { first = false; ms.reconnect(answer.known); }
       ms.setStatus([...answer.runs, ...(answer.current ? [answer.current] : [])].find((run) => run.id === ms.run) || null);
       ms.emit("runs", answer.runs);
@@ -126,7 +126,17 @@ window.mergescopeFrame = (() => {
       more.hidden = !frame.more;
       const machine = element.querySelector(".ms-machine p");
       if (frame.machine) machine.textContent = frame.machine;
+      writer.hidden = !frame.writer;
+      if (frame.writer) { writer.firstChild.textContent = frame.writer.text; writer.lastChild.hidden = !frame.writer.gone; }
     };
+    const writer = element.querySelector(".ms-writer");
+    writer.lastChild.addEventListener("click", async () => {
+      writer.lastChild.disabled = true;
+      const answer = await ask(server.take_over, {});
+      writer.lastChild.disabled = false;
+      if (answer.error) ms.toast(answer.error, "error");
+      else location.reload();
+    });
     none.textContent = "Loading …";
     const nothing = ms.readonly ? "No run to see here yet." : "No run yet. Choose tasks and a method, then press Start.";
     more.addEventListener("click", () => { limit = Math.min(1000, limit * 4); refresh(); });

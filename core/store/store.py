@@ -58,7 +58,7 @@ class Store:
         self._artefacts = Artefacts(folder / "artefacts")
         self._database = Database(folder / _FILE, write=write)
         self._unsaved: dict[str, tuple[str, str | None]] = {}
-        self.studies = Studies(self._writing, self._reading, self._abandoned)
+        self.studies = Studies(self._writing, self._reading, self.abandoned)
 
     @classmethod
     def open(cls, folder: Path, *, write: bool = True, wait: float = 2.0) -> Store:
@@ -110,7 +110,7 @@ class Store:
     def run(self, run_id: str, *, whole: bool = True) -> RunRecord:
         """One run, its report with the histories if `whole`; raises `UnknownName`."""
         with self._reading(f"Reading run {run_id}", run_id) as connection:
-            return self._now(run_rows.read(connection, run_id, whole), self._abandoned())
+            return self._now(run_rows.read(connection, run_id, whole), self.abandoned())
 
     def runs(
         self,
@@ -125,7 +125,7 @@ class Store:
         for name in statuses or ():
             _check_status(name)
         with self._reading("Listing the runs") as connection:
-            records, abandoned = run_rows.listing(connection, statuses, suite, limit, cells), self._abandoned()
+            records, abandoned = run_rows.listing(connection, statuses, suite, limit, cells), self.abandoned()
         return [self._now(record, abandoned) for record in records]
 
     def record(self, run_id: str, step: Step) -> None:
@@ -274,8 +274,8 @@ class Store:
         with plainly(what), source() as connection:
             yield connection
 
-    def _abandoned(self) -> bool:
-        # A run can only go on where a process writes; a reader sees that without being allowed to note it.
+    def abandoned(self) -> bool:
+        """Whether this one only reads and nobody writes: a run goes on only where a process does."""
         return self.read_only and self._lock.holder() is None
 
     def _now(self, record: RunRecord, abandoned: bool = False) -> RunRecord:

@@ -34,9 +34,11 @@ def build_sidebar(ctx: Context) -> None:
         f"<span>Merge<b>scope</b></span>{theme}</div>{new}"
         '<nav aria-label="Runs"><p class="ms-label">Runs</p><p class="ms-none"></p><ul></ul>'
         '<button type="button" class="ms-more" hidden>Show older runs</button></nav>'
+        '<div class="ms-note warning ms-writer" role="status" hidden><p></p>'
+        '<button type="button" class="ms-more" hidden>Take over</button></div>'
         '<div class="ms-machine"><p></p></div></div>'
     )
-    functions = [] if ctx.readonly else [_act(ctx)]
+    functions = [] if ctx.readonly else [_act(ctx), _take_over(ctx)]
     ui.drawn(
         template, "window.mergescopeFrame.sidebar(element, server);", elem_id="ms-runs", server_functions=functions
     )
@@ -71,9 +73,29 @@ def polled(ctx: Context) -> Call:
             current = entry(record, ctx, owner) if record is not None else None
         known = [{"id": item["id"], "status": item["status"]} for item in [*entries, *([current] if current else [])]]
         machine = next((item["machine"] for item in entries if item["machine"]), "") or ("" if ctx.readonly else here())
-        return {"runs": entries, "current": current, "known": known, "more": len(records) > limit, "machine": machine}
+        more = {"more": len(records) > limit, "machine": machine, "writer": _writer(ctx) if owner else None}
+        return {"runs": entries, "current": current, "known": known} | more
 
     return runs_list
+
+
+def _writer(ctx: Context) -> dict[str, Any] | None:
+    """Why the owner can only look here, and whether that can be changed."""
+    if not ctx.store.read_only:
+        return None
+    gone = ctx.store.abandoned()
+    by = ctx.store.holder or "another process"
+    text = f"{by} wrote to these runs and has ended." if gone else f"Runs can only be looked at: {by} writes to them."
+    return {"text": text[0].upper() + text[1:], "gone": gone}
+
+
+def _take_over(ctx: Context) -> Any:
+    def take_over(args: dict[str, Any], request: Any) -> dict[str, Any]:
+        assert ctx.take_over is not None
+        ctx.take_over()
+        return {"ok": True}
+
+    return serving("take_over", take_over, ctx.owner)
 
 
 def _act(ctx: Context) -> Any:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import signal
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,7 +18,6 @@ from starlette.testclient import TestClient
 
 from core.errors import BadInput, StoreReadOnly
 from core.export.titles import title_of
-from core.store import Store
 from dashboard import page, settings, theme
 from dashboard.charts import bundle
 from dashboard.context import NotOwner, NotVisible
@@ -248,13 +242,6 @@ def test_notices_are_complete_pages() -> None:
         assert 'name="viewport"' in text
 
 
-def launch(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """`python launch.py ui` over the runs in `folder`."""
-    command = [sys.executable, "launch.py", "ui", "--port", "0", "--no-browser", "--runs", str(folder), *arguments]
-    pipe, environment = subprocess.PIPE, os.environ | {"PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=pipe, stderr=pipe)
-
-
 @pytest.mark.parametrize("wanted", ["nowhere", "missing.yaml", "empty.yaml"])
 def test_a_bad_suite_is_told_before_gradio_is_loaded_and_the_site_built(
     cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
@@ -266,33 +253,3 @@ def test_a_bad_suite_is_told_before_gradio_is_loaded_and_the_site_built(
     assert told.status == 2
     assert len(told.err.splitlines()) == 1
     assert wanted in told.err
-
-
-@pytest.mark.slow
-def test_a_server_on_runs_that_another_process_holds_opens_read_only_and_says_so(
-    tmp_path: Path, tiny_suite: Path
-) -> None:
-    """A server that holds its runs itself is started, and ended by Ctrl-C, in tests/browser."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(Store.open(tmp_path / "runs"))
-        server = stack.enter_context(launch(tmp_path / "runs", "--suite", str(tiny_suite)))
-        stack.callback(server.kill)
-        opened(server)
-        server.send_signal(signal.SIGINT)
-        text, _ = server.communicate(timeout=60)
-        assert f"can only be looked at: process {os.getpid()}" in text
-        assert server.returncode == 0
-
-
-def opened(process: subprocess.Popen[str]) -> str:
-    """Wait until a server answers with its site; its address."""
-    assert process.stdout is not None
-    found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-    assert found
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline:
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{found[0]}/health").json()["ready"]:
-                return found[0]
-        time.sleep(0.2)
-    raise AssertionError("the server did not get ready")

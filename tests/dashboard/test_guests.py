@@ -19,6 +19,7 @@ from dashboard.security import guests
 from dashboard.security.guests import OVER, PER_GUEST, Guests
 from dashboard.security.shelf import WAITING, Shelf
 from tests.dashboard.conftest import Site
+from tests.dashboard.loops import apart
 
 Tick = Callable[[], None]
 
@@ -73,8 +74,8 @@ def test_guests_are_answered_one_at_a_time_and_rest_as_long_as_it_takes() -> Non
         assert app.most == 1
         return time.monotonic() - begin
 
-    assert asyncio.run(flood(busy=True)) > 5 * 0.01 * (1 + guests.REST_BESIDE_A_RUN) * 0.9
-    assert asyncio.run(flood(busy=False)) > 5 * 0.01 * (1 + guests.REST) * 0.9
+    assert apart(lambda: asyncio.run(flood(busy=True))) > 5 * 0.01 * (1 + guests.REST_BESIDE_A_RUN) * 0.9
+    assert apart(lambda: asyncio.run(flood(busy=False))) > 5 * 0.01 * (1 + guests.REST) * 0.9
 
 
 def test_whoever_asks_too_much_at_a_time_is_told_when_to_come_back() -> None:
@@ -85,7 +86,7 @@ def test_whoever_asks_too_much_at_a_time_is_told_when_to_come_back() -> None:
         assert other.status == 200
         return askers
 
-    askers = asyncio.run(flood())
+    askers = apart(lambda: asyncio.run(flood()))
     assert [asker.status for asker in askers].count(200) == PER_GUEST
     refused = [asker for asker in askers if asker.status == 429]
     assert len(refused) == 3
@@ -113,7 +114,7 @@ def test_who_has_gone_before_the_turn_is_not_answered_and_a_long_answer_keeps_no
         await stream
         assert group._inside.total() == 0
 
-    asyncio.run(scene())
+    apart(lambda: asyncio.run(scene()))
 
 
 def test_what_a_guest_breaks_is_one_line_and_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
@@ -127,7 +128,7 @@ def test_what_a_guest_breaks_is_one_line_and_no_traceback(caplog: pytest.LogCapt
         )
         assert asker.status == 500
 
-    asyncio.run(scene())
+    apart(lambda: asyncio.run(scene()))
     assert caplog.messages == ["A guest's GET '/\\x1b[31m' failed: RecursionError"]
     assert caplog.records[0].exc_info is None
 
@@ -169,7 +170,7 @@ def test_a_file_is_made_once_for_all_and_kept(shelf: Shelf) -> None:
         await shelf.file("other content", ".txt", made, "g", gone)
         assert made.count == 2
 
-    asyncio.run(scene())
+    apart(lambda: asyncio.run(scene()))
 
 
 def test_a_file_that_nobody_waits_for_any_more_is_not_made(shelf: Shelf) -> None:
@@ -187,7 +188,7 @@ def test_a_file_that_nobody_waits_for_any_more_is_not_made(shelf: Shelf) -> None
         made.go.set()
         assert (await shelf.file("key", ".txt", made, "g", loop.create_future())).read_text() == "made"
 
-    asyncio.run(scene())
+    apart(lambda: asyncio.run(scene()))
 
 
 def test_the_number_of_files_that_are_made_is_limited_for_a_guest_and_for_all(shelf: Shelf) -> None:
@@ -209,7 +210,7 @@ def test_the_number_of_files_that_are_made_is_limited_for_a_guest_and_for_all(sh
         made.go.set()
         assert all(path.exists() for path in await asyncio.gather(*first, *rest, owner))
 
-    asyncio.run(scene())
+    apart(lambda: asyncio.run(scene()))
 
 
 def test_old_files_make_room_unless_they_are_being_sent(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +223,7 @@ def test_old_files_make_room_unless_they_are_being_sent(shelf: Shelf, monkeypatc
             shelf.done_with(path)
         assert [path.exists() for path in paths] == [True, False, False, False, True]
 
-    asyncio.run(scene())
+    apart(lambda: asyncio.run(scene()))
 
 
 def test_a_download_that_cannot_be_made_now_says_when_to_come_back(

@@ -43,7 +43,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leaves `nightly` tests out unless `-m` speaks of them; files with few but long tests begin, so that no process
     waits for another at the end."""
     here = Path(__file__).parent
-    items.sort(key=lambda item: item.path.parent not in (here, here / "browser"))
+    first = [here / "browser", here]
+    items.sort(key=lambda item: first.index(item.path.parent) if item.path.parent in first else len(first))
     if "nightly" not in config.option.markexpr:
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("nightly")])
         items[:] = [item for item in items if not item.get_closest_marker("nightly")]

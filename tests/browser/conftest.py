@@ -1,5 +1,6 @@
 """A real server in its own process and a real Chromium; every journey ends by asserting that nothing went wrong.
 
+These tests come first in a process, and what they share ends with them: Playwright leaves an event loop running.
 `server` runs `python launch.py` on a free port over a temporary folder with the tiny suite; `page` is a tab of a
 signed-in owner, `guest` a browser without any cookie.
 """
@@ -111,7 +112,7 @@ def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> None:
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path) -> Iterator[Server]:
     """One server for all journeys that leave it as they found it, apart from new runs."""
     running = start_server(tmp_path_factory.mktemp("browser") / "runs", tiny_suite)
@@ -119,7 +120,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path) -> Iterat
     running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def finished_run(server: Server) -> str:
     """Id of a short AdaMerging run that is done."""
     settings = {"steps": 12, "batch": 4, "keep_step": "last"}
@@ -141,7 +142,7 @@ def finish(server: Server, **wish: Any) -> str:
     return str(started["run"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
     """Headless Chromium; without one the journeys fail in CI and are skipped elsewhere."""
     from playwright.sync_api import sync_playwright

@@ -159,6 +159,12 @@ class Library:
                     self.worker.cancel(self._answers.popitem(last=False)[1])
         return work
 
+    def answered(self, key: Any) -> Any:
+        """The answer of `later` to `key`; None where there is none (yet), and nothing is begun."""
+        with self._lock:
+            work = self._answers.get(key)
+        return work.value if work is not None and work.ready else None
+
     @property
     def busy(self) -> bool:
         """Whether a run or a study goes on in this process."""

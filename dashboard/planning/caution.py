@@ -20,19 +20,23 @@ def caution(wish: Wish, library: Library) -> dict[str, Any]:
     tasks stand `overall`, a warning of the whole merge or nothing, and `distil`, whether the objective could be KL to
     the experts and is not.
     """
-    short = shortened(wish.spec.method, wish.spec.settings)
+    key = _key(wish, library)
+    return {} if key is None else told(library.later(key, lambda progress: _check(wish, library, progress)))
+
+
+def _key(wish: Wish, library: Library) -> tuple[Any, ...] | None:
+    """What the check depends on: runs that differ only beyond the shortened one get the same answer at once."""
+    short, how = shortened(wish.spec.method, wish.spec.settings), wish.spec.execution
     if short is None:
-        return {}
-    how = wish.spec.execution
-    # Runs that differ only beyond the shortened one get the same answer at once.
-    key = ("trust", *library.identity(wish.suite), wish.spec.tasks, how.device, how.precision, wish.spec.method.name)
-    return told(library.later((*key, short.model_dump_json()), lambda progress: _check(wish, library, progress)))
+        return None
+    which = (*library.identity(wish.suite), wish.spec.tasks, how.device, how.precision)
+    return ("trust", *which, wish.spec.method.name, short.model_dump_json())
 
 
 def checked(wish: Wish, library: Library) -> RunSpec:
-    """What the run is, with what the check has warned of where it is done."""
-    found = caution(wish, library)
-    if not found.get("tasks"):
+    """What the run is, with what the check has warned of where it is done; begins none."""
+    found = library.answered(_key(wish, library))
+    if not found:
         return wish.spec
     told = [found["overall"], *(task["advice"] for task in found["tasks"])]
     return replace(wish.spec, execution=replace(wish.spec.execution, check=tuple(text for text in told if text)))

@@ -76,7 +76,7 @@ def start_server(folder: Path, suite: Path, *arguments: str) -> Server:
     found = re.search(r"(http://127\.0\.0\.1:\d+)(?:/open/([\w-]+))?", line)
     assert found, f"the server printed no address: {line!r}, exit status {process.exitcode}"
     server = Server(process, printed, found[1], folder, suite, found[2] or "")
-    wait_for(lambda: process.is_alive() and _ready(server.url), START_SECONDS, "the server to answer")
+    wait_for(lambda: _ready(server), START_SECONDS, "the server to answer")
     if server.token:
         with httpx.Client(base_url=server.url) as http:
             assert http.get(f"/open/{server.token}").status_code == 200
@@ -84,9 +84,10 @@ def start_server(folder: Path, suite: Path, *arguments: str) -> Server:
     return server
 
 
-def _ready(url: str) -> bool:
+def _ready(server: Server) -> bool:
+    assert server.process.is_alive(), f"the server ended with status {server.process.exitcode}"
     try:
-        return bool(httpx.get(f"{url}/health", timeout=5).json().get("ready"))
+        return bool(httpx.get(f"{server.url}/health", timeout=5).json().get("ready"))
     except (httpx.HTTPError, ValueError):
         return False
 

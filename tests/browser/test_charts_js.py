@@ -15,9 +15,9 @@ from core.store import Store
 from dashboard.charts import palette, whatif
 from dashboard.charts.columns import arrange
 from dashboard.charts.feed import Feed
-from tests.browser.conftest import ROOT
 from tests.browser.told import answers, load
 from tests.dashboard import synthetic
+from tests.forks import ROOT
 
 
 @pytest.fixture

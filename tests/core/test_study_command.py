@@ -5,10 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +14,8 @@ import pytest
 import yaml
 
 from core.store import Store
+from tests.forks import launched
 
-ROOT = Path(__file__).resolve().parents[2]
 Cli = Callable[..., Any]
 
 
@@ -105,8 +101,7 @@ def test_a_study_killed_in_the_middle_goes_on_and_ends_the_same(
     ]
     whole = cli(*command, "--json", "--runs", tmp_path / "whole").data
     Store.open(home / "runs").close()
-    launch = [sys.executable, str(ROOT / "launch.py"), *command]
-    process = subprocess.Popen(launch, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ)
+    process, printed = launched(*command, MERGESCOPE_HOME=str(home))
     with Store.open(home / "runs", write=False) as store:
         deadline = time.monotonic() + 180
 
@@ -117,11 +112,12 @@ def test_a_study_killed_in_the_middle_goes_on_and_ends_the_same(
             )
 
         while not begun():
-            assert process.poll() is None, process.communicate()
+            assert process.is_alive(), printed.read()
             assert time.monotonic() < deadline
             time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    process.join()
+    printed.close()
     with Store.open(home / "runs") as store:
         [study] = store.studies.listing()
         assert study.status == "interrupted"

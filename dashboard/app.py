@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import tempfile
 import threading
 import webbrowser
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from core import paths
 from core.errors import StoreReadOnly
+from core.files import scratch
 from dashboard import settings
 from dashboard.access import Access
 from dashboard.server import Server, Site, bind
@@ -49,7 +49,7 @@ def serve(
     """
     settings.prepare()
     folder = (runs or paths.runs_folder()).expanduser().absolute()
-    uploads = Path(tempfile.mkdtemp(prefix="mergescope-"))
+    uploads = scratch()
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     dashboard = Dashboard(suite, host, folder, read_only, Tunnel(wanted=share))
     try:

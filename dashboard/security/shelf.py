@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-import tempfile
 import threading
 import time
 import weakref
@@ -15,6 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from core.errors import Cancelled
+from core.files import scratch
 from core.runs.work import Lane, QueueFull, Work, Worker
 from dashboard.security.guests import REST_BESIDE_A_RUN
 
@@ -33,7 +33,7 @@ class Shelf:
 
     def __init__(self, worker: Worker, busy: Callable[[], bool]) -> None:
         self._worker, self._busy = worker, busy
-        self._root = Path(tempfile.mkdtemp(prefix="mergescope-"))
+        self._root = scratch()
         weakref.finalize(self, shutil.rmtree, self._root, ignore_errors=True)
         self._lock = threading.RLock()
         self._made: OrderedDict[Hashable, Path] = OrderedDict()

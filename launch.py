@@ -15,6 +15,7 @@ import typer
 
 from core.cli import options, study
 from core.cli.app import app, run
+from core.cli.output import log_plainly
 from core.errors import BadInput, MergescopeError
 
 GLOBAL_OPTIONS = ("-h", "--help", "--version")
@@ -74,6 +75,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    log_plainly()
     arguments = sys.argv[1:]
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in GLOBAL_OPTIONS):
         arguments = ["ui", *arguments]

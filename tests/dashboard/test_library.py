@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from core.errors import BadInput
 from core.progress import Progress
+from core.runs.work import Lane, Work
 from dashboard.library import Library, told
 
 
@@ -94,3 +96,87 @@ def test_a_background_answer_is_computed_once_and_failures_are_told(library: Lib
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert failed.error == "too small"
+
+
+class Stepwise:
+    """Something that is computed in steps, which are counted, until it may end."""
+
+    def __init__(self) -> None:
+        self.steps, self.end = 0, threading.Event()
+
+    def __call__(self, told: Progress) -> str:
+        told.start("Measuring", None)
+        while not self.end.wait(0.001):
+            told.advance()
+            self.steps += 1
+        return "measured"
+
+    def goes_on(self, seconds: float = 0.15) -> bool:
+        before = self.steps
+        time.sleep(seconds)
+        return self.steps > before
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_what_a_guest_has_computed_waits_for_the_owner_and_is_the_owner_s_once_he_asks() -> None:
+    library = Library()
+    guests, slow, owners = library.for_guests(), Stepwise(), Stepwise()
+    asked = guests.later("guest", slow)
+    until(lambda: slow.steps > 3)
+    mine = library.later("owner", owners)
+    until(lambda: owners.steps > 3)
+    assert not slow.goes_on()
+    assert owners.goes_on()
+    assert library.later("guest", slow) is asked
+    until(slow.goes_on)
+    waits, again = guests.later("waits", lambda _told: 1), library.later("waits", lambda _told: 2)
+    assert (waits.pending, again is waits) == (False, False)
+    slow.end.set()
+    owners.end.set()
+    until(lambda: asked.ready and mine.ready and again.ready)
+    assert guests.later("waits", slow).value == 2
+    library.worker.close()
+
+
+def test_what_a_guest_has_computed_ends_when_nobody_asks_for_it_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.library.GONE", 0.1)
+    library, slow = Library(), Stepwise()
+    guests = library.for_guests()
+    first = guests.later("key", slow)
+    for _ in range(10):
+        time.sleep(0.03)
+        assert guests.later("key", slow) is first
+    until(lambda: not first.pending)
+    slow.end.set()
+    second = guests.later("key", slow)
+    until(lambda: second.ready)
+    assert (first.ready, second.value) == (False, "measured")
+    library.worker.close()
+
+
+def test_what_a_guest_has_computed_rests_beside_a_run() -> None:
+    library, run = Library(), Stepwise()
+
+    def work(told: Progress) -> None:
+        begin = time.thread_time()
+        while time.thread_time() - begin < 0.02:
+            pass
+        moment = time.monotonic()
+        told.start("rests", None)
+        rests.append(time.monotonic() - moment)
+
+    rests: list[float] = []
+    library.worker.submit(Work(Lane("runs"), "run", lambda work: run(work.progress)))
+    assert library.busy
+    until(lambda: library.for_guests().later("guest", work).ready)
+    until(lambda: library.later("owner", work).ready)
+    assert rests[0] > 0.15
+    assert rests[1] < 0.1
+    run.end.set()
+    library.worker.close()

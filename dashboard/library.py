@@ -30,7 +30,6 @@ _WAITING_GUESTS = 50
 """Answers for guests that wait at most."""
 GONE = 30.0
 """Seconds after which a guest who has not asked again waits no more; pages ask every three, and wait for their turn."""
-_LOOK = 0.05
 _WAITING = Standing("Waiting until other measurements are done", 0, None, None)
 
 
@@ -201,14 +200,11 @@ class Library:
 
     def _begin(self, key: Any, compute: Callable[[Progress], T]) -> _Answer[T]:
         def do(work: Work[T]) -> T:
-            pace = Pace(lambda: not found.owner and self.busy)
+            pace = Pace(lambda: self._gives_way(found))
 
             def tick() -> None:
                 found.control.tick()
                 if threading.get_ident() not in self._loaders:
-                    while self._gives_way(found):
-                        time.sleep(_LOOK)
-                        found.control.tick()
                     pace()
 
             work.progress.tick = tick
@@ -220,12 +216,12 @@ class Library:
         return found
 
     def _gives_way(self, work: _Answer[Any]) -> bool:
-        """Whether a guest's answer waits for the owner's; raises `Cancelled` where the guest has gone."""
+        """Whether a guest's answer has others beside it that go first; raises `Cancelled` where the guest has gone."""
         if work.owner:
             return False
         if time.monotonic() - work.asked > GONE:
             raise Cancelled("Nobody asks for it any more.")
-        return any(other.lane == _LANE for other in self.worker.going(_LANE.kind))
+        return self.busy or any(other.lane == _LANE for other in self.worker.going(_LANE.kind))
 
     def answered(self, key: Any) -> Any:
         """The answer of `later` to `key`; None where there is none (yet), and nothing is begun."""

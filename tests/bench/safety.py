@@ -131,9 +131,10 @@ def _guests(quick: bool) -> tuple[str, bool]:
 def _large(quick: bool) -> tuple[str, bool]:
     found = large_store.ten_thousand(20_000 if quick else 100_000)
     grown = found["export_growth_mb"]
-    said = f"list {found['list_cpu_s']} s of the processor, page {found['page_list_s']} s, exports grow by {grown} MB"
-    met = found["list_cpu_s"] <= 2 and found["page_list_s"] <= 0.5 and max(grown.values()) <= 20
-    return f"{said} for ten times the steps", met
+    page = f"page {found['page_list_s']} s ({found['page_list_cpu_s']} s of the processor)"
+    met = found["list_cpu_s"] <= 2 and found["page_list_cpu_s"] <= 0.5 and max(grown.values()) <= 20
+    words = ", ".join(f"{kind} {value:+} MB" for kind, value in grown.items())
+    return f"list {found['list_cpu_s']} s of the processor, {page}; export of ten times the steps: {words}", met
 
 
 def _tests(*arguments: str) -> Callable[[bool], tuple[str, bool]]:

@@ -58,10 +58,10 @@ def fill(store: Store) -> None:
     assert store.runs(limit=1)[0].id == ids[-1]
 
 
-def stepped(store: Store, run: int, steps: int) -> None:
-    """Steps of 152 × 8 coefficients of the run with that number."""
+def stepped(store: Store, run: int, steps: int, groups: int = GROUPS) -> None:
+    """Steps of `groups` × 8 coefficients of the run with that number."""
     losses = json.dumps(dict.fromkeys(TASKS, 0.123456789))
-    coefficients = np.full((GROUPS, len(TASKS)), 0.3, "<f4").tobytes()
+    coefficients = np.full((groups, len(TASKS)), 0.3, "<f4").tobytes()
     with store._database.writing() as connection:
         execute = connection.exec_driver_sql
         rows = [(run, number, 0.1, 128, losses, losses) for number in range(steps)]

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -111,11 +112,6 @@ class Stepwise:
             self.steps += 1
         return "measured"
 
-    def goes_on(self, seconds: float = 0.15) -> bool:
-        before = self.steps
-        time.sleep(seconds)
-        return self.steps > before
-
 
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
@@ -124,22 +120,17 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_what_a_guest_has_computed_waits_for_the_owner_and_is_the_owner_s_once_he_asks() -> None:
-    library = Library()
-    guests, slow, owners = library.for_guests(), Stepwise(), Stepwise()
+def test_what_a_guest_waits_for_is_the_owner_s_once_he_asks() -> None:
+    library, slow = Library(), Stepwise()
+    guests = library.for_guests()
     asked = guests.later("guest", slow)
     until(lambda: slow.steps > 3)
-    mine = library.later("owner", owners)
-    until(lambda: owners.steps > 3)
-    assert not slow.goes_on()
-    assert owners.goes_on()
     assert library.later("guest", slow) is asked
-    until(slow.goes_on)
     waits, again = guests.later("waits", lambda _told: 1), library.later("waits", lambda _told: 2)
     assert (waits.pending, again is waits) == (False, False)
+    until(lambda: again.ready)
     slow.end.set()
-    owners.end.set()
-    until(lambda: asked.ready and mine.ready and again.ready)
+    until(lambda: asked.ready)
     assert guests.later("waits", slow).value == 2
     library.worker.close()
 
@@ -160,23 +151,25 @@ def test_what_a_guest_has_computed_ends_when_nobody_asks_for_it_any_more(monkeyp
     library.worker.close()
 
 
-def test_what_a_guest_has_computed_rests_beside_a_run() -> None:
-    library, run = Library(), Stepwise()
+@pytest.mark.parametrize("lane", [Lane("runs"), Lane("studies"), Lane("pages"), None])
+def test_what_a_guest_has_computed_rests_beside_a_run_and_what_the_owner_asked_for(
+    lane: Lane | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, first, rests = Library(), Stepwise(), list[float]()
+    clock = SimpleNamespace(sleep=rests.append, thread_time=time.thread_time, monotonic=time.monotonic)
+    monkeypatch.setattr("core.runs.work.time", clock)
 
     def work(told: Progress) -> None:
         begin = time.thread_time()
-        while time.thread_time() - begin < 0.02:
+        while time.thread_time() - begin < 0.01:
             pass
-        moment = time.monotonic()
         told.start("rests", None)
-        rests.append(time.monotonic() - moment)
 
-    rests: list[float] = []
-    library.worker.submit(Work(Lane("runs"), "run", lambda work: run(work.progress)))
-    assert library.busy
+    if lane is not None:
+        library.worker.submit(Work(lane, "first", lambda work: first(work.progress)))
     until(lambda: library.for_guests().later("guest", work).ready)
+    assert [rest >= 0.12 for rest in rests] == [True] * (lane is not None)
+    first.end.set()
     until(lambda: library.later("owner", work).ready)
-    assert rests[0] > 0.15
-    assert rests[1] < 0.1
-    run.end.set()
+    assert len(rests) == (lane is not None)
     library.worker.close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 
-if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # While the rest is imported, Ctrl-C ends it without a traceback.
+if __name__ == "__main__":
+    gc.disable()  # Nobody looks for garbage in what is imported.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # While the rest is, Ctrl-C ends it without a traceback.
 
 from importlib.util import find_spec
 from typing import Annotated, Any
@@ -15,6 +18,7 @@ import typer
 
 from core.cli import options, study
 from core.cli.app import app, run
+from core.cli.output import log_plainly
 from core.errors import BadInput, MergescopeError
 
 GLOBAL_OPTIONS = ("-h", "--help", "--version")
@@ -74,6 +78,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.enable()
+    log_plainly()
     arguments = sys.argv[1:]
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in GLOBAL_OPTIONS):
         arguments = ["ui", *arguments]

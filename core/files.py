@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +20,7 @@ from core.errors import CannotWrite, reason
 
 _NUMBER = re.compile(r"(?:os error|code:) (\d+)")
 _HERE = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
-_BEGUN = re.compile(r"\..*\.([0-9a-f]{6})-(\d+)-[0-9a-f]{12}")
+_BEGUN = re.compile(r"(?:\..*|mergescope)\.([0-9a-f]{6})-(\d+)-[0-9a-f]{12}")
 """The folder of what is being written, with machine and process: nothing that looks otherwise is removed."""
 _ABANDONED = 86_400.0
 
@@ -51,7 +52,7 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
     with the next write to that folder. With `private` nobody but its owner can read the file. Raises `CannotWrite`.
     """
     # A folder, since writers such as safetensors have temporary files of their own.
-    holder = path.parent / f".{path.name[:180]}.{_HERE}-{os.getpid()}-{secrets.token_hex(6)}"
+    holder = path.parent / _ours(f".{path.name[:180]}")
     with refusals(f"Writing {path}"):
         sweep(path.parent)
         holder.mkdir(0o700 if private else 0o777)
@@ -71,9 +72,23 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
             shutil.rmtree(holder, ignore_errors=True)
 
 
-def sweep(folder: Path) -> None:
+def _ours(name: str) -> str:
+    return f"{name}.{_HERE}-{os.getpid()}-{secrets.token_hex(6)}"
+
+
+def scratch() -> Path:
+    """A new folder for this process alone, which removes it at its end; those of killed ones are removed here."""
+    place = Path(tempfile.gettempdir())
+    with refusals(f"Writing {place}"):
+        sweep(place, "mergescope.*")
+        folder = place / _ours("mergescope")
+        folder.mkdir(0o700)
+    return folder
+
+
+def sweep(folder: Path, names: str = ".*") -> None:
     """Remove what killed processes had begun to write in `folder`: those of other machines a day later."""
-    for left in folder.glob(".*"):
+    for left in folder.glob(names):
         if found := _BEGUN.fullmatch(left.name):
             with suppress(OSError):
                 here = found[1] == _HERE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import tempfile
 import threading
 import webbrowser
 from dataclasses import dataclass, field
@@ -14,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import paths
+from core.cli.output import tell
 from core.errors import StoreReadOnly
+from core.files import scratch
 from dashboard import settings
 from dashboard.access import Access
 from dashboard.server import Server, Site, bind
@@ -49,7 +50,7 @@ def serve(
     """
     settings.prepare()
     folder = (runs or paths.runs_folder()).expanduser().absolute()
-    uploads = Path(tempfile.mkdtemp(prefix="mergescope-"))
+    uploads = scratch()
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     dashboard = Dashboard(suite, host, folder, read_only, Tunnel(wanted=share))
     try:
@@ -159,7 +160,7 @@ class Dashboard:
         """Everything answers: load the suite's models before somebody presses Start, open the tunnel."""
         assert self.context is not None
         if self.context.store.read_only and not self.read_only:
-            print(f"  Runs can only be looked at: {self.context.store.holder} writes to {self.folder}.", flush=True)
+            tell(f"  Runs can only be looked at: {self.context.store.holder} writes to {self.folder}.")
         if not self.read_only:
             self.context.library.warm(self.context.suite)
         if self.tunnel.wanted:
@@ -171,9 +172,9 @@ class Dashboard:
         if self.tunnel.url:
             link = self.context.access.create_link("", days=3, label="--share")
             self.tunnel.link = link.id
-            print(f"  Public read-only link (72 hours): {self.tunnel.url}{self.context.access.path(link)}", flush=True)
+            tell(f"  Public read-only link (72 hours): {self.tunnel.url}{self.context.access.path(link)}")
         else:
-            print(f"  {self.tunnel.problem}", flush=True)
+            tell(f"  {self.tunnel.problem}")
 
     def close(self) -> None:
         """Stop runs as interrupted and give up the store."""
@@ -186,12 +187,11 @@ class Dashboard:
 def announce(address: str, access: Access, read_only: bool, open_browser: bool) -> None:
     """Print where to look, and open a browser where there is one."""
     if read_only:
-        print(f"Mergescope (read-only) is at {address}/  Ctrl-C ends it.", flush=True)
+        tell(f"Mergescope (read-only) is at {address}/  Ctrl-C ends it.")
     else:
-        print(
+        tell(
             f"Mergescope is at {address}/open/{access.one_time_token()}  (this link signs one browser in)\n"
-            "  Ctrl-C ends it; runs that are going on can be resumed.",
-            flush=True,
+            "  Ctrl-C ends it; runs that are going on can be resumed."
         )
     if open_browser and has_screen():
         target = f"{address}/" if read_only else f"{address}/open/{access.one_time_token()}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from core.errors import MergescopeError, UnknownName
-from core.progress import Progress, Standing
-from core.runs.work import Lane, Work, Worker
+from core.errors import Cancelled, MergescopeError, UnknownName
+from core.progress import Progress, Remembered, Standing
+from core.runs.work import Lane, Pace, State, Work, Worker
 
 if TYPE_CHECKING:
     from core.problem.problem import Problem
@@ -24,8 +25,21 @@ KEPT_PROBLEMS = 2
 KEPT_ANSWERS = 200
 HEAD_START = 5.0
 """Seconds after a run was loaded in which pages compute nothing, so that its first steps appear at once."""
-_LANE = Lane("pages")
+_LANE, _GUESTS = Lane("pages"), Lane("pages", "guests")
+_WAITING_GUESTS = 50
+"""Answers for guests that wait at most."""
+GONE = 30.0
+"""Seconds after which a guest who has not asked again waits no more; pages ask every three, and wait for their turn."""
 _WAITING = Standing("Waiting until other measurements are done", 0, None, None)
+
+
+class _Answer(Work[T]):
+    """The answer to somebody's question."""
+
+    asked = 0.0
+    """When somebody asked last."""
+    owner = False
+    """Whether the owner did, who has it computed at full speed."""
 
 
 class Library:
@@ -45,13 +59,23 @@ class Library:
         self._suites: dict[str, tuple[tuple[Path, float], SuiteFile]] = {}
         self._problems: OrderedDict[Any, Problem] = OrderedDict()
         self._loading: dict[Any, threading.Lock] = {}
+        self._loaders = set[int]()
+        """Threads that load what others may wait for: they give way to nobody."""
         self._lock = threading.RLock()
         self.worker = worker or Worker()
         """Does what pages have done in the background; runs and studies of a server use it too."""
-        self._answers: OrderedDict[Any, Work[Any]] = OrderedDict()
+        self._answers: OrderedDict[Any, _Answer[Any]] = OrderedDict()
+        self._guests = False
         self._facts: dict[Any, tuple[Any, Any]] = {}
         self.broken: dict[str, str] = {}
         """Suites whose file is not valid, with the reason in one line."""
+
+    def for_guests(self) -> Library:
+        """The same for those who only look: what is computed for them gives way to the owner and to runs, and ends
+        when nobody has asked for it for `GONE` seconds."""
+        own = copy.copy(self)
+        own._guests = True
+        return own
 
     def suites(self) -> Mapping[str, SuiteFile]:
         """The suites that can be chosen, by name; a file is read again once it has changed."""
@@ -115,7 +139,11 @@ class Library:
         with lock:
             problem = self._problems.get(key)
             if problem is None:
-                problem = load(suite, names, device=chosen, precision=precision, progress=progress, **how)
+                self._loaders.add(threading.get_ident())
+                try:
+                    problem = load(suite, names, device=chosen, precision=precision, progress=progress, **how)
+                finally:
+                    self._loaders.remove(threading.get_ident())
             with self._lock:
                 self._problems[key] = problem
                 self._problems.move_to_end(key)
@@ -124,7 +152,13 @@ class Library:
             own = copy.copy(problem)
             # Calling the encoder puts the given weights into its module for a moment: threads must not share one.
             own.encoder = copy.deepcopy(problem.encoder)
-        own.tick = self.worker.give_way
+        also = progress.tick if isinstance(progress, Remembered) else _nothing
+
+        def tick() -> None:
+            self.worker.give_way()
+            also()
+
+        own.tick = tick
         return own
 
     def load_for_run(self, suite: SuiteFile, tasks: Sequence[str] | None = None, **how: Any) -> Problem:
@@ -153,11 +187,41 @@ class Library:
         """
         with self._lock:
             work = self._answers.get(key)
-            if work is None or (again and not work.pending and not work.ready):
-                work = self._answers[key] = self.worker.submit(Work(_LANE, key, lambda work: compute(work.progress)))
+            failed = work is not None and not work.pending and not work.ready
+            waits = work is not None and work.lane == _GUESTS and work.state is State.QUEUED
+            if work is None or (failed and (again or work.state is State.CANCELLED)) or (waits and not self._guests):
+                if work is not None:
+                    self.worker.cancel(work)
+                work = self._answers[key] = self._begin(key, compute)
                 while len(self._answers) > KEPT_ANSWERS:
                     self.worker.cancel(self._answers.popitem(last=False)[1])
+            work.asked, work.owner = time.monotonic(), work.owner or not self._guests
         return work
+
+    def _begin(self, key: Any, compute: Callable[[Progress], T]) -> _Answer[T]:
+        def do(work: Work[T]) -> T:
+            pace = Pace(lambda: self._gives_way(found))
+
+            def tick() -> None:
+                found.control.tick()
+                if threading.get_ident() not in self._loaders:
+                    pace()
+
+            work.progress.tick = tick
+            return compute(work.progress)
+
+        found = _Answer(_GUESTS if self._guests else _LANE, key, do)
+        found.asked, found.owner = time.monotonic(), not self._guests
+        self.worker.submit(found, _WAITING_GUESTS if self._guests else None, "Too many people have something computed.")
+        return found
+
+    def _gives_way(self, work: _Answer[Any]) -> bool:
+        """Whether a guest's answer has others beside it that go first; raises `Cancelled` where the guest has gone."""
+        if work.owner:
+            return False
+        if time.monotonic() - work.asked > GONE:
+            raise Cancelled("Nobody asks for it any more.")
+        return self.busy or any(other.lane == _LANE for other in self.worker.going(_LANE.kind))
 
     def answered(self, key: Any) -> Any:
         """The answer of `later` to `key`; None where there is none (yet), and nothing is begun."""

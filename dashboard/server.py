@@ -139,6 +139,7 @@ def _uvicorn(app: ASGIApp) -> uvicorn.Server:
     return _Server(
         uvicorn.Config(
             app,
+            log_config=None,
             log_level="error",
             access_log=False,
             lifespan="off",

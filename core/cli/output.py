@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ def say(message: str) -> None:
 
 def tell(text: object) -> None:
     """Text on standard output, of several lines where it is meant to have some; nothing in it moves the cursor."""
-    print("\n".join(map(_printable, str(text).split("\n"))))
+    print("\n".join(map(_printable, str(text).split("\n"))), flush=True)
 
 
 def _line(text: str) -> str:
@@ -41,6 +42,21 @@ def _printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+class _Plain(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return _line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        return "\n".join(map(_printable, super().formatException(ei).split("\n")))
+
+
+def log_plainly() -> None:
+    """What this process logs goes to standard error: names in it, which strangers may have given, move no cursor."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Plain())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
 
 
 def print_json(data: Mapping[str, Any]) -> None:

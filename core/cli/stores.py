@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +63,7 @@ def writing(folder: Path | None) -> Iterator[Store]:
 @contextmanager
 def writing_somewhere(folder: Path | None) -> Iterator[tuple[Store, bool]]:
     """The store for a new run and True; a private one and False while another process holds it."""
+    from core.files import scratch
     from core.store import Store
 
     with Store.open(folder_of_runs(folder)) as store:
@@ -70,5 +71,9 @@ def writing_somewhere(folder: Path | None) -> Iterator[tuple[Store, bool]]:
             yield store, True
             return
     say(f"The runs in `{store.folder}` are in use by {store.holder}: this run is not kept and can't be resumed.")
-    with tempfile.TemporaryDirectory(prefix="mergescope-") as private, Store.open(Path(private)) as store:
-        yield store, False
+    private = scratch()
+    try:
+        with Store.open(private) as store:
+            yield store, False
+    finally:
+        shutil.rmtree(private, ignore_errors=True)

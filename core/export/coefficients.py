@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +16,14 @@ from core.errors import BadInput
 from core.export.render import sheet_cell
 from core.files import replacing
 from core.store import RunRecord, StepRecord, Store
-from core.store.records import Float32
+
+if TYPE_CHECKING:
+    from core.store.records import Float32
 
 _PART = 500
 """Steps that are read at once."""
 _ALIGNED = 8
-_Steps = Iterator[tuple[int, Float32]]
+_Steps = Iterator[tuple[int, "Float32"]]
 
 
 def each_step(store: Store, run_id: str) -> Iterator[StepRecord]:

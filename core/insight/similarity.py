@@ -9,6 +9,7 @@ from torch import Tensor
 
 from core.problem.grouping import GroupKind, group
 from core.problem.task_vectors import CHUNK, TaskVectors
+from core.progress import Progress
 
 ALL = "all"
 
@@ -38,8 +39,10 @@ class Similarity:
         return self.groups[ALL]
 
 
-def similarity(vectors: TaskVectors, kind: GroupKind = "block") -> Similarity:
+def similarity(vectors: TaskVectors, kind: GroupKind = "block", progress: Progress | None = None) -> Similarity:
     """Cosine similarity (paper, figure 4), norm and sign conflict of every pair, overall and per `kind` of group."""
+    progress = progress or Progress()
+    progress.start("Comparing the task vectors, tensor", len(vectors.names))
     grouping, count = group(vectors.names, kind), len(vectors.tasks)
     gram, differ, both = (torch.zeros(len(grouping.groups), count, count, dtype=torch.float64) for _ in range(3))
     for at, span in enumerate(vectors.spans):
@@ -53,6 +56,8 @@ def similarity(vectors: TaskVectors, kind: GroupKind = "block") -> Similarity:
             differ[row] += ((nonzero - agreeing) / 2).cpu()
             both[row] += nonzero.cpu()
         vectors.passed(vectors.deltas[:, span])
+        progress.advance()
+    progress.finish()
     groups = {ALL: _relation(gram.sum(0), differ.sum(0), both.sum(0))}
     if kind != "task":
         groups |= {name: _relation(gram[i], differ[i], both[i]) for i, name in enumerate(grouping.groups)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -22,7 +23,9 @@ from core.runs.spec import RunSpec
 from core.statistics import Half
 from core.step import Coefficients, Outcome, Step, Weights
 from core.store import Edit, RunRecord, Store, WhatIf
-from core.store.records import Float32
+
+if TYPE_CHECKING:
+    from core.store.records import Float32
 
 
 def require_mixing(record: RunRecord) -> None:

@@ -19,6 +19,24 @@ T = TypeVar("T")
 UNEXPECTED = "It stopped because of a mistake in Mergescope; the terminal has the details."
 
 
+REST_BESIDE_A_RUN = 12.0
+"""How many times as long as it has worked what gives way to a run then rests."""
+_LONGEST_REST = 1.0
+
+
+class Pace:
+    """Called now and then by a thread whose work gives way, it rests there while `busy`."""
+
+    def __init__(self, busy: Callable[[], bool]) -> None:
+        self._busy, self._spent = busy, time.thread_time()
+
+    def __call__(self) -> None:
+        """Go on, at once or after a rest."""
+        if self._busy():
+            time.sleep(min((time.thread_time() - self._spent) * REST_BESIDE_A_RUN, _LONGEST_REST))
+        self._spent = time.thread_time()
+
+
 class State(StrEnum):
     """Where a piece of work is; the codes are those of a run's status."""
 

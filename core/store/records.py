@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 import orjson
 from sqlalchemy import RowMapping
 
@@ -19,7 +18,11 @@ from core.store.what_if import WhatIf
 STATUSES = ("queued", "running", "paused", "done", "cancelled", "failed", "interrupted")
 ACTIVE = ("queued", "running", "paused")
 
-Float32 = npt.NDArray[np.float32]
+if TYPE_CHECKING:  # A list of runs needs no arrays, and the library takes a tenth of a second.
+    import numpy as np
+    import numpy.typing as npt
+
+    Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -131,10 +134,10 @@ def run_record(row: Mapping[str, Any] | RowMapping, report: str | None = None) -
         return RunRecord(
             **{name: row[name] for name in _PLAIN},
             settings=_object(row["settings"]),
-            execution=Execution.of_plain(_object(row["execution"])),
+            execution=_execution(row["execution"]),
             hashes=_object(row["hashes"]),
-            tasks=tuple(decode(row["tasks"])),
-            groups=tuple(decode(row["groups"])),
+            tasks=_names(row["tasks"]),
+            groups=_names(row["groups"]),
             report=_object(report or row["summary"]) if report or row["summary"] else None,
         )
     except (ValueError, TypeError, LookupError) as error:
@@ -187,6 +190,17 @@ def decode(text: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:  # NaN and infinity, which `json` writes and reads.
         return json.loads(text)
+
+
+# Most runs share these with others: reading them anew would be most of what a long list takes.
+@lru_cache(64)
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(decode(text))
+
+
+@lru_cache(64)
+def _execution(text: str) -> Execution:
+    return Execution.of_plain(_object(text))
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, TableClause, insert
+from sqlalchemy import Connection, TableClause, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from core.store.adoption import adopt
@@ -134,8 +134,7 @@ def _copied(source: sqlite3.Connection, database: Database, place: Path) -> Save
     for ordinal in _ordinals(source, RUNS):
         saved["run", _copy_run(source, database, ordinal, place)] += 1
     for ordinal in _ordinals(source, STUDIES):
-        study = _rows(source, STUDIES, "ordinal", ordinal)[0]
-        saved["study", bool(study) and _is_study(study[0]) and _insert(database, [(STUDIES, study)])] += 1
+        saved["study", _copy_study(source, database, ordinal)] += 1
     return saved
 
 
@@ -190,32 +189,42 @@ def _source(path: Path, place: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _copy_run(source: sqlite3.Connection, database: Database, ordinal: int, kept: Path) -> bool:
-    """Whether a run could be copied with all its records."""
-    run = _rows(source, RUNS, "ordinal", ordinal)[0]
+    """Whether a run could be copied with all its records, a part of them in memory at a time."""
+    run = _row(source, RUNS, ordinal)
     if not run or not _ID.fullmatch(str(run[0].get("id"))):
         return False
     there = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    belongings = {table: _rows(source, table, "run", ordinal) for table in OF_RUN if table.name in there}
-    whole = all(complete for _, complete in belongings.values())
-    reason = {"status": "failed", "error": f"Quarantined: records of this run are damaged; see {kept}"}
-    rows = [(table, found) for table, (found, _) in belongings.items()]
-    return _insert(database, [(RUNS, [run[0] | ({} if whole else reason)]), *rows]) and whole
-
-
-def _insert(database: Database, parts: Iterable[tuple[TableClause, list[Row]]]) -> bool:
+    whole = True
     try:
         with database.writing() as connection:
-            for table, rows in parts:
-                _put(connection, table, rows)
+            _put(connection, RUNS, run)
+            for table in OF_RUN:
+                for rows, complete in _rows(source, table, "run", ordinal) if table.name in there else ():
+                    _put(connection, table, rows)
+                    whole = whole and complete
+            if not whole:
+                said = f"Quarantined: records of this run are damaged; see {kept}"
+                connection.execute(update(RUNS).where(RUNS.c.ordinal == ordinal).values(status="failed", error=said))
+    except IntegrityError:
+        return False
+    return whole
+
+
+def _copy_study(source: sqlite3.Connection, database: Database, ordinal: int) -> bool:
+    study = _row(source, STUDIES, ordinal)
+    if not study or not _is_study(study[0]):
+        return False
+    try:
+        with database.writing() as connection:
+            _put(connection, STUDIES, study)
     except IntegrityError:
         return False
     return True
 
 
 def _put(connection: Connection, table: TableClause, rows: list[Row]) -> None:
-    for begin in range(0, len(rows), _PART):
-        # Damage can reach the layout as well and rename a column.
-        known = [{name: value for name, value in row.items() if name in table.c} for row in rows[begin : begin + _PART]]
+    # Damage can reach the layout as well and rename a column.
+    if known := [{name: value for name, value in row.items() if name in table.c} for row in rows]:
         connection.execute(insert(table), known)
 
 
@@ -238,16 +247,29 @@ def _ordinals(source: sqlite3.Connection, table: TableClause) -> list[int]:
     return []
 
 
-def _rows(source: sqlite3.Connection, table: TableClause, column: str, value: int) -> tuple[list[Row], bool]:
-    """The rows of a run that can be read, from both ends up to what is damaged; whether they are all."""
-    ends = "number" if "number" in table.c else column
-    found: list[list[Row]] = [[], []]
-    for part, way in zip(found, ("ASC", "DESC"), strict=True):
+def _row(source: sqlite3.Connection, table: TableClause, ordinal: int) -> list[Row]:
+    """The one row, if it can be read."""
+    return next((rows for rows, _ in _rows(source, table, "ordinal", ordinal) if rows), [])
+
+
+def _rows(source: sqlite3.Connection, table: TableClause, column: str, value: int) -> Iterator[tuple[list[Row], bool]]:
+    """The rows of a run that can be read, in parts, from both ends up to what is damaged; with each part, whether
+    nothing is known to be missing."""
+    ends, last = "number" if "number" in table.c else column, None
+    for way in ("ASC", "DESC"):
+        part, whole = list[Row](), way == "ASC"
         try:
             for row in source.execute(f"SELECT * FROM {table.name} WHERE {column} = ? ORDER BY {ends} {way}", (value,)):
+                if way == "DESC" and last is not None and row[ends] <= last:
+                    break
                 part.append(dict(row))
-        except (sqlite3.DatabaseError, UnicodeDecodeError):
-            continue
-        return part[:: 1 if way == "ASC" else -1], True
-    seen = {row.get("number") for row in found[0]}
-    return found[0] + [row for row in reversed(found[1]) if row.get("number") not in seen], False
+                if len(part) == _PART:
+                    yield part, whole
+                    part = []
+                if way == "ASC":
+                    last = row[ends]
+        except (sqlite3.DatabaseError, UnicodeDecodeError, TypeError):
+            whole = False
+        yield part, whole
+        if whole:
+            return

@@ -20,6 +20,8 @@ from core.store.tables import ARTEFACTS, CHECKPOINTS, REPORTS, RUNS, STUDIES
 
 _ID = re.compile(r"[0-9a-f]{12}")
 _SHOWN = 10
+_AT_ONCE = 200
+"""Rows in memory: with the names of its groups one has some ten thousand bytes."""
 
 
 def now() -> str:
@@ -71,9 +73,9 @@ def listing(
     if suite is not None:
         query = query.where(RUNS.c.suite == suite)
     try:
-        result = connection.execute(query)
+        result = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
         names = tuple(result.keys())  # SQLAlchemy's own mappings take longer than all the rest.
-        return [_with_cost(connection, run_record(dict(zip(names, row, strict=True)))) for row in result.all()]
+        return [_with_cost(connection, run_record(dict(zip(names, row, strict=True)))) for row in result]
     except DatabaseError as error:
         if not is_damage(error):
             raise

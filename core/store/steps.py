@@ -7,13 +7,12 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from core.errors import NonFinite
 from core.statistics import Evaluation, Half
 from core.store.faults import Damaged
-from core.store.records import EvaluationRecord, Float32, StepRecord, decode, encode
+from core.store.records import EvaluationRecord, StepRecord, decode, encode
 from core.store.state import pack, unpack
 from core.store.tables import CHECKPOINTS, COEFFICIENTS, EVALUATIONS, RUNS, STEPS
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.step import Coefficients, State, Step
-
-_FLOAT32 = np.dtype("<f4")
+    from core.store.records import Float32
 
 
 # Built once: putting a statement together takes longer than running it.
@@ -158,7 +156,7 @@ def evaluations(connection: Connection, run: int, halves: bool = False) -> list[
 def _checked(coefficients: Coefficients, groups: str, tasks: str) -> tuple[str, bytes]:
     """Encoded names of the groups, and λ's bytes, if λ is of the run's tasks and groups."""
     shape = (len(coefficients.groups), len(coefficients.tasks))
-    values = coefficients.values.detach().cpu().numpy().astype(_FLOAT32)
+    values = coefficients.values.detach().cpu().numpy().astype("<f4")
     found = encode(list(coefficients.groups))
     if encode(list(coefficients.tasks)) != tasks:
         raise ValueError(f"λ is of the tasks {list(coefficients.tasks)}, the run of {tasks}")
@@ -170,6 +168,8 @@ def _checked(coefficients: Coefficients, groups: str, tasks: str) -> tuple[str, 
 
 
 def _coefficients(connection: Connection, run: int, first: int, last: int) -> dict[int, Float32]:
+    import numpy as np
+
     groups, tasks = connection.execute(select(RUNS.c.groups, RUNS.c.tasks).where(RUNS.c.ordinal == run)).one()
     shape = (len(decode(groups)), len(decode(tasks)))
     query: Any = select(COEFFICIENTS.c.number, COEFFICIENTS.c.data, COEFFICIENTS.c.sha256).where(
@@ -180,7 +180,7 @@ def _coefficients(connection: Connection, run: int, first: int, last: int) -> di
         try:
             if expected is not None and _hash(data) != expected:
                 raise ValueError("its bytes are not those that were written")
-            found[number] = np.frombuffer(data, _FLOAT32).reshape(shape)
+            found[number] = np.frombuffer(data, "<f4").reshape(shape)
         except (ValueError, TypeError) as error:
             raise Damaged(
                 f"λ of step {number} of this run is damaged ({error}). The other runs are not affected."

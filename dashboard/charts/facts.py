@@ -12,6 +12,7 @@ from core.insight.similarity import similarity
 from core.problem.grouping import GroupKind, group
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
+from core.progress import Progress
 from dashboard.charts.columns import arrange
 
 
@@ -27,11 +28,13 @@ def kind_of_groups(vectors: TaskVectors, groups: Sequence[str]) -> GroupKind:
     )
 
 
-def task_vector_facts(problem: Problem, groups: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
+def task_vector_facts(
+    problem: Problem, groups: Sequence[str], tasks: Sequence[str], progress: Progress | None = None
+) -> dict[str, Any]:
     """`norms[column][task]` is ‖τ‖, `conflict[column][task]` the mean share of entries whose sign differs from another
     task's; columns in the order of depth, tasks in the run's order. None where a task vector is zero."""
     kind = kind_of_groups(problem.task_vectors, groups)
-    found = similarity(problem.task_vectors, kind)
+    found = similarity(problem.task_vectors, kind, progress)
     place = [found.tasks.index(task) for task in tasks]
     norms, conflicts = [], []
     for column in arrange(groups):

@@ -34,7 +34,7 @@ class Workshop:
             raise BadInput("This run has no coefficients, so there are no columns to tell about.")
 
         def compute(told: Progress) -> dict[str, Any]:
-            return task_vector_facts(self._ctx.problem_of(record, told), record.groups, record.tasks)
+            return task_vector_facts(self._ctx.problem_of(record, told), record.groups, record.tasks, told)
 
         key = ("task vector facts", record.suite, record.tasks, record.groups)
         return library.told(self._ctx.library.later(key, compute))

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import FAULTS
+from core.runs.work import REST_BESIDE_A_RUN
 
 log = logging.getLogger(__name__)
 PER_GUEST = 16
@@ -26,7 +27,6 @@ PATIENCE = 20.0
 """Seconds that a request waits for its turn."""
 REST = 1.0
 """How many times as long as an answer took guests then rest."""
-REST_BESIDE_A_RUN = 12.0
 LONGEST = 0.5
 """Seconds that count of one answer at most: one that only waits for others keeps nobody out for long."""
 BYTES_PER_SECOND = 200e6

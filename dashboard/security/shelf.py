@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-import tempfile
 import threading
-import time
 import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
@@ -15,14 +13,13 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from core.errors import Cancelled
-from core.runs.work import Lane, QueueFull, Work, Worker
-from dashboard.security.guests import REST_BESIDE_A_RUN
+from core.files import scratch
+from core.runs.work import Lane, Pace, QueueFull, Work, Worker
 
 WAITING = 8
 """Files that wait to be made, for guests and for the owner."""
 PER_GUEST = 2
 KEPT_BYTES = 2 * 2**30
-_LONGEST_REST = 1.0
 Make = Callable[[Path, Callable[[], None]], Path]
 """Makes a file at a path and returns where it lies, there or where it was already; calls what it is given on the way,
 which may raise `Cancelled`."""
@@ -33,7 +30,7 @@ class Shelf:
 
     def __init__(self, worker: Worker, busy: Callable[[], bool]) -> None:
         self._worker, self._busy = worker, busy
-        self._root = Path(tempfile.mkdtemp(prefix="mergescope-"))
+        self._root = scratch()
         weakref.finalize(self, shutil.rmtree, self._root, ignore_errors=True)
         self._lock = threading.RLock()
         self._made: OrderedDict[Hashable, Path] = OrderedDict()
@@ -87,14 +84,11 @@ class Shelf:
         made: Future[Path] = Future()
 
         def do(work: Work[None]) -> None:
-            place, spent = self._root / secrets.token_hex(8), time.thread_time()
+            place, pace = self._root / secrets.token_hex(8), Pace(lambda: not owner and self._busy())
 
             def tick() -> None:
-                nonlocal spent
                 work.control.tick()
-                if not owner and self._busy():
-                    time.sleep(min((time.thread_time() - spent) * REST_BESIDE_A_RUN, _LONGEST_REST))
-                    spent = time.thread_time()
+                pace()
 
             try:
                 place.mkdir()

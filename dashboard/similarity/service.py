@@ -26,8 +26,8 @@ class Similarities:
             from core.insight.similarity import similarity
 
             problem = library.load(file, tasks, progress=progress)
-            progress.start("Comparing the task vectors", None)
-            return describe(similarity(problem.task_vectors), self._ctx.titles(suite), problem.findings)
+            found = similarity(problem.task_vectors, progress=progress)
+            return describe(found, self._ctx.titles(suite), problem.findings)
 
         key = ("similarity", library.identity(file), tasks)
         found = library.later(key, compute, again=args.get("again") is True)

@@ -2,14 +2,16 @@
 
     python -m tests.bench.soak [--minutes 10] [--json]
 
-Windows without guests and with them take turns, so that both meet the same machine. `slowdown` is the median of what a
-window with guests costs the run in steps a second, against the window beside it; `processor_more` is that in seconds
-of the server's processor a step, which other programs on the machine change less; `owner_p95_ms` are the owner's polls
-while guests ask; `growth_mb` is how much more memory the server takes at most than before them. Guests ask for all
-downloads of a run of many steps, for similarities and what pages poll, each a view link of its own and without a pause;
-half of the answers are not read to their end, and every now and then all guests are killed at once. In the windows in
-which the disk is full the run fails and is resumed. At the end `same_lambda` says whether λ of every step is that of a
-run that nobody disturbed.
+Windows without guests and with them take turns, so that both meet the same machine. `slowdown` is the median of how
+much longer a step takes in a window with guests than in the one beside it, `processor_more` and `held_more` the same of
+two parts of that time which other programs change less: seconds of the server's processor, and the time of the run's
+thread without that in which it waits for a core. Each has its standard error; where that of `slowdown` is above
+`SURE`, the machine was not quiet, and the two parts have to meet the target in its place. `owner_p95_ms` are the
+owner's polls while guests ask; `growth_mb` is how much more memory the server takes at most than before them. Guests
+ask for all downloads of a run of many steps, for similarities, confusion matrices and what pages poll, each a view link
+of its own and without a pause; half of the answers are not read to their end, and every now and then all guests are
+killed at once. In the windows in which the disk is full the run fails and is resumed. At the end `same_lambda` says
+whether λ of every step is that of a run that nobody disturbed.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -38,10 +40,19 @@ from tests.dashboard import synthetic
 from tests.dashboard.client import Dashboard
 from tests.tiny import make_suite
 
-GUESTS, WINDOW, LONG = 60, 8.0, 20_000
+GUESTS, WINDOW, LONG, SURE = 60, 6.0, 20_000, 0.05
 TARGETS = {"slowdown": 0.10, "owner_p95_ms": 250, "growth_mb": 200, "same_lambda": True}
 STEPS_COMPARED = 150
 START = {"steps": 1_000_000, "batch": 16, "group": "tensor"}
+
+
+class Cost(NamedTuple):
+    """Seconds a step."""
+
+    wall: float
+    processor: float
+    held: float
+    """Of the run's thread, without waiting for a core."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,10 +63,17 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         report = soak(Path(folder), 60 * options.minutes)
-    met = all(report[name] <= target if target is not True else report[name] for name, target in TARGETS.items())
     report["targets"] = TARGETS
     print(json.dumps(report, indent=1) if options.json else "\n".join(f"{k:16} {v}" for k, v in report.items()))
-    sys.exit(not met)
+    sys.exit(not met(report))
+
+
+def met(report: dict[str, Any]) -> bool:
+    """Whether every target is."""
+    sure = report["slowdown_error"] <= SURE
+    slower = [report["slowdown"]] if sure else [report[name] for name in ("processor_more", "held_more")]
+    others = all(report[name] <= TARGETS[name] for name in ("owner_p95_ms", "growth_mb"))
+    return bool(max(slower) <= TARGETS["slowdown"] and others and report["same_lambda"])
 
 
 def soak(folder: Path, seconds: float) -> dict[str, Any]:
@@ -72,42 +90,42 @@ def soak(folder: Path, seconds: float) -> dict[str, Any]:
         owner.call("run_action", run=alone, action="cancel")
         names = folder / "guests.json"
         cookies = [link(server, owner) for _ in range(GUESTS)]
-        names.write_text(json.dumps({"url": server.url, "run": long, "steps": LONG, "cookies": cookies}))
+        names.write_text(
+            json.dumps({"url": server.url, "run": long, "steps": LONG, "cookies": cookies, "dear": dear(server, alone)})
+        )
         run = replace(server, run=started(owner))
         while asyncio.run(done(run)) < 5:
             time.sleep(0.2)
-        rates: dict[bool, list[float]] = {False: [], True: []}
-        costs: dict[bool, list[float]] = {False: [], True: []}
+        costs: dict[bool, list[Cost]] = {False: [], True: []}
         waits: list[float] = []
         before, memory, kills, full = rss(server), [0], 0, 0
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            for guests in (False, True):
+            for guests in (False, True) if kills % 2 else (True, False):
                 command = [sys.executable, "-m", "tests.bench.soak_guests", str(names)]
                 crowd = subprocess.Popen(command) if guests else None
-                time.sleep(4 if guests else 1)
-                rate, cost, polled = asyncio.run(window(run))
-                rates[guests].append(rate)
+                time.sleep(3 if guests else 1)
+                cost, polled = asyncio.run(window(run))
                 costs[guests].append(cost)
                 memory.append(rss(server))
                 if crowd is not None:
                     waits += polled
                     crowd.kill()
                     crowd.wait()
-                    kills += 1
+            kills += 1
             if dice.random() < 0.3:
                 full += disk_full(owner, run)
         owner.call("run_action", run=run.run, action="cancel")
-        more = [there / here - 1 for here, there in zip(costs[False], costs[True], strict=True)]
-        lost = [1 - there / here for here, there in zip(rates[False], rates[True], strict=True) if here]
+        pairs = list(zip(costs[False], costs[True], strict=True))
+        for at, name in enumerate(("slowdown", "processor_more", "held_more")):
+            more = [there[at] / here[at] - 1 for here, there in pairs]
+            report[name] = round(statistics.median(more), 3)
+            report[f"{name}_error"] = round(1.25 * statistics.pstdev(more) / len(more) ** 0.5, 3)
         report |= {
-            "slowdown": round(statistics.median(lost), 3),
-            "slowdown_error": round(1.25 * statistics.pstdev(lost) / len(lost) ** 0.5, 3),
-            "processor_more": round(statistics.median(more), 3),
             "owner_p95_ms": round(1000 * sorted(waits)[int(0.95 * (len(waits) - 1))], 1),
             "owner_polls": len(waits),
             "growth_mb": round((max(memory) - before) / 2**20, 1),
-            "windows": len(lost),
+            "windows": len(pairs),
             "guests_killed": kills * GUESTS,
             "disk_full": full,
         }
@@ -115,8 +133,8 @@ def soak(folder: Path, seconds: float) -> dict[str, Any]:
         first, second = (
             [one.coefficients for one in store.steps(run_id, limit=STEPS_COMPARED)] for run_id in (alone, run.run)
         )
-        pairs = list(zip(first, second, strict=False))
-        report |= {"same_lambda": all(np.array_equal(*pair) for pair in pairs), "steps_compared": len(pairs)}
+        same = [np.array_equal(*pair) for pair in zip(first, second, strict=False)]
+        report |= {"same_lambda": all(same), "steps_compared": len(same)}
     return report
 
 
@@ -133,17 +151,34 @@ def link(server: Server, owner: Dashboard) -> str:
         return "; ".join(f"{name}={value}" for name, value in http.cookies.items())
 
 
-async def window(run: Server) -> tuple[float, float, list[float]]:
-    """Steps per second, processor time per step, and how long the owner's polls take meanwhile."""
-    first, begin, spent, waits = await done(run), time.monotonic(), run.cpu(), []
+def dear(server: Server, run: str) -> list[str]:
+    """Questions whose answers have to be computed, as a page asks them."""
+    owner = server.owner()
+    page = Dashboard(owner.http, "/view", owner.http.get("/view/config").json())
+    asked = [("similarity", {"run": run})] + [("confusion", {"run": run, "task": f"task{at}"}) for at in range(8)]
+    return [
+        json.dumps({"data": args, "component_id": page.functions[name], "fn_name": name, "session_hash": "s"})
+        for name, args in asked
+    ]
+
+
+async def window(run: Server) -> tuple[Cost, list[float]]:
+    """What a step costs, and how long the owner's polls take meanwhile."""
+    first, begin, spent, waited, waits = await done(run), time.monotonic(), run.cpu(), queued(run), list[float]()
     async with Line.open(run) as line:
         while time.monotonic() < begin + WINDOW:
             asked = time.monotonic()
             await line.ask("runs_list", limit=50, run=run.run, at=asked)
             waits.append(time.monotonic() - asked)
             await asyncio.sleep(0.1)
-    steps = max(1, await done(run) - first)
-    return steps / (time.monotonic() - begin), (run.cpu() - spent) / steps, waits
+    steps, wall = max(1, await done(run) - first), time.monotonic() - begin
+    return Cost(wall / steps, (run.cpu() - spent) / steps, (wall - queued(run) + waited) / steps), waits
+
+
+def queued(run: Server) -> float:
+    """Seconds for which the run's thread, the busiest of the server, has waited for a core so far."""
+    threads = [file.read_text().split() for file in Path(f"/proc/{run.process}/task").glob("*/schedstat")]
+    return int(max(threads, key=lambda one: int(one[0]))[1]) / 1e9
 
 
 def disk_full(owner: Dashboard, run: Server) -> int:

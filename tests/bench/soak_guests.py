@@ -26,11 +26,16 @@ async def guest(told: dict[str, Any], cookie: str, dice: random.Random) -> None:
     """Ask for one thing after the other; half of the answers are not read to their end."""
     address = urlsplit(told["url"])
     while True:
-        poll = dice.random() < 0.5
-        body = json.dumps({"run": told["run"], "since": dice.randrange(told["steps"]), "limit": 50}) if poll else ""
-        name = dice.choice(("history", "runs_list"))
-        target = f"/view/poll/{name}" if poll else f"/view/download/{told['run']}/{dice.choice(KINDS)}"
-        head = f"{'POST' if poll else 'GET'} {target} HTTP/1.1\r\nhost: {address.netloc}\r\ncookie: {cookie}\r\n"
+        body, which = "", dice.random()
+        if which < 0.4:
+            body = json.dumps({"run": told["run"], "since": dice.randrange(told["steps"]), "limit": 50})
+            target = f"/view/poll/{dice.choice(('history', 'runs_list'))}"
+        elif which < 0.5:
+            body, target = dice.choice(told["dear"]), "/view/gradio_api/component_server"
+        else:
+            target = f"/view/download/{told['run']}/{dice.choice(KINDS)}"
+        head = f"{'POST' if body else 'GET'} {target} HTTP/1.1\r\nhost: {address.netloc}\r\ncookie: {cookie}\r\n"
+        head += "content-type: application/json\r\n" if body else ""
         head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n{body}"
         try:
             reader, writer = await asyncio.open_connection(address.hostname, address.port)

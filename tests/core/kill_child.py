@@ -1,41 +1,59 @@
-"""Runs real merges in processes that the resume test kills.
+"""Does what is to be killed, in processes that `tests.core.kills` kills.
 
 Importing torch takes seconds, so this process imports once and forks a child per line of its standard input:
-`run FOLDER SUITE STEPS` or `resume FOLDER ID`, each followed by `POINT COUNT`: the place at which the child kills
-itself, and at which passing of it (`none 0`: nowhere; `linger N`: it goes no further than a step after its Nth, so that
-a test on a busy machine can kill it in time). Children write `pid N`, `id X`, `step N` for each recorded step
-and `end`; this process adds `dead` when the child is gone.
+`run FOLDER SUITE STEPS`, `resume FOLDER ID`, `command FOLDER WORD …` (a command line) or `downloads FOLDER ID`, each
+followed by `POINT COUNT`: the place at which the child kills itself, and at which passing of it (`none 0`: nowhere;
+`after N`: it is killed N milliseconds later; `linger N`: it goes no further than a step after its Nth, so that a test
+on a busy machine can kill it in time). Children write `pid N`, `id X`, `step N X` for each recorded step, `made X` and
+`end`; this process adds `dead` and how it ended when the child is gone.
 """
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import gc
 import os
+import select
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import open_clip  # noqa: F401  # A run would import it: seconds, once here and not in each child.
+import pandas  # noqa: F401  # As above.
 import torch
 from sqlalchemy import event
 
+import core.export.publish
 import core.export.weights
 import core.files
 import core.problem.evaluate
-from core import methods
+import dashboard.studies.file  # noqa: F401  # As above.
+import launch
+from core import methods, studies
+from core.learning.watch import Watch
 from core.problem import loading
-from core.problem.method import Step
 from core.runs import runner
 from core.runs.spec import RunSpec
+from core.runs.work import Worker
+from core.step import Step
 from core.store import Store
 from core.suite.find import find
+from dashboard import downloads
+from dashboard.context import Context
+from dashboard.security.shelf import Shelf
+
+TOLD = os.dup(1)
+WRITES = ("os.mkdir", "os.rename", "os.rmdir", "os.remove", "os.chmod", "shutil.rmtree")
 
 
 def say(*words: object) -> None:
     """One line to the test; a plain write, so that a killed process can't take it back."""
-    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+    os.write(TOLD, (" ".join(map(str, words)) + "\n").encode())
 
 
 def lethal(count: int) -> Callable[..., None]:
@@ -50,16 +68,20 @@ def lethal(count: int) -> Callable[..., None]:
     return pass_by
 
 
-def arm(point: str, count: int, store: Store) -> None:
+def arm(point: str, count: int, store: Store | None) -> None:
     """Let the process die at `point`."""
     strike = lethal(count)
-    engine = store._database._writer
-    assert engine is not None
     if point in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(engine, point, strike)
+        assert store is not None
+        assert store._database._writer is not None
+        event.listen(store._database._writer, point, strike)
     elif point == "evaluate":
         whole = core.problem.evaluate.evaluate_outcome
         core.problem.evaluate.evaluate_outcome = lambda *a, **k: (strike(), whole(*a, **k))[1]
+    elif point == "watch":
+        look, state = Watch.look, Watch.state
+        Watch.look = lambda *a: (strike(), look(*a), strike())[1]  # type: ignore[method-assign]
+        Watch.state = lambda *a: (strike(), state(*a))[1]  # type: ignore[method-assign]
     elif point == "export":
 
         def half(path: Path, write: Callable[[Path], object]) -> None:
@@ -71,51 +93,105 @@ def arm(point: str, count: int, store: Store) -> None:
             core.files.write_atomically(path, struck)
 
         core.export.weights.write_atomically = half  # type: ignore[attr-defined]
-    elif point not in ("none", "linger"):
+    elif point == "write":
+
+        def seen(name: str, arguments: tuple[Any, ...]) -> None:
+            if name in WRITES or (name == "open" and isinstance(arguments[1], str) and arguments[1][0] in "wax"):
+                strike()
+
+        sys.addaudithook(seen)
+    elif point not in ("none", "linger", "after"):
         raise ValueError(point)
 
 
 def child(order: str, folder: Path, what: list[str], point: str, count: int) -> None:
-    """One process of a run."""
+    """One process."""
     say("pid", os.getpid())
-    store = Store.open(folder, wait=20)
-    assert not store.read_only
-    if order == "run":
-        problem = loading.load(find(what[0]), device="cpu", precision="float32")
-        method = methods.get("adamerging")
-        settings = method.Settings(steps=int(what[1]), batch=4, lr=0.02)
-        spec = RunSpec.of(problem, method, settings, origin=what[0])
-        run_id = spec.create(store)
-    else:
-        run_id = what[0]
-        problem, spec = runner.reopen(store.run(run_id))
-    say("id", run_id)
-    arm(point, count, store)
+    record, steps = Store.record, [0]
 
-    acknowledged: list[int] = []
-
-    def acknowledge(step: Step) -> None:
-        say("step", step.number)
-        acknowledged.append(step.number)
-        if point == "linger" and len(acknowledged) > count:
+    def acknowledged(store: Store, run_id: str, step: Step) -> None:
+        record(store, run_id, step)
+        say("step", step.number, run_id)
+        steps[0] += 1
+        if point == "linger" and steps[0] > count:
             time.sleep(600)
 
-    runner.execute(store, run_id, problem, spec, on_step=acknowledge)
-    store.close()
+    Store.record = acknowledged  # type: ignore[method-assign]
+    if order == "command":
+        arm(point, count, None)
+        status = launch.run(what)
+        assert status == 0, status
+    elif order == "downloads":
+        arm(point, count, None)
+        download(folder, what[0])
+    else:
+        merge(order, folder, what, point, count)
     say("end")
+
+
+def merge(order: str, folder: Path, what: list[str], point: str, count: int) -> None:
+    """A new run, or one that goes on."""
+    with Store.open(folder, wait=20) as store:
+        assert not store.read_only
+        if order == "run":
+            problem = loading.load(find(what[0]), device="cpu", precision="float32")
+            method = methods.get("adamerging")
+            settings = method.Settings(steps=int(what[1]), batch=4, lr=0.02)
+            spec = RunSpec.of(problem, method, settings, origin=what[0])
+            run_id = spec.create(store)
+        else:
+            run_id = what[0]
+            problem, spec = runner.reopen(store.run(run_id))
+        say("id", run_id)
+        arm(point, count, store)
+        runner.execute(store, run_id, problem, spec)
+
+
+def download(folder: Path, run_id: str) -> None:
+    """All that a run can give, made as the page has it made."""
+    nobody: Any = None
+    shelf = Shelf(Worker(), lambda: False)
+    with Store.open(folder, write=False) as store:
+        ctx, record = Context(store, None, False, nobody, nobody), store.run(run_id)
+
+        async def each() -> None:
+            gone = asyncio.get_running_loop().create_future()
+            for item in downloads.offered(store, record, owner=True):
+
+                def make(path: Path, tick: Callable[[], None], item: downloads.Download = item) -> Path:
+                    return item.write(ctx, record, path, tick)
+
+                made = await shelf.file(item.kind, item.suffix, make, None, gone)
+                assert made is not None
+                say("made", item.kind)
+
+        asyncio.run(each())
 
 
 def main() -> None:
     """Serve the test until it closes the pipe."""
     torch.set_num_threads(1)
+    methods.names(), studies.names()  # As above.
+    gc.collect()
+    gc.freeze()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     for line in sys.stdin:
         order, folder, *what, point, count = line.split()
         process = os.fork()
         if process == 0:
-            child(order, Path(folder), what, point, int(count))
-            os._exit(0)
-        os.waitpid(process, 0)
-        say("dead")
+            try:
+                child(order, Path(folder), what, point, int(count))
+            except BaseException:  # noqa: BLE001  (told to whoever started the test, and by the status)
+                traceback.print_exc()
+                os._exit(1)
+            atexit._run_exitfuncs()
+            os._exit(0)  # What Python does at its end touches all that is shared with this process.
+        if point == "after":
+            ended = os.pidfd_open(process)
+            if not select.select([ended], [], [], int(count) / 1000)[0]:
+                os.kill(process, signal.SIGKILL)
+            os.close(ended)
+        say("dead", os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.core import hostile
 from tests.core.checkpoint_files import save
 
 SEED = 20
+LONGEST = 1.0
+"""Seconds of the processor."""
 as_long_as_there_is_time = pytest.mark.parametrize(
     "mutants",
     [400, pytest.param(2_000, marks=pytest.mark.slow), pytest.param(100_000, marks=pytest.mark.nightly)],
@@ -66,16 +69,18 @@ def damaged(raw: bytes, chance: random.Random) -> bytes:
 
 
 def survive(make: Callable[[random.Random], bytes], folder: Path, mutants: int) -> tuple[int, int]:
-    """Open and read so many mutants; how many were read, and how many refused."""
+    """Open and read so many mutants, each within `LONGEST`; how many were read, and how many refused."""
     path, chance, read, refused = folder / "mutant", random.Random(SEED), 0, 0
     for _ in range(mutants):
         path.write_bytes(make(chance))
+        begin = time.thread_time()
         try:
             opened = open_checkpoint(path)
             assert all(tensor.shape == opened.table[name].shape for name, tensor in opened.read())
             read += 1
         except BadCheckpoint:
             refused += 1
+        assert time.thread_time() - begin < LONGEST
     return read, refused
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from core.checkpoints import identify
-from core.cli.output import tell
+from core.cli.output import log_plainly, tell
 from core.errors import BadCheckpoint, BadSuite
 from core.suite.schema import parse_text
 
@@ -27,6 +28,20 @@ ESCAPE = "\x1b[31mred\x1b]0;title\x07\r"
 def test_what_is_told_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
     tell(f"one {ESCAPE}\ntwo")
     assert capsys.readouterr().out == "one �[31mred�]0;title��\ntwo\n"
+
+
+def test_what_is_logged_moves_no_cursor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    log_plainly()
+    for name in ("core.store.store", "uvicorn.error", "another.library"):
+        try:
+            raise ValueError(ESCAPE)
+        except ValueError:
+            logging.getLogger(name).error("Kept as %s.", f"a\n{ESCAPE}", exc_info=True)
+    told = capsys.readouterr().err
+    assert all(sign.isprintable() or sign == "\n" for sign in told)
+    assert [line for line in told.splitlines() if "Kept" in line] == 3 * ["Kept as a �[31mred�]0;title� ."]
+    assert told.count("ValueError: �[31mred") == 3
 
 
 def test_names_of_files_are_told_without_their_control_characters(cli: Cli, tmp_path: Path) -> None:

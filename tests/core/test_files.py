@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from core.errors import CannotWrite
-from core.files import _HERE, replacing, write_atomically, write_text
+from core.files import _HERE, replacing, scratch, write_atomically, write_text
 from core.store import Store, state
 from tests.core.store_help import new_run, step
 
@@ -104,3 +104,15 @@ def test_only_what_a_writer_had_begun_is_removed(tmp_path: Path) -> None:
         os.utime(folder, (0, 0))
     write_text(tmp_path / "a.txt", "a")
     assert all(folder.is_dir() for folder in own)
+
+
+def test_what_killed_processes_had_in_the_system_s_folder_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("core.files.alive", lambda pid: pid == os.getpid())
+    (tmp_path / f"mergescope.{_HERE}-1-0123456789ab" / "part").mkdir(parents=True)
+    (tmp_path / "mergescope.mine").mkdir()
+    mine, second = scratch(), scratch()
+    assert sorted(tmp_path.iterdir()) == sorted([mine, second, tmp_path / "mergescope.mine"])
+    assert stat.S_IMODE(mine.stat().st_mode) == 0o700

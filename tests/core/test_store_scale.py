@@ -28,29 +28,52 @@ def copied(store: Store, count: int) -> None:
         )
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def many_runs(many: Store, store: Store) -> str:
+    """Ten times as many runs as the last one of `store`, without steps; returns the id of the first."""
+    shown = store.runs(limit=1)[0]
+    facts = {name: getattr(shown, name) for name in ("suite", "method", "settings", "seed", "tasks", "hashes")}
+    run_id = new_run(many, **facts | {"execution": shown.execution.plain(), "steps": STEPS})
+    many.finish(run_id, shown.report or {})
+    with many._database.writing() as connection:
+        connection.exec_driver_sql("UPDATE runs SET groups = ?", (json.dumps(shown.groups),))
+    copied(many, 10 * RUNS - 1)
+    return run_id
+
+
+def fill(store: Store) -> None:
     """`RUNS` finished runs, every tenth with a whole report, the last with `STEPS` steps of 152 × 8 coefficients."""
     groups = [f"transformer.resblocks.{n}.attn.in_proj_weight" for n in range(GROUPS)]
+    ids = [new_run(store, tasks=TASKS, steps=STEPS) for _ in range(RUNS)]
+    entropy = [[0.5] * len(TASKS)] * STEPS
+    values = {"groups": groups, "tasks": list(TASKS), "values": [[0.3] * len(TASKS)] * GROUPS}
+    tasks = [{"name": task, "accuracy": 0.5, "ci95": [0.4, 0.6], "normalised": 0.9} for task in TASKS]
+    summary = {"average_accuracy": 0.5, "tasks": tasks, "settings": {"steps": STEPS}}
+    report = json.dumps(summary | {"entropy": entropy, "coefficients": values})
+    with store._database.writing() as connection:
+        run = connection.exec_driver_sql
+        run("UPDATE runs SET status = 'done', groups = ?, summary = ?", (json.dumps(groups), json.dumps(summary)))
+        run("UPDATE runs SET steps_done = ?", (STEPS,))
+        run("INSERT INTO reports SELECT ordinal, ? FROM runs WHERE ordinal % 10 = 0", (report,))
+    stepped(store, RUNS, STEPS)
+    assert store.runs(limit=1)[0].id == ids[-1]
+
+
+def stepped(store: Store, run: int, steps: int, groups: int = GROUPS) -> None:
+    """Steps of `groups` × 8 coefficients of the run with that number."""
+    losses = json.dumps(dict.fromkeys(TASKS, 0.123456789))
+    coefficients = np.full((groups, len(TASKS)), 0.3, "<f4").tobytes()
+    with store._database.writing() as connection:
+        execute = connection.exec_driver_sql
+        rows = [(run, number, 0.1, 128, losses, losses) for number in range(steps)]
+        execute("INSERT INTO steps (run, number, seconds, samples, losses, entropies) VALUES (?, ?, ?, ?, ?, ?)", rows)
+        blobs = [(run, number, coefficients) for number in range(steps)]
+        execute("INSERT INTO coefficients (run, number, data) VALUES (?, ?, ?)", blobs)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with Store.open(tmp_path_factory.mktemp("scale")) as store:
-        ids = [new_run(store, tasks=TASKS, steps=STEPS) for _ in range(RUNS)]
-        entropy = [[0.5] * len(TASKS)] * STEPS
-        values = {"groups": groups, "tasks": list(TASKS), "values": [[0.3] * len(TASKS)] * GROUPS}
-        tasks = [{"name": task, "accuracy": 0.5, "ci95": [0.4, 0.6], "normalised": 0.9} for task in TASKS]
-        summary = {"average_accuracy": 0.5, "tasks": tasks, "settings": {"steps": STEPS}}
-        report = json.dumps(summary | {"entropy": entropy, "coefficients": values})
-        losses = json.dumps(dict.fromkeys(TASKS, 0.123456789))
-        coefficients = np.full((GROUPS, len(TASKS)), 0.3, "<f4").tobytes()
-        with store._database.writing() as connection:
-            run = connection.exec_driver_sql
-            run("UPDATE runs SET status = 'done', groups = ?, summary = ?", (json.dumps(groups), json.dumps(summary)))
-            run("UPDATE runs SET steps_done = ?", (STEPS,))
-            run("INSERT INTO reports SELECT ordinal, ? FROM runs WHERE ordinal % 10 = 0", (report,))
-            rows = [(RUNS, number, 0.1, 128, losses, losses) for number in range(STEPS)]
-            run("INSERT INTO steps (run, number, seconds, samples, losses, entropies) VALUES (?, ?, ?, ?, ?, ?)", rows)
-            blobs = [(RUNS, number, coefficients) for number in range(STEPS)]
-            run("INSERT INTO coefficients (run, number, data) VALUES (?, ?, ?)", blobs)
-        assert store.runs(limit=1)[0].id == ids[-1]
+        fill(store)
         yield store
 
 
@@ -75,12 +98,8 @@ def test_a_thousand_runs_list_within_a_second(store: Store) -> None:
 def test_ten_thousand_runs_list_on_the_command_line_without_long_waiting(
     store: Store, tmp_path: Path, cli: Callable[..., Any], form: tuple[str, ...]
 ) -> None:
-    shown = store.runs(limit=1)[0]
     with Store.open(tmp_path) as many:
-        facts = {name: getattr(shown, name) for name in ("suite", "method", "settings", "seed", "tasks", "hashes")}
-        run_id = new_run(many, **facts | {"execution": shown.execution.plain(), "steps": STEPS})
-        many.finish(run_id, shown.report or {})
-        copied(many, 10 * RUNS - 1)
+        many_runs(many, store)
 
     def listed() -> None:
         assert cli("runs", "list", "--runs", tmp_path, *form).out.count("adamerging") == 10 * RUNS

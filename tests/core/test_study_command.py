@@ -1,11 +1,10 @@
-"""The command `study`: refusals, files, recipes, and going on after a kill."""
+"""The command `study`: refusals, files, recipes; `test_resume.py` kills it."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ import pytest
 import yaml
 
 from core.store import Store
-from tests.forks import launched
 
+ROOT = Path(__file__).resolve().parents[2]
 Cli = Callable[..., Any]
 
 
@@ -82,58 +81,6 @@ def test_a_failed_run_does_not_stop_the_others(cli: Cli, suite: Path) -> None:
     answer = cli(*command, "--set", "lr=10", "--set", "clamp=off", "--set", "init=9", "--json")
     assert answer.status == 0
     assert {row["label"] for row in answer.data["tables"][0]["rows"]} >= {"Weight averaging"}
-
-
-@pytest.mark.slow
-def test_a_study_killed_in_the_middle_goes_on_and_ends_the_same(
-    cli: Cli, tiny_suite: Path, home: Path, tmp_path: Path
-) -> None:
-    command = [
-        "study",
-        "data_fraction",
-        str(tiny_suite),
-        "--methods",
-        "adamerging",
-        "--seeds",
-        "0",
-        "--set",
-        "steps=25",
-    ]
-    whole = cli(*command, "--json", "--runs", tmp_path / "whole").data
-    Store.open(home / "runs").close()
-    process, printed = launched(*command, MERGESCOPE_HOME=str(home))
-    with Store.open(home / "runs", write=False) as store:
-        deadline = time.monotonic() + 180
-
-        def begun() -> bool:
-            runs = store.runs()
-            return any(run.status == "done" for run in runs) and any(
-                run.status == "running" and run.steps_done >= 2 for run in runs
-            )
-
-        while not begun():
-            assert process.is_alive(), printed.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    process.kill()
-    process.join()
-    printed.close()
-    with Store.open(home / "runs") as store:
-        [study] = store.studies.listing()
-        assert study.status == "interrupted"
-        before = {run.id: (run.status, run.finished) for run in store.runs()}
-        assert "interrupted" in {status for status, _ in before.values()}
-    resumed = cli(*command, "--json").data
-    assert resumed["tables"] == whole["tables"]
-    with Store.open(home / "runs") as store:
-        [study] = store.studies.listing()
-        assert study.status == "done"
-        runs = {run.id: run for run in store.runs()}
-        assert len(runs) == 4
-        assert set(before) <= set(runs)
-        for run_id, (status, ended) in before.items():
-            if status == "done":
-                assert runs[run_id].finished == ended
 
 
 @pytest.mark.slow

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from core.errors import BadInput
 from core.progress import Progress
+from core.runs.work import Lane, Work
 from dashboard.library import Library, told
 
 
@@ -94,3 +97,81 @@ def test_a_background_answer_is_computed_once_and_failures_are_told(library: Lib
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert failed.error == "too small"
+
+
+class Stepwise:
+    """Something that is computed in steps, which are counted, until it may end."""
+
+    def __init__(self) -> None:
+        self.steps, self.end = 0, threading.Event()
+
+    def __call__(self, told: Progress) -> str:
+        told.start("Measuring", None)
+        while not self.end.wait(0.001):
+            told.advance()
+            self.steps += 1
+        return "measured"
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_what_a_guest_waits_for_is_the_owner_s_once_he_asks() -> None:
+    library, slow = Library(), Stepwise()
+    guests = library.for_guests()
+    asked = guests.later("guest", slow)
+    until(lambda: slow.steps > 3)
+    assert library.later("guest", slow) is asked
+    waits, again = guests.later("waits", lambda _told: 1), library.later("waits", lambda _told: 2)
+    assert (waits.pending, again is waits) == (False, False)
+    until(lambda: again.ready)
+    slow.end.set()
+    until(lambda: asked.ready)
+    assert guests.later("waits", slow).value == 2
+    library.worker.close()
+
+
+def test_what_a_guest_has_computed_ends_when_nobody_asks_for_it_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    library, slow = Library(), Stepwise()
+    guests = library.for_guests()
+    first = guests.later("key", slow)
+    asked = first.asked
+    until(lambda: slow.steps > 3)
+    assert guests.later("key", slow) is first
+    assert first.asked > asked
+    with monkeypatch.context() as patch:
+        patch.setattr("dashboard.library.GONE", 0)
+        until(lambda: not first.pending)
+    slow.end.set()
+    second = guests.later("key", slow)
+    until(lambda: second.ready)
+    assert (first.ready, second.value) == (False, "measured")
+    library.worker.close()
+
+
+@pytest.mark.parametrize("lane", [Lane("runs"), Lane("studies"), Lane("pages"), None])
+def test_what_a_guest_has_computed_rests_beside_a_run_and_what_the_owner_asked_for(
+    lane: Lane | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, first, rests = Library(), Stepwise(), list[float]()
+    clock = SimpleNamespace(sleep=rests.append, thread_time=time.thread_time, monotonic=time.monotonic)
+    monkeypatch.setattr("core.runs.work.time", clock)
+
+    def work(told: Progress) -> None:
+        begin = time.thread_time()
+        while time.thread_time() - begin < 0.01:
+            pass
+        told.start("rests", None)
+
+    if lane is not None:
+        library.worker.submit(Work(lane, "first", lambda work: first(work.progress)))
+    until(lambda: library.for_guests().later("guest", work).ready)
+    assert [rest >= 0.12 for rest in rests] == [True] * (lane is not None)
+    first.end.set()
+    until(lambda: library.later("owner", work).ready)
+    assert len(rests) == (lane is not None)
+    library.worker.close()

@@ -97,7 +97,7 @@ def test_a_run_ends_with_its_verdict_and_remembers_its_rivals(
         report = runner.execute(store, run_id, problem, spec)
         record, watched = store.run(run_id), store.watched(run_id)
         looks = {one.step for one in watched if one.half is Half.CHOOSING}
-        assert looks == {0, 4, 7, 9}
+        assert looks == {0, 5, 7, 9}
         assert record.kept in looks
         assert record.model_step == record.kept == report["kept_step"]
         assert [one.step for one in store.evaluations(run_id)] == [record.kept] * 3

@@ -45,7 +45,7 @@ def winners(values: Sequence[float | None], contests: Sequence[Hashable], *, low
 def contest(method: str, settings: Mapping[str, Any], report: Mapping[str, Any], *, edited: bool = False) -> str:
     """What a result competes with: merges of the same form, with labels or without.
 
-    Nothing where a person changed λ, and of a reference or yardstick, which merges nothing (`core.problem.method.Role`).
+    Nothing where a person changed λ, and of a reference or yardstick, which merges nothing.
     """
     known = methods.known(method)
     if edited or (known is not None and not known.role.competes):

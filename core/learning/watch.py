@@ -19,8 +19,8 @@ from core.step import Outcome, State
 FIRST, FEWEST, MOST = 4, 2, 9
 """Looks between the start and the end are due after more steps than the first, and are at least and at most so many."""
 LOOKS_PER_STEP = 0.03
-"""Both ends are looked at twice. With so many looks at 80 images of each task, steps of 16 images take 20 times as long:
-they pass forwards and back."""
+"""With so many looks at 80 images of each task, both ends looked at twice, steps of 16 images, which pass forwards and
+back, take 20 times as long."""
 SHORT = 16
 """A run of no more steps whose last is kept is looked at only at both ends: a look takes as long as a step or two."""
 

@@ -3,7 +3,7 @@
 A run that learns λ goes far in hundreds of small steps. Adam's steps are about as long as the learning rate, so that a
 few steps at a rate as many times higher come about as far. A task whose expert the model then lies further from is
 likely to lose. How often this is right is measured by the study `trust`: on the demo suite, of 56 cases that chose no
-threshold, it warned in 21 of the 35 in which a task lost more than 3 points, and was silent in 17 of the other 21.
+threshold, it warned in 20 of the 35 in which a task lost more than 3 points, and was silent in 17 of the other 21.
 """
 
 from __future__ import annotations

@@ -43,13 +43,14 @@ def check(
     trusted = _looked_ahead(file, chosen, method, set_) if method is not None and not found else None
     if as_json:
         problems = plain(found)
-        told = {"suite": file.name, "problems": problems, "findings": [one.plain() for one in findings]}
+        content = {"suite": file.name, "problems": problems, "findings": [one.plain() for one in findings]}
         if trusted is not None:
-            told["trust"] = [{"task": one.task, "trusted": one.trusted, "advice": one.advice} for one in trusted]
-            told["warnings"] = _warnings(trusted)
-        print_json(told)
+            content["trust"] = [{"task": one.task, "trusted": one.trusted, "advice": one.advice} for one in trusted]
+            content["warnings"] = _warnings(trusted)
+        print_json(content)
     elif not found:
-        tell(f"Suite {file.name}: nothing to complain of{', but look at this:' if findings else '.'}")
+        told = "nothing stops a merge, but look at this:" if findings else "nothing to complain of."
+        tell(f"Suite {file.name}: {told}")
     else:
         rows = []
         for item in found:

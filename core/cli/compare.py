@@ -165,7 +165,8 @@ def _print_rows(suite: str, tasks: Sequence[str], rows: Sequence[ResultRow], mis
         ">peak MB",
     ]
     columns += ["adapted on", ">images", "needs", "result"]
-    ordered = sorted(rows, key=lambda row: (CONTESTS.index(row.contest), -(row.average or 0)))
+    order = (*CONTESTS, "")
+    ordered = sorted(rows, key=lambda row: (order.index(row.contest), -(row.average or 0)))
     blocks = [[_cells(row) for row in block] for _, block in groupby(ordered, lambda row: row.contest)]
     blocks.append([[one["label"], f"{'failed' if one['failed'] else 'left out'}, see below"] for one in missing])
     print_table(f"Accuracy on {suite}, test images, per cent (* best average of its kind)", columns, *blocks)

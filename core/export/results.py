@@ -42,9 +42,15 @@ def winners(values: Sequence[float | None], contests: Sequence[Hashable], *, low
     return [value is not None and best.get(contest) == value for value, contest in zip(values, contests, strict=True)]
 
 
-def contest(form: str, needs: str, *, edited: bool = False) -> str:
-    """What a result competes with: the same form, with labels or without; nothing where a person changed λ."""
-    return "" if edited else f"{form}, {'labels' if needs in LABELS else 'no labels'}"
+def contest(method: str, settings: Mapping[str, Any], report: Mapping[str, Any], *, edited: bool = False) -> str:
+    """What a result competes with: merges of the same form, with labels or without.
+
+    Nothing where a person changed λ, and of a reference or yardstick, which merges nothing.
+    """
+    known = methods.known(method)
+    if edited or (known is not None and not known.role.competes):
+        return ""
+    return f"{form_of(method, report)}, {'labels' if needs_of(method, settings) in LABELS else 'no labels'}"
 
 
 def form_of(method: str, report: Mapping[str, Any]) -> str:
@@ -127,7 +133,7 @@ class ResultRow:
     differs: str = ""
     """What tells it apart from other runs of its name, as `group=block`."""
     contest: str = ""
-    """What it competes with (`contest`); nothing for rows that are no run."""
+    """What it competes with (`contest`); empty: nothing."""
 
     @property
     def result(self) -> str:
@@ -223,7 +229,7 @@ def row_of(record: RunRecord, columns: Sequence[str]) -> ResultRow:
         group="edited" if changed else "several" if note else "labelled" if needs in LABELS else "one",
         needs=needs,
         changes="" if changed is None else f"after step {changed.step}: {changed.words}",
-        contest=contest(form, needs, edited=changed is not None),
+        contest=contest(record.method, record.settings, report, edited=changed is not None),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
@@ -9,14 +10,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.problem.probe import Probe, closeness
+from core.problem.probe import Probe, closeness, divergence
 from core.problem.problem import Problem
 from core.settings import MethodSettings, setting
 from core.statistics import Evaluation, Half, clearly_better
 from core.step import Outcome, State
 
-FIRST, GROWTH = 4, 1.8
-"""The first step that is looked at after the start, and how much later each next one is."""
+FIRST, FEWEST, MOST = 4, 2, 9
+"""Looks between the start and the end are due after more steps than the first, and are at least and at most so many."""
+LOOKS_PER_STEP = 0.03
+"""With so many looks at 80 images of each task, both ends looked at twice, steps of 16 images, which pass forwards and
+back, take 20 times as long."""
 SHORT = 16
 """A run of no more steps whose last is kept is looked at only at both ends: a look takes as long as a step or two."""
 
@@ -30,8 +34,8 @@ class WatchedSettings(MethodSettings):
     )  # fmt: skip
     keep_step: Literal["best", "last"] = setting(
         "best",
-        "The step whose model is kept: the last, unless an earlier one agrees clearly better with the experts on "
-        "images that no step draws (`best`), or always the last; then all images may be drawn.",
+        "The step whose model is kept: the last, unless an earlier one agrees clearly better with the experts, and by "
+        "KL no less, on images that no step draws (`best`), or always the last; then all images may be drawn.",
         source="Mergescope; AdaMerging: the last", before="last",
     )  # fmt: skip
     patience: int = setting(
@@ -46,19 +50,17 @@ def due(steps: int) -> frozenset[int]:
 
     λ moves fastest, relative to how far it has come, at the beginning.
     """
-    found, at = {0, steps}, float(FIRST)
-    while at < steps:
-        found.add(round(at))
-        at *= GROWTH
-    return frozenset(found)
+    parts = 1 + min(MOST, max(FEWEST, math.floor(LOOKS_PER_STEP * steps) - 4))
+    between = {round(FIRST * (steps / FIRST) ** (part / parts)) for part in range(1, parts)} if steps > FIRST else set()
+    return frozenset({0, steps} | between)
 
 
 class Watch:
     """Measures a model now and then, and remembers the state of the step that agrees best with the experts.
 
     That is by the mean over tasks on the choosing half of the watched images, of equals by KL(expert ‖ model). It is
-    kept if the last step agrees clearly less. KL alone would not do: it rises where the model only grows surer than
-    its experts (study `trust`). Where nothing can be watched, the last step is kept.
+    kept if the last step agrees clearly less and has no lower KL. KL alone would not do: it rises where the model only
+    grows surer than its experts (study `trust`). Where nothing can be watched, the last step is kept.
     """
 
     def __init__(self, problem: Problem, settings: WatchedSettings, steps: int) -> None:
@@ -114,7 +116,7 @@ class Watch:
             now = found[Half.CHOOSING]
             if not self._best or closeness(now) > closeness(self._best_found):
                 self._best_number, self._best_found, self._best = number, now, dict(state())
-            self.kept = self._best_number if clearly_better(self._best_found, now, "agreement") else number
+            self.kept = self._best_number if _nearer(self._best_found, now) else number
             self.over = 0 < self._settings.patience <= number - self._best_number
         return dict(found)
 
@@ -147,4 +149,9 @@ class Watch:
 def kept_of(looks: Mapping[int, Sequence[Evaluation]]) -> int:
     """The step that a watch keeps which saw these, step -> evaluations."""
     best = max(sorted(looks), key=lambda number: closeness(looks[number]))
-    return best if clearly_better(looks[best], looks[max(looks)], "agreement") else max(looks)
+    return best if _nearer(looks[best], looks[max(looks)]) else max(looks)
+
+
+def _nearer(one: Sequence[Evaluation], last: Sequence[Evaluation]) -> bool:
+    """Whether an earlier model is closer to the experts by both measures: agreement alone errs with the sample."""
+    return clearly_better(one, last, "agreement") and divergence(one) <= divergence(last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -63,6 +63,8 @@ class _Look:
         self._suite, self._encoder = suite, Encoder(suite.arch(), torch.device("cpu"), "float32")
         self._complaints: list[Complaint] = []
         self._findings: list[Finding] = []
+        self._facts: dict[str, Mapping[str, Any]] = {}
+        """What is to be known of each task's images."""
         self._texts = any(task.head is None for task in tasks)
         """Whether the base's text tower is needed, and has made every head so far."""
         self._base = self._tried("base", suite.entry.base.weights, self._read_base)
@@ -73,7 +75,7 @@ class _Look:
     def at(self, task: Task, progress: Progress) -> None:
         """Look at everything of one task."""
         opened = self._tried(f"images of {task.name}", task.source().where, lambda: self._images(task, progress))
-        self._findings += images.found(opened.facts()) if opened is not None else []
+        self._facts |= opened.facts() if opened is not None else {}
         head = self._head(task) if opened is not None or task.head is not None else None
         expert = None
         if task.expert is not None:
@@ -90,7 +92,7 @@ class _Look:
     def found(self) -> Checked:
         """All of it."""
         vectors = self._examiner.vectors.found() if self._examiner else []
-        return Checked(self._complaints, by_severity([*self._findings, *vectors]))
+        return Checked(self._complaints, by_severity([*self._findings, *images.found(self._facts), *vectors]))
 
     def _tried(self, role: str, file: str, look: Callable[[], T]) -> T | None:
         try:

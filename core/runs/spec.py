@@ -21,7 +21,7 @@ from core.step import Need
 from core.store import ACTIVE, Execution, RunRecord, Store
 from core.suite.find import SuiteFile
 
-REVISION = 2
+REVISION = 3
 """Raise it with every change after which some method's result, a checkpoint's weights or an accuracy is another one:
 results of before are then not taken for those of now."""
 APART = frozenset(("memory", "micro_batch", "evaluate_every", "loaded", "keep_model", "content", "check", "more"))

@@ -111,7 +111,8 @@ def judge(
         code = Code.BELOW_RIVAL
     images = sum(one.total for one in result)
     words = "accurate" if labelled else "in agreement with the experts"
-    parts = [_sentence(code, title, value, beside, ahead, words, images, full)]
+    beaten = [name for name, found in others.items() if clearly_better(result, found, measure)]
+    parts = [_sentence(code, title, value, beside, ahead, beaten, words, images, full)]
     if kept is not None and kept < last:
         parts.append(_kept(title, kept, last))
     if best is not None:
@@ -123,16 +124,18 @@ def judge(
 
 
 def _sentence(
-    code: Code, title: str, value: float, beside: Mapping[str, float], ahead: Mapping[str, float], words: str,
-    images: int, full: tuple[float, float] | None,
+    code: Code, title: str, value: float, beside: Mapping[str, float], ahead: Mapping[str, float],
+    beaten: Sequence[str], words: str, images: int, full: tuple[float, float] | None,
 ) -> str:  # fmt: skip
     about = f"{_percent(value)} {words} on {images:,} watched images"
     if code is Code.BELOW_BASE and full is not None and full[0] < full[1]:
         own, base = full
         return f"Worse than the base: {_percent(own)} accurate on all test images, the base {_percent(base)}."
     if code is Code.FINE:
-        names = [_title(name) for name, other in beside.items()]
-        return f"Not worse than {_listed(names)}: {about}." if names else f"{title} is {about}."
+        groups = {"better than": beaten, "about as good as": [name for name in beside if name not in beaten]}
+        told = ", ".join(f"{how} {_listed([*map(_title, names)])}" for how, names in groups.items() if names)
+        seen = f"{told[0].upper()}{told[1:]}: {about}." if told else f"{title} is {about}."
+        return f"{seen} No gain over the base can be seen." if "base" in groups["about as good as"] else seen
     worse = [f"{_title(name)} ({_percent(other)})" for name, other in ahead.items()]
     return f"Worse than {_listed(worse)}: {about}."
 

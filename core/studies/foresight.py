@@ -71,15 +71,6 @@ def _rise(begin: Sequence[Measured], end: Sequence[Measured], what: str, fold: F
     return fold(changes) if changes else None
 
 
-def _run_itself(step: int, fold: Fold) -> Callable[[Measured], float | None]:
-    def score(measured: Measured) -> float | None:
-        looks = measured["looks"]
-        begin, end = ([one for one in looks if one["step"] == at] for at in (0, step))
-        return _rise(begin, end, "kl", fold)
-
-    return score
-
-
 def _shortened(name: str, what: str, fold: Fold) -> Callable[[Measured], float | None]:
     def score(measured: Measured) -> float | None:
         looks = measured["ahead"].get(name) or []
@@ -108,8 +99,6 @@ PREDICTORS = (
     Predictor("an expert less sure than the start (the old rule)", _old, threshold=0.0),
     Predictor("direction: objective and KL, summed", _gradient, "gradients"),
     Predictor("direction: objective and KL of the worst task", _gradient_of_task, "gradients"),
-    *(Predictor(f"KL of the worst task after {n} steps", _run_itself(n, max)) for n in (7, 13, 23)),
-    *(Predictor(f"KL on average after {n} steps", _run_itself(n, _average)) for n in (7, 13, 23)),
     *(predictor for one in AHEAD for predictor in _whole_way(*one)),
 )
 """All that are compared."""

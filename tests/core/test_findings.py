@@ -17,7 +17,7 @@ from core.insight.advice import advise
 from core.insight.findings import findings
 from core.insight.similarity import similarity
 from core.problem.examine import check
-from core.problem.findings import SUITE, Code, Finding, Severity
+from core.problem.findings import SUITE, Code, Finding, Severity, images
 from core.problem.findings.answers import certain
 from core.problem.variants import variant
 from core.store import RunRecord
@@ -236,5 +236,10 @@ def test_advice_calls_nothing_calm_that_is_of_another_base(folder: Path) -> None
 @pytest.mark.slow
 def test_images_without_labels_are_a_note(tmp_path: Path) -> None:
     told = opened(make_suite(tmp_path, labelled=False).parent).findings
-    assert [one.code for one in told] == [Code.NO_LABELS] * 3
-    assert {one.severity for one in told} == {Severity.NOTE}
+    assert [(one.code, one.severity, one.subject) for one in told] == [(Code.NO_LABELS, Severity.NOTE, SUITE)]
+
+
+def test_where_some_tasks_have_labels_those_without_are_named() -> None:
+    facts = {task: {"labelled": task == "a", "skipped": 0} for task in "abc"}
+    assert [one.subject for one in images.found(facts)] == ["b", "c"]
+    assert images.found({"a": facts["a"]}) == []

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from core import methods
 from core.export.results import build, contest, winners
 from core.statistics import Estimate
 from core.store import RunRecord, Store, WhatIf
@@ -17,7 +18,7 @@ from core.studies.engine.result import Column, Row, Table
 
 LABELLED = "adamerging:objective=cross_entropy"
 METHODS = ("pretrained", "average", "ties", "individual", "multi_task", "surgery", "wemoe", LABELLED)
-PLAIN = ("pretrained", "average", "ties")
+PLAIN = ("average", "ties")
 
 
 def test_the_highest_of_a_contest_wins_if_there_is_another_and_nothing_wins_outside() -> None:
@@ -29,11 +30,17 @@ def test_the_highest_of_a_contest_wins_if_there_is_another_and_nothing_wins_outs
 
 
 def test_labels_forms_and_hands_are_contests_of_their_own() -> None:
-    made = [("one model", "nothing"), ("one model", "labelled images"), ("needs task modules", "nothing")]
-    assert len({contest(*one) for one in made}) == 3
-    assert contest("one model", "nothing") == contest("one model", "unlabelled images")
-    assert contest("one model", "labelled images") == contest("one model", "labelled training images")
-    assert contest("one model", "nothing", edited=True) == ""
+    labels = {"objective": "cross_entropy"}
+    assert len({contest("ties", {}, {}), contest("adamerging", labels, {}), contest("surgery", {}, {})}) == 3
+    assert contest("ties", {}, {}) == contest("adamerging", {}, {})
+    assert contest("adamerging", labels, {}) == contest("samerging", labels, {})
+    assert contest("ties", {}, {}, edited=True) == ""
+
+
+@pytest.mark.parametrize("name", [name for name in methods.names() if not methods.get(name).role.competes])
+def test_what_merges_nothing_is_in_no_contest(name: str) -> None:
+    """Distillation sees no label and makes one model: it would win over every merge that it is to measure."""
+    assert contest(name, {}, {}) == ""
 
 
 def test_published_rows_of_a_study_are_in_no_contest() -> None:
@@ -61,10 +68,9 @@ def test_command_line_page_and_study_name_the_same_best(
     found = {row["label"]: row for row in told["rows"]}
     top = max(found[name]["average_accuracy"] for name in PLAIN)
     assert {name for name in PLAIN if found[name]["best"]} == {n for n in PLAIN if found[n]["average_accuracy"] == top}
-    # Both saw labels; both are in need of modules; the experts have nothing to be compared with.
-    for pair in ((LABELLED, "multi_task"), ("surgery", "wemoe")):
-        assert any(found[name]["best"] for name in pair)
-    assert not found["individual"]["best"]
+    assert any(found[name]["best"] for name in ("surgery", "wemoe"))
+    # References and a yardstick compete with nothing, and so does the one merge that saw labels.
+    assert not any(found[name]["best"] for name in ("pretrained", "individual", "multi_task", LABELLED))
     study = cli(
         "study", "accuracy", tiny_suite, "--methods", ",".join(METHODS[:-1]), "--seeds", "0", *options[:2], "--json"
     )

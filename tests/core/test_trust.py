@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core import measures, methods, objectives
 from core.encoders.encoder import Encoder
-from core.insight.trust import REACH, STEPS, ahead, shortened, trust
+from core.insight.trust import BATCH, REACH, STEPS, ahead, shortened, trust
 from core.problem.grouping import group
 from core.problem.probe import Probe
 from core.problem.problem import Problem
@@ -111,9 +111,9 @@ def test_a_shortened_run_goes_as_far_as_the_run_in_fewer_steps() -> None:
     assert short is not None
     values = short.model_dump()
     assert (values["steps"], values["lr"], values["batch"]) == (STEPS, pytest.approx(0.4 / STEPS), 7)
-    far = shortened(ADAMERGING, settings("adamerging", steps=400, lr=0.1))
+    far = shortened(ADAMERGING, settings("adamerging", steps=400, lr=0.1, batch=16))
     assert far is not None
-    assert far.model_dump()["lr"] == pytest.approx(REACH / STEPS)
+    assert (far.model_dump()["lr"], far.model_dump()["batch"]) == (pytest.approx(REACH / STEPS), BATCH)
     assert shortened(methods.get("average"), settings("average")) is None
 
 

@@ -68,6 +68,14 @@ def test_a_result_below_its_base_on_all_images_is_called_so_whatever_the_sample_
     assert "47.2 %" in found.sentence
 
 
+def test_a_merge_that_only_equals_its_base_is_not_praised() -> None:
+    low, level = measured(200, 200), measured(295, 295)
+    told = verdict(measured(300, 300), {"base": level, "average": low, "tsv_m": level}).sentence
+    assert told.startswith("Better than Weight averaging, about as good as the base and TSV-Merge: 75.0 %")
+    assert "No gain over the base" in told
+    assert "No gain" not in verdict(measured(300, 300), {"base": low, "tsv_m": level}).sentence
+
+
 def test_a_kept_step_is_told_with_a_reason() -> None:
     found = verdict(measured(300, 300), {"base": measured(200, 200)}, kept=23, last=500)
     assert "after step 23 of 500: step 23 is kept" in found.sentence
@@ -97,7 +105,7 @@ def test_a_run_ends_with_its_verdict_and_remembers_its_rivals(
         report = runner.execute(store, run_id, problem, spec)
         record, watched = store.run(run_id), store.watched(run_id)
         looks = {one.step for one in watched if one.half is Half.CHOOSING}
-        assert looks == {0, 4, 7, 9}
+        assert looks == {0, 5, 7, 9}
         assert record.kept in looks
         assert record.model_step == record.kept == report["kept_step"]
         assert [one.step for one in store.evaluations(run_id)] == [record.kept] * 3

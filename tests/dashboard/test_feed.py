@@ -164,19 +164,19 @@ def test_evaluations_lost_by_a_resume_are_replaced(store: Store) -> None:
 def test_agreements_come_by_step_and_half_and_again_only_when_there_are_more(store: Store) -> None:
     run_id = synthetic.create(store, tasks=2, steps=30)
     steps = list(synthetic.made_up(2, 30, synthetic.tensor_names(1), kept=7))
-    for step in steps[:6]:
+    for step in steps[:8]:
         store.record(run_id, step)
     first = ask(store, run_id)
     halves = [(one["step"], one["half"]) for one in first["agreements"]]
-    assert halves == [(0, "choosing"), (0, "reporting"), (4, "choosing")]
-    stored = [one for one in store.watched(run_id) if one.step == 4]
+    assert halves == [(0, "choosing"), (0, "reporting"), (7, "choosing")]
+    stored = [one for one in store.watched(run_id) if one.step == 7]
     assert first["agreements"][2]["agreement"] == [one.agreement for one in stored]
     assert first["agreements"][2]["kl"] == pytest.approx([one.kl for one in stored], abs=1e-5)
     assert first["agreements"][2]["images"] == 80
-    assert ask(store, run_id, since=5, seen=first["seen"], known=True)["agreements"] == []
-    for step in steps[6:]:
+    assert ask(store, run_id, since=7, seen=first["seen"], known=True)["agreements"] == []
+    for step in steps[8:]:
         store.record(run_id, step)
-    again = ask(store, run_id, since=5, seen=first["seen"], known=True)
+    again = ask(store, run_id, since=7, seen=first["seen"], known=True)
     # What the kept model achieves is told of its own step, not of the last one.
     assert [one["step"] for one in again["agreements"] if one["half"] == "reporting"] == [0, 7]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.export.results import contest, form_of, needs_of
+from core.export.results import contest
 from core.statistics import Estimate, estimate, mean
 from core.studies.engine.cells import Cell
 
@@ -24,8 +24,7 @@ class Done:
     @property
     def contest(self) -> str:
         """What its result competes with."""
-        form = form_of(self.cell.method, self.report or {})
-        return contest(form, needs_of(self.cell.method, self.cell.settings))
+        return contest(self.cell.method, self.cell.settings, self.report or {})
 
     def accuracy(self, tasks: Sequence[str] | None = None, of: str = "accuracy") -> float | None:
         """Mean accuracy over `tasks`, by default those that were merged; None unless all of them are known.

@@ -122,11 +122,15 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
         fitting = [one for one in fitting if need is None or one.needs == need.value]
         fitting = [one for one in fitting if not setting or setting in methods.get(one.name).Settings.model_fields]
         fitting = [one for one in fitting if one.role.competes] or fitting
-        fitting.sort(key=lambda one: (math.inf if one.behind is None else one.behind, -(one.accuracy or 0)))
+        fitting.sort(key=lambda one: (-(one.accuracy or 0), gap(one)))
         # Without a measurement there is no best: then all of them stand there.
-        known = any(one.accuracy is not None or one.behind is not None for one in fitting)
-        count = SUGGESTED if known else len(fitting)
-        return tuple(one.title for one in fitting[:count])
+        if all(one.accuracy is None and one.behind is None for one in fitting):
+            return tuple(one.title for one in fitting)
+        # What several suites show to be poor does not come before what only one suite tells of.
+        return tuple(one.title for one in sorted(fitting[: 2 * SUGGESTED], key=gap)[:SUGGESTED])
+
+    def gap(one: MethodCard) -> float:
+        return math.inf if one.behind is None else one.behind
 
     experts = tuple(one.title for one in cards if one.role is Role.UPPER)
     several = tuple(one.title for one in cards if not one.single and not one.role.reference)

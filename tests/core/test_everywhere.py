@@ -21,6 +21,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     rows = {
         "Iso-CTS": row("iso_cts", [0.80, 0, 1], [0.80, 0, 1]),
         "TSV-Merge": row("tsv_m", [0.86, 0, 1], [0.70, 0, 1]),
+        "Weight averaging": row("average", [0.60, 0, 1], [0.50, 0, 1]),
         "Best combination": row("best", [0.90, 0.003, 5], [0.75, 0.003, 5]),
         "best without masks": row("best", [0.902, 0.003, 5], [0.76, 0.003, 5], own=False),
     }
@@ -33,6 +34,8 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_what_does_well_on_all_suites_is_recommended_before_what_does_best_on_one() -> None:
     titles = [methods.get(name).title for name in ("iso_cts", "tsv_m")]
     assert list(decisions(entries(bundled()))[0].use[:2]) == titles
+    # What was measured on one suite only is not put behind what several suites show to be poor.
+    assert methods.get("average").title not in decisions(entries(bundled()))[0].use
     own = bundled() | {"suite": "of one's own"}
     assert decisions(entries(own))[0].use[0] == methods.get("tsv_m").title
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +40,19 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves `nightly` tests out unless `-m` speaks of them; files with few but long tests begin, so that no process
-    waits for another at the end."""
+    """Leaves `nightly` tests out unless `-m` speaks of them; of a `grid` all but every fourth case are slow.
+
+    Files with few but long tests begin, so that no process waits for another at the end.
+    """
+    cases = Counter[str]()
+    for item in items:
+        if item.get_closest_marker("grid"):
+            kind = item.nodeid.partition("[")[0]
+            if cases[kind] % 4:
+                item.add_marker(pytest.mark.slow)
+            cases[kind] += 1
     here = Path(__file__).parent
     first = [here / "browser", here]
     items.sort(key=lambda item: first.index(item.path.parent) if item.path.parent in first else len(first))

@@ -154,6 +154,7 @@ def test_one_expert_is_told_so() -> None:
     assert advise(related(relation([[1.0]])))[0].title == "Nothing to compare"
 
 
+@pytest.mark.slow
 def test_advice_on_loaded_experts(tiny_suite: object) -> None:
     found = similarity(load(find(str(tiny_suite)), device="cpu", precision="float32").task_vectors)
     names, means = depth_profile(found)

@@ -35,6 +35,7 @@ TOWERS = {
 """Architecture -> transformer blocks, ConvNeXt blocks, or stages of a ResNet."""
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", TOWERS)
 def test_every_tower_has_an_encoder_whose_tensors_fall_into_blocks(name: str) -> None:
     encoder = Encoder(architecture(name), torch.device("cpu"), "float32")
@@ -91,6 +92,7 @@ def weights_of(arch: Architecture) -> tuple[Any, dict[str, torch.Tensor]]:
     return model, {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("kind", SMALL)
 def test_features_are_those_of_open_clips_own_model(kind: str) -> None:
     arch = Architecture(kind, SMALL[kind])
@@ -198,6 +200,7 @@ def test_images_are_prepared_as_the_models_weights_want_them(name: str, mean: An
     assert (tuple(arch.mean), arch.resize_mode) == (tuple(mean), mode)
 
 
+@pytest.mark.slow
 def test_a_tokenizer_that_is_not_here_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     text = CONFIG["text_cfg"] | {"hf_tokenizer_name": "owner/tokenizer"}
     arch = Architecture("mine", SMALL["SigLIP"] | {"text_cfg": text})
@@ -213,6 +216,7 @@ def test_a_text_tower_that_would_be_fetched_is_an_error_that_says_what_to_do(tmp
         HeadBuilder(arch, tmp_path / "base.safetensors", "", tmp_path).head(["a", "b"], ["{}"])
 
 
+@pytest.mark.slow
 def test_a_tokenizer_in_a_folder_is_used(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers", reason="tokenizers of the hub need transformers")
     from tokenizers import Tokenizer, models, pre_tokenizers

@@ -65,6 +65,7 @@ def test_labels_of_any_integer_type_become_int64(dtype: str, tmp_path: Path) -> 
     assert (found.labels.dtype, found.labels.tolist()) == (torch.int64, [3, 1, 2, 0])
 
 
+@pytest.mark.slow
 def test_damaged_archives_are_refused_or_read_and_never_crash(tmp_path: Path) -> None:
     path, chance, refused = archive(tmp_path, test_images=PIXELS, test_labels=np.arange(4)), random.Random(0), 0
     whole = path.read_bytes()

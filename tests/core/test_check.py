@@ -117,6 +117,7 @@ def test_all_problems_of_a_suite_stand_in_one_table(spoiled: Path, cli: Cli) -> 
     assert tensors == ["missing", "unexpected", "NaN or infinity"]
 
 
+@pytest.mark.slow
 def test_merging_tells_of_all_of_them_in_one_line(spoiled: Path, cli: Cli) -> None:
     with pytest.raises(BadFiles) as caught:
         load(find(str(spoiled)), device="cpu", precision="float32", micro_batch=64)

@@ -84,6 +84,7 @@ def survive(make: Callable[[random.Random], bytes], folder: Path, mutants: int) 
     return read, refused
 
 
+@pytest.mark.slow
 @as_long_as_there_is_time
 @pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy"])
 def test_damaged_files_are_read_or_refused_by_name(kind: str, mutants: int, tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ def sharded(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_shards_are_read_as_one_checkpoint(tmp_path: Path) -> None:
     hugging_face("CLIPModel").save_pretrained(tmp_path / "whole")
     found, whole = load_checkpoint(sharded(tmp_path)), load_checkpoint(tmp_path / "whole")

@@ -67,6 +67,7 @@ def test_a_name_without_a_place_is_told_on_the_way_back() -> None:
         from_open_clip({"visual.trunk.stem.0.weight": torch.ones(1)})
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("prefix", ["", "vision_model.", "model.vision_model.", "module."])
 def test_an_expert_without_projection_keeps_the_base_s(prefix: str, tmp_path: Path) -> None:
     """As the checkpoints of FusionBench: a CLIPVisionModel, with the prefix or (transformers 5) without."""

@@ -128,6 +128,7 @@ def test_an_encoder_is_no_head(tmp_path: Path) -> None:
         load_head(save(clip().state_dict(), tmp_path / "model.pt"))
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("wrapper", ["", "state_dict", "model", "model_state_dict"])
 def test_state_dicts_are_read_alone_and_inside_what_training_saves(wrapper: str, layout: str, tmp_path: Path) -> None:

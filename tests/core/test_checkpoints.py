@@ -184,6 +184,7 @@ def test_pickles_are_refused_and_never_run(layout: str, tmp_path: Path) -> None:
     assert not trap.exists()
 
 
+@pytest.mark.slow
 def test_damaged_files_are_refused_or_read_and_never_crash(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"visual.a": torch.randn(3, 4), "visual.b": torch.randn(2)}, path, metadata={"suite": "tiny"})

@@ -70,6 +70,7 @@ def _as_other(path: Path) -> None:
     path.write_bytes((path.parent / "task0.safetensors").read_bytes())
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -105,6 +106,7 @@ def test_a_bad_expert_is_named(
     assert files() == before
 
 
+@pytest.mark.slow
 def test_a_bad_base_is_named(cli: Cli, suite: Path) -> None:
     _change(**{"conv1.weight": None})(suite.parent / "base.safetensors")
     cli("merge", suite).refused("base.safetensors", "conv1.weight is missing")
@@ -112,6 +114,7 @@ def test_a_bad_base_is_named(cli: Cli, suite: Path) -> None:
     cli("merge", suite).refused("base.safetensors", "truncated")
 
 
+@pytest.mark.slow
 def test_bad_images_are_named(cli: Cli, suite: Path) -> None:
     data = suite.parent / "task1.npz"
     arrays = dict(np.load(data))

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 Cli = Callable[..., Any]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -72,6 +73,7 @@ def test_merge_refuses(
     assert files() == before
 
 
+@pytest.mark.slow
 def test_an_output_where_nothing_can_be_written_is_refused_before_the_work(cli: Cli, suite: Path) -> None:
     # A folder that exists but takes no files, even from root.
     cli("merge", suite, "--report", "/proc/report.json").refused("--report", "/proc/report.json")
@@ -114,6 +116,7 @@ def test_a_bad_suite_file_names_the_line(cli: Cli, tmp_path: Path, text: str, wo
     cli("tasks", path).refused(*words)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -147,6 +150,7 @@ def test_commands_refuse(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -162,6 +166,7 @@ def test_evaluate_refuses(cli: Cli, suite: Path, arguments: list[str], words: li
     cli("evaluate", suite, *(a.replace("SUITE", str(suite.parent)) for a in arguments)).refused(*words)
 
 
+@pytest.mark.slow
 def test_evaluate_refuses_weights_of_another_shape(cli: Cli, suite: Path, tmp_path: Path) -> None:
     tensors = load_file(suite.parent / "task0.safetensors")
     tensors["visual.proj"] = torch.zeros(32, 8)
@@ -169,6 +174,7 @@ def test_evaluate_refuses_weights_of_another_shape(cli: Cli, suite: Path, tmp_pa
     cli("evaluate", suite, "--weights", tmp_path / "foreign.safetensors").refused("foreign", "proj", "[32, 8]")
 
 
+@pytest.mark.slow
 def test_compare_refuses_unknown_names_before_anything_runs(cli: Cli, suite: Path, home: Path) -> None:
     cli("compare", suite, "--methods", "average,adamergin").refused("adamergin")
     cli("compare", suite, "--methods", "average,ties", "--set", "lr=1").refused("lr", "keep")

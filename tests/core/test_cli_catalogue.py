@@ -17,6 +17,7 @@ from tests.tiny import make_suite
 Cli = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_methods_lists_the_registry_with_every_settings_source(cli: Cli) -> None:
     listed = cli("methods", "--json").data["methods"]
     assert [method["name"] for method in listed] == list(methods.names())
@@ -61,6 +62,7 @@ def test_a_broken_own_suite_does_not_hide_the_others(cli: Cli, home: Path) -> No
     assert listed["mine"]["error"] is None
 
 
+@pytest.mark.slow
 def test_tasks_shows_classes_and_experts(cli: Cli, tiny_suite: Path) -> None:
     data = cli("tasks", tiny_suite, "--json").data
     assert data["suite"] == "tiny"

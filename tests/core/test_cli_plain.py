@@ -44,6 +44,7 @@ def test_what_is_logged_moves_no_cursor(capsys: pytest.CaptureFixture[str], monk
     assert told.count("ValueError: �[31mred") == 3
 
 
+@pytest.mark.slow
 def test_names_of_files_are_told_without_their_control_characters(cli: Cli, tmp_path: Path) -> None:
     folder = tmp_path / f"a{ESCAPE.strip()}"
     folder.mkdir()

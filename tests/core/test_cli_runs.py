@@ -108,6 +108,7 @@ def test_a_finished_run_is_not_resumed(cli: Cli, run_id: str) -> None:
     assert "is done" in answer.err
 
 
+@pytest.mark.slow
 def test_a_held_store_can_be_read_but_not_changed(cli: Cli, run_id: str, home: Path) -> None:
     store = Store.open(home / "runs")
     try:

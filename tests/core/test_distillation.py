@@ -98,6 +98,7 @@ def test_no_label_is_read(problem32: Problem) -> None:
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_no_image_is_opened_on_which_accuracy_is_measured(problem32: Problem) -> None:
     """A whole encoder could learn the experts' answers to them by heart."""
     asked = set()

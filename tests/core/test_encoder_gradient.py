@@ -45,6 +45,7 @@ def test_one_pass_is_plain_autograd_on_weights_in_float32(problem32: Problem, pr
         assert sum(found.values[0].item() for found in sums.values()) == pytest.approx(loss, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_micro_batches_are_added_up_in_float32(problem32: Problem) -> None:
     problem = replace(problem32, encoder=problem32.encoder.with_precision("bfloat16"), micro_batch=4)
     each, together = (EncoderGradient(problem, problem.task_vectors, way) for way in (False, True))

@@ -23,6 +23,7 @@ from tests.core.naive import Naive
 from tests.core.properties import only
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(("correct", "total"), [(0, 1), (1, 1), (0, 50), (50, 50), (37, 50), (1, 2000), (1999, 2000)])
 def test_the_interval_is_wilsons(correct: int, total: int) -> None:
     found = Evaluation("digits", correct, total, 0.0)
@@ -165,6 +166,7 @@ def test_without_hashes_nothing_is_remembered(problem32: Problem, monkeypatch: p
     assert not (home / "cache" / "evaluations").exists()
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("damage", ["", "{", "null", "[]", "{}", '{"task": "task0"}', "\xff"])
 def test_a_damaged_reference_is_computed_again(
     damage: str, problem32: Problem, monkeypatch: pytest.MonkeyPatch, home: Path

@@ -218,6 +218,7 @@ def test_the_average_of_identical_experts_is_that_expert(problem64: Problem) -> 
     assert_close(merged("average", problem, "task0"), problem64.task_vectors.expert("task1"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", LEARNING)
 @pytest.mark.parametrize("kind", ["task", "block", "tensor"])
 def test_learning_from_zero_starts_at_the_base(method: str, kind: str, problem64: Problem) -> None:

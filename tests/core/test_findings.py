@@ -134,6 +134,7 @@ CALM: dict[str, tuple[Callable[[Path], object], Code]] = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("case", RAISED)
 def test_what_is_doubtful_is_found(case: str, folder: Path) -> None:
     change, code = RAISED[case]
@@ -146,6 +147,7 @@ def test_what_is_doubtful_is_found(case: str, folder: Path) -> None:
     assert finding.severity is not Severity.NOTE
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("case", CALM)
 def test_what_only_looks_like_it_is_not(case: str, folder: Path) -> None:
     change, code = CALM[case]
@@ -153,6 +155,7 @@ def test_what_only_looks_like_it_is_not(case: str, folder: Path) -> None:
     assert code not in [one.code for one in found(folder)]
 
 
+@pytest.mark.slow
 def test_a_sound_suite_raises_nothing(folder: Path) -> None:
     assert found(folder) == []
 
@@ -213,6 +216,7 @@ def test_check_and_merge_tell_of_findings_and_go_on(folder: Path, cli: Cli, tmp_
     assert "text tower" in card.partition("## Findings")[2]
 
 
+@pytest.mark.slow
 def test_a_part_of_a_suite_keeps_what_is_doubtful_about_it(folder: Path) -> None:
     RAISED["rounded twin"][0](folder)
     said(folder, 1, classes=["red", "Red", "blue", "grey"])

@@ -88,6 +88,7 @@ def naive_gradient(problem: Problem, naive: Naive, kind: str, objective: str) ->
     return [loss.item() for loss in losses], torch.autograd.grad(sum(losses), values)[0]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_losses_and_gradient_equal_plain_autograd(kind: str, objective: str, problem64: Problem, naive: Naive) -> None:

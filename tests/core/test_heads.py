@@ -47,6 +47,7 @@ def test_rows_follow_the_classes(builder: Callable[[], HeadBuilder]) -> None:
     assert (head[0] - head[1]).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 def test_braces_in_a_class_name_mean_nothing(builder: Callable[[], HeadBuilder], naive: Naive) -> None:
     names = ["{}", "{0.__class__}", "%s"]
     torch.testing.assert_close(
@@ -54,6 +55,7 @@ def test_braces_in_a_class_name_mean_nothing(builder: Callable[[], HeadBuilder],
     )
 
 
+@pytest.mark.slow
 def test_more_classes_than_one_pass_takes(builder: Callable[[], HeadBuilder], naive: Naive) -> None:
     names = [f"thing {index}" for index in range(300)]
     found = builder().head(names, TEMPLATES[:1])
@@ -108,6 +110,7 @@ def test_a_damaged_cache_file_is_made_again(damage: str, builder: Callable[[], H
     assert torch.equal(load_file(file)["head"], head)
 
 
+@pytest.mark.slow
 def test_the_cache_is_keyed_by_content(builder: Callable[[], HeadBuilder], tiny_suite: Path, tmp_path: Path) -> None:
     builder().head(CLASSES, TEMPLATES)
     builder().head(CLASSES[:2], TEMPLATES)

@@ -88,6 +88,7 @@ def test_what_save_to_disk_wrote_is_read(tmp_path: Path) -> None:
     assert images(source, "held-out").labels.tolist() == [2]
 
 
+@pytest.mark.slow
 def test_other_columns_configurations_and_names_of_splits(tmp_path: Path) -> None:
     for config, labels in {"full": [0, 1, 2, 0], "small": [2, 1]}.items():
         parquet(tmp_path / "set" / config / "validation" / "0000.parquet", labels=labels, image="jpg", label="cls")

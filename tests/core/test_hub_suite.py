@@ -45,6 +45,7 @@ def test_a_published_suite_names_models_data_sets_and_texts_that_fit(name: str) 
     assert len(suite.missing()) == 1 + 2 * len(suite.tasks)
 
 
+@pytest.mark.slow
 def test_larger_published_suites_contain_the_smaller_ones() -> None:
     for size in MODELS:
         eight, fourteen, twenty = (find(f"clip-vit-{size}-{count}").entry.tasks for count in (8, 14, 20))

@@ -23,6 +23,7 @@ def test_samples_count_what_was_used(fraction: float, images: int, problem32: Pr
     assert step.samples == 3 * min(images, 16)
 
 
+@pytest.mark.slow
 def test_adapting_on_held_out_images_opens_no_test_image(problem32: Problem) -> None:
     asked = set()
 

@@ -195,6 +195,7 @@ def test_a_choice_of_no_task_or_an_unknown_one_is_refused(tasks: list[str], fold
         opened(folder, tasks)
 
 
+@pytest.mark.slow
 def test_a_task_without_expert_is_evaluated_but_not_merged(folder: Path) -> None:
     edit_suite(folder, lambda d: d["tasks"][1].pop("expert"))
     found = opened(folder)

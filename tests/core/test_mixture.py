@@ -38,6 +38,7 @@ CASES = [
 ]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(("name", "setting", "value"), CASES)
 def test_unchanged_coefficients_make_the_very_model_of_the_run(
     problem32: Problem, name: str, setting: str, value: Any
@@ -68,6 +69,7 @@ def test_methods_whose_result_is_more_than_a_mixture_say_so() -> None:
     assert not {"adarank", "best", "fw_hard", "ties", "surgery"} & set(MIXING)
 
 
+@pytest.mark.slow
 def test_tasks_are_matched_by_name(problem32: Problem) -> None:
     last = run("adamerging", problem32, group="block")[-1].coefficients
     assert last is not None

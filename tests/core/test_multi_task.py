@@ -107,6 +107,7 @@ def naive_gradient(
     return dict(zip(weights, gradients, strict=True))
 
 
+@pytest.mark.slow
 def test_five_steps_equal_a_naive_loop_with_adamw_and_the_schedule(problem64: Problem, naive: Naive) -> None:
     from core.tasks import Stream
 

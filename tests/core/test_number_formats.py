@@ -21,6 +21,7 @@ from tests.tiny import make_suite
 FORMATS = [(torch.bfloat16, torch.float32), (torch.float32, torch.float64), (torch.float64, torch.float64)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("base_format", "expert_format"), FORMATS, ids=str)
 def test_formats_of_base_and_expert_round_nothing_of_what_is_between_them(
     base_format: torch.dtype, expert_format: torch.dtype, tmp_path: Path

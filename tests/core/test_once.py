@@ -81,6 +81,7 @@ def test_a_stopped_stream_goes_on_as_if_it_had_not(problem32: Problem) -> None:
     assert_same_steps(run("adamerging", problem32, resume=whole[2].state(), **STREAM), whole[3:])
 
 
+@pytest.mark.slow
 def test_a_stream_opens_no_test_image_while_it_learns(problem32: Problem) -> None:
     asked = set()
 
@@ -96,6 +97,7 @@ def place(one: Done) -> Any:
     return one.cell.where.get("way")
 
 
+@pytest.mark.slow
 def test_the_accuracy_study_tells_a_stream_from_the_method_itself(tiny_suite: Path) -> None:
     study, suite = studies.get("accuracy"), find(str(tiny_suite))
     chosen = ["task_arithmetic", "adamerging"]

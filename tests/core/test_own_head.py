@@ -33,6 +33,7 @@ def test_an_own_head_is_made_by_the_text_tower_of_the_expert(folder: Path, tmp_p
     assert opened(folder).content["task2"] != before
 
 
+@pytest.mark.slow
 def test_an_own_head_needs_a_text_tower(folder: Path) -> None:
     said(folder, head="own")
     [complaint] = check(find(str(folder / "tiny.yaml"))).complaints
@@ -46,6 +47,7 @@ def test_an_own_head_needs_an_expert(folder: Path) -> None:
         find(str(folder / "tiny.yaml"))
 
 
+@pytest.mark.slow
 def test_a_file_called_own_is_named_by_its_path(folder: Path) -> None:
     torch.save({"weight": torch.ones(4, 16).cumsum(0)}, folder / "own")
     said(folder, head="./own")

@@ -77,6 +77,7 @@ def test_a_run_ends_with_its_steps_its_model_and_its_report(store: Store, proble
         assert torch.equal(merged[f"visual.{name}"], tensor)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "stop", [KeyboardInterrupt(), Cancelled("stop"), OSError(28, "No space left"), ZeroDivisionError()]
 )

@@ -43,6 +43,7 @@ def sql(folder: Path, statement: str, *values: object) -> None:
         connection.commit()
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "change",
     [
@@ -92,6 +93,7 @@ def test_damaged_steps_are_named_and_the_run_still_lists(tmp_path: Path) -> None
         assert len(store.runs()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"not a database at all, but long enough to look at " * 40])
 def test_a_file_that_is_no_database_is_moved_aside(tmp_path: Path, content: bytes) -> None:
     filled(tmp_path, runs=1)
@@ -189,6 +191,7 @@ WRITES: dict[str, Callable[[Store, str], object]] = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize(
     ("name", "words"),

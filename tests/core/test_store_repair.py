@@ -86,6 +86,7 @@ NOTHING_LOST: dict[str, Callable[[Path], None]] = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("what", NOTHING_LOST)
 def test_damage_that_takes_nothing_away_loses_nothing(folder: Path, what: str) -> None:
     NOTHING_LOST[what](folder)
@@ -129,6 +130,7 @@ def test_what_is_lost_is_said_and_never_less(folder: Path) -> None:
     assert "1 study" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, b""], ids=["deleted", "empty"])
 def test_runs_whose_records_are_lost_are_offered_again(folder: Path, content: bytes | None) -> None:
     with Store.open(folder) as store:

@@ -58,6 +58,7 @@ def test_a_quick_study_is_a_smaller_one(study: Study, file: SuiteFile) -> None:
     assert len(quick) <= len(whole)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("study", ALL, ids=lambda study: study.name)
 def test_results_hold_finite_numbers_whatever_is_missing(study: Study, file: SuiteFile) -> None:
     scope = study.scope(file, StudyOptions())

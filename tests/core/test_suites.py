@@ -165,6 +165,7 @@ def test_too_many_tasks_are_refused(tmp_path: Path) -> None:
         parsed(head + "tasks:\n" + "".join(task % i for i in range(65)), tmp_path)
 
 
+@pytest.mark.slow
 def test_damaged_files_are_refused_with_a_line_and_never_crash(tmp_path: Path) -> None:
     chance = random.Random(0)
     refused = []

@@ -163,6 +163,7 @@ LAYOUTS: dict[str, tuple[Callable[[Path, Patch], None], dict[str, list[int]]]] =
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("dataset", LAYOUTS)
 def test_a_data_set_is_read_from_its_published_layout(dataset: str, tmp_path: Path, monkeypatch: Patch) -> None:
     layout, labels = LAYOUTS[dataset]

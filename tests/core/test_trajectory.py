@@ -111,6 +111,7 @@ def test_the_trajectories_above_do_meet_the_clamp(problem64: Problem, naive: Nai
     assert (trajectory[-1] > 0).any()
 
 
+@pytest.mark.slow
 def test_step_zero_is_the_beginning(problem32: Problem) -> None:
     first = run("adamerging", problem32, init=0.25)[0]
     assert (first.number, dict(first.losses), first.samples, first.outcome) == (0, {}, 0, None)

@@ -117,6 +117,7 @@ def test_a_shortened_run_goes_as_far_as_the_run_in_fewer_steps() -> None:
     assert shortened(methods.get("average"), settings("average")) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", LEARN)
 def test_every_method_that_learns_without_labels_is_spoken_for(method: str, problem64: Problem) -> None:
     found = trust(problem64, methods.get(method), settings(method))

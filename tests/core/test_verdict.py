@@ -124,6 +124,7 @@ def test_a_run_ends_with_its_verdict_and_remembers_its_rivals(
     assert sum(one.accuracy or 0 for one in again["average"]) / 3 == pytest.approx(told["beside"]["average"])
 
 
+@pytest.mark.slow
 def test_without_labels_agreement_takes_the_place_of_accuracy(tmp_path: Path, problem32: Problem) -> None:
     def load(task: str, split: str) -> Images:
         return Images(problem32.split(task, split).pixels, None)

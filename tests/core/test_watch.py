@@ -134,6 +134,7 @@ def test_no_step_draws_what_is_watched_unless_there_are_too_few(problem32: Probl
     assert seen["best"] == set(range(96)) - apart
 
 
+@pytest.mark.slow
 def test_the_sample_is_the_same_for_every_seed_and_method(problem32: Problem) -> None:
     one, other = (run("adamerging", problem32, seed=seed, steps=1)[0].watched for seed in (0, 7))
     assert one == other

@@ -202,6 +202,7 @@ def test_unpacking_can_be_cancelled_and_leaves_nothing(tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_damaged_archives_are_refused_or_unpacked_and_never_crash(tmp_path: Path) -> None:
     path, chance = archive(tmp_path, {f"a/{at}.png": png(at) for at in range(3)}), random.Random(0)
     whole, refused = path.read_bytes(), 0

@@ -157,6 +157,7 @@ def test_two_servers_on_one_folder_share_sessions_links_and_revocations(access: 
     assert access.viewer_of(cookies).owner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", [20, pytest.param(100, marks=pytest.mark.nightly)])
 def test_links_of_two_servers_at_once_are_all_kept_and_what_is_revoked_stays_revoked(tmp_path: Path, each: int) -> None:
     servers = [Access(tmp_path), Access(tmp_path)]

@@ -38,6 +38,7 @@ def test_kind_of_a_tensor(name, kind) -> None:
     assert kind_of(name) == kind
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "tower", ["ViT-B-16-SigLIP", "EVA02-B-16", "convnext_base_w", "RN50", "MobileCLIP-S1", "coca_ViT-B-32", "ViTamin-S"]
 )

@@ -53,6 +53,7 @@ def test_a_run_changed_by_hand_never_wins_and_says_what_it_came_from() -> None:
     assert (line["parent"], line["changes"]) == ("mine", rows["d"].changes)
 
 
+@pytest.mark.slow
 def test_a_run_changed_by_hand_does_not_stand_for_its_method(dashboard_site: Any) -> None:
     comparison = Comparison(dashboard_site.ctx)
     tasks = dashboard_site.ctx.suites()["tiny"].experts
@@ -211,6 +212,7 @@ def test_published_rows_never_compete() -> None:
     assert not any(row.best for row in found.rows if row.kind == "published")
 
 
+@pytest.mark.slow
 def test_the_server_shows_the_runs_that_the_caller_may_see(dashboard_site: Any, short_run: str) -> None:
     owner, viewer = dashboard_site.owner(), dashboard_site.viewer(short_run)
     mine = owner.call("compare", run=short_run)

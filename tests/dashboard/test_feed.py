@@ -161,6 +161,7 @@ def test_evaluations_lost_by_a_resume_are_replaced(store: Store) -> None:
     assert ask(store, run_id, since=5, seen=99, known=True)["evaluations"] != []
 
 
+@pytest.mark.slow
 def test_agreements_come_by_step_and_half_and_again_only_when_there_are_more(store: Store) -> None:
     run_id = synthetic.create(store, tasks=2, steps=30)
     steps = list(synthetic.made_up(2, 30, synthetic.tensor_names(1), kept=7))
@@ -230,6 +231,7 @@ class Counting:
         return getattr(self._store, name)
 
 
+@pytest.mark.slow
 def test_viewers_of_the_same_moment_share_one_look(store: Store) -> None:
     run_id = running(store, 50)
     counting = Counting(store)

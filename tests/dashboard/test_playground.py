@@ -173,6 +173,7 @@ def test_every_model_says_what_it_sees_in_a_test_image(dashboard_site: Any, shor
             assert sum(row["true"] for row in rows) == (head == "task1")
 
 
+@pytest.mark.slow
 def test_confusion_agrees_with_the_runs_report(dashboard_site: Any, short_run: str) -> None:
     found = answered(dashboard_site.owner(), "confusion", run=short_run, task="task0")
     report = dashboard_site.ctx.store.run(short_run).report

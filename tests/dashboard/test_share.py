@@ -123,6 +123,7 @@ def test_a_workspace_link_also_shows_later_runs(dashboard_site: Site, short_run:
     assert {short_run, later} <= {run["id"] for run in viewer.call("runs_list")["runs"]}
 
 
+@pytest.mark.slow
 def test_a_link_made_on_the_page_works_until_it_is_revoked_there(dashboard_site: Site, short_run: str) -> None:
     owner, guest = dashboard_site.owner(), dashboard_site.stranger()
     link = owner.call("share_create", run=short_run, days=1, label="Ada")["link"]

@@ -74,6 +74,7 @@ def test_five_hundred_steps_of_eight_tasks_fit_into_a_few_megabytes(store: Store
     assert (tmp_path / "run.html").stat().st_size < 4_500_000
 
 
+@pytest.mark.slow
 def test_names_can_neither_end_the_script_nor_become_markup(store: Store, tmp_path: Path) -> None:
     run_id = synthetic.finished(store, tasks=2, blocks=1, steps=2, name=NASTY[:100])
     titles = {"digits": NASTY}
@@ -107,6 +108,7 @@ def test_unknown_runs_are_refused_and_leave_an_earlier_file_alone(store: Store, 
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".html"] == ["run.html"]
 
 
+@pytest.mark.slow
 def test_a_space_has_its_front_matter_and_an_app_that_is_python(store: Store, tmp_path: Path) -> None:
     run_id = synthetic.finished(store, tasks=2, blocks=1, steps=3, name="Merged: digits & more")
     written = write_space(store, run_id, tmp_path / "space")

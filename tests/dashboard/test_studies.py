@@ -123,6 +123,7 @@ def test_odd_requests_are_refused(dashboard_site: Site) -> None:
         assert "Unknown study" in owner.call("study_result", **args)["error"]
 
 
+@pytest.mark.slow
 def test_viewers_of_everything_see_studies_and_start_none(
     dashboard_site: Site, scale: dict[str, Any], short_run: str
 ) -> None:
@@ -158,6 +159,7 @@ def test_a_study_s_numbers_reach_the_guide() -> None:
     assert guide.entries({})[0].accuracy is None
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("narrow", [False, True])
 @pytest.mark.parametrize("study", [studies.get(name) for name in studies.names()], ids=lambda study: study.name)
 def test_plotly_accepts_the_figures(study: Any, narrow: bool) -> None:

@@ -41,6 +41,7 @@ def vectors(tasks: int, sizes: tuple[int, ...], deltas: torch.dtype, origin: tor
     return TaskVectors(tuple(map(str, range(tasks))), names, tuple((size,) for size in sizes), theta, tau, {})
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("tasks", "sizes", "precisions", "kind"),
     [

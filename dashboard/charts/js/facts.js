@@ -9,7 +9,7 @@
     const facts = [];
     if (run.status === "running" && run.pace > 0) {
       facts.push(run.pace > 1 ? `${run.pace.toFixed(1)} s per step` : `${(1 / run.pace).toFixed(1)} steps/s`);
-    } else if (run.elapsed > 0) facts.push(`${charts.duration(run.elapsed)} for ${run.stepsDone || 1} steps`);
+    } else if (run.elapsed > 0) facts.push(charts.duration(run.elapsed) + (run.stepsDone > 1 ? ` for ${run.stepsDone} steps` : ""));
     if (run.device)
       facts.push([run.device === "cpu" ? "CPU" : run.device.toUpperCase(), run.precision].filter(Boolean).join(" "));
     if (charts.megabytes(run.memory)) facts.push(charts.megabytes(run.memory));

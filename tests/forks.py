@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = multiprocessing.get_context("forkserver")
-TEMPLATE.set_forkserver_preload(["launch", "dashboard.app", "open_clip", "tests.tiny"])
+TEMPLATE.set_forkserver_preload(["tests.warm"])
 
 
 def _run(arguments: list[str], variables: dict[str, str], output: Connection) -> None:

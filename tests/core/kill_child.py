@@ -1,40 +1,34 @@
-"""Does what is to be killed, in processes that `tests.core.kills` kills.
+"""Does what is to be killed, in processes that `tests.core.kills` forks and kills.
 
-Importing torch takes seconds, so this process imports once and forks a child per line of its standard input:
-`run FOLDER SUITE STEPS`, `resume FOLDER ID`, `command FOLDER WORD …` (a command line) or `downloads FOLDER ID`, each
-followed by `POINT COUNT`: the place at which the child kills itself, and at which passing of it (`none 0`: nowhere;
-`after N`: it is killed N milliseconds later; `linger N`: it goes no further than a step after its Nth, so that a test
-on a busy machine can kill it in time). Children write `pid N`, `id X`, `step N X` for each recorded step, `made X` and
-`end`; this process adds `dead` and how it ended when the child is gone.
+An order is `run FOLDER SUITE STEPS`, `resume FOLDER ID`, `command FOLDER WORD …` (a command line) or
+`downloads FOLDER ID`, followed by `POINT COUNT`: the place at which the process kills itself, and at which passing of
+it (`none 0`: nowhere; `after N`: it is killed N milliseconds later; `linger N`: it goes no further than a step after
+its Nth, so that a test on a busy machine can kill it in time). It tells `id X`, `step N X` for each recorded step,
+`made X` and `end`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import gc
 import os
-import select
 import signal
 import sys
+import tempfile
 import time
-import traceback
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import open_clip  # noqa: F401  # A run would import it: seconds, once here and not in each child.
-import pandas  # noqa: F401  # As above.
-import torch
 from sqlalchemy import event
 
 import core.export.publish
 import core.export.weights
 import core.files
 import core.problem.evaluate
-import dashboard.studies.file  # noqa: F401  # As above.
 import launch
-from core import methods, studies
+from core import methods
 from core.learning.watch import Watch
 from core.problem import loading
 from core.runs import runner
@@ -47,13 +41,16 @@ from dashboard import downloads
 from dashboard.context import Context
 from dashboard.security.shelf import Shelf
 
-TOLD = os.dup(1)
 WRITES = ("os.mkdir", "os.rename", "os.rmdir", "os.remove", "os.chmod", "shutil.rmtree")
+
+
+told = [-1]
+"""Where the test listens."""
 
 
 def say(*words: object) -> None:
     """One line to the test; a plain write, so that a killed process can't take it back."""
-    os.write(TOLD, (" ".join(map(str, words)) + "\n").encode())
+    os.write(told[0], (" ".join(map(str, words)) + "\n").encode())
 
 
 def lethal(count: int) -> Callable[..., None]:
@@ -104,9 +101,13 @@ def arm(point: str, count: int, store: Store | None) -> None:
         raise ValueError(point)
 
 
-def child(order: str, folder: Path, what: list[str], point: str, count: int) -> None:
-    """One process."""
-    say("pid", os.getpid())
+def child(test: Connection, places: dict[str, str], order: str, *words: str) -> None:
+    """One process, whose temporary files and home lie at these places."""
+    told[0] = test.fileno()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.environ |= places
+    tempfile.tempdir = places["TMPDIR"]
+    folder, what, point, count = Path(words[0]), list(words[1:-2]), words[-2], int(words[-1])
     record, steps = Store.record, [0]
 
     def acknowledged(store: Store, run_id: str, step: Step) -> None:
@@ -126,6 +127,7 @@ def child(order: str, folder: Path, what: list[str], point: str, count: int) -> 
         download(folder, what[0])
     else:
         merge(order, folder, what, point, count)
+    atexit._run_exitfuncs()  # A process of `multiprocessing` has no others.
     say("end")
 
 
@@ -166,33 +168,3 @@ def download(folder: Path, run_id: str) -> None:
                 say("made", item.kind)
 
         asyncio.run(each())
-
-
-def main() -> None:
-    """Serve the test until it closes the pipe."""
-    torch.set_num_threads(1)
-    methods.names(), studies.names()  # As above.
-    gc.collect()
-    gc.freeze()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    for line in sys.stdin:
-        order, folder, *what, point, count = line.split()
-        process = os.fork()
-        if process == 0:
-            try:
-                child(order, Path(folder), what, point, int(count))
-            except BaseException:  # noqa: BLE001  (told to whoever started the test, and by the status)
-                traceback.print_exc()
-                os._exit(1)
-            atexit._run_exitfuncs()
-            os._exit(0)  # What Python does at its end touches all that is shared with this process.
-        if point == "after":
-            ended = os.pidfd_open(process)
-            if not select.select([ended], [], [], int(count) / 1000)[0]:
-                os.kill(process, signal.SIGKILL)
-            os.close(ended)
-        say("dead", os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
-
-
-if __name__ == "__main__":
-    main()

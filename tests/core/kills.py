@@ -12,11 +12,10 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +24,8 @@ from safetensors.numpy import load_file
 
 from core.files import sha256
 from core.store import Store
+from tests.core import kill_child
+from tests.forks import TEMPLATE
 
 
 class Whole(NamedTuple):
@@ -35,39 +36,38 @@ class Whole(NamedTuple):
 
 
 class Forge:
-    """Speaks with `kill_child.py`, whose files and temporary files lie in `home`."""
+    """Starts what is to be killed, with its files and temporary files in `home`."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.temporary = home, home / "tmp"
-        command = [sys.executable, "-m", "tests.core.kill_child"]
         self.temporary.mkdir()
-        places = {"MERGESCOPE_HOME": str(home), "TMPDIR": str(self.temporary), "OMP_NUM_THREADS": "1"}
-        self._pid, self.ended = 0, 0
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | places
-        )
+        self._places = {"MERGESCOPE_HOME": str(home), "TMPDIR": str(self.temporary)}
+        self.process: BaseProcess | None = None
+        self.ended: int | None = 0
 
     def send(self, *words: object) -> None:
-        """Start a child; one that a failed test left behind goes first."""
-        assert self._process.stdin is not None
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            list(self.lines())
-        self._process.stdin.write(" ".join(map(str, words)) + "\n")
-        self._process.stdin.flush()
+        """Start a process; one that a failed test left behind goes first."""
+        self.close()
+        self._point = words[-2:]
+        reading, writing = TEMPLATE.Pipe(duplex=False)
+        order = [str(word) for word in words]
+        self.process = TEMPLATE.Process(target=kill_child.child, args=(writing, self._places, *order))
+        self.process.start()
+        writing.close()
+        self._said = os.fdopen(os.dup(reading.fileno()))
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """What the child says, word and value, until it is gone; how is in `ended`."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            word, _, value = line.strip().partition(" ")
-            if word == "dead":
-                self._pid, self.ended = 0, int(value)
-                return
-            if word == "pid":
-                self._pid = int(value)
-            yield word, value
-        raise AssertionError("kill_child.py ended")
+        """What it says, word and value, until it is gone; how is in `ended`."""
+        assert self.process is not None
+        if self._point[0] == "after":
+            self.process.join(int(str(self._point[1])) / 1000)
+            self.process.kill()
+        with self._said:
+            for line in self._said:
+                word, _, value = line.strip().partition(" ")
+                yield word, value
+        self.process.join()
+        self.ended, self.process = self.process.exitcode, None
 
     def said(self, *words: object) -> list[tuple[str, str]]:
         """What a child says until its end, which nobody else than `words` brings about."""
@@ -84,11 +84,9 @@ class Forge:
 
     def close(self) -> None:
         """End it."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait(120)
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
 
 
 def facts(store: Store, run_id: str) -> list[tuple[Any, ...]]:
@@ -150,22 +148,24 @@ def again_and_again(forge: Forge, suite: Path, folder: Path, kills: int) -> None
     dice, acknowledged, run_id = random.Random(0), -1, ""
     order: list[object] = ["run", folder, suite, steps]
     for death in range(kills):
-        pid, wait, patience = 0, dice.choice((1, 1, 2)), dice.random() * 0.02
+        wait, patience = dice.choice((1, 1, 2)), dice.random() * 0.02
         forge.send(*order, "linger", wait)
+        assert forge.process is not None
         for word, value in forge.lines():
-            if word == "pid":
-                pid = int(value)
-            elif word == "id":
+            if word == "id":
                 run_id = value
             elif word == "step":
                 acknowledged, wait = int(value.split()[0]), wait - 1
                 if wait == 0:
                     if death == 0:
                         with Store.open(folder, wait=0.1) as second:
-                            assert (second.read_only, f"process {pid}" in str(second.holder)) == (True, True)
+                            assert (second.read_only, f"process {forge.process.pid}" in str(second.holder)) == (
+                                True,
+                                True,
+                            )
                             assert second.run(run_id).status == "running"
                     time.sleep(patience)
-                    os.kill(pid, signal.SIGKILL)
+                    forge.process.kill()
             assert word != "end"
         acknowledged = check_after_death(folder, run_id, acknowledged, steps)
         order = ["resume", folder, run_id]

@@ -101,14 +101,23 @@ def references(
 
 
 def cached(
-    problem: Problem, role: str, task: str, split: str, limit: int | None, roles: Sequence[str] = ()
+    problem: Problem, role: str, task: str, split: str, images: int | list[int] | None, roles: Sequence[str] = ()
 ) -> Path | None:
     """Where a result is remembered; None where it can't be, since nothing tells when it changes.
 
+    `images` says which of the split: all, so many of the first, or these. The same files may be a task of another name.
     `roles` are the checkpoints that its weights come from; by default the base, or the task's expert.
     """
     hashes = [problem.hashes.get(one) for one in roles or ("base" if role == "base" else task,)]
-    parts = [MEASURED, role, hashes if roles else hashes[0], problem.content.get(task), split, limit, problem.execution]
+    parts = [
+        MEASURED,
+        role,
+        hashes if roles else hashes[0],
+        problem.content.get(task),
+        split,
+        images,
+        problem.execution,
+    ]
     parts += [dict(problem.content)] if roles else []
     parts += [problem.altered] if problem.altered else []
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

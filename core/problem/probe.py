@@ -80,7 +80,7 @@ class Probe:
 
     def _answers(self, task: str) -> Tensor:
         problem, chosen = self.problem, self.images[task]
-        file = cached(problem, "answers", task, self.split, len(chosen))
+        file = cached(problem, "answers", task, self.split, chosen.tolist())
         if file is not None:
             try:
                 known: Tensor = torch.load(file, weights_only=True)

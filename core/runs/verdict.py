@@ -60,8 +60,8 @@ class Verdict:
 def rivals(probe: Probe, names: Sequence[str], progress: Progress) -> dict[str, list[Evaluation]]:
     """The base and these methods with their defaults on the reporting half; remembered on disk."""
     problem, found = probe.problem, dict[str, list[Evaluation]]()
+    roles = ("base", *problem.tasks)  # How close the base is depends on the experts too.
     for name in ("base", *names):
-        roles = ("base",) if name == "base" else ("base", *problem.tasks)
         file = cached(problem, f"rival {name}", "\n".join(problem.tasks), probe.split, probe.size, roles)
         known = _read(file)
         if known is None:

@@ -60,7 +60,7 @@ def test_names_of_files_are_told_without_their_control_characters(cli: Cli, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["typer", "core.cli.merge", "numpy"])
+@pytest.mark.parametrize("module", ["typer", "core.cli.merge", "sqlalchemy"])
 def test_control_c_while_something_is_imported_is_no_traceback(module: str, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import os, signal, sys\n"

@@ -186,6 +186,7 @@ def test_an_earlier_file_is_replaced(cli: Cli, tiny_suite: Path, tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["merged.safetensors"]
 
 
+@pytest.mark.slow
 def test_merge_goes_on_without_a_store_that_another_process_holds(
     cli: Cli, tiny_suite: Path, tmp_path: Path, home: Path
 ) -> None:

@@ -161,6 +161,7 @@ def _print_rows(suite: str, tasks: Sequence[str], rows: Sequence[ResultRow], mis
         ">95 %",
         ">normalised",
         ">agreement",
+        "verdict",
         ">seconds",
         ">peak MB",
     ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor
@@ -86,7 +87,7 @@ class Probe:
                 known: Tensor = torch.load(file, weights_only=True)
                 if known.shape == (len(chosen), len(problem.heads[task])):
                     return known
-            except (OSError, RuntimeError, ValueError, EOFError, AttributeError):
+            except (OSError, RuntimeError, ValueError, EOFError, AttributeError, LookupError, UnpicklingError):
                 pass  # Not there, or damaged: it is computed again.
         expert = problem.task_vectors.expert(task)
         logits = problem.logits(expert, task, problem.images(task, self.split)[chosen])

@@ -55,6 +55,14 @@ def test_another_name_or_expert_is_asked_anew(
     assert not torch.equal(*map(_numbers, (remembered, before)))
 
 
+@pytest.mark.parametrize("damage", [b"", b"no pickle", b"\x80\x02.", b"PK\x03\x04"])
+def test_what_is_remembered_and_damaged_is_asked_anew(damage: bytes, suite: Path, home: Path) -> None:
+    before = _numbers(answers(probe(suite)))
+    for file in (home / "cache" / "evaluations").iterdir():
+        file.write_bytes(damage)
+    assert torch.equal(_numbers(answers(probe(suite))), before)
+
+
 def _numbers(found: Any) -> torch.Tensor:
     if isinstance(found, dict):
         return torch.stack([*found.values()])

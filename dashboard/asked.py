@@ -7,13 +7,6 @@ from collections.abc import Sequence
 from core.errors import BadInput
 
 
-def whole_number(value: object, name: str, low: int, high: int) -> int:
-    """A number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise BadInput(f"`{name}` should be a whole number from {low} to {high}. Found `{value!r:.40}`.")
-    return value
-
-
 def text(value: object, name: str, longest: int = 100) -> str:
     """One line, without the space around it; it may be empty."""
     if not isinstance(value, str) or len(value) > longest or not value.isprintable():

@@ -43,7 +43,7 @@ def build_page(ctx: Context) -> gr.Blocks:
         with gr.Tabs(elem_id="ms-tabs") as tabs:
             for page in pages(ctx.readonly):
                 with gr.Tab(page.title, id=page.name, elem_id=f"ms-tab-{page.name}") as tab:
-                    page.build(ctx)
+                    page.build()
                 built[page.name] = tab
         shell.connect(tabs, built)
     return blocks

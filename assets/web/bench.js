@@ -1,14 +1,14 @@
 /* The page "Checkpoints": asks the server, follows the background work, keeps the draft. */
-window.mergescopeBench.open = (root, server) => {
+window.mergescope.pages.checkpoints = (root) => {
   "use strict";
-  const ms = window.mergescope, bench = window.mergescopeBench, { charts } = ms;
+  const ms = window.mergescope, { bench, charts } = ms;
   const state = { folders: [], published: [], prompts: [], scan: null, complaints: null, findings: [], busy: false, chore: null };
   let draft = null, message = null, seen = 0, started = false;
 
   const open = () => ms.tab === "checkpoints" && ms.visible(root);
   const keep = () => charts.remember("bench", JSON.stringify({ scan: state.scan, draft }), "sessionStorage");
-  async function ask(fn, args) {
-    const answer = await charts.ask(fn, args);
+  async function ask(question, args) {
+    const answer = await charts.ask(question, args);
     if (answer.error) tell("error", answer.error);
     return answer;
   }
@@ -17,21 +17,21 @@ window.mergescopeBench.open = (root, server) => {
   const act = {
     keep,
     redraw() { keep(); draw(); },
-    async add(folder) { const answer = await ask(server.bench_folder, { add: folder }); if (!answer.error) { state.folders = answer.folders; state.typed = ""; message = null; draw(); } },
-    async forget(folder) { const answer = await ask(server.bench_folder, { remove: folder }); if (!answer.error) { state.folders = answer.folders; draw(); } },
+    async add(folder) { const answer = await ask("bench_folder", { add: folder }); if (!answer.error) { state.folders = answer.folders; state.typed = ""; message = null; draw(); } },
+    async forget(folder) { const answer = await ask("bench_folder", { remove: folder }); if (!answer.error) { state.folders = answer.folders; draw(); } },
     async upload(file, name, skip) {
       if (!/\.zip$/i.test(file.name)) { tell("error", `Images come as one .zip file. Found ${file.name}.`); return; }
       message = { kind: "", text: `Sending ${file.name} …` };
       draw();
       const answer = await send(file);
       if (answer.error) { tell("error", answer.error); return; }
-      begin(server.bench_unpack, { upload: answer.upload, name, skip });
+      begin("bench_unpack", { upload: answer.upload, name, skip });
     },
-    scan: (folder) => begin(server.bench_scan, { folder }),
-    fetch: (suite) => begin(server.bench_fetch, { suite }),
-    check: () => { state.complaints = null; begin(server.bench_check, { draft: bench.plain(draft, state.scan) }); },
+    scan: (folder) => begin("bench_scan", { folder }),
+    fetch: (suite) => begin("bench_fetch", { suite }),
+    check: () => { state.complaints = null; begin("bench_check", { draft: bench.plain(draft, state.scan) }); },
     async save(replace = false) {
-      const answer = await charts.ask(server.bench_save, { draft: bench.plain(draft, state.scan), replace: replace === true });
+      const answer = await charts.ask("bench_save", { draft: bench.plain(draft, state.scan), replace: replace === true });
       if (answer.error && /which is taken/.test(answer.error) && confirm(`A suite called ${draft.name} is there already. Replace it?`)) { act.save(true); return; }
       if (answer.error) { tell("error", answer.error); return; }
       ms.toast(`Saved as ${answer.path}.`);
@@ -45,13 +45,13 @@ window.mergescopeBench.open = (root, server) => {
       return await answer.json();
     } catch { return { error: "The file could not be sent. Is the server still running?" }; }
   }
-  async function begin(fn, args) {
+  async function begin(question, args) {
     message = null;
-    const answer = await ask(fn, args);
+    const answer = await ask(question, args);
     if (!answer.error) poll();
   }
   const poll = charts.poller(async () => {
-    const answer = await charts.ask(server.bench_poll, {});
+    const answer = await charts.ask("bench_poll");
     if (answer.error) { tell("error", answer.error); return null; }
     take(answer.chore);
     return state.busy ? ms.pollSeconds : null;
@@ -86,7 +86,7 @@ window.mergescopeBench.open = (root, server) => {
     refresh();
   }
   async function refresh() {
-    const answer = await ask(server.bench_state, {});
+    const answer = await ask("bench_state");
     if (answer.error) return;
     Object.assign(state, { folders: answer.folders, published: answer.published, prompts: answer.prompts });
     // What ended before this page was opened was told then; only a folder that was looked into is still worth showing.
@@ -96,7 +96,7 @@ window.mergescopeBench.open = (root, server) => {
     if (state.busy) poll();
   }
 
-  const progress = () => bench.progress(state.chore, () => ask(server.bench_cancel, {}));
+  const progress = () => bench.progress(state.chore, () => ask("bench_cancel"));
   /* Everything is drawn anew; the field that has the focus gets it back. */
   function draw() {
     const fields = () => [...root.querySelectorAll("input, select, textarea, button")];

@@ -1,7 +1,7 @@
 /* The page "Checkpoints": folders, what was found in one, and published suites. */
 (() => {
   "use strict";
-  const ms = window.mergescope, bench = window.mergescopeBench, { element, button } = ms.charts;
+  const ms = window.mergescope, { bench } = ms, { element, button } = ms.charts;
   const ENCODERS = ["image encoder and text tower", "image encoder", "adapter of an image encoder"];
   bench.ENCODERS = ENCODERS;
   const titled = (title, ...texts) => element("span", {}, element("strong", { text: title }), ...texts.map((text) => element("small", { text })));

@@ -1,5 +1,5 @@
 /* The page "Checkpoints": small pieces that its sections are made of. Text goes into the page through textContent only. */
-window.mergescopeBench = (() => {
+window.mergescope.bench = (() => {
   "use strict";
   const { element, button, duration } = window.mergescope.charts;
 

@@ -1,7 +1,7 @@
 /* The page "Checkpoints": the suite that is being put together. The draft is what the suite file will say. */
 (() => {
   "use strict";
-  const ms = window.mergescope, bench = window.mergescopeBench, { element, button, select } = ms.charts;
+  const ms = window.mergescope, { bench } = ms, { element, button, select } = ms.charts;
   /* A draft as the files' names suggest it. */
   bench.suggested = (scan) => {
     const by = (path) => scan.checkpoints.find((one) => one.path === path);

@@ -1,5 +1,5 @@
 /* The page Compare: a table of runs with filter, order and choice, and figures of the chosen rows. */
-window.mergescopeCompare = (root, server) => {
+window.mergescope.pages.compare = (root) => {
   "use strict";
   const ms = window.mergescope, { analysis, charts } = ms, { element, quiet } = charts;
   const FIRST = 5, MOST = 8;
@@ -15,7 +15,7 @@ window.mergescopeCompare = (root, server) => {
   intervals.checked = true;
   const exports = element("div", { class: "an-exports" },
     quiet("Copy", () => exported("tsv")), quiet("CSV", () => exported("csv")), quiet("LaTeX", () => exported("tex")), quiet("JSON", () => exported("json")));
-  const missing = server.compare_start ? window.mergescopeMissing(startMissing) : null;
+  const missing = ms.readonly ? null : ms.missing(startMissing);
   const active = element("span", { class: "mc-facts", role: "status" });
   const table = element("table", { class: "an-table" });
   const scroll = element("div", { class: "an-scroll", tabindex: "0", role: "region", "aria-label": "Table of runs", onscroll: () => hint() }, table);
@@ -108,10 +108,12 @@ window.mergescopeCompare = (root, server) => {
     return element("td", { class: "an-missing", title: "not measured: follows from how far it agrees with the expert, and from the expert's accuracy" }, element("b", { text: range(between) }));
   }
   /* A number that is worse than another's never stands without this. */
-  function mark(code) {
-    if (!code) return null;
-    const fine = code === "not worse", words = `Verdict: ${code}`;
-    return element("i", { class: fine ? "an-verdict" : "an-verdict an-worse", role: "img", text: fine ? "✓" : "⚠", title: words, "aria-label": words });
+  const MARKS = { good: ["✓", "an-verdict"], "": ["≈", "an-verdict an-even"] };
+  function mark(row) {
+    if (!row.verdict) return null;
+    const kind = state.answer.verdicts[row.id], [text, name] = MARKS[kind] || ["⚠", "an-verdict an-worse"];
+    const words = `Verdict: ${row.verdict}${kind === "" ? ", no gain over the base" : ""}`;
+    return element("i", { class: name, role: "img", text, title: words, "aria-label": words });
   }
   function accuracy(cell, between) {
     if (!Number.isFinite(cell.accuracy)) return unknown(between);
@@ -137,7 +139,7 @@ window.mergescopeCompare = (root, server) => {
     return element("tr", { class: [`an-row-${row.kind}`, row.id === ms.run ? "an-current" : ""].join(" "), "data-row": row.id },
       element("td", { class: "an-tick" }, tick),
       element("th", { scope: "row", class: "an-name" }, name, element("small", { text: about, title: made })),
-      element("td", { class: row.best ? "an-best an-average" : "an-average" }, element("b", {}, mark(row.verdict), Number.isFinite(row.average) ? (100 * row.average).toFixed(1) : "–"),
+      element("td", { class: row.best ? "an-best an-average" : "an-average" }, element("b", {}, mark(row), Number.isFinite(row.average) ? (100 * row.average).toFixed(1) : "–"),
         row.interval ? element("small", { text: range(row.interval) }) : null),
       ...row.cells.map((cell, place) => accuracy(cell, state.answer.between[row.id]?.[place])), ...COLUMNS.map(([, , , , text]) => element("td", { text: text(row) })));
   }
@@ -204,7 +206,7 @@ window.mergescopeCompare = (root, server) => {
     state.key = wanted;
     const turn = (state.turn += 1);
     if (!state.answer) { content.hidden = true; box.show({ title: "Loading …" }); }
-    const answer = await charts.answer(server.compare, { run: ms.run, suite: state.suite }, { alive: () => turn === state.turn });
+    const answer = await charts.answer("compare", { run: ms.run, suite: state.suite }, { alive: () => turn === state.turn });
     if (!answer) return;
     if (answer.error) {
       content.hidden = true;
@@ -223,7 +225,7 @@ window.mergescopeCompare = (root, server) => {
     const ids = ordered(state.answer.table.rows).map((row) => row.id).filter((id) => state.chosen.has(id));
     const turn = (state.drawn += 1);
     if (!ids.length) { state.figures = null; draw(); return; }
-    const answer = await charts.answer(server.compare_figures, { run: ms.run, suite: state.answer.suite, ids, others: state.answer.table.rows.map((row) => row.id) }, { alive: () => turn === state.drawn });
+    const answer = await charts.answer("compare_figures", { run: ms.run, suite: state.answer.suite, ids, others: state.answer.table.rows.map((row) => row.id) }, { alive: () => turn === state.drawn });
     if (!answer) return;
     state.figures = answer.error ? null : { ...answer, names: ids.map((id) => state.answer.table.rows.find((row) => row.id === id)) };
     if (answer.error) ms.toast(answer.error, "error");
@@ -240,25 +242,24 @@ window.mergescopeCompare = (root, server) => {
     const unlabelled = named.length > 0 && named.every((row) => row.cells.every((cell) => !Number.isFinite(cell.accuracy)));
     figure.note.textContent = unlabelled ? "Nothing to draw: the test images have no labels, so there is no accuracy." : state.figure === "radar" && state.answer?.table.tasks.length < 3
       ? "A radar needs at least three tasks." : "Tick runs in the table to draw them.";
-    const sized = chosen?.wide ? chosen : null;
-    const filled = sized && sized.wide.light.data.length ? sized : null;
+    const filled = chosen?.wide.data.length ? chosen : null;
     figure.set(filled);
-    const data = filled?.wide[ms.theme].data ?? [];
+    const data = filled?.wide.data ?? [];
     key.replaceChildren(...(state.figure === "time" || unlabelled ? [] : named.map((row, place) => {
       const colour = data[place]?.marker?.color;
-      return element("span", { class: "mc-key" }, element("i", { class: "mc-kind", style: colour ? `background:${colour}` : null, "aria-hidden": "true" }), row.label);
+      return element("span", { class: "mc-key" }, element("i", { class: "mc-kind", style: colour ? `background:${charts.colour(colour)}` : null, "aria-hidden": "true" }), row.label);
     })));
   }
 
   async function exported(format) {
     const ids = visible().map((row) => row.id);
-    const answer = await charts.answer(server.compare_text, { run: ms.run, suite: state.answer.suite, ids, format });
+    const answer = await charts.answer("compare_text", { run: ms.run, suite: state.answer.suite, ids, format });
     if (answer?.error) ms.toast(answer.error, "error");
     else if (format === "tsv") ms.copy(answer.text);
     else ms.download(answer.text, answer.name, format === "json" ? "application/json" : "text/plain");
   }
   async function startMissing(methods) {
-    const answer = await charts.ask(server.compare_start, { run: ms.run, suite: state.answer.suite, methods });
+    const answer = await ms.ask("compare_start", { run: ms.run, suite: state.answer.suite, methods });
     refresh(true);
     return answer;
   }

@@ -1,15 +1,15 @@
 /* "Run the missing methods" of the page Compare: a button, and a panel in which methods are ticked before they are queued. */
-window.mergescopeMissing = (start) => {
+window.mergescope.missing = (start) => {
   "use strict";
-  const { ms, charts } = { ms: window.mergescope, charts: window.mergescope.charts }, { element } = charts;
+  const ms = window.mergescope, { element, quiet } = ms.charts;
   const left = new Set();
   let listed = [], known = "";
 
-  const button = element("button", { type: "button", class: "mc-primary", "aria-expanded": "false", onclick: () => open(panel.hidden) });
-  const queue = element("button", { type: "button", class: "mc-primary", onclick: begin });
-  const tick = (text, value) => element("button", { type: "button", class: "mc-quiet", text, onclick: () => {
+  const button = quiet("", () => open(panel.hidden), { class: "mc-primary", "aria-expanded": "false" });
+  const queue = quiet("", begin, { class: "mc-primary" });
+  const tick = (text, value) => quiet(text, () => {
     for (const box of list.querySelectorAll("input")) { box.checked = value; mark(box); }
-  } });
+  });
   const list = element("div", { class: "an-missing-list" });
   const panel = element("section", { class: "an-missing-panel", "aria-label": "Methods without a run", hidden: true },
     element("p", { class: "mc-help", text: "Each runs with its own defaults on all tasks, one after the other. Formulas take seconds, methods that learn take minutes." }),
@@ -50,7 +50,7 @@ window.mergescopeMissing = (start) => {
     queue.disabled = true;
     const answer = await start(listed.map((item) => item.name).filter((name) => !left.has(name)));
     queue.disabled = false;
-    if (answer.error) { ms.toast(answer.error, "error"); return; }
+    if (answer.error) return;
     const started = answer.started.length;
     if (started) ms.toast(`${started} ${started === 1 ? "run is" : "runs are"} queued; they appear here one by one.`);
     if (answer.problem) ms.toast(answer.problem, "warning");

@@ -1,5 +1,5 @@
 /* Sidebar (list of runs) and header (the current run). One poll feeds both; see dashboard/pages/sidebar.py. */
-window.mergescopeFrame = (() => {
+window.mergescope.frame = (() => {
   "use strict";
   const ms = window.mergescope, { element, button, ask, percent, duration, keyed, ACTIVE } = ms.charts;
   /* What a run does before, between and after its steps: [what, how long]. Between two steps only what takes a while. */
@@ -14,7 +14,7 @@ window.mergescopeFrame = (() => {
   const loading = (run) => run.status === "queued" && run.position === 0;
   const share = (run) => (run.steps ? Math.min(1, run.steps_done / run.steps) : run.doing?.total ? Math.min(1, run.doing.done / run.doing.total) : 0);
   /* A result that is worse than another is never told without saying so. */
-  const worse = (run) => Boolean(run.verdict) && run.verdict.kind !== "good";
+  const worse = (run) => ["warning", "error"].includes(run.verdict?.kind);
   function progressWords(run) {
     if (loading(run)) return "loading";
     if (run.status === "queued") return run.position ? `waiting, place ${run.position}` : "waiting";
@@ -36,10 +36,10 @@ window.mergescopeFrame = (() => {
     return svg;
   }
 
-  const frame = { runs: [], more: false, act: null };
+  const frame = { runs: [], more: false };
 
   function actionsOf(run) {
-    if (!frame.act || !run || !run.owner) return [];
+    if (ms.readonly || !run || !run.owner) return [];
     if (run.status === "running") return [["pause", "Pause"], ["cancel", "Cancel"]];
     if (run.status === "paused") return [["resume", "Resume"], ["cancel", "Cancel"]];
     if (run.status === "queued") return [["cancel", "Cancel"]];
@@ -49,8 +49,7 @@ window.mergescopeFrame = (() => {
   async function act(run, action, button) {
     if (button.disabled) return;
     button.disabled = true;
-    const answer = await ask(frame.act, { run: run.id, action });
-    if (answer.error) ms.toast(answer.error, "error");
+    await ms.ask("run_action", { run: run.id, action });
     // The run notices the wish at its next micro-batch.
     [0, 250, 600, 1200].forEach((pause) => setTimeout(refresh, pause));
     button.disabled = false;
@@ -58,7 +57,7 @@ window.mergescopeFrame = (() => {
 
   let failures = 0, first = true, limit = 50;
   const refresh = ms.charts.poller(async () => {
-    const answer = await ask((args) => ms.poll("runs_list", args), { limit, run: ms.run || ms.asked.run || "" });
+    const answer = await ask("runs_list", { limit, run: ms.run || ms.asked.run || "" });
     if (answer.error) {
       failures += 1;
       if (failures === 3) ms.toast("The server does not answer. What you see is the last state; this page goes on trying.", "warning");
@@ -109,9 +108,8 @@ window.mergescopeFrame = (() => {
       }));
     }
   }
-  function sidebar(element, server) {
+  function sidebar(element) {
     const list = element.querySelector("ul"), more = element.querySelector(".ms-more"), none = element.querySelector(".ms-none");
-    frame.act = server.run_action || null;
     const draw = () => {
       const rows = new Map([...list.children].map((row) => [row.dataset.run, row]));
       frame.runs.forEach((run, place) => {
@@ -132,10 +130,9 @@ window.mergescopeFrame = (() => {
     const writer = element.querySelector(".ms-writer");
     writer.lastChild.addEventListener("click", async () => {
       writer.lastChild.disabled = true;
-      const answer = await ask(server.take_over, {});
+      const answer = await ms.ask("take_over");
       writer.lastChild.disabled = false;
-      if (answer.error) ms.toast(answer.error, "error");
-      else location.reload();
+      if (!answer.error) location.reload();
     });
     none.textContent = "Loading …";
     const nothing = ms.readonly ? "No run to see here yet." : "No run yet. Choose tasks and a method, then press Start.";

@@ -1,5 +1,5 @@
 /* The method guide: what you have -> what to use, and a card for every method with its measured accuracy. */
-window.mergescopeGuide = (server) => {
+window.mergescope.guide = () => {
   "use strict";
   const ms = window.mergescope, { charts } = ms, { element } = charts;
   const HEADINGS = { references: "References", nothing: "Checkpoints alone", "unlabelled images": "With unlabelled images", "labelled images": "With a few labelled images",
@@ -14,7 +14,7 @@ window.mergescopeGuide = (server) => {
     shown = suite;
     const mine = (turn += 1);
     root.replaceChildren(element("div", { class: "mc-state" }, element("strong", { text: "Loading …" })));
-    const answer = await charts.answer(server.method_guide, { suite }, { alive: () => mine === turn });
+    const answer = await charts.answer("method_guide", { suite }, { alive: () => mine === turn });
     if (!answer) return;
     if (answer.error) { shown = ""; root.replaceChildren(ms.note("error", answer.error)); return; }
     draw(answer);

@@ -1,5 +1,5 @@
 /* The page Playground: one picture under every model, and what a run gets wrong. */
-window.mergescopePlayground = (root, server) => {
+window.mergescope.pages.playground = (root) => {
   "use strict";
   const ms = window.mergescope, { analysis, charts } = ms, { element } = charts;
   const box = charts.stateBox();
@@ -7,7 +7,7 @@ window.mergescopePlayground = (root, server) => {
   const titleOf = (name) => state.tasks.find((task) => task.name === name)?.title ?? name;
 
   /* Which picture */
-  const pad = server.classify_picture ? window.mergescopeSketchpad((picture, drawn) => classify(server.classify_picture, { picture }, null, drawn)) : null;
+  const pad = ms.readonly ? null : ms.sketchpad((picture, drawn) => classify("classify_picture", { picture }, null, drawn));
   const preview = pad ? null : element("img", { class: "pg-preview", alt: "the chosen picture", hidden: true });
   const task = charts.menu("Test images of", (value) => choose(value));
   const thumbs = element("div", { class: "pg-thumbs" });
@@ -50,15 +50,15 @@ window.mergescopePlayground = (root, server) => {
   const pick = (index) => {
     state.picked = `${state.task} ${index}`;
     mark();
-    classify(server.classify, { task: state.task, index }, state.task);
+    classify("classify", { task: state.task, index }, state.task);
   };
 
-  async function classify(fn, args, about, drawn = false) {
+  async function classify(question, args, about, drawn = false) {
     const run = ms.run, turn = (state.asked += 1);
     if (!about) { state.picked = null; mark(); }
     models.classList.add("pg-stale");
     const slow = setTimeout(() => { waiting.textContent = "Asking every model …"; waiting.hidden = Boolean(state.answer); }, 300);
-    const answer = await charts.answer(fn, { run, again: true, ...args }, { alive: () => turn === state.asked && run === ms.run });
+    const answer = await charts.answer(question, { run, again: true, ...args }, { alive: () => turn === state.asked && run === ms.run });
     clearTimeout(slow);
     if (!answer) return;
     models.classList.remove("pg-stale");
@@ -106,7 +106,7 @@ window.mergescopePlayground = (root, server) => {
     const run = ms.run, turn = (state.turn += 1);
     look(run);
     const alive = () => turn === state.turn && run === ms.run;
-    const answer = await charts.answer(server.samples, { run, task: name, again: true }, { alive,
+    const answer = await charts.answer("samples", { run, task: name, again: true }, { alive,
       pending: () => { if (!thumbs.childElementCount) box.show({ title: "Loading the models and images …" }); } });
     if (!answer) return;
     if (answer.error) {
@@ -136,8 +136,8 @@ window.mergescopePlayground = (root, server) => {
     matrix.help.textContent = "";
     gallery.replaceChildren();
     count.textContent = "";
-    const answer = await charts.answer(server.confusion, { run, task: name, again: true }, { alive: () => mine === state.looked && run === ms.run,
-      pending: (now) => { if (now.total) matrix.note.textContent = window.mergescopeFrame.told(now).filter(Boolean).join(", "); } });
+    const answer = await charts.answer("confusion", { run, task: name, again: true }, { alive: () => mine === state.looked && run === ms.run,
+      pending: (now) => { if (now.total) matrix.note.textContent = ms.frame.told(now).filter(Boolean).join(", "); } });
     if (!answer) return;
     if (answer.error || answer.unlabelled) {
       matrix.note.textContent = answer.error || "These images have no labels, so nothing can be counted.";

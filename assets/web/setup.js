@@ -1,5 +1,5 @@
 /* The page "Set up": loads the catalogue, keeps the choices, asks the server what they mean, starts the run. */
-window.mergescopeSetup = (root, server) => {
+window.mergescope.pages.setup = (root) => {
   "use strict";
   const ms = window.mergescope, { charts, failed, note } = ms, { element, button, ask } = charts;
   const part = (name) => root.querySelector(`.ms-${name}`);
@@ -25,7 +25,7 @@ window.mergescopeSetup = (root, server) => {
 
   async function open(first) {
     if (first) skeleton();
-    const number = ++asked, answer = await ask(server.setup_catalogue, {});
+    const number = ++asked, answer = await ask("setup_catalogue");
     if (number !== asked) return;
     if (answer.error) { failed(part("suite"), answer.error, () => open(true)); return; }
     catalogue = answer;
@@ -49,13 +49,13 @@ window.mergescopeSetup = (root, server) => {
     described = null;
     planning += 1;
     changed();
-    const number = ++asked, answer = await ask(server.setup_tasks, { suite: choice.suite });
+    const number = ++asked, answer = await ask("setup_tasks", { suite: choice.suite });
     if (number !== asked) return;
     if (answer.error) { failed(part("tasks"), answer.error, () => useSuite(before)); return; }
     described = answer;
     const names = new Set(described.tasks.map((task) => task.name));
     choice.tasks = new Set(before ? before.tasks.filter((name) => names.has(name)) : names);
-    cards = window.mergescopeTasks.build(part("tasks"), { tasks: described.tasks, chosen: choice.tasks, onChange(name, on) {
+    cards = ms.setupTasks.build(part("tasks"), { tasks: described.tasks, chosen: choice.tasks, onChange(name, on) {
       if (on) choice.tasks.add(name); else choice.tasks.delete(name);
       changed();
     } });
@@ -71,7 +71,7 @@ window.mergescopeSetup = (root, server) => {
     accuracies();
   }
   async function accuracies() {
-    const suite = choice.suite, answer = await charts.answer(server.setup_accuracies, { suite }, { alive: () => suite === choice.suite });
+    const suite = choice.suite, answer = await charts.answer("setup_accuracies", { suite }, { alive: () => suite === choice.suite });
     if (answer && !answer.error) cards.accuracies(answer.accuracies);
   }
 
@@ -97,7 +97,7 @@ window.mergescopeSetup = (root, server) => {
   }
 
   function drawMethod() {
-    const chosen = method(), { build, facts, presets: starts } = window.mergescopeMethods;
+    const chosen = method(), { build, facts, presets: starts } = ms.setupMethods;
     chooser ||= build(part("method"), { methods: catalogue.methods, onChange(name) { choice.method = name; usePreset(presets()[0]); draw(); } });
     chooser.choose(chosen.name);
     const use = (preset) => { everyTouched = false; usePreset(preset); drawOptions(); changed(); };
@@ -106,7 +106,7 @@ window.mergescopeSetup = (root, server) => {
 
   function drawOptions() {
     const extra = [], chosen = method();
-    const other = (name, title, help, kind, choices = []) => window.mergescopeForm.row(
+    const other = (name, title, help, kind, choices = []) => ms.setupForm.row(
       { name, title, help, kind, choices, default: kind === "choice" ? "auto" : kind === "int" ? 0 : "", source: "Mergescope", min: 0, max: null,
         above: null, below: null }, choice[name], undefined, (_name, value) => {
         choice[name] = value;
@@ -121,7 +121,7 @@ window.mergescopeSetup = (root, server) => {
     extra.push(other("precision", "Precision", "Of forward and backward pass; auto measures which is faster here.", "choice",
       ["auto", "float32", "bfloat16"].map((value) => ({ value, title: value }))));
     extra.push(other("name", "Name of the run", "Shown in the list of runs; may stay empty.", "text"));
-    form = window.mergescopeForm.build(part("options"), { fields: chosen.fields, values: choice.settings, extra,
+    form = ms.setupForm.build(part("options"), { fields: chosen.fields, values: choice.settings, extra,
       suite: presets().find((preset) => preset.name === "suite")?.settings, onInput(name, value) { choice.settings[name] = value; changed(); } });
   }
 
@@ -151,7 +151,7 @@ window.mergescopeSetup = (root, server) => {
 
   async function plan() {
     if (!described) return;
-    const number = ++planning, answer = await ask(server.setup_plan, values());
+    const number = ++planning, answer = await ask("setup_plan", values());
     if (number !== planning) return;
     const words = part("plan").querySelector(".ms-plan-words");
     if (!words) return;
@@ -170,7 +170,7 @@ window.mergescopeSetup = (root, server) => {
     if (answer.ahead) parts.push(fact("Queue", answer.ahead === 1 ? "One run is ahead of this one." : `${answer.ahead} runs are ahead of this one.`));
     parts.push(...trust(c), ...doubts(d));
     cards.caution(c.tasks);
-    if (answer.doing) parts.push(fact("At work on", window.mergescopeFrame.told(answer.doing).filter(Boolean).join(", ")));
+    if (answer.doing) parts.push(fact("At work on", ms.frame.told(answer.doing).filter(Boolean).join(", ")));
     words.replaceChildren(...parts);
     startable(!form.bad());
     if (f.pending || c.pending || d.pending || answer.doing) planTimer = setTimeout(plan, 1200);
@@ -206,30 +206,28 @@ window.mergescopeSetup = (root, server) => {
     const start = part("plan").querySelector(".ms-start");
     start.disabled = true;
     start.textContent = "Starting …";
-    const answer = await ask(server.setup_start, values());
+    const answer = await ms.ask("setup_start", values());
     starting = false;
     start.textContent = "Start merge";
     startable(true);
     if (answer.error) {
-      ms.toast(answer.error, "error");
       const named = /`(\w+)`/.exec(answer.error);
       if (named) form.focus(named[1]);
       return;
     }
     ms.select(answer.run);
     ms.open("live");
-    window.mergescopeFrame.refresh();
+    ms.frame.refresh();
   }
 
   async function saveYaml() {
-    const answer = await ask(server.setup_save, values());
-    if (answer.error) { ms.toast(answer.error, "error"); return; }
-    ms.download(answer.yaml, answer.file, "text/yaml");
+    const answer = await ms.ask("setup_save", values());
+    if (!answer.error) ms.download(answer.yaml, answer.file, "text/yaml");
   }
   async function loadYaml(file) {
     if (file.size > 65536) { ms.toast("A settings file is a short YAML text; this one is larger than 64 KiB.", "error"); return; }
-    const answer = await ask(server.setup_load, { yaml: await file.text() });
-    if (answer.error) { ms.toast(answer.error, "error"); return; }
+    const answer = await ms.ask("setup_load", { yaml: await file.text() });
+    if (answer.error) return;
     choice.suite = answer.suite;
     everyTouched = true;
     await useSuite({ ...answer, preset: "", everyTouched: true });

@@ -1,5 +1,5 @@
 /* The settings of one method as a form, made from the description that dashboard/planning/catalogue.py gives. */
-window.mergescopeForm = (() => {
+window.mergescope.setupForm = (() => {
   "use strict";
   const ms = window.mergescope, { element, select } = ms.charts;
   let serial = 0;

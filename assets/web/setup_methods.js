@@ -1,5 +1,5 @@
 /* The methods on the page "Set up": under headings by what they need, with a search, and what the chosen one does. */
-window.mergescopeMethods = (() => {
+window.mergescope.setupMethods = (() => {
   "use strict";
   const { element } = window.mergescope.charts;
   const SEARCHED = 6;

@@ -1,5 +1,5 @@
 /* The task cards of the page "Set up": images, classes, counts, accuracies, chosen or not. Text through textContent only. */
-window.mergescopeTasks = (() => {
+window.mergescope.setupTasks = (() => {
   "use strict";
   const ms = window.mergescope, { element, button, percent } = ms.charts;
   const meta = (text, title = null) => element("span", { class: "ms-task-meta", text, title });

@@ -1,16 +1,11 @@
 /* The page "Share": files of the current run; for the owner links, devices, renaming and deleting. */
-window.mergescopeShare = (root, server) => {
+window.mergescope.pages.share = (root) => {
   "use strict";
   const ms = window.mergescope, VIEWED = ["live", "layers", "similarity", "compare", "studies", "playground"];
-  const { charts, heading } = ms, { element, button, select } = charts;
+  const { ask, charts, heading } = ms, { element, button, select } = charts;
   const sections = [["ms-files", "Files"], ["ms-links", "View links"], ["ms-public", "Public link"], ["ms-devices", "Other devices"], ["ms-manage", "This run"]];
   root.append(...sections.slice(0, ms.readonly ? 1 : 5).map(([name, label]) => element("section", { class: `ms-card ${name}`, "aria-label": label })));
   const part = (name) => root.querySelector(`.ms-${name}`);
-  async function ask(fn, args) {
-    const answer = await charts.ask(fn, args);
-    if (answer.error) ms.toast(answer.error, "error");
-    return answer;
-  }
   const help = (text, more = "") => element("p", { class: `ms-help ${more}`, text });
   const titled = (title, text) => element("span", {}, element("strong", { text: title }), element("small", { text }));
   const address = (url) => element("code", { class: "ms-url", text: url, title: url });
@@ -23,7 +18,7 @@ window.mergescopeShare = (root, server) => {
       section.replaceChildren(heading("Files", "Choose a run in the list on the left."), ms.empty(ms.known ? "No run chosen" : "Loading …", "Files of a run appear here: report, coefficients, merged model, a page in one file."));
       return;
     }
-    const answer = await ask(server.share_offer, { run });
+    const answer = await ask("share_offer", { run });
     if (run !== ms.run || answer.error) return;
     shownRun = run;
     shownStatus = answer.status;
@@ -49,7 +44,7 @@ window.mergescopeShare = (root, server) => {
   async function links() {
     const section = part("links");
     if (!section) return;
-    const answer = await ask(server.share_links, {});
+    const answer = await ask("share_links");
     if (answer.error) return;
     reach = answer;
     if (!section.dataset.built) buildLinks(section);
@@ -57,7 +52,7 @@ window.mergescopeShare = (root, server) => {
     list.replaceChildren(...answer.links.map((link) => {
       const url = addresses(link.path)[0];
       const revoke = async () => {
-        const done = await ask(server.share_revoke, { link: link.id });
+        const done = await ask("share_revoke", { link: link.id });
         if (!done.error) { ms.toast("Revoked: the link and everybody who opened it are locked out."); links(); }
       };
       return element("li", {},
@@ -80,7 +75,7 @@ window.mergescopeShare = (root, server) => {
     const create = button("Create link", "primary", async () => {
       if (scope.value === "run" && !ms.run) { ms.toast("Choose a run first, or share all runs.", "warning"); return; }
       create.disabled = true;
-      const answer = await ask(server.share_create, { run: scope.value === "run" ? ms.run : "", days: days.value ? Number(days.value) : null, label: label.value });
+      const answer = await ask("share_create", { run: scope.value === "run" ? ms.run : "", days: days.value ? Number(days.value) : null, label: label.value });
       create.disabled = false;
       if (answer.error) return;
       label.value = "";
@@ -107,14 +102,14 @@ window.mergescopeShare = (root, server) => {
     section.dataset.built = "1";
     const out = element("div", { class: "ms-device" });
     const another = button("Sign in another browser", "", async () => {
-      const answer = await ask(server.share_device, {});
+      const answer = await ask("share_device");
       if (answer.error) return;
       const url = location.origin + answer.path;
       out.replaceChildren(address(url), button("Copy", "", () => ms.copy(url)), help("Works once, within a day. Whoever opens it can do everything you can."));
     });
     const all = button("Sign out all browsers", "danger", async () => {
       if (!confirm("Sign out every browser, this one too? This one is signed in again at once.")) return;
-      const answer = await ask(server.share_sign_out, {});
+      const answer = await ask("share_sign_out");
       if (!answer.error) location.assign(answer.path);
     });
     section.replaceChildren(heading("Your other devices", "Use Mergescope as its owner from a second browser or a phone."),
@@ -129,17 +124,17 @@ window.mergescopeShare = (root, server) => {
     section.dataset.key = key;
     const run = ms.run, name = element("input", { type: "text", maxlength: 100, value: answer.name, placeholder: "no name", "aria-label": "Name of the run" });
     const rename = button("Rename", "", async () => {
-      const done = await ask(server.share_rename, { run, name: name.value });
-      if (!done.error) { ms.toast("Renamed."); window.mergescopeFrame.refresh(); }
+      const done = await ask("share_rename", { run, name: name.value });
+      if (!done.error) { ms.toast("Renamed."); ms.frame.refresh(); }
     });
     const active = charts.ACTIVE.includes(answer.status);
     const remove = button("Delete run", "danger", async () => {
       if (!confirm("Delete this run with its steps, accuracies and merged model? This can't be undone.")) return;
-      const done = await ask(server.share_delete, { run });
+      const done = await ask("share_delete", { run });
       if (done.error) return;
       ms.toast("Deleted.");
-      ms.select(window.mergescopeFrame.runs.find((one) => one.id !== run)?.id || "");
-      window.mergescopeFrame.refresh();
+      ms.select(ms.frame.runs.find((one) => one.id !== run)?.id || "");
+      ms.frame.refresh();
     }, { disabled: active, title: active ? "Cancel the run first" : null });
     section.replaceChildren(heading("This run", "Its name in the list, and getting rid of it."), element("div", { class: "ms-line" }, name, rename, remove));
   }

@@ -1,5 +1,5 @@
 /* The page Similarity: matrix with a slider over the groups of tensors, lengths, depth, advice. */
-window.mergescopeSimilarity = (root, server) => {
+window.mergescope.pages.similarity = (root) => {
   "use strict";
   const ms = window.mergescope, { analysis, charts } = ms, { element } = charts;
   const box = charts.stateBox();
@@ -12,7 +12,7 @@ window.mergescopeSimilarity = (root, server) => {
   const slider = element("input", { type: "range", min: "0", max: "0", value: "0", "aria-label": "Group of tensors",
     oninput: () => { state.group = Number(slider.value); draw(); } });
   const shown = element("output", { class: "an-group" });
-  const whole = element("button", { type: "button", class: "mc-quiet", text: "All tensors", onclick: () => { state.group = 0; draw(); } });
+  const whole = charts.quiet("All tensors", () => { state.group = 0; draw(); });
   matrix.foot.append(element("div", { class: "mc-scrub" }, whole, slider, shown));
 
   const list = element("ul", { class: "an-advice" });
@@ -58,7 +58,7 @@ window.mergescopeSimilarity = (root, server) => {
     if (state.shown === ms.run && !again) return;
     const run = state.shown = ms.run, turn = (state.turn += 1);
     if (!state.found) { content.hidden = true; box.show({ title: "Comparing the experts …", text: "" }); }
-    const answer = await charts.answer(server.similarity, { run, again }, { alive: () => turn === state.turn,
+    const answer = await charts.answer("similarity", { run, again }, { alive: () => turn === state.turn,
       pending: (progress) => { content.hidden = true; box.show(analysis.working(progress)); } });
     if (!answer) return;
     content.hidden = Boolean(answer.error);

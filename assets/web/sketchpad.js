@@ -1,5 +1,5 @@
 /* A square to draw in, to drop a picture on, or to paste one into. `onPicture(dataUri, drawn)` is called with what to look at. */
-window.mergescopeSketchpad = (onPicture) => {
+window.mergescope.sketchpad = (onPicture) => {
   "use strict";
   const ms = window.mergescope, { element, quiet } = ms.charts;
   const SIDE = 280, PEN = 20, RAW = 600 * 1024, MOST = 20 * 1024 * 1024, SMALLER = 512;

@@ -1,7 +1,7 @@
 /* The page Studies: a list of questions, and beside it the one that is looked at: start, progress, result, files. */
-window.mergescopeStudies = (root, server) => {
+window.mergescope.pages.studies = (root) => {
   "use strict";
-  const ms = window.mergescope, { analysis, charts } = ms, { element } = charts;
+  const ms = window.mergescope, { analysis, charts } = ms, { element, quiet } = charts;
   const state = { suite: "", chosen: charts.remembered("study"), quick: true, listing: null, costs: null, costKey: "", resultKey: "", turn: 0, figures: [], open: false, busy: false };
 
   const box = charts.stateBox();
@@ -11,7 +11,7 @@ window.mergescopeStudies = (root, server) => {
     guide.root.hidden = value !== "guide";
     if (value === "guide") guide.show(state.suite);
   });
-  const guide = window.mergescopeGuide(server);
+  const guide = ms.guide();
   guide.root.hidden = true;
   const list = element("nav", { class: "st-list", "aria-label": "Studies" });
   const detail = element("section", { class: "st-detail ms-stack" });
@@ -21,20 +21,20 @@ window.mergescopeStudies = (root, server) => {
   content.hidden = true;
 
   /* The parts of the detail stay in place, so that nothing jumps while a study goes on. */
-  const back = element("button", { type: "button", class: "mc-quiet st-back", text: "← All studies", onclick: () => { state.open = false; layout(); } });
+  const back = quiet("← All studies", () => { state.open = false; layout(); }, { class: "mc-quiet st-back" });
   const title = element("h3"), question = element("p", { class: "st-question" }), paper = element("p", { class: "mc-help" });
   const status = element("p", { class: "st-status", role: "status" });
   const bar = element("i"), track = element("span", { class: "ms-bar", role: "progressbar", "aria-label": "Progress of the study", "aria-valuemin": "0", "aria-valuemax": "100" }, bar);
   const quick = element("input", { type: "checkbox", onchange: () => { state.quick = quick.checked; state.costKey = ""; costs(); } });
   quick.checked = state.quick;
-  const start = element("button", { type: "button", class: "mc-primary", onclick: () => act(server.study_start, { suite: state.suite, study: state.chosen, options: { quick: state.quick } }) });
-  const cancel = element("button", { type: "button", class: "mc-quiet", text: "Cancel", onclick: () => act(server.study_cancel, { id: card()?.state?.id }) });
+  const start = quiet("Start", () => act("study_start", { suite: state.suite, study: state.chosen, options: { quick: state.quick } }), { class: "mc-primary" });
+  const cancel = quiet("Cancel", () => act("study_cancel", { id: card()?.state?.id }));
   const cost = element("span", { class: "mc-facts" });
   const form = element("div", { class: "mc-form st-start" }, start, cancel,
     element("label", { class: "an-check" }, quick, element("span", { text: "Quick: fewer steps, seeds and values" })), cost);
   const files = element("div", { class: "an-exports st-files", role: "group", "aria-label": "Files of this study" },
     ...[["csv", "CSV"], ["latex", "LaTeX"], ["html", "HTML"], ["json", "JSON"], ["yaml", "YAML"]].map(([kind, text]) =>
-      element("button", { type: "button", class: "mc-quiet", text, onclick: () => save(kind) })));
+      quiet(text, () => save(kind))));
   const head = element("section", { class: "mc-card" }, back, element("header", { class: "mc-head" }, element("div", {}, title, paper), files), question, form, track, status);
   const result = element("div", { class: "st-result ms-stack" });
   detail.append(head, result);
@@ -70,10 +70,10 @@ window.mergescopeStudies = (root, server) => {
     title.textContent = one.title;
     question.textContent = one.question;
     paper.textContent = one.paper || "Mergescope's own question";
-    form.hidden = !state.listing.owner || !server.study_start;
+    form.hidden = !state.listing.owner;
     quick.parentElement.hidden = running;
     start.hidden = running;
-    start.textContent = now && ["interrupted", "cancelled", "failed"].includes(now.status) && now.quick === state.quick ? "Go on" : now ? "Run again" : "Start";
+    start.textContent = now && charts.RESUMABLE.includes(now.status) && now.quick === state.quick ? "Go on" : now ? "Run again" : "Start";
     start.disabled = state.busy;
     cancel.hidden = !running;
     cancel.disabled = state.busy;
@@ -96,11 +96,11 @@ window.mergescopeStudies = (root, server) => {
     if (!now || !now.done) {
       state.figures = [];
       result.replaceChildren(ms.empty(active(one) ? "The first run is going on" : "No result on this suite yet",
-        active(one) ? "Tables and figures appear with it and grow run by run." : server.study_start && state.listing.owner ? "Start the study above. What it has measured is kept: it can be cancelled and go on later." : "Its owner has not run this study."));
+        active(one) ? "Tables and figures appear with it and grow run by run." : state.listing.owner ? "Start the study above. What it has measured is kept: it can be cancelled and go on later." : "Its owner has not run this study."));
       return;
     }
     const turn = (state.turn += 1);
-    const answer = await charts.answer(server.study_result, { id: now.id }, { alive: () => turn === state.turn });
+    const answer = await charts.answer("study_result", { id: now.id }, { alive: () => turn === state.turn });
     if (!answer) return;
     if (answer.error) { result.replaceChildren(ms.note("error", answer.error)); state.resultKey = ""; return; }
     show(answer);
@@ -110,12 +110,12 @@ window.mergescopeStudies = (root, server) => {
     const said = element("section", { class: "mc-card" }, element("h3", { class: "ms-title", text: partial ? "So far" : "What it found" }),
       element("ul", { class: "st-findings" }, ...answer.findings.map((text) => element("li", { text }))), element("p", { class: "mc-help", text: answer.said }));
     state.figures = answer.charts.map((chart) => {
-      const figure = analysis.figureCard(chart.title, "", { wide: true, height: chart.wide.light.layout.height });
+      const figure = analysis.figureCard(chart.title, "", { wide: true, height: chart.wide.layout.height });
       return [figure, chart];
     });
     result.replaceChildren(...(answer.findings.length ? [said] : []), ...state.figures.map(([figure]) => figure.root), ...answer.tables.map(table),
       ...(answer.published.length ? [element("h3", { class: "st-heading", text: "Published, not measured here" })] : []), ...answer.published.map(table));
-    for (const [figure, chart] of state.figures) figure.set({ wide: chart.wide, narrow: chart.narrow });
+    for (const [figure, chart] of state.figures) figure.set(chart);
   }
   function table(one) {
     return element("section", { class: one.source ? "mc-card st-published" : "mc-card" }, element("h3", { class: "ms-title", text: one.title }),
@@ -127,25 +127,24 @@ window.mergescopeStudies = (root, server) => {
   }
 
   async function save(format) {
-    const answer = await charts.answer(server.study_text, { id: card()?.state?.id, format });
+    const answer = await charts.answer("study_text", { id: card()?.state?.id, format });
     if (answer?.error) ms.toast(answer.error, "error");
     else if (answer) ms.download(answer.text, answer.name, format === "html" ? "text/html" : "text/plain");
   }
-  async function act(fn, args) {
+  async function act(question, args) {
     if (state.busy) return;
     state.busy = true;
     draw();
-    const answer = await charts.ask(fn, args);
+    await ms.ask(question, args);
     state.busy = false;
-    if (answer.error) ms.toast(answer.error, "error");
     refresh();
   }
   async function costs() {
-    if (!server.study_estimate || !state.listing?.owner) return;
+    if (!state.listing?.owner) return;
     const key = `${state.suite} ${state.quick}`;
     if (key === state.costKey) return;
     state.costKey = key;
-    const answer = await charts.answer(server.study_estimate, { suite: state.suite, options: { quick: state.quick } }, { alive: () => key === state.costKey });
+    const answer = await charts.answer("study_estimate", { suite: state.suite, options: { quick: state.quick } }, { alive: () => key === state.costKey });
     if (!answer) return;
     state.costs = answer.costs || {};
     if (answer.error) ms.toast(answer.error, "warning");
@@ -154,7 +153,7 @@ window.mergescopeStudies = (root, server) => {
   const refresh = charts.poller(async () => {
     if (ms.tab !== "studies") return null;
     if (!state.listing) { content.hidden = true; box.show({ title: "Loading …" }); }
-    const answer = await charts.ask(server.studies, { suite: state.suite });
+    const answer = await charts.ask("studies", { suite: state.suite });
     if (answer.error) {
       if (!state.listing) { content.hidden = true; box.show(analysis.failed(answer.error, refresh)); }
       return 4;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,8 +17,10 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.store import ACTIVE
 from dashboard.charts import palette
 from dashboard.settings import WEB
+from dashboard.wording import RESUMABLE
 
 HERE = Path(__file__).parent
 PLOTLY = WEB / "plotly-cartesian-4.1.1.min.js"
@@ -72,11 +75,18 @@ class File:
         return Response(self.plain, media_type=self.media_type, headers=headers)
 
 
+def base() -> str:
+    """What every script builds on, and the statuses: of what goes on, and of what can go on again."""
+    active, resumable = json.dumps(ACTIVE), json.dumps(sorted(RESUMABLE))
+    statuses = f"Object.assign(window.mergescope.charts, {{ ACTIVE: {active}, RESUMABLE: {resumable} }});"
+    return f"{(HERE / 'js' / 'base.js').read_text('utf-8')}\n{statuses}"
+
+
 def script(modules: Sequence[str] = MODULES) -> str:
     """The palette and the modules, all where none are named, as one program. A page has the first, `base`, already."""
-    first, *others = [(HERE / "js" / f"{name}.js").read_text("utf-8") for name in modules]
+    parts = [base() if name == "base" else (HERE / "js" / f"{name}.js").read_text("utf-8") for name in modules]
     colours = f"window.mergescope.charts.palette = {palette.as_json()};"
-    return "\n".join([first, colours, *others])
+    return "\n".join([parts[0], colours, *parts[1:]])
 
 
 def style() -> str:
@@ -95,7 +105,7 @@ def files() -> dict[str, File]:
     lying = {path.name: path.read_bytes() for path in WEB.iterdir() if path.suffix in TYPES and path != PLOTLY}
     made = {
         "plotly.js": PLOTLY.read_bytes(),
-        "base.js": (HERE / "js" / "base.js").read_bytes(),
+        "base.js": base().encode(),
         "charts.js": script(MODULES[1:]).encode(),
         "charts.css": style().encode(),
     }

@@ -1,4 +1,4 @@
-"""Server functions of the Layers tab that compute: facts about task vectors, and the owner's what-if."""
+"""Questions of the Layers tab that compute: facts about task vectors, and the owner's what-if."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from core.progress import Progress
 from core.runs.whatif import save
 from core.store import RunRecord
 from dashboard import library
-from dashboard.asked import text, whole_number
+from dashboard.asked import text
 from dashboard.charts import whatif as engine
 from dashboard.charts.facts import task_vector_facts
-from dashboard.charts.service import MOST_STEPS
+from dashboard.charts.service import Count
 from dashboard.context import Context
+from dashboard.door import Answer, Run, everybodys, owners
 
 NAME_LENGTH = 80
 
@@ -27,21 +28,22 @@ class Workshop:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    def facts(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @everybodys
+    def facts(self, run: Run) -> Answer:
         """Norms and sign conflicts of the task vectors under a run's λ; computed once a suite."""
-        record = self._ctx.run(args.get("run"), request)
-        if not record.groups:
+        if not run.groups:
             raise BadInput("This run has no coefficients, so there are no columns to tell about.")
 
         def compute(told: Progress) -> dict[str, Any]:
-            return task_vector_facts(self._ctx.problem_of(record, told), record.groups, record.tasks, told)
+            return task_vector_facts(self._ctx.problem_of(run, told), run.groups, run.tasks, told)
 
-        key = ("task vector facts", record.suite, record.tasks, record.groups)
+        key = ("task vector facts", run.suite, run.tasks, run.groups)
         return library.told(self._ctx.library.later(key, compute))
 
-    def whatif(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
-        """Every task under the learned λ and under the changed one; the owner's."""
-        question, again = self._question(args, request), args.get("again") is True
+    @owners
+    def whatif(self, run: Run, step: Count, edits: Any = None, again: bool = False) -> Answer:
+        """Every task under the learned λ and under the changed one."""
+        question = engine.Question.of(self._ctx.store, run, step, edits)
         answers = [
             self._ctx.library.later(
                 _key("measured", question.record, values), self._measured(question.record, values), again=again
@@ -58,10 +60,11 @@ class Workshop:
             "tasks": [{"learned": _row(a), "edited": _row(b)} for a, b in zip(learned, edited, strict=True)],
         }
 
-    def save(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
-        """Keep the changed λ as a run of its own; the owner's."""
+    @owners
+    def whatif_save(self, run: Run, step: Count, edits: Any = None, name: Any = "", again: bool = False) -> Answer:
+        """Keep the changed λ as a run of its own."""
         self._ctx.writing_jobs()
-        question, name = self._question(args, request), text(args.get("name", ""), "name", NAME_LENGTH)
+        question, name = engine.Question.of(self._ctx.store, run, step, edits), text(name, "name", NAME_LENGTH)
 
         def compute(told: Progress) -> dict[str, Any]:
             problem, parent = self._ctx.problem_of(question.record, told), question.record
@@ -69,12 +72,7 @@ class Workshop:
             return {"saved": made}
 
         key = _key(f"saved {name}", question.record, question.edited)
-        return library.told(self._ctx.library.later(key, compute, again=args.get("again") is True))
-
-    def _question(self, args: dict[str, Any], request: Any) -> engine.Question:
-        record = self._ctx.run(args.get("run"), request)
-        step = whole_number(args.get("step"), "step", 0, MOST_STEPS)
-        return engine.Question.of(self._ctx.store, record, step, args.get("edits"))
+        return library.told(self._ctx.library.later(key, compute, again=again))
 
     def _measured(self, record: RunRecord, values: engine.Floats) -> Callable[[Progress], list[Evaluation]]:
         return lambda told: engine.measure(self._ctx.problem_of(record, told), record, values)

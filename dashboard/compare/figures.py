@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.export.results import ResultRow, Results
-from dashboard.charts import palette
 from dashboard.charts.figure import SERIES, Figure, brief, folded, plain, whiskers
-from dashboard.charts.palette import ThemeName
 
 MOST = 8
 """Rows in one figure; more could not be told apart."""
 LETTER = 6.6
 
 
-def bars(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
+def bars(table: Results, rows: Sequence[ResultRow], *, narrow: bool = False) -> Figure:
     """Accuracy by task, one bar a row with its 95 % interval; tasks below each other where there is little room."""
-    colours, shown = palette.THEMES[theme], rows[:MOST]
+    shown = rows[:MOST]
     if all(cell.accuracy is None for row in shown for cell in row.cells):
         return {"data": [], "layout": {"height": 330}}
     places = list(range(len(table.tasks)))
@@ -31,12 +29,12 @@ def bars(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "light
             "orientation": "h" if narrow else "v",
             "marker": {"color": colour},
             ("error_x" if narrow else "error_y"): whiskers(
-                [(cell.low, cell.accuracy, cell.high) for cell in row.cells], colours.text
+                [(cell.low, cell.accuracy, cell.high) for cell in row.cells], "@text"
             ),
             "customdata": [plain(f"{row.label}, {title}") for title in table.titles],
             "hovertemplate": f"<b>%{{customdata}}</b><br>%{{{'x' if narrow else 'y'}:.1%}}<extra></extra>",
         }
-        for row, colour in zip(shown, SERIES[theme], strict=False)
+        for row, colour in zip(shown, SERIES, strict=False)
     ]
     pairs = list(zip(table.titles, table.tasks, strict=True))
     room = max(8, min(18, 130 // max(1, len(pairs))))  # letters below one group of bars
@@ -65,12 +63,12 @@ def bars(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "light
     }
 
 
-def radar(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
+def radar(table: Results, rows: Sequence[ResultRow], *, narrow: bool = False) -> Figure:
     """Accuracy by task around a circle, drawn as closed lines: the plotly bundle of the pages has no polar axes.
 
     The centre is the round tenth below the lowest value, so that differences can be seen; the rings say so.
     """
-    colours, shown, count = palette.THEMES[theme], rows[:MOST], len(table.tasks)
+    shown, count = rows[:MOST], len(table.tasks)
     values = [cell.accuracy for row in shown for cell in row.cells if cell.accuracy is not None]
     if count < 3 or not values:
         return {"data": [], "layout": {"height": 330}}
@@ -78,7 +76,7 @@ def radar(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "ligh
     inner = min(inner, 0.8)
     rings = [inner + (1 - inner) * part / 4 for part in range(1, 5)]
     data = []
-    for row, colour in zip(shown, SERIES[theme], strict=False):
+    for row, colour in zip(shown, SERIES, strict=False):
         known = [cell.accuracy for cell in row.cells]
         points = [
             (None, None) if value is None else _polar(place, count, value, inner) for place, value in enumerate(known)
@@ -99,7 +97,7 @@ def radar(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "ligh
                 "hovertemplate": "%{customdata}<extra></extra>",
             }
         )
-    grid = {"color": colours.line, "width": 1}
+    grid = {"color": "@line", "width": 1}
     shapes: list[dict[str, Any]]
     shapes = [{"type": "path", "path": _ring(count, ring, inner), "line": grid, "layer": "below"} for ring in rings]
     notes = [
@@ -112,7 +110,7 @@ def radar(table: Results, rows: Sequence[ResultRow], *, theme: ThemeName = "ligh
         shapes.append({"type": "line", "x0": 0, "y0": 0, "x1": x, "y1": y, "line": grid, "layer": "below"})
         side = "center" if abs(x) < 0.2 else "left" if x > 0 else "right"
         label = plain(brief(title, task, 10 if narrow else 20))
-        font = {"size": 12, "color": colours.text}
+        font = {"size": 12, "color": "@text"}
         notes.append({"x": 1.07 * x, "y": 1.09 * y, "text": label, "xanchor": side, "font": font})
     # Beside the circle there has to be room for the names.
     reach = 1.6 if narrow else 1.45

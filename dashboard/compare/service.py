@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Request
+from pydantic import PlainValidator, ValidationInfo
 
 from core import methods
 from core.errors import BadInput, MergescopeError, UnknownName
@@ -16,13 +19,23 @@ from core.step import Need
 from core.store import ACTIVE, RunRecord
 from dashboard import wording
 from dashboard.asked import one_of
-from dashboard.charts.figure import Figure, in_all_sizes
+from dashboard.charts.figure import Figure, in_both_widths
 from dashboard.compare import figures, published
 from dashboard.compare.time import time
 from dashboard.context import Context
+from dashboard.door import Answer, OptionalRun, everybodys, owners
 
 LISTED = 500
 """Newest runs that are compared at most."""
+
+
+def _rows(given: object, info: ValidationInfo) -> Sequence[str]:
+    if not isinstance(given, list) or len(given) > LISTED or not all(isinstance(one, str) for one in given):
+        raise BadInput(f"`{info.field_name}` should be a list of rows of this table. Reload the page.")
+    return given
+
+
+Rows = Annotated[Sequence[str], PlainValidator(_rows)]
 
 
 class Comparison:
@@ -31,48 +44,57 @@ class Comparison:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    def answer(self, args: Any, request: Any) -> dict[str, Any]:
+    @everybodys
+    def compare(self, request: Request, run: OptionalRun = None, suite: Any = "") -> Answer:
         """The table of a suite (`suite`, else that of the run `run`, else the one chosen at first)."""
-        suite = self._suite(args, request)
+        suite = self._suite(suite, run, request)
         records = self._ctx.runs(request, suite=suite, limit=LISTED)
         owner = self._ctx.is_owner(request)
         table = self.table(suite, records)
         between = {row.id: _between(row) for row in table.rows}
+        verdicts = {one.id: (one.report or {}).get("verdict") for one in records}
         return {
             "table": table.plain(),
             "between": {run: found for run, found in between.items() if any(found)},
+            "verdicts": {run: wording.worry(found) for run, found in verdicts.items() if found},
             "suite": suite,
             "suites": self._choices(request, suite),
             "active": sum(record.status in ACTIVE for record in records),
             "missing": [_offered(method) for method in self._missing(suite, records)] if owner else [],
         }
 
-    def figures(self, args: Any, request: Any) -> dict[str, Any]:
-        """Bars, radar and time of the rows `ids`, in both themes and widths; time shows the rows `others` too."""
-        table, rows = self._rows(args, request)
-        others = [row for row in self._others(args, table) if row not in rows]
+    @everybodys
+    def compare_figures(
+        self, request: Request, ids: Rows, run: OptionalRun = None, suite: Any = "", others: Rows = ()
+    ) -> Answer:
+        """Bars, radar and time of the rows `ids`, in both widths; time shows the rows `others` too."""
+        table, rows = self._rows(suite, run, ids, request)
+        behind = [row for row in table.chosen(others) if row not in rows]
         drawn: dict[str, Callable[..., Figure]]
-        drawn = {"bars": figures.bars, "radar": figures.radar, "time": partial(time, others=others)}
+        drawn = {"bars": figures.bars, "radar": figures.radar, "time": partial(time, others=behind)}
         return {
-            name: in_all_sizes(draw, table, rows) if _drawable(name, table) else None for name, draw in drawn.items()
+            name: in_both_widths(draw, table, rows) if _drawable(name, table) else None for name, draw in drawn.items()
         }
 
-    def text(self, args: Any, request: Any) -> dict[str, Any]:
+    @everybodys
+    def compare_text(
+        self, request: Request, ids: Rows, format: Any = "", run: OptionalRun = None, suite: Any = ""
+    ) -> Answer:
         """The rows `ids` as a text in one of `result_texts.FORMATS`."""
-        kind = one_of(args.get("format"), "format", tuple(result_texts.FORMATS))
-        table, rows = self._rows(args, request)
+        kind = one_of(format, "format", tuple(result_texts.FORMATS))
+        table, rows = self._rows(suite, run, ids, request)
         return {"text": result_texts.text(table, rows, kind), "name": f"mergescope-{table.suite}.{kind}"}
 
-    def start_missing(self, args: Any, request: Any) -> dict[str, Any]:
+    @owners
+    def compare_start(
+        self, request: Request, run: OptionalRun = None, suite: Any = "", methods: list[str] | None = None
+    ) -> Answer:
         """Queue the methods `methods` (all by default) that have no run on all tasks yet; says where that ended."""
         jobs = self._ctx.writing_jobs()
-        suite = self._suite(args, request)
+        suite = self._suite(suite, run, request)
         file = self._ctx.library.suite(suite)
         records = self._ctx.runs(request, suite=suite, limit=LISTED)
-        wanted = args.get("methods")
-        if wanted is not None and not (isinstance(wanted, list) and all(isinstance(name, str) for name in wanted)):
-            raise BadInput("`methods` should be a list of method names. Reload the page.")
-        missing = [method for method in self._missing(suite, records) if wanted is None or method.name in wanted]
+        missing = [method for method in self._missing(suite, records) if methods is None or method.name in methods]
         started: list[str] = []
         # What learns takes minutes, what is a formula seconds: the table fills sooner this way round.
         for method in sorted(missing, key=lambda method: method.needs is not Need.NOTHING):
@@ -91,23 +113,21 @@ class Comparison:
             suite, records, tasks, self._ctx.titles(suite), lambda tasks: published.rows(file, tasks) if file else []
         )
 
-    def _rows(self, args: Any, request: Any) -> tuple[Results, Any]:
-        suite = self._suite(args, request)
-        table = self.table(suite, self._ctx.runs(request, suite=suite, limit=LISTED))
-        return table, table.chosen(_names(args, "ids"))
+    def _rows(
+        self, suite: object, run: RunRecord | None, ids: Sequence[str], request: Request
+    ) -> tuple[Results, tuple[ResultRow, ...]]:
+        name = self._suite(suite, run, request)
+        table = self.table(name, self._ctx.runs(request, suite=name, limit=LISTED))
+        return table, table.chosen(ids)
 
-    def _others(self, args: Any, table: Results) -> tuple[ResultRow, ...]:
-        return table.chosen(_names(args, "others")) if "others" in args else ()
-
-    def _suite(self, args: Any, request: Any) -> str:
-        wanted = args.get("suite")
+    def _suite(self, wanted: object, run: RunRecord | None, request: Request) -> str:
         known = {name for name, _ in self._choices(request, "")}
         if isinstance(wanted, str) and wanted:
             if wanted not in known:
                 raise UnknownName("suite", wanted, sorted(known))
             return wanted
-        if args.get("run"):
-            return self._ctx.run(args["run"], request).suite
+        if run is not None:
+            return run.suite
         return self._ctx.suite if self._ctx.suite in known else next(iter(sorted(known)), self._ctx.suite)
 
     def _choices(self, request: Any, chosen: str) -> list[tuple[str, str]]:
@@ -135,13 +155,6 @@ def _between(row: ResultRow) -> list[list[float] | None]:
         [cell.low, cell.high] if cell.accuracy is None and cell.low is not None and cell.high is not None else None
         for cell in row.cells
     ]
-
-
-def _names(args: Any, field: str) -> list[str]:
-    ids = args.get(field)
-    if not isinstance(ids, list) or len(ids) > LISTED or not all(isinstance(one, str) for one in ids):
-        raise BadInput(f"`{field}` should be a list of rows of this table. Reload the page.")
-    return ids
 
 
 def _offered(method: Method) -> dict[str, str]:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.export.results import ResultRow, Results
-from dashboard.charts import palette
 from dashboard.charts.figure import SERIES, Figure, plain, shorten
-from dashboard.charts.palette import ThemeName
 from dashboard.compare.figures import MOST
 
 HEIGHT = 380
@@ -43,11 +41,9 @@ def time(
     rows: Sequence[ResultRow],
     others: Sequence[ResultRow] = (),
     *,
-    theme: ThemeName = "light",
     narrow: bool = False,
 ) -> Figure:
     """`rows` in their colours and with their names, `others` behind them in grey."""
-    colours = palette.THEMES[theme]
     known = [row for row in rows if _drawn(row)][:MOST]
     behind = [row for row in others if _drawn(row)]
     if not known and not behind:
@@ -58,10 +54,10 @@ def time(
     low, high = max(0.0, min(averages) - 0.04), min(1.0, max(averages) + 0.04)
     left, right = (math.log10(min(seconds)) - 0.3, math.log10(max(seconds)) + 0.3) if spread else (
         -0.08 * max(seconds), 1.25 * max(seconds))  # fmt: skip
-    at = {row.id: colour for row, colour in zip(rows, SERIES[theme], strict=False)}
-    grey = {"color": colours.muted, "size": 8, "opacity": 0.55}
+    at = {row.id: colour for row, colour in zip(rows, SERIES, strict=False)}
+    grey = {"color": "@muted", "size": 8, "opacity": 0.55}
     data = [_points(behind, grey)] if behind else []
-    data += [_points([row], {"color": at.get(row.id, colours.accent), "size": 12}) for row in known]
+    data += [_points([row], {"color": at.get(row.id, "@accent"), "size": 12}) for row in known]
 
     size = (330.0 if narrow else 1000.0, float(HEIGHT - MARGIN["t"] - MARGIN["b"]))
     x = [math.log10(second) if spread else second for second in seconds]
@@ -73,7 +69,7 @@ def time(
     places = _placed(texts, pixels, size)
     notes = [
         {"x": along, "y": row.average, "text": plain(text), "xshift": right_by, "yshift": up_by,
-         "xanchor": side, "yanchor": "middle", "font": {"size": 12, "color": colours.text}}
+         "xanchor": side, "yanchor": "middle", "font": {"size": 12, "color": "@text"}}
         for along, row, text, (right_by, up_by, side) in zip(x, known, texts, places, strict=False)
     ]  # fmt: skip
     title = {"text": "seconds of the steps" + (", logarithmic" if spread else "")}

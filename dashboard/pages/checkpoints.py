@@ -8,8 +8,7 @@ from dashboard.workbench.service import Workbench
 PAGE = Page(
     "Checkpoints",
     "checkpoints",
-    "window.mergescopeBench.open(element.querySelector('.ms-bench'), server);",
-    lambda ctx: ({}, Workbench(ctx).calls()),
+    (Workbench,),
     template='<div class="ms-bench ms-form ms-stack"></div>',
     scripts=("bench_parts.js", "bench_files.js", "bench_suite.js", "bench.js"),
     styles=("bench.css",),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from core.errors import BadInput
 from core.progress import Progress
 from dashboard.context import Context
+from dashboard.door import Answer, Line, owners
 from dashboard.pages import Page
-from dashboard.serving import Call
 
 if TYPE_CHECKING:
     from core.suite.find import SuiteFile
@@ -40,19 +40,8 @@ class SetUp:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    def calls(self) -> dict[str, Call]:
-        """The server functions."""
-        return {
-            "setup_catalogue": self.catalogue,
-            "setup_tasks": self.tasks,
-            "setup_accuracies": self.known,
-            "setup_plan": self.plan,
-            "setup_start": self.start,
-            "setup_save": self.save,
-            "setup_load": self.load,
-        }
-
-    def catalogue(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def setup_catalogue(self) -> Answer:
         """Suites, methods and devices to choose from."""
         import torch
 
@@ -74,39 +63,42 @@ class SetUp:
             "startable": self._ctx.jobs is not None,
         }
 
-    def tasks(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def setup_tasks(self, suite: Line) -> Answer:
         """A suite's task cards, and the presets of every method on it."""
         from core import methods
         from dashboard.planning import gallery
         from dashboard.planning.presets import presets
 
-        suite = self._ctx.library.suite(str(args.get("suite")))
-        self._ctx.library.warm(suite.name)
+        file = self._ctx.library.suite(suite)
+        self._ctx.library.warm(file.name)
         return {
-            "suite": suite.name,
-            "tasks": self._ctx.library.remember(("cards", suite.name), suite, lambda: gallery.cards(suite)),
+            "suite": file.name,
+            "tasks": self._ctx.library.remember(("cards", file.name), file, lambda: gallery.cards(file)),
             "presets": {
-                name: presets(methods.get(name), suite.defaults.get(name, {})) for name in methods.names()
+                name: presets(methods.get(name), file.defaults.get(name, {})) for name in methods.names()
             },
         }  # fmt: skip
 
-    def known(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def setup_accuracies(self, suite: Line) -> Answer:
         """Accuracies of base and experts; `pending` while they are measured."""
         from core.problem.evaluate import references
 
-        suite = self._ctx.library.suite(str(args.get("suite")))
+        file = self._ctx.library.suite(suite)
 
         def compute(told: Progress) -> dict[str, Any]:
-            found = references(self._ctx.library.problem(suite.name, progress=told), progress=told)
+            found = references(self._ctx.library.problem(file.name, progress=told), progress=told)
             return {
                 task: {"base": item.base.accuracy, "expert": item.expert.accuracy if item.expert else None}
                 for task, item in found.items()
             }
 
-        answer = self._ctx.library.later(("references", *self._ctx.library.identity(suite)), compute)
+        answer = self._ctx.library.later(("references", *self._ctx.library.identity(file)), compute)
         return {"pending": answer.pending, "accuracies": answer.value or {}, "problem": answer.error}
 
-    def plan(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def setup_plan(self, given: dict[str, Any]) -> Answer:
         """What is wrong or doubtful, how long it takes, which tasks need caution, how many runs are ahead."""
         from dashboard.planning import wish
         from dashboard.planning.caution import caution
@@ -114,7 +106,7 @@ class SetUp:
         from dashboard.planning.forecast import forecast
 
         try:
-            asked = wish.read(args, self._ctx.library)
+            asked = wish.read(given, self._ctx.library)
         except BadInput as error:
             return {"wrong": str(error)}
         active = self._ctx.jobs.active() if self._ctx.jobs is not None else []
@@ -128,28 +120,31 @@ class SetUp:
             "needs": asked.spec.method.needed(asked.spec.settings).value,
         }
 
-    def start(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def setup_start(self, given: dict[str, Any]) -> Answer:
         """Queue the run."""
         from dashboard.planning import wish
         from dashboard.planning.caution import checked
 
-        asked = wish.read(args, self._ctx.library)
+        asked = wish.read(given, self._ctx.library)
         run_id = self._ctx.writing_jobs().submit(checked(asked, self._ctx.library), asked.suite)
         return {"run": run_id}
 
-    def save(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def setup_save(self, given: dict[str, Any]) -> Answer:
         """The settings as a YAML file."""
         from dashboard.planning import wish
 
-        asked = wish.read(args, self._ctx.library)
+        asked = wish.read(given, self._ctx.library)
         file = f"mergescope-{asked.suite.name}-{asked.spec.method.name}.yaml"
         return {"yaml": wish.to_yaml(asked.plain()), "file": file}
 
-    def load(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def setup_load(self, yaml: str) -> Answer:
         """What a settings file says."""
         from dashboard.planning import wish
 
-        return wish.from_yaml(args.get("yaml"), self._ctx.library).plain()
+        return wish.from_yaml(yaml, self._ctx.library).plain()
 
 
 def _missing(suite: SuiteFile) -> list[str]:
@@ -163,8 +158,7 @@ def _missing(suite: SuiteFile) -> list[str]:
 PAGE = Page(
     "Set up",
     "setup",
-    "window.mergescopeSetup(element, server);",
-    lambda ctx: ({}, SetUp(ctx).calls()),
+    (SetUp,),
     template=TEMPLATE,
     scripts=("setup_tasks.js", "setup_form.js", "setup_methods.js", "setup.js"),
     styles=("setup.css",),

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi import Request
+
 from core.errors import BadInput
 from core.export.titles import run_title
 from dashboard.access import Link
-from dashboard.asked import text
 from dashboard.context import Context
-from dashboard.pages import Calls, Page
+from dashboard.door import Answer, Line, Run, everybodys, owners
+from dashboard.pages import Page
 from dashboard.settings import LOCAL_HOSTS
 
 DAYS = (1, 7, 30, 365)
@@ -24,76 +26,67 @@ class Sharing:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    def calls(self) -> tuple[Calls, Calls]:
-        """The server functions; all but the first are the owner's."""
-        return {"share_offer": self.offer}, {
-            "share_links": self.links,
-            "share_create": self.create,
-            "share_revoke": self.revoke,
-            "share_device": self.device,
-            "share_sign_out": self.sign_out,
-            "share_rename": self.rename,
-            "share_delete": self.delete,
-        }
-
-    def offer(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @everybodys
+    def share_offer(self, run: Run, request: Request) -> Answer:
         """The files of a run that the caller may see."""
         from dashboard import downloads
 
-        record = self._ctx.run(args.get("run"), request)
-        found = downloads.offered(self._ctx.store, record, owner=self._ctx.is_owner(request))
+        found = downloads.offered(self._ctx.store, run, owner=self._ctx.is_owner(request))
         prefix = "/view/download" if self._ctx.readonly else "/download"
         shown = ("title", "help", "suffix")
         return {
             "files": [
-                {name: getattr(item, name) for name in shown} | {"url": f"{prefix}/{record.id}/{item.kind}"}
+                {name: getattr(item, name) for name in shown} | {"url": f"{prefix}/{run.id}/{item.kind}"}
                 for item in found
             ],
-            "name": record.name,
-            "title": run_title(record),
-            "status": record.status,
+            "name": run.name,
+            "title": run_title(run),
+            "status": run.status,
         }
 
-    def links(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def share_links(self) -> Answer:
         """All view links, and how far they reach."""
         return {"links": [_shown(link, self._ctx) for link in self._ctx.access.links()], **_reach(self._ctx)}
 
-    def create(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def share_create(self, request: Request, run: Line = "", days: Any = None, label: Line = "") -> Answer:
         """A new view link."""
-        days = args.get("days")
         if days is not None and days not in DAYS:
             raise BadInput(
                 f"A view link lasts {', '.join(map(str, DAYS))} days or until it is revoked. Found `{str(days)[:20]}`."
             )
-        run, label = text(args.get("run", ""), "run"), text(args.get("label", ""), "label", 80)
         if run:
             self._ctx.run(run, request)
         return {"link": _shown(self._ctx.access.create_link(run, days=days, label=label), self._ctx)}
 
-    def revoke(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def share_revoke(self, link: Line) -> Answer:
         """End a view link."""
-        return {"ok": self._ctx.access.revoke(text(args.get("link"), "link"))}
+        return {"ok": self._ctx.access.revoke(link)}
 
-    def device(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def share_device(self) -> Answer:
         """A link that signs one more browser in, once."""
         return {"path": f"/open/{self._ctx.access.one_time_token()}"}
 
-    def sign_out(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def share_sign_out(self) -> Answer:
         """End all sessions; a link that signs this browser in again."""
         token = self._ctx.access.one_time_token()
         self._ctx.access.end_sessions()
         return {"path": f"/open/{token}"}
 
-    def rename(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def share_rename(self, run: Run, name: Line = "") -> Answer:
         """Give a run another name."""
-        record = self._ctx.run(args.get("run"), request)
-        self._ctx.store.rename(record.id, text(args.get("name", ""), "name"))
+        self._ctx.store.rename(run.id, name)
         return {"ok": True}
 
-    def delete(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @owners
+    def share_delete(self, run: Run) -> Answer:
         """Delete a run."""
-        record = self._ctx.run(args.get("run"), request)
-        self._ctx.store.delete(record.id)
+        self._ctx.store.delete(run.id)
         return {"ok": True}
 
 
@@ -124,8 +117,7 @@ def _reach(ctx: Context) -> dict[str, Any]:
 PAGE = Page(
     "Share",
     "share",
-    "window.mergescopeShare(element.querySelector('.ms-share'), server);",
-    lambda ctx: Sharing(ctx).calls(),
+    (Sharing,),
     template='<div class="ms-share ms-form"></div>',
     scripts=("share.js",),
     styles=("share.css",),

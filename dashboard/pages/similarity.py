@@ -8,8 +8,7 @@ from dashboard.similarity.service import Similarities
 PAGE = Page(
     "Similarity",
     "similarity",
-    "window.mergescopeSimilarity(element.querySelector('.mc'), server);",
-    lambda ctx: ({"similarity": Similarities(ctx).answer}, {}),
+    (Similarities,),
     scripts=("analysis.js", "similarity.js"),
     styles=("analysis.css",),
 )

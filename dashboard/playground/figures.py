@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from dashboard.charts import palette
 from dashboard.charts.figure import Figure, plain, shorten
-from dashboard.charts.palette import ThemeName
 
 LABELLED = 36
 """Classes up to which every one is named on the axes."""
@@ -16,9 +14,8 @@ WRITTEN = 12
 """Classes up to which counts stand in the cells."""
 
 
-def confusion(counts: Tensor, classes: Sequence[str], *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
+def confusion(counts: Tensor, classes: Sequence[str], *, narrow: bool = False) -> Figure:
     """Rows: true class, columns: what the model said; colour is the share of the row's images."""
-    colours = palette.THEMES[theme]
     totals = counts.sum(1, keepdim=True)
     shares = (counts / totals.clamp(min=1)).tolist()
     places = list(range(len(classes)))
@@ -47,7 +44,7 @@ def confusion(counts: Tensor, classes: Sequence[str], *, theme: ThemeName = "lig
         "z": [[None if value == 0 else value for value in row] for row in shares],
         "zmin": 0,
         "zmax": 1,
-        "colorscale": palette.colourscale(colours.sequential),
+        "colorscale": "@sequential",
         "xgap": 1 if len(classes) <= LABELLED else 0,
         "ygap": 1 if len(classes) <= LABELLED else 0,
         "customdata": words,

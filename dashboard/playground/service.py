@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from fastapi import Request
+from pydantic import Field
 from torch import Tensor
 
 from core.errors import BadInput, UnknownName
@@ -15,9 +17,9 @@ from core.progress import Progress
 from core.step import Weights
 from core.store import RunRecord
 from dashboard import library
-from dashboard.asked import whole_number
-from dashboard.charts.figure import in_all_sizes
+from dashboard.charts.figure import in_both_widths
 from dashboard.context import Context
+from dashboard.door import Answer, Run, everybodys, owners
 from dashboard.playground import answers, figures, pictures
 from dashboard.playground.models import Models, state_of
 
@@ -25,68 +27,70 @@ SAMPLES = 16
 """Test images of a task that are offered."""
 MEASURED = 1000
 """Test images of a task behind the confusion matrix at most, spread evenly."""
-MOST_IMAGES = 10_000_000
+Index = Annotated[int, Field(ge=0, le=10_000_000)]
 SMALLEST = 32
 """A person's picture is never made smaller than this before the encoder sees it."""
 
 
 class Playground:
-    """Answers for one context; `args` is untrusted in every method."""
+    """Answers for one context."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._models = Models(ctx.store)
         self._offered: dict[tuple[str, str], set[int]] = {}
 
-    def samples(self, args: Any, request: Any) -> dict[str, Any]:
+    @everybodys
+    def samples(self, run: Run, task: Any = None, again: bool = False) -> Answer:
         """The run's tasks, and some test images of one of them."""
-        record, task = self._chosen(args, request)
+        task = self._chosen(run, task)
 
         def compute(told: Progress) -> dict[str, Any]:
-            problem = self._ctx.problem_of(record, told)
+            problem = self._ctx.problem_of(run, told)
             images = problem.split(task, "test")
             chosen = answers.spread(images.labels, len(images), SAMPLES)
             return {"samples": [_shown(problem, task, place) for place in chosen]}
 
-        answer = self._later(args, record, ("samples", record.tasks, task), compute)
-        self._offer(record, task, answer.get("samples", []))
-        return answer | {"task": task, "tasks": self._tasks(record)}
+        answer = self._later(run, ("samples", run.tasks, task), compute, again)
+        self._offer(run, task, answer.get("samples", []))
+        return answer | {"task": task, "tasks": self._tasks(run)}
 
-    def classify(self, args: Any, request: Any) -> dict[str, Any]:
+    @everybodys
+    def classify(self, run: Run, index: Index, request: Request, task: Any = None, again: bool = False) -> Answer:
         """What every model says of a test image; those who only look may ask for the images that the page offers."""
-        record, task = self._chosen(args, request)
-        index = whole_number(args.get("index"), "index", 0, MOST_IMAGES)
-        if not self._ctx.is_owner(request) and index not in self._offered.get((record.id, task), ()):
+        task = self._chosen(run, task)
+        if not self._ctx.is_owner(request) and index not in self._offered.get((run.id, task), ()):
             raise BadInput("Only the test images on the page can be chosen here.")
 
         def compute(told: Progress) -> dict[str, Any]:
-            problem = self._ctx.problem_of(record, told)
+            problem = self._ctx.problem_of(run, told)
             images = problem.split(task, "test")
             if index >= len(images):
                 raise BadInput(f"`index` should be below {len(images)}. Found {index}.")
             truth = None if images.labels is None else int(images.labels[index])
-            return self._said(record, problem, images.pixels[index : index + 1], task, truth)
+            return self._said(run, problem, images.pixels[index : index + 1], task, truth)
 
-        return self._later(args, record, ("classify", state_of(record), task, index), compute)
+        return self._later(run, ("classify", state_of(run), task, index), compute, again)
 
-    def classify_picture(self, args: Any, request: Any) -> dict[str, Any]:
-        """The same for a person's own picture; owner only."""
-        record, _task = self._chosen(args, request)
-        size = max(self._ctx.library.suite(record.suite).arch().image_size, SMALLEST)
-        pixels = pictures.read(args.get("picture"), size)
+    @owners
+    def classify_picture(self, run: Run, picture: Any = None, again: bool = False) -> Answer:
+        """The same for a person's own picture."""
+        size = max(self._ctx.library.suite(run.suite).arch().image_size, SMALLEST)
+        pixels = pictures.read(picture, size)
         digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
 
         def compute(told: Progress) -> dict[str, Any]:
-            return self._said(record, self._ctx.problem_of(record, told), pixels, None, None)
+            return self._said(run, self._ctx.problem_of(run, told), pixels, None, None)
 
-        return self._later(args, record, ("picture", state_of(record), digest), compute)
+        return self._later(run, ("picture", state_of(run), digest), compute, again)
 
-    def confusion(self, args: Any, request: Any) -> dict[str, Any]:
+    @everybodys
+    def confusion(self, run: Run, task: Any = None, again: bool = False) -> Answer:
         """Confusion matrix of the run on a task, and the images that only the task's expert gets right."""
-        record, task = self._chosen(args, request)
-        key = ("confusion", state_of(record), task)
-        answer = self._later(args, record, key, lambda told: self._confusion(record, task, told))
-        self._offer(record, task, answer.get("mistakes", []))
+        task = self._chosen(run, task)
+        key = ("confusion", state_of(run), task)
+        answer = self._later(run, key, lambda told: self._confusion(run, task, told), again)
+        self._offer(run, task, answer.get("mistakes", []))
         return answer
 
     def _confusion(self, record: RunRecord, task: str, told: Progress) -> dict[str, Any]:
@@ -119,7 +123,7 @@ class Playground:
             "expert_correct": None if expert is None else int((expert.argmax(1) == truth).sum()),
             "only_expert": len(wrong),
             "mistakes": shown,
-            "figures": in_all_sizes(figures.confusion, counts, classes),
+            "figures": in_both_widths(figures.confusion, counts, classes),
         }
 
     def _said(
@@ -160,13 +164,11 @@ class Playground:
         """Remember which test images the page shows: viewers may click these."""
         self._offered.setdefault((record.id, task), set()).update(image["index"] for image in images)
 
-    def _chosen(self, args: Any, request: Any) -> tuple[RunRecord, str]:
-        record = self._ctx.run(args.get("run"), request)
+    def _chosen(self, record: RunRecord, wanted: object) -> str:
         known = [task["name"] for task in self._tasks(record)]
-        task = args.get("task") or known[0]
-        if task not in known:
-            raise UnknownName("task of this run", str(task), known)
-        return record, task
+        if wanted and wanted not in known:
+            raise UnknownName("task of this run", str(wanted), known)
+        return str(wanted or known[0])
 
     def _tasks(self, record: RunRecord) -> list[dict[str, Any]]:
         """Tasks of the run, those that it was only evaluated on last."""
@@ -176,11 +178,11 @@ class Playground:
                 for name in names]  # fmt: skip
 
     def _later(
-        self, args: Any, record: RunRecord, key: tuple[Any, ...], compute: Callable[[Progress], dict[str, Any]]
+        self, record: RunRecord, key: tuple[Any, ...], compute: Callable[[Progress], dict[str, Any]], again: bool
     ) -> dict[str, Any]:
         identity = self._ctx.library.identity(self._ctx.library.suite(record.suite))
         whole = ("playground", identity, *key)
-        return library.told(self._ctx.library.later(whole, compute, again=args.get("again") is True))
+        return library.told(self._ctx.library.later(whole, compute, again=again))
 
 
 def _top(problem: Problem, head: str, features: Tensor, truth: int | None) -> list[dict[str, Any]]:

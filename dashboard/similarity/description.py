@@ -13,7 +13,7 @@ from core.insight.advice import advise, ordering
 from core.insight.similarity import ALL, Similarity
 from core.problem.findings import Finding
 from core.problem.grouping import by_depth
-from dashboard.charts.figure import brief, in_all_sizes
+from dashboard.charts.figure import brief, in_both_widths
 from dashboard.similarity import figures
 
 BRIEF = 12
@@ -48,10 +48,10 @@ def describe(
             for advice in advise(similarity, known, findings)
         ],
         "figures": {
-            "cosine": in_all_sizes(figures.matrix, names, short, cosine, tree, "cosine"),
-            "conflict": in_all_sizes(figures.matrix, names, short, conflict, tree, "conflict"),
-            "norms": in_all_sizes(figures.norms, names, short, norms[ALL]),
-            "depth": in_all_sizes(figures.depth, groups[1:], cosine),
+            "cosine": in_both_widths(figures.matrix, names, short, cosine, tree, "cosine"),
+            "conflict": in_both_widths(figures.matrix, names, short, conflict, tree, "conflict"),
+            "norms": in_both_widths(figures.norms, names, short, norms[ALL]),
+            "depth": in_both_widths(figures.depth, groups[1:], cosine),
         },
     }
 

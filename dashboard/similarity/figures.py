@@ -10,9 +10,7 @@ import numpy as np
 
 from core.insight.advice import Ordering
 from core.insight.similarity import ALL
-from dashboard.charts import palette
 from dashboard.charts.figure import Figure, plain, shorten
-from dashboard.charts.palette import ThemeName
 
 Matrix = Sequence[Sequence[float | None]]
 Lines = tuple[list[float | None], list[float | None]]
@@ -45,18 +43,14 @@ def matrix(
     measure: Literal["cosine", "conflict"],
     group: str = ALL,
     *,
-    theme: ThemeName = "light",
     narrow: bool = False,
 ) -> Figure:
     """Every pair of tasks for one group of tensors, with the clustering tree above it; `short` names have 12 letters.
 
     The colour range is that of all groups, so that groups can be compared; the first trace is the matrix.
     """
-    colours = palette.THEMES[theme]
     middle = 0.5 if measure == "conflict" else 0.0
     reach = max(_furthest(values, middle), 0.02)
-    # What pulls apart is in the same colour in both: low cosines, many opposite signs.
-    scale = palette.colourscale(colours.diverging if measure == "cosine" else colours.diverging[::-1])
     labels = [plain(shorten(name, 22)) for name in (short if narrow else tasks)]
     places = list(range(len(tasks)))
     longest = max(len(label) for label in labels)
@@ -70,7 +64,9 @@ def matrix(
         "customdata": [[f"{plain(row)} and {plain(column)}" for column in tasks] for row in tasks],
         "zmin": middle - reach,
         "zmax": middle + reach,
-        "colorscale": scale,
+        "colorscale": "@diverging",
+        # What pulls apart is in the same colour in both: low cosines, many opposite signs.
+        "reversescale": measure == "conflict",
         "xgap": 2,
         "ygap": 2,
         "hovertemplate": f"<b>%{{customdata}}</b><br>{WORDS[measure]} %{{z:{precise}}}<extra></extra>",
@@ -79,7 +75,7 @@ def matrix(
     }
     if written:
         heat |= {"texttemplate": f"%{{z:{unit}}}", "textfont": {"size": 10 if narrow else 11}}
-    line = {"color": colours.muted, "width": 1.2}
+    line = {"color": "@muted", "width": 1.2}
     clustering = {"x": tree[0], "y": tree[1], "yaxis": "y2", "mode": "lines", "line": line}
     heights = [height for height in tree[1] if height]
     low, high = (min(heights), max(heights)) if heights else (0.0, 1.0)
@@ -108,11 +104,9 @@ def norms(
     short: Sequence[str],
     values: Sequence[float | None],
     *,
-    theme: ThemeName = "light",
     narrow: bool = False,
 ) -> Figure:
     """Length of every task vector over one group of tensors, with the median as a line."""
-    colours = palette.THEMES[theme]
     labels = [plain(shorten(name, 22)) for name in (short if narrow else tasks)]
     known = [value for value in values if value is not None]
     median = float(np.median(known)) if known else 0.0
@@ -121,17 +115,17 @@ def norms(
         "orientation": "h",
         "x": list(values),
         "y": list(range(len(tasks))),
-        "marker": {"color": colours.accent},
+        "marker": {"color": "@accent"},
         "width": 0.62,
         "texttemplate": "%{x:.3~g}",
         "textposition": "inside",
         "insidetextanchor": "start",
         "textangle": 0,
-        "textfont": {"color": colours.card},
+        "textfont": {"color": "@card"},
         "customdata": [plain(task) for task in tasks],
         "hovertemplate": "<b>%{customdata}</b><br>‖τ‖ = %{x:.4~g}<extra></extra>",
     }
-    line = {"color": colours.text, "width": 1, "dash": "dot"}
+    line = {"color": "@text", "width": 1, "dash": "dot"}
     return {
         "data": [bars],
         "layout": {
@@ -150,21 +144,18 @@ def norms(
     }
 
 
-def depth(
-    groups: Sequence[str], cosine: Mapping[str, Matrix], *, theme: ThemeName = "light", narrow: bool = False
-) -> Figure:
+def depth(groups: Sequence[str], cosine: Mapping[str, Matrix], *, narrow: bool = False) -> Figure:
     """Mean cosine of all pairs over depth, between the least and the most similar pair."""
-    colours = palette.THEMES[theme]
     pairs = [_pairs(cosine[group]) for group in groups]
     places = list(range(len(groups)))
     mean, low, high = ([pick(found) if found else None for found in pairs] for pick in (fmean, min, max))
     edge = {"x": places, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-    band = {"fill": "tonexty", "fillcolor": _faint(colours.accent, 0.16)}
+    band = {"fill": "tonexty", "fillcolor": "@accent 0.16"}
     line = {
         "x": places,
         "y": mean,
         "mode": "lines+markers",
-        "line": {"color": colours.accent, "width": 2},
+        "line": {"color": "@accent", "width": 2},
         "marker": {"size": 7},
         "customdata": [
             [plain(name), *(None if bound is None else round(bound, 3) for bound in bounds)]
@@ -174,7 +165,7 @@ def depth(
         "<extra></extra>",
     }
     every = max(1, -(-len(groups) // (5 if narrow else 14)))
-    zero = {"color": colours.muted, "width": 1, "dash": "dot"}
+    zero = {"color": "@muted", "width": 1, "dash": "dot"}
     return {
         "data": [edge | {"y": low}, edge | {"y": high} | band, line],
         "layout": {
@@ -208,8 +199,3 @@ def _furthest(values: Mapping[str, Matrix], middle: float) -> float:
 
 def _pairs(values: Matrix) -> list[float]:
     return [value for row, line in enumerate(values) for value in line[row + 1 :] if value is not None]
-
-
-def _faint(colour: str, alpha: float) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{alpha})"

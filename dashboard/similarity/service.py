@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi import Request
+
 from core.errors import BadInput
 from core.progress import Progress
+from core.store import RunRecord
 from dashboard.context import Context
+from dashboard.door import Answer, OptionalRun, everybodys
 from dashboard.library import told
 from dashboard.similarity.description import describe
 
@@ -17,9 +21,10 @@ class Similarities:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    def answer(self, args: dict[str, Any], request: Any) -> dict[str, Any]:
+    @everybodys
+    def similarity(self, request: Request, run: OptionalRun = None, again: bool = False) -> Answer:
         """Pending with progress, ready with the description, or an error; the first call starts the computation."""
-        library, (suite, tasks) = self._ctx.library, self._subject(args.get("run"), request)
+        library, (suite, tasks) = self._ctx.library, self._subject(run, request)
         file = library.suite(suite)
 
         def compute(progress: Progress) -> dict[str, Any]:
@@ -30,14 +35,13 @@ class Similarities:
             return describe(found, self._ctx.titles(suite), problem.findings)
 
         key = ("similarity", library.identity(file), tasks)
-        found = library.later(key, compute, again=args.get("again") is True)
+        found = library.later(key, compute, again=again)
         return {"suite": file.title} | told(found)
 
-    def _subject(self, run: object, request: Any) -> tuple[str, tuple[str, ...]]:
+    def _subject(self, run: RunRecord | None, request: Request) -> tuple[str, tuple[str, ...]]:
         """Suite and tasks of the run; without one the suite chosen at first, for those who may see everything."""
-        if run:
-            record = self._ctx.run(run, request)
-            return record.suite, record.tasks
+        if run is not None:
+            return run.suite, run.tasks
         if self._ctx.allowed(request) is not None:
             raise BadInput("Choose a run in the list on the left: its experts are compared here.")
         return self._ctx.suite, self._ctx.library.suite(self._ctx.suite).experts

@@ -8,9 +8,7 @@ from typing import Any
 
 from core.statistics import Estimate
 from core.studies.engine.result import Chart, Series
-from dashboard.charts import palette
 from dashboard.charts.figure import SERIES, Figure, plain, shorten, whiskers
-from dashboard.charts.palette import Palette, ThemeName
 
 LETTER = 6.9
 DASHES = ("dash", "dot", "dashdot", "longdash")
@@ -18,21 +16,19 @@ MOST_LABELLED = 12
 """Points whose names stand beside them; more would cover each other."""
 
 
-def draw(chart: Chart, *, theme: ThemeName = "light", narrow: bool = False) -> Figure:
+def draw(chart: Chart, *, narrow: bool = False) -> Figure:
     """Lines, bars or points; published series are dashed and in the colour of remarks."""
-    colours = palette.THEMES[theme]
     make = {"lines": _line, "points": _points, "bars": _bars}[chart.kind]
-    own = SERIES[theme]
     traces, measured, told = [], 0, -1
     for series in chart.series:
-        colour = colours.muted if series.published else own[measured % len(own)]
+        colour = "@muted" if series.published else SERIES[measured % len(SERIES)]
         measured += not series.published
-        trace = make(chart, series, colour, colours)
+        trace = make(chart, series, colour)
         if series.published and "line" in trace:
             told += 1
             trace["line"]["dash"] = DASHES[told % len(DASHES)]
         traces.append(trace)
-    layout = _bar_layout(chart, narrow) if chart.kind == "bars" else _layout(chart, narrow, colours)
+    layout = _bar_layout(chart, narrow) if chart.kind == "bars" else _layout(chart, narrow)
     several = len(chart.series) > 1
     if several:
         names = [series.name for series in chart.series]
@@ -44,7 +40,7 @@ def draw(chart: Chart, *, theme: ThemeName = "light", narrow: bool = False) -> F
     return {"data": traces, "layout": layout | {"showlegend": several}}
 
 
-def _line(chart: Chart, series: Series, colour: str, colours: Palette) -> dict[str, Any]:
+def _line(chart: Chart, series: Series, colour: str) -> dict[str, Any]:
     return {
         "mode": "lines+markers",
         "name": plain(series.name),
@@ -59,18 +55,18 @@ def _line(chart: Chart, series: Series, colour: str, colours: Palette) -> dict[s
     }
 
 
-def _points(chart: Chart, series: Series, colour: str, colours: Palette) -> dict[str, Any]:
+def _points(chart: Chart, series: Series, colour: str) -> dict[str, Any]:
     named = len(series.labels) == len(series.x) <= MOST_LABELLED
-    return _line(chart, series, colour, colours) | {
+    return _line(chart, series, colour) | {
         "mode": "markers+text" if named else "markers",
         "marker": {"color": colour, "size": 10, "symbol": "diamond-open" if series.published else "circle"},
         "text": [plain(shorten(label, 20)) for label in series.labels] if named else None,
         "textposition": "top center",
-        "textfont": {"size": 11, "color": colours.text},
+        "textfont": {"size": 11, "color": "@text"},
     }
 
 
-def _bars(chart: Chart, series: Series, colour: str, colours: Palette) -> dict[str, Any]:
+def _bars(chart: Chart, series: Series, colour: str) -> dict[str, Any]:
     means = _means(series.y)
     return {
         "type": "bar",
@@ -79,7 +75,7 @@ def _bars(chart: Chart, series: Series, colour: str, colours: Palette) -> dict[s
         "x": means,
         "y": [plain(shorten(str(label), 24)) for label in series.x],
         "marker": {"color": colour, "pattern": {"shape": "/" if series.published else ""}},
-        "error_x": _intervals(series.y, colours.text),
+        "error_x": _intervals(series.y, "@text"),
         "text": [_number(value, chart) for value in means] if len(chart.series) == 1 else None,
         "textposition": "outside",
         "cliponaxis": False,
@@ -88,7 +84,7 @@ def _bars(chart: Chart, series: Series, colour: str, colours: Palette) -> dict[s
     }
 
 
-def _layout(chart: Chart, narrow: bool, colours: Palette) -> dict[str, Any]:
+def _layout(chart: Chart, narrow: bool) -> dict[str, Any]:
     x: dict[str, Any] = {"title": {"text": plain(chart.x)}, "nticks": 5 if narrow else 9, "type": "linear"}
     values = [float(value) for series in chart.series for value in series.x if not isinstance(value, str)]
     if chart.log_x and values and min(values) > 0:
@@ -100,7 +96,7 @@ def _layout(chart: Chart, narrow: bool, colours: Palette) -> dict[str, Any]:
     y = _value_axis(chart) | {"title": {"text": plain(chart.y)}, "nticks": 6}
     shapes = []
     if chart.diagonal:
-        line = {"color": colours.muted, "width": 1, "dash": "dot"}
+        line = {"color": "@muted", "width": 1, "dash": "dot"}
         shapes = [{"type": "line", "x0": 0, "y0": 0, "x1": 1, "y1": 1, "line": line, "layer": "below"}]
     return {"xaxis": x, "yaxis": y, "shapes": shapes, "margin": {"l": 58, "r": 22, "t": 14, "b": 48},
             "height": 320 if narrow else 380}  # fmt: skip

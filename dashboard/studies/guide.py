@@ -6,11 +6,14 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from fastapi import Request
+
 from core import studies
 from core.store import StudyRecord
 from core.studies import guide
 from core.studies.engine import files
 from dashboard.context import Context
+from dashboard.door import Answer, Line, everybodys
 
 
 class Guide:
@@ -19,9 +22,10 @@ class Guide:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    def answer(self, args: Any, request: Any) -> dict[str, Any]:
+    @everybodys
+    def method_guide(self, request: Request, suite: Line = "") -> Answer:
         """Decision table, cards, and where the numbers come from."""
-        suite = self._ctx.library.suite(str(args.get("suite") or self._ctx.suite)).name
+        suite = self._ctx.library.suite(suite or self._ctx.suite).name
         report, source = self._report(suite, request)
         cards = guide.entries(report)
         return {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Request
+from pydantic import PlainValidator
 
 from core import studies
 from core.errors import BadInput
@@ -18,10 +21,21 @@ from core.studies.engine.options import StudyOptions
 from core.suite.find import SuiteFile
 from dashboard.asked import one_of
 from dashboard.context import Context, NotVisible
+from dashboard.door import Answer, Line, everybodys, owners
 from dashboard.studies import file, view
 from dashboard.ui import duration
 
 FORMATS = (*files.FORMATS, "html")
+
+
+def _options(given: object) -> StudyOptions:
+    if given is not None and not isinstance(given, dict):
+        raise BadInput("`options` should be a mapping. Reload the page.")
+    return parse(StudyOptions, given or {}, "study")
+
+
+Options = Annotated[StudyOptions, PlainValidator(_options)]
+Id = Annotated[str, PlainValidator(lambda given: str(given)[:40])]
 
 
 class StudyDesk:
@@ -30,10 +44,11 @@ class StudyDesk:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    def listing(self, args: Any, request: Any) -> dict[str, Any]:
+    @everybodys
+    def studies(self, request: Request, suite: Line = "") -> Answer:
         """Every study with where it stands on a suite."""
         self._require_whole_view(request)
-        suite = self._suite(args)
+        suite = self._suite(suite).name
         records = self._ctx.store.studies.listing(suite=suite)
         latest: dict[str, StudyRecord] = {}
         for record in records:
@@ -46,17 +61,16 @@ class StudyDesk:
             "owner": self._ctx.is_owner(request) and self._ctx.jobs is not None,
         }
 
-    def estimate(self, args: Any, request: Any) -> dict[str, Any]:
+    @owners
+    def study_estimate(self, options: Options, suite: Line = "", again: bool = False) -> Answer:
         """Runs and seconds of every study on a suite: `{"pending": {}}` until the machine's speed was measured once."""
-        suite = self._ctx.library.suite(self._suite(args))
-        options = self._options(args)
-        library = self._ctx.library
+        library, file = self._ctx.library, self._suite(suite)
 
         def measure(told: Progress) -> tuple[float, dict[str, int]]:
-            problem = library.problem(suite.name, progress=told)
+            problem = library.problem(file.name, progress=told)
             return image_seconds(problem), test_images(problem)
 
-        speed = library.later(("study speed", *library.identity(suite)), measure, again=bool(args.get("again")))
+        speed = library.later(("study speed", *library.identity(file)), measure, again=again)
         if speed.pending:
             return {"pending": {"label": "Measuring this machine", "done": 0, "total": 0}}
         if speed.error:
@@ -67,7 +81,7 @@ class StudyDesk:
             found = {}
             for name in studies.names():
                 try:
-                    cells = _plan(studies.get(name), suite, options)
+                    cells = _plan(studies.get(name), file, options)
                 except BadInput as error:
                     found[name] = {"runs": 0, "text": str(error)}
                     continue
@@ -75,33 +89,35 @@ class StudyDesk:
                 found[name] = {"runs": len(cells), "text": f"{len(cells)} runs, about {duration(total)}"}
             return found
 
-        key = ("study costs", suite.name, repr(options.model_dump(mode="json")), seconds)
-        return {"costs": library.remember(key, suite, cost)}
+        key = ("study costs", file.name, repr(options.model_dump(mode="json")), seconds)
+        return {"costs": library.remember(key, file, cost)}
 
-    def start(self, args: Any, request: Any) -> dict[str, Any]:
+    @owners
+    def study_start(self, study: Line, options: Options, suite: Line = "") -> Answer:
         """Queue a study, or go on with it."""
         self._ctx.writing_jobs()
-        study, suite = studies.get(str(args.get("study"))[:40]), self._ctx.library.suite(self._suite(args))
-        options = self._options(args)
-        cells = _plan(study, suite, options)
-        return {"id": self._ctx.studies.start(study, suite, options, cells)}
+        chosen, file = studies.get(study), self._suite(suite)
+        return {"id": self._ctx.studies.start(chosen, file, options, _plan(chosen, file, options))}
 
-    def cancel(self, args: Any, request: Any) -> dict[str, Any]:
+    @owners
+    def study_cancel(self, id: Id, request: Request) -> Answer:
         """Stop a study; its finished runs stay."""
         self._ctx.writing_jobs()
-        self._ctx.studies.cancel(self._record(args, request).id)
+        self._ctx.studies.cancel(self._record(id, request).id)
         return {"ok": True}
 
-    def result(self, args: Any, request: Any) -> dict[str, Any]:
+    @everybodys
+    def study_result(self, id: Id, request: Request) -> Answer:
         """What a study has found so far, ready to be shown."""
-        record, study, suite = self._found(args, request)
+        record, study, suite = self._found(id, request)
         result = result_of(self._ctx.store, record, study, suite)
         return view.result(result) | {"card": self._card(study, record), "said": files.said(study, record)}
 
-    def text(self, args: Any, request: Any) -> dict[str, Any]:
+    @everybodys
+    def study_text(self, id: Id, request: Request, format: Any = "") -> Answer:
         """One of the files of a study."""
-        record, study, suite = self._found(args, request)
-        kind = one_of(args.get("format"), "format", FORMATS)
+        record, study, suite = self._found(id, request)
+        kind = one_of(format, "format", FORMATS)
         if kind == "html":
             body = file.html(study, record, result_of(self._ctx.store, record, study, suite))
             return {"text": body, "name": f"mergescope-{study.name}-{record.suite}.html"}
@@ -118,24 +134,18 @@ class StudyDesk:
         facts = {"name": study.name, "title": study.title, "question": study.question, "paper": study.paper}
         return facts | {"state": state}
 
-    def _found(self, args: Any, request: Any) -> tuple[StudyRecord, Study, SuiteFile]:
-        record = self._record(args, request)
+    def _found(self, id: str, request: Request) -> tuple[StudyRecord, Study, SuiteFile]:
+        record = self._record(id, request)
         return record, studies.get(record.name), self._ctx.library.suite(record.suite)
 
-    def _record(self, args: Any, request: Any) -> StudyRecord:
+    def _record(self, id: str, request: Request) -> StudyRecord:
         self._require_whole_view(request)
-        return self._ctx.store.studies.get(str(args.get("id"))[:40])
+        return self._ctx.store.studies.get(id)
 
-    def _suite(self, args: Any) -> str:
-        return self._ctx.library.suite(str(args.get("suite") or self._ctx.suite)).name
+    def _suite(self, name: str) -> SuiteFile:
+        return self._ctx.library.suite(name or self._ctx.suite)
 
-    def _options(self, args: Any) -> StudyOptions:
-        given = args.get("options") or {}
-        if not isinstance(given, dict):
-            raise BadInput("`options` should be a mapping. Reload the page.")
-        return parse(StudyOptions, {str(name): value for name, value in given.items()}, "study")
-
-    def _require_whole_view(self, request: Any) -> None:
+    def _require_whole_view(self, request: Request) -> None:
         if self._ctx.allowed(request) is not None:
             raise NotVisible("Studies are not part of this link, which shows single runs.")
 

@@ -10,17 +10,17 @@ from core.progress import Standing
 from core.store import RunRecord, StudyRecord
 from core.studies.engine import texts
 from core.studies.engine.result import Result, Table
-from dashboard.charts.figure import in_all_sizes
+from dashboard.charts.figure import in_both_widths
 from dashboard.studies.figures import draw
 
 
 def result(found: Result) -> dict[str, Any]:
-    """Tables as text, charts as figures in both themes and widths."""
+    """Tables as text, charts as figures in both widths."""
     return {
         "tables": [table(one) for one in found.tables if one.rows],
         "published": [table(one) for one in found.published],
         "charts": [
-            {"title": chart.title, **in_all_sizes(draw, chart)}
+            {"title": chart.title, **in_both_widths(draw, chart)}
             for chart in found.charts
             if any(value is not None for series in chart.series if not series.published for value in series.y)
         ],

@@ -254,7 +254,7 @@ def test_between_steps_only_what_takes_a_while_is_told(blank: Any) -> None:
     blank.add_script_tag(content=(ROOT / "assets" / "web" / "frame.js").read_text("utf-8"))
     run = {"status": "running", "steps": 200, "steps_done": 40}
     short, long = ({"label": "Measuring, image", "done": 1, "total": 9, "left": left} for left in (2, 600))
-    words = "(run) => window.mergescopeFrame.doing(run)"
+    words = "(run) => mergescope.frame.doing(run)"
     assert blank.evaluate(words, run | {"doing": short}) is None
     assert blank.evaluate(words, run | {"doing": long}) == ["Measuring, image 1 of 9", "about 10 min left"]
     assert blank.evaluate(words, run | {"doing": short, "steps_done": 200}) == [

@@ -17,10 +17,18 @@ def leave_openmp() -> None:
     awake: a step of many small operations then takes up to three times as long.
     """
     if not hasattr(_here, "limit"):
-        import torch
-
-        torch.get_num_threads()  # Asked for the first time in a thread, it sets what this thread may take.
+        of_a_run()
         _here.limit = _openmp().limit(limits=1)
+
+
+def of_a_run() -> int:
+    """How many threads a run takes on the processor, whoever asks."""
+    import torch
+
+    if not hasattr(_here, "threads"):
+        # Asked for the first time in a thread, PyTorch also sets what this thread may take: before it is limited.
+        _here.threads = torch.get_num_threads()
+    return int(_here.threads)
 
 
 @cache

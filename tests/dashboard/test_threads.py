@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from core.runs.threads import of_a_run
 from core.runs.work import Lane, Work
 from dashboard.library import Library
 from dashboard.serving import answer
@@ -32,6 +33,7 @@ def in_a_thread(ask: Callable[[], int]) -> int:
 
 
 def helpers(*_: Any) -> dict[str, int]:
+    assert of_a_run() == 2
     return {"threads": torch.get_num_threads()}
 
 

@@ -28,6 +28,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from core.errors import MergescopeError
+from core.runs.threads import leave_openmp
 from core.store import RunRecord, Store
 from dashboard.access import Viewer
 from dashboard.asked import text
@@ -82,7 +83,8 @@ class Question:
         return create_model(self.method.__name__, __config__=ConfigDict(strict=True), **fields)
 
     def answer(self, desk: object, ctx: Context, given: dict[str, Any], request: Request) -> Answer:
-        """What the desk says; named errors become `{"error": text}`."""
+        """What the desk says; named errors become `{"error": text}`. What takes long is done by other threads."""
+        leave_openmp()
         try:
             if self.owners:
                 ctx.owner(request)

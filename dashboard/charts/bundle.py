@@ -23,6 +23,7 @@ from dashboard.settings import WEB
 from dashboard.wording import RESUMABLE
 
 HERE = Path(__file__).parent
+PAGES = HERE.parent / "pages"
 PLOTLY = WEB / "plotly-cartesian-4.1.1.min.js"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
 MODULES = (
@@ -101,8 +102,9 @@ def style() -> str:
 
 @cache
 def files() -> dict[str, File]:
-    """The files by name, those of assets/web among them; read and compressed once."""
-    lying = {path.name: path.read_bytes() for path in WEB.iterdir() if path.suffix in TYPES and path != PLOTLY}
+    """The files by name, those of assets/web and of the pages among them; read and compressed once."""
+    lying = {path.name: path for path in [*WEB.iterdir(), *PAGES.glob("*/*")] if path.suffix in TYPES}
+    del lying[PLOTLY.name]
     made = {
         "plotly.js": PLOTLY.read_bytes(),
         "base.js": base().encode(),
@@ -111,7 +113,7 @@ def files() -> dict[str, File]:
     }
     return {
         name: File(TYPES[Path(name).suffix], plain, gzip.compress(plain, 6, mtime=0))
-        for name, plain in (lying | made).items()
+        for name, plain in ({name: path.read_bytes() for name, path in lying.items()} | made).items()
     }
 
 

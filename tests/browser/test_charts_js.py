@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from core.store import Store
-from dashboard.charts import palette, whatif
+from dashboard.charts import palette
 from dashboard.charts.columns import arrange
 from dashboard.charts.feed import Feed
+from dashboard.pages.layers import whatif
 from tests.browser.told import answers, load
 from tests.dashboard import synthetic
 from tests.forks import ROOT

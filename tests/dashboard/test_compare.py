@@ -19,8 +19,8 @@ from core.export.results import build
 from core.runs.spec import RunSpec
 from core.store import Execution, WhatIf
 from core.suite.find import SuiteFile
-from dashboard.compare import published
-from dashboard.compare.service import Comparison
+from dashboard.pages.compare import published
+from dashboard.pages.compare.service import Comparison
 from tests.dashboard.client import Dashboard
 from tests.dashboard.compared import TASKS, record, table
 

@@ -9,8 +9,8 @@ import pytest
 
 from core.export.results import build
 from dashboard.charts import palette
-from dashboard.compare import figures
-from dashboard.compare.time import time
+from dashboard.pages.compare import figures
+from dashboard.pages.compare.time import time
 from tests.dashboard.compared import TASKS, record, table
 from tests.dashboard.drawn import complete
 

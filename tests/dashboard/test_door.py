@@ -15,7 +15,7 @@ from core.store import Store
 from dashboard import door
 from dashboard.access import Viewer
 from dashboard.door import QUESTIONS, Answer, Fresh, Line, Question, add_door
-from dashboard.pages.share import Sharing
+from dashboard.pages.share.page import Sharing
 from tests.dashboard import synthetic
 from tests.dashboard.conftest import Site
 from tests.dashboard.test_security import unchanged

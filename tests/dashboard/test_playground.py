@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from core.errors import BadInput
-from dashboard.playground import answers, figures, pictures
+from dashboard.pages.playground import answers, figures, pictures
 from tests.dashboard.drawn import complete
 
 

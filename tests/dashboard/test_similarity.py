@@ -13,8 +13,8 @@ import torch
 from core.insight.advice import ordering
 from core.insight.similarity import ALL, Relation, Similarity
 from dashboard.charts import palette
-from dashboard.similarity import figures
-from dashboard.similarity.description import describe
+from dashboard.pages.similarity import figures
+from dashboard.pages.similarity.description import describe
 from tests.dashboard.drawn import complete
 
 TASKS = ("far", "left", "right")

@@ -16,8 +16,8 @@ from core.studies import guide
 from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Chart, Series
 from core.suite.find import find
-from dashboard.studies import file, view
-from dashboard.studies.figures import draw
+from dashboard.pages.studies import file, view
+from dashboard.pages.studies.figures import draw
 from tests.core.study_help import made_up
 from tests.dashboard.client import Dashboard
 from tests.dashboard.conftest import Site

@@ -13,9 +13,9 @@ from fastapi import Request
 from core.runs.verdict import Code
 from core.store import Store
 from dashboard import wording
-from dashboard.compare.service import Comparison
 from dashboard.context import Context
 from dashboard.pages import sidebar
+from dashboard.pages.compare.service import Comparison
 from dashboard.static_export.export import export
 from tests.dashboard import synthetic
 from tests.dashboard.compared import TASKS, record, table
@@ -51,7 +51,13 @@ def test_runs_that_nobody_judged_have_no_verdict(store: Store) -> None:
 
 def test_every_code_has_a_colour_and_only_a_result_that_is_not_worse_is_good() -> None:
     assert set(wording.WORRY) <= {code.value for code in Code}
-    assert [code for code in Code if wording.WORRY.get(code.value) == "good"] == [Code.FINE]
+    assert [code for code in Code if wording.worry({"code": code.value}) == "good"] == [Code.FINE]
+
+
+@pytest.mark.parametrize(("code", "kind"), [("not worse", ""), ("below start", "warning"), ("below base", "error")])
+def test_what_is_no_better_than_the_base_is_not_good(store: Store, code: str, kind: str) -> None:
+    even = BELOW | {"code": code, "gain": False}
+    assert entry(store, synthetic.finished(store, tasks=2, blocks=0, steps=3, verdict=even))["verdict"]["kind"] == kind
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """The page "Set up": suite, tasks, method, options, what to expect, Start. Only in the owner's app.
 
-The browser draws the form (assets/web/setup*.js) from what the server functions answer; every answer is made of plain
+The browser draws the form (setup*.js) from what the server functions answer; every answer is made of plain
 values, and every value that comes back is checked by `dashboard.planning.wish`.
 """
 
@@ -13,7 +13,7 @@ from core.errors import BadInput
 from core.progress import Progress
 from dashboard.context import Context
 from dashboard.door import Answer, Line, owners
-from dashboard.pages import Page
+from dashboard.pages.page import Page
 
 if TYPE_CHECKING:
     from core.suite.find import SuiteFile

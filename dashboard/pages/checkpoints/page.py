@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dashboard.pages import Page
-from dashboard.workbench.service import Workbench
+from dashboard.pages.checkpoints.service import Workbench
+from dashboard.pages.page import Page
 
 PAGE = Page(
     "Checkpoints",
     "checkpoints",
     (Workbench,),
     template='<div class="ms-bench ms-form ms-stack"></div>',
-    scripts=("bench_parts.js", "bench_files.js", "bench_suite.js", "bench.js"),
-    styles=("bench.css",),
+    scripts=("checkpoints_parts.js", "checkpoints_files.js", "checkpoints_suite.js", "checkpoints.js"),
+    styles=("checkpoints.css",),
     charts=False,
     owner_only=True,
 )

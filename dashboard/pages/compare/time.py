@@ -9,7 +9,7 @@ from typing import Any
 
 from core.export.results import ResultRow, Results
 from dashboard.charts.figure import SERIES, Figure, plain, shorten
-from dashboard.compare.figures import MOST
+from dashboard.pages.compare.figures import MOST
 
 HEIGHT = 380
 MARGIN = {"l": 46, "r": 16, "t": 10, "b": 42}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dashboard.compare.service import Comparison
-from dashboard.pages import Page
+from dashboard.pages.compare.service import Comparison
+from dashboard.pages.page import Page
 
 PAGE = Page(
     "Compare",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dashboard.pages import Page
-from dashboard.studies.guide import Guide
-from dashboard.studies.service import StudyDesk
+from dashboard.pages.page import Page
+from dashboard.pages.studies.guide import Guide
+from dashboard.pages.studies.service import StudyDesk
 
 PAGE = Page(
     "Studies",

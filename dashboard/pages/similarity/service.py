@@ -12,7 +12,7 @@ from core.store import RunRecord
 from dashboard.context import Context
 from dashboard.door import Answer, OptionalRun, everybodys
 from dashboard.library import told
-from dashboard.similarity.description import describe
+from dashboard.pages.similarity.description import describe
 
 
 class Similarities:

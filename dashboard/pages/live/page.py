@@ -6,6 +6,6 @@ every tab. What it asks, Layers asks too (`dashboard.charts.service`).
 
 from __future__ import annotations
 
-from dashboard.pages import Page
+from dashboard.pages.page import Page
 
 PAGE = Page("Live", "live")

@@ -14,7 +14,7 @@ from core.insight.similarity import ALL, Similarity
 from core.problem.findings import Finding
 from core.problem.grouping import by_depth
 from dashboard.charts.figure import brief, in_both_widths
-from dashboard.similarity import figures
+from dashboard.pages.similarity import figures
 
 BRIEF = 12
 """Letters of a task's name in a narrow figure."""

@@ -13,11 +13,11 @@ from core.runs.whatif import save
 from core.store import RunRecord
 from dashboard import library
 from dashboard.asked import text
-from dashboard.charts import whatif as engine
-from dashboard.charts.facts import task_vector_facts
 from dashboard.charts.service import Count
 from dashboard.context import Context
 from dashboard.door import Answer, Run, everybodys, owners
+from dashboard.pages.layers import whatif as engine
+from dashboard.pages.layers.facts import task_vector_facts
 
 NAME_LENGTH = 80
 

@@ -20,8 +20,8 @@ from dashboard import library
 from dashboard.charts.figure import in_both_widths
 from dashboard.context import Context
 from dashboard.door import Answer, Run, everybodys, owners
-from dashboard.playground import answers, figures, pictures
-from dashboard.playground.models import Models, state_of
+from dashboard.pages.playground import answers, figures, pictures
+from dashboard.pages.playground.models import Models, state_of
 
 SAMPLES = 16
 """Test images of a task that are offered."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.charts.workshop import Workshop
-from dashboard.pages import Page
+from dashboard.pages.layers.workshop import Workshop
+from dashboard.pages.page import Page
 
 PAGE = Page("Layers", "layers", (Workshop,))

@@ -11,7 +11,7 @@ from core.store import RunRecord, StudyRecord
 from core.studies.engine import texts
 from core.studies.engine.result import Result, Table
 from dashboard.charts.figure import in_both_widths
-from dashboard.studies.figures import draw
+from dashboard.pages.studies.figures import draw
 
 
 def result(found: Result) -> dict[str, Any]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 
 from core.export import render
 from core.store import StudyRecord
 from core.studies.base import Study
 from core.studies.engine import files, texts
 from core.studies.engine.result import Result, Table
-from dashboard.settings import WEB
+from dashboard.pages.studies.figures import draw
 from dashboard.static_export.document import document
-from dashboard.studies.figures import draw
 
 
 def html(study: Study, record: StudyRecord, result: Result) -> str:
@@ -21,7 +21,7 @@ def html(study: Study, record: StudyRecord, result: Result) -> str:
     findings = "".join(f"<li>{escape(text)}</li>" for text in result.findings)
     body = (
         f'<h1 class="ms-title">{escape(title)}</h1>'
-        f"<style>{(WEB / 'studies.css').read_text('utf-8')}</style>"
+        f"<style>{Path(__file__).with_name('studies.css').read_text('utf-8')}</style>"
         f'<p class="ms-help">{escape(study.question)}<br>{escape(files.said(study, record))}'
         f"{escape(f'; {study.paper}' if study.paper else '')}</p><ul>{findings}</ul>"
         f'<main class="mc-grid"></main><div class="mc-grid">{tables}</div>'

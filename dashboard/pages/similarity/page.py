@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dashboard.pages import Page
-from dashboard.similarity.service import Similarities
+from dashboard.pages.page import Page
+from dashboard.pages.similarity.service import Similarities
 
 PAGE = Page(
     "Similarity",

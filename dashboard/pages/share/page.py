@@ -14,7 +14,7 @@ from core.export.titles import run_title
 from dashboard.access import Link
 from dashboard.context import Context
 from dashboard.door import Answer, Line, Run, everybodys, owners
-from dashboard.pages import Page
+from dashboard.pages.page import Page
 from dashboard.settings import LOCAL_HOSTS
 
 DAYS = (1, 7, 30, 365)

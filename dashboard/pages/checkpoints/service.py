@@ -22,10 +22,10 @@ from core.suite.suggest import suggest
 from core.tasks.zip_upload import unpack
 from dashboard.context import Context
 from dashboard.door import Answer, owners
+from dashboard.pages.checkpoints import plain
+from dashboard.pages.checkpoints.chores import Chores
+from dashboard.pages.checkpoints.published import rows
 from dashboard.security.uploads import taken
-from dashboard.workbench import plain
-from dashboard.workbench.chores import Chores
-from dashboard.workbench.published import rows
 
 
 def _text(value: object, info: ValidationInfo) -> str:

@@ -5,8 +5,8 @@ A person's own picture is accepted on the owner's page only; whoever looks throu
 
 from __future__ import annotations
 
-from dashboard.pages import Page
-from dashboard.playground.service import Playground
+from dashboard.pages.page import Page
+from dashboard.pages.playground.service import Playground
 
 PAGE = Page(
     "Playground",

@@ -22,7 +22,7 @@ from core.suite.find import SuiteFile
 from dashboard.asked import one_of
 from dashboard.context import Context, NotVisible
 from dashboard.door import Answer, Line, everybodys, owners
-from dashboard.studies import file, view
+from dashboard.pages.studies import file, view
 from dashboard.ui import duration
 
 FORMATS = (*files.FORMATS, "html")

@@ -20,10 +20,10 @@ from core.store import ACTIVE, RunRecord
 from dashboard import wording
 from dashboard.asked import one_of
 from dashboard.charts.figure import Figure, in_both_widths
-from dashboard.compare import figures, published
-from dashboard.compare.time import time
 from dashboard.context import Context
 from dashboard.door import Answer, OptionalRun, everybodys, owners
+from dashboard.pages.compare import figures, published
+from dashboard.pages.compare.time import time
 
 LISTED = 500
 """Newest runs that are compared at most."""

@@ -22,7 +22,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import orjson
 from fastapi import FastAPI, Request
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, ValidationInfo, create_model
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, create_model
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -31,7 +31,7 @@ from core.errors import MergescopeError
 from core.runs.threads import leave_openmp
 from core.store import RunRecord, Store
 from dashboard.access import Viewer
-from dashboard.asked import text
+from dashboard.asked import checked
 from dashboard.context import Context
 
 ROUTE = "/ask"
@@ -53,8 +53,6 @@ def _run(given: object, info: ValidationInfo) -> RunRecord:
 Run = Annotated[RunRecord, PlainValidator(_run)]
 """A run that the caller may see; for any other `NotVisible` is raised."""
 OptionalRun = Annotated[RunRecord | None, PlainValidator(lambda given, info: _run(given, info) if given else None)]
-Line = Annotated[str, PlainValidator(lambda given, info: text(given, str(info.field_name)))]
-"""Up to 100 printable characters."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +86,9 @@ class Question:
         try:
             if self.owners:
                 ctx.owner(request)
-            sent = self.sent.model_validate(given, context=lambda run: ctx.run(run, request))
+            sent = checked(self.sent, given, lambda run: ctx.run(run, request))
             known = {"request": request, "given": given} | dict(sent)
             return self.method(desk, **{one.name: known[one.name] for one in self.parameters})
-        except ValidationError as error:
-            return {"error": _explained(error)}
         except MergescopeError as error:
             return {"error": str(error)}
 
@@ -187,9 +183,3 @@ def _answered(question: Question, desk: object, ctx: Context, body: bytes, reque
 
 def _json(body: bytes, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
-
-
-def _explained(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    expected = first["msg"].removeprefix("Input should be ")
-    return f"`{first['loc'][0]}` should be {expected}. Found `{first['input']!r:.40}`."

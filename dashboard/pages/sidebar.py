@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import Request
 
@@ -18,13 +18,12 @@ from core.progress import time_left
 from core.runs.threads import of_a_run
 from core.store import ACTIVE
 from dashboard import ui
-from dashboard.asked import one_of
 from dashboard.charts import bundle
 from dashboard.context import Context
 from dashboard.door import Answer, Run, owners, polled
 from dashboard.wording import RESUMABLE, STATUS, worry
 
-ACTIONS = ("pause", "resume", "cancel", "restart")
+Action = Literal["pause", "resume", "cancel", "restart"]
 MAX_LISTED = 1000
 
 
@@ -82,9 +81,9 @@ class Runs:
         return {"runs": entries, "current": current, "known": known} | more
 
     @owners
-    def run_action(self, run: Run, action: Any = None) -> Answer:
+    def run_action(self, run: Run, action: Action) -> Answer:
         """Pause, resume, cancel or restart a run."""
-        getattr(self._ctx.writing_jobs(), one_of(action, "action", ACTIONS))(run.id)
+        getattr(self._ctx.writing_jobs(), action)(run.id)
         return {"ok": True}
 
     @owners

@@ -14,7 +14,8 @@ from core.problem.method import Step
 from core.store import Store
 from dashboard import door
 from dashboard.access import Viewer
-from dashboard.door import QUESTIONS, Answer, Fresh, Line, Question, add_door
+from dashboard.asked import Line
+from dashboard.door import QUESTIONS, Answer, Fresh, Question, add_door
 from dashboard.pages.share.page import Sharing
 from tests.dashboard import synthetic
 from tests.dashboard.conftest import Site

@@ -12,14 +12,12 @@ from core.progress import Progress
 from core.runs.whatif import save
 from core.store import RunRecord
 from dashboard import library
-from dashboard.asked import text
+from dashboard.asked import Line
 from dashboard.charts.service import Count
 from dashboard.context import Context
 from dashboard.door import Answer, Run, everybodys, owners
 from dashboard.pages.layers import whatif as engine
 from dashboard.pages.layers.facts import task_vector_facts
-
-NAME_LENGTH = 80
 
 
 class Workshop:
@@ -61,10 +59,10 @@ class Workshop:
         }
 
     @owners
-    def whatif_save(self, run: Run, step: Count, edits: Any = None, name: Any = "", again: bool = False) -> Answer:
+    def whatif_save(self, run: Run, step: Count, edits: Any = None, name: Line = "", again: bool = False) -> Answer:
         """Keep the changed λ as a run of its own."""
         self._ctx.writing_jobs()
-        question, name = engine.Question.of(self._ctx.store, run, step, edits), text(name, "name", NAME_LENGTH)
+        question = engine.Question.of(self._ctx.store, run, step, edits)
 
         def compute(told: Progress) -> dict[str, Any]:
             problem, parent = self._ctx.problem_of(question.record, told), question.record

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
 from core.progress import Progress
+from dashboard.asked import Line
 from dashboard.context import Context
-from dashboard.door import Answer, Line, owners
+from dashboard.door import Answer, owners
 from dashboard.pages.page import Page
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from fastapi import Request
 from core.errors import BadInput
 from core.export.titles import run_title
 from dashboard.access import Link
+from dashboard.asked import Line
 from dashboard.context import Context
-from dashboard.door import Answer, Line, Run, everybodys, owners
+from dashboard.door import Answer, Run, everybodys, owners
 from dashboard.pages.page import Page
 from dashboard.settings import LOCAL_HOSTS
 

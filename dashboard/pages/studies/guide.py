@@ -12,8 +12,9 @@ from core import studies
 from core.store import StudyRecord
 from core.studies import guide
 from core.studies.engine import files
+from dashboard.asked import Line
 from dashboard.context import Context
-from dashboard.door import Answer, Line, everybodys
+from dashboard.door import Answer, everybodys
 
 
 class Guide:

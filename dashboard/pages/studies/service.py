@@ -19,9 +19,9 @@ from core.studies.engine.cost import image_seconds, test_images, weight
 from core.studies.engine.execution import result_of
 from core.studies.engine.options import StudyOptions
 from core.suite.find import SuiteFile
-from dashboard.asked import one_of
+from dashboard.asked import Line, one_of
 from dashboard.context import Context, NotVisible
-from dashboard.door import Answer, Line, everybodys, owners
+from dashboard.door import Answer, everybodys, owners
 from dashboard.pages.studies import file, view
 from dashboard.ui import duration
 

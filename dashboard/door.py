@@ -52,7 +52,6 @@ def _run(given: object, info: ValidationInfo) -> RunRecord:
 
 Run = Annotated[RunRecord, PlainValidator(_run)]
 """A run that the caller may see; for any other `NotVisible` is raised."""
-OptionalRun = Annotated[RunRecord | None, PlainValidator(lambda given, info: _run(given, info) if given else None)]
 
 
 @dataclass(frozen=True)

@@ -259,13 +259,11 @@ class Queue:
 def test_run_all_methods_queues_the_missing_ones_as_far_as_there_is_room(dashboard_site: Any, short_run: str) -> None:
     request = SimpleNamespace(cookies=dict(dashboard_site.owner().http.cookies))
     queue = Queue(3)
-    answer = Comparison(replace(dashboard_site.ctx, jobs=queue)).compare_start(
-        request, run=dashboard_site.ctx.find(short_run)
-    )
+    answer = Comparison(replace(dashboard_site.ctx, jobs=queue)).compare_start(request, run=short_run)
     assert len(answer["started"]) == len(queue.asked) == 3
     assert answer["problem"] == "At most 3 runs can wait."
     queue = Queue(99)
-    Comparison(replace(dashboard_site.ctx, jobs=queue)).compare_start(request, run=dashboard_site.ctx.find(short_run))
+    Comparison(replace(dashboard_site.ctx, jobs=queue)).compare_start(request, run=short_run)
     made = {run.method for run in dashboard_site.ctx.store.runs(suite="tiny", status="done", cells=False)}
     assert {request.method.name for request, _ in queue.asked} == set(methods.names()) - made
     assert "adamerging" in made

@@ -21,7 +21,7 @@ from dashboard import wording
 from dashboard.asked import one_of
 from dashboard.charts.figure import Figure, in_both_widths
 from dashboard.context import Context
-from dashboard.door import Answer, OptionalRun, everybodys, owners
+from dashboard.door import Answer, everybodys, owners
 from dashboard.pages.compare import figures, published
 from dashboard.pages.compare.time import time
 
@@ -45,7 +45,7 @@ class Comparison:
         self._ctx = ctx
 
     @everybodys
-    def compare(self, request: Request, run: OptionalRun = None, suite: Any = "") -> Answer:
+    def compare(self, request: Request, run: Any = "", suite: Any = "") -> Answer:
         """The table of a suite (`suite`, else that of the run `run`, else the one chosen at first)."""
         suite = self._suite(suite, run, request)
         records = self._ctx.runs(request, suite=suite, limit=LISTED)
@@ -64,9 +64,7 @@ class Comparison:
         }
 
     @everybodys
-    def compare_figures(
-        self, request: Request, ids: Rows, run: OptionalRun = None, suite: Any = "", others: Rows = ()
-    ) -> Answer:
+    def compare_figures(self, request: Request, ids: Rows, run: Any = "", suite: Any = "", others: Rows = ()) -> Answer:
         """Bars, radar and time of the rows `ids`, in both widths; time shows the rows `others` too."""
         table, rows = self._rows(suite, run, ids, request)
         behind = [row for row in table.chosen(others) if row not in rows]
@@ -77,9 +75,7 @@ class Comparison:
         }
 
     @everybodys
-    def compare_text(
-        self, request: Request, ids: Rows, format: Any = "", run: OptionalRun = None, suite: Any = ""
-    ) -> Answer:
+    def compare_text(self, request: Request, ids: Rows, format: Any = "", run: Any = "", suite: Any = "") -> Answer:
         """The rows `ids` as a text in one of `result_texts.FORMATS`."""
         kind = one_of(format, "format", tuple(result_texts.FORMATS))
         table, rows = self._rows(suite, run, ids, request)
@@ -87,7 +83,7 @@ class Comparison:
 
     @owners
     def compare_start(
-        self, request: Request, run: OptionalRun = None, suite: Any = "", methods: list[str] | None = None
+        self, request: Request, run: Any = "", suite: Any = "", methods: list[str] | None = None
     ) -> Answer:
         """Queue the methods `methods` (all by default) that have no run on all tasks yet; says where that ended."""
         jobs = self._ctx.writing_jobs()
@@ -114,20 +110,20 @@ class Comparison:
         )
 
     def _rows(
-        self, suite: object, run: RunRecord | None, ids: Sequence[str], request: Request
+        self, suite: object, run: object, ids: Sequence[str], request: Request
     ) -> tuple[Results, tuple[ResultRow, ...]]:
         name = self._suite(suite, run, request)
         table = self.table(name, self._ctx.runs(request, suite=name, limit=LISTED))
         return table, table.chosen(ids)
 
-    def _suite(self, wanted: object, run: RunRecord | None, request: Request) -> str:
+    def _suite(self, wanted: object, run: object, request: Request) -> str:
         known = {name for name, _ in self._choices(request, "")}
         if isinstance(wanted, str) and wanted:
             if wanted not in known:
                 raise UnknownName("suite", wanted, sorted(known))
             return wanted
-        if run is not None:
-            return run.suite
+        if run:
+            return self._ctx.run(run, request).suite
         return self._ctx.suite if self._ctx.suite in known else next(iter(sorted(known)), self._ctx.suite)
 
     def _choices(self, request: Any, chosen: str) -> list[tuple[str, str]]:

@@ -8,9 +8,8 @@ from fastapi import Request
 
 from core.errors import BadInput
 from core.progress import Progress
-from core.store import RunRecord
 from dashboard.context import Context
-from dashboard.door import Answer, OptionalRun, everybodys
+from dashboard.door import Answer, everybodys
 from dashboard.library import told
 from dashboard.pages.similarity.description import describe
 
@@ -22,7 +21,7 @@ class Similarities:
         self._ctx = ctx
 
     @everybodys
-    def similarity(self, request: Request, run: OptionalRun = None, again: bool = False) -> Answer:
+    def similarity(self, request: Request, run: Any = "", again: bool = False) -> Answer:
         """Pending with progress, ready with the description, or an error; the first call starts the computation."""
         library, (suite, tasks) = self._ctx.library, self._subject(run, request)
         file = library.suite(suite)
@@ -38,10 +37,11 @@ class Similarities:
         found = library.later(key, compute, again=again)
         return {"suite": file.title} | told(found)
 
-    def _subject(self, run: RunRecord | None, request: Request) -> tuple[str, tuple[str, ...]]:
+    def _subject(self, run: object, request: Request) -> tuple[str, tuple[str, ...]]:
         """Suite and tasks of the run; without one the suite chosen at first, for those who may see everything."""
-        if run is not None:
-            return run.suite, run.tasks
+        if run:
+            record = self._ctx.run(run, request)
+            return record.suite, record.tasks
         if self._ctx.allowed(request) is not None:
             raise BadInput("Choose a run in the list on the left: its experts are compared here.")
         return self._ctx.suite, self._ctx.library.suite(self._ctx.suite).experts

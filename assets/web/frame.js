@@ -87,10 +87,7 @@ window.mergescope.frame = (() => {
   function fill(row, run) {
     const [name, meta, bar] = row.firstChild.children;
     const differs = run.differs || "";
-    if (name.dataset.key !== `${run.title}\n${differs}`) {
-      name.dataset.key = `${run.title}\n${differs}`;
-      name.replaceChildren(run.title, ...(differs ? [element("small", { text: differs })] : []));
-    }
+    keyed(name, `${run.title}\n${differs}`, () => [run.title, differs && element("small", { text: differs })]);
     meta.textContent = [run.suite, `${run.tasks} tasks`, progressWords(run)].join(" · ");
     row.firstChild.title = [run.title, differs, run.created_words].filter(Boolean).join(", ");
     bar.hidden = !(ACTIVE.includes(run.status) && (run.steps || run.doing?.total));
@@ -98,15 +95,12 @@ window.mergescope.frame = (() => {
     row.className = `ms-run-row ${run.status}${worse(run) ? " worse" : ""}`;
     if (run.id === ms.run) row.firstChild.setAttribute("aria-current", "true");
     else row.firstChild.removeAttribute("aria-current");
-    const wanted = actionsOf(run), slot = row.lastChild, key = wanted.map(String).join();
-    if (slot.dataset.key !== key) {
-      slot.dataset.key = key;
-      slot.replaceChildren(...wanted.map(([action, words]) => {
-        const small = element("button", { type: "button", class: "ms-icon", title: words, "aria-label": `${words}: ${run.title}`,
-          onclick: () => act(run, action, small) }, icon(action === "restart" ? "resume" : action));
-        return small;
-      }));
-    }
+    const wanted = actionsOf(run);
+    keyed(row.lastChild, wanted, () => wanted.map(([action, words]) => {
+      const small = element("button", { type: "button", class: "ms-icon", title: words, "aria-label": `${words}: ${run.title}`,
+        onclick: () => act(run, action, small) }, icon(action === "restart" ? "resume" : action));
+      return small;
+    }));
   }
   function sidebar(element) {
     const list = element.querySelector("ul"), more = element.querySelector(".ms-more"), none = element.querySelector(".ms-none");
@@ -175,7 +169,7 @@ window.mergescope.frame = (() => {
       document.title = run && ACTIVE.includes(run.status) && run.steps
         ? `${Math.floor((100 * run.steps_done) / run.steps)} % · ${run.title} · Mergescope` : "Mergescope";
       // The line is there before the first answer, so that nothing below moves.
-      if (!run) { words.textContent = first || ms.run ? "\u00a0" : ms.readonly ? "Choose a run in the list." : "Choose tasks and a method, then press Start merge."; buttons.replaceChildren(); buttons.dataset.key = ""; return; }
+      if (!run) { words.textContent = first || ms.run ? "\u00a0" : ms.readonly ? "Choose a run in the list." : "Choose tasks and a method, then press Start merge."; keyed(buttons, "", () => []); return; }
       const now = doing(run);
       pill.textContent = loading(run) ? "loading" : run.status === "running" && now ? "evaluating" : run.status_words;
       pill.className = `ms-pill ${run.status}`;
@@ -192,15 +186,11 @@ window.mergescope.frame = (() => {
         if (run.status === "running" && run.left !== null) parts.push(`${duration(run.left)} left`);
       }
       words.textContent = parts.filter(Boolean).join(" · ");
-      const wanted = actionsOf(run), key = run.id + wanted.map(String).join();
-      if (buttons.dataset.key !== key) {
-        buttons.dataset.key = key;
-        buttons.replaceChildren(...wanted.map(([action, text]) => {
-          const made = button(text, "", () => act(run, action, made));
-          return made;
-        }));
-        if (!ms.readonly) buttons.append(button("Share", "ms-to-share", () => ms.open("share")));
-      }
+      const wanted = actionsOf(run);
+      keyed(buttons, run.id + wanted, () => [...wanted.map(([action, text]) => {
+        const made = button(text, "", () => act(run, action, made));
+        return made;
+      }), !ms.readonly && button("Share", "ms-to-share", () => ms.open("share"))]);
     };
     ms.on("status", draw);
     ms.on("run", draw);

@@ -11,8 +11,7 @@ window.mergescope.pages.compare = (root) => {
   const filter = element("input", { type: "search", placeholder: "Filter runs", "aria-label": "Filter runs",
     oninput: () => { state.filter = filter.value.trim().toLowerCase(); fill(); } });
   const suites = charts.menu("Suite", (value) => { state.suite = value; refresh(true); });
-  const intervals = element("input", { type: "checkbox", onchange: () => table.classList.toggle("an-plain", !intervals.checked) });
-  intervals.checked = true;
+  const intervals = element("input", { type: "checkbox", checked: true, onchange: () => table.classList.toggle("an-plain", !intervals.checked) });
   const exports = element("div", { class: "an-exports" },
     quiet("Copy", () => exported("tsv")), quiet("CSV", () => exported("csv")), quiet("LaTeX", () => exported("tex")), quiet("JSON", () => exported("json")));
   const missing = ms.readonly ? null : ms.missing(startMissing);
@@ -125,12 +124,11 @@ window.mergescope.pages.compare = (root) => {
   const section = (words, found) => element("tr", { class: "an-class" }, element("th", { scope: "rowgroup", colspan: String(3 + state.answer.table.tasks.length + COLUMNS.length) },
     element("span", {}, words, element("small", { text: String(found.length) }))));
   function line(row) {
-    const tick = element("input", { type: "checkbox", "aria-label": `Draw ${row.label}`, onchange: () => {
+    const tick = element("input", { type: "checkbox", checked: state.chosen.has(row.id), "aria-label": `Draw ${row.label}`, onchange: () => {
       if (tick.checked) state.chosen.add(row.id); else state.chosen.delete(row.id);
       if (state.chosen.size > MOST) { tick.checked = false; state.chosen.delete(row.id); ms.toast(`At most ${MOST} runs are drawn at once.`, "warning"); return; }
       figures();
     } });
-    tick.checked = state.chosen.has(row.id);
     const about = [row.kind !== "run" || row.parent || row.name === row.method ? "" : row.method, told(row)].filter(Boolean).join(" · ");
     const made = [about, row.created && `started ${row.created.slice(0, 16).replace("T", " ")}`].filter(Boolean).join(" · ");
     const name = row.kind === "run"
@@ -158,8 +156,7 @@ window.mergescope.pages.compare = (root) => {
 
   function show(answer) {
     state.answer = answer;
-    suites.fill(answer.suites);
-    suites.select.value = answer.suite;
+    suites.fill(answer.suites, answer.suite);
     suites.root.hidden = answer.suites.length < 2;
     const { rows } = answer.table, runs = rows.filter((row) => row.kind === "run");
     help.textContent = "accuracy in per cent on the test images · bold: the highest of its kind, with labels and without apart"

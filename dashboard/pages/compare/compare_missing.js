@@ -27,8 +27,7 @@ window.mergescope.missing = (start) => {
     queue.disabled = count === 0;
   }
   function row(item) {
-    const box = element("input", { type: "checkbox", value: item.name, onchange: () => mark(box) });
-    box.checked = !left.has(item.name);
+    const box = element("input", { type: "checkbox", value: item.name, checked: !left.has(item.name), onchange: () => mark(box) });
     return element("label", { class: "an-missing-row", title: item.summary }, box,
       element("span", {}, element("b", { text: item.title }), element("small", { text: item.cost })));
   }

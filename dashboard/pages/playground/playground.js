@@ -81,9 +81,8 @@ window.mergescope.pages.playground = (root) => {
     head.root.hidden = !answer;
     truth.textContent = "";
     if (!answer) { models.replaceChildren(); return; }
-    head.fill(state.tasks.map((one) => [one.name, one.title]));
     if (!answer.said[state.head]) state.head = state.tasks[0].name;
-    head.select.value = state.head;
+    head.fill(state.tasks.map((one) => [one.name, one.title]), state.head);
     const known = answer.task === state.head && answer.truth;
     truth.textContent = known ? `true class: ${answer.truth}` : `as one of the classes of ${titleOf(state.head)}`;
     const rank = (name) => (name === "merged" ? 0 : name === "base" ? 2 : name === state.head ? 1 : 3);
@@ -118,8 +117,7 @@ window.mergescope.pages.playground = (root) => {
     content.hidden = false;
     state.tasks = answer.tasks;
     state.task = answer.task;
-    task.fill(answer.tasks.map((one) => [one.name, one.title]));
-    task.select.value = answer.task;
+    task.fill(answer.tasks.map((one) => [one.name, one.title]), answer.task);
     thumbs.replaceChildren(...answer.samples.map((image) => thumb(image, answer.task, "", () => pick(image.index))));
     if (state.looked !== `${state.run} ${state.status} ${answer.task}`) look(run);
     if (!state.answer && answer.samples.length) pick(answer.samples[0].index);

@@ -26,7 +26,8 @@ window.mergescope.pages.share = (root) => {
       element("code", { text: file.suffix }),
       element("a", { class: "ms-button", text: "Download", href: file.url, download: true, "aria-label": `Download ${file.title}` })))));
     if (answer.status !== "done") section.append(help("Report, model card and merged model follow when the run is done."));
-    manage(answer);
+    // What stands there already may have been typed into.
+    if (!ms.readonly) charts.keyed(part("manage"), [run, answer.status], () => managing(answer));
   }
 
   const when = (seconds) => new Date(seconds * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
@@ -43,7 +44,6 @@ window.mergescope.pages.share = (root) => {
 
   async function links() {
     const section = part("links");
-    if (!section) return;
     const answer = await ask("share_links");
     if (answer.error) return;
     reach = answer;
@@ -98,7 +98,7 @@ window.mergescope.pages.share = (root) => {
 
   function devices() {
     const section = part("devices");
-    if (!section || section.dataset.built) return;
+    if (section.dataset.built) return;
     section.dataset.built = "1";
     const out = element("div", { class: "ms-device" });
     const another = button("Sign in another browser", "", async () => {
@@ -116,12 +116,7 @@ window.mergescope.pages.share = (root) => {
       element("div", { class: "ms-line" }, another, all), out);
   }
 
-  function manage(answer) {
-    const section = part("manage");
-    // What stands there already may have been typed into.
-    const key = [ms.run, answer.status].join();
-    if (!section || section.dataset.key === key) return;
-    section.dataset.key = key;
+  function managing(answer) {
     const run = ms.run, name = element("input", { type: "text", maxlength: 100, value: answer.name, placeholder: "no name", "aria-label": "Name of the run" });
     const rename = button("Rename", "", async () => {
       const done = await ask("share_rename", { run, name: name.value });
@@ -136,17 +131,16 @@ window.mergescope.pages.share = (root) => {
       ms.select(ms.frame.runs.find((one) => one.id !== run)?.id || "");
       ms.frame.refresh();
     }, { disabled: active, title: active ? "Cancel the run first" : null });
-    section.replaceChildren(heading("This run", "Its name in the list, and getting rid of it."), element("div", { class: "ms-line" }, name, rename, remove));
+    return [heading("This run", "Its name in the list, and getting rid of it."), element("div", { class: "ms-line" }, name, rename, remove)];
   }
 
   function show() {
     if (ms.tab !== "share") return;
     files();
+    if (ms.readonly) return;
     links();
     devices();
-    if (ms.run || !part("manage")) return;
-    part("manage").dataset.key = "";
-    part("manage").replaceChildren(heading("This run", "Choose a run in the list on the left."));
+    if (!ms.run) charts.keyed(part("manage"), "", () => [heading("This run", "Choose a run in the list on the left.")]);
   }
   ms.on("tab", () => setTimeout(show, 0));
   ms.on("run", show);

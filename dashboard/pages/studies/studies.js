@@ -25,8 +25,7 @@ window.mergescope.pages.studies = (root) => {
   const title = element("h3"), question = element("p", { class: "st-question" }), paper = element("p", { class: "mc-help" });
   const status = element("p", { class: "st-status", role: "status" });
   const bar = element("i"), track = element("span", { class: "ms-bar", role: "progressbar", "aria-label": "Progress of the study", "aria-valuemin": "0", "aria-valuemax": "100" }, bar);
-  const quick = element("input", { type: "checkbox", onchange: () => { state.quick = quick.checked; state.costKey = ""; costs(); } });
-  quick.checked = state.quick;
+  const quick = element("input", { type: "checkbox", checked: state.quick, onchange: () => { state.quick = quick.checked; state.costKey = ""; costs(); } });
   const start = quiet("Start", () => act("study_start", { suite: state.suite, study: state.chosen, options: { quick: state.quick } }), { class: "mc-primary" });
   const cancel = quiet("Cancel", () => act("study_cancel", { id: card()?.state?.id }));
   const cost = element("span", { class: "mc-facts" });
@@ -162,8 +161,7 @@ window.mergescope.pages.studies = (root) => {
     content.hidden = false;
     state.listing = answer;
     state.suite = answer.suite;
-    suites.fill(answer.suites);
-    suites.select.value = answer.suite;
+    suites.fill(answer.suites, answer.suite);
     suites.root.hidden = answer.suites.length < 2;
     if (!card()) state.chosen = (answer.studies.find(active) || answer.studies[0]).name;
     const focused = document.activeElement?.dataset?.study;

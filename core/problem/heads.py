@@ -80,7 +80,8 @@ class HeadBuilder:
                 head = torch.empty(0)
             # A cache file that can't be read, or holds something else, is as good as none: it is written again below.
             if head.shape == (len(classes), self._arch.config["embed_dim"]) and head.isfinite().all():
-                return head
+                # Where a tensor begins in memory decides the last bits of products: a copy begins as a new one does.
+                return head.clone()
         head = self._embed(classes, templates)
         remember(file, lambda temporary: save_file({HEAD: head}, temporary))
         return head

@@ -20,9 +20,9 @@ from PIL import Image
 from core.suite import find as suites
 from dashboard import wording
 from tests.browser.chromium import browsing
-from tests.browser.conftest import DESKTOP, PHONE, ROOT, Server, start_server, wait_for
+from tests.browser.conftest import DESKTOP, PHONE, Server, start_server, wait_for
 
-OUT = ROOT / "assets" / "web" / "screenshots"
+OUT = Path(__file__).resolve().parents[2] / "assets" / "web" / "screenshots"
 READY = {
     "setup": ".ms-plan .ms-note.good, .ms-plan .ms-note.warning",
     "live": "#ms-live .mc-plot .main-svg",

@@ -67,5 +67,5 @@ class Distillation(Method[DistillationSettings]):
         begun = settings.start != starts.NONE
         theta = vectors.flat(starts.made(problem, settings.start)) if begun else vectors.origin.clone()
         objective = objectives.chosen(settings.objective, settings)
-        trainer = JointTrainer(problem, settings, objective, theta, settings.adapt_on, watch)
+        trainer = JointTrainer(problem, settings, objective, theta, watch)
         yield from carry_out(trainer, resume)

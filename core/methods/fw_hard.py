@@ -54,10 +54,6 @@ class FwHard(Method[FwHardSettings]):
         """One step a move."""
         yield from carry_out(_Walk(problem, settings), resume)
 
-    def needed(self, settings: FwHardSettings) -> Need:
-        """Labels only where the loss asks for them."""
-        return settings.needed()
-
 
 class _Walk(Trainer):
     """θ = θ₀ + rest_t·(θ_begin − θ₀) + Σ_k λ[t, k] τ_k with Σ_k λ + rest = 1 from the first step on."""

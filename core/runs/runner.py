@@ -16,7 +16,7 @@ from core.errors import BadInput, Cancelled, told
 from core.problem import loading
 from core.problem.memory import forget_peak, give_back
 from core.problem.problem import Problem
-from core.progress import Progress
+from core.progress import SILENT, Progress
 from core.runs.session import Session
 from core.runs.spec import RunSpec
 from core.step import Step
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def reopen(
     record: RunRecord,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     load: Callable[..., Problem] = loading.load,
     suite: SuiteFile | None = None,
 ) -> tuple[Problem, RunSpec]:
@@ -43,7 +43,7 @@ def reopen(
 
 def opened(
     record: RunRecord,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     load: Callable[..., Problem] = loading.load,
     suite: SuiteFile | None = None,
 ) -> tuple[Problem, RunSpec]:
@@ -66,7 +66,7 @@ def execute(
     *,
     control: Control | None = None,
     on_step: Callable[[Step], None] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Start a run, or go on after its checkpoint; returns the report.
 
@@ -86,7 +86,7 @@ def execute(
         give_back()
         forget_peak()
         with _as_before(record, problem), _ticking(store, run_id, problem, control):
-            session = Session(store, run_id, problem, spec, control, progress or Progress(), on_step)
+            session = Session(store, run_id, problem, spec, control, progress, on_step)
             return session.conclude(session.steps(state))
 
 

@@ -9,9 +9,8 @@ from typing import ClassVar
 from core.export.titles import title_of as title_of
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done
-from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Result
-from core.studies.engine.scope import Scope
+from core.studies.engine.scope import Scope, StudyOptions
 from core.suite.find import SuiteFile
 
 

@@ -45,11 +45,6 @@ class SuiteFile:
         """The suite's title for people."""
         return self.entry.title or self.entry.name
 
-    @property
-    def description(self) -> str:
-        """A sentence or two on the suite."""
-        return self.entry.description
-
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
         """All tasks, also those without an expert; raises `BadSuite` where class names and images do not fit."""

@@ -16,6 +16,7 @@ from core import paths
 from core.cli.output import tell
 from core.errors import StoreReadOnly
 from core.files import scratch
+from core.runs.work import Worker
 from dashboard import settings
 from dashboard.access import Access
 from dashboard.server import Server, Site, bind
@@ -71,6 +72,7 @@ class Dashboard:
     tunnel: Tunnel
     context: Context | None = None
     server: Server | None = None
+    worker: Worker = field(default_factory=Worker)
     _taking: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, sock: socket.socket, open_browser: bool) -> None:
@@ -81,7 +83,7 @@ class Dashboard:
         self.folder.mkdir(parents=True, exist_ok=True)
         access = Access(self.folder, open_view=self.read_only)
         port = sock.getsockname()[1]
-        site, guests = Site(), Guests(self.busy)
+        site, guests = Site(), Guests(self.worker)
         doors = [(sock, guard.protect(site, access, self.host, owner_app=not self.read_only, guests=guests))]
         if self.tunnel.wanted:
             door = bind("127.0.0.1", 0)
@@ -90,10 +92,6 @@ class Dashboard:
         announce(self.address(port), access, self.read_only, open_browser)
         self.server = Server(site, doors)
         self.server.run(partial(self.load, access), self.opened)
-
-    def busy(self) -> bool:
-        """Whether a run or a study goes on."""
-        return self.context is not None and self.context.library.busy
 
     def address(self, port: int) -> str:
         """What a person on this machine types."""
@@ -107,11 +105,10 @@ class Dashboard:
         suite = find(self.suite)  # Before Gradio, which takes longer to load than a wrong name may take to be told.
         import gradio  # noqa: F401  (before the site, with the environment that `prepare` set)
 
-        from core.runs.work import Worker
         from core.store import Store
         from dashboard.library import Library
 
-        library = Library(extra=(str(suite.path),), worker=Worker())
+        library = Library(extra=(str(suite.path),), worker=self.worker)
         return self._built(access, library, suite.name, Store.open(self.folder, write=not self.read_only))
 
     def take_over(self) -> None:
@@ -180,7 +177,7 @@ class Dashboard:
         """Stop runs as interrupted and give up the store."""
         if self.context is None:
             return
-        self.context.library.worker.close()
+        self.worker.close()
         self.context.store.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -59,8 +59,10 @@ class Library:
         self._suites: dict[str, tuple[tuple[Path, float], SuiteFile]] = {}
         self._problems: OrderedDict[Any, Problem] = OrderedDict()
         self._loading: dict[Any, threading.Lock] = {}
-        self._loaders = set[int]()
-        """Threads that load what others may wait for: they give way to nobody."""
+        self._wanted = Counter[Any]()
+        """How many wait for what is being loaded."""
+        self._loaders: dict[int, Any] = {}
+        """What each thread loads: it gives way to nobody once others wait for it."""
         self._lock = threading.RLock()
         self.worker = worker or Worker()
         """Does what pages have done in the background; runs and studies of a server use it too."""
@@ -136,14 +138,17 @@ class Library:
         key = (suite.name, _stamp(suite), names, chosen, precision, tuple(sorted(how.items())))
         with self._lock:
             lock = self._loading.setdefault(key, threading.Lock())
+            self._wanted[key] += 1
         with lock:
+            with self._lock:
+                self._wanted[key] -= 1
             problem = self._problems.get(key)
             if problem is None:
-                self._loaders.add(threading.get_ident())
+                self._loaders[threading.get_ident()] = key
                 try:
                     problem = load(suite, names, device=chosen, precision=precision, progress=progress, **how)
                 finally:
-                    self._loaders.remove(threading.get_ident())
+                    del self._loaders[threading.get_ident()]
             with self._lock:
                 self._problems[key] = problem
                 self._problems.move_to_end(key)
@@ -200,14 +205,7 @@ class Library:
 
     def _begin(self, key: Any, compute: Callable[[Progress], T]) -> _Answer[T]:
         def do(work: Work[T]) -> T:
-            pace = Pace(lambda: self._gives_way(found))
-
-            def tick() -> None:
-                found.control.tick()
-                if threading.get_ident() not in self._loaders:
-                    pace()
-
-            work.progress.tick = tick
+            work.progress.tick = Pace(self.worker.allowance, lambda: self._gives_way(found))
             return compute(work.progress)
 
         found = _Answer(_GUESTS if self._guests else _LANE, key, do)
@@ -217,22 +215,18 @@ class Library:
 
     def _gives_way(self, work: _Answer[Any]) -> bool:
         """Whether a guest's answer has others beside it that go first; raises `Cancelled` where the guest has gone."""
-        if work.owner:
+        work.control.tick()
+        if work.owner or self._wanted[self._loaders.get(threading.get_ident())]:
             return False
         if time.monotonic() - work.asked > GONE:
             raise Cancelled("Nobody asks for it any more.")
-        return self.busy or any(other.lane == _LANE for other in self.worker.going(_LANE.kind))
+        return self.worker.busy or any(other.lane == _LANE for other in self.worker.going(_LANE.kind))
 
     def answered(self, key: Any) -> Any:
         """The answer of `later` to `key`; None where there is none (yet), and nothing is begun."""
         with self._lock:
             work = self._answers.get(key)
         return work.value if work is not None and work.ready else None
-
-    @property
-    def busy(self) -> bool:
-        """Whether a run or a study goes on in this process."""
-        return bool(self.worker.going("runs") or self.worker.going("studies"))
 
     def doing(self) -> Standing | None:
         """Where the work of `later` stands. Only for the owner: labels name what others are looking at."""

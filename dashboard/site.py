@@ -32,7 +32,7 @@ def build(ctx: Context) -> FastAPI:
     add_routes(app, ctx.access)
     pause = ctx.poll_seconds if ctx.readonly else settings.POLL_SECONDS_SHARED
     view = replace(ctx, readonly=True, jobs=None, poll_seconds=pause, library=ctx.library.for_guests())
-    shelf = Shelf(ctx.library.worker, lambda: ctx.library.busy)
+    shelf = Shelf(ctx.library.worker)
     feed = Feed(ctx.store, Marks(ctx.store, ctx.library))
     for one, prefix in ((view, VIEW), (ctx, "")):
         add_downloads(app, one, prefix, shelf)

@@ -19,22 +19,43 @@ T = TypeVar("T")
 UNEXPECTED = "It stopped because of a mistake in Mergescope; the terminal has the details."
 
 
-REST_BESIDE_A_RUN = 12.0
+REST_BESIDE_A_RUN = 16.0
 """How many times as long as it has worked what gives way to a run then rests."""
-_LONGEST_REST = 1.0
+_LONGEST = 1.0
+"""Seconds that count of one stretch of work at most: one that only waits for others keeps nobody out for long."""
+_LOOK_SECONDS = 0.5
+
+
+class Allowance:
+    """The time that is left to what gives way, one for all of it: two who rest alone would take twice as much."""
+
+    def __init__(self) -> None:
+        self._lock, self._free = threading.Lock(), 0.0
+
+    def spent(self, seconds: float, rest: float = REST_BESIDE_A_RUN) -> None:
+        """Somebody worked for so long: whoever asks from now on waits `rest` times as long."""
+        with self._lock:
+            self._free = max(self._free, time.monotonic()) + min(seconds, _LONGEST) * rest
+
+    def wait(self) -> float:
+        """Seconds until whoever asks now may work; those who come later do not make it longer."""
+        return max(0.0, self._free - time.monotonic())
 
 
 class Pace:
-    """Called now and then by a thread whose work gives way, it rests there while `busy`."""
+    """Called now and then by a thread whose work gives way, it rests there while `busy`, which may raise."""
 
-    def __init__(self, busy: Callable[[], bool]) -> None:
-        self._busy, self._spent = busy, time.thread_time()
+    def __init__(self, allowance: Allowance, busy: Callable[[], bool]) -> None:
+        self._allowance, self._busy, self._begun = allowance, busy, time.monotonic()
 
     def __call__(self) -> None:
         """Go on, at once or after a rest."""
         if self._busy():
-            time.sleep(min((time.thread_time() - self._spent) * REST_BESIDE_A_RUN, _LONGEST_REST))
-        self._spent = time.thread_time()
+            self._allowance.spent(time.monotonic() - self._begun)
+            end = time.monotonic() + self._allowance.wait()
+            while (left := end - time.monotonic()) > 0 and self._busy():
+                time.sleep(min(left, _LOOK_SECONDS))
+        self._begun = time.monotonic()
 
 
 class State(StrEnum):
@@ -105,6 +126,13 @@ class Worker:
         """The first of a lane is at work, the others wait."""
         self._closed = False
         self._taken_until = float("-inf")
+        self.allowance = Allowance()
+        """What gives way to runs may take."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run or a study goes on."""
+        return bool(self.going("runs") or self.going("studies"))
 
     def submit(self, work: Work[T], limit: int | None = None, full: str = "") -> Work[T]:
         """Queue it; raises what `require_room` raises."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp
 
+from core.runs.work import Worker
 from dashboard import settings
 from dashboard.access import Access
 from dashboard.security.gate import Gate
@@ -28,5 +29,5 @@ def protect_for_tunnel(app: ASGIApp, access: Access, guests: Guests | None = Non
 def _protected(
     app: ASGIApp, access: Access, guests: Guests | None, names: tuple[str, ...], any_address: bool, owner_app: bool
 ) -> ASGIApp:
-    gate = Gate(app, access, guests or Guests(), owner_app=owner_app, uploads=settings.UPLOADS)
+    gate = Gate(app, access, guests or Guests(Worker()), owner_app=owner_app, uploads=settings.UPLOADS)
     return SafeHeaders(TrustedHosts(gate, names, any_address=any_address))

@@ -10,14 +10,14 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from contextlib import suppress
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import FAULTS
-from core.runs.work import REST_BESIDE_A_RUN
+from core.runs.work import REST_BESIDE_A_RUN, Worker
 
 log = logging.getLogger(__name__)
 PER_GUEST = 16
@@ -27,8 +27,6 @@ PATIENCE = 20.0
 """Seconds that a request waits for its turn."""
 REST = 1.0
 """How many times as long as an answer took guests then rest."""
-LONGEST = 0.5
-"""Seconds that count of one answer at most: one that only waits for others keeps nobody out for long."""
 BYTES_PER_SECOND = 200e6
 """What sending costs, as a share of a second."""
 OVER, WHO = "mergescope.over", "mergescope.guest"
@@ -36,12 +34,11 @@ OVER, WHO = "mergescope.over", "mergescope.guest"
 
 
 class Guests:
-    """All guests of one server; `busy` says whether a run goes on."""
+    """All guests of one server, who share what its `worker` leaves to them with what is computed for them."""
 
-    def __init__(self, busy: Callable[[], bool] = lambda: False) -> None:
-        self.busy = busy
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
         self._turn = asyncio.Lock()
-        self._free = 0.0
         self._inside = Counter[Hashable]()
 
     async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, who: Hashable) -> None:
@@ -75,7 +72,7 @@ class Guests:
                 answered = True
                 over()
                 if size := len(message.get("body", b"")):
-                    await asyncio.sleep(self._free - time.monotonic() if self.busy() else 0)
+                    await asyncio.sleep(self._worker.allowance.wait() if self._worker.busy else 0)
                     self._spent(size / BYTES_PER_SECOND)
                 await send(message)
 
@@ -92,8 +89,7 @@ class Guests:
             self._inside += Counter()  # Forgets who has gone.
 
     def _spent(self, seconds: float) -> None:
-        rest = REST_BESIDE_A_RUN if self.busy() else REST
-        self._free = max(self._free, time.monotonic()) + min(seconds, LONGEST) * rest
+        self._worker.allowance.spent(seconds, REST_BESIDE_A_RUN if self._worker.busy else REST)
 
     async def _my_turn(self, receive: Receive) -> bool | None:
         """Wait for the turn; False where that took too long, None where the guest has gone."""
@@ -114,7 +110,7 @@ class Guests:
     async def _rested(self) -> None:
         await self._turn.acquire()
         try:
-            await asyncio.sleep(self._free - time.monotonic())
+            await asyncio.sleep(self._worker.allowance.wait())
         except BaseException:
             self._turn.release()
             raise

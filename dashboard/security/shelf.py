@@ -26,10 +26,10 @@ which may raise `Cancelled`."""
 
 
 class Shelf:
-    """`busy` says whether a run goes on, to which what is made for guests gives way."""
+    """`worker` makes the files; those for guests give way to its runs."""
 
-    def __init__(self, worker: Worker, busy: Callable[[], bool]) -> None:
-        self._worker, self._busy = worker, busy
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
         self._root = scratch()
         weakref.finalize(self, shutil.rmtree, self._root, ignore_errors=True)
         self._lock = threading.RLock()
@@ -84,15 +84,15 @@ class Shelf:
         made: Future[Path] = Future()
 
         def do(work: Work[None]) -> None:
-            place, pace = self._root / secrets.token_hex(8), Pace(lambda: not owner and self._busy())
+            place = self._root / secrets.token_hex(8)
 
-            def tick() -> None:
+            def gives_way() -> bool:
                 work.control.tick()
-                pace()
+                return not owner and self._worker.busy
 
             try:
                 place.mkdir()
-                path = make(place / f"file{suffix}", tick)
+                path = make(place / f"file{suffix}", Pace(self._worker.allowance, gives_way))
             except BaseException as error:
                 shutil.rmtree(place, ignore_errors=True)
                 self._forget(key, work)

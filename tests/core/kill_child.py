@@ -152,7 +152,7 @@ def merge(order: str, folder: Path, what: list[str], point: str, count: int) -> 
 def download(folder: Path, run_id: str) -> None:
     """All that a run can give, made as the page has it made."""
     nobody: Any = None
-    shelf = Shelf(Worker(), lambda: False)
+    shelf = Shelf(Worker())
     with Store.open(folder, write=False) as store:
         ctx, record = Context(store, None, False, nobody, nobody), store.run(run_id)
 

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import Cancelled
-from core.runs.work import QueueFull, Worker
+from core.runs.work import REST_BESIDE_A_RUN, Lane, Pace, QueueFull, Work, Worker
 from dashboard.security import guests
 from dashboard.security.guests import OVER, PER_GUEST, Guests
 from dashboard.security.shelf import WAITING, Shelf
@@ -67,20 +67,35 @@ class Slow:
 
 def test_guests_are_answered_one_at_a_time_and_rest_as_long_as_it_takes() -> None:
     async def flood(busy: bool) -> float:
-        group, app, askers = Guests(lambda: busy), Slow(), [Asker() for _ in range(6)]
+        worker, end = Worker(), threading.Event()
+        if busy:
+            worker.submit(Work(Lane("runs"), "run", lambda _work: end.wait()))
+        group, app, askers = Guests(worker), Slow(), [Asker() for _ in range(6)]
         begin = time.monotonic()
         await asyncio.gather(*(asker.ask(group, app, str(at)) for at, asker in enumerate(askers)))
         assert [asker.status for asker in askers] == [200] * 6
         assert app.most == 1
+        end.set()
         return time.monotonic() - begin
 
-    assert apart(lambda: asyncio.run(flood(busy=True))) > 5 * 0.01 * (1 + guests.REST_BESIDE_A_RUN) * 0.9
+    assert apart(lambda: asyncio.run(flood(busy=True))) > 5 * 0.01 * (1 + REST_BESIDE_A_RUN) * 0.9
     assert apart(lambda: asyncio.run(flood(busy=False))) > 5 * 0.01 * (1 + guests.REST) * 0.9
+
+
+def test_answers_files_and_computing_for_guests_share_one_rest() -> None:
+    worker = Worker()
+    group, app, pace = Guests(worker), Slow(0.05), Pace(worker.allowance, lambda: True)
+    apart(lambda: asyncio.run(Asker().ask(group, app, "guest")))
+    waiting, begin = worker.allowance.wait(), time.monotonic()
+    assert waiting > 0
+    pace()
+    assert time.monotonic() - begin >= waiting
+    assert worker.allowance.wait() < 0.01
 
 
 def test_whoever_asks_too_much_at_a_time_is_told_when_to_come_back() -> None:
     async def flood() -> list[Asker]:
-        group, app, askers = Guests(), Slow(0), [Asker() for _ in range(PER_GUEST + 3)]
+        group, app, askers = Guests(Worker()), Slow(0), [Asker() for _ in range(PER_GUEST + 3)]
         other = Asker()
         await asyncio.gather(*(asker.ask(group, app, "one") for asker in askers), other.ask(group, app, "other"))
         assert other.status == 200
@@ -95,7 +110,7 @@ def test_whoever_asks_too_much_at_a_time_is_told_when_to_come_back() -> None:
 
 def test_who_has_gone_before_the_turn_is_not_answered_and_a_long_answer_keeps_nobody_waiting() -> None:
     async def scene() -> None:
-        group, app, left = Guests(), Slow(0.05), Asker()
+        group, app, left = Guests(Worker()), Slow(0.05), Asker()
         end = asyncio.Event()
 
         async def long(scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,7 +137,7 @@ def test_what_a_guest_breaks_is_one_line_and_no_traceback(caplog: pytest.LogCapt
         raise RecursionError("a long story")
 
     async def scene() -> None:
-        group, asker = Guests(), Asker()
+        group, asker = Guests(Worker()), Asker()
         await group.serve(
             broken, {"type": "http", "method": "GET", "path": "/\x1b[31m"}, asker.receive, asker.send, "g"
         )
@@ -136,7 +151,7 @@ def test_what_a_guest_breaks_is_one_line_and_no_traceback(caplog: pytest.LogCapt
 @pytest.fixture
 def shelf() -> Iterator[Shelf]:
     worker = Worker()
-    yield Shelf(worker, lambda: False)
+    yield Shelf(worker)
     worker.close()
 
 

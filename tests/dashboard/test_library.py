@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -158,7 +159,10 @@ def test_what_a_guest_has_computed_rests_beside_a_run_and_what_the_owner_asked_f
     lane: Lane | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library, first, rests = Library(), Stepwise(), list[float]()
-    clock = SimpleNamespace(sleep=rests.append, thread_time=time.thread_time, monotonic=time.monotonic)
+    monkeypatch.setattr("core.runs.work._LOOK_SECONDS", 60)
+    clock = SimpleNamespace(
+        sleep=rests.append, thread_time=time.thread_time, monotonic=lambda: time.monotonic() + sum(rests)
+    )
     monkeypatch.setattr("core.runs.work.time", clock)
 
     def work(told: Progress) -> None:
@@ -174,4 +178,41 @@ def test_what_a_guest_has_computed_rests_beside_a_run_and_what_the_owner_asked_f
     first.end.set()
     until(lambda: library.later("owner", work).ready)
     assert len(rests) == (lane is not None)
+    library.worker.close()
+
+
+def test_what_a_guest_has_loaded_rests_beside_a_run_until_others_wait_for_it(
+    tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, run, rests, ticks, end = (
+        Library(extra=(str(tiny_suite),)),
+        Stepwise(),
+        list[float](),
+        count(),
+        threading.Event(),
+    )
+
+    def load(*_args: object, progress: Progress, **_how: object) -> SimpleNamespace:
+        while not end.is_set():
+            progress.start("files", next(ticks))
+        return SimpleNamespace(encoder=None)
+
+    monkeypatch.setattr("core.problem.loading.load", load)
+    monkeypatch.setattr(
+        "core.runs.work.time", SimpleNamespace(sleep=rests.append, monotonic=lambda: time.monotonic() + sum(rests))
+    )
+    library.worker.submit(Work(Lane("runs"), "run", lambda work: run(work.progress)))
+    guests = library.for_guests()
+    guest = guests.later("guest", lambda told: guests.problem("tiny", progress=told) and None)
+    until(lambda: len(rests) > 3)
+    waits = threading.Thread(target=library.problem, args=("tiny",))
+    waits.start()
+    until(lambda: library._wanted.total() == 1)
+    before, ticked = len(rests), next(ticks)
+    until(lambda: next(ticks) > ticked + 50)
+    assert len(rests) <= before + 1
+    for one in (end, run.end):
+        one.set()
+    until(lambda: guest.ready)
+    waits.join()
     library.worker.close()

@@ -21,6 +21,8 @@ from core.errors import CannotWrite
 from core.files import write_atomically
 
 T = TypeVar("T")
+_DAMAGE = (OSError, ValueError, TypeError, LookupError, RuntimeError)
+"""What reading a damaged file, or one of something else, may raise."""
 
 
 def key(parts: Sequence[object]) -> str:
@@ -28,20 +30,11 @@ def key(parts: Sequence[object]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def value(file: Path | None, read: Callable[[Any], T], plain: Callable[[T], Any], compute: Callable[[], T]) -> T:
-    """What the file holds, by `read`; else what `compute` says, whose `plain` form is then kept there as JSON."""
-    found = recall(file, read)
-    if found is None:
-        found = compute()
-        keep(file, plain(found))
-    return found
-
-
 def recall(file: Path | None, read: Callable[[Any], T]) -> T | None:
-    """What `read`, which may raise `TypeError` or `ValueError`, makes of the JSON in a file; None where it can't."""
+    """What `read` makes of the JSON in a file; None where it can make nothing of it."""
     try:
         return None if file is None else read(json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+    except _DAMAGE:
         return None
 
 
@@ -54,7 +47,7 @@ def tensor(file: Path | None, name: str, shape: tuple[int, ...], compute: Callab
     """The tensor of that name in a safetensors file, if its shape is this and its numbers are finite; else what
     `compute` says, which is then kept there."""
     if file is not None:
-        with suppress(OSError, SafetensorError, KeyError):
+        with suppress(SafetensorError, *_DAMAGE):
             found = load_file(file)[name]
             if found.shape == shape and found.isfinite().all():
                 return found

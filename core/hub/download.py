@@ -22,8 +22,7 @@ from huggingface_hub.utils import OfflineModeIsEnabled, build_hf_headers, hf_rai
 
 from core.errors import BadInput, MergescopeError
 from core.files import sha256, write_text
-from core.hub.folder import LISTING, local_folder, repository
-from core.hub.listing import HubFile, HubListing, choose
+from core.hub.listing import LISTING, HubFile, HubListing, choose, local_folder, repository
 from core.hub.reference import HubReference
 from core.paths import home
 from core.progress import SILENT, Progress

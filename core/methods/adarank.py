@@ -13,9 +13,8 @@ from core.learning import starts
 from core.learning.coefficients import Learner, LearningMethod, LearningSettings
 from core.problem.grouping import block_of
 from core.problem.merged import Batch, EncoderGradient, Measured
-from core.problem.method import Weights
+from core.problem.method import Problem, Weights
 from core.problem.mixture import Mixture
-from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.settings import setting
 from core.techniques.spectral import FUSED, orthogonal, svd

@@ -11,8 +11,7 @@ from core.learning.joint import JointSettings, JointTrainer
 from core.learning.optimiser import carry_out
 from core.learning.watch import Watch, WatchedSettings
 from core.objectives.expert_kl import ExpertKLSettings
-from core.problem.method import Method, Need, Role, State, Step
-from core.problem.problem import Problem
+from core.problem.method import Method, Need, Problem, Role, State, Step
 from core.settings import setting
 
 

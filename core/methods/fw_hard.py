@@ -14,8 +14,7 @@ from core.learning.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choo
 from core.learning.optimiser import Trainer, carry_out, require_finite
 from core.learning.watch import Watch
 from core.problem.merged import Measured
-from core.problem.method import Coefficients, Method, Need, State, Step, Weights
-from core.problem.problem import Problem
+from core.problem.method import Coefficients, Method, Need, Problem, State, Step, Weights
 from core.settings import setting
 
 

@@ -12,9 +12,8 @@ from core.learning.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choo
 from core.learning.optimiser import Adam, Drawing, carry_out, require_finite
 from core.learning.watch import Watch
 from core.problem.merged import Measured, MergedModel
-from core.problem.method import Coefficients, Method, Need, State, Step, Weights
+from core.problem.method import Coefficients, Method, Need, Problem, State, Step, Weights
 from core.problem.mixture import Mixture
-from core.problem.problem import Problem
 from core.settings import setting
 
 

@@ -12,8 +12,7 @@ from core import objectives
 from core.learning.joint import JointSettings, JointTrainer
 from core.learning.optimiser import carry_out
 from core.problem.merged import Batch, Sums
-from core.problem.method import Method, Need, Role, State, Step
-from core.problem.problem import Problem
+from core.problem.method import Method, Need, Problem, Role, State, Step
 from core.seeds import generator
 from core.settings import setting
 

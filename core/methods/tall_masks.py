@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from core.problem.method import Formula, Outcome, Weights
-from core.problem.problem import Problem
+from core.problem.method import Formula, Outcome, Problem, Weights
 from core.settings import MethodSettings, setting
 
 

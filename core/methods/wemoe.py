@@ -15,8 +15,7 @@ from core.errors import BadInput
 from core.learning.optimiser import Adam, Drawing, carry_out, require_finite
 from core.learning.watch import Watch, WatchedSettings
 from core.problem.merged import Measured, accumulate, merge
-from core.problem.method import Method, Need, Outcome, State, Step, Weights
-from core.problem.problem import Problem
+from core.problem.method import Method, Need, Outcome, Problem, State, Step, Weights
 from core.seeds import generator
 from core.settings import setting
 

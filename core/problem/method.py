@@ -16,7 +16,9 @@ from core.registry import Registry
 from core.settings import MethodSettings
 from core.step import Coefficients, Features, Form, Need, Outcome, State, Step, Weights
 
-__all__ = ["Coefficients", "Features", "Formula", "Method", "Need", "Outcome", "Role", "State", "Step", "Weights"]
+__all__ = [
+    "Coefficients", "Features", "Formula", "Method", "Need", "Outcome", "Problem", "Role", "State", "Step", "Weights",
+]  # fmt: skip
 
 S = TypeVar("S", bound=MethodSettings, default=MethodSettings)
 """A method's settings; plain `Method` is one of which the caller knows no more, as the registry gives it."""

@@ -31,23 +31,16 @@ def reopen(
     progress: Progress = SILENT,
     load: Callable[..., Problem] = loading.load,
     suite: SuiteFile | None = None,
+    *,
+    done: bool = False,
 ) -> tuple[Problem, RunSpec]:
-    """What a stored run works on, loaded the way it was at first, and what the run is, so that it can go on; `suite`:
-    its suite where the caller has it.
+    """What a stored run works on, loaded the way it was at first, and what the run is; `suite`: its suite where the
+    caller has it.
 
-    Raises `BadInput` for a run that has nothing to go on with.
+    Raises `BadInput` for a run that has nothing to go on with, unless one that is `done` will do.
     """
-    require_resumable(record)
-    return opened(record, progress, load, suite)
-
-
-def opened(
-    record: RunRecord,
-    progress: Progress = SILENT,
-    load: Callable[..., Problem] = loading.load,
-    suite: SuiteFile | None = None,
-) -> tuple[Problem, RunSpec]:
-    """As `reopen`, also of a run that is done."""
+    if not done:
+        require_resumable(record)
     spec, how = RunSpec.stored(record), record.execution
     problem = load(
         suite or find(record.origin),

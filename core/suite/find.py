@@ -73,7 +73,7 @@ class SuiteFile:
         A model of the hub is the folder it was fetched to. Raises `BadSuite` for a path that leads out of these.
         """
         if is_hub(named):
-            from core.hub.folder import location
+            from core.hub.listing import location
 
             return location(HubReference.parse(named))
         own = self.root / named

@@ -21,7 +21,7 @@ import torch
 
 from core.control import Control
 from core.errors import MergescopeError
-from core.measures.base import Subject
+from core.measures import Subject
 from core.measures.trust import looked_ahead
 from core.problem.loading import load
 from core.progress import Progress

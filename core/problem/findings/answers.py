@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core import paths
 from core.problem.findings import Code, Finding, Severity, leave_out
-from core.remembered import key, value
+from core.remembered import keep, key, recall
 from core.statistics import Evaluation
 
 IMAGES = 64
@@ -61,7 +61,9 @@ def compare(base: Tensor, expert: Tensor, labels: Tensor | None) -> Compared:
 def remembered(parts: Sequence[object], compute: Callable[[], Compared]) -> Compared:
     """What `compute` says about base, expert and task of these hashes; kept on disk, since looking takes a while."""
     file = paths.cache() / "answers" / f"{key([IMAGES, *parts])}.json"
-    return value(file, lambda told: Compared(**told), asdict, compute)
+    if (seen := recall(file, lambda told: Compared(**told))) is None:
+        keep(file, asdict(seen := compute()))
+    return seen
 
 
 def found(task: str, seen: Compared, base: Evaluation | None = None, expert: Evaluation | None = None) -> list[Finding]:

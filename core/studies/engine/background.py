@@ -12,7 +12,7 @@ from core.progress import Remembered, Standing
 from core.runs.jobs import Jobs
 from core.runs.work import Closing, Lane, Work
 from core.store import ACTIVE, Store
-from core.studies.base import Study
+from core.studies import Study
 from core.studies.engine.cells import Cell
 from core.studies.engine.execution import execute, register, tasks_of
 from core.studies.engine.scope import StudyOptions

@@ -13,7 +13,7 @@ from core.export.report import version
 from core.files import write_text
 from core.settings import parse
 from core.store import Store, StudyRecord
-from core.studies.base import Study
+from core.studies import Study
 from core.studies.engine import texts
 from core.studies.engine.cells import Cell
 from core.studies.engine.execution import result_of

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.errors import Cancelled, MergescopeError, UnknownName
 from core.progress import SILENT, Progress, Remembered, Standing
+from core.runs.threads import leave_openmp
 from core.runs.work import Lane, Pace, State, Work, Worker
 
 if TYPE_CHECKING:
@@ -206,6 +207,8 @@ class Library:
     def _begin(self, key: Any, compute: Callable[[Progress], T]) -> _Answer[T]:
         def do(work: Work[T]) -> T:
             work.progress.tick = Pace(self.worker.allowance, lambda: self._gives_way(found))
+            if self._guests or self.worker.busy:
+                leave_openmp()
             return compute(work.progress)
 
         found = _Answer(_GUESTS if self._guests else _LANE, key, do)

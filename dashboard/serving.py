@@ -8,13 +8,15 @@ from typing import Any
 import gradio as gr
 
 from core.errors import MergescopeError
+from core.runs.threads import leave_openmp
 
 Call = Callable[[dict[str, Any], Any], dict[str, Any]]
 """Gets a dictionary with untrusted content, and the request, from which `Context` knows who asks."""
 
 
 def answer(call: Call, args: Any, request: Any) -> dict[str, Any]:
-    """What `call` says; named errors become `{"error": text}`."""
+    """What `call` says; named errors become `{"error": text}`. What takes long is done by other threads."""
+    leave_openmp()
     try:
         return call(args if isinstance(args, dict) else {}, request)
     except MergescopeError as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 from core.export.titles import differences, run_title, title_of
 from core.progress import time_left
+from core.runs.threads import of_a_run
 from core.store import ACTIVE
 from dashboard import ui
 from dashboard.asked import one_of
@@ -188,12 +189,10 @@ def threads(count: int) -> str:
 @cache
 def here() -> str:
     """This machine, before any run has said more about it."""
-    import torch
-
     from core.encoders.precision import choose_device
 
     device = choose_device("auto").type
-    return f"CPU · {threads(torch.get_num_threads())}" if device == "cpu" else device.upper()
+    return f"CPU · {threads(of_a_run())}" if device == "cpu" else device.upper()
 
 
 def ago(created: str) -> str:

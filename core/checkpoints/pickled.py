@@ -18,6 +18,8 @@ from core.checkpoints.inert.values import Refusal, StorageRef, TensorRef, requir
 from core.checkpoints.source import CheckpointSource, TensorEntry, check_table, fill
 from core.errors import BadCheckpoint
 
+SLACK = 2**20
+
 
 class Pickled(CheckpointSource):
     """A file of `torch.save`, read without unpickling."""
@@ -49,9 +51,6 @@ def refusing(path: Path) -> Iterator[None]:
         raise BadCheckpoint(
             f"`{path.name}` is a damaged PyTorch file: {reason}. Nothing of it was executed. Fetch or save it again."
         ) from None
-
-
-SLACK = 2**20
 
 
 def check_sizes(tensors: Iterable[TensorRef], file_size: int) -> None:

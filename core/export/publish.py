@@ -24,6 +24,10 @@ from core.store import RunRecord, StepRecord
 from core.suite.find import SuiteFile
 
 PICTURE, TABLE, REPORT = "coefficients.png", "coefficients.csv", "report.json"
+BLUE, ORANGE, PAPER, INK = (31, 90, 166), (203, 92, 18), (255, 255, 255), (34, 34, 34)
+CELL, LEFT, TOP, EDGE = 22, 300, 110, 12
+MAX_ROWS = 400
+"""More groups than that (one a tensor, of large encoders) get lower rows, without names."""
 
 
 class CannotSend(MergescopeError):
@@ -78,12 +82,6 @@ def push_to_hub(
         reason = " ".join(str(error).split())[:200]
         raise CannotSend(f"`{repo}` could not be sent: {reason}. `{folder}` is complete; send it later.") from None
     return str(sent.commit_url)
-
-
-BLUE, ORANGE, PAPER, INK = (31, 90, 166), (203, 92, 18), (255, 255, 255), (34, 34, 34)
-CELL, LEFT, TOP, EDGE = 22, 300, 110, 12
-MAX_ROWS = 400
-"""More groups than that (one a tensor, of large encoders) get lower rows, without names."""
 
 
 def draw_coefficients(values: npt.NDArray[np.float32], groups: Sequence[str], tasks: Sequence[str], path: Path) -> None:

@@ -12,6 +12,29 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Line = Sequence[str]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+        "$": r"\$",
+        "&": r"\&",
+        "#": r"\#",
+        "_": r"\_",
+        "%": r"\%",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "λ": r"$\lambda$",
+        "τ": r"$\tau$",
+        "ρ": r"$\rho$",
+        "−": "$-$",
+        "–": "--",
+        "×": r"$\times$",
+        "≥": r"$\geq$",
+        "±": r"$\pm$",
+    }
+)
 
 
 class Best(str):
@@ -83,31 +106,6 @@ def sheet_cell(text: str) -> str:
 
 def _marked(line: Line, escaped: Callable[[str], str], before: str, after: str) -> list[str]:
     return [f"{before}{escaped(cell)}{after}" if isinstance(cell, Best) else escaped(cell) for cell in line]
-
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_LATEX = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "{": r"\{",
-        "}": r"\}",
-        "$": r"\$",
-        "&": r"\&",
-        "#": r"\#",
-        "_": r"\_",
-        "%": r"\%",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "λ": r"$\lambda$",
-        "τ": r"$\tau$",
-        "ρ": r"$\rho$",
-        "−": "$-$",
-        "–": "--",
-        "×": r"$\times$",
-        "≥": r"$\geq$",
-        "±": r"$\pm$",
-    }
-)
 
 
 def for_sheet(text: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from core.store.records import RunRecord
 
 EDITED = "λ changed by hand"
+MOST = 3
+"""Settings that are named at most; further ones become `…`."""
 
 
 def title_of(method: str) -> str:
@@ -28,10 +30,6 @@ def method_title(record: RunRecord) -> str:
 def run_title(record: RunRecord) -> str:
     """The name that the owner gave a run, else its method."""
     return record.name or method_title(record)
-
-
-MOST = 3
-"""Settings that are named at most; further ones become `…`."""
 
 
 def differences(runs: Sequence[RunRecord], names: Mapping[str, str]) -> dict[str, str]:

@@ -22,6 +22,7 @@ WEIGHTS = (
     r"open_clip_pytorch_model\.bin",
 )
 """In order of preference: the first that a repository has is taken, the others hold the same once more."""
+LISTING = "listing.json"
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,6 @@ def _shards(index: Path) -> set[str]:
         return {Path(str(name)).name for name in data["weight_map"].values()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {index.name + " can't be read"}
-
-
-LISTING = "listing.json"
 
 
 def repository(reference: HubReference) -> Path:

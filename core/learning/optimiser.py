@@ -20,6 +20,8 @@ from core.problem.merged import Measured
 from core.problem.problem import Problem
 from core.step import Coefficients, Outcome, State, Step, Weights
 
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
 
 class Trainer(ABC):
     """Something that learns in so many steps; `carry_out` takes it through them."""
@@ -160,9 +162,6 @@ def require_finite(
             f"Step {step}: the loss of {', '.join(bad) or 'some task'} or its gradient is NaN or infinite. {kept} kept "
             f"as after the step before. {remedy}, or look at `similarity`."
         )
-
-
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Adam:

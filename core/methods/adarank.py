@@ -24,6 +24,8 @@ ENOUGH = 512
 """Images of a task from which masks may pay; below, λ alone was as good or better (.github/METHODS.md)."""
 START, SLOPE = 0.1, 10.0
 """Logit of a component that begins on (−START: off), and what logits are divided by before the sigmoid."""
+Decompose = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+"""τ `[K, m, n]` of one matrix -> left `[K, m, r]`, values `[K, r]`, right `[K, r, n]`."""
 
 
 class AdaRankSettings(LearningSettings):
@@ -146,10 +148,6 @@ class MaskLearner(Learner[AdaRankSettings]):
 
 def _mask(logits: Tensor) -> Tensor:
     return torch.sigmoid(logits / SLOPE) > 0.5
-
-
-Decompose = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
-"""τ `[K, m, n]` of one matrix -> left `[K, m, r]`, values `[K, r]`, right `[K, r, n]`."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ from core.seeds import generator
 from core.settings import setting
 
 PAPER = "WEMoE (ICML 2024)"
+_LAYERS = ("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias")
+SPREAD = 0.01
+"""Standard deviation of a router's weights at the start (FusionBench)."""
 
 
 @objectives.tunable
@@ -104,11 +107,6 @@ class _RouterTrainer(Drawing):
             return encoder.features(weights, prepared)
 
         return Outcome(lambda _task: merged, single=False, features_for=lambda _task: compute)
-
-
-_LAYERS = ("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias")
-SPREAD = 0.01
-"""Standard deviation of a router's weights at the start (FusionBench)."""
 
 
 class RoutedMLP(nn.Module):

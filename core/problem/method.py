@@ -22,8 +22,6 @@ __all__ = [
 
 S = TypeVar("S", bound=MethodSettings, default=MethodSettings)
 """A method's settings; plain `Method` is one of which the caller knows no more, as the registry gives it."""
-
-
 _LOSSES = ("objective", "select_by")
 """Settings that name an objective."""
 

@@ -75,11 +75,6 @@ class Problem:
         return tuple(task for task in self.heads if task not in self.tasks)
 
     @property
-    def learned_from(self) -> tuple[str, ...]:
-        """Tasks whose images λ is learned from."""
-        return self.images_from or self.tasks
-
-    @property
     def device(self) -> torch.device:
         """Where everything is computed."""
         return self.encoder.device

@@ -15,6 +15,8 @@ from core.studies.engine.scope import Scope, StudyOptions
 from core.suite.find import SuiteFile
 
 __all__ = ["LEARNED", "Cell", "Scope", "Study", "get", "names", "source", "title_of"]
+LEARNED = ("adamerging", "adamerging_pp")
+"""The paper's own methods, which most of its tables are about."""
 
 
 class Study(ABC):
@@ -41,10 +43,6 @@ class Study(ABC):
     @abstractmethod
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """At least a table and a chart, and findings; a pure function that copes with missing cells."""
-
-
-LEARNED = ("adamerging", "adamerging_pp")
-"""The paper's own methods, which most of its tables are about."""
 
 
 def source(where: str) -> str:

@@ -14,6 +14,9 @@ from core.checkpoints.inert.values import Global, Made, Refusal, StorageRef, Val
 MAX_BYTES = 32 * 2**20
 """A pickled ViT-H with its text tower takes about 1 MB beside its numbers."""
 MAX_LINE = 1000
+MAX_OPERATIONS = 200_000
+"""A CLIP of 48 and 32 layers takes 122,000; keeps a hostile file below half a second."""
+STOP = 0x2E
 
 
 class Program:
@@ -49,11 +52,6 @@ class Program:
         self._left -= len(found)
         require(found.endswith(b"\n") and self._left >= 0, "an endless name")
         return found[:-1].decode("utf-8")
-
-
-MAX_OPERATIONS = 200_000
-"""A CLIP of 48 and 32 layers takes 122,000; keeps a hostile file below half a second."""
-STOP = 0x2E
 
 
 class Machine:

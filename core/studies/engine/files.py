@@ -22,6 +22,7 @@ from core.suite.find import SuiteFile
 
 FORMATS = {"csv": ".csv", "latex": ".tex", "json": ".json", "yaml": ".yaml"}
 """Format -> end of the file's name; the pages add HTML."""
+MAX_BYTES = 16 * 2**20
 
 
 def facts_of(study: Study, record: StudyRecord, result_done: int) -> dict[str, object]:
@@ -70,9 +71,6 @@ def write_all(folder: Path, store: Store, study: Study, suite: SuiteFile, record
         write_text(path, text(kind, store, study, suite, record))
         written.append(path)
     return written
-
-
-MAX_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)

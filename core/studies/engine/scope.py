@@ -20,6 +20,9 @@ from core.studies.engine.result import Column, Row, Table
 from core.suite.find import SuiteFile
 
 MAX_SEEDS = 50
+T = TypeVar("T")
+QUICK_STEPS = 40
+"""Steps of a learning method in a quick study."""
 
 
 class StudyOptions(Settings):
@@ -46,12 +49,6 @@ class StudyOptions(Settings):
         if value is not None and (not value or len(set(value)) < len(value)):
             raise ValueError("at least one name, each once")
         return value
-
-
-T = TypeVar("T")
-
-QUICK_STEPS = 40
-"""Steps of a learning method in a quick study."""
 
 
 @dataclass(frozen=True)

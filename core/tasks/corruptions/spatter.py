@@ -14,6 +14,7 @@ _LENGTHS = {1: 1.0, 2: 1.4, 5: 2.1969}
 _STEPS = [(y, x, _LENGTHS[y * y + x * x]) for y in range(-2, 3) for x in range(-2, 3) if y * y + x * x in _LENGTHS]
 _FAR = 20
 """Pixels from an edge beyond which a drop is flat."""
+_STEEP, _FLAT = np.tan(np.deg2rad(67.5)), np.tan(np.deg2rad(22.5))
 
 
 def spatter(image: np.ndarray, constant: tuple[float, float, float, float, float, str], draws: Draws) -> np.ndarray:
@@ -76,9 +77,6 @@ def _equalised(x: np.ndarray) -> np.ndarray:
         return x
     below = np.cumsum(counts) - counts[first]
     return np.asarray(np.round(np.clip(below, 0, None) * (255 / rest)).astype(np.uint8)[x])
-
-
-_STEEP, _FLAT = np.tan(np.deg2rad(67.5)), np.tan(np.deg2rad(22.5))
 
 
 def edges(grey: np.ndarray, low: int, high: int) -> np.ndarray:

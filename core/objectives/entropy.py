@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from core.objectives.base import Objective
+from core.objectives import Objective
 
 
 def entropy(logits: Tensor) -> Tensor:

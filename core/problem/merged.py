@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from core.encoders.encoder import Encoder
-from core.objectives.base import Objective
+from core.objectives import Objective
 from core.objectives.entropy import entropy
 from core.problem.mixture import Mixture
 from core.problem.problem import Problem

@@ -10,7 +10,7 @@ import yaml
 
 from core.errors import BadInput
 from core.export.card import model_card
-from core.export.escaping import for_markdown
+from core.export.render import for_markdown
 from core.export.titles import run_title
 from core.files import write_text
 from core.store import Store

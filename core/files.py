@@ -122,13 +122,6 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
 
 
-def remember(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file of the cache, if that is possible: where it is not, what it holds is computed again next time."""
-    with suppress(OSError, CannotWrite):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, write)
-
-
 def inside(path: Path, *roots: Path) -> bool:
     """Whether the file that `path` really names (links followed) lies in one of `roots`."""
     resolved = path.resolve()

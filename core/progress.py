@@ -26,6 +26,10 @@ class Progress:
         """The piece of work is over; what follows has no name yet."""
 
 
+SILENT = Progress()
+"""For whoever does not ask how far the work is."""
+
+
 def time_left(seconds: float, done: float, total: float | None) -> float | None:
     """Seconds that the rest takes at the pace so far; None while nothing is done, and where the total is unknown."""
     return seconds / done * max(total - done, 0) if total and done else None

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput, MergescopeError, StoreReadOnly, UnknownName
+from core.progress import SILENT, Progress
 from dashboard.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from core.problem.problem import Problem
-    from core.progress import Progress
     from core.runs.jobs import Jobs
     from core.store import RunRecord, Store
     from core.suite.find import SuiteFile
@@ -132,7 +132,7 @@ class Context:
         known = self.suites()
         return [(name, known[name].title if name in known else name) for name in sorted(suites)]
 
-    def problem_of(self, record: RunRecord, progress: Progress | None = None) -> Problem:
+    def problem_of(self, record: RunRecord, progress: Progress = SILENT) -> Problem:
         """What a run works on, as it was loaded for it, on this page's device.
 
         The object is a page's own: its `tick` does nothing, a paused run does not hold it up. Evaluations on it

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.errors import Cancelled, MergescopeError, UnknownName
-from core.progress import Progress, Remembered, Standing
+from core.progress import SILENT, Progress, Remembered, Standing
 from core.runs.threads import leave_openmp
 from core.runs.work import Lane, Pace, State, Work, Worker
 
@@ -110,7 +110,7 @@ class Library:
             raise UnknownName("suite", str(name)[:80], sorted(known))
         return known[name]
 
-    def problem(self, suite: str, tasks: Sequence[str] | None = None, progress: Progress | None = None) -> Problem:
+    def problem(self, suite: str, tasks: Sequence[str] | None = None, progress: Progress = SILENT) -> Problem:
         """The loaded suite, or those of its tasks that are named, for a page's own use (a new run goes first)."""
         device, precision = self._device, self._precision
         return self.load(self.suite(suite), tasks, device=device, precision=precision, progress=progress)
@@ -122,7 +122,7 @@ class Library:
         *,
         device: str = "auto",
         precision: str = "auto",
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
         **how: Any,
     ) -> Problem:
         """As `core.problem.loading.load`, from memory where the same was loaded before.

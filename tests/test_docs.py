@@ -1,4 +1,4 @@
-"""What README, CONTRIBUTING and the CI script say is true of this tree."""
+"""What README, the guide, CONTRIBUTING and the CI script say is true of this tree."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.tiny import make_suite
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-CONTRIBUTING = (ROOT / ".github" / "CONTRIBUTING.md").read_text("utf-8")
+GUIDE = (ROOT / ".github" / "GUIDE.md").read_text("utf-8")
 Cli = Callable[..., Any]
 
 UNATTENDED = ("ui", "doctor", "fetch")
@@ -60,10 +60,10 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def readme_commands() -> list[list[str]]:
-    """Arguments of every `python launch.py …` in the README's code."""
-    lines = [part for block in blocks(README, "bash") for part in re.split(r"\n|&&", block)]
-    words = [shlex.split(line) for line in lines]
+def documented(text: str = README + GUIDE) -> list[list[str]]:
+    """Arguments of every `python launch.py …` in the code of README and guide."""
+    lines = [part for block in blocks(text, "bash") for part in re.split(r"\n|&&", block)]
+    words = [shlex.split(line, comments=True) for line in lines]
     return [line[2:] for line in words if line[:2] == ["python", "launch.py"]]
 
 
@@ -94,20 +94,20 @@ def test_the_check_above_notices_unknown_options() -> None:
 def test_the_readme_shows_every_command() -> None:
     import launch  # noqa: F401
 
-    shown = {" ".join(command[:1]) for command in readme_commands()}
+    shown = {" ".join(command[:1]) for command in documented(README)}
     group: Any = typer.main.get_command(app)
     assert set(group.commands) <= shown
 
 
 @pytest.mark.slow
-def test_the_readme_s_commands_run_as_documented(
+def test_the_commands_of_readme_and_guide_run_as_documented(
     cli: Cli, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A person's own suites win over bundled ones: a random `demo` makes this a test of the commands, not of the suite.
     names = [task.name for task in find("demo").tasks]
     make_suite(home / "suites", name="demo", names=names)
     monkeypatch.chdir(tmp_path)
-    commands = [command for command in readme_commands() if command and command[0] not in UNATTENDED]
+    commands = [command for command in documented() if command and command[0] not in UNATTENDED]
     assert len(commands) > 10
     for command in commands:
         if "ID" in command:
@@ -133,13 +133,13 @@ def test_the_readme_s_python_runs(home: Path, capsys: pytest.CaptureFixture[str]
     assert 0 <= float(accuracy) <= 1
 
 
-@pytest.mark.parametrize("command", [c for c in readme_commands() if c and c[0] in UNATTENDED], ids=" ".join)
+@pytest.mark.parametrize("command", [c for c in documented() if c and c[0] in UNATTENDED], ids=" ".join)
 def test_commands_that_need_a_hub_or_do_not_end_by_themselves_are_understood(command: list[str]) -> None:
     parse(command)
 
 
-def test_the_readme_s_suite_file_is_valid(tmp_path: Path, cli: Cli) -> None:
-    [text] = blocks(README, "yaml")
+def test_the_guide_s_suite_file_is_valid(tmp_path: Path, cli: Cli) -> None:
+    [text] = blocks(GUIDE, "yaml")
     path = tmp_path / "mine.yaml"
     path.write_text(text, "utf-8")
     data = cli("tasks", path, "--json").data
@@ -154,10 +154,18 @@ def test_ci_runs_the_readme_s_own_test_command() -> None:
     assert os.access(script, os.X_OK)
 
 
-@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
-def test_named_files_exist(text: str) -> None:
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("README.md", 3), (".github/CONTRIBUTING.md", 3), (".github/GUIDE.md", 1), (".github/BENCHMARKS.md", 2)],
+)
+def test_named_files_exist(name: str, least: int) -> None:
+    prose = re.sub(r"^```.*?^```", "", (ROOT / name).read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     named = re.findall(r"`((?:core|dashboard|assets|tests|\.ci|\.github)/[\w./-]*|launch\.py)`", prose)
-    named += [link for link in re.findall(r"\]\(([\w./-]+)\)", prose) if not link.startswith("http")]
-    assert len(named) >= 3
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    links = [link for link in re.findall(r"\]\(([\w./-]+)\)", prose) if not link.startswith("http")]
+    assert len(named) + len(links) >= least
+    assert [one for one in named if not (ROOT / one).exists()] == []
+    assert [one for one in links if not ((ROOT / name).parent / one).exists() and not (ROOT / one).exists()] == []
+
+
+def test_the_readme_is_read_in_one_go() -> None:
+    assert len(README.splitlines()) <= 170

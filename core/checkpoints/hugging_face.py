@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from torch import Tensor
 
-from core.checkpoints.recipes import TensorRecipe
+from core.checkpoints.source import TensorRecipe
 
 QKV = ("q_proj", "k_proj", "v_proj")
 VISION, TEXT = "vision_model.", "text_model."

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from core.checkpoints import hugging_face
-from core.checkpoints.recipes import TensorRecipe
-from core.checkpoints.source import TensorEntry
+from core.checkpoints.source import TensorEntry, TensorRecipe
 from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint
 

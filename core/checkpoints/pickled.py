@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from zipfile import BadZipFile
 
+import torch
+from torch import Tensor
+
 from core.checkpoints.inert.modules import FoundInFile
-from core.checkpoints.inert.values import Refusal
-from core.checkpoints.source import CheckpointSource, TensorEntry, check_table
+from core.checkpoints.inert.values import Refusal, StorageRef, TensorRef, require
+from core.checkpoints.source import CheckpointSource, TensorEntry, check_table, fill
 from core.errors import BadCheckpoint
+
+SLACK = 2**20
 
 
 class Pickled(CheckpointSource):
@@ -45,3 +51,29 @@ def refusing(path: Path) -> Iterator[None]:
         raise BadCheckpoint(
             f"`{path.name}` is a damaged PyTorch file: {reason}. Nothing of it was executed. Fetch or save it again."
         ) from None
+
+
+def check_sizes(tensors: Iterable[TensorRef], file_size: int) -> None:
+    """Refuse tensors that together are much larger than the file: views that repeat its numbers.
+
+    Tied weights, which are one tensor under several names, count once.
+    """
+    unique = set(tensors)
+    total = sum(max(ref.numel, ref.reach) * ref.storage.dtype.itemsize for ref in unique)
+    require(total <= 2 * file_size + SLACK, "tensors that are much larger than the file itself")
+
+
+def read_tensor(file: BinaryIO, begin: int, ref: TensorRef, name: str) -> Tensor:
+    """The tensor that `ref` describes, contiguous; its storage begins at byte `begin` of the file."""
+    file.seek(begin + ref.offset * ref.storage.dtype.itemsize)
+    numbers = fill(file, name, ref.storage.dtype, (ref.reach,))
+    if ref.numel == 0:
+        return torch.empty(ref.shape, dtype=ref.storage.dtype)
+    return numbers.as_strided(ref.shape, ref.stride).contiguous()
+
+
+def check_storages(storages: Mapping[str, StorageRef], sizes: Mapping[str, int]) -> None:
+    """Every storage that the objects name is there, with the size that they give it."""
+    for key, storage in storages.items():
+        require(key in sizes, f"no numbers called `{key}`, which its objects name")
+        require(sizes[key] == storage.nbytes, f"{sizes[key]:,} bytes where its objects expect {storage.nbytes:,}")

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -106,3 +106,23 @@ def fill(file: BinaryIO, name: str, dtype: torch.dtype, shape: tuple[int, ...]) 
         raise BadCheckpoint(f"`{Path(file.name).name}` ended while tensor `{name}` was read; fetch or export it again.")
     # Other bytes than 0 and 1 in a bool tensor mean different things to different operations.
     return raw.view(shape).ne(0) if dtype == torch.bool else tensor
+
+
+@dataclass(frozen=True)
+class TensorRecipe:
+    """One tensor of the file, or several one below the other; perhaps transposed."""
+
+    parts: tuple[str, ...]
+    transposed: bool = False
+
+    def make(self, parts: Sequence[Tensor]) -> Tensor:
+        """The tensor, from its parts in the recipe's order."""
+        whole = parts[0] if len(parts) == 1 else torch.cat(list(parts))
+        return whole.T.contiguous() if self.transposed else whole
+
+    def entry(self, table: Mapping[str, TensorEntry]) -> TensorEntry:
+        """Element type and shape of what `make` gives."""
+        first, shape = table[self.parts[0]], list(table[self.parts[0]].shape)
+        if len(self.parts) > 1 and shape:
+            shape[0] = sum(table[part].shape[0] if table[part].shape else 1 for part in self.parts)
+        return TensorEntry(first.dtype, tuple(reversed(shape)) if self.transposed else tuple(shape))

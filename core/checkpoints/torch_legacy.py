@@ -10,9 +10,8 @@ from torch import Tensor
 
 from core.checkpoints.inert.machine import Machine
 from core.checkpoints.inert.modules import named_tensors
-from core.checkpoints.inert.reading import check_sizes, check_storages, read_tensor
 from core.checkpoints.inert.values import StorageRef, TensorRef, Value, require
-from core.checkpoints.pickled import Pickled, refusing
+from core.checkpoints.pickled import Pickled, check_sizes, check_storages, read_tensor, refusing
 from core.checkpoints.source import opened
 
 MAGIC = 0x1950A86A20F9469CFC6C

@@ -13,12 +13,10 @@ from typing import BinaryIO, NamedTuple
 
 from torch import Tensor
 
-from core.checkpoints.inert.machine import Machine
+from core.checkpoints.inert.machine import MAX_BYTES, Machine
 from core.checkpoints.inert.modules import named_tensors
-from core.checkpoints.inert.program import MAX_BYTES
-from core.checkpoints.inert.reading import check_sizes, check_storages, read_tensor
 from core.checkpoints.inert.values import StorageRef, require
-from core.checkpoints.pickled import Pickled, refusing
+from core.checkpoints.pickled import Pickled, check_sizes, check_storages, read_tensor, refusing
 from core.checkpoints.source import MAX_TENSORS, opened
 from core.errors import BadCheckpoint
 

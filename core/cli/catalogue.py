@@ -104,7 +104,7 @@ def _describe_suite(name: str, path: Path) -> dict[str, Any]:
         # One unusable file of the person's own must not hide the other suites.
         return found | {"error": str(error)}
     tasks = [task.name for task in suite.tasks]
-    return found | {"title": suite.title, "description": suite.description, "tasks": tasks}
+    return found | {"title": suite.title, "description": suite.entry.description, "tasks": tasks}
 
 
 def tasks(suite: options.SuiteName, as_json: options.Json = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,6 +31,7 @@ def check(
 ) -> None:
     """Hold every file of SUITE against its base; list all problems (exit status 2) and what makes numbers doubtful."""
     from core.cli.loading import suite_and_tasks
+    from core.insight.trust import warnings
     from core.problem import examine as checking
     from core.problem.validation import as_json as plain
 
@@ -46,7 +46,7 @@ def check(
         content = {"suite": file.name, "problems": problems, "findings": [one.plain() for one in findings]}
         if trusted is not None:
             content["trust"] = [{"task": one.task, "trusted": one.trusted, "advice": one.advice} for one in trusted]
-            content["warnings"] = _warnings(trusted)
+            content["warnings"] = warnings(trusted)
         print_json(content)
     elif not found:
         told = "nothing stops a merge, but look at this:" if findings else "nothing to complain of."
@@ -62,16 +62,10 @@ def check(
     if not as_json:
         for one in findings:
             tell(one)
-        for text in _warnings(trusted or ()):
+        for text in warnings(trusted or ()):
             tell(f"Warning: {text}")
     if found:
         raise typer.Exit(BAD_INPUT)
-
-
-def _warnings(found: Sequence[TaskTrust]) -> list[str]:
-    from core.insight.trust import warnings
-
-    return warnings(found)
 
 
 def _looked_ahead(file: SuiteFile, tasks: list[str] | None, name: str, set_: list[str] | None) -> list[TaskTrust]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from core.progress import Progress, Standing
+from core.progress import SILENT, Progress, Standing
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Display
@@ -53,7 +53,7 @@ class Bar(Progress):
 def shown() -> Iterator[Progress]:
     """A progress bar while the block runs where standard error is a terminal, silence elsewhere."""
     if not sys.stderr.isatty():
-        yield Progress()
+        yield SILENT
         return
     from rich.console import Console
     from rich.progress import (

@@ -44,7 +44,7 @@ def model_of(store: Store, run_id: str) -> Path:
 
     def problem() -> Problem:
         with shown() as progress:
-            found, spec = runner.opened(record, progress)
+            found, spec = runner.reopen(record, progress, done=True)
         spec.require_checkpoints(found)
         return found
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from core.store import Store, StudyRecord
     from core.studies import Study
     from core.studies.engine.cells import Cell
-    from core.studies.engine.options import StudyOptions
+    from core.studies.engine.scope import StudyOptions
     from core.suite.find import SuiteFile
 
 draw_page: Callable[..., str] | None = None
@@ -98,8 +98,8 @@ class _Asked:
 def _asked(name: str | None, suite: str | None, recipe: Path | None, values: dict[str, Any]) -> _Asked:
     from core import studies
     from core.settings import parse
-    from core.studies.engine.options import StudyOptions
-    from core.studies.engine.recipe import read
+    from core.studies.engine.files import read
+    from core.studies.engine.scope import StudyOptions
     from core.suite import find as suites
 
     if recipe is not None:

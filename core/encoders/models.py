@@ -107,11 +107,6 @@ def _usual_input(name: str) -> dict[str, Any]:
     return dict(kinds.most_common(1)[0][0]) if kinds else {}
 
 
-def foreign_text(arch: Architecture) -> str:
-    """The text model of the hub that the architecture's heads would need; empty where open_clip has its own."""
-    return str(arch.config["text_cfg"].get("hf_model_name") or "")
-
-
 def build(arch: Architecture, device: str = "cpu") -> nn.Module:
     """The open_clip model with weights yet to be loaded, in evaluation mode.
 
@@ -121,7 +116,7 @@ def build(arch: Architecture, device: str = "cpu") -> nn.Module:
     import open_clip
 
     config = {**arch.config}
-    if foreign := foreign_text(arch):
+    if foreign := arch.config["text_cfg"].get("hf_model_name"):
         raise BadSuite(
             f"`{arch.name}` has a text tower that open_clip would fetch (`{foreign}`). Give each task a `head`, made "
             "where that model is at hand."

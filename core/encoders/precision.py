@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from core import remembered
 from core.encoders.encoder import Encoder
 from core.errors import BadInput, UnknownName
-from core.files import remember
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
 MARGIN = 1.2
@@ -56,35 +55,24 @@ def choose_precision(name: str, encoder: Encoder, weights: Mapping[str, Tensor],
     if name != "auto":
         return name
     file = cache / "precision.json"
-    known = _read(file)
+    known = remembered.recall(file, _choices) or {}
     key = _key(encoder)
     if key not in known:
         few = images[:8]
         # Eight images keep no GPU busy: what is timed would be the host's calls, and those are more in bfloat16.
         known[key] = _faster(encoder, weights, few if encoder.device.type == "cpu" else few.repeat(8, 1, 1, 1))
-        remember(file, lambda temporary: temporary.write_text(json.dumps(known), "utf-8"))
+        remembered.keep(file, known)
     return known[key]
 
 
 def _key(encoder: Encoder) -> str:
     device = torch.cuda.get_device_name(encoder.device) if encoder.device.type == "cuda" else platform.processor()
-    parts = [
-        encoder.arch.config,
-        encoder.device.type,
-        device,
-        platform.machine(),
-        torch.__version__,
-        torch.get_num_threads(),
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    machine = [device, platform.machine(), str(torch.__version__), torch.get_num_threads()]
+    return remembered.key([encoder.arch.config, encoder.device.type, *machine])
 
 
-def _read(file: Path) -> dict[str, str]:
-    try:
-        known = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {k: v for k, v in known.items() if v in ("float32", "bfloat16")} if isinstance(known, dict) else {}
+def _choices(known: Any) -> dict[str, str]:
+    return {k: v for k, v in dict(known).items() if v in ("float32", "bfloat16")}
 
 
 def _faster(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> str:

@@ -8,8 +8,7 @@ from typing import Any
 import yaml
 
 from core import methods
-from core.export.escaping import for_markdown
-from core.export.render import Grid, markdown
+from core.export.render import Grid, for_markdown, markdown
 from core.export.tables import doubts, results, settings
 from core.export.titles import method_title
 from core.store import RunRecord

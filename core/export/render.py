@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from core.export.escaping import for_latex, for_markdown, for_sheet
-
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 Line = Sequence[str]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+        "$": r"\$",
+        "&": r"\&",
+        "#": r"\#",
+        "_": r"\_",
+        "%": r"\%",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "λ": r"$\lambda$",
+        "τ": r"$\tau$",
+        "ρ": r"$\rho$",
+        "−": "$-$",
+        "–": "--",
+        "×": r"$\times$",
+        "≥": r"$\geq$",
+        "±": r"$\pm$",
+    }
+)
 
 
 class Best(str):
@@ -84,3 +106,19 @@ def sheet_cell(text: str) -> str:
 
 def _marked(line: Line, escaped: Callable[[str], str], before: str, after: str) -> list[str]:
     return [f"{before}{escaped(cell)}{after}" if isinstance(cell, Best) else escaped(cell) for cell in line]
+
+
+def for_sheet(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def for_latex(text: str) -> str:
+    """One line with LaTeX's special characters escaped."""
+    return " ".join(text.split()).translate(_LATEX)
+
+
+def for_markdown(text: str) -> str:
+    """One line that Markdown shows as it is, also inside a table."""
+    flat = escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", flat)

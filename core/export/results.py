@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core import methods
 from core.errors import MergescopeError
-from core.export.differences import differences
 from core.export.numbers import hundredths, interval
 from core.export.report import average_ci95
-from core.export.titles import method_title
+from core.export.titles import differences, method_title
 from core.methods import Role
 from core.settings import parse_stored
 from core.statistics import mean

@@ -22,11 +22,10 @@ from huggingface_hub.utils import OfflineModeIsEnabled, build_hf_headers, hf_rai
 
 from core.errors import BadInput, MergescopeError
 from core.files import sha256, write_text
-from core.hub.folder import LISTING, local_folder, repository
-from core.hub.listing import HubFile, HubListing, choose
+from core.hub.listing import LISTING, HubFile, HubListing, choose, local_folder, repository
 from core.hub.reference import HubReference
 from core.paths import home
-from core.progress import Progress
+from core.progress import SILENT, Progress
 
 CHUNK = 2**20
 ATTEMPTS = 5
@@ -60,13 +59,12 @@ def plan(references: Sequence[HubReference], endpoint: str | None = None) -> lis
     return wanted
 
 
-def fetch(wanted: Sequence[Wanted], progress: Progress | None = None, endpoint: str | None = None) -> list[Path]:
+def fetch(wanted: Sequence[Wanted], progress: Progress = SILENT, endpoint: str | None = None) -> list[Path]:
     """Fetch what `plan` found; progress counts MiB, and may raise to stop after any of them.
 
     What is on disk when it stops is used by the next attempt. Raises `BadInput` where the disk is too small,
     `MergescopeError` where the connection fails for good or a file arrives damaged.
     """
-    progress = progress or Progress()
     if wanted:
         require_space(sum(each.remaining for each in wanted), home() / "hub")
     folders = []

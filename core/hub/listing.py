@@ -1,4 +1,4 @@
-"""Which files of a repository are fetched: the weights in their safest format, and the configuration beside them."""
+"""Which files of a repository are fetched, the weights in their safest format and their configuration, and where to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
+from core.hub.reference import HubReference
+from core.paths import home
 
 OPEN_CLIP = "open_clip_config.json"
 CONFIGURATION = ("config.json", OPEN_CLIP, "preprocessor_config.json", "adapter_config.json")
@@ -20,6 +22,7 @@ WEIGHTS = (
     r"open_clip_pytorch_model\.bin",
 )
 """In order of preference: the first that a repository has is taken, the others hold the same once more."""
+LISTING = "listing.json"
 
 
 @dataclass(frozen=True)
@@ -92,3 +95,37 @@ def _shards(index: Path) -> set[str]:
         return {Path(str(name)).name for name in data["weight_map"].values()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {index.name + " can't be read"}
+
+
+def repository(reference: HubReference) -> Path:
+    """The folder of all revisions of a repository."""
+    return home() / "hub" / reference.repo.replace("/", "--")
+
+
+def commit_of(reference: HubReference) -> str | None:
+    """The commit that a fetched revision stands for; None where it was never fetched."""
+    try:
+        return (repository(reference) / "revisions" / reference.revision).read_text("utf-8").strip()
+    except OSError:
+        return None
+
+
+def local_folder(reference: HubReference) -> Path | None:
+    """The folder with the complete checkpoint; None where it has to be fetched first. Opens no connection."""
+    if commit := commit_of(reference):
+        folder = repository(reference) / commit
+        listing = HubListing.read(folder / LISTING)
+        if listing is not None and listing.complete_in(folder):
+            return folder
+    from huggingface_hub import try_to_load_from_cache  # Here: whoever only looks through folders need not wait for it.
+
+    # FusionBench and transformers keep what they fetched there: the same files need not be fetched twice.
+    cached = try_to_load_from_cache(reference.repo, "config.json", revision=reference.revision)
+    if isinstance(cached, str) and weights_complete(Path(cached).parent):
+        return Path(cached).parent
+    return None
+
+
+def location(reference: HubReference) -> Path:
+    """The folder with the checkpoint, or the one where it will be once it is fetched."""
+    return local_folder(reference) or repository(reference) / (commit_of(reference) or "not-fetched")

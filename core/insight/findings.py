@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from core.problem.evaluate import Reference
 from core.problem.findings import Finding, answers, by_severity
 from core.problem.problem import Problem
-from core.progress import Progress
+from core.progress import SILENT, Progress
 
 
 def findings(
-    problem: Problem, known: Mapping[str, Reference] | None = None, progress: Progress | None = None
+    problem: Problem, known: Mapping[str, Reference] | None = None, progress: Progress = SILENT
 ) -> tuple[Finding, ...]:
     """The worst first. `known` are accuracies of base and experts on all images, where they have been measured.
 
     Base and experts answer a few images of each task, which is remembered on disk.
     """
-    progress = progress or Progress()
     progress.start("Comparing experts with their base, task", len(problem.tasks))
     found = list(problem.findings)
     for task in problem.tasks:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.problem.grouping import GroupKind, group
 from core.problem.task_vectors import CHUNK, TaskVectors
-from core.progress import Progress
+from core.progress import SILENT, Progress
 
 ALL = "all"
 
@@ -39,9 +39,8 @@ class Similarity:
         return self.groups[ALL]
 
 
-def similarity(vectors: TaskVectors, kind: GroupKind = "block", progress: Progress | None = None) -> Similarity:
+def similarity(vectors: TaskVectors, kind: GroupKind = "block", progress: Progress = SILENT) -> Similarity:
     """Cosine similarity (paper, figure 4), norm and sign conflict of every pair, overall and per `kind` of group."""
-    progress = progress or Progress()
     progress.start("Comparing the task vectors, tensor", len(vectors.names))
     grouping, count = group(vectors.names, kind), len(vectors.tasks)
     gram, differ, both = (torch.zeros(len(grouping.groups), count, count, dtype=torch.float64) for _ in range(3))

@@ -17,7 +17,7 @@ from core.errors import NonFinite
 from core.problem.method import Method
 from core.problem.probe import Probe
 from core.problem.problem import Problem
-from core.progress import Progress
+from core.progress import SILENT, Progress
 from core.settings import MethodSettings, parse
 from core.statistics import Evaluation, Half, mean
 from core.step import Need, Outcome
@@ -100,9 +100,7 @@ def rise_on_average(found: Sequence[TaskTrust]) -> float:
     return sum(one.rise for one in found) / len(found)
 
 
-def trust(
-    problem: Problem, method: Method, settings: MethodSettings, progress: Progress | None = None
-) -> list[TaskTrust]:
+def trust(problem: Problem, method: Method, settings: MethodSettings, progress: Progress = SILENT) -> list[TaskTrust]:
     """Check every task that can be watched; empty for methods that see no images."""
     looks = ahead(problem, method, settings, progress=progress)
     first, last = ({one.task: one for one in looks if one.share == share} for share in (0, 1))
@@ -145,14 +143,14 @@ def ahead(
     settings: MethodSettings,
     steps: int = STEPS,
     reach: float = REACH,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[Look]:
     """Looks at every task on the way of a shortened run, from its start to its end.
 
     Of a method that is not watched: at the base and at the end. Empty where it sees no images, or none can be watched.
     Images, start, objective and split are the run's.
     """
-    short, progress = shortened(method, settings, steps, reach), progress or Progress()
+    short = shortened(method, settings, steps, reach)
     if short is None:
         return []
     found, whole = list[Look](), method.total_steps(short)

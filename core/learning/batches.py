@@ -42,7 +42,7 @@ class Batches:
         without = without or {}
         self._streams = {
             task: Stream(task, self._count(task), batch, seed, fraction, without.get(task))
-            for task in problem.learned_from
+            for task in problem.images_from or problem.tasks
         }
         self._batch = batch
         self.steps = min(steps, *(stream.epoch for stream in self._streams.values())) if once else steps

@@ -1,8 +1,8 @@
-"""Learns λ by gradient descent on unlabelled (or labelled) images: the loop shared by AdaMerging and its relatives."""
+"""Learns λ by gradient descent on unlabelled (or labelled) images: what AdaMerging and its relatives share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from core import objectives
 from core.learning import starts
-from core.learning.batches import Batches
-from core.learning.optimiser import Adam, Trainer, require_finite
+from core.learning.optimiser import Adam, Drawing, carry_out, require_finite
 from core.learning.watch import Watch, WatchedSettings
 from core.problem.grouping import GroupKind
 from core.problem.merged import Batch, Measured, MergedModel
+from core.problem.method import Method, Need, Step
 from core.problem.mixture import Mixture
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
@@ -70,7 +70,7 @@ def around_start(problem: Problem, vectors: TaskVectors, settings: LearningSetti
     return starts.moved(problem, vectors, starts.update(problem, settings.start), merged)
 
 
-class Learner(Trainer, Generic[L]):
+class Learner(Drawing, Generic[L]):
     """λ of a mixture, its optimiser and its batches: Adam on Σ_k of the tasks' mean losses (AdaMerging, equation 7).
 
     Subclasses learn more than λ, or find its gradient another way. A step raises `NonFinite` before an update that a
@@ -78,22 +78,14 @@ class Learner(Trainer, Generic[L]):
     """
 
     def __init__(self, problem: Problem, mixture: Mixture, settings: L) -> None:
-        watch = Watch(problem, settings, settings.steps)
-        super().__init__(settings.steps, watch)
+        objective = objectives.chosen(settings.objective, settings)
+        super().__init__(problem, settings, objective, Watch(problem, settings, settings.steps))
         # Its task vectors may be prepared ones (AdaMerging++); the problem's own are the experts.
-        self._problem, self._mixture, self._settings = problem, mixture, settings
+        self._mixture, self._settings = mixture, settings
         self._vectors, self._grouping = mixture.vectors, mixture.grouping
-        self._objective = objectives.chosen(settings.objective, settings)
-        self._batches = Batches(
-            problem, self._objective,
-            split=settings.adapt_on, batch=settings.batch, seed=settings.seed,
-            steps=settings.steps, fraction=settings.fraction, without=watch.apart, once=settings.once,
-        )  # fmt: skip
-        self._last = self._batches.steps
         shape = (len(self._grouping.groups), len(self._vectors.tasks))
         self._raw = torch.full(shape, settings.init, dtype=self._vectors.origin.dtype)
         self._adam = Adam({"raw": self._raw, **self._more_parameters()}, settings.lr)
-        self.images = self._batches.images_per_step
 
     def _more_parameters(self) -> Mapping[str, Tensor]:
         """What is learned beside λ."""
@@ -144,9 +136,28 @@ class Learner(Trainer, Generic[L]):
     def release(self) -> None:
         self.__dict__.pop("_merged", None)  # Its buffers would stand beside the merged model's weights.
 
-    def state(self) -> State:
-        return {**self._adam.state(), **self._batches.state()}
 
-    def restore(self, state: State) -> None:
-        self._adam.restore(state, self.number)
-        self._batches.restore(state)
+class LearningMethod(Method[L]):
+    """A method that learns λ over task vectors, which it may prepare first."""
+
+    trains = "λ: one number per task and group of tensors"
+    needs = Need.UNLABELLED
+
+    def steps(self, problem: Problem, settings: L, resume: State | None = None) -> Iterator[Step]:
+        """One step an update of what is learned."""
+        yield from carry_out(self._learner(problem, settings), resume)
+
+    def mixture(self, settings: L) -> Callable[[Problem], Mixture] | None:
+        """The prepared task vectors, around the start that the settings ask for."""
+        return lambda problem: self._mixture(problem, settings)
+
+    def _prepared(self, problem: Problem, settings: L) -> TaskVectors:
+        """The experts' task vectors, or what is made of them before λ is learned."""
+        return problem.task_vectors
+
+    def _learner(self, problem: Problem, settings: L) -> Learner[L]:
+        """What learns."""
+        return Learner(problem, self._mixture(problem, settings), settings)
+
+    def _mixture(self, problem: Problem, settings: L) -> Mixture:
+        return Mixture.of(around_start(problem, self._prepared(problem, settings), settings), settings.group)

@@ -49,10 +49,6 @@ class FrankWolfeSettings(WatchedSettings):
         source="Mergescope; FW-Merging: cross_entropy on training images",
     )  # fmt: skip
 
-    def needed(self) -> Need:
-        """What the loss that decides has to be given."""
-        return objectives.get(self.select_by).needs
-
 
 class Selection:
     """Slopes of the tasks' losses and how the experts lie along them."""
@@ -60,13 +56,13 @@ class Selection:
     def __init__(
         self, problem: Problem, settings: FrankWolfeSettings, rounds: int, without: Mapping[str, Tensor] | None = None
     ) -> None:
-        if settings.adapt_on == "test" and settings.needed() is Need.LABELLED:
+        self._objective = objectives.get(settings.select_by)
+        if settings.adapt_on == "test" and self._objective.needs is Need.LABELLED:
             raise BadInput(
                 "`select_by=cross_entropy` should not read the labels that accuracy is measured on. Found "
                 "`adapt_on=test`; set `adapt_on=held-out` or `adapt_on=train`."
             )
         self._vectors = problem.task_vectors
-        self._objective = objectives.get(settings.select_by)
         self._batches = Batches(
             problem,
             self._objective,

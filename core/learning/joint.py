@@ -8,14 +8,13 @@ from typing import Generic, TypeVar
 
 from torch import Tensor
 
-from core.learning.batches import Batches
-from core.learning.optimiser import Adam, Trainer, require_finite
+from core.learning.optimiser import Adam, Drawing, require_finite
 from core.learning.watch import Watch
 from core.objectives import Objective
 from core.problem.merged import Batch, EncoderGradient, Measured, Sums
 from core.problem.problem import Problem
 from core.settings import MethodSettings, setting
-from core.step import State, Weights
+from core.step import Weights
 
 PAPER = "Task Arithmetic (ICLR 2023), appendix B"
 
@@ -40,22 +39,17 @@ class JointSettings(MethodSettings):
 J = TypeVar("J", bound=JointSettings)
 
 
-class JointTrainer(Trainer, Generic[J]):
-    """AdamW on θ from `theta` `[D]`, which it takes over, against the sum of the tasks' mean losses on a split."""
+class JointTrainer(Drawing, Generic[J]):
+    """AdamW on θ from `theta` `[D]`, which it takes over, against the sum of the tasks' mean losses."""
 
     def __init__(
-        self, problem: Problem, settings: J, objective: Objective, theta: Tensor, split: str, watch: Watch | None = None
+        self, problem: Problem, settings: J, objective: Objective, theta: Tensor, watch: Watch | None = None
     ) -> None:
-        super().__init__(settings.steps, watch)
+        super().__init__(problem, settings, objective, watch)
         self.keep_every = settings.keep_every  # Weights and moments are three encoders.
-        self._problem, self._settings, self._objective, self._theta = problem, settings, objective, theta
-        self._batches = Batches(
-            problem, objective, split=split, batch=settings.batch, seed=settings.seed, steps=settings.steps,
-            fraction=settings.fraction, without=None if watch is None else watch.apart,
-        )  # fmt: skip
+        self._settings, self._theta = settings, theta
         self._encoder = EncoderGradient(problem, problem.task_vectors)
         self._adam = Adam({"theta": theta}, settings.lr, settings.weight_decay)
-        self.images = self._batches.images_per_step
 
     def learning_rate(self) -> float:
         """That of the next step: a linear rise, then half a cosine."""
@@ -90,10 +84,3 @@ class JointTrainer(Trainer, Generic[J]):
             return self._problem.task_vectors.named(self._theta.clone())
 
         return weights
-
-    def state(self) -> State:
-        return {**self._adam.state(), **self._batches.state()}
-
-    def restore(self, state: State) -> None:
-        self._adam.restore(state, self.number)
-        self._batches.restore(state)

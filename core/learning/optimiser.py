@@ -7,14 +7,20 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from core.errors import NonFinite
+from core.learning.batches import Batches
 from core.learning.watch import Watch
+from core.objectives import Objective
 from core.problem.merged import Measured
+from core.problem.problem import Problem
 from core.step import Coefficients, Outcome, State, Step, Weights
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Trainer(ABC):
@@ -103,6 +109,32 @@ class Trainer(ABC):
         return replace(step, outcome=outcome, kept=kept, watched={**step.watched, **self.watch.report(outcome)})
 
 
+class Drawing(Trainer):
+    """Learns by Adam from one batch of every task's images a step."""
+
+    _adam: Adam
+    """Of what is learned; made by the subclass."""
+
+    def __init__(self, problem: Problem, settings: Any, objective: Objective, watch: Watch | None = None) -> None:
+        """`settings` say `seed`, `steps`, `batch` and `adapt_on`, and `fraction` and `once` where they have these."""
+        super().__init__(settings.steps, watch)
+        self._problem, self._objective = problem, objective
+        self._batches = Batches(
+            problem, objective, split=settings.adapt_on, batch=settings.batch, seed=settings.seed, steps=settings.steps,
+            fraction=getattr(settings, "fraction", 1.0), once=getattr(settings, "once", False),
+            without=None if watch is None else watch.apart,
+        )  # fmt: skip
+        self._last = self._batches.steps
+        self.images = self._batches.images_per_step
+
+    def state(self) -> State:
+        return {**self._adam.state(), **self._batches.state()}
+
+    def restore(self, state: State) -> None:
+        self._adam.restore(state, self.number)
+        self._batches.restore(state)
+
+
 def carry_out(trainer: Trainer, resume: State | None) -> Iterator[Step]:
     """Yield the steps of a trainer from its beginning, or after the step that `resume` was taken at."""
     begin = time.perf_counter()
@@ -130,9 +162,6 @@ def require_finite(
             f"Step {step}: the loss of {', '.join(bad) or 'some task'} or its gradient is NaN or infinite. {kept} kept "
             f"as after the step before. {remedy}, or look at `similarity`."
         )
-
-
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Adam:

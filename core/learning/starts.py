@@ -60,7 +60,7 @@ def fitting_scale(problem: Problem, change: Tensor, batches: Sequence[Batch], ob
             problem.tick()
             logits = problem.logits(weights, batch.task, batch.images)
             target = None if batch.target is None else batch.target.to(logits.device)
-            total += objective.per_sample(logits, target).mean().item()
+            total += objective(logits, target).mean().item()
         return total
 
     return min(SCALES, key=loss)
@@ -69,11 +69,7 @@ def fitting_scale(problem: Problem, change: Tensor, batches: Sequence[Batch], ob
 def made(problem: Problem, start: str) -> Weights:
     """The model that a method makes with its defaults."""
     method = METHODS.get(start)
-    outcome = None
-    for step in method.steps(problem, parse(method.Settings, {}, start)):
-        outcome = step.outcome or outcome
-    assert outcome is not None
-    return outcome.weights_for(problem.tasks[0])
+    return method.outcome(problem, parse(method.Settings, {}, start)).weights_for(problem.tasks[0])
 
 
 def _suits(name: str) -> bool:

@@ -67,7 +67,8 @@ class Watch:
         self._problem, self._settings = problem, settings
         ends = settings.keep_step == "last" and steps <= SHORT
         self._due = frozenset((0, steps)) if ends else due(steps)
-        self._best = dict[str, Tensor]()
+        self.best = dict[str, Tensor]()
+        """The state at the step that agrees best; empty where nothing decides."""
         self._best_number, self._best_found = 0, list[Evaluation]()
         self._recent: list[float] = []
         self.kept: int | None = None
@@ -85,11 +86,6 @@ class Watch:
         if self._settings.keep_step == "last":
             return {}
         return {task: self._probe.apart(task) for task in self._probe.images}
-
-    @property
-    def best(self) -> State:
-        """The state at the step that agrees best; empty where nothing decides."""
-        return self._best
 
     def note(self, losses: Mapping[str, float]) -> None:
         """Take in a step's losses."""
@@ -114,8 +110,8 @@ class Watch:
         found = {half: self._probe.evaluate(made, half) for half in halves}
         if self._settings.keep_step == "best":
             now = found[Half.CHOOSING]
-            if not self._best or closeness(now) > closeness(self._best_found):
-                self._best_number, self._best_found, self._best = number, now, dict(state())
+            if not self.best or closeness(now) > closeness(self._best_found):
+                self._best_number, self._best_found, self.best = number, now, dict(state())
             self.kept = self._best_number if _nearer(self._best_found, now) else number
             self.over = 0 < self._settings.patience <= number - self._best_number
         return dict(found)
@@ -127,10 +123,10 @@ class Watch:
     def state(self) -> State:
         """What going on depends on beside the trainer's own state."""
         found = {"recent": torch.tensor(self._recent, dtype=torch.float64), "over": torch.tensor(self.over)}
-        if self._best:
+        if self.best:
             told = [(one.agreeing or 0, one.total, one.kl or 0.0) for one in self._best_found]
             found |= {"best": torch.tensor(self._best_number), "told": torch.tensor(told, dtype=torch.float64)}
-            found |= {f"best {name}": value for name, value in self._best.items()}
+            found |= {f"best {name}": value for name, value in self.best.items()}
         return found
 
     def restore(self, state: State) -> None:
@@ -143,7 +139,7 @@ class Watch:
                 Evaluation("", None, int(total), 0.0, agreeing=int(agreeing), kl=kl)
                 for agreeing, total, kl in state["told"].tolist()
             ]
-            self._best = {n.removeprefix("best "): value for n, value in state.items() if n.startswith("best ")}
+            self.best = {n.removeprefix("best "): value for n, value in state.items() if n.startswith("best ")}
 
 
 def kept_of(looks: Mapping[int, Sequence[Evaluation]]) -> int:

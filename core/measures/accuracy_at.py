@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-from core.measures.base import Measure, Subject
+from core.measures import Measure, Subject
 from core.problem.evaluate import evaluate
 from core.statistics import mean
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from core.measures.base import Measure, Subject
+from core.measures import Measure, Subject
 
 BINS = 15
 """Guo et al. (ICML 2017), section 4."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.insight.similarity import similarity
-from core.measures.base import Measure, Subject
+from core.measures import Measure, Subject
 
 
 class Cosine(Measure):

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.nn import functional as F
 
-from core.measures.base import Measure, Subject
+from core.measures import Measure, Subject
 from core.objectives.entropy import entropy
 from core.problem.probe import Probe
 from core.statistics import Half, mean, spearman

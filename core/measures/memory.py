@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.measures.base import Measure, Subject
+from core.measures import Measure, Subject
 from core.problem.memory import grown_mb
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from core import objectives
 from core.insight.trust import Look, ahead
 from core.learning.watch import kept_of
-from core.measures.base import Measure, Subject
+from core.measures import Measure, Subject
 from core.objectives import Objective
 from core.objectives.entropy import entropy
 from core.problem.evaluate import evaluate

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from core.learning.coefficients import LearningSettings
-from core.learning.method import LearningMethod
+from core.learning.coefficients import LearningMethod, LearningSettings
 
 
 class AdaMerging(LearningMethod[LearningSettings]):

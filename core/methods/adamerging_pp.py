@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from core.learning.coefficients import LearningSettings
-from core.learning.method import LearningMethod
+from core.learning.coefficients import LearningMethod, LearningSettings
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.techniques.trimming import share, trim_and_elect

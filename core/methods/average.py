@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from core.problem.merged import merge
-from core.problem.method import Formula, Outcome
-from core.problem.problem import Problem
+from core.problem.method import Formula, Outcome, Problem
 from core.settings import MethodSettings
 
 

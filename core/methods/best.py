@@ -40,7 +40,7 @@ class BestCombination(AdaRank):
         "Mergescope's own composition: TSV-Merge (Gargiulo et al., CVPR 2025) as the start, at the length with the "
         "lowest loss on the first batch, layer-wise λ of AdaMerging (Yang et al., ICLR 2024) and the masks of AdaRank "
         "(ICLR 2026) around it, and the distillation loss of SAMerging (2025) in place of entropy. Where there are few "
-        "images, masks are left out. It won on the demo suite (README, Measured); experts that stopped a third of "
+        "images, masks are left out. It won on the demo suite (.github/BENCHMARKS.md); experts that stopped a third of "
         "their way hold it back (.github/METHODS.md). It has not been measured on the papers' eight tasks."
     )
     summary = (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from core.methods.tall_masks import masks, threshold
 from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings
-from core.techniques.masks import masks, threshold
 from core.techniques.tensorwise import Merge, Tensorwise
 
 

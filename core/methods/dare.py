@@ -9,8 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.problem.method import Formula, Outcome
-from core.problem.problem import Problem
+from core.problem.method import Formula, Outcome, Problem
 from core.problem.task_vectors import CHUNK
 from core.seeds import generator
 from core.settings import setting

@@ -11,8 +11,7 @@ from core.learning.joint import JointSettings, JointTrainer
 from core.learning.optimiser import carry_out
 from core.learning.watch import Watch, WatchedSettings
 from core.objectives.expert_kl import ExpertKLSettings
-from core.problem.method import Method, Need, Role, State, Step
-from core.problem.problem import Problem
+from core.problem.method import Method, Need, Problem, Role, State, Step
 from core.settings import setting
 
 
@@ -67,5 +66,5 @@ class Distillation(Method[DistillationSettings]):
         begun = settings.start != starts.NONE
         theta = vectors.flat(starts.made(problem, settings.start)) if begun else vectors.origin.clone()
         objective = objectives.chosen(settings.objective, settings)
-        trainer = JointTrainer(problem, settings, objective, theta, settings.adapt_on, watch)
+        trainer = JointTrainer(problem, settings, objective, theta, watch)
         yield from carry_out(trainer, resume)

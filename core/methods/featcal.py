@@ -10,8 +10,7 @@ from torch import Tensor
 
 from core.learning import starts
 from core.problem.grouping import block_of
-from core.problem.method import Outcome
-from core.problem.problem import Problem
+from core.problem.method import Outcome, Problem
 from core.settings import setting
 from core.techniques.linear_maps import LinearMap, find, watch
 from core.techniques.moments import Statistical, StatisticsSettings, chosen, precise

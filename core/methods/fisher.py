@@ -11,8 +11,7 @@ from torch import Tensor
 from core import objectives
 from core.errors import BadInput
 from core.problem.merged import Batch, EncoderGradient
-from core.problem.method import Need, Outcome
-from core.problem.problem import Problem
+from core.problem.method import Need, Outcome, Problem
 from core.seeds import generator
 from core.settings import setting
 from core.techniques.moments import Statistical, StatisticsSettings, chosen

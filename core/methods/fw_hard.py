@@ -14,8 +14,7 @@ from core.learning.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choo
 from core.learning.optimiser import Trainer, carry_out, require_finite
 from core.learning.watch import Watch
 from core.problem.merged import Measured
-from core.problem.method import Coefficients, Method, Need, State, Step, Weights
-from core.problem.problem import Problem
+from core.problem.method import Coefficients, Method, Need, Problem, State, Step, Weights
 from core.settings import setting
 
 
@@ -53,10 +52,6 @@ class FwHard(Method[FwHardSettings]):
     def steps(self, problem: Problem, settings: FwHardSettings, resume: State | None = None) -> Iterator[Step]:
         """One step a move."""
         yield from carry_out(_Walk(problem, settings), resume)
-
-    def needed(self, settings: FwHardSettings) -> Need:
-        """Labels only where the loss asks for them."""
-        return settings.needed()
 
 
 class _Walk(Trainer):

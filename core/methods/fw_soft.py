@@ -8,14 +8,12 @@ import torch
 from torch import Tensor
 
 from core import objectives
-from core.learning.batches import Batches
 from core.learning.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
-from core.learning.optimiser import Adam, Trainer, carry_out, require_finite
+from core.learning.optimiser import Adam, Drawing, carry_out, require_finite
 from core.learning.watch import Watch
 from core.problem.merged import Measured, MergedModel
-from core.problem.method import Coefficients, Method, Need, State, Step, Weights
+from core.problem.method import Coefficients, Method, Need, Problem, State, Step, Weights
 from core.problem.mixture import Mixture
-from core.problem.problem import Problem
 from core.settings import setting
 
 
@@ -62,34 +60,19 @@ class FwSoft(Method[FwSoftSettings]):
         """The task vectors: what was chosen in all rounds is in λ."""
         return _mixture
 
-    def needed(self, settings: FwSoftSettings) -> Need:
-        """Labels only where one of the losses asks for them."""
-        learned = objectives.get(settings.objective).needs
-        return learned if learned is not Need.UNLABELLED else settings.needed()
-
 
 def _mixture(problem: Problem) -> Mixture:
     return Mixture.of(problem.task_vectors, "tensor")
 
 
-class _Rounds(Trainer):
+class _Rounds(Drawing):
     """λ[t, k] at the round's start, the choice sel[t, j] and the coefficients μ[t, j] being learned."""
 
     def __init__(self, problem: Problem, settings: FwSoftSettings) -> None:
         watch = Watch(problem, settings, settings.steps)
-        super().__init__(settings.steps, watch)
+        super().__init__(problem, settings, objectives.get(settings.objective), watch)
         self._mixture, self._settings = _mixture(problem), settings
         self._vectors = self._mixture.vectors
-        self._objective = objectives.get(settings.objective)
-        self._batches = Batches(
-            problem,
-            self._objective,
-            split=settings.adapt_on,
-            batch=settings.batch,
-            seed=settings.seed,
-            steps=settings.steps,
-            without=watch.apart,
-        )
         self._selection = Selection(problem, settings, settings.rounds, watch.apart)
         self._model = MergedModel(problem, self._mixture)
         count = len(self._vectors.names)
@@ -145,7 +128,7 @@ class _Rounds(Trainer):
 
     def state(self) -> State:
         own = {"rows": self._rows.clone(), "chosen": self._chosen.clone(), "began": torch.tensor(self._began)}
-        return own | {**self._adam.state(), **self._selection.state(), **self._batches.state()}
+        return own | {**super().state(), **self._selection.state()}
 
     def restore(self, state: State) -> None:
         self._began = int(state["began"])

@@ -13,8 +13,7 @@ from core.insight import advice
 from core.insight.similarity import Similarity, similarity
 from core.learning import starts
 from core.problem.grouping import block_of, by_depth
-from core.problem.method import Outcome, Weights
-from core.problem.problem import Problem
+from core.problem.method import Outcome, Problem, Weights
 from core.problem.task_vectors import TaskVectors
 from core.settings import MethodSettings, setting
 from core.techniques.tensorwise import Staged

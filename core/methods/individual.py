@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from core.problem.method import Formula, Outcome, Role
-from core.problem.problem import Problem
+from core.problem.method import Formula, Outcome, Problem, Role
 from core.settings import MethodSettings
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.problem.method import Formula, Outcome
-from core.problem.problem import Problem
+from core.problem.method import Formula, Outcome, Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings, scaled
 

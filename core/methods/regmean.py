@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from core.problem.method import Outcome
-from core.problem.problem import Problem
+from core.problem.method import Outcome, Problem
 from core.settings import setting
 from core.techniques.linear_maps import find
 from core.techniques.moments import RegMeanSystem, Statistical, StatisticsSettings, chosen, moments

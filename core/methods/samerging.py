@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from core import objectives
-from core.learning.coefficients import Learner, LearningSettings
-from core.learning.method import LearningMethod
+from core.learning.coefficients import Learner, LearningMethod, LearningSettings
 from core.problem.merged import Batch, Measured
 from core.problem.problem import Problem
 from core.settings import setting

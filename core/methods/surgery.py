@@ -15,8 +15,7 @@ from core.learning import starts
 from core.learning.optimiser import Adam, Trainer, carry_out, require_finite
 from core.objectives.entropy import entropy
 from core.problem.merged import Measured
-from core.problem.method import Features, Method, Need, Outcome, State, Step, Weights
-from core.problem.problem import Problem
+from core.problem.method import Features, Method, Need, Outcome, Problem, State, Step, Weights
 from core.seeds import generator
 from core.settings import MethodSettings, setting
 from core.tasks import Stream

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from core.problem.method import Formula, Outcome, Weights
-from core.problem.problem import Problem
-from core.settings import MethodSettings
-from core.techniques.masks import masks, threshold
+from torch import Tensor
+
+from core.problem.method import Formula, Outcome, Problem, Weights
+from core.settings import MethodSettings, setting
+
+
+def threshold() -> float:
+    """The setting that both methods built on these masks have."""
+    return setting(  # type: ignore[no-any-return]  # a field of pydantic
+        0.4, "A task uses an entry where its own is at least this many times what the others add to it.",
+        source="Localizing Task Information (0.2 to 0.6, chosen on validation images)", ge=0, le=100,
+    )  # fmt: skip
+
+
+def masks(deltas: Tensor, share: float) -> Tensor:
+    """`[K, n]` of bool: |τ_k| ≥ share · |Σ τ − τ_k|, for task vectors `[K, n]`."""
+    return deltas.abs() >= share * (deltas.sum(0) - deltas).abs()
 
 
 class TallMasksSettings(MethodSettings):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from core.problem.method import Formula, Outcome
+from core.problem.method import Formula, Outcome, Problem
 from core.problem.mixture import Mixture
-from core.problem.problem import Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings, factors, fitted
 

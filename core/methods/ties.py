@@ -7,8 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.problem.method import Formula, Outcome
-from core.problem.problem import Problem
+from core.problem.method import Formula, Outcome, Problem
 from core.settings import setting
 from core.techniques.depth import DepthSettings, scaled
 from core.techniques.trimming import Election, share

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from core.objectives.base import Objective
+from core.objectives import Objective
 from core.objectives.entropy import entropy
 
 SHARE = 0.4

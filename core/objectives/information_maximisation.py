@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from core.objectives.base import Objective, ObjectiveSettings, Target
+from core.objectives import Objective, ObjectiveSettings, Target
 from core.objectives.entropy import entropy
 from core.settings import setting
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.objectives.base import Objective, Target
+from core.objectives import Objective, Target
 
 
 class PseudoLabel(Objective):

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
-from core import paths
-from core.files import remember
+from core import paths, remembered
 from core.objectives.entropy import entropy
 from core.problem.problem import Problem
-from core.progress import Progress
+from core.progress import SILENT, Progress
 from core.statistics import Evaluation as Evaluation
 from core.statistics import Stated
 from core.step import Features, Outcome, Weights
@@ -42,7 +38,7 @@ def evaluate(
     split: str = "test",
     limit: int | None = None,
     features: Features | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Evaluation:
     """Evaluate weights on one split of a task, or on `limit` images spread evenly over it.
 
@@ -58,7 +54,7 @@ def evaluate(
     return Evaluation(task, correct, len(chosen), entropy(logits).mean().item())
 
 
-def evaluate_outcome(problem: Problem, outcome: Outcome, task: str, progress: Progress | None = None) -> Evaluation:
+def evaluate_outcome(problem: Problem, outcome: Outcome, task: str, progress: Progress = SILENT) -> Evaluation:
     """Evaluate what a method made for a task, modules included, on all its test images."""
     return evaluate(problem, outcome.weights_for(task), task, features=outcome.features(task), progress=progress)
 
@@ -78,21 +74,21 @@ def evaluate_everywhere(
 
 
 def references(
-    problem: Problem, split: str = "test", limit: int | None = None, progress: Progress | None = None
+    problem: Problem, split: str = "test", limit: int | None = None, progress: Progress = SILENT
 ) -> dict[str, Reference]:
     """Base and expert accuracy of every task; remembered on disk by the content they depend on."""
-    progress, vectors = progress or Progress(), problem.task_vectors
+    vectors = problem.task_vectors
     keys = [("base", task) for task in problem.heads] + [("expert", task) for task in problem.tasks]
     files = {key: cached(problem, *key, split, limit) for key in keys}
-    found = {key: known for key, file in files.items() if file and (known := _read(file, key[1]))}
+    known = {key: remembered.recall(file, lambda told: Evaluation(**told)) for key, file in files.items()}
+    found = {key: replace(one, task=key[1]) for key, one in known.items() if one is not None}
     if missing := [key for key in keys if key not in found]:
         images = [len(problem.split(task, split)) for _, task in missing]
         progress.start("Evaluating base and experts, image", sum(min(limit or count, count) for count in images))
         for role, task in missing:
             weights = vectors.base if role == "base" else vectors.expert(task)
             measured = found[role, task] = evaluate(problem, weights, task, split, limit, progress=progress)
-            if file := files[role, task]:
-                remember(file, partial(Path.write_text, data=json.dumps(asdict(measured)), encoding="utf-8"))
+            remembered.keep(files[role, task], asdict(measured))
         progress.finish()
     return {
         task: Reference(found["base", task], found.get(("expert", task)), problem.stated.get(task))
@@ -120,12 +116,4 @@ def cached(
     ]
     parts += [dict(problem.content)] if roles else []
     parts += [problem.altered] if problem.altered else []
-    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return paths.cache() / "evaluations" / f"{key}.json" if all(hashes) else None
-
-
-def _read(file: Path, task: str) -> Evaluation | None:
-    try:
-        return Evaluation(**{**json.loads(file.read_text("utf-8")), "task": task})
-    except (OSError, ValueError, TypeError):
-        return None
+    return paths.cache() / "evaluations" / f"{remembered.key(parts)}.json" if all(hashes) else None

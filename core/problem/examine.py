@@ -18,7 +18,7 @@ from core.problem.findings import Finding, answers, by_severity, classes, files,
 from core.problem.heads import TaskHeads
 from core.problem.loading import check_base, content
 from core.problem.validation import Complaint, Examiner
-from core.progress import Progress
+from core.progress import SILENT, Progress
 from core.suite.find import SuiteFile, Task
 from core.tasks.images import Pixels
 from core.tasks.opened import TEST, OpenedTasks
@@ -38,13 +38,12 @@ class Checked(NamedTuple):
     """What makes its numbers doubtful, the worst first."""
 
 
-def check(suite: SuiteFile, tasks: Sequence[str] | None = None, progress: Progress | None = None) -> Checked:
+def check(suite: SuiteFile, tasks: Sequence[str] | None = None, progress: Progress = SILENT) -> Checked:
     """What is wrong with `suite`, or those of its `tasks` that are named.
 
     Reads every checkpoint once, one at a time, and changes nothing; base and experts answer a few images, which is
     remembered. Raises `BadSuite` where the architecture itself can't be made, `UnknownName`.
     """
-    progress = progress or Progress()
     chosen = [suite.task(name) for name in dict.fromkeys(tasks)] if tasks is not None else list(suite.tasks)
     progress.start("Checking", len(chosen) + 1)
     look = _Look(suite, chosen)
@@ -148,7 +147,7 @@ class _Look:
         self, task: Task, base: Checkpoint, expert: Checkpoint, head: Tensor, opened: OpenedTasks
     ) -> answers.Compared:
         def compute() -> answers.Compared:
-            found = opened.images(task.name, TEST, Progress())
+            found = opened.images(task.name, TEST, SILENT)
             assert found is not None  # `OpenedTasks` has looked.
             at = answers.chosen(len(found))
             pixels, labels = found.pixels[at], None if found.labels is None else found.labels[at]

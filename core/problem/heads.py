@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from core import paths
+from core import paths, remembered
 from core.checkpoints import differences, load_checkpoint, load_head, open_checkpoint
 from core.encoders.models import VISUAL, Architecture, build
 from core.encoders.tokenizers import identity, tokenizer
 from core.errors import BadCheckpoint
-from core.files import remember, sha256
+from core.files import sha256
 from core.suite.find import SuiteFile
 from core.tasks.task import OWN_HEAD, Task
-
-HEAD = "head"
 
 
 class TaskHeads:
@@ -71,19 +65,9 @@ class HeadBuilder:
         """
         recipe = [self._hash, self._arch.config, list(classes), list(templates), version("open_clip_torch")]
         recipe += [identity(self._arch)] if self._arch.tokenizer else []
-        key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-        file = self._cache / "heads" / f"{key}.safetensors"
-        if file.is_file():
-            try:
-                head = load_file(file)[HEAD]
-            except (SafetensorError, OSError, KeyError):
-                head = torch.empty(0)
-            # A cache file that can't be read, or holds something else, is as good as none: it is written again below.
-            if head.shape == (len(classes), self._arch.config["embed_dim"]) and head.isfinite().all():
-                return head
-        head = self._embed(classes, templates)
-        remember(file, lambda temporary: save_file({HEAD: head}, temporary))
-        return head
+        file = self._cache / "heads" / f"{remembered.key(recipe)}.safetensors"
+        shape = (len(classes), self._arch.config["embed_dim"])
+        return remembered.tensor(file, "head", shape, lambda: self._embed(classes, templates))
 
     @torch.no_grad()
     def _embed(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:

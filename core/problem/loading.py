@@ -25,7 +25,7 @@ from core.problem.memory import available, give_back
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.problem.validation import BadFiles, Examiner, activation
-from core.progress import Progress, Remembered
+from core.progress import SILENT, Progress, Remembered
 from core.statistics import Stated
 from core.suite.find import SuiteFile
 from core.tasks.opened import TEST, OpenedTasks
@@ -48,7 +48,7 @@ def load(
     deltas: str = "auto",
     memory: str = "auto",
     micro_batch: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Problem:
     """Load a suite, or those of its `tasks` that are named, ready to be merged.
 
@@ -58,7 +58,6 @@ def load(
     Raises `BadSuite`, `BadCheckpoint` or `UnknownName`, and `RunFailed` where the disk has no room for the file;
     nothing of the person's files is changed.
     """
-    progress = progress or Progress()
     if micro_batch is not None and micro_batch < 1:
         raise BadInput(f"`micro_batch` should be a positive number of images. Found {micro_batch}.")
     if missing := suite.missing():

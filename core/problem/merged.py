@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from core.encoders.encoder import Encoder
-from core.objectives.base import Objective
+from core.objectives import Objective
 from core.objectives.entropy import entropy
 from core.problem.mixture import Mixture
 from core.problem.problem import Problem
@@ -157,7 +157,7 @@ def accumulate(
         for (piece, share), own in zip(pieces, features.split([len(p.images) for p, _ in pieces]), strict=True):
             logits = own @ problem.heads[piece.task].T
             target = piece.target.to(logits.device) if piece.target is not None else None
-            loss = objective.per_sample(logits, target).sum() * share
+            loss = objective(logits, target).sum() * share
             total = total + loss
             logits = logits.detach()
             found = (loss.detach()[None], entropy(logits).sum()[None] * share, logits.softmax(-1).sum(0) * share)

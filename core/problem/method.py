@@ -9,16 +9,21 @@ from typing import ClassVar, Generic
 
 from typing_extensions import TypeVar
 
+from core import objectives
 from core.problem.mixture import Mixture
 from core.problem.problem import Problem
 from core.registry import Registry
 from core.settings import MethodSettings
 from core.step import Coefficients, Features, Form, Need, Outcome, State, Step, Weights
 
-__all__ = ["Coefficients", "Features", "Formula", "Method", "Need", "Outcome", "Role", "State", "Step", "Weights"]
+__all__ = [
+    "Coefficients", "Features", "Formula", "Method", "Need", "Outcome", "Problem", "Role", "State", "Step", "Weights",
+]  # fmt: skip
 
 S = TypeVar("S", bound=MethodSettings, default=MethodSettings)
 """A method's settings; plain `Method` is one of which the caller knows no more, as the registry gives it."""
+_LOSSES = ("objective", "select_by")
+"""Settings that name an objective."""
 
 
 class Role(StrEnum):
@@ -80,6 +85,10 @@ class Method(ABC, Generic[S]):
         what it would have yielded without stopping.
         """
 
+    def outcome(self, problem: Problem, settings: S) -> Outcome:
+        """What a whole run makes."""
+        return [step.outcome for step in self.steps(problem, settings) if step.outcome is not None][-1]
+
     @property
     def random(self) -> bool:
         """Whether its result depends on the seed, so that studies of chance repeat it."""
@@ -99,8 +108,10 @@ class Method(ABC, Generic[S]):
         return int(getattr(settings, "steps", 0))
 
     def needed(self, settings: S) -> Need:
-        """What these settings need; by default what the method declares, and images where they choose the scale."""
-        return Need.UNLABELLED if self.needs is Need.NOTHING and getattr(settings, "auto_scale", False) else self.needs
+        """What these settings need: what the method declares, or more where a chosen loss or scale asks for it."""
+        asked = [objectives.get(getattr(settings, name)).needs for name in _LOSSES if hasattr(settings, name)]
+        asked += [Need.UNLABELLED] if getattr(settings, "auto_scale", False) else []
+        return max([self.needs, *asked], key=list(Need).index)
 
 
 class Formula(Method[S]):

@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
-from pickle import UnpicklingError
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.errors import BadInput
-from core.files import remember
+from core import remembered
 from core.objectives.entropy import entropy
 from core.problem.evaluate import cached
 from core.problem.problem import Problem
-from core.progress import Progress
+from core.progress import SILENT, Progress
 from core.seeds import generator
 from core.statistics import Evaluation, Half, average_share, mean
 from core.step import Outcome
@@ -47,11 +44,9 @@ class Probe:
         """That of every task with an expert and images in `split`."""
         images, shared = {}, []
         for task in problem.tasks:
-            try:
-                count = len(problem.split(task, split))
-            except BadInput:  # Some experts bring no images of their own.
+            if (found := problem.found(task, split)) is None:  # Some experts bring no images of their own.
                 continue
-            few = count < ENOUGH
+            count, few = len(found), len(found) < ENOUGH
             shared += [task] if few else []
             order = torch.randperm(count, generator=generator(task, "probe"))
             images[task] = order[: count if few else min(MOST, count // PART)]
@@ -81,21 +76,16 @@ class Probe:
 
     def _answers(self, task: str) -> Tensor:
         problem, chosen = self.problem, self.images[task]
-        file = cached(problem, "answers", task, self.split, chosen.tolist())
-        if file is not None:
-            try:
-                known: Tensor = torch.load(file, weights_only=True)
-                if known.shape == (len(chosen), len(problem.heads[task])):
-                    return known
-            except (OSError, RuntimeError, ValueError, EOFError, AttributeError, LookupError, UnpicklingError):
-                pass  # Not there, or damaged: it is computed again.
-        expert = problem.task_vectors.expert(task)
-        logits = problem.logits(expert, task, problem.images(task, self.split)[chosen])
-        if file is not None:
-            remember(file, partial(_save, logits))
-        return logits
 
-    def evaluate(self, outcome: Outcome, half: Half, progress: Progress | None = None) -> list[Evaluation]:
+        def compute() -> Tensor:
+            expert = problem.task_vectors.expert(task)
+            return problem.logits(expert, task, problem.images(task, self.split)[chosen])
+
+        file = cached(problem, "answers", task, self.split, chosen.tolist())
+        shape = (len(chosen), len(problem.heads[task]))
+        return remembered.tensor(file, "logits", shape, compute)
+
+    def evaluate(self, outcome: Outcome, half: Half, progress: Progress = SILENT) -> list[Evaluation]:
         """Accuracy (where labels are known), entropy, agreement and KL of what a method made, task by task."""
         problem, found = self.problem, []
         for task in self.images:
@@ -140,8 +130,3 @@ def divergence(found: Sequence[Evaluation]) -> float:
 def closeness(found: Sequence[Evaluation]) -> tuple[float, float]:
     """How close a model is to the experts, higher is closer: agreement, the mean over tasks, then −KL."""
     return average_share(found, "agreement"), -divergence(found)
-
-
-def _save(logits: Tensor, path: Path) -> None:
-    with path.open("wb") as file:  # Given a path, torch tells a full disk as a RuntimeError.
-        torch.save(logits, file)

@@ -13,7 +13,7 @@ from core.encoders.encoder import Encoder
 from core.errors import BadInput, RunFailed, UnknownName
 from core.problem.findings import Finding
 from core.problem.task_vectors import TaskVectors
-from core.progress import Progress
+from core.progress import SILENT, Progress
 from core.statistics import Stated
 from core.step import Features
 from core.tasks import SPLITS, Images, Pixels
@@ -75,11 +75,6 @@ class Problem:
         return tuple(task for task in self.heads if task not in self.tasks)
 
     @property
-    def learned_from(self) -> tuple[str, ...]:
-        """Tasks whose images λ is learned from."""
-        return self.images_from or self.tasks
-
-    @property
     def device(self) -> torch.device:
         """Where everything is computed."""
         return self.encoder.device
@@ -112,6 +107,13 @@ class Problem:
                 raise BadInput(f"Task `{task}` has no split `{split}`; choose another split or leave the task out.")
             self._loaded[task, split] = images
         return self._loaded[task, split]
+
+    def found(self, task: str, split: str) -> Images | None:
+        """The images of one split of a task; None where they can't be had."""
+        try:
+            return self.split(task, split)
+        except BadInput:
+            return None
 
     def images(self, task: str, split: str = "test") -> Pixels:
         """Pixels uint8 `[N, H, W, 3]`."""
@@ -148,7 +150,7 @@ class Problem:
         task: str,
         images: Pixels,
         features: Features | None = None,
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
     ) -> Tensor:
         """Logits `[N, classes]` of uint8 images under the given weights, on the CPU; no gradient.
 
@@ -163,7 +165,7 @@ class Problem:
         return self._mapped(weights, images, self.encoder.features)
 
     def _mapped(
-        self, weights: Mapping[str, Tensor], images: Pixels, compute: Features, progress: Progress | None = None
+        self, weights: Mapping[str, Tensor], images: Pixels, compute: Features, progress: Progress = SILENT
     ) -> Tensor:
         weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
 
@@ -173,8 +175,7 @@ class Problem:
                 self.tick()
                 with self.encoder.ticking(self.tick):
                     parts.append(compute(weights, self.encoder.prepare(part)).cpu())
-                if progress is not None:
-                    progress.advance(len(part))
+                progress.advance(len(part))
             return torch.cat(parts)
 
         return self.within_memory(len(images), run)

@@ -52,20 +52,13 @@ def _part(problem: Problem, tasks: Sequence[str], unseen: Sequence[str]) -> Prob
         hashes={role: value for role, value in problem.hashes.items() if role in ("base", *tasks)},
         findings=tuple(one for one in problem.findings if one.holds_for((*tasks, *unseen))),
         # The whole problem keeps what it has loaded, so that its parts do not read it again.
-        load_images=lambda task, split: _loaded(problem, task, split),
+        load_images=problem.found,
     )
-
-
-def _loaded(problem: Problem, task: str, split: str) -> Images | None:
-    try:
-        return problem.split(task, split)
-    except BadInput:
-        return None
 
 
 def _corrupted(problem: Problem, images: Mapping[str, Any]) -> Problem:
     def load(task: str, split: str) -> Images | None:
-        found = _loaded(problem, task, split)
+        found = problem.found(task, split)
         return found if found is None or split != "test" else _altered(found, images)
 
     return replace(problem, load_images=load, altered=dict(images))

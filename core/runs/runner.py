@@ -16,7 +16,7 @@ from core.errors import BadInput, Cancelled, told
 from core.problem import loading
 from core.problem.memory import forget_peak, give_back
 from core.problem.problem import Problem
-from core.progress import Progress
+from core.progress import SILENT, Progress
 from core.runs.session import Session
 from core.runs.spec import RunSpec
 from core.step import Step
@@ -28,26 +28,19 @@ log = logging.getLogger(__name__)
 
 def reopen(
     record: RunRecord,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     load: Callable[..., Problem] = loading.load,
     suite: SuiteFile | None = None,
+    *,
+    done: bool = False,
 ) -> tuple[Problem, RunSpec]:
-    """What a stored run works on, loaded the way it was at first, and what the run is, so that it can go on; `suite`:
-    its suite where the caller has it.
+    """What a stored run works on, loaded the way it was at first, and what the run is; `suite`: its suite where the
+    caller has it.
 
-    Raises `BadInput` for a run that has nothing to go on with.
+    Raises `BadInput` for a run that has nothing to go on with, unless one that is `done` will do.
     """
-    require_resumable(record)
-    return opened(record, progress, load, suite)
-
-
-def opened(
-    record: RunRecord,
-    progress: Progress | None = None,
-    load: Callable[..., Problem] = loading.load,
-    suite: SuiteFile | None = None,
-) -> tuple[Problem, RunSpec]:
-    """As `reopen`, also of a run that is done."""
+    if not done:
+        require_resumable(record)
     spec, how = RunSpec.stored(record), record.execution
     problem = load(
         suite or find(record.origin),
@@ -66,7 +59,7 @@ def execute(
     *,
     control: Control | None = None,
     on_step: Callable[[Step], None] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Start a run, or go on after its checkpoint; returns the report.
 
@@ -86,7 +79,7 @@ def execute(
         give_back()
         forget_peak()
         with _as_before(record, problem), _ticking(store, run_id, problem, control):
-            session = Session(store, run_id, problem, spec, control, progress or Progress(), on_step)
+            session = Session(store, run_id, problem, spec, control, progress, on_step)
             return session.conclude(session.steps(state))
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-from core import methods
+from core import methods, remembered
 from core.errors import MergescopeError
-from core.files import remember
+from core.export.numbers import percent
 from core.learning import starts
 from core.problem.evaluate import cached
 from core.problem.probe import Probe
@@ -65,15 +62,13 @@ def rivals(probe: Probe, names: Sequence[str], progress: Progress) -> dict[str, 
     roles = ("base", *problem.tasks)  # How close the base is depends on the experts too.
     for name in ("base", *names):
         file = cached(problem, f"rival {name}", "\n".join(problem.tasks), probe.split, probe.size, roles)
-        known = _read(file)
+        known = remembered.recall(file, lambda told: [Evaluation(**one) for one in told])
         if known is None:
             progress.start(f"Comparing with {_title(name)}", None)
             weights = problem.task_vectors.base if name == "base" else starts.made(problem, name)
             progress.finish()
             known = probe.report(Outcome.of(weights), progress)
-            if file is not None:
-                text = json.dumps([asdict(one) for one in known])
-                remember(file, partial(Path.write_text, data=text, encoding="utf-8"))
+            remembered.keep(file, [asdict(one) for one in known])
         found[name] = known
     return found
 
@@ -119,7 +114,7 @@ def judge(
     if kept is not None and kept < last:
         parts.append(_kept(title, kept, last))
     if best is not None:
-        parts.append(f"`{best}` reaches {_percent(ahead[best])}: run it instead.")
+        parts.append(f"`{best}` reaches {percent(ahead[best])}: run it instead.")
     if drawn:
         of = "all tasks" if set(drawn) == tasks else ", ".join(drawn)
         parts.append(f"The steps could draw the watched images of {of} too, which flatters the result.")
@@ -131,16 +126,16 @@ def _sentence(
     code: Code, title: str, value: float, beside: Mapping[str, float], ahead: Mapping[str, float],
     beaten: Sequence[str], words: str, images: int, full: tuple[float, float] | None, gain: bool,
 ) -> str:  # fmt: skip
-    about = f"{_percent(value)} {words} on {images:,} watched images"
+    about = f"{percent(value)} {words} on {images:,} watched images"
     if code is Code.BELOW_BASE and full is not None and full[0] < full[1]:
         own, base = full
-        return f"Worse than the base: {_percent(own)} accurate on all test images, the base {_percent(base)}."
+        return f"Worse than the base: {percent(own)} accurate on all test images, the base {percent(base)}."
     if code is Code.FINE:
         groups = {"better than": beaten, "about as good as": [name for name in beside if name not in beaten]}
         told = ", ".join(f"{how} {_listed([*map(_title, names)])}" for how, names in groups.items() if names)
         seen = f"{told[0].upper()}{told[1:]}: {about}." if told else f"{title} is {about}."
         return seen if gain else f"{seen} No gain over the base can be seen."
-    worse = [f"{_title(name)} ({_percent(other)})" for name, other in ahead.items()]
+    worse = [f"{_title(name)} ({percent(other)})" for name, other in ahead.items()]
     return f"Worse than {_listed(worse)}: {about}."
 
 
@@ -161,14 +156,3 @@ def _title(name: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _read(file: Path | None) -> list[Evaluation] | None:
-    try:
-        return None if file is None else [Evaluation(**one) for one in json.loads(file.read_text("utf-8"))]
-    except (OSError, ValueError, TypeError):
-        return None

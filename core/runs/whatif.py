@@ -17,7 +17,7 @@ from core.problem.evaluate import evaluate_everywhere, references
 from core.problem.memory import peak_memory_mb
 from core.problem.probe import Probe
 from core.problem.problem import Problem
-from core.progress import Progress
+from core.progress import SILENT
 from core.runs import model, runner
 from core.runs.spec import RunSpec
 from core.statistics import Half
@@ -65,14 +65,14 @@ def save(
     changed = _after(store, parent, WhatIf(parent.id, step, tuple(edits)))
     took = time.perf_counter() - begin + (changed.seconds or 0.0)
     outcome = Outcome.of(merged)
-    found, known = evaluate_everywhere(problem, outcome, Progress()), references(problem)
+    found, known = evaluate_everywhere(problem, outcome, SILENT), references(problem)
     how, name = replace(parent.execution, what_if=changed), name or f"{run_title(parent)}, λ changed at step {step}"
     run_id = replace(RunSpec.stored(parent), execution=how, name=name).create(store)
     with runner.noted(store, run_id, Control()):
         first = Step(0, seconds=took, samples=changed.samples or 0, coefficients=_coefficients(parent, values))
         store.record(run_id, first)
         store.add_evaluation(run_id, 0, found, full=True)
-        seen = Probe.of(problem, RunSpec.stored(parent).watched_on).report(outcome, Progress())
+        seen = Probe.of(problem, RunSpec.stored(parent).watched_on).report(outcome, SILENT)
         store.add_evaluation(run_id, 0, seen, half=Half.REPORTING)
         made = store.run(run_id)
         model.keep(store, made, problem, outcome)

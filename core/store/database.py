@@ -1,12 +1,15 @@
 """One SQLite file in WAL mode: one writing connection behind a lock, reading connections beside it.
 
 SQLite up to 3.51.2 can lose pages when two connections reset the write-ahead log at once; so only the writing
-connection ever checkpoints, and readers open the file read-only.
+connection ever checkpoints, and readers open the file read-only. One process writes at a time, which leaves its name
+beside the lock.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -14,8 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool, StaticPool
+
+from core.files import alive, write_text
 
 _BUSY_SECONDS = 5.0
 
@@ -77,3 +83,36 @@ def _engine(connect: object, begin: str, *, pooled: bool) -> Engine:
     # Python's own transaction handling leaves DDL outside; an explicit BEGIN keeps a migration whole.
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
+
+
+class WriteLock:
+    """The right to write to one store."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = FileLock(folder / "store.lock", thread_local=False)
+        self._name = folder / "store.holder"
+
+    def acquire(self, wait: float) -> bool:
+        """Take the right within `wait` seconds; False where another process keeps it."""
+        try:
+            self._lock.acquire(timeout=wait)
+        except Timeout:
+            return False
+        write_text(self._name, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        return True
+
+    def release(self) -> None:
+        """Let the next process write."""
+        self._name.unlink(missing_ok=True)
+        self._lock.release()
+
+    def holder(self) -> str | None:
+        """The process that writes, in words; None where the last one went without leaving."""
+        try:
+            found = json.loads(self._name.read_text(encoding="utf-8"))
+            pid, host = int(found["pid"]), str(found["host"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, LookupError, TypeError):
+            return "another process"
+        return f"process {pid} on {host}" if host != socket.gethostname() or alive(pid) else None

@@ -12,8 +12,7 @@ import orjson
 from sqlalchemy import RowMapping
 
 from core.statistics import Evaluation, Half
-from core.store.execution import Execution
-from core.store.what_if import WhatIf
+from core.store.execution import Execution, WhatIf
 
 STATUSES = ("queued", "running", "paused", "done", "cancelled", "failed", "interrupted")
 ACTIVE = ("queued", "running", "paused")

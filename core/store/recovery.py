@@ -20,9 +20,8 @@ from sqlalchemy.exc import IntegrityError
 from core.store.adoption import adopt
 from core.store.database import Database
 from core.store.faults import is_damage
-from core.store.migrations import MIGRATIONS, blank, migrate
 from core.store.records import STATUSES
-from core.store.tables import OF_RUN, RUNS, STUDIES
+from core.store.tables import MIGRATIONS, OF_RUN, RUNS, STUDIES, blank, migrate
 
 _OBJECTS = "SELECT type, name, sql FROM sqlite_master"
 

@@ -20,12 +20,11 @@ from core.store import runs as run_rows
 from core.store import state as states
 from core.store import steps as step_rows
 from core.store.artefacts import Artefacts
-from core.store.database import Database
+from core.store.database import Database, WriteLock
 from core.store.faults import plainly
-from core.store.lock import WriteLock
-from core.store.migrations import blank, require_current
 from core.store.records import ACTIVE, STATUSES, EvaluationRecord, RunRecord, StepRecord
 from core.store.studies import Studies
+from core.store.tables import blank, require_current
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -2,10 +2,53 @@
 
 from __future__ import annotations
 
-from core.registry import Registry
-from core.studies.base import Study
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
 
-__all__ = ["Study", "get", "names"]
+from core.export.titles import title_of
+from core.registry import Registry
+from core.studies.engine.cells import Cell
+from core.studies.engine.done import Done
+from core.studies.engine.result import Result
+from core.studies.engine.scope import Scope, StudyOptions
+from core.suite.find import SuiteFile
+
+__all__ = ["LEARNED", "Cell", "Scope", "Study", "get", "names", "source", "title_of"]
+LEARNED = ("adamerging", "adamerging_pp")
+"""The paper's own methods, which most of its tables are about."""
+
+
+class Study(ABC):
+    """Adding a file with one concrete subclass to `core/studies` adds a study."""
+
+    name: ClassVar[str]
+    """Also the file's name; stable (scripts and stored studies use it)."""
+    title: ClassVar[str]
+    question: ClassVar[str]
+    """What is asked, in plain words."""
+    paper: ClassVar[str] = ""
+    """The table or figure that it repeats; empty where there is none."""
+    seeds: ClassVar[tuple[int, ...]] = (0, 1, 2)
+    """Three by default: an interval needs more than one, and time is what most people lack."""
+
+    def scope(self, suite: SuiteFile, options: StudyOptions) -> Scope:
+        """Suite and options, checked; raises `BadInput`."""
+        return Scope(suite, options, self.seeds)
+
+    @abstractmethod
+    def plan(self, scope: Scope) -> list[Cell]:
+        """The runs that are needed, in the order in which they are worth having."""
+
+    @abstractmethod
+    def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
+        """At least a table and a chart, and findings; a pure function that copes with missing cells."""
+
+
+def source(where: str) -> str:
+    """Where a published number comes from."""
+    return f"AdaMerging (Yang et al., ICLR 2024), {where}; ViT-B/32 on the paper's eight tasks, not measured here"
+
 
 _registry = Registry(__name__, Study, "study")
 names, get = _registry.names, _registry.get

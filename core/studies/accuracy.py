@@ -10,12 +10,9 @@ from core.export.numbers import percent
 from core.export.results import CONTESTS
 from core.problem.method import Role
 from core.statistics import Estimate, estimate, paired
-from core.studies import published
-from core.studies.base import Study, source, title_of
-from core.studies.engine.cells import Cell
+from core.studies import Cell, Scope, Study, published, source, title_of
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
-from core.studies.engine.scope import Scope
 from core.studies.engine.texts import signed
 
 WAYS: dict[str, tuple[str, str, dict[str, Any]]] = {

@@ -8,11 +8,9 @@ from core import methods
 from core.export.numbers import percent
 from core.problem.method import Role
 from core.statistics import Estimate, mean
-from core.studies.base import Study, title_of
-from core.studies.engine.cells import Cell
+from core.studies import Cell, Scope, Study, title_of
 from core.studies.engine.done import Done, Metric, at, finished, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
-from core.studies.engine.scope import Scope
 
 
 class Calibration(Study):

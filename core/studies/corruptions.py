@@ -7,11 +7,9 @@ from typing import Any
 
 from core.export.numbers import percent
 from core.statistics import Estimate, mean_of
-from core.studies.base import Study, title_of
-from core.studies.engine.cells import Cell
+from core.studies import Cell, Scope, Study, title_of
 from core.studies.engine.done import Done, at, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
-from core.studies.engine.scope import Scope
 
 KINDS = ("motion_blur", "impulse_noise", "gaussian_noise", "pixelate", "spatter", "contrast", "jpeg_compression")
 """The corruptions of AdaMerging's robustness tables (section 4.4)."""

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.statistics import Estimate, paired
-from core.studies import published
-from core.studies.base import LEARNED, Study, source, title_of
-from core.studies.engine.cells import Cell
+from core.studies import LEARNED, Cell, Scope, Study, published, source, title_of
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series, published_table
-from core.studies.engine.scope import Scope
 from core.studies.engine.texts import signed
 
 FRACTIONS = (0.001, 0.01, 0.05, 1.0)

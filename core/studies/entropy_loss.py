@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.statistics import Estimate, estimate, mean_of
-from core.studies import published
-from core.studies.base import Study, source, title_of
-from core.studies.engine.cells import Cell
+from core.studies import Cell, Scope, Study, published, source, title_of
 from core.studies.engine.done import Done, finished
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, Unit
-from core.studies.engine.scope import Scope
 
 PARTS = 5
 """The paper looks at steps 0, 100, … 500: five equal parts of the run."""

@@ -6,12 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.statistics import Estimate
-from core.studies import published
-from core.studies.base import Study, title_of
-from core.studies.engine.cells import Cell
+from core.studies import Cell, Scope, Study, published, title_of
 from core.studies.engine.done import Done, at, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, Unit
-from core.studies.engine.scope import Scope
 
 POINTS = 4
 """Numbers of experts that are tried at most, of each kind."""

@@ -7,11 +7,9 @@ from typing import Any
 
 from core import methods
 from core.export.numbers import percent
-from core.studies.base import Study, title_of
-from core.studies.engine.cells import Cell
+from core.studies import Cell, Scope, Study, title_of
 from core.studies.engine.done import Done, at, over_seeds, places
 from core.studies.engine.result import Chart, Result, Series
-from core.studies.engine.scope import Scope
 
 INITS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)

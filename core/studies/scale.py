@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.studies import published
-from core.studies.base import Study, source, title_of
-from core.studies.engine.cells import Cell
+from core.studies import Cell, Scope, Study, published, source, title_of
 from core.studies.engine.done import Done, at, on_task, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
-from core.studies.engine.scope import Scope
 
 VALUES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Task Arithmetic sweeps 0…1; AdaMerging's figure 1 does the same."""

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 from core import methods
 from core.statistics import Estimate, paired
-from core.studies.base import Study, title_of
-from core.studies.engine.cells import Cell
+from core.studies import Cell, Scope, Study, title_of
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
-from core.studies.engine.scope import Scope
 
 REFERENCE = "adamerging"
 

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from core.statistics import Estimate, spearman
-from core.studies import published
-from core.studies.base import Study, source
-from core.studies.engine.cells import Cell
+from core.studies import Cell, Scope, Study, published, source
 from core.studies.engine.done import Done, finished
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
-from core.studies.engine.scope import Scope
 
 METHOD = "task_arithmetic"
 MOST = 60

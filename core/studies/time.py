@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.statistics import Estimate, estimate
-from core.studies import published
-from core.studies.base import LEARNED, Study, source, title_of
-from core.studies.engine.cells import Cell
+from core.studies import LEARNED, Cell, Scope, Study, published, source, title_of
 from core.studies.engine.done import Done, at, finished, over_seeds
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
-from core.studies.engine.scope import Scope
 
 SHARES = (0.0, 0.06, 0.1, 0.2, 0.4, 0.8, 1.0)
 """Of all steps; the paper's table gives 7.5, 12.5, 25, 50, 100 and 125 minutes of 125."""

@@ -8,12 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from core.statistics import Estimate, Evaluation, Half, mean
-from core.studies import ranking
-from core.studies.base import Study
-from core.studies.engine.cells import Cell
+from core.studies import Cell, Scope, Study, ranking
 from core.studies.engine.done import Done, finished
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
-from core.studies.engine.scope import Scope
 from core.studies.foresight import AHEAD, OF_ALL, OF_TASK, PREDICTORS, Predictor
 from core.studies.stress_cases import Case, cases
 

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.statistics import paired
-from core.studies import published
-from core.studies.base import Study, source, title_of
-from core.studies.engine.cells import Cell
+from core.studies import Cell, Scope, Study, published, source, title_of
 from core.studies.engine.done import Done, Metric, finished, over_seeds
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
-from core.studies.engine.scope import Scope
 from core.studies.engine.texts import signed
 
 LEFT_OUT = 2

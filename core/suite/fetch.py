@@ -10,7 +10,7 @@ from huggingface_hub import constants
 from core.hub.datasets import fetch_dataset, missing_bytes
 from core.hub.download import CHUNK, fetch, plan, require_space
 from core.hub.reference import HubReference, is_hub
-from core.progress import Progress
+from core.progress import SILENT, Progress
 from core.suite.find import SuiteFile
 from core.tasks.sources import HubData
 
@@ -19,14 +19,13 @@ def fetch_suite(
     suite: SuiteFile,
     tasks: Sequence[str] | None = None,
     *,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     endpoint: str | None = None,
 ) -> int:
     """Fetch what is missing of a suite, or of those of its tasks that are named; returns how many bytes that was.
 
     Sizes and disk space come first. Raises as `plan` and `fetch` of `core.hub.download`.
     """
-    progress = progress or Progress()
     models = plan(_models(suite, tasks), endpoint)
     sets = [data for data in _sets(suite, tasks) if data.snapshot() is None]
     sizes = [missing_bytes(*data.address, endpoint) for data in sets]

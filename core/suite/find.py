@@ -45,11 +45,6 @@ class SuiteFile:
         """The suite's title for people."""
         return self.entry.title or self.entry.name
 
-    @property
-    def description(self) -> str:
-        """A sentence or two on the suite."""
-        return self.entry.description
-
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
         """All tasks, also those without an expert; raises `BadSuite` where class names and images do not fit."""
@@ -78,7 +73,7 @@ class SuiteFile:
         A model of the hub is the folder it was fetched to. Raises `BadSuite` for a path that leads out of these.
         """
         if is_hub(named):
-            from core.hub.folder import location
+            from core.hub.listing import location
 
             return location(HubReference.parse(named))
         own = self.root / named

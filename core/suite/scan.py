@@ -13,7 +13,7 @@ from core.checkpoints import Kind, Verdict, identify
 from core.errors import BadCheckpoint, BadInput
 from core.files import inside
 from core.hub.listing import CONFIGURATION, WEIGHTS
-from core.progress import Progress
+from core.progress import SILENT, Progress
 from core.tasks.decode import SUFFIXES
 from core.tasks.sources.folder import WORDS
 
@@ -69,14 +69,13 @@ class Scan:
     """Says where the search ended early; empty where everything was looked at."""
 
 
-def scan(root: Path, progress: Progress | None = None) -> Scan:
+def scan(root: Path, progress: Progress = SILENT) -> Scan:
     """Look below `root` without following links out of it and without reading any weights.
 
     `progress` hears of each folder and file and may raise to stop. Raises `BadInput` where `root` is no folder.
     """
     if not root.is_dir():
         raise BadInput(f"`{root}` should be a folder. Found none of that name.")
-    progress = progress or Progress()
     found = Scan(root)
     weights = _walk(root, found, progress)
     if len(weights) > MOST_CHECKPOINTS:

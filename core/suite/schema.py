@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError,
 from core.errors import BadInput, BadSuite
 from core.hub.reference import HubReference, is_hub
 from core.tasks.sources import KINDS, DataEntry
-from core.tasks.sources.entry import Entry
+from core.tasks.sources.parts import Entry
 from core.tasks.task import OWN_HEAD
 
 MAX_BYTES = 512 * 2**10

@@ -23,7 +23,7 @@ from core.files import write_atomically, write_text
 from core.paths import cache
 from core.progress import Progress
 from core.tasks.decode import Fitting, Unreadable, fitted
-from core.tasks.listing import Listing
+from core.tasks.images import Listing
 from core.tasks.stored import StoredPixels
 
 LIMIT = "MERGESCOPE_IMAGE_CACHE_GB"

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from core.errors import BadInput, CannotWrite, told
 from core.files import replacing
-from core.progress import Progress
+from core.progress import SILENT, Progress
 from core.tasks.decode import MAX_BYTES, Unreadable, open_picture
 from core.tasks.sources.walk import DEEPEST, JUNK
 
@@ -40,13 +40,12 @@ class Unpacked:
     """Files that are no images, with the reason; not empty only where they were to be skipped."""
 
 
-def unpack(archive: Path, target: Path, progress: Progress | None = None, *, skip_unreadable: bool = False) -> Unpacked:
+def unpack(archive: Path, target: Path, progress: Progress = SILENT, *, skip_unreadable: bool = False) -> Unpacked:
     """Put the images of `archive` into the new folder `target`; class folders keep their names.
 
     One folder that holds everything else is left out. Raises `BadInput`, and whatever `progress` raises to cancel, and
     then leaves nothing behind.
     """
-    progress = progress or Progress()
     if target.exists():
         raise BadInput(f"`{target.name}` is there already; choose another name for the task's images.")
     try:

@@ -1,1 +1,1 @@
-"""Steps that several merging methods share: trimming, masks, spectra, moments, Frank-Wolfe, maps of linear layers."""
+"""Steps that several merging methods share: trimming, spectra, moments, depth, maps of linear layers."""

@@ -12,8 +12,7 @@ from typing import Any, Literal
 
 from fastapi import Request
 
-from core.export.differences import differences
-from core.export.titles import run_title, title_of
+from core.export.titles import differences, run_title, title_of
 from core.progress import time_left
 from core.runs.threads import of_a_run
 from core.store import ACTIVE

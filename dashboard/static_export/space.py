@@ -8,7 +8,7 @@ from importlib.metadata import version
 import yaml
 
 from core.export.card import model_card
-from core.export.escaping import for_markdown
+from core.export.render import for_markdown
 from core.export.titles import run_title
 from core.store import RunRecord
 from dashboard.static_export.facts import summary, verdict

@@ -21,7 +21,7 @@ import torch
 
 from core.control import Control
 from core.errors import MergescopeError
-from core.measures.base import Subject
+from core.measures import Subject
 from core.measures.trust import looked_ahead
 from core.problem.loading import load
 from core.progress import Progress
@@ -30,8 +30,8 @@ from core.store import Store
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done
 from core.studies.engine.execution import here
-from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Result
+from core.studies.engine.scope import StudyOptions
 from core.studies.engine.texts import as_csv, grid
 from core.studies.foresight import AHEAD
 from core.studies.trust import Trust

@@ -265,7 +265,7 @@ def exports(forge: Forge, whole: Whole, folder: Path, kills: int) -> None:
         seconds, expected, dice = forge.whole(*order, *what), contents(place), random.Random(0)
         for number in range(kills):
             shutil.rmtree(model, ignore_errors=True)
-            for file in files.iterdir():
+            for file in files.glob("[!.]*"):
                 file.write_bytes(b"previous")
             before = contents(place)
             point = ("write", 1 + number // 2) if number % 2 == 0 else ("after", round(1000 * seconds * dice.random()))

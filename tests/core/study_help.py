@@ -8,7 +8,7 @@ from core.settings import parse
 from core.studies import Study
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done
-from core.studies.engine.options import StudyOptions
+from core.studies.engine.scope import StudyOptions
 from core.suite.find import SuiteFile
 
 

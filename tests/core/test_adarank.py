@@ -11,8 +11,7 @@ from torch import Tensor
 
 from core import methods, objectives
 from core.insight.trust import shortened
-from core.learning.components import Components, own
-from core.methods.adarank import ENOUGH, AdaRankSettings
+from core.methods.adarank import ENOUGH, AdaRankSettings, Components, own
 from core.problem.grouping import group
 from core.problem.merged import Batch, EncoderGradient
 from core.problem.problem import Problem

@@ -15,8 +15,7 @@ import pytest
 from scipy import ndimage
 
 from core.errors import BadInput, UnknownName
-from core.tasks.corruptions import KINDS, SEVERITIES, corrupt, corrupt_one, scale_of
-from core.tasks.corruptions.severity import CIFAR, IMAGENET
+from core.tasks.corruptions import CIFAR, IMAGENET, KINDS, SEVERITIES, corrupt, corrupt_one, scale_of
 
 
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -17,8 +17,7 @@ from core.problem.grouping import group
 from core.problem.method import Need, Role
 from core.problem.problem import Problem
 from core.settings import parse
-from core.studies.engine.options import StudyOptions
-from core.studies.engine.scope import Scope
+from core.studies.engine.scope import Scope, StudyOptions
 from core.suite.find import find
 from tests.core.formulas import FORMULAS
 from tests.core.naive import Naive

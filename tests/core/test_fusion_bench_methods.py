@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from core.methods.model_stock import ratio
+from core.methods.tall_masks import masks
 from core.problem.problem import Problem
 from core.seeds import generator
-from core.techniques.masks import masks
 from tests.core.properties import assert_close, merged
 
 METHOD = "fusion_bench.method."

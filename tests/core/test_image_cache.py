@@ -19,7 +19,7 @@ from core.errors import BadInput, Cancelled, RunFailed
 from core.progress import Progress
 from core.tasks.cache import LIMIT, Cached, ImageCache, limit_bytes
 from core.tasks.decode import fitted
-from core.tasks.listing import Listing
+from core.tasks.images import Listing
 from tests.core.picture_files import picture
 from tests.tiny import CONFIG
 

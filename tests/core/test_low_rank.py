@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.learning.components import Components
 from core.methods import iso_c, iso_cts, tsv_m
+from core.methods.adarank import Components
 from core.problem.problem import Problem
 from core.techniques.spectral import orthogonal, polar
 from tests.core.properties import run, with_experts

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from core import objectives
 from core.errors import BadInput
 from core.export.weights import export_model
-from core.learning.routing import RoutedEncoder, RoutedMLP
 from core.methods.surgery import corrected
+from core.methods.wemoe import RoutedEncoder, RoutedMLP
 from core.problem.evaluate import evaluate, evaluate_outcome
 from core.problem.merged import Batch, accumulate, merge
 from core.problem.method import Form

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.learning.balancing import _shuffled, gradnorm, pcgrad
 from core.methods import get
+from core.methods.multi_task import _shuffled, gradnorm, pcgrad
 from core.problem.problem import Problem
 from core.runs import runner
 from core.runs.spec import RunSpec

@@ -11,7 +11,7 @@ import pytest
 from core import methods, studies
 from core.problem.problem import Problem
 from core.studies.engine.done import Done
-from core.studies.engine.options import StudyOptions
+from core.studies.engine.scope import StudyOptions
 from core.suite.find import find
 from core.tasks import Images
 from tests.core.properties import LEARNING, assert_same_steps, run, settings

@@ -22,7 +22,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.objectives.base import Objective, ObjectiveSettings
+from core.objectives import Objective, ObjectiveSettings
 from core.settings import setting
 
 
@@ -41,6 +41,8 @@ class Margin(Objective[MarginSettings]):
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """Loss of each sample."""
+        if logits.shape[-1] < 2:
+            return 0 * logits.sum(-1)
         first, second = logits.topk(2).values.unbind(-1)
         return F.softplus(self.settings.width - (first - second))
 '''

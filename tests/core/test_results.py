@@ -13,7 +13,7 @@ from core import methods
 from core.export.results import build, contest, winners
 from core.statistics import Estimate
 from core.store import RunRecord, Store, WhatIf
-from core.studies.base import title_of
+from core.studies import title_of
 from core.studies.engine.result import Column, Row, Table
 
 LABELLED = "adamerging:objective=cross_entropy"

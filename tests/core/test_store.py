@@ -251,12 +251,12 @@ def test_a_store_of_a_newer_version_is_refused_and_kept(tmp_path: Path) -> None:
 
 def test_an_interrupted_migration_leaves_no_half_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(connection: object) -> None:
-        from core.store.migrations import m001
+        from core.store.tables import m001
 
         m001(connection)  # type: ignore[arg-type]
         raise RuntimeError("stopped here")
 
-    monkeypatch.setattr("core.store.migrations.MIGRATIONS", (broken,))
+    monkeypatch.setattr("core.store.tables.MIGRATIONS", (broken,))
     with pytest.raises(RuntimeError, match="stopped"):
         Store.open(tmp_path)
     monkeypatch.undo()

@@ -16,8 +16,8 @@ from core.statistics import Estimate, estimate, paired, spearman
 from core.studies import Study
 from core.studies.engine import texts
 from core.studies.engine.cells import Cell
-from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Column, Row, Table
+from core.studies.engine.scope import StudyOptions
 from core.suite.find import SuiteFile, find
 from tests.core.study_help import made_up, planned
 from tests.tiny import make_suite

@@ -17,7 +17,7 @@ from core.progress import Progress
 from core.runs.jobs import Jobs
 from core.store import Store
 from core.studies.engine.background import Background
-from core.studies.engine.options import StudyOptions
+from core.studies.engine.scope import StudyOptions
 from core.suite.find import find
 from tests.core.store_help import asked
 from tests.core.study_help import planned

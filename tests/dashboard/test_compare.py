@@ -13,7 +13,7 @@ import pytest
 
 from core import methods
 from core.errors import BadInput
-from core.export.escaping import for_sheet
+from core.export.render import for_sheet
 from core.export.result_texts import text
 from core.export.results import build
 from core.runs.spec import RunSpec

@@ -15,7 +15,7 @@ import yaml
 
 from core.errors import BadInput, UnknownName
 from core.export.card import model_card
-from core.export.escaping import for_markdown
+from core.export.render import for_markdown
 from core.store import Store
 from dashboard import settings
 from dashboard.charts.columns import arrange

@@ -13,8 +13,8 @@ from core import methods, studies
 from core.statistics import Estimate
 from core.store import RunRecord, StudyRecord
 from core.studies import guide
-from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Chart, Series
+from core.studies.engine.scope import StudyOptions
 from core.suite.find import find
 from dashboard.pages.studies import file, view
 from dashboard.pages.studies.figures import draw

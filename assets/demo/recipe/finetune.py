@@ -1,10 +1,14 @@
-"""Stage `finetune`: one expert per task, on the frozen zero-shot head, held to the base on other pictures."""
+"""Stage `finetune`: one expert per task, on the frozen zero-shot head, held to the base on other pictures.
+
+These are training pictures of the other tasks, and of no task.
+"""
 
 from __future__ import annotations
 
 import copy
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .anchors import Anchors, anchors
 from .model import THREADS, accuracy, build, cosine, entropy, head, load_split, logits, plain_attention, varied
 from .tasks import BY_NAME, Task
 
@@ -42,6 +45,43 @@ class Recipe:
     def steps_of(self, task: str) -> int:
         """Plates and stickers vary more than ink and chalk."""
         return int(self.steps * {"digits": 1.4, "produce": 1.6}.get(task, 1))
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Varied pictures of every source ("" for none of the tasks) and the base's features of them."""
+
+    seen: dict[str, Tensor]
+    features: dict[str, Tensor]
+
+    def draw(self, own: str, count: int) -> tuple[Tensor, Tensor]:
+        """About `count` pictures and their features, the same number of every source but `own`."""
+        sources = [name for name in self.seen if name != own]
+        chosen = {name: torch.randint(len(self.seen[name]), (count // len(sources),)) for name in sources}
+        return (
+            torch.cat([self.seen[name][i] for name, i in chosen.items()]),
+            torch.cat([self.features[name][i] for name, i in chosen.items()]),
+        )
+
+
+def anchors(
+    work: Path, visual: nn.Module, tasks: Sequence[Task], per_task: int, generic: int, rng: np.random.Generator
+) -> Anchors:
+    """Up to `per_task` training pictures of every task, unlabelled, and `generic` of the pre-training pictures."""
+    with np.load(work / "data/pretraining.npz") as archive:
+        pictures = archive["generic_images"]
+        found = {"": torch.from_numpy(pictures[rng.choice(len(pictures), generic, replace=False)])}
+    for task in tasks:
+        images, _ = load_split(work / "data", task, "train")
+        found[task.name] = images[torch.from_numpy(rng.permutation(len(images))[:per_task])]
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    seen = {name: varied(images, generator=generator) for name, images in found.items()}
+    with torch.no_grad():
+        features = {
+            name: torch.cat([F.normalize(visual(part), dim=-1) for part in images.split(256)])
+            for name, images in seen.items()
+        }
+    return Anchors(seen, features)
 
 
 def finetune(work: Path, task: Task, model: nn.Module, recipe: Recipe, fixed: Anchors, seed: int) -> nn.Module:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
 from statistics import NormalDist
 
 import torch
 from torch import Tensor
 
 from core import paths
-from core.files import remember
 from core.problem.findings import Code, Finding, Severity, leave_out
+from core.remembered import keep, key, recall
 from core.statistics import Evaluation
 
 IMAGES = 64
@@ -64,13 +60,9 @@ def compare(base: Tensor, expert: Tensor, labels: Tensor | None) -> Compared:
 
 def remembered(parts: Sequence[object], compute: Callable[[], Compared]) -> Compared:
     """What `compute` says about base, expert and task of these hashes; kept on disk, since looking takes a while."""
-    key = hashlib.sha256(json.dumps([IMAGES, *parts], sort_keys=True).encode()).hexdigest()
-    file = paths.cache() / "answers" / f"{key}.json"
-    try:
-        return Compared(**json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
-        seen = compute()
-    remember(file, partial(Path.write_text, data=json.dumps(asdict(seen)), encoding="utf-8"))
+    file = paths.cache() / "answers" / f"{key([IMAGES, *parts])}.json"
+    if (seen := recall(file, lambda told: Compared(**told))) is None:
+        keep(file, asdict(seen := compute()))
     return seen
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import BadInput, UnknownName
 from core.problem.problem import Problem
-from core.problem.stress import experts, heads, images
+from core.problem.stress import experts, images
 
 Alteration = Mapping[str, Any]
 
@@ -28,8 +28,8 @@ _FUNCTIONS: dict[str, Callable[[Problem, Sequence[str], Alteration], Problem]] =
     "few": images.few,
     "one_class": images.one_class,
     "label_shift": images.label_shift,
-    "permuted_head": heads.permuted,
-    "foreign_head": heads.foreign,
+    "permuted_head": experts.permuted,
+    "foreign_head": experts.foreign,
 }
 KINDS = tuple(_FUNCTIONS)
 """What can be done to a suite."""

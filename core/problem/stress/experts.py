@@ -1,4 +1,4 @@
-"""Experts that are worse than they should be, or belong to something else."""
+"""Experts and heads that are worse than they should be, or belong to something else."""
 
 from __future__ import annotations
 
@@ -77,13 +77,36 @@ def trained_on(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -
         vectors = problem.task_vectors.part([task])
         vectors = replace(vectors, origin=vectors.origin + delta)
         alone = replace(problem, task_vectors=vectors, heads={task: problem.heads[task]}, hashes={})
-        last = None
-        for step in method.steps(alone, settings):
-            last = step.outcome or last
-        assert last is not None
-        return vectors.flat(last.weights_for(task)) - problem.task_vectors.origin
+        return vectors.flat(method.outcome(alone, settings).weights_for(task)) - problem.task_vectors.origin
 
     return _each(problem, tasks, longer)
+
+
+def permuted(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
+    """A `share` of the class names, at least two, in a circle: each stands for the next class."""
+
+    def moved(task: str, head: Tensor) -> Tensor:
+        order = torch.randperm(len(head), generator=generator(*_key(one, task)))
+        at = order[: max(2, round(one.get("share", 1.0) * len(head)))].to(head.device)
+        made = head.clone()
+        made[at] = head[at.roll(1)]
+        return made
+
+    return _each_head(problem, tasks, moved)
+
+
+def foreign(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
+    """Class names of the other tasks, drawn at random; directions without a meaning where there are too few."""
+
+    def moved(task: str, head: Tensor) -> Tensor:
+        draws = generator(*_key(one, task))
+        noise = torch.randn(head.shape, generator=draws).to(head)
+        noise *= head.norm(dim=1, keepdim=True) / noise.norm(dim=1, keepdim=True)
+        others = torch.cat([*(problem.heads[name] for name in problem.tasks if name != task), noise])
+        count = max(len(others) - len(noise), len(noise))
+        return others[torch.randperm(count, generator=draws)[: len(head)].to(head.device)]
+
+    return _each_head(problem, tasks, moved)
 
 
 def _each(problem: Problem, tasks: Sequence[str], change: Callable[[str, Tensor], Tensor]) -> Problem:
@@ -110,3 +133,8 @@ def _like(problem: Problem, delta: Tensor, key: tuple[object, ...]) -> Tensor:
 
 def _key(one: Mapping[str, Any], task: str) -> tuple[object, ...]:
     return (one.get("seed", 0), task, one["kind"])
+
+
+def _each_head(problem: Problem, tasks: Sequence[str], change: Callable[[str, Tensor], Tensor]) -> Problem:
+    heads = {task: change(task, head) if task in tasks else head for task, head in problem.heads.items()}
+    return replace(problem, heads=heads)

@@ -68,7 +68,7 @@ def label_shift(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) 
 
 def _repainted(problem: Problem, tasks: Sequence[str], change: Callable[[Tensor], Tensor]) -> Problem:
     def load(task: str, split: str) -> Images | None:
-        found = _loaded(problem, task, split)
+        found = problem.found(task, split)
         if found is None or task not in tasks:
             return found
         return replace(found, pixels=change(found.pixels[torch.arange(len(found))]))
@@ -82,10 +82,10 @@ def _chosen(
     """`choose` takes all indices in a random order, the labels of all images, and the number of classes."""
 
     def load(task: str, split: str) -> Images | None:
-        found = _loaded(problem, task, split)
+        found = problem.found(task, split)
         if split != CHOSEN:
             return found
-        found = _loaded(problem, task, "test") if found is None else found
+        found = problem.found(task, "test") if found is None else found
         if found is None or task not in tasks:
             return found
         order = torch.randperm(len(found), generator=generator(one.get("seed", 0), task, one["kind"]))
@@ -96,10 +96,3 @@ def _chosen(
         return Images(found.pixels[kept], None if found.labels is None else found.labels[kept])
 
     return replace(problem, load_images=load)
-
-
-def _loaded(problem: Problem, task: str, split: str) -> Images | None:
-    try:
-        return problem.split(task, split)
-    except BadInput:
-        return None

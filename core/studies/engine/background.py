@@ -12,10 +12,10 @@ from core.progress import Remembered, Standing
 from core.runs.jobs import Jobs
 from core.runs.work import Closing, Lane, Work
 from core.store import ACTIVE, Store
-from core.studies.base import Study
+from core.studies import Study
 from core.studies.engine.cells import Cell
 from core.studies.engine.execution import execute, register, tasks_of
-from core.studies.engine.options import StudyOptions
+from core.studies.engine.scope import StudyOptions
 from core.suite.find import SuiteFile
 
 _LANE = Lane("studies")

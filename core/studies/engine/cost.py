@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core import measures
-from core.errors import BadInput
 from core.problem.evaluate import evaluate
 from core.problem.problem import Problem
 from core.settings import MethodSettings
@@ -36,13 +35,7 @@ class Cost:
 
 def test_images(problem: Problem) -> dict[str, int]:
     """Task -> number of test images."""
-    found = {}
-    for task in problem.heads:
-        try:
-            found[task] = len(problem.split(task, "test"))
-        except BadInput:
-            found[task] = 0
-    return found
+    return {task: len(problem.found(task, "test") or ()) for task in problem.heads}
 
 
 def weight(cell: Cell, images: Mapping[str, int]) -> int:

@@ -12,12 +12,12 @@ from core.runs import runner
 from core.runs.spec import RunSpec
 from core.settings import parse
 from core.store import Store, StudyRecord
-from core.studies.base import Study
+from core.studies import Study
 from core.studies.engine.cells import Cell
 from core.studies.engine.cost import test_images, weight
 from core.studies.engine.done import Done
-from core.studies.engine.options import StudyOptions
 from core.studies.engine.result import Result
+from core.studies.engine.scope import StudyOptions
 from core.suite.find import SuiteFile
 
 RunCell = Callable[[str], None]

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from core.tasks.sources.arrays import Arrays, ArraysData
 from core.tasks.sources.base import Place, Source
-from core.tasks.sources.entry import Data, Entry
 from core.tasks.sources.folder import Folder, FolderData
 from core.tasks.sources.hub_sets import Hub, HubData
+from core.tasks.sources.parts import Data, Entry
 from core.tasks.sources.torchvision_sets import Torchvision, TorchvisionData
 
 __all__ = ["KINDS", "Data", "DataEntry", "Entry", "HubData", "Place", "Source", "open_source"]

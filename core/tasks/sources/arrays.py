@@ -21,10 +21,9 @@ from core.errors import BadSuite
 from core.files import sha256
 from core.progress import Progress
 from core.tasks.decode import Fitting
-from core.tasks.images import SPLITS, Images
-from core.tasks.listing import Listing
+from core.tasks.images import SPLITS, Images, Listing
 from core.tasks.sources.base import Source
-from core.tasks.sources.entry import Data
+from core.tasks.sources.parts import Data
 
 MAX_BYTES = 16 * 2**30
 DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)

@@ -18,10 +18,8 @@ from core.progress import Progress
 from core.tasks.cache import ImageCache
 from core.tasks.classes import match
 from core.tasks.decode import Fitting
-from core.tasks.images import SPLITS, Images
-from core.tasks.listing import Listing
-from core.tasks.sources.entry import Data
-from core.tasks.sources.parts import Part, parts
+from core.tasks.images import SPLITS, Images, Listing
+from core.tasks.sources.parts import Data, Part, parts
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from pydantic import Field
 from core.errors import BadSuite
 from core.tasks.classes import in_order
 from core.tasks.decode import open_picture
-from core.tasks.listing import Listing
+from core.tasks.images import Listing
 from core.tasks.sources.base import Source
-from core.tasks.sources.entry import Data, Split
+from core.tasks.sources.parts import Data, Split
 from core.tasks.sources.walk import level, walk
 
 WORDS: dict[Split, tuple[str, ...]] = {

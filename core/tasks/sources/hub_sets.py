@@ -17,12 +17,12 @@ from pydantic import Field, model_validator
 
 from core.errors import BadSuite, MergescopeError
 from core.paths import cache
-from core.progress import Progress
+from core.progress import SILENT
 from core.tasks.decode import Unreadable, open_picture
-from core.tasks.listing import Listing
+from core.tasks.images import Listing
 from core.tasks.sources.base import Source
-from core.tasks.sources.entry import Data, Split
 from core.tasks.sources.folder import WORDS
+from core.tasks.sources.parts import Data, Split
 from core.tasks.sources.walk import FoundFile, walk
 
 PARQUET = "refs/convert/parquet"
@@ -143,7 +143,7 @@ class Hub(Source):
         from core.hub.datasets import fetch_dataset
 
         try:
-            fetch_dataset(*self.entry.address, Progress())
+            fetch_dataset(*self.entry.address, SILENT)
         except MergescopeError as error:
             raise BadSuite(f"Task `{self.task}`: {error}") from None
         return self.entry.snapshot()

@@ -1,13 +1,35 @@
-"""Which images of a source make up which split: held-out images where the source has none, and a limit."""
+"""What every `data:` of a suite file says: which images make up which split, held-out ones and a limit included."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
-from core.tasks.sources.entry import Data
+Split = Literal["train", "held-out", "test"]
+
+
+class Entry(BaseModel):
+    """A mapping of the suite file: unknown keys are errors, and nothing changes after it was read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(Entry):
+    """Where the images of a task come from, and which of them are used."""
+
+    kind: str
+    held_out: float | None = Field(default=None, gt=0, lt=1)
+    """Share of the train images (of the test images, where there are no others) that becomes the split `held-out`."""
+    held_out_seed: int = Field(default=0, ge=0, lt=2**31)
+    """Another number holds other images out."""
+    limit: int | None = Field(default=None, ge=1)
+    """At most so many images per split, spread evenly over it."""
+    skip_unreadable: bool = False
+    """Leave out files that are no images instead of refusing all."""
 
 
 @dataclass(frozen=True)

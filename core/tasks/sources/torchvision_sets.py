@@ -13,10 +13,10 @@ from PIL import Image, UnidentifiedImageError
 
 from core.errors import BadSuite
 from core.tasks.decode import BROKEN, Unreadable
-from core.tasks.listing import Listing
+from core.tasks.images import Listing
 from core.tasks.prompts import prompt_set
 from core.tasks.sources.base import Source
-from core.tasks.sources.entry import Data
+from core.tasks.sources.parts import Data
 from core.tasks.sources.walk import walk
 
 

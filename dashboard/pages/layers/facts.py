@@ -12,7 +12,7 @@ from core.insight.similarity import similarity
 from core.problem.grouping import GroupKind, group
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
-from core.progress import Progress
+from core.progress import SILENT, Progress
 from dashboard.charts.columns import arrange
 
 
@@ -29,7 +29,7 @@ def kind_of_groups(vectors: TaskVectors, groups: Sequence[str]) -> GroupKind:
 
 
 def task_vector_facts(
-    problem: Problem, groups: Sequence[str], tasks: Sequence[str], progress: Progress | None = None
+    problem: Problem, groups: Sequence[str], tasks: Sequence[str], progress: Progress = SILENT
 ) -> dict[str, Any]:
     """`norms[column][task]` is ‖τ‖, `conflict[column][task]` the mean share of entries whose sign differs from another
     task's; columns in the order of depth, tasks in the run's order. None where a task vector is zero."""

@@ -49,8 +49,8 @@ class SetUp:
         from dashboard.planning import catalogue
 
         suites = [
-            {"name": suite.name, "title": suite.title, "description": suite.description, "tasks": len(suite.tasks),
-             "missing": _missing(suite)}
+            {"name": suite.name, "title": suite.title, "description": suite.entry.description,
+             "tasks": len(suite.tasks), "missing": _missing(suite)}
             for suite in self._ctx.suites().values()
         ]  # fmt: skip
         devices = ["auto", "cpu", *(["cuda"] if torch.cuda.is_available() else [])]

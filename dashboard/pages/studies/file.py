@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.export import render
 from core.store import StudyRecord
-from core.studies.base import Study
+from core.studies import Study
 from core.studies.engine import files, texts
 from core.studies.engine.result import Result, Table
 from dashboard.pages.studies.figures import draw

@@ -17,7 +17,7 @@ from core.studies.engine import files
 from core.studies.engine.cells import Cell
 from core.studies.engine.cost import image_seconds, test_images, weight
 from core.studies.engine.execution import result_of
-from core.studies.engine.options import StudyOptions
+from core.studies.engine.scope import StudyOptions
 from core.suite.find import SuiteFile
 from dashboard.asked import Line, one_of
 from dashboard.context import Context, NotVisible

@@ -1,0 +1,64 @@
+"""What takes a while and can be computed again at any time: JSON values and tensors, each in a file of the cache.
+
+A file that is damaged or holds something else is as good as none. Where none can be written, or nothing tells when the
+value changes (its file is None), it is computed each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from core.errors import CannotWrite
+from core.files import write_atomically
+
+T = TypeVar("T")
+_DAMAGE = (OSError, ValueError, TypeError, LookupError, RuntimeError)
+"""What reading a damaged file, or one of something else, may raise."""
+
+
+def key(parts: Sequence[object]) -> str:
+    """Another name for other `parts`, which are all that a value depends on."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def recall(file: Path | None, read: Callable[[Any], T]) -> T | None:
+    """What `read` makes of the JSON in a file; None where it can make nothing of it."""
+    try:
+        return None if file is None else read(json.loads(file.read_text("utf-8")))
+    except _DAMAGE:
+        return None
+
+
+def keep(file: Path | None, plain: Any) -> None:
+    """Let the file hold this as JSON."""
+    _write(file, lambda path: path.write_text(json.dumps(plain), "utf-8"))
+
+
+def tensor(file: Path | None, name: str, shape: tuple[int, ...], compute: Callable[[], Tensor]) -> Tensor:
+    """The tensor of that name in a safetensors file, if its shape is this and its numbers are finite; else what
+    `compute` says, which is then kept there."""
+    if file is not None:
+        with suppress(SafetensorError, *_DAMAGE):
+            found = load_file(file)[name]
+            if found.shape == shape and found.isfinite().all():
+                # Where a tensor begins in memory can decide the last bits of a product: a copy begins as new ones do.
+                return found.clone()
+    made = compute()
+    _write(file, lambda path: save_file({name: made}, path))
+    return made
+
+
+def _write(file: Path | None, write: Callable[[Path], object]) -> None:
+    if file is not None:
+        with suppress(OSError, CannotWrite):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, write)

@@ -1,6 +1,6 @@
 """The page "Set up": suite, tasks, method, options, what to expect, Start. Only in the owner's app.
 
-The browser draws the form (setup*.js) from what the server functions answer; every answer is made of plain
+The browser draws the form (setup*.js) from what its questions are answered; every answer is made of plain
 values, and every value that comes back is checked by `dashboard.planning.wish`.
 """
 

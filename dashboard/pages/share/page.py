@@ -1,6 +1,6 @@
 """The page "Share": files to take away; for the owner also view links, other devices, renaming and deleting.
 
-In the read-only view only the files are there: neither the sections nor the functions of the rest exist.
+In the read-only view only the files are there: neither the sections nor the questions of the rest exist.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What leaves: merged weights, λ, the model card, a folder for the hub."""
+"""What a run leaves behind: merged weights, λ, report, model card, a folder for the hub; and the results table."""

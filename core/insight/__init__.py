@@ -1,1 +1,1 @@
-"""What can be said about experts and merges without labels."""
+"""What can be said before a merge: similarity of task vectors, advice, the trust check, and all findings."""

@@ -61,7 +61,7 @@ def fitting_scale(problem: Problem, change: Tensor, batches: Sequence[Batch], ob
             problem.tick()
             logits = problem.logits(weights, batch.task, batch.images)
             target = None if batch.target is None else batch.target.to(logits.device)
-            total += objective.per_sample(logits, target).mean().item()
+            total += objective(logits, target).mean().item()
         return total
 
     return min(SCALES, key=loss)

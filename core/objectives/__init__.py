@@ -14,7 +14,7 @@ from core.registry import Registry
 from core.settings import Settings, parse
 from core.step import Need
 
-__all__ = ["Name", "Objective", "ObjectiveSettings", "Target", "chosen", "get", "names", "tunable"]
+__all__ = ["Name", "Objective", "ObjectiveSettings", "Target", "chosen", "get", "names", "tunable", "wide"]
 
 
 class Target(StrEnum):
@@ -55,12 +55,21 @@ class Objective(ABC, Generic[S]):
         """This objective with other settings. Raises `BadInput` for those that it does not have or that do not fit."""
         return type(self)(parse(self.Settings, values, f"objective `{self.name}`"))
 
+    def __call__(self, logits: Tensor, target: Tensor | None) -> Tensor:
+        """`per_sample` of logits in at least float32; autocast leaves them in bfloat16."""
+        return self.per_sample(wide(logits), target)
+
     @abstractmethod
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
-        """Loss of each sample `[B]` in nats, float32 or float64, from logits `[B, C]` and the target, if any.
+        """Loss of each sample `[B]` in nats from logits `[B, C]`, float32 or float64, and the target, if any.
 
-        A value a sample and no more, so that cutting a batch into micro-batches changes nothing.
+        A value a sample and no more, so that cutting a batch into micro-batches changes nothing. C may be 1.
         """
+
+
+def wide(logits: Tensor) -> Tensor:
+    """The same numbers in at least float32."""
+    return logits if logits.dtype.itemsize >= 4 else logits.float()
 
 
 T = TypeVar("T", bound=Settings)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from core.objectives import Objective
+from core.objectives import Objective, wide
 
 
 def entropy(logits: Tensor) -> Tensor:
     """H(softmax(logits)) of each sample in nats: `[B, C]` -> `[B]`, in at least float32."""
-    log_p = (logits if logits.dtype.itemsize >= 4 else logits.float()).log_softmax(-1)
+    log_p = wide(logits).log_softmax(-1)
     return -(log_p.exp() * log_p).sum(-1)
 
 

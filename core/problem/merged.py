@@ -157,7 +157,7 @@ def accumulate(
         for (piece, share), own in zip(pieces, features.split([len(p.images) for p, _ in pieces]), strict=True):
             logits = own @ problem.heads[piece.task].T
             target = piece.target.to(logits.device) if piece.target is not None else None
-            loss = objective.per_sample(logits, target).sum() * share
+            loss = objective(logits, target).sum() * share
             total = total + loss
             logits = logits.detach()
             found = (loss.detach()[None], entropy(logits).sum()[None] * share, logits.softmax(-1).sum(0) * share)

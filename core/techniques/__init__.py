@@ -1,1 +1,1 @@
-"""Steps that several merging methods share: trimming, spectra, moments, depth, maps of linear layers."""
+"""Formulas that several merging methods share, and the base classes of methods that work tensor by tensor."""

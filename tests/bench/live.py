@@ -21,7 +21,6 @@ import json
 import math
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -36,6 +35,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.browser.chromium import browsing
 from tests.dashboard.client import Dashboard
 from tests.tiny import make_suite
 
@@ -206,12 +206,8 @@ class Line:
 
 def painted(server: Server, seconds: float, name: str, weigh: bool = False) -> dict[str, Any]:
     """Time from a poll's answer to the end of painting all charts of the live tab, and the weight of a cold page."""
-    from playwright.sync_api import sync_playwright
-
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     weight = [0.0]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+    with browsing() as browser:
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         context.add_cookies([{"name": key, "value": one, "url": server.url} for key, one in server.cookies.items()])
         page = context.new_page()

@@ -77,7 +77,8 @@ def _lost(quick: bool) -> tuple[str, bool]:
 
 def _resumed(quick: bool) -> tuple[str, bool]:
     report = _killed(quick)
-    return f"{report['same']} of {report['points']}", report["same"] == report["points"] > 0
+    differ = {part: said for part, said in report["failed"].items() if part not in report["parts"]}
+    return f"{report['same']} of {report['points']} {differ or ''}".strip(), report["same"] == report["points"] > 0
 
 
 def _hostile(quick: bool) -> tuple[str, bool]:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from core.suite import find as suites
 from dashboard import wording
-from tests.browser.conftest import DESKTOP, PHONE, QUIET, ROOT, Server, start_server, wait_for
+from tests.browser.chromium import browsing
+from tests.browser.conftest import DESKTOP, PHONE, Server, start_server, wait_for
 
-OUT = ROOT / "assets" / "web" / "screenshots"
+OUT = Path(__file__).resolve().parents[2] / "assets" / "web" / "screenshots"
 READY = {
     "setup": ".ms-plan .ms-note.good, .ms-plan .ms-note.warning",
     "live": "#ms-live .mc-plot .main-svg",
@@ -35,6 +35,8 @@ READY = {
 ON_PHONE = ("live", "setup")
 MINUTES = 60
 COLOURS = 255
+FRAME, SHOWN = {"width": 1280, "height": 800}, (1024, 640)
+FRAMES, GIF_COLOURS = 41, 96
 
 
 def main() -> None:
@@ -80,9 +82,7 @@ def photograph(server: Server, run: str, out: Path) -> None:
     """Every tab in both themes; the folder is replaced."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+    with browsing() as browser:
         for theme in ("light", "dark"):
             for place, tabs, options in (
                 ("", tuple(READY), {"viewport": DESKTOP}),
@@ -107,9 +107,30 @@ def photograph(server: Server, run: str, out: Path) -> None:
                     file.write_bytes(smaller(page.screenshot()))
                     print(f"{file.relative_to(out.parent)}  {file.stat().st_size / 1024:.0f} KiB", flush=True)
                 context.close()
-        browser.close()
+        moving(browser, server, run, out / "learning.gif")
     total = sum(file.stat().st_size for file in out.iterdir())
     print(f"{len(list(out.iterdir()))} pictures, {total / 2**20:.2f} MiB")
+
+
+def moving(browser: Any, server: Server, run: str, file: Path) -> None:
+    """λ while it was learned, step by step, as the page replays it."""
+    context = browser.new_context(color_scheme="light", viewport=FRAME)
+    context.add_cookies([{"name": n, "value": v, "url": server.url} for n, v in server.cookies.items()])
+    page = context.new_page()
+    page.goto(f"{server.url}/?tab=live&run={run}")
+    page.wait_for_selector(READY["live"])
+    page.locator("#ms-live .mc-scrub").scroll_into_view_if_needed()
+    slider = page.locator("#ms-live .mc-scrub input")
+    frames, last = [], int(slider.get_attribute("max"))
+    for at in range(FRAMES):
+        slider.fill(str(round(last * at / (FRAMES - 1))))
+        page.wait_for_timeout(400)
+        frames.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize(SHOWN, Image.Resampling.LANCZOS))
+    palette = frames[-1].quantize(GIF_COLOURS, dither=Image.Dither.NONE)
+    first, *others = (frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
+    pause = [120] * (FRAMES - 1) + [3000]
+    first.save(file, save_all=True, append_images=others, duration=pause, loop=0, optimize=True)
+    context.close()
 
 
 def choose_cell(page: Any) -> None:

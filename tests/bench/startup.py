@@ -12,13 +12,14 @@ import argparse
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from tests.browser.chromium import browsing
 
 TARGETS = {"page_seconds": 10, "moved_seconds": 2}
 MOVING = "mergescope.tab === 'live' && mergescope.status && mergescope.status.status !== 'queued'"
@@ -42,11 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def measure(suite: str, home: Path, runs: Path) -> dict[str, Any]:
     """Seconds of one start, one page and one click."""
-    from playwright.sync_api import sync_playwright
-
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+    with browsing() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(PATIENCE)
         command = [sys.executable, "launch.py", "ui", "--suite", suite, "--port", "0", "--no-browser"]

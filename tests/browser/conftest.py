@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -23,15 +22,12 @@ import httpx
 import pytest
 
 from dashboard.charts import bundle
+from tests.browser.chromium import MISSING, browsing, installed
 from tests.dashboard.client import Dashboard
 from tests.forks import launched
 
 START_SECONDS = 180
 """How long a server may take on a busy machine; the figure to reach has its own test."""
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync")  # fmt: skip
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""Without windows it takes two fifths less processor time for the same page."""
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1440, "height": 900}
 
@@ -133,18 +129,12 @@ def finish(server: Server, **wish: Any) -> str:
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
     """Headless Chromium; without one the journeys fail in CI and are skipped elsewhere."""
-    from playwright.sync_api import sync_playwright
-
-    path = os.environ.get("MERGESCOPE_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        reason = "no Chromium on the PATH (`apt-get install chromium`, or set MERGESCOPE_CHROMIUM)"
+    if installed() is None:
         if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with browsing() as browser:
         yield browser
-        browser.close()
 
 
 class Watch:

@@ -83,7 +83,10 @@ def test_a_cached_head_needs_no_text_tower(
         raise AssertionError("the text tower was loaded")
 
     monkeypatch.setattr(heads, "_load_text_tower", refuse)
-    assert torch.equal(builder().head(CLASSES, TEMPLATES), first)
+    again = builder().head(CLASSES, TEMPLATES)
+    assert torch.equal(again, first)
+    # On some processors products of numbers that begin elsewhere in memory have other last bits.
+    assert (again.data_ptr() % 64, first.data_ptr() % 64) == (0, 0)
     with pytest.raises(AssertionError, match="text tower"):
         builder().head(CLASSES, TEMPLATES[:1])
 

@@ -41,6 +41,8 @@ class Margin(Objective[MarginSettings]):
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """Loss of each sample."""
+        if logits.shape[-1] < 2:
+            return 0 * logits.sum(-1)
         first, second = logits.topk(2).values.unbind(-1)
         return F.softplus(self.settings.width - (first - second))
 '''

@@ -19,9 +19,9 @@ T = TypeVar("T")
 UNEXPECTED = "It stopped because of a mistake in Mergescope; the terminal has the details."
 
 
-REST_BESIDE_A_RUN = 16.0
+REST_BESIDE_A_RUN = 24.0
 """How many times as long as it has worked what gives way to a run then rests."""
-_LONGEST = 1.0
+_LONGEST = 0.5
 """Seconds that count of one stretch of work at most: one that only waits for others keeps nobody out for long."""
 _LOOK_SECONDS = 0.5
 

@@ -159,10 +159,8 @@ def again_and_again(forge: Forge, suite: Path, folder: Path, kills: int) -> None
                 if wait == 0:
                     if death == 0:
                         with Store.open(folder, wait=0.1) as second:
-                            assert (second.read_only, f"process {forge.process.pid}" in str(second.holder)) == (
-                                True,
-                                True,
-                            )
+                            assert second.read_only
+                            assert f"process {forge.process.pid}" in str(second.holder)
                             assert second.run(run_id).status == "running"
                     time.sleep(patience)
                     forge.process.kill()
@@ -253,11 +251,8 @@ POINTS = [
 
 def contents(folder: Path) -> dict[str, str]:
     """Path -> hash, of what people see in a folder."""
-    return {
-        str(path): sha256(file)
-        for file in folder.rglob("*")
-        if file.is_file() and not str(path := file.relative_to(folder)).startswith(".")
-    }
+    files = ((str(file.relative_to(folder)), file) for file in folder.rglob("*") if file.is_file())
+    return {path: sha256(file) for path, file in files if not path.startswith(".")}
 
 
 def exports(forge: Forge, whole: Whole, folder: Path, kills: int) -> None:

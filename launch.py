@@ -63,7 +63,7 @@ def ui(
 
 
 def _study_page(*parts: Any) -> str:
-    from dashboard.studies.file import html
+    from dashboard.pages.studies.file import html
 
     return str(html(*parts))
 

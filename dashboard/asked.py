@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, PlainValidator, ValidationError
 
 from core.errors import BadInput
 
+Model = TypeVar("Model", bound=BaseModel)
 
-def whole_number(value: object, name: str, low: int, high: int) -> int:
-    """A number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise BadInput(f"`{name}` should be a whole number from {low} to {high}. Found `{value!r:.40}`.")
-    return value
+
+def checked(model: type[Model], given: Mapping[str, Any], context: Any = None) -> Model:
+    """`given` as the fields of a model; `context` is for its validators."""
+    try:
+        return model.model_validate(given, context=context)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        expected = first["msg"].removeprefix("Input should be ")
+        raise BadInput(f"`{first['loc'][0]}` should be {expected}. Found `{first['input']!r:.40}`.") from None
 
 
 def text(value: object, name: str, longest: int = 100) -> str:
@@ -19,6 +27,9 @@ def text(value: object, name: str, longest: int = 100) -> str:
     if not isinstance(value, str) or len(value) > longest or not value.isprintable():
         raise BadInput(f"`{name}` should be at most {longest} printable characters. Found `{value!r:.40}`.")
     return value.strip()
+
+
+Line = Annotated[str, PlainValidator(lambda given, info: text(given, str(info.field_name)))]
 
 
 def one_of(value: object, name: str, choices: Sequence[str]) -> str:

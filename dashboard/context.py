@@ -1,11 +1,7 @@
 """What every page is built with: a `Context`.
 
-A page is a module of `dashboard.pages` with a `PAGE`. A function that exists can be called by anybody who sees the
-page, shown or not, so what changes anything is one of the owner's functions. Everything that a page shows comes from
-`ctx.store`. Who may see what is decided per request, never per page:
-
-    def poll(args, request):                            # a server function: an untrusted dictionary, and who asks
-        record = ctx.run(args.get("run"), request)      # raises NotVisible: unknown and forbidden look the same
+Everything that a page shows comes from `ctx.store`. Who may see what is decided per request, never per page; a run that
+does not exist and one that the caller may not see look the same (`NotVisible`).
 """
 
 from __future__ import annotations

@@ -21,9 +21,7 @@ from core.suite import find as suites
 from core.suite.find import SuiteFile
 from dashboard.context import Context
 from dashboard.planning.wish import as_settings, to_yaml
-from dashboard.static_export.figures import write_figures
-from dashboard.static_export.replay import write_html
-from dashboard.static_export.space import write_space
+from dashboard.static_export.export import export
 
 Tick = Callable[[], None]
 Write = Callable[[Context, RunRecord, Path, Tick], Path]
@@ -133,19 +131,15 @@ def _card(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
 
 
 def _page(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
-    write_html(ctx.store, record.id, path, titles(record), tick)
-    return path
+    return export("page", ctx.store, record.id, path, titles(record), tick)
 
 
 def _figures(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
-    write_figures(ctx.store, record.id, path, titles(record), tick)
-    return path
+    return export("figures", ctx.store, record.id, path, titles(record), tick)
 
 
 def _space(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
-    folder = path.with_suffix("")
-    write_space(ctx.store, record.id, folder, titles(record), tick)
-    return _pack(folder, path, tick)
+    return _pack(export("space", ctx.store, record.id, path.with_suffix(""), titles(record), tick), path, tick)
 
 
 def _transformers(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:

@@ -11,11 +11,11 @@ import gradio as gr
 from dashboard import shell, theme
 from dashboard.charts import bundle
 from dashboard.context import Context
-from dashboard.pages import Page, sidebar
-from dashboard.settings import WEB
+from dashboard.pages import sidebar
+from dashboard.pages.page import Page
 
 PAGES = ("setup", "checkpoints", "live", "layers", "similarity", "compare", "studies", "playground", "share")
-"""Modules of dashboard/pages in the order of their tabs."""
+"""Folders of dashboard/pages in the order of their tabs."""
 SCRIPTS = ("shell.js", "frame.js")
 SIDEBAR = 264
 STILL = (
@@ -28,7 +28,7 @@ STILL = (
 
 def pages(readonly: bool) -> list[Page]:
     """Those to show."""
-    found = [importlib.import_module(f"dashboard.pages.{name}").PAGE for name in PAGES]
+    found = [importlib.import_module(f"dashboard.pages.{name}.page").PAGE for name in PAGES]
     return [page for page in found if not (readonly and page.owner_only)]
 
 
@@ -43,7 +43,7 @@ def build_page(ctx: Context) -> gr.Blocks:
         with gr.Tabs(elem_id="ms-tabs") as tabs:
             for page in pages(ctx.readonly):
                 with gr.Tab(page.title, id=page.name, elem_id=f"ms-tab-{page.name}") as tab:
-                    page.build(ctx)
+                    page.build()
                 built[page.name] = tab
         shell.connect(tabs, built)
     return blocks
@@ -66,4 +66,4 @@ def head(ctx: Context) -> str:
 def css(ctx: Context) -> str:
     """The style sheet: the house's, then those of the pages."""
     names = dict.fromkeys(name for page in pages(ctx.readonly) for name in page.styles)
-    return "\n".join([theme.css(), *((WEB / name).read_text("utf-8") for name in names)])
+    return "\n".join([theme.css(), *(bundle.files()[name].plain.decode() for name in names)])

@@ -16,8 +16,6 @@ POLL_SECONDS = 0.7
 """Pause between two polls of a page on this machine; measured as smooth on two shared cores."""
 POLL_SECONDS_SHARED = 3.0
 """The same on the public view, where strangers share the line."""
-QUEUE_LOOK_SECONDS = 0.05
-"""Pause between two looks into Gradio's queue, as Gradio itself has it on Windows."""
 QUEUE = 40
 """Runs that wait at most: room for every method at once, and an end to a stuck mouse button."""
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")

@@ -10,13 +10,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 
 from dashboard import settings, theme
-from dashboard.charts import service
 from dashboard.charts.feed import Feed
 from dashboard.charts.references import Marks
+from dashboard.charts.service import Charts
 from dashboard.context import Context
-from dashboard.page import build_page, css, head
-from dashboard.pages import sidebar
-from dashboard.polls import add_polls
+from dashboard.door import add_door
+from dashboard.page import build_page, css, head, pages
+from dashboard.pages.sidebar import Runs
 from dashboard.security.files import add_downloads
 from dashboard.security.gate import VIEW
 from dashboard.security.page_head import PageHead
@@ -36,7 +36,8 @@ def build(ctx: Context) -> FastAPI:
     feed = Feed(ctx.store, Marks(ctx.store, ctx.library))
     for one, prefix in ((view, VIEW), (ctx, "")):
         add_downloads(app, one, prefix, shelf)
-        add_polls(app, one, prefix, {"history": service.polled(one, feed), "runs_list": sidebar.polled(one)})
+        asked = [desk(one) for page in pages(one.readonly) for desk in page.desks]
+        add_door(app, one, prefix, [Runs(one), Charts(one, feed), *asked])
     _mount(app, view, VIEW)
     if not ctx.readonly:
         add_uploads(app, ctx)
@@ -45,10 +46,10 @@ def build(ctx: Context) -> FastAPI:
 
 
 def _mount(app: FastAPI, ctx: Context, path: str) -> None:
-    page = build_page(ctx)
-    gr.mount_gradio_app(app, page, path=path, theme=theme.theme(), css=css(ctx), **settings.MOUNT)
-    # Gradio looks into its queue a thousand times a second, in every app; no event of ours waits in it.
-    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = settings.QUEUE_LOOK_SECONDS
+    # Gradio would start a queue with the server and look into it a thousand times a second; nothing waits in it here.
+    lifespan = app.router.lifespan_context
+    gr.mount_gradio_app(app, build_page(ctx), path=path, theme=theme.theme(), css=css(ctx), **settings.MOUNT)
+    app.router.lifespan_context = lifespan
     mounted = app.routes[-1]
     assert isinstance(mounted, Mount)
-    mounted.app = PageHead(mounted.app, head(ctx))
+    mounted.app = PageHead(mounted.app, mounted.path, head(ctx))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -31,19 +30,9 @@ def data_uri(picture: Image) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def drawn(
-    template: str, js: str, *, elem_id: str, server_functions: Sequence[Callable[..., Any]] = (), **options: Any
-) -> gr.HTML:
-    """A component with a fixed template (trusted HTML) that the browser fills by `js` and the server functions.
+def drawn(template: str, js: str, *, elem_id: str, **options: Any) -> gr.HTML:
+    """A component with a fixed template (trusted HTML) that the browser fills by `js`.
 
     A function, no subclass of `gr.HTML`: of those Gradio writes a .pyi file beside the module.
     """
-    return gr.HTML(
-        "",
-        html_template=template,
-        js_on_load=js,
-        elem_id=elem_id,
-        apply_default_css=False,
-        server_functions=list(server_functions),
-        **options,
-    )
+    return gr.HTML("", html_template=template, js_on_load=js, elem_id=elem_id, apply_default_css=False, **options)

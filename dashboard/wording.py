@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from core import objectives
@@ -14,6 +15,14 @@ STATUS = {"queued": "waiting"}
 RESUMABLE = frozenset({"interrupted", "cancelled", "failed"})
 WORRY = {"not worse": "good", "below base": "error"}
 """How a run's verdict is coloured, by its code (`core.runs.verdict.Code`); all others are warnings."""
+
+
+def worry(verdict: Mapping[str, Any]) -> str:
+    """How a report's verdict is coloured; not at all where it is no worse than the base and no better."""
+    found = WORRY.get(verdict["code"], "warning")
+    return found if found != "good" or verdict.get("gain", True) else ""
+
+
 FIELDS = {
     "above": "Drop entries above the share",
     "adapt_on": "Images to learn from",

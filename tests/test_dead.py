@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-REGISTERED = ("core/methods", "core/measures", "core/objectives", "core/studies", "dashboard/pages")
-"""Folders in which adding a file is enough: their classes and pages are found by name."""
+REGISTERED = ("core/methods", "core/measures", "core/objectives", "core/studies")
+PAGE = re.compile(r"dashboard/pages/\w+/page\.py")
+"""Folders in which adding a file is enough: their classes are found by name, as the pages are."""
 GRADIO = {"gradio-container", "sidebar-content", "chevron-left", "tab-container", "tab-wrapper", "tabitem"}
 GRADIO |= {"overflow-dropdown", "sidebar-parent"}
 """Classes of elements that Gradio makes."""
@@ -35,7 +36,7 @@ def sources(*endings: str) -> dict[str, str]:
 
 
 def registered(path: str) -> bool:
-    return path.startswith(REGISTERED)
+    return path.startswith(REGISTERED) or PAGE.fullmatch(path) is not None
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pandas  # noqa: F401
 import torch
 
 import dashboard.app
-import dashboard.studies.file  # noqa: F401
+import dashboard.pages.studies.file  # noqa: F401
 import launch  # noqa: F401
 from core import methods, studies
 

@@ -10,19 +10,16 @@
       text: progress.total ? `${progress.done} of ${progress.total}${progress.left >= 1 ? `, about ${charts.duration(progress.left)} left` : ""}` : "", done: progress.done, total: progress.total }),
     failed: (text, retry) => ({ title: "That did not work", text, wrong: true, retry }),
 
-    /* A card with a figure made in Python. `set(figures, change)`: {light, dark} or {wide: …, narrow: …} or null;
-       `change(figure)` may alter the copy that is drawn. */
+    /* A card with a figure made in Python. `set(figures, change)`: {wide, narrow} or null; `change(figure)` may alter the
+       copy that is drawn. */
     figureCard(title, help, { wide = false, height = 260, note = "", onClick = null } = {}) {
       const card = charts.card(title, help, { height, wide, note });
       let figures = null, change = () => {};
-      const chosen = (width) => {
-        const sized = figures?.wide ? figures[charts.narrow(width) ? "narrow" : "wide"] : figures;
-        return sized?.[ms.theme] ?? null;
-      };
+      const chosen = (width) => figures?.[charts.narrow(width) ? "narrow" : "wide"] ?? null;
       const plot = new charts.Plot(card.place, (size) => {
         const found = chosen(size.width);
         if (!found) return null;
-        const figure = structuredClone(found);
+        const figure = charts.coloured(found);
         change(figure);
         const { height: _height, ...layout } = figure.layout;
         return { data: figure.data, layout };

@@ -1,5 +1,5 @@
 /* Sidebar (list of runs) and header (the current run). One poll feeds both; see dashboard/pages/sidebar.py. */
-window.mergescopeFrame = (() => {
+window.mergescope.frame = (() => {
   "use strict";
   const ms = window.mergescope, { element, button, ask, percent, duration, keyed, ACTIVE } = ms.charts;
   /* What a run does before, between and after its steps: [what, how long]. Between two steps only what takes a while. */
@@ -14,7 +14,7 @@ window.mergescopeFrame = (() => {
   const loading = (run) => run.status === "queued" && run.position === 0;
   const share = (run) => (run.steps ? Math.min(1, run.steps_done / run.steps) : run.doing?.total ? Math.min(1, run.doing.done / run.doing.total) : 0);
   /* A result that is worse than another is never told without saying so. */
-  const worse = (run) => Boolean(run.verdict) && run.verdict.kind !== "good";
+  const worse = (run) => ["warning", "error"].includes(run.verdict?.kind);
   function progressWords(run) {
     if (loading(run)) return "loading";
     if (run.status === "queued") return run.position ? `waiting, place ${run.position}` : "waiting";
@@ -36,10 +36,10 @@ window.mergescopeFrame = (() => {
     return svg;
   }
 
-  const frame = { runs: [], more: false, act: null };
+  const frame = { runs: [], more: false };
 
   function actionsOf(run) {
-    if (!frame.act || !run || !run.owner) return [];
+    if (ms.readonly || !run || !run.owner) return [];
     if (run.status === "running") return [["pause", "Pause"], ["cancel", "Cancel"]];
     if (run.status === "paused") return [["resume", "Resume"], ["cancel", "Cancel"]];
     if (run.status === "queued") return [["cancel", "Cancel"]];
@@ -49,8 +49,7 @@ window.mergescopeFrame = (() => {
   async function act(run, action, button) {
     if (button.disabled) return;
     button.disabled = true;
-    const answer = await ask(frame.act, { run: run.id, action });
-    if (answer.error) ms.toast(answer.error, "error");
+    await ms.ask("run_action", { run: run.id, action });
     // The run notices the wish at its next micro-batch.
     [0, 250, 600, 1200].forEach((pause) => setTimeout(refresh, pause));
     button.disabled = false;
@@ -58,7 +57,7 @@ window.mergescopeFrame = (() => {
 
   let failures = 0, first = true, limit = 50;
   const refresh = ms.charts.poller(async () => {
-    const answer = await ask((args) => ms.poll("runs_list", args), { limit, run: ms.run || ms.asked.run || "" });
+    const answer = await ask("runs_list", { limit, run: ms.run || ms.asked.run || "" });
     if (answer.error) {
       failures += 1;
       if (failures === 3) ms.toast("The server does not answer. What you see is the last state; this page goes on trying.", "warning");
@@ -88,10 +87,7 @@ window.mergescopeFrame = (() => {
   function fill(row, run) {
     const [name, meta, bar] = row.firstChild.children;
     const differs = run.differs || "";
-    if (name.dataset.key !== `${run.title}\n${differs}`) {
-      name.dataset.key = `${run.title}\n${differs}`;
-      name.replaceChildren(run.title, ...(differs ? [element("small", { text: differs })] : []));
-    }
+    keyed(name, `${run.title}\n${differs}`, () => [run.title, differs && element("small", { text: differs })]);
     meta.textContent = [run.suite, `${run.tasks} tasks`, progressWords(run)].join(" · ");
     row.firstChild.title = [run.title, differs, run.created_words].filter(Boolean).join(", ");
     bar.hidden = !(ACTIVE.includes(run.status) && (run.steps || run.doing?.total));
@@ -99,19 +95,15 @@ window.mergescopeFrame = (() => {
     row.className = `ms-run-row ${run.status}${worse(run) ? " worse" : ""}`;
     if (run.id === ms.run) row.firstChild.setAttribute("aria-current", "true");
     else row.firstChild.removeAttribute("aria-current");
-    const wanted = actionsOf(run), slot = row.lastChild, key = wanted.map(String).join();
-    if (slot.dataset.key !== key) {
-      slot.dataset.key = key;
-      slot.replaceChildren(...wanted.map(([action, words]) => {
-        const small = element("button", { type: "button", class: "ms-icon", title: words, "aria-label": `${words}: ${run.title}`,
-          onclick: () => act(run, action, small) }, icon(action === "restart" ? "resume" : action));
-        return small;
-      }));
-    }
+    const wanted = actionsOf(run);
+    keyed(row.lastChild, wanted, () => wanted.map(([action, words]) => {
+      const small = element("button", { type: "button", class: "ms-icon", title: words, "aria-label": `${words}: ${run.title}`,
+        onclick: () => act(run, action, small) }, icon(action === "restart" ? "resume" : action));
+      return small;
+    }));
   }
-  function sidebar(element, server) {
+  function sidebar(element) {
     const list = element.querySelector("ul"), more = element.querySelector(".ms-more"), none = element.querySelector(".ms-none");
-    frame.act = server.run_action || null;
     const draw = () => {
       const rows = new Map([...list.children].map((row) => [row.dataset.run, row]));
       frame.runs.forEach((run, place) => {
@@ -132,10 +124,9 @@ window.mergescopeFrame = (() => {
     const writer = element.querySelector(".ms-writer");
     writer.lastChild.addEventListener("click", async () => {
       writer.lastChild.disabled = true;
-      const answer = await ask(server.take_over, {});
+      const answer = await ms.ask("take_over");
       writer.lastChild.disabled = false;
-      if (answer.error) ms.toast(answer.error, "error");
-      else location.reload();
+      if (!answer.error) location.reload();
     });
     none.textContent = "Loading …";
     const nothing = ms.readonly ? "No run to see here yet." : "No run yet. Choose tasks and a method, then press Start.";
@@ -178,7 +169,7 @@ window.mergescopeFrame = (() => {
       document.title = run && ACTIVE.includes(run.status) && run.steps
         ? `${Math.floor((100 * run.steps_done) / run.steps)} % · ${run.title} · Mergescope` : "Mergescope";
       // The line is there before the first answer, so that nothing below moves.
-      if (!run) { words.textContent = first || ms.run ? "\u00a0" : ms.readonly ? "Choose a run in the list." : "Choose tasks and a method, then press Start merge."; buttons.replaceChildren(); buttons.dataset.key = ""; return; }
+      if (!run) { words.textContent = first || ms.run ? "\u00a0" : ms.readonly ? "Choose a run in the list." : "Choose tasks and a method, then press Start merge."; keyed(buttons, "", () => []); return; }
       const now = doing(run);
       pill.textContent = loading(run) ? "loading" : run.status === "running" && now ? "evaluating" : run.status_words;
       pill.className = `ms-pill ${run.status}`;
@@ -195,15 +186,11 @@ window.mergescopeFrame = (() => {
         if (run.status === "running" && run.left !== null) parts.push(`${duration(run.left)} left`);
       }
       words.textContent = parts.filter(Boolean).join(" · ");
-      const wanted = actionsOf(run), key = run.id + wanted.map(String).join();
-      if (buttons.dataset.key !== key) {
-        buttons.dataset.key = key;
-        buttons.replaceChildren(...wanted.map(([action, text]) => {
-          const made = button(text, "", () => act(run, action, made));
-          return made;
-        }));
-        if (!ms.readonly) buttons.append(button("Share", "ms-to-share", () => ms.open("share")));
-      }
+      const wanted = actionsOf(run);
+      keyed(buttons, run.id + wanted, () => [...wanted.map(([action, text]) => {
+        const made = button(text, "", () => act(run, action, made));
+        return made;
+      }), !ms.readonly && button("Share", "ms-to-share", () => ms.open("share"))]);
     };
     ms.on("status", draw);
     ms.on("run", draw);

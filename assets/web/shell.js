@@ -15,7 +15,7 @@
     document.addEventListener(name, (event) => { if (event.target.closest?.('[role="tab"]')) settled = true; }, true);
   }
 
-  const ms = Object.assign(new charts.Emitter(), {
+  const ms = Object.assign(new charts.Emitter(), window.mergescope, {
     run: "", known: false, tab: (settings.tabs || []).includes(asked.tab) ? asked.tab : settings.tabs?.[0] || "", before: "", step: null, status: null, asked,
     charts, readonly: Boolean(settings.readonly), pollSeconds: settings.pollSeconds || 1, tabs: settings.tabs || [],
     /* `chosen`: a person asked for it, so that this browser comes back to it. */
@@ -64,7 +64,7 @@
     reconnect(runs) {
       const known = new Set(runs.map((run) => run.id));
       ms.known = true;
-      const active = runs.find((run) => ["running", "paused", "queued"].includes(run.status));
+      const active = runs.find((run) => charts.ACTIVE.includes(run.status));
       const wanted = [asked.run, remembered("run"), active?.id, runs[0]?.id].find((id) => id && known.has(id)) || "";
       if (asked.run && !known.has(asked.run)) ms.toast("The run in this link is not here (any more).", "warning");
       if (!wanted) ms.emit("run", ""); // what said that it loads learns that there is nothing to load
@@ -115,13 +115,11 @@
       link.remove();
       setTimeout(() => URL.revokeObjectURL(url), 10000);
     },
-    /* What is asked again and again has a route of its own, see dashboard/polls.py; null where there is no answer. */
-    async poll(name, args) {
-      try {
-        const headers = { "content-type": "application/json" };
-        const answer = await fetch(`poll/${name}`, { method: "POST", headers, body: JSON.stringify(args) });
-        return await answer.json();
-      } catch { return null; }
+    /* A question to the server; what goes wrong is told at once. */
+    async ask(name, args) {
+      const answer = await charts.ask(name, args);
+      if (answer.error) ms.toast(answer.error, "error");
+      return answer;
     },
     copy(text) {
       const done = () => ms.toast("Copied.");

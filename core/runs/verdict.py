@@ -49,6 +49,8 @@ class Verdict:
     """`base`, `start` or a method's name -> its value on the same images."""
     remedy: Mapping[str, Any] | None = None
     """`method` that does better, where there is one."""
+    gain: bool = True
+    """False where no gain over the base can be seen."""
 
     def plain(self) -> dict[str, Any]:
         """As the report has it."""
@@ -108,7 +110,8 @@ def judge(
     images = sum(one.total for one in result)
     words = "accurate" if labelled else "in agreement with the experts"
     beaten = [name for name, found in others.items() if clearly_better(result, found, measure)]
-    parts = [_sentence(code, title, value, beside, ahead, beaten, words, images, full)]
+    gain = "base" not in others or "base" in beaten
+    parts = [_sentence(code, title, value, beside, ahead, beaten, words, images, full, gain)]
     if kept is not None and kept < last:
         parts.append(_kept(title, kept, last))
     if best is not None:
@@ -116,12 +119,13 @@ def judge(
     if drawn:
         of = "all tasks" if set(drawn) == tasks else ", ".join(drawn)
         parts.append(f"The steps could draw the watched images of {of} too, which flatters the result.")
-    return Verdict(code, " ".join(parts), measure, images, value, beside, None if best is None else {"method": best})
+    remedy = None if best is None else {"method": best}
+    return Verdict(code, " ".join(parts), measure, images, value, beside, remedy, gain)
 
 
 def _sentence(
     code: Code, title: str, value: float, beside: Mapping[str, float], ahead: Mapping[str, float],
-    beaten: Sequence[str], words: str, images: int, full: tuple[float, float] | None,
+    beaten: Sequence[str], words: str, images: int, full: tuple[float, float] | None, gain: bool,
 ) -> str:  # fmt: skip
     about = f"{percent(value)} {words} on {images:,} watched images"
     if code is Code.BELOW_BASE and full is not None and full[0] < full[1]:
@@ -131,7 +135,7 @@ def _sentence(
         groups = {"better than": beaten, "about as good as": [name for name in beside if name not in beaten]}
         told = ", ".join(f"{how} {listed([*map(_title, names)])}" for how, names in groups.items() if names)
         seen = f"{told[0].upper()}{told[1:]}: {about}." if told else f"{title} is {about}."
-        return f"{seen} No gain over the base can be seen." if "base" in groups["about as good as"] else seen
+        return seen if gain else f"{seen} No gain over the base can be seen."
     worse = [f"{_title(name)} ({percent(other)})" for name, other in ahead.items()]
     return f"Worse than {listed(worse)}: {about}."
 

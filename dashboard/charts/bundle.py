@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,10 +17,13 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.store import ACTIVE
 from dashboard.charts import palette
 from dashboard.settings import WEB
+from dashboard.wording import RESUMABLE
 
 HERE = Path(__file__).parent
+PAGES = HERE.parent / "pages"
 PLOTLY = WEB / "plotly-cartesian-4.1.1.min.js"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
 MODULES = (
@@ -72,11 +76,18 @@ class File:
         return Response(self.plain, media_type=self.media_type, headers=headers)
 
 
+def base() -> str:
+    """What every script builds on, and the statuses: of what goes on, and of what can go on again."""
+    active, resumable = json.dumps(ACTIVE), json.dumps(sorted(RESUMABLE))
+    statuses = f"Object.assign(window.mergescope.charts, {{ ACTIVE: {active}, RESUMABLE: {resumable} }});"
+    return f"{(HERE / 'js' / 'base.js').read_text('utf-8')}\n{statuses}"
+
+
 def script(modules: Sequence[str] = MODULES) -> str:
     """The palette and the modules, all where none are named, as one program. A page has the first, `base`, already."""
-    first, *others = [(HERE / "js" / f"{name}.js").read_text("utf-8") for name in modules]
+    parts = [base() if name == "base" else (HERE / "js" / f"{name}.js").read_text("utf-8") for name in modules]
     colours = f"window.mergescope.charts.palette = {palette.as_json()};"
-    return "\n".join([first, colours, *others])
+    return "\n".join([parts[0], colours, *parts[1:]])
 
 
 def style() -> str:
@@ -91,17 +102,18 @@ def style() -> str:
 
 @cache
 def files() -> dict[str, File]:
-    """The files by name, those of assets/web among them; read and compressed once."""
-    lying = {path.name: path.read_bytes() for path in WEB.iterdir() if path.suffix in TYPES and path != PLOTLY}
+    """The files by name, those of assets/web and of the pages among them; read and compressed once."""
+    lying = {path.name: path for path in [*WEB.iterdir(), *PAGES.glob("*/*")] if path.suffix in TYPES}
+    del lying[PLOTLY.name]
     made = {
         "plotly.js": PLOTLY.read_bytes(),
-        "base.js": (HERE / "js" / "base.js").read_bytes(),
+        "base.js": base().encode(),
         "charts.js": script(MODULES[1:]).encode(),
         "charts.css": style().encode(),
     }
     return {
         name: File(TYPES[Path(name).suffix], plain, gzip.compress(plain, 6, mtime=0))
-        for name, plain in (lying | made).items()
+        for name, plain in ({name: path.read_bytes() for name, path in lying.items()} | made).items()
     }
 
 

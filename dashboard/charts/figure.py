@@ -1,6 +1,7 @@
-"""Plotly figures as plain dictionaries, made by pure functions `figure(data, theme, narrow) -> Figure`; no Gradio here.
+"""Plotly figures as plain dictionaries, made by pure functions `figure(data, narrow) -> Figure`; no Gradio here.
 
-A dictionary costs nothing to build, travels to the page as it is, and `plotly.graph_objects.Figure(figure)` takes it.
+A dictionary costs nothing to build and travels to the page as it is. Colours are named in it (`@text`, `@series2`,
+`@accent 0.16` with its opacity): the page puts in those of its theme (`charts.coloured`).
 Text that comes from files passes through `plain`, since Plotly reads tags in labels.
 """
 
@@ -12,14 +13,10 @@ from html import escape
 from typing import Any
 
 from dashboard.charts import palette
-from dashboard.charts.palette import ThemeName
 
 Figure = dict[str, Any]
-SERIES: dict[ThemeName, tuple[str, ...]] = {
-    "light": ("#0f6b66", "#b4481f", "#3b6fb6", "#7b5ea7", "#8a6d00", "#33383d", "#b3478a", "#5b7d2a"),
-    "dark": ("#4cc3b8", "#f2915f", "#7fa8e0", "#b39ddb", "#e0b15c", "#eceff1", "#e58cc0", "#a7c96f"),
-}
-"""Colours of several runs in one picture; told apart by lightness as well, and always named beside the mark."""
+SERIES = tuple(f"@series{place}" for place in range(len(palette.LIGHT.series)))
+"""Colours of several runs in one picture."""
 
 
 def plain(text: object) -> str:
@@ -53,9 +50,6 @@ def whiskers(bounds: Sequence[tuple[float | None, float | None, float | None]], 
     return shape | {"array": up, "arrayminus": down}
 
 
-def in_all_sizes(draw: Callable[..., Figure], *data: Any) -> dict[str, dict[str, Figure]]:
-    """The figure for wide and narrow places in both themes: turning a phone or the lights asks the server nothing."""
-    return {
-        width: {theme: draw(*data, theme=theme, narrow=width == "narrow") for theme in palette.THEMES}
-        for width in ("wide", "narrow")
-    }
+def in_both_widths(draw: Callable[..., Figure], *data: Any) -> dict[str, Figure]:
+    """The figure for wide and narrow places: turning a phone asks the server nothing."""
+    return {"wide": draw(*data), "narrow": draw(*data, narrow=True)}

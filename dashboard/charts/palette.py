@@ -29,12 +29,13 @@ class Palette(theme.PageColours):
     """Less to more, the middle is no difference."""
     kinds: dict[str, str]
     """Colour of each tensor kind, for the strip under the heatmap."""
+    series: tuple[str, ...]
+    """Of several runs in one picture; told apart by lightness as well, and always named beside the mark."""
 
 
-def _palette(page: theme.PageColours, sequential: str, diverging: str, kinds: dict[str, str]) -> Palette:
-    return Palette(
-        **asdict(page), sequential=tuple(sequential.split()), diverging=tuple(diverging.split()), kinds=kinds
-    )
+def _palette(page: theme.PageColours, sequential: str, diverging: str, kinds: dict[str, str], series: str) -> Palette:
+    stops, both, lines = (tuple(text.split()) for text in (sequential, diverging, series))
+    return Palette(**asdict(page), sequential=stops, diverging=both, kinds=kinds, series=lines)
 
 
 LIGHT = _palette(
@@ -50,6 +51,7 @@ LIGHT = _palette(
         "projection": "#33383d",
         "mixed": "#c9ccd0",
     },
+    "#0f6b66 #b4481f #3b6fb6 #7b5ea7 #8a6d00 #33383d #b3478a #5b7d2a",
 )
 DARK = _palette(
     theme.DARK,
@@ -64,6 +66,7 @@ DARK = _palette(
         "projection": "#f2f2f2",
         "mixed": "#4a5158",
     },
+    "#4cc3b8 #f2915f #7fa8e0 #b39ddb #e0b15c #eceff1 #e58cc0 #a7c96f",
 )
 THEMES: dict[ThemeName, Palette] = {"light": LIGHT, "dark": DARK}
 

@@ -1,56 +1,52 @@
-"""What the charts call on the server."""
+"""What the charts of Live and Layers ask for."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
+
+from fastapi import Request
+from pydantic import Field
 
 from core.export.titles import run_title
-from dashboard.asked import whole_number
 from dashboard.charts.feed import Feed, describe
 from dashboard.context import Context
-from dashboard.serving import Call
+from dashboard.door import Answer, Run, everybodys, polled
 
 MOST_STEPS = 10_000_000
 LISTED = 200
+Count = Annotated[int, Field(ge=0, le=MOST_STEPS)]
 
 
-def describing(ctx: Context) -> Call:
-    """`describe`: what every view asks for once."""
+class Charts:
+    """Answers for one context; `feed` is shared with other contexts of the store."""
 
-    def answer(args: dict[str, Any], request: Any) -> dict[str, Any]:
-        record = ctx.run(args.get("run"), request)
-        return describe(record, ctx.titles(record.suite))
+    def __init__(self, ctx: Context, feed: Feed) -> None:
+        self._ctx, self._feed = ctx, feed
 
-    return answer
+    @everybodys
+    def describe(self, run: Run) -> Answer:
+        """What every view asks for once."""
+        return describe(run, self._ctx.titles(run.suite))
 
+    @polled
+    def history(
+        self,
+        run: Run,
+        since: Annotated[int, Field(ge=-1, le=MOST_STEPS)] = -1,
+        stride: Annotated[int, Field(ge=1, le=MOST_STEPS)] = 1,
+        seen: Count = 0,
+        known: bool = False,
+    ) -> Answer:
+        """What every view asks for while a run goes on."""
+        return self._feed.history(run, since, stride=stride, seen=seen, known=known)
 
-def polled(ctx: Context, feed: Feed) -> Call:
-    """`history`: what every view asks for while a run goes on."""
-
-    def history(given: dict[str, Any], request: Any) -> dict[str, Any]:
-        record = ctx.run(given.get("run"), request)
-        return feed.history(
-            record,
-            whole_number(given.get("since", -1), "since", -1, MOST_STEPS),
-            stride=whole_number(given.get("stride", 1), "stride", 1, MOST_STEPS),
-            seen=whole_number(given.get("seen", 0), "seen", 0, MOST_STEPS),
-            known=given.get("known") is True,
-        )
-
-    return history
-
-
-def listing(ctx: Context) -> Call:
-    """`runs`: the other runs with coefficients that the caller may see, newest first."""
-
-    def runs(args: dict[str, Any], request: Any) -> dict[str, Any]:
-        current = ctx.run(args.get("run"), request)
+    @everybodys
+    def runs(self, run: Run, request: Request) -> Answer:
+        """The other runs with coefficients that the caller may see, newest first."""
         found = [
             one
-            for one in ctx.runs(request, limit=LISTED)
-            if one.id != current.id and one.groups and set(one.tasks) & set(current.tasks)
+            for one in self._ctx.runs(request, limit=LISTED)
+            if one.id != run.id and one.groups and set(one.tasks) & set(run.tasks)
         ]
         words = [f"{run_title(one)} · {one.suite} · {one.steps_done} steps" for one in found]
         return {"runs": [{"id": one.id, "name": name} for one, name in zip(found, words, strict=True)]}
-
-    return runs

@@ -8,20 +8,21 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, Literal
+
+from fastapi import Request
 
 from core.export.titles import differences, run_title, title_of
 from core.progress import time_left
 from core.runs.threads import of_a_run
 from core.store import ACTIVE
 from dashboard import ui
-from dashboard.asked import one_of
 from dashboard.charts import bundle
 from dashboard.context import Context
-from dashboard.serving import Call, serving
-from dashboard.wording import RESUMABLE, STATUS, WORRY
+from dashboard.door import Answer, Run, owners, polled
+from dashboard.wording import RESUMABLE, STATUS, worry
 
-ACTIONS = ("pause", "resume", "cancel", "restart")
+Action = Literal["pause", "resume", "cancel", "restart"]
 MAX_LISTED = 1000
 
 
@@ -38,10 +39,7 @@ def build_sidebar(ctx: Context) -> None:
         '<button type="button" class="ms-more" hidden>Take over</button></div>'
         '<div class="ms-machine"><p></p></div></div>'
     )
-    functions = [] if ctx.readonly else [_act(ctx), _take_over(ctx)]
-    ui.drawn(
-        template, "window.mergescopeFrame.sidebar(element, server);", elem_id="ms-runs", server_functions=functions
-    )
+    ui.drawn(template, "window.mergescope.frame.sidebar(element);", elem_id="ms-runs")
 
 
 def build_header() -> None:
@@ -52,14 +50,19 @@ def build_header() -> None:
         'aria-label="Progress of the run" aria-valuemin="0"><i></i></span><span class="ms-words"></span></div>'
         '<p class="ms-notice" role="status" hidden></p></header>'
     )
-    ui.drawn(template, "window.mergescopeFrame.header(element);", elem_id="ms-header")
+    ui.drawn(template, "window.mergescope.frame.header(element);", elem_id="ms-header")
 
 
-def polled(ctx: Context) -> Call:
-    """`runs_list`: what every page asks for again and again, whichever of its tabs is open."""
+class Runs:
+    """What sidebar and header ask for, whichever tab is open."""
 
-    def runs_list(args: dict[str, Any], request: Any) -> dict[str, Any]:
-        limit = args.get("limit")
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    @polled
+    def runs_list(self, request: Request, limit: Any = None, run: Any = None) -> Answer:
+        """The newest `limit` runs that the caller may see, `run` apart where it is none of them, and the machine."""
+        ctx = self._ctx
         limit = max(1, min(MAX_LISTED, limit)) if isinstance(limit, int) else 50
         owner = ctx.is_owner(request)
         records = ctx.runs(request, limit=limit + 1)
@@ -67,16 +70,27 @@ def polled(ctx: Context) -> Call:
         apart = differences(records[:limit], {item["id"]: item["title"] for item in entries})
         for item in entries:
             item["differs"] = apart[item["id"]]
-        current, wanted = None, args.get("run")
-        if all(item["id"] != wanted for item in entries) and ctx.visible(wanted, request):
-            record = ctx.find(str(wanted))
+        current = None
+        if all(item["id"] != run for item in entries) and ctx.visible(run, request):
+            record = ctx.find(str(run))
             current = entry(record, ctx, owner) if record is not None else None
         known = [{"id": item["id"], "status": item["status"]} for item in [*entries, *([current] if current else [])]]
         machine = next((item["machine"] for item in entries if item["machine"]), "") or ("" if ctx.readonly else here())
         more = {"more": len(records) > limit, "machine": machine, "writer": _writer(ctx) if owner else None}
         return {"runs": entries, "current": current, "known": known} | more
 
-    return runs_list
+    @owners
+    def run_action(self, run: Run, action: Action) -> Answer:
+        """Pause, resume, cancel or restart a run."""
+        getattr(self._ctx.writing_jobs(), action)(run.id)
+        return {"ok": True}
+
+    @owners
+    def take_over(self) -> Answer:
+        """Become the server that writes."""
+        assert self._ctx.take_over is not None
+        self._ctx.take_over()
+        return {"ok": True}
 
 
 def _writer(ctx: Context) -> dict[str, Any] | None:
@@ -87,25 +101,6 @@ def _writer(ctx: Context) -> dict[str, Any] | None:
     by = ctx.store.holder or "another process"
     text = f"{by} wrote to these runs and has ended." if gone else f"Runs can only be looked at: {by} writes to them."
     return {"text": text[0].upper() + text[1:], "gone": gone}
-
-
-def _take_over(ctx: Context) -> Any:
-    def take_over(args: dict[str, Any], request: Any) -> dict[str, Any]:
-        assert ctx.take_over is not None
-        ctx.take_over()
-        return {"ok": True}
-
-    return serving("take_over", take_over, ctx.owner)
-
-
-def _act(ctx: Context) -> Any:
-    def run_action(args: dict[str, Any], request: Any) -> dict[str, Any]:
-        record = ctx.run(args.get("run"), request)
-        action = one_of(args.get("action"), "action", ACTIONS)
-        getattr(ctx.writing_jobs(), action)(record.id)
-        return {"ok": True}
-
-    return serving("run_action", run_action, ctx.owner)
 
 
 def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
@@ -159,7 +154,7 @@ def verdict(record: Any) -> dict[str, Any] | None:
     tasks = [*record.tasks, *(record.execution.unseen or ())]
     return {
         "code": found["code"],
-        "kind": WORRY.get(found["code"], "warning"),
+        "kind": worry(found),
         "text": found["sentence"],
         "remedy": {"suite": record.suite, "tasks": tasks, "method": better} if better else None,
         "title": title_of(better) if better else "",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field
 
 from core import methods
 from core.errors import BadInput
@@ -15,13 +16,25 @@ from core.progress import Progress
 from core.runs.spec import RunSpec
 from core.settings import parse
 from core.suite.find import SuiteFile
-from dashboard.asked import one_of, text
+from dashboard.asked import Line, checked
 from dashboard.library import Library
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "float32", "bfloat16")
 MAX_YAML = 64 * 1024
-_KEYS = ("suite", "tasks", "method", "settings", "device", "precision", "evaluate_every", "name")
+
+
+class Asked(BaseModel):
+    """What the page sends and a settings file holds."""
+
+    model_config = ConfigDict(strict=True)
+
+    suite: Line = "demo"
+    tasks: list[str] | None = None
+    method: Line = "adamerging"
+    settings: dict[str, Any] = {}
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    evaluate_every: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    name: Line = ""
 
 
 @dataclass(frozen=True)
@@ -52,30 +65,17 @@ def read(values: Any, library: Library) -> Wish:
     """Check untrusted `values` from the page or a file; raises `BadInput` that names what does not fit."""
     if not isinstance(values, Mapping):
         raise BadInput(f"Settings should be a mapping with `suite`, `method` and so on. Found {type(values).__name__}.")
-    unknown = sorted(str(name)[:40] for name in values if name not in _KEYS)
+    unknown = sorted(str(name)[:40] for name in values if name not in Asked.model_fields)
     if unknown:
-        raise BadInput(f"Settings should hold {', '.join(f'`{key}`' for key in _KEYS)}. Found also `{unknown[0]}`.")
-    suite = library.suite(text(values.get("suite", "demo"), "suite"))
-    method = methods.get(text(values.get("method", "adamerging"), "method"))
-    given = values.get("settings", {})
-    if not isinstance(given, Mapping):
-        raise BadInput(f"`settings` should be a mapping from names to values. Found {type(given).__name__}.")
-    every = values.get("evaluate_every", 0)
-    if not isinstance(every, int) or isinstance(every, bool) or not 0 <= every <= 1_000_000:
-        raise BadInput(f"`evaluate_every` should be 0 (only at the end) or a number of steps. Found {_short(every)}.")
-    name = text(values.get("name", ""), "name")
-    tasks = values.get("tasks")
-    if tasks is not None and not (isinstance(tasks, list | tuple) and all(isinstance(task, str) for task in tasks)):
-        raise BadInput(f"`tasks` should be a list of task names. Found {_short(tasks)}.")
-    if tasks is not None and not any(task in suite.experts for task in tasks if suite.task(task)):
+        known = ", ".join(f"`{name}`" for name in Asked.model_fields)
+        raise BadInput(f"Settings should hold {known}. Found also `{unknown[0]}`.")
+    asked = checked(Asked, values)
+    suite, method = library.suite(asked.suite), methods.get(asked.method)
+    if asked.tasks is not None and not any(task in suite.experts for task in asked.tasks if suite.task(task)):
         raise BadInput("`tasks` should hold at least one task with an expert. Found none. Choose a task.")
-    device = one_of(values.get("device", "auto"), "device", DEVICES)
-    settings = parse(method.Settings, {str(key): value for key, value in given.items()}, method.name)
-    precision = one_of(values.get("precision", "auto"), "precision", PRECISIONS)
-    spec = RunSpec.asked(
-        suite, method, settings, tasks=tasks, device=device, precision=precision, evaluate_every=every, name=name
-    )
-    return Wish(suite, spec, device)
+    settings = parse(method.Settings, asked.settings, method.name)
+    how = asked.model_dump(include={"tasks", "device", "precision", "evaluate_every", "name"})
+    return Wish(suite, RunSpec.asked(suite, method, settings, **how), asked.device)
 
 
 def as_settings(spec: RunSpec) -> dict[str, Any]:
@@ -118,7 +118,3 @@ def _tokens(text: str) -> list[yaml.Token]:
         return list(yaml.scan(text, Loader=yaml.SafeLoader))
     except (yaml.YAMLError, RecursionError, ValueError):
         return []
-
-
-def _short(value: Any) -> str:
-    return repr(value)[:60]

@@ -23,9 +23,9 @@ SIGN_IN = re.compile(r"/open/[^/]+")
 VIEW = "/view"
 VIEW_GET = re.compile(
     r"/(config/?|theme\.css|gradio_api/theme\.css|(assets|static|svelte)/.*|manifest\.json|favicon\.ico|robots\.txt"
-    r"|download/[^/]+/[^/]+|gradio_api/(info/?|heartbeat/\w+|queue/data|startup-events|app_id/?|file=(?!https?:).*))?"
+    r"|download/[^/]+/[^/]+|gradio_api/(info/?|heartbeat/\w+|queue/data|app_id/?|file=(?!https?:).*))?"
 )
-VIEW_POST = re.compile(r"/poll/\w+|/gradio_api/(component_server/?|queue/join/?|run/[\w]+/?|reset/?)")
+VIEW_POST = re.compile(r"/ask/\w+")
 BODY_BYTES = 1024 * 1024
 """Cap of a request body that is no upload: forms and polls are far below."""
 

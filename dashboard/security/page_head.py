@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 
-from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _FOREIGN = re.compile(rb'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*/>')
@@ -17,14 +16,15 @@ _START = re.compile(rb"<head>")
 class PageHead:
     """ASGI wrapper around one mounted Gradio app; changes its page and nothing else."""
 
-    def __init__(self, app: ASGIApp, html: str) -> None:
-        """`html` is trusted."""
+    def __init__(self, app: ASGIApp, path: str, html: str) -> None:
+        """`path` is where the app is mounted; `html` is trusted."""
         self.app = app
+        self.path = path
         self.html = html.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on; the page's answer is collected and changed."""
-        if scope["type"] != "http" or scope["method"] != "GET" or get_route_path(scope) not in ("", "/"):
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"].rstrip("/") != self.path:
             await self.app(scope, receive, send)
             return
         plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]

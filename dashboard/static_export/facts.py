@@ -10,7 +10,7 @@ from core.export.render import html
 from core.export.tables import results, settings
 from core.export.titles import method_title
 from core.store import RunRecord
-from dashboard.wording import WORRY
+from dashboard.wording import worry
 
 
 def summary(record: RunRecord) -> str:
@@ -32,7 +32,7 @@ def verdict(record: RunRecord) -> str:
 def verdict_html(record: RunRecord) -> str:
     """The same in its colour."""
     text = verdict(record)
-    kind = WORRY.get((record.report or {})["verdict"]["code"], "warning") if text else ""
+    kind = worry((record.report or {})["verdict"]) if text else ""
     return f'<p class="ms-note {kind}">{escape(text)}</p>' if text else ""
 
 

@@ -6,7 +6,7 @@
     WIDTH = 960;
 
   // [name, help, height, figure of a size] of figures that were made before: [[name, {data, layout}]].
-  const made = (figures) => figures.map(([name, figure]) => [name, "", figure.layout.height, () => figure]);
+  const made = (figures) => figures.map(([name, figure]) => [name, "", figure.layout.height, () => charts.coloured(figure)]);
 
   // The same of a run; the figure is null where there is nothing to draw.
   function ofRun(whole) {

@@ -3,7 +3,7 @@
   const charts = window.mergescope.charts, whole = JSON.parse(document.getElementById("run").textContent);
   const hub = new charts.Hub(charts.embedded(whole), 1);
   charts.live(document.querySelector("#live .mc"), hub);
-  charts.layers(document.querySelector("#layers .mc"), hub, {});
+  charts.layers(document.querySelector("#layers .mc"), hub);
   hub.show(whole.describe.run);
   const asked = new URLSearchParams(location.hash.slice(1));
   if (/^[0-9]{1,7}$/.test(asked.get("step") || "")) hub.setStep(Number(asked.get("step")));

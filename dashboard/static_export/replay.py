@@ -1,14 +1,12 @@
-"""A run as one HTML file: charts, data and results inside, nothing is loaded from anywhere."""
+"""A run as one HTML file, to be scrubbed or for its figures: all is inside, nothing is loaded from anywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-from core.files import write_text
 from core.store import ACTIVE, RunRecord, Store
 from dashboard.charts.feed import Feed, describe
 from dashboard.static_export import facts
@@ -16,26 +14,13 @@ from dashboard.static_export.document import document
 
 BEFORE = """document.body.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);"""
 MOST_ANSWERS = 100_000
+Whole = dict[str, Any]
 
 
-def write_html(
-    store: Store,
-    run_id: str,
-    path: Path,
-    titles: Mapping[str, str] | None = None,
-    tick: Callable[[], None] = lambda: None,
-) -> None:
-    """Write the run to `path`; raises `UnknownName` for an unknown run, `BadInput` for one without a step."""
-    write_text(path, html(store, store.run(run_id), titles, tick))
-
-
-def html(
-    store: Store, record: RunRecord, titles: Mapping[str, str] | None = None, tick: Callable[[], None] = lambda: None
-) -> str:
-    """The text of the file; `tick` is called on the way."""
-    whole = collect(store, record, titles, tick)
+def page(record: RunRecord, whole: Whole, titles: Mapping[str, str]) -> str:
+    """The charts of the run as the dashboard has them, its results and its settings."""
     title = str(whole["describe"]["name"])
-    results = facts.results_html(record, titles or {}) + facts.settings_html(record)
+    results = facts.results_html(record, titles) + facts.settings_html(record)
     body = (
         f'<header class="ex-head"><div><h1>{escape(title)}</h1><p class="mc-help">'
         f'{escape(facts.summary(record))}</p></div><button type="button" id="theme" class="mc-quiet" '
@@ -50,12 +35,20 @@ def html(
     return document(title, f"{body}<script>{BEFORE}</script>", whole, "replay.js")
 
 
-def collect(
-    store: Store, record: RunRecord, titles: Mapping[str, str] | None, tick: Callable[[], None] = lambda: None
-) -> dict[str, Any]:
-    """All that the charts will ask for: the description, and the answers of one poll after another."""
+def figures(record: RunRecord, whole: Whole, titles: Mapping[str, str]) -> str:
+    """Every figure that the run has data for, each saved as SVG or PNG by the browser's own Plotly."""
+    title = f"{whole['describe']['name']} · figures"
+    body = f'<h1 class="ms-title">{escape(title)}</h1>{facts.verdict_html(record)}<main class="mc-grid"></main>'
+    return document(title, body, whole, "figures.js")
+
+
+def collect(store: Store, record: RunRecord, titles: Mapping[str, str], tick: Callable[[], None]) -> Whole:
+    """All that the charts will ask for: the description, and the answers of one poll after another.
+
+    `tick` is called on the way. Raises `BadInput` for a run without a step.
+    """
     feed = Feed(store)
-    about = describe(record, titles or {})
+    about = describe(record, titles)
     history: list[dict[str, Any]] = []
     cursor, stride, seen, known = -1, 1, 0, False
     while len(history) < MOST_ANSWERS:

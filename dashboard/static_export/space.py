@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 
 import yaml
 
-from core.errors import BadInput
 from core.export.card import model_card
 from core.export.render import for_markdown
 from core.export.titles import run_title
-from core.files import write_text
-from core.store import Store
+from core.store import RunRecord
 from dashboard.static_export.facts import summary, verdict
-from dashboard.static_export.replay import html
-
-FILES = ("README.md", "requirements.txt", "app.py", "replay.html", "MODEL_CARD.md")
+from dashboard.static_export.replay import Whole, page
 
 APP = '''"""Replays one Mergescope run; the page in replay.html holds everything and asks nobody."""
 
@@ -49,21 +44,8 @@ if __name__ == "__main__":
 '''
 
 
-def write_space(
-    store: Store,
-    run_id: str,
-    folder: Path,
-    titles: Mapping[str, str] | None = None,
-    tick: Callable[[], None] = lambda: None,
-) -> list[Path]:
-    """Write the Space's files into `folder`, which is made; returns them.
-
-    Raises `BadInput` where the folder holds other files, so that nothing of somebody's is overwritten.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    if others := sorted(path.name for path in folder.iterdir() if path.name not in (*FILES, ".git", ".gitattributes")):
-        raise BadInput(f"`{folder}` should be empty or an earlier export. Found `{others[0]}`. Choose another folder.")
-    record = store.run(run_id)
+def space(record: RunRecord, whole: Whole, titles: Mapping[str, str]) -> dict[str, str]:
+    """The Space's files by name."""
     title = run_title(record)
     front = {
         "title": title,
@@ -77,13 +59,10 @@ def write_space(
     readme += f"A replay of one run of Mergescope: {for_markdown(summary(record))}. Nothing is computed here.\n"
     if told := verdict(record):
         readme += f"\n{for_markdown(told)}\n"
-    content = {
+    return {
         "README.md": readme,
         "requirements.txt": f"gradio=={version('gradio')}\n",
         "app.py": APP,
-        "replay.html": html(store, record, titles, tick),
+        "replay.html": page(record, whole, titles),
         "MODEL_CARD.md": model_card(record, titles, name=record.name),
     }
-    for file, text in content.items():
-        write_text(folder / file, text)
-    return [folder / file for file in content]

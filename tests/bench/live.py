@@ -195,7 +195,7 @@ class Line:
         """The body of an answer."""
         body = json.dumps(args)
         self.writer.write(
-            f"POST /poll/{name} HTTP/1.1\r\n{self.head}\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
+            f"POST /ask/{name} HTTP/1.1\r\n{self.head}\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
         )
         head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
         length = re.search(rb"\ncontent-length: (\d+)", head)

@@ -36,7 +36,7 @@ ON_PHONE = ("live", "setup")
 MINUTES = 60
 COLOURS = 255
 FRAME, SHOWN = {"width": 1280, "height": 800}, (1024, 640)
-FRAMES, GIF_COLOURS = 41, 96
+FRAMES = 41
 
 
 def main() -> None:
@@ -119,14 +119,15 @@ def moving(browser: Any, server: Server, run: str, file: Path) -> None:
     page = context.new_page()
     page.goto(f"{server.url}/?tab=live&run={run}")
     page.wait_for_selector(READY["live"])
-    page.locator("#ms-live .mc-scrub").scroll_into_view_if_needed()
+    page.evaluate("scrollTo(0, document.querySelector('#ms-live').getBoundingClientRect().top + scrollY - 12)")
     slider = page.locator("#ms-live .mc-scrub input")
     frames, last = [], int(slider.get_attribute("max"))
     for at in range(FRAMES):
-        slider.fill(str(round(last * at / (FRAMES - 1))))
+        place = round(last * at / (FRAMES - 1))
+        slider.evaluate("(it, at) => { it.value = at; it.dispatchEvent(new Event('input')); }", place)
         page.wait_for_timeout(400)
         frames.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize(SHOWN, Image.Resampling.LANCZOS))
-    palette = frames[-1].quantize(GIF_COLOURS, dither=Image.Dither.NONE)
+    palette = frames[-1].quantize(COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=4, dither=Image.Dither.NONE)
     first, *others = (frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
     pause = [120] * (FRAMES - 1) + [3000]
     first.save(file, save_all=True, append_images=others, duration=pause, loop=0, optimize=True)

@@ -91,7 +91,7 @@ def soak(folder: Path, seconds: float) -> dict[str, Any]:
         names = folder / "guests.json"
         cookies = [link(server, owner) for _ in range(GUESTS)]
         names.write_text(
-            json.dumps({"url": server.url, "run": long, "steps": LONG, "cookies": cookies, "dear": dear(server, alone)})
+            json.dumps({"url": server.url, "run": long, "steps": LONG, "cookies": cookies, "dear": dear(alone)})
         )
         run = replace(server, run=started(owner))
         while asyncio.run(done(run)) < 5:
@@ -151,15 +151,10 @@ def link(server: Server, owner: Dashboard) -> str:
         return "; ".join(f"{name}={value}" for name, value in http.cookies.items())
 
 
-def dear(server: Server, run: str) -> list[str]:
-    """Questions whose answers have to be computed, as a page asks them."""
-    owner = server.owner()
-    page = Dashboard(owner.http, "/view", owner.http.get("/view/config").json())
+def dear(run: str) -> list[tuple[str, str]]:
+    """Questions whose answers have to be computed, by name, as a page asks them."""
     asked = [("similarity", {"run": run})] + [("confusion", {"run": run, "task": f"task{at}"}) for at in range(8)]
-    return [
-        json.dumps({"data": args, "component_id": page.functions[name], "fn_name": name, "session_hash": "s"})
-        for name, args in asked
-    ]
+    return [(name, json.dumps(args)) for name, args in asked]
 
 
 async def window(run: Server) -> tuple[Cost, list[float]]:

@@ -29,9 +29,10 @@ async def guest(told: dict[str, Any], cookie: str, dice: random.Random) -> None:
         body, which = "", dice.random()
         if which < 0.4:
             body = json.dumps({"run": told["run"], "since": dice.randrange(told["steps"]), "limit": 50})
-            target = f"/view/poll/{dice.choice(('history', 'runs_list'))}"
+            target = f"/view/ask/{dice.choice(('history', 'runs_list'))}"
         elif which < 0.5:
-            body, target = dice.choice(told["dear"]), "/view/gradio_api/component_server"
+            name, body = dice.choice(told["dear"])
+            target = f"/view/ask/{name}"
         else:
             target = f"/view/download/{told['run']}/{dice.choice(KINDS)}"
         head = f"{'POST' if body else 'GET'} {target} HTTP/1.1\r\nhost: {address.netloc}\r\ncookie: {cookie}\r\n"

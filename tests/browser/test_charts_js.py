@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from core.store import Store
-from dashboard.charts import palette, whatif
+from dashboard.charts import palette
 from dashboard.charts.columns import arrange
 from dashboard.charts.feed import Feed
+from dashboard.pages.layers import whatif
 from tests.browser.told import answers, load
 from tests.dashboard import synthetic
 from tests.forks import ROOT
@@ -254,7 +255,7 @@ def test_between_steps_only_what_takes_a_while_is_told(blank: Any) -> None:
     blank.add_script_tag(content=(ROOT / "assets" / "web" / "frame.js").read_text("utf-8"))
     run = {"status": "running", "steps": 200, "steps_done": 40}
     short, long = ({"label": "Measuring, image", "done": 1, "total": 9, "left": left} for left in (2, 600))
-    words = "(run) => window.mergescopeFrame.doing(run)"
+    words = "(run) => mergescope.frame.doing(run)"
     assert blank.evaluate(words, run | {"doing": short}) is None
     assert blank.evaluate(words, run | {"doing": long}) == ["Measuring, image 1 of 9", "about 10 min left"]
     assert blank.evaluate(words, run | {"doing": short, "steps_done": 200}) == [

@@ -12,8 +12,10 @@ import pytest
 from core.problem.method import Step
 from core.statistics import Half, mean
 from core.store import Store
+from dashboard.charts import palette
 from tests.browser.told import answers, load
 from tests.dashboard import synthetic
+from tests.dashboard.drawn import coloured
 
 
 @pytest.fixture
@@ -137,3 +139,21 @@ def test_names_at_the_ends_of_lines_keep_their_distance_and_the_last_give_way(bl
     assert places[0] >= 0
     assert places[-1] <= 100
     assert sorted(label["text"] for label in labels([value / 10 for value in range(10)], 45)) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("theme", palette.THEMES)
+def test_named_colours_become_those_of_the_theme_and_texts_stay_as_they_are(
+    blank: Any, theme: palette.ThemeName
+) -> None:
+    trace = {
+        "name": "@text",
+        "customdata": ["@muted", None, 0.5],
+        "fillcolor": "@accent 0.16",
+        "marker": {"color": "@series3"},
+    }
+    figure = {"data": [trace, {"colorscale": "@diverging", "z": [[1, None]]}], "layout": {"font": {"color": "@text"}}}
+    blank.evaluate("(dark) => document.body.classList.toggle('dark', dark)", theme == "dark")
+    made = blank.evaluate("(figure) => mergescope.charts.coloured(figure)", figure)
+    assert made == coloured(figure, theme)
+    assert (made["data"][0]["name"], made["data"][0]["customdata"]) == ("@text", ["@muted", None, 0.5])
+    assert made["layout"]["font"]["color"] == palette.THEMES[theme].text

@@ -134,10 +134,10 @@ def test_nothing_is_asked_while_another_tab_is_open(page: Any, running: str) -> 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(2500)
-    assert not [url for url in asked if url.endswith("/poll/history")]
+    assert not [url for url in asked if url.endswith("/ask/history")]
     page.evaluate("mergescope.open('live')")
     page.wait_for_timeout(2500)
-    assert [url for url in asked if url.endswith("/poll/history")]
+    assert [url for url in asked if url.endswith("/ask/history")]
 
 
 def test_polls_pause_between_answers(page: Any, running: str) -> None:
@@ -163,7 +163,7 @@ def test_polls_pause_between_answers(page: Any, running: str) -> None:
 def test_a_lost_connection_is_told_and_healed(owner_context: Any, page: Any, running: str) -> None:
     open_run(page, running)
     owner_context.watch.allowed.append("Failed to load resource|net::|fetch|component server")
-    broken = re.compile("component_server|/poll/")
+    broken = re.compile("/ask/")
     page.route(broken, lambda route: route.abort())
     page.wait_for_function("mergescope.charts.hub.failures > 1")
     last = page.evaluate(f"{ALREADY}.last")

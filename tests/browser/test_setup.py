@@ -43,14 +43,14 @@ def test_one_click_starts_a_run_and_follows_it(page: Any, server: Server) -> Non
 
 def test_a_double_click_starts_one_run(page: Any, server: Server) -> None:
     opened(page)
-    before = page.evaluate("mergescopeFrame.runs.length")
+    before = page.evaluate("mergescope.frame.runs.length")
     choose_method(page, "average")
     page.wait_for_selector(".ms-start:enabled")
     page.locator(".ms-start").dblclick()
     page.wait_for_selector("#ms-header .ms-pill.done")
-    page.evaluate("mergescopeFrame.refresh()")
+    page.evaluate("mergescope.frame.refresh()")
     page.wait_for_timeout(1000)
-    assert page.evaluate("mergescopeFrame.runs.length") == before + 1
+    assert page.evaluate("mergescope.frame.runs.length") == before + 1
 
 
 def test_task_cards_show_images_classes_counts_and_accuracies(page: Any) -> None:

@@ -118,7 +118,7 @@ def test_names_that_would_like_to_be_scripts_stay_text(page: Any, server: Server
     with server.owner() as dashboard:
         for payload in PAYLOADS:
             assert dashboard.call("share_rename", run=finished_run, name=payload[:100]) == {"ok": True}
-            page.evaluate("mergescopeFrame.refresh()")
+            page.evaluate("mergescope.frame.refresh()")
             page.locator(f'[data-run="{finished_run}"] .ms-run-name', has_text=payload[:100]).wait_for()
         for tab in page.evaluate("mergescope.tabs"):
             page.goto(f"{server.url}/?run={finished_run}&tab={tab}")

@@ -10,8 +10,7 @@ import pytest
 
 from core.problem.method import Step
 from core.store import Store
-from dashboard.static_export.figures import write_figures
-from dashboard.static_export.replay import write_html
+from dashboard.static_export.export import export
 from tests.browser.conftest import wait_for
 from tests.dashboard import synthetic
 
@@ -24,13 +23,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
     with Store.open(folder / "runs") as store:
         run_id = synthetic.finished(store, tasks=4, blocks=3, steps=60, name=NAME)
-        write_html(store, run_id, folder / "run.html", titles={"digits": NAME})
-        write_figures(store, run_id, folder / "figures.html", titles={"digits": NAME})
+        export("page", store, run_id, folder / "run.html", titles={"digits": NAME})
+        export("figures", store, run_id, folder / "figures.html", titles={"digits": NAME})
         plain = synthetic.create(store, tasks=2, steps=0, method="ties")
         store.record(plain, Step(0))
         synthetic.measure(store, plain, 0, 1, full=True)
         synthetic.finish(store, plain)
-        write_figures(store, plain, folder / "plain.html")
+        export("figures", store, plain, folder / "plain.html")
     return folder
 
 

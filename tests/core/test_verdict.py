@@ -61,6 +61,14 @@ def test_what_is_ahead_decides(
     assert f"{own / 4:.1f} %" in found.sentence
 
 
+@pytest.mark.parametrize(("base", "gain"), [(200, True), (358, False), (None, True)])
+def test_a_gain_over_the_base_is_one_that_chance_does_not_explain(base: int | None, gain: bool) -> None:
+    others = {} if base is None else {"base": measured(base, base)}
+    found = verdict(measured(360, 360), others)
+    assert (found.code, found.gain, found.plain()["gain"]) == (Code.FINE, gain, gain)
+    assert ("No gain over the base" in found.sentence) is not gain
+
+
 def test_a_result_below_its_base_on_all_images_is_called_so_whatever_the_sample_says() -> None:
     found = verdict(measured(300, 300), {"base": measured(200, 200)}, full=(0.424, 0.472))
     assert found.code is Code.BELOW_BASE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from dashboard.charts import palette
@@ -9,6 +10,23 @@ from dashboard.charts.palette import ThemeName
 
 
 def complete(figure: dict[str, Any], theme: ThemeName) -> dict[str, Any]:
-    """The figure with the theme's template and a size, so that `plotly.graph_objects` checks all of it."""
+    """The figure with the theme's colours and template and a size, so that `plotly.graph_objects` checks all of it."""
     size = {"width": 960, "height": figure["layout"].get("height", 420), "autosize": False}
-    return {"data": figure["data"], "layout": {"template": palette.template(theme), **figure["layout"], **size}}
+    data, layout = coloured(figure["data"], theme), coloured(figure["layout"], theme)
+    return {"data": data, "layout": {"template": palette.template(theme), **layout, **size}}
+
+
+def coloured(value: Any, theme: ThemeName, key: str = "") -> Any:
+    """What `charts.coloured` makes of a figure in the browser."""
+    if isinstance(value, str) and key in ("color", "fillcolor", "colorscale"):
+        name, _, alpha = value.removeprefix("@").partition(" ")
+        word = name.rstrip("0123456789")
+        found = asdict(palette.THEMES[theme])[word]
+        if alpha:
+            return f"rgba({','.join(str(int(found[at : at + 2], 16)) for at in (1, 3, 5))},{alpha})"
+        if key == "colorscale":
+            return palette.colourscale(found)
+        return found[int(name.removeprefix(word))] if word != name else found
+    if isinstance(value, dict):
+        return {name: coloured(one, theme, name) for name, one in value.items()}
+    return [coloured(one, theme) for one in value] if isinstance(value, list | tuple) else value

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from core.errors import BadInput, StoreReadOnly
 from core.export.titles import title_of
-from dashboard import page, settings, theme
+from dashboard import page, theme
 from dashboard.charts import bundle
 from dashboard.context import NotOwner, NotVisible
 from dashboard.pages import sidebar
@@ -70,7 +70,7 @@ def test_the_contrast_formula_knows_black_on_white() -> None:
 
 def test_style_sheets_name_no_colour_and_no_font_of_their_own() -> None:
     for sheet in ("mergescope.css", "setup.css", "share.css"):
-        text = (settings.WEB / sheet).read_text("utf-8")
+        text = bundle.files()[sheet].plain.decode()
         assert not re.findall(r"#[0-9a-fA-F]{3,8}\b(?![\w-]*\s*[{,.>:])", re.sub(r"#ms-[\w-]+", "", text)), sheet
         assert "@font-face" not in text
         assert "url(" not in text
@@ -78,14 +78,16 @@ def test_style_sheets_name_no_colour_and_no_font_of_their_own() -> None:
 
 def test_every_custom_property_that_is_used_is_defined() -> None:
     defined = set(re.findall(r"(--ms-[\w-]+):", theme.colours()))
-    for sheet in settings.WEB.glob("*.css"):
-        assert set(re.findall(r"var\((--ms-[\w-]+)", sheet.read_text("utf-8"))) <= defined, sheet.name
+    for name, file in bundle.files().items():
+        if name.endswith(".css"):
+            assert set(re.findall(r"var\((--ms-[\w-]+)", file.plain.decode())) <= defined, name
 
 
 def test_scripts_put_text_into_the_page_as_text_only() -> None:
-    for script in ("shell.js", "frame.js", "setup.js", "setup_form.js", "setup_tasks.js", "share.js"):
-        text = (settings.WEB / script).read_text("utf-8")
-        assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), script
+    for name, file in bundle.files().items():
+        if name.endswith(".js") and name != "plotly.js":
+            text = file.plain.decode()
+            assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), name
 
 
 def test_no_component_is_a_subclass_that_gradio_writes_a_file_for() -> None:

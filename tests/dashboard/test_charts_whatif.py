@@ -23,9 +23,9 @@ from core.runs.spec import RunSpec
 from core.runs.whatif import save
 from core.store import RunRecord, Store
 from core.suite.find import find
-from dashboard.charts import whatif
 from dashboard.charts.columns import arrange
-from dashboard.charts.facts import kind_of_groups, task_vector_facts
+from dashboard.pages.layers import whatif
+from dashboard.pages.layers.facts import kind_of_groups, task_vector_facts
 from tests.dashboard.synthetic import tensor_names
 
 COLUMNS = arrange(tensor_names(2))

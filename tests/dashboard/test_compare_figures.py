@@ -8,8 +8,9 @@ import plotly.graph_objects as go
 import pytest
 
 from core.export.results import build
-from dashboard.compare import figures
-from dashboard.compare.time import time
+from dashboard.charts import palette
+from dashboard.pages.compare import figures
+from dashboard.pages.compare.time import time
 from tests.dashboard.compared import TASKS, record, table
 from tests.dashboard.drawn import complete
 
@@ -20,9 +21,10 @@ DRAWN = {"bars": figures.bars, "radar": figures.radar, "time": time}
 @pytest.mark.parametrize("name", DRAWN)
 def test_plotly_accepts_the_figures(name: str, narrow: bool) -> None:
     found = table(record("a" * 12, [0.9, 0.5, None]), record("b" * 12, [0.8, 0.8, 0.6], seconds=900.0))
-    figure = complete(DRAWN[name](found, found.rows, theme="dark", narrow=narrow), "dark")
+    figure = DRAWN[name](found, found.rows, narrow=narrow)
     json.dumps(figure, allow_nan=False)
-    assert len(go.Figure(figure).data) == len(figure["data"]) > 0
+    for theme in palette.THEMES:
+        assert len(go.Figure(complete(figure, theme)).data) == len(figure["data"]) > 0
 
 
 def test_bars_carry_the_accuracies_and_their_intervals() -> None:

@@ -58,7 +58,7 @@ def test_task_arithmetic_is_the_default_one_on_all_images_and_named(store: Store
 def test_an_exported_run_has_the_marks_of_the_live_one(store: Store) -> None:
     record = learned(store)
     arithmetic(store, 0.51)
-    told = collect(store, record, None)["history"][-1]["marks"]
+    told = collect(store, record, {}, lambda: None)["history"][-1]["marks"]
     assert told == Marks(store).of(record, store.evaluations(record.id)).marks(record.tasks)
     assert [one["values"] for one in told["full"] if one["name"] == "task_arithmetic"] == [[0.51, 0.51]]
 

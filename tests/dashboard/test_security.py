@@ -1,4 +1,4 @@
-"""Who reaches what, through every route; generated from /config, so that new handlers are covered by themselves."""
+"""Who reaches what, through every route; generated from the questions and /config, so that new ones are covered."""
 
 from __future__ import annotations
 
@@ -17,23 +17,27 @@ from core.suite.find import available
 from core.suite.roots import roots
 from dashboard import site
 from dashboard.access import Access
+from dashboard.door import QUESTIONS
 from dashboard.security import guard
 from dashboard.security.headers import FIXED
 from dashboard.server import Site as WaitingSite
-from tests.dashboard.client import POLLED, Dashboard
+from tests.dashboard.client import Dashboard
 from tests.dashboard.conftest import HOST, Site
 from tests.dashboard.loops import inside_loop
 
 CHANGING = {
-    "run_action", "setup_start", "share_create", "share_revoke", "share_device", "share_sign_out", "share_rename",
-    "share_delete", "whatif_save", "bench_folder", "bench_scan", "bench_check", "bench_save", "bench_fetch",
-    "bench_cancel", "bench_unpack", "study_start", "study_cancel",
+    "run_action", "take_over", "setup_start", "share_create", "share_revoke", "share_device", "share_sign_out",
+    "share_rename", "share_delete", "whatif_save", "bench_folder", "bench_scan", "bench_check", "bench_save",
+    "bench_fetch", "bench_cancel", "bench_unpack", "study_start", "study_cancel", "compare_start",
 }  # fmt: skip
-"""Server functions that change something; a new one has to be added here or to `READING`."""
+"""Questions that change something; a new one has to be added here or to one of the next two."""
 READING_OF_OWNER = {
     "setup_catalogue", "setup_tasks", "setup_accuracies", "setup_plan", "setup_save", "setup_load", "share_links",
-    "bench_state", "bench_poll",
-    "study_estimate",
+    "bench_state", "bench_poll", "study_estimate", "whatif", "classify_picture",
+}  # fmt: skip
+READING = {
+    "runs_list", "history", "describe", "runs", "facts", "similarity", "compare", "compare_figures", "compare_text",
+    "studies", "study_result", "study_text", "method_guide", "samples", "classify", "confusion", "share_offer",
 }  # fmt: skip
 PATHS = (
     "../../etc/passwd", "..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd", "/etc/passwd", "....//....//etc/passwd",
@@ -68,24 +72,19 @@ def own_posts(site: Site, prefix: str) -> list[str]:
 
 
 def routes(site: Site, http: TestClient, prefix: str, config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every way to call every handler of an app: (description, answer)."""
-    app = Dashboard(http, prefix, config)
-    for path in own_posts(site, prefix):
+    """Every way to ask and call an app: (description, answer)."""
+    asked = [f"{prefix}/ask/{name}" for name in QUESTIONS]
+    for path in [path for path in own_posts(site, prefix) if "{" not in path] + asked:
         for args in ARGUMENTS:
             yield f"{path}({args})", http.post(path, json=args)
-    for name, component in app.functions.items():
-        for args in ARGUMENTS:
-            body = {"data": args, "component_id": component, "fn_name": name, "session_hash": "s"}
-            yield f"{name}({args})", http.post(f"{prefix}/gradio_api/component_server", json=body)
+    for component in config["components"]:
+        for name in (*component["props"].get("server_fns", ()), "share_create"):
+            body = {"data": {}, "component_id": component["id"], "fn_name": name, "session_hash": "s"}
+            yield f"{component['id']} {name}", http.post(f"{prefix}/gradio_api/component_server", json=body)
     for event in config["dependencies"]:
         body = {"data": [""] * len(event["inputs"]), "fn_index": event["id"], "session_hash": "s"}
-        for route in (
-            f"run/{event['api_name']}",
-            "run/predict",
-            f"call/{event['api_name']}",
-            "queue/join",
-            "api/predict",
-        ):
+        name = event["api_name"]
+        for route in (f"run/{name}", "run/predict", f"call/{name}", "queue/join", "api/predict"):
             yield f"event {event['id']} by {route}", http.post(f"{prefix}/gradio_api/{route}", json=body)
 
 
@@ -104,14 +103,11 @@ def test_a_stranger_reaches_no_handler_of_either_app_by_any_route(dashboard_site
     assert asked > 100
 
 
-def test_every_server_function_is_known_to_this_test(dashboard_site: Site) -> None:
-    owner, viewer = set(dashboard_site.owner().functions), set(dashboard_site.viewer().functions)
-    assert owner >= (CHANGING - {"whatif_save"}) | READING_OF_OWNER
-    assert viewer <= owner
-    assert not viewer & (CHANGING | READING_OF_OWNER)
-    polls = [f"/poll/{name}" for name in POLLED]
-    assert own_posts(dashboard_site, "") == [*polls, "/images-upload"]
-    assert own_posts(dashboard_site, "/view") == [f"/view{path}" for path in polls]
+def test_every_question_is_known_to_this_test(dashboard_site: Site) -> None:
+    assert {name for name, one in QUESTIONS.items() if one.owners} == CHANGING | READING_OF_OWNER
+    assert {name for name, one in QUESTIONS.items() if not one.owners} == READING
+    assert own_posts(dashboard_site, "") == ["/ask/{name}", "/images-upload"]
+    assert own_posts(dashboard_site, "/view") == ["/view/ask/{name}"]
 
 
 @pytest.mark.slow
@@ -122,18 +118,21 @@ def test_a_viewer_reaches_no_handler_of_the_owner(dashboard_site: Site, short_ru
             assert answer.status_code == 401, (what, answer.status_code)
 
 
-def test_calling_an_owners_function_through_the_view_finds_nothing(dashboard_site: Site, short_run: str) -> None:
-    owner, view = dashboard_site.owner(), dashboard_site.viewer()
-    with unchanged(dashboard_site):
-        for name in CHANGING & set(owner.functions):
-            for component in set(view.functions.values()):
-                body = {"data": {"run": short_run}, "component_id": component, "fn_name": name, "session_hash": "s"}
-                answer = view.http.post("/view/gradio_api/component_server", json=body)
-                assert answer.status_code == 404, (name, component)
-
-
 @pytest.mark.parametrize(
-    "route", ["upload", "vibe-edit", "undo-vibe-edit", "vibe-code", "cancel", "stream/x", "process_recording"]
+    "route",
+    [
+        "upload",
+        "vibe-edit",
+        "undo-vibe-edit",
+        "vibe-code",
+        "cancel",
+        "stream/x",
+        "process_recording",
+        "component_server",
+        "queue/join",
+        "run/predict",
+        "reset",
+    ],
 )
 def test_the_view_knows_no_other_route(dashboard_site: Site, route: str, short_run: str) -> None:
     viewer = dashboard_site.viewer(short_run)
@@ -151,7 +150,7 @@ def test_uploads_are_refused_to_guests_and_capped_for_the_owner(dashboard_site: 
     assert owner.http.post("/gradio_api/upload", files=small).status_code == 200
 
 
-@pytest.mark.parametrize("route", ["/gradio_api/component_server", "/poll/history"])
+@pytest.mark.parametrize("route", ["/gradio_api/component_server", "/ask/history", "/ask/share_create"])
 def test_a_body_without_a_length_is_cut_off(dashboard_site: Site, route: str) -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(200):
@@ -183,9 +182,8 @@ def test_a_server_on_all_addresses_answers_to_addresses_but_not_to_names(dashboa
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:9999", "http://localhost:7860"])
 def test_a_post_from_another_site_is_refused_even_with_the_cookie(dashboard_site: Site, origin: str) -> None:
     owner = dashboard_site.owner()
-    body = {"data": {}, "component_id": owner.functions["share_create"], "fn_name": "share_create", "session_hash": "s"}
     with unchanged(dashboard_site):
-        answer = owner.http.post("/gradio_api/component_server", json=body, headers={"origin": origin})
+        answer = owner.http.post("/ask/share_create", json={}, headers={"origin": origin})
     assert answer.status_code == 403
 
 
@@ -230,6 +228,7 @@ def test_the_tunnel_leads_to_the_view_only(dashboard_site: Site, short_run: str)
     tunnel.cookies.set(access.owner_cookie, owner.http.cookies[access.owner_cookie])
     assert tunnel.get("/config").status_code == 401
     assert tunnel.post("/gradio_api/component_server", json={}).status_code == 401
+    assert tunnel.post("/ask/share_create", json={}).status_code == 401
     tunnel.cookies.clear()
     link = access.create_link(short_run)
     opened = tunnel.get(access.path(link), follow_redirects=False)
@@ -286,7 +285,8 @@ def test_a_read_only_server_shows_every_run_and_has_no_owner(
     assert http.get("/", follow_redirects=False).headers["location"] == "/view/"
     view = Dashboard(http, "/view")
     assert short_run in [run["id"] for run in view.call("runs_list")["runs"]]
-    assert not set(view.functions) & CHANGING
+    assert all(view.post(name, {"run": short_run}).status_code == 404 for name in CHANGING | READING_OF_OWNER)
+    assert http.post("/ask/runs_list", json={}).status_code == 401
     assert http.get(f"/view/download/{short_run}/model").status_code == 404
     assert http.get(f"/download/{short_run}/report").status_code == 401
 

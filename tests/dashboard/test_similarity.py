@@ -12,8 +12,9 @@ import torch
 
 from core.insight.advice import ordering
 from core.insight.similarity import ALL, Relation, Similarity
-from dashboard.similarity import figures
-from dashboard.similarity.description import describe
+from dashboard.charts import palette
+from dashboard.pages.similarity import figures
+from dashboard.pages.similarity.description import describe
 from tests.dashboard.drawn import complete
 
 TASKS = ("far", "left", "right")
@@ -61,18 +62,19 @@ def test_advice_comes_with_the_description(found: Similarity) -> None:
 @pytest.mark.parametrize("width", ["wide", "narrow"])
 @pytest.mark.parametrize("name", ["cosine", "conflict", "norms", "depth"])
 def test_plotly_accepts_the_figures(found: Similarity, name: str, width: str) -> None:
-    both: dict[Any, Any] = describe(found)["figures"][name][width]
-    for theme, figure in both.items():
-        json.dumps(figure, allow_nan=False)
+    figure = describe(found)["figures"][name][width]
+    json.dumps(figure, allow_nan=False)
+    for theme in palette.THEMES:
         assert len(go.Figure(complete(figure, theme)).data) == len(figure["data"]) > 0
 
 
 def test_the_colour_range_is_that_of_all_groups_and_centred(found: Similarity) -> None:
-    heat = describe(found)["figures"]["cosine"]["wide"]["light"]["data"][0]
+    heat = describe(found)["figures"]["cosine"]["wide"]["data"][0]
     assert (heat["zmin"], heat["zmax"]) == (-0.6, 0.6)
-    signs = describe(found)["figures"]["conflict"]["wide"]["light"]["data"][0]
+    signs = describe(found)["figures"]["conflict"]["wide"]["data"][0]
     assert (signs["zmin"], signs["zmax"]) == pytest.approx((0.4, 0.6))
-    assert signs["colorscale"][0][1] == heat["colorscale"][-1][1]
+    assert signs["colorscale"] == heat["colorscale"]
+    assert (signs["reversescale"], heat["reversescale"]) == (True, False)
 
 
 def test_the_tree_joins_what_is_most_alike_first(found: Similarity) -> None:

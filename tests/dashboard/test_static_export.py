@@ -19,9 +19,7 @@ from core.export.render import for_markdown
 from core.store import Store
 from dashboard import settings
 from dashboard.charts.columns import arrange
-from dashboard.static_export.figures import write_figures
-from dashboard.static_export.replay import write_html
-from dashboard.static_export.space import write_space
+from dashboard.static_export.export import export
 from tests.dashboard import synthetic
 from tests.dashboard.loops import inside_loop
 
@@ -43,7 +41,7 @@ def data_of(text: str) -> dict[str, Any]:
 @pytest.mark.slow
 def test_the_file_holds_every_step_and_asks_for_nothing(store: Store, tmp_path: Path) -> None:
     run_id = synthetic.finished(store, tasks=4, blocks=3, steps=450, name="my run")
-    write_html(store, run_id, tmp_path / "out" / "run.html")
+    export("page", store, run_id, tmp_path / "out" / "run.html")
     text = (tmp_path / "out" / "run.html").read_text("utf-8")
     whole = data_of(text)
     numbers = [number for answer in whole["history"] for number in answer["numbers"]]
@@ -59,7 +57,7 @@ def test_the_file_holds_every_step_and_asks_for_nothing(store: Store, tmp_path: 
 
 def test_coefficients_in_the_file_are_those_of_the_store(store: Store, tmp_path: Path) -> None:
     run_id = synthetic.finished(store, tasks=3, blocks=2, steps=8)
-    write_html(store, run_id, tmp_path / "run.html")
+    export("page", store, run_id, tmp_path / "run.html")
     answer = data_of((tmp_path / "run.html").read_text("utf-8"))["history"][0]
     rows = store.steps(run_id)
     columns = arrange(store.run(run_id).groups)
@@ -70,7 +68,7 @@ def test_coefficients_in_the_file_are_those_of_the_store(store: Store, tmp_path:
 @pytest.mark.slow
 def test_five_hundred_steps_of_eight_tasks_fit_into_a_few_megabytes(store: Store, tmp_path: Path) -> None:
     run_id = synthetic.finished(store, tasks=8, blocks=12, steps=500)
-    write_html(store, run_id, tmp_path / "run.html")
+    export("page", store, run_id, tmp_path / "run.html")
     assert (tmp_path / "run.html").stat().st_size < 4_500_000
 
 
@@ -78,8 +76,8 @@ def test_five_hundred_steps_of_eight_tasks_fit_into_a_few_megabytes(store: Store
 def test_names_can_neither_end_the_script_nor_become_markup(store: Store, tmp_path: Path) -> None:
     run_id = synthetic.finished(store, tasks=2, blocks=1, steps=2, name=NASTY[:100])
     titles = {"digits": NASTY}
-    write_html(store, run_id, tmp_path / "run.html", titles=titles)
-    write_figures(store, run_id, tmp_path / "figures.html", titles=titles)
+    export("page", store, run_id, tmp_path / "run.html", titles=titles)
+    export("figures", store, run_id, tmp_path / "figures.html", titles=titles)
     for file in ("run.html", "figures.html"):
         text = (tmp_path / file).read_text("utf-8")
         assert "<script>window.__x" not in text
@@ -91,11 +89,11 @@ def test_a_run_that_goes_on_is_exported_as_it_stands(store: Store, tmp_path: Pat
     run_id = synthetic.create(store, tasks=2, steps=10)
     store.set_status(run_id, "running")
     with pytest.raises(BadInput, match="no step yet"):
-        write_html(store, run_id, tmp_path / "run.html")
+        export("page", store, run_id, tmp_path / "run.html")
     assert not (tmp_path / "run.html").exists()
     for step in list(synthetic.made_up(2, 10, synthetic.tensor_names(1)))[:4]:
         store.record(run_id, step)
-    write_html(store, run_id, tmp_path / "run.html")
+    export("page", store, run_id, tmp_path / "run.html")
     whole = data_of((tmp_path / "run.html").read_text("utf-8"))
     assert whole["describe"]["status"] == whole["history"][-1]["status"] == "interrupted"
 
@@ -103,7 +101,7 @@ def test_a_run_that_goes_on_is_exported_as_it_stands(store: Store, tmp_path: Pat
 def test_unknown_runs_are_refused_and_leave_an_earlier_file_alone(store: Store, tmp_path: Path) -> None:
     (tmp_path / "run.html").write_text("earlier")
     with pytest.raises(UnknownName):
-        write_html(store, "0" * 12, tmp_path / "run.html")
+        export("page", store, "0" * 12, tmp_path / "run.html")
     assert (tmp_path / "run.html").read_text() == "earlier"
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".html"] == ["run.html"]
 
@@ -111,8 +109,8 @@ def test_unknown_runs_are_refused_and_leave_an_earlier_file_alone(store: Store, 
 @pytest.mark.slow
 def test_a_space_has_its_front_matter_and_an_app_that_is_python(store: Store, tmp_path: Path) -> None:
     run_id = synthetic.finished(store, tasks=2, blocks=1, steps=3, name="Merged: digits & more")
-    written = write_space(store, run_id, tmp_path / "space")
-    assert {path.name for path in written} == {
+    written = export("space", store, run_id, tmp_path / "space")
+    assert {path.name for path in written.iterdir()} == {
         "README.md",
         "requirements.txt",
         "app.py",
@@ -126,7 +124,7 @@ def test_a_space_has_its_front_matter_and_an_app_that_is_python(store: Store, tm
     assert front["app_file"] == "app.py"
     assert "gradio==" in (tmp_path / "space" / "requirements.txt").read_text()
     ast.parse((tmp_path / "space" / "app.py").read_text("utf-8"))
-    write_space(store, run_id, tmp_path / "space")  # again over its own files
+    export("space", store, run_id, tmp_path / "space")  # again over its own files
 
 
 def test_a_space_never_overwrites_somebody_elses_folder(store: Store, tmp_path: Path) -> None:
@@ -134,7 +132,7 @@ def test_a_space_never_overwrites_somebody_elses_folder(store: Store, tmp_path: 
     (tmp_path / "space").mkdir()
     (tmp_path / "space" / "thesis.tex").write_text("mine")
     with pytest.raises(BadInput, match=r"thesis\.tex"):
-        write_space(store, run_id, tmp_path / "space")
+        export("space", store, run_id, tmp_path / "space")
     assert [path.name for path in (tmp_path / "space").iterdir()] == ["thesis.tex"]
 
 
@@ -144,7 +142,7 @@ def test_the_space_serves_the_replay(store: Store, tmp_path: Path) -> None:
     from starlette.testclient import TestClient
 
     run_id = synthetic.finished(store, tasks=2, blocks=1, steps=3, name="replayed")
-    write_space(store, run_id, tmp_path / "space")
+    export("space", store, run_id, tmp_path / "space")
     space = inside_loop(lambda: runpy.run_path(str(tmp_path / "space" / "app.py"), run_name="space"))
     client = TestClient(space["app"])
     assert "replayed" in client.get("/replay").text

@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
+from fastapi import Request
 
 from core.runs.threads import of_a_run
 from core.runs.work import Lane, Work
+from dashboard.context import Context
+from dashboard.door import Question
 from dashboard.library import Library
-from dashboard.serving import answer
 
 
 @pytest.fixture
@@ -32,13 +34,14 @@ def in_a_thread(ask: Callable[[], int]) -> int:
     return seen[0]
 
 
-def helpers(*_: Any) -> dict[str, int]:
+def helpers(self: Any) -> dict[str, int]:
     assert of_a_run() == 2
     return {"threads": torch.get_num_threads()}
 
 
 def test_what_answers_a_page_computes_alone_and_others_as_before(two: None) -> None:
-    assert in_a_thread(lambda: int(answer(helpers, {}, None)["threads"])) == 1
+    question, ctx = Question(helpers, owners=False), cast("Context", None)
+    assert in_a_thread(lambda: int(question.answer(None, ctx, {}, Request({"type": "http"}))["threads"])) == 1
     assert in_a_thread(torch.get_num_threads) == torch.get_num_threads() == 2
 
 

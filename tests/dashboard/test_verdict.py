@@ -8,16 +8,15 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from fastapi import Request
 
 from core.runs.verdict import Code
 from core.store import Store
 from dashboard import wording
-from dashboard.compare.service import Comparison
 from dashboard.context import Context
 from dashboard.pages import sidebar
-from dashboard.static_export.figures import write_figures
-from dashboard.static_export.replay import write_html
-from dashboard.static_export.space import write_space
+from dashboard.pages.compare.service import Comparison
+from dashboard.static_export.export import export
 from tests.dashboard import synthetic
 from tests.dashboard.compared import TASKS, record, table
 
@@ -52,21 +51,27 @@ def test_runs_that_nobody_judged_have_no_verdict(store: Store) -> None:
 
 def test_every_code_has_a_colour_and_only_a_result_that_is_not_worse_is_good() -> None:
     assert set(wording.WORRY) <= {code.value for code in Code}
-    assert [code for code in Code if wording.WORRY.get(code.value) == "good"] == [Code.FINE]
+    assert [code for code in Code if wording.worry({"code": code.value}) == "good"] == [Code.FINE]
+
+
+@pytest.mark.parametrize(("code", "kind"), [("not worse", ""), ("below start", "warning"), ("below base", "error")])
+def test_what_is_no_better_than_the_base_is_not_good(store: Store, code: str, kind: str) -> None:
+    even = BELOW | {"code": code, "gain": False}
+    assert entry(store, synthetic.finished(store, tasks=2, blocks=0, steps=3, verdict=even))["verdict"]["kind"] == kind
 
 
 @pytest.mark.slow
 def test_exported_files_tell_the_verdict_beside_the_accuracy(store: Store, tmp_path: Path) -> None:
     run_id = synthetic.finished(store, tasks=2, blocks=1, steps=4, verdict=BELOW, name="judged")
-    write_html(store, run_id, tmp_path / "run.html")
-    write_figures(store, run_id, tmp_path / "figures.html")
-    write_space(store, run_id, tmp_path / "space")
+    export("page", store, run_id, tmp_path / "run.html")
+    export("figures", store, run_id, tmp_path / "figures.html")
+    export("space", store, run_id, tmp_path / "space")
     for file in ("run.html", "figures.html", "space/replay.html"):
         text = (tmp_path / file).read_text("utf-8")
         assert '<p class="ms-note error">Worse than &lt;the base&gt;: run `tsv_m`.</p>' in text
     assert "Worse than" in (tmp_path / "space" / "README.md").read_text("utf-8")
     older = synthetic.finished(store, tasks=2, blocks=1, steps=4)
-    write_html(store, older, tmp_path / "older.html")
+    export("page", store, older, tmp_path / "older.html")
     assert 'class="ms-note' not in (tmp_path / "older.html").read_text("utf-8")
 
 
@@ -77,7 +82,7 @@ class Few(Comparison):
         context = SimpleNamespace(runs=lambda *_, **__: records, is_owner=lambda _: False)
         super().__init__(cast("Context", context))
 
-    def _suite(self, args: Any, request: Any) -> str:
+    def _suite(self, wanted: Any, run: Any, request: Any) -> str:
         return "demo"
 
     def _choices(self, request: Any, chosen: str) -> list[tuple[str, str]]:
@@ -93,5 +98,5 @@ def test_compare_gives_an_interval_only_where_no_accuracy_was_measured() -> None
         assert one.report is not None
         for task in one.report["tasks"]:
             task["accuracy_between"] = [0.6, 0.9] if task["name"] != TASKS[2] else None
-    answer = Few(blind, seen).answer({}, None)
+    answer = Few(blind, seen).compare(Request({"type": "http"}))
     assert answer["between"] == {blind.id: [[0.6, 0.9], None, None]}

@@ -16,7 +16,7 @@ from PIL import Image
 from core.errors import BadInput
 from core.progress import Progress, Remembered
 from core.runs.work import Worker
-from dashboard.workbench.chores import Chores
+from dashboard.pages.checkpoints.chores import Chores
 from tests.authors import make_folder
 from tests.dashboard.client import Dashboard
 from tests.dashboard.conftest import Site

@@ -41,7 +41,7 @@
     return {
       data,
       layout: {
-        margin: { l: charts.taskRoom(run.tasks, narrow), r: 58, t: 6, b: 26 },
+        margin: { l: charts.taskRoom(run.tasks, narrow), r: 66, t: 6, b: 26 },
         uirevision: run.id,
         xaxis: { range: [low, 1.008], tickformat: ".0%", nticks: narrow ? 4 : 8 },
         yaxis: charts.taskAxis(run.tasks, narrow, warned(run)),
@@ -76,7 +76,7 @@
         },
       ],
       layout: {
-        margin: { l: charts.taskRoom(run.tasks, narrow), r: 58, t: 6, b: 26 },
+        margin: { l: charts.taskRoom(run.tasks, narrow), r: 66, t: 6, b: 26 },
         uirevision: run.id,
         xaxis: { range: [0, 1.008], tickformat: ".0%", nticks: narrow ? 4 : 8 },
         yaxis: charts.taskAxis(run.tasks, narrow),

@@ -3,6 +3,8 @@
   "use strict";
   const root = (window.mergescope = window.mergescope || {});
   const charts = (root.charts = root.charts || {});
+  // What each tab does with its place: name → function of an element.
+  root.pages = {};
 
   // Texts reach the page as text nodes only: names of tasks, runs and tensors come from files.
   charts.element = (tag, attributes = {}, ...children) => {
@@ -86,25 +88,28 @@
     return sorted[low] + (rest ? rest * (sorted[low + 1] - sorted[low]) : 0);
   };
 
-  // A call of the server that never throws: what goes wrong is an answer too. Gradio gives nothing where the server
-  // can't be reached.
-  charts.ask = async (fn, args) => {
+  // A question to the server (dashboard/door.py). It never throws: what goes wrong is an answer too, and `later` says
+  // that asking again may help.
+  charts.ask = async (name, args = {}) => {
+    const headers = { "content-type": "application/json" };
     try {
-      const answer = await fn(args);
-      if (answer) return answer;
+      const answer = await fetch(`ask/${name}`, { method: "POST", headers, body: JSON.stringify(args) });
+      const told = await answer.json();
+      if (answer.ok) return told;
+      if (told.error) return { error: told.error, later: answer.status === 429 };
     } catch {
       // told below
     }
-    return { error: "The server did not answer. It may have been stopped.", gone: true };
+    return { error: "The server did not answer. It may have been stopped.", later: true };
   };
   // The same question until the answer is not pending; `alive()` false ends it with null, `pending(progress)` is told.
-  charts.answer = async (fn, args, { alive = () => true, pending = () => {} } = {}) => {
+  charts.answer = async (name, args, { alive = () => true, pending = () => {} } = {}) => {
     let failures = 0;
     for (let tries = 0; alive(); tries += 1) {
-      const answer = await charts.ask(fn, tries ? { ...args, again: false } : args);
+      const answer = await charts.ask(name, tries ? { ...args, again: false } : args);
       if (!alive()) return null;
-      failures = answer.gone ? failures + 1 : 0;
-      if (failures > 4 || (!answer.gone && !answer.pending)) return answer;
+      failures = answer.later ? failures + 1 : 0;
+      if (failures > 4 || (!answer.later && !answer.pending)) return answer;
       if (answer.pending) pending(answer.pending);
       const seconds = failures ? 2 ** failures : Math.min(2, 0.3 + 0.1 * tries);
       await new Promise((done) => setTimeout(done, 1000 * seconds));
@@ -151,9 +156,6 @@
       return "";
     }
   };
-
-  // Statuses of a run or a study that is not over.
-  charts.ACTIVE = ["queued", "running", "paused"];
 
   // A tiny event emitter; `on` returns the function that takes the listener away again.
   charts.Emitter = class {

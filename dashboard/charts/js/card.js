@@ -46,17 +46,15 @@
     return { root, select };
   };
 
-  // A labelled <select>; `fill([[value, text]])` replaces its options and keeps the choice where it still exists.
+  // A labelled <select>; `fill([[value, text]], chosen)` replaces its options; without `chosen` it keeps the choice where
+  // that still exists.
   charts.menu = (label, onChange) => {
     const select = element("select", { "aria-label": label, onchange: () => onChange(select.value) });
     const root = element("label", { class: "mc-menu" }, element("span", { text: label }), select);
-    const fill = (options) => {
-      const text = JSON.stringify(options),
-        before = select.value;
-      if (select.dataset.options === text) return;
-      select.dataset.options = text;
-      select.replaceChildren(...options.map(([value, shown]) => element("option", { value, text: shown })));
-      if (options.some(([value]) => value === before)) select.value = before;
+    const fill = (options, chosen = select.value) => {
+      const made = () => options.map(([value, shown]) => element("option", { value, text: shown }));
+      charts.keyed(select, JSON.stringify(options), made);
+      if (options.some(([value]) => value === chosen)) select.value = chosen;
     };
     return { root, select, fill };
   };

@@ -35,7 +35,7 @@
   // `status` is what the list of runs knows: the place in the queue, and what the run is doing at the moment.
   function beginning(status) {
     const then = "The charts start with the first step.";
-    const now = window.mergescopeFrame?.doing(status);
+    const now = window.mergescope.frame?.doing(status);
     if (now) return { title: now[0], text: now[1] || then, done: status.doing.done, total: status.doing.total };
     if (status?.status === "queued" && status.position > 0) {
       const before = status.position === 1 ? "Another run is" : `${status.position} other runs are`;

@@ -1,6 +1,6 @@
 // The one poller of a page: asks the source for what is new and tells every chart.
 //
-// A source is {describe(args), history(args)}, both asynchronous: Gradio's `server`, or data inside an exported file.
+// A source is {describe(args), history(args)}, both asynchronous: the server, or data inside an exported file.
 (() => {
   "use strict";
   const charts = window.mergescope.charts;

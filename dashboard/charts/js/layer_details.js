@@ -4,7 +4,7 @@
   const charts = window.mergescope.charts;
   const { element } = charts;
 
-  charts.layerCell = (hub, state, extra) => {
+  charts.layerCell = (hub, state, rights) => {
     const options = { height: 230, note: "Click a cell above to follow its λ over all steps." };
     const card = charts.plotCard(hub, "One coefficient", "", options, (size, run) => {
       const group = charts.chosenGroup(run, state),
@@ -17,10 +17,10 @@
       asked = "";
 
     async function ask() {
-      if (!extra.facts || asked === hub.id) return;
+      if (!rights.asks || asked === hub.id) return;
       const id = (asked = hub.id);
       facts = null;
-      const answer = await charts.answer(extra.facts, { run: id }, { alive: () => asked === id });
+      const answer = await charts.answer("facts", { run: id }, { alive: () => asked === id });
       if (!answer) return;
       facts = answer.error ? null : answer;
       update();

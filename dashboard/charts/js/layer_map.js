@@ -5,7 +5,7 @@
   const { element } = charts;
   const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
-  charts.layerMap = (hub, state, extra) => {
+  charts.layerMap = (hub, state, rights) => {
     const options = { height: 320, wide: true, note: "λ appears with the first step." };
     const pick = (point) => Array.isArray(point.pointIndex) && point.curveNumber === 0 && choose(...point.pointIndex);
     const map = (size, run) => (run.hasCoefficients ? figure(size, charts.layerValues(hub, state)) : null);
@@ -14,7 +14,7 @@
     const second = element("div", { class: "mc-second" }, element("p", { class: "mc-help" }), place);
     card.root.insertBefore(second, card.foot);
     card.foot.append(charts.scrubber(hub).root);
-    const controls = controlsOf(hub, state, extra);
+    const controls = controlsOf(hub, state, rights);
     card.tools.append(...controls.roots);
     const below = new charts.Plot(place, (size) => {
       const shown = charts.otherValues(hub, state);
@@ -73,14 +73,14 @@
     return [within(state.cell.task + down, run.tasks.length), within(at + right, groups.length)];
   }
 
-  function controlsOf(hub, state, extra) {
+  function controlsOf(hub, state, rights) {
     const set = (name, more) => (value) => {
       state[name] = value;
       more?.(value);
       state.changed();
     };
     const details = { tensor: "Tensors", block: "Blocks", kind: "Kinds" };
-    const shows = { value: "λ", start: "Change since step 0", ...(extra.runs && { other: "Against a run" }) };
+    const shows = { value: "λ", start: "Change since step 0", ...(rights.asks && { other: "Against a run" }) };
     const pairs = { side: "Both", difference: "Difference" };
     const forget = set("detail", () => (state.cell = null)),
       look = set("show", (value) => value === "other" && offer());
@@ -93,7 +93,7 @@
     });
 
     async function offer() {
-      const { runs = [] } = await charts.ask(extra.runs, { run: hub.id });
+      const { runs = [] } = await charts.ask("runs", { run: hub.id });
       const options = runs.map((run) => [run.id, run.name]);
       other.fill(options.length ? [["", "Choose …"], ...options] : [["", "No other run has coefficients"]]);
     }

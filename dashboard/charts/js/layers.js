@@ -4,16 +4,16 @@
   const charts = window.mergescope.charts;
   const { element } = charts;
 
-  // `extra` may have runs(args), facts(args), whatif(args), whatif_save(args); what is missing is not offered.
-  charts.layers = (root, hub, extra = {}) => {
+  // `rights.asks`: there is a server to ask for more; `rights.owner`: it lets λ be changed.
+  charts.layers = (root, hub, rights = {}) => {
     const state = { detail: "tensor", show: "value", pair: "side", task: -1, cell: null, edits: [] };
     const content = element("div", { class: "mc-grid" });
-    const map = charts.layerMap(hub, state, extra),
-      cell = charts.layerCell(hub, state, extra);
+    const map = charts.layerMap(hub, state, rights),
+      cell = charts.layerCell(hub, state, rights);
     const depth = charts.layerDepth(hub, state),
       spread = charts.layerSpread(hub, state);
     const cards = [map, cell, depth, spread];
-    if (extra.whatif) cards.push(charts.whatif(hub, state, extra));
+    if (rights.owner) cards.push(charts.whatif(hub, state));
     content.append(...cards.map((card) => card.root));
     const nothing = element(
       "div",

@@ -126,6 +126,21 @@
     ];
   };
 
+  // A figure made in Python, its named colours (`@text`, `@series2`, `@accent 0.16`) replaced by those of the theme.
+  const COLOURED = ["color", "fillcolor", "colorscale"];
+  charts.colour = (name) => {
+    const [, word, place, alpha] = /^@([a-z]+)([0-9]*) ?([0-9.]*)$/.exec(name),
+      found = charts.colours()[word];
+    if (place) return found[Number(place)];
+    return alpha ? charts.faint(found, alpha) : found;
+  };
+  charts.coloured = (value, key = "") => {
+    if (typeof value === "string") return COLOURED.includes(key) && value[0] === "@" ? charts.colour(value) : value;
+    if (Array.isArray(value)) return value.map((one) => charts.coloured(one));
+    if (!value || typeof value !== "object") return value;
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, charts.coloured(one, name)]));
+  };
+
   // With alpha, for bands: "#rrggbb" -> "rgba(…)".
   charts.faint = (colour, alpha) => {
     const part = (from) => parseInt(colour.slice(from, from + 2), 16);

@@ -3,7 +3,6 @@
   "use strict";
   const charts = window.mergescope.charts;
   const CAPACITY = 1000; // frames kept; past it every second one is dropped, so memory and scrubbing stay bounded
-  const ENDED = new Set(["done", "cancelled", "failed", "interrupted"]);
 
   charts.Run = class {
     constructor(id) {
@@ -34,7 +33,7 @@
       return this.about?.tasks ?? [];
     }
     get ended() {
-      return ENDED.has(this.status);
+      return Boolean(this.status) && !charts.ACTIVE.includes(this.status);
     }
     get last() {
       return this.frames.length ? this.frames[this.frames.length - 1].number : -1;

@@ -4,17 +4,14 @@
   const charts = window.mergescope.charts;
 
   // In the dashboard: one hub for the whole page, whichever tab is opened first.
-  charts.mount = (element, view, server) => {
-    charts.hub ??= connect(server);
-    charts[view](element.querySelector(".mc"), charts.hub, server);
-  };
+  const page = window.mergescope,
+    hub = () => (charts.hub ??= connect());
+  page.pages.live = (root) => charts.live(root, hub());
+  page.pages.layers = (root) => charts.layers(root, hub(), { asks: true, owner: !page.readonly });
 
-  function connect(server) {
-    const page = window.mergescope;
-    const hub = new charts.Hub(
-      { describe: server.describe, history: (args) => page.poll("history", args) },
-      page.pollSeconds,
-    );
+  function connect() {
+    const [describe, history] = ["describe", "history"].map((name) => (args) => charts.ask(name, args));
+    const hub = new charts.Hub({ describe, history }, page.pollSeconds);
     hub.on("step", (step) => page.setStep(step));
     hub.on("saved", (run) => page.select(run));
     page.on("run", (run) => {

@@ -9,9 +9,9 @@
     ["add", "add"],
   ];
 
-  // `extra`: whatif({run, step, edits}) -> {pending} | {images, tasks: [{learned, edited}]} | {error};
+  // Asks whatif({run, step, edits}) -> {pending} | {images, tasks: [{learned, edited}]} | {error};
   // whatif_save({…, name}) -> {pending} | {saved: id} | {error}
-  charts.whatif = (hub, state, extra) => {
+  charts.whatif = (hub, state) => {
     const card = charts.card("What if?", "change λ, see it above, and measure what it does to every task", {
       height: 0,
       wide: true,
@@ -63,7 +63,7 @@
         edits: state.edits,
         name: name.value,
       };
-      const answer = await charts.answer(extra[what], { ...question, again: true }, { alive: () => mine === turn });
+      const answer = await charts.answer(what, { ...question, again: true }, { alive: () => mine === turn });
       if (!answer) return;
       busy = false;
       update();

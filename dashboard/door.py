@@ -1,0 +1,184 @@
+"""The one door: whatever a page asks the server is `POST {prefix}/ask/<name>`, with JSON in and JSON out.
+
+A question is a method of a desk, an object made for one `Context`; its name is the method's. Its mark says who may ask
+it, and without a mark nobody can. Its parameters are what a browser may send, and their types what is accepted: a `Run`
+arrives as the id of a run that the caller has to be allowed to see. Two names are special: `request` is the request
+itself, `given` all that was sent, for those that check it themselves.
+
+    class Sharing:
+        @owners
+        def share_rename(self, run: Run, name: Line = "") -> Answer: ...
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import orjson
+from fastapi import FastAPI, Request
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, create_model
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from core.errors import MergescopeError
+from core.runs.threads import leave_openmp
+from core.store import RunRecord, Store
+from dashboard.access import Viewer
+from dashboard.asked import checked
+from dashboard.context import Context
+
+ROUTE = "/ask"
+FRESH_SECONDS = 0.25
+"""Twenty viewers cost a few looks into the store a second; nobody sees a step later than that."""
+_REMEMBERED = 64
+_LONGEST_QUESTION = 1024
+
+Answer = dict[str, Any]
+Method = TypeVar("Method", bound=Callable[..., Answer])
+Asked = tuple[Viewer, str, bytes]
+"""Who asks, which question, for what: an answer depends on nothing else, so nobody is given what another may see."""
+
+
+def _run(given: object, info: ValidationInfo) -> RunRecord:
+    return info.context(given)  # type: ignore[no-any-return,misc]
+
+
+Run = Annotated[RunRecord, PlainValidator(_run)]
+"""A run that the caller may see; for any other `NotVisible` is raised."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One that pages ask."""
+
+    method: Callable[..., Answer]
+    owners: bool
+    shared: bool = False
+    """Asked again and again: equal questions of equal rights share an answer for `FRESH_SECONDS`."""
+
+    @cached_property
+    def parameters(self) -> list[inspect.Parameter]:
+        """Those of the method, without `self`."""
+        return list(inspect.signature(self.method).parameters.values())[1:]
+
+    @cached_property
+    def sent(self) -> type[BaseModel]:
+        """What a browser may send; what is missing and has no default is checked as None."""
+        hints, missing = get_type_hints(self.method, include_extras=True), Field(None, validate_default=True)
+        fields: dict[str, Any] = {
+            one.name: (hints[one.name], missing if one.default is one.empty else one.default)
+            for one in self.parameters
+            if one.name not in ("request", "given")
+        }
+        return create_model(self.method.__name__, __config__=ConfigDict(strict=True), **fields)
+
+    def answer(self, desk: object, ctx: Context, given: dict[str, Any], request: Request) -> Answer:
+        """What the desk says; named errors become `{"error": text}`. What takes long is done by other threads."""
+        leave_openmp()
+        try:
+            if self.owners:
+                ctx.owner(request)
+            sent = checked(self.sent, given, lambda run: ctx.run(run, request))
+            known = {"request": request, "given": given} | dict(sent)
+            return self.method(desk, **{one.name: known[one.name] for one in self.parameters})
+        except MergescopeError as error:
+            return {"error": str(error)}
+
+
+QUESTIONS: dict[str, Question] = {}
+"""All there are, by name."""
+
+
+def everybodys(method: Method) -> Method:
+    """A question of everybody who sees the page."""
+    return _marked(method, Question(method, owners=False))
+
+
+def polled(method: Method) -> Method:
+    """The same, asked again and again by every open page."""
+    return _marked(method, Question(method, owners=False, shared=True))
+
+
+def owners(method: Method) -> Method:
+    """A question of the owner's: it does not exist in the read-only view and is refused to everybody else."""
+    return _marked(method, Question(method, owners=True))
+
+
+def _marked(method: Method, question: Question) -> Method:
+    if method.__name__ in QUESTIONS:
+        raise ValueError(f"There are two questions called {method.__name__}.")
+    QUESTIONS[method.__name__] = question
+    return method
+
+
+def questions(desk: object, readonly: bool) -> dict[str, Question]:
+    """What a desk can be asked, in the read-only view or by the owner."""
+    own = {name: one for name, one in QUESTIONS.items() if getattr(type(desk), name, None) is one.method}
+    return {name: one for name, one in own.items() if not (readonly and one.owners)}
+
+
+def add_door(app: FastAPI, ctx: Context, prefix: str, desks: Iterable[object]) -> None:
+    """Answer at `POST {prefix}/ask/<name>` what these desks know, with the rights that `ctx` gives the caller."""
+    fresh = Fresh(ctx.store)
+    known = {name: (one, desk) for desk in desks for name, one in questions(desk, ctx.readonly).items()}
+
+    async def ask(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in known:
+            return _json(orjson.dumps({"error": "There is no such question here."}), 404)
+        question, desk = known[name]
+        try:
+            asked = ctx.access.viewer(request), name, await request.body()
+        except ClientDisconnect:  # also what the gate says of a body over its cap
+            return Response(status_code=400)
+        answer = fresh.get(asked) if question.shared else None
+        if answer is None:
+            changes = ctx.store.changes
+            answer = await run_in_threadpool(_answered, question, desk, ctx, asked[2], request)
+            if question.shared:
+                fresh.put(asked, answer, changes)
+        return _json(answer)
+
+    app.add_route(f"{prefix}{ROUTE}/{{name}}", ask, methods=["POST"])
+
+
+class Fresh:
+    """Answers of the last moment; anything written to the store but a step makes them stale at once."""
+
+    def __init__(self, store: Store, seconds: float = FRESH_SECONDS) -> None:
+        self._store, self._seconds = store, seconds
+        self._answers: OrderedDict[Asked, tuple[float, int, bytes]] = OrderedDict()
+
+    def get(self, asked: Asked) -> bytes | None:
+        """The answer, where one is fresh."""
+        made, changes, answer = self._answers.get(asked, (float("-inf"), 0, b""))
+        return answer if time.monotonic() - made < self._seconds and changes == self._store.changes else None
+
+    def put(self, asked: Asked, answer: bytes, changes: int) -> None:
+        """Keep an answer for a moment; `changes` is the store's count before it was made."""
+        if len(asked[2]) > _LONGEST_QUESTION:
+            return
+        self._answers[asked] = time.monotonic(), changes, answer
+        self._answers.move_to_end(asked)
+        while len(self._answers) > _REMEMBERED:
+            self._answers.popitem(last=False)
+
+
+def _answered(question: Question, desk: object, ctx: Context, body: bytes, request: Request) -> bytes:
+    try:
+        given = orjson.loads(body)  # It refuses what is nested too deeply, where `json` recurses.
+    except ValueError:
+        given = None
+    answer = question.answer(desk, ctx, given if isinstance(given, dict) else {}, request)
+    return orjson.dumps(answer)
+
+
+def _json(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, media_type="application/json")

@@ -1,0 +1,14 @@
+"""The tab that puts runs side by side: table, bars, radar, accuracy against seconds."""
+
+from __future__ import annotations
+
+from dashboard.pages.compare.service import Comparison
+from dashboard.pages.page import Page
+
+PAGE = Page(
+    "Compare",
+    "compare",
+    (Comparison,),
+    scripts=("analysis.js", "compare_missing.js", "compare.js"),
+    styles=("analysis.css", "compare.css"),
+)

@@ -1,0 +1,1 @@
+"""The page "Live"; its charts lie in `dashboard.charts`."""

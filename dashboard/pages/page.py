@@ -1,0 +1,36 @@
+"""What every tab is: a `Page`, called `PAGE` in its `page.py`; `dashboard.door` says what its desks have to keep to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard import ui
+from dashboard.charts import bundle
+from dashboard.context import Context
+
+
+@dataclass(frozen=True)
+class Page:
+    """A tab with one component, which the script `mergescope.pages.<name>` fills; it follows run and tab by itself."""
+
+    title: str
+    """The words on the tab."""
+    name: str
+    """Lower-case letters; stands in `?tab=`."""
+    desks: tuple[Callable[[Context], object], ...] = ()
+    """What answers the questions that no other page asks."""
+    template: str = '<div class="mc"></div>'
+    scripts: tuple[str, ...] = ()
+    """Names of files, as those of `styles`; here or in assets/web (`dashboard.charts.bundle.files`)."""
+    styles: tuple[str, ...] = ()
+    charts: bool = True
+    owner_only: bool = False
+    """Not in the read-only view at all."""
+
+    def build(self) -> None:
+        """Create the component inside its tab."""
+        more: dict[str, Any] = {"head": bundle.head()} if self.charts else {}
+        start = f"window.mergescope.pages.{self.name}(element.querySelector('.mc, .ms-form'));"
+        ui.drawn(self.template, start, elem_id=f"ms-{self.name}", **more)

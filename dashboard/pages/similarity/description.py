@@ -1,0 +1,71 @@
+"""A `Similarity` as the plain values that the page shows: matrices in the clustered order, lengths, advice, figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from core.insight.advice import advise, ordering
+from core.insight.similarity import ALL, Similarity
+from core.problem.findings import Finding
+from core.problem.grouping import by_depth
+from dashboard.charts.figure import brief, in_both_widths
+from dashboard.pages.similarity import figures
+
+BRIEF = 12
+"""Letters of a task's name in a narrow figure."""
+
+
+def describe(
+    similarity: Similarity, titles: Mapping[str, str] | None = None, findings: Sequence[Finding] = ()
+) -> dict[str, Any]:
+    """Everything the page needs, ready for JSON; NaN (a zero task vector) becomes None.
+
+    `groups` stand in the order of depth with `all` first; rows and columns of every matrix in the order of `tasks`.
+    """
+    known = titles or {}
+    order = list(ordering(similarity.overall).leaves)
+    names = [known.get(similarity.tasks[place]) or similarity.tasks[place] for place in order]
+    short = [brief(name, similarity.tasks[place], BRIEF) for name, place in zip(names, order, strict=True)]
+    groups = [ALL, *by_depth(name for name in similarity.groups if name != ALL)]
+    parts = {name: similarity.groups[name] for name in groups}
+    cosine = {name: _matrix(part.cosine, order) for name, part in parts.items()}
+    conflict = {name: _matrix(part.conflict, order) for name, part in parts.items()}
+    norms = {name: _plain(part.norms[order]) for name, part in parts.items()}
+    tree = figures.branches(ordering(similarity.overall))
+    return {
+        "tasks": names,
+        "groups": groups,
+        "cosine": cosine,
+        "conflict": conflict,
+        "norms": norms,
+        "advice": [
+            {"kind": advice.kind, "title": advice.title, "text": advice.text}
+            for advice in advise(similarity, known, findings)
+        ],
+        "figures": {
+            "cosine": in_both_widths(figures.matrix, names, short, cosine, tree, "cosine"),
+            "conflict": in_both_widths(figures.matrix, names, short, conflict, tree, "conflict"),
+            "norms": in_both_widths(figures.norms, names, short, norms[ALL]),
+            "depth": in_both_widths(figures.depth, groups[1:], cosine),
+        },
+    }
+
+
+def _matrix(values: Tensor, order: list[int]) -> list[list[float | None]]:
+    """In the clustered order; the diagonal, which says nothing, is empty."""
+    matrix = values.numpy()[np.ix_(order, order)]
+    return [[None if row == column else _number(value) for column, value in enumerate(line)]
+            for row, line in enumerate(matrix)]  # fmt: skip
+
+
+def _plain(values: Tensor) -> list[float | None]:
+    return [_number(value) for value in values.tolist()]
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(float(value), 5)

@@ -1,0 +1,60 @@
+"""The method guide on the page, with accuracies measured on the suite that is looked at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import Request
+
+from core import studies
+from core.store import StudyRecord
+from core.studies import guide
+from core.studies.engine import files
+from dashboard.asked import Line
+from dashboard.context import Context
+from dashboard.door import Answer, everybodys
+
+
+class Guide:
+    """Reads the latest accuracy study of a suite; of the demo suite, else the table that comes with the program."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    @everybodys
+    def method_guide(self, request: Request, suite: Line = "") -> Answer:
+        """Decision table, cards, and where the numbers come from."""
+        suite = self._ctx.library.suite(suite or self._ctx.suite).name
+        report, source = self._report(suite, request)
+        cards = guide.entries(report)
+        return {
+            "suite": suite,
+            "source": source,
+            "decisions": [asdict(one) for one in guide.decisions(cards)],
+            "cards": [asdict(one) | {"group": one.group} for one in cards],
+        }
+
+    def _report(self, suite: str, request: Any) -> tuple[dict[str, Any], str]:
+        record = self._latest(suite) if self._ctx.allowed(request) is None else None
+        if record is not None:
+            study, file = studies.get("accuracy"), self._ctx.library.suite(suite)
+            report = json.loads(files.text("json", self._ctx.store, study, file, record))
+            quick = ", a quick one" if report["quick"] else ""
+            return report, f"Measured here on {file.title} by the study “{study.title}”{quick}."
+        report = guide.bundled()
+        if report and report["suite"] == suite:
+            return (
+                report,
+                "Measured by `python launch.py study accuracy demo`; the table comes with Mergescope.",
+            )
+        return {}, "Nothing is measured on this suite yet: start the study “Accuracy of every method”."
+
+    def _latest(self, suite: str) -> StudyRecord | None:
+        records = [
+            record
+            for record in self._ctx.store.studies.listing(suite=suite, name="accuracy")
+            if record.status == "done" and record.options.get("tasks") is None
+        ]
+        return min(records, key=lambda record: bool(record.options.get("quick")), default=None)

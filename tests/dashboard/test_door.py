@@ -1,0 +1,186 @@
+"""The one door: who may ask what, what is accepted, and which answers are shared by those who may see the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from core.errors import BadInput
+from core.problem.method import Step
+from core.store import Store
+from dashboard import door
+from dashboard.access import Viewer
+from dashboard.asked import Line
+from dashboard.door import QUESTIONS, Answer, Fresh, Question, add_door
+from dashboard.pages.share.page import Sharing
+from tests.dashboard import synthetic
+from tests.dashboard.conftest import Site
+from tests.dashboard.test_security import unchanged
+
+OWNER, GUEST = Viewer(owner=True, runs=None), Viewer(runs=frozenset({"a" * 12}))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path) as opened:
+        yield opened
+
+
+def test_an_answer_is_for_those_with_the_same_rights_and_question(store: Store) -> None:
+    fresh = Fresh(store, 60)
+    fresh.put((OWNER, "history", b"{}"), b"all", store.changes)
+    assert fresh.get((Viewer(owner=True, runs=None), "history", b"{}")) == b"all"
+    for other in ((GUEST, "history", b"{}"), (OWNER, "runs_list", b"{}"), (OWNER, "history", b"[]")):
+        assert fresh.get(other) is None
+
+
+def test_a_question_nested_far_too_deeply_is_one_that_asks_nothing(dashboard_site: Site) -> None:
+    http = dashboard_site.viewer().http
+    answer = http.post("/view/ask/runs_list", content=b"[" * 300_000, headers={"content-type": "application/json"})
+    assert answer.status_code == 200
+    assert "runs" in answer.json()
+
+
+def test_an_answer_is_kept_for_a_moment(store: Store) -> None:
+    fresh, question = Fresh(store, 0), (OWNER, "history", b"{}")
+    fresh.put(question, b"old", store.changes)
+    assert fresh.get(question) is None
+
+
+def test_whatever_is_written_but_a_step_makes_answers_stale(store: Store) -> None:
+    fresh, question, run_id = Fresh(store, 60), (OWNER, "history", b"{}"), synthetic.create(store)
+    fresh.put(question, b"old", store.changes)
+    store.record(run_id, Step(0))
+    assert fresh.get(question) == b"old"
+    store.set_status(run_id, "paused")
+    assert fresh.get(question) is None
+
+
+def test_what_changed_while_an_answer_was_made_is_not_missed(store: Store) -> None:
+    fresh, question, run_id = Fresh(store, 60), (OWNER, "history", b"{}"), synthetic.create(store)
+    before = store.changes
+    store.rename(run_id, "renamed meanwhile")
+    fresh.put(question, b"old", before)
+    assert fresh.get(question) is None
+
+
+def test_few_and_short_questions_are_remembered(store: Store) -> None:
+    fresh = Fresh(store, 60)
+    questions = [(OWNER, "history", str(number).encode()) for number in range(1000)]
+    for question in questions:
+        fresh.put(question, b"x", store.changes)
+    assert 0 < sum(fresh.get(question) is not None for question in questions) < 100
+    long = (OWNER, "history", b"x" * 100_000)
+    fresh.put(long, b"x", store.changes)
+    assert fresh.get(long) is None
+
+
+class Desk:
+    """Counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def counted(self, name: Line, again: bool = False) -> Answer:
+        self.asked.append(name)
+        if not name:
+            raise BadInput("nothing was asked")
+        return {"got": name}
+
+    def unmarked(self) -> Answer:
+        return {}
+
+
+@pytest.fixture
+def desk(dashboard_site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Desk, TestClient]]:
+    """A desk behind a door of its own, without a gate."""
+    monkeypatch.setitem(QUESTIONS, "counted", Question(Desk.counted, owners=False, shared=True))
+    made, app = Desk(), FastAPI()
+    add_door(app, dashboard_site.ctx, "", [made])
+    with TestClient(app) as http:
+        yield made, http
+
+
+def test_a_polled_question_is_answered_once_a_moment_and_its_errors_are_answers(desk: tuple[Desk, TestClient]) -> None:
+    made, http = desk
+    assert [http.post("/ask/counted", json={"name": "a"}).json() for _ in range(3)] == 3 * [{"got": "a"}]
+    assert made.asked in (["a"], 2 * ["a"])  # a very slow machine may take longer than the moment
+    assert http.post("/ask/counted", json={"name": ""}).json() == {"error": "nothing was asked"}
+    assert http.get("/ask/counted").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("sent", "wrong"),
+    [
+        (b"{", "name"),
+        (b"[]", "name"),
+        (b"{}", "name"),
+        (b'{"name": 3}', "name"),
+        (b'{"name": "a", "again": 1}', "again"),
+    ],
+)
+def test_what_was_not_sent_as_its_type_says_is_refused_by_name(
+    desk: tuple[Desk, TestClient], sent: bytes, wrong: str
+) -> None:
+    made, http = desk
+    assert f"`{wrong}` should be" in http.post("/ask/counted", content=sent).json()["error"]
+    assert made.asked == []
+
+
+@pytest.mark.parametrize("name", ["unmarked", "__init__", "asked", "share_links", "history", "", "counted/x"])
+def test_nothing_else_of_a_desk_can_be_asked(desk: tuple[Desk, TestClient], name: str) -> None:
+    assert desk[1].post(f"/ask/{name}", json={}).status_code == 404
+
+
+def test_two_questions_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="two questions called share_links"):
+        door.everybodys(Sharing.share_links)
+
+
+@pytest.mark.parametrize("name", [name for name, one in QUESTIONS.items() if one.owners])
+def test_an_owners_question_refuses_guests_by_itself(dashboard_site: Site, short_run: str, name: str) -> None:
+    """Behind the gate, which asks first: neither app answers, and nothing is begun."""
+    viewer, bare = dashboard_site.viewer(), TestClient(dashboard_site.app)
+    with unchanged(dashboard_site):
+        assert viewer.post(name, {"run": short_run}).status_code == 404
+        for http in (bare, TestClient(dashboard_site.app, cookies=dict(viewer.http.cookies))):
+            assert "owner's link" in http.post(f"/ask/{name}", json={"run": short_run}).json()["error"]
+            assert http.post(f"/view/ask/{name}", json={"run": short_run}).status_code == 404
+
+
+@pytest.mark.parametrize("name", [name for name, one in QUESTIONS.items() if not one.owners])
+def test_what_guests_may_ask_is_answered_in_both_apps(dashboard_site: Site, name: str, short_run: str) -> None:
+    for app in (dashboard_site.owner(), dashboard_site.viewer(short_run)):
+        assert app.post(name, {"run": short_run}).status_code == 200
+
+
+def test_gradio_calls_nothing_of_ours(dashboard_site: Site) -> None:
+    """Neither a function of a component nor an event that its server would have to answer."""
+    for app in (dashboard_site.owner(), dashboard_site.viewer()):
+        config = app.config
+        assert not any(component["props"].get("server_fns") for component in config["components"])
+        assert not any(event["backend_fn"] for event in config["dependencies"])
+
+
+def test_a_revoked_link_gets_no_answer_that_is_still_fresh(dashboard_site: Site, short_run: str) -> None:
+    viewer = dashboard_site.viewer(short_run)
+    assert viewer.call("history", run=short_run)["status"] == "done"
+    access = dashboard_site.ctx.access
+    access.revoke(viewer.http.cookies[access.view_cookie].partition(".")[0])
+    assert viewer.post("history", {"run": short_run}).status_code == 401
+
+
+@pytest.mark.slow
+def test_a_guest_is_not_given_what_the_owner_was_told_just_now(dashboard_site: Site, short_run: str) -> None:
+    other = synthetic.create(dashboard_site.ctx.store)
+    owner, viewer = dashboard_site.owner(), dashboard_site.viewer(short_run)
+    for prefix in ("", "/view"):
+        owner.prefix = prefix
+        assert owner.call("history", run=other)["run"] == other
+        assert "error" in viewer.call("history", run=other)
+        assert other in [run["id"] for run in owner.call("runs_list")["runs"]]
+        assert [run["id"] for run in viewer.call("runs_list")["runs"]] == [short_run]

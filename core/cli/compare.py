@@ -43,7 +43,7 @@ def compare(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Run everything anew, also what a finished run holds.")
+        bool, typer.Option("--fresh", help="Run everything again, even what has finished before.")
     ] = False,
     memory: options.Memory = "auto",
     runs: options.Runs = None,
@@ -70,7 +70,7 @@ def compare(
         measured = [task["name"] for task in rows[0][1]["tasks"]] if rows else []
         _print_rows(file.name, measured, [row for row, _, _ in rows], missing)
     if reused := sum(reused for _, _, reused in rows):
-        say(f"{reused} of {len(rows)} rows are runs that were finished before; `--fresh` runs them anew.")
+        say(f"{reused} of {len(rows)} rows are runs that were finished before; `--fresh` runs them again.")
     failures = [f"{one['label']}: {one['reason']}" for one in missing if one["failed"]]
     for reason in (f"{one['label']} is left out: {one['reason']}" for one in missing if not one["failed"]):
         say(reason)

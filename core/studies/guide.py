@@ -138,7 +138,7 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
         Decision("Checkpoints only", best(Need.NOTHING),
                  "A formula: takes seconds, needs no images. Try different λ with the study `scale`."),
         Decision("Unlabelled images of every task", best(Need.UNLABELLED),
-                 "Learns λ, or more than λ, from the images; takes minutes."),
+                 "Learns λ, and sometimes more, from the images; takes minutes."),
         Decision("A few hundred labelled images a task", best(Need.LABELLED),
                  "Or use a method that learns λ with `--set objective=cross_entropy`: the supervised upper bound.",
                  always=False),
@@ -148,7 +148,7 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
         Decision("The task of each image is known when the model is used", (*experts, *several),
                  "One model or module per task: needs more memory, keeps more accuracy."),
         Decision("The trust check before Start warns about a task", best(setting="objective"),
-                 "Set `--set objective=expert_kl` to follow the experts instead of minimising entropy."),
+                 "Use `--set objective=expert_kl` to follow the experts instead of minimising entropy."),
         Decision("Task vectors that point in opposing directions (negative cosine)", (),
                  "See the page Similarity, and merge within the groups it suggests: one model per group."),
     ]  # fmt: skip

@@ -33,8 +33,8 @@ def compare(
         str,
         typer.Option(
             metavar="a,b,c|all",
-            help="Methods, separated by commas, or all. `adamerging:group=task:objective=cross_entropy` is one with "
-            "settings of its own.",
+            help="Methods, separated by commas, or all. `adamerging:group=task:objective=cross_entropy` is a method "
+            "with its own settings.",
         ),
     ],
     tasks: options.Tasks = None,

@@ -188,7 +188,7 @@ def announce(address: str, access: Access, read_only: bool, open_browser: bool) 
     else:
         tell(
             f"Mergescope is at {address}/open/{access.one_time_token()}  (this link signs one browser in)\n"
-            "  Ctrl-C ends it; runs that are going on can be resumed."
+            "  Ctrl-C ends it; runs in progress can be resumed."
         )
     if open_browser and has_screen():
         target = f"{address}/" if read_only else f"{address}/open/{access.one_time_token()}"

@@ -45,7 +45,7 @@ class Distillation(Method[DistillationSettings]):
     paper = (
         "Distilling the Knowledge in a Neural Network (Hinton et al., 2015), with one teacher per task, as reviewers "
         "of AdaMerging requested. The recipe and images are those of Traditional MTL (Ilharco et al., ICLR 2023), so "
-        "the two differ only in where they start and what teaches them."
+        "the two differ in where they start and what teaches them."
     )
     summary = (
         "Trains the whole merged model on each expert's answers to unlabelled images: slow, and shows what learning λ "

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.cli import options
-from core.cli.output import print_json, print_table, tell
-from core.cli.progress import shown
+from core.cli.output import print_json, print_table, shown, tell
 from core.errors import BadInput
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import loading, options
-from core.cli.output import print_json, print_table, say
-from core.cli.progress import shown
+from core.cli.output import print_json, print_table, say, shown
 from core.cli.running import Interrupted, finished_or_run
 from core.cli.stores import folder_of_runs, writing_somewhere
 from core.errors import FAULTS, BadInput, MergescopeError, RunFailed, UnknownName, told

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import loading, options
-from core.cli.output import print_json, print_table
-from core.cli.progress import shown
+from core.cli.output import print_json, print_table, shown
 from core.errors import BadInput, UnknownName
 from core.export.numbers import interval, number, percent
 from core.statistics import Evaluation, mean

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from core.cli import options
-from core.cli.output import print_json, tell
-from core.cli.progress import shown
+from core.cli.output import print_json, shown, tell
 
 
 def fetch(suite: options.SuiteName, tasks: options.Tasks = None, as_json: options.Json = False) -> None:

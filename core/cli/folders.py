@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from core.cli import options
-from core.cli.output import print_json, print_table, tell
-from core.cli.progress import shown
+from core.cli.output import print_json, print_table, shown, tell
 
 app = typer.Typer(help="Folders whose checkpoints and images every suite may open.", no_args_is_help=True)
 Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A folder on this machine.")]

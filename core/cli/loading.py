@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.cli.options import names
-from core.cli.output import say
-from core.cli.progress import shown
+from core.cli.output import say, shown
 from core.errors import UnknownName
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from core.cli import loading, options, targets
-from core.cli.output import print_json, tell
-from core.cli.progress import shown
+from core.cli.output import print_json, shown, tell
 from core.cli.report_files import copy_model, model_of, print_report, write_report
 from core.cli.running import finished_or_run, warn_of_distrust
 from core.cli.stores import command, folder_of_runs, writing_somewhere

@@ -1,15 +1,21 @@
-"""What commands print: data on standard output, everything else on standard error."""
+"""What commands show: data on standard output, everything else on standard error, progress only to who watches."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.export.render import Best, Grid, Line
+from core.progress import SILENT, Progress, Standing
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Display
+    from rich.progress import TaskID
 
 NON_TERMINAL_WIDTH = 240
 """Columns of a table that goes to a file or another program, where nothing is gained by wrapping at 80."""
@@ -104,3 +110,68 @@ def _print_plainly(title: str, columns: Line, lines: Sequence[Line]) -> None:
 def print_grid(title: str, grid: Grid) -> None:
     """A table of numbers, as the other formats have it."""
     print_table(title, [grid.heads[0], *(f">{head}" for head in grid.heads[1:])], *grid.blocks)
+
+
+class Bar(Progress):
+    """`core.progress.Progress` drawn by rich; one bar at a time."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._task: TaskID | None = None
+        self._prefix = ""
+
+    def at(self, standing: Standing) -> None:
+        """From here on labels begin with where a larger piece of work stands."""
+        more = f", {standing.left / 60:.0f} min left" if standing.left else ""
+        self._prefix = f"[{standing.done + 1}/{standing.total}{more}] "
+
+    def start(self, label: str, total: int | None) -> None:
+        """Replace the bar by an empty one."""
+        self.finish()
+        self._task = self._display.add_task(f"{self._prefix}{label}", total=total)
+
+    def rename(self, label: str) -> None:
+        """Another text before the same bar."""
+        if self._task is not None:
+            self._display.update(self._task, description=f"{self._prefix}{label}")
+
+    def advance(self, units: int = 1) -> None:
+        """Move the bar."""
+        if self._task is not None:
+            self._display.advance(self._task, units)
+
+    def finish(self) -> None:
+        """Remove the bar."""
+        if self._task is not None:
+            self._display.remove_task(self._task)
+            self._task = None
+
+
+@contextmanager
+def shown() -> Iterator[Progress]:
+    """A progress bar while the block runs where standard error is a terminal, silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield SILENT
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Display
+
+    display = Display(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with display:
+        yield Bar(display)

@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.output import print_grid, tell
-from core.cli.progress import shown
+from core.cli.output import print_grid, shown, tell
 from core.errors import BadInput
 from core.export.numbers import number
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.cli.output import say
-from core.cli.progress import shown
+from core.cli.output import say, shown
 from core.cli.stores import command
 from core.errors import MergescopeError
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli import loading, options, targets
-from core.cli.output import print_grid, print_json, print_table, say, tell
-from core.cli.progress import shown
+from core.cli.output import print_grid, print_json, print_table, say, shown, tell
 from core.cli.running import Interrupted
 from core.cli.stores import folder_of_runs, writing
 from core.errors import BadInput, RunFailed

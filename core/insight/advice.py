@@ -193,7 +193,7 @@ def _groups(similarity: Similarity, names: Sequence[str]) -> list[Advice]:
     parts = []
     for group in found:
         inside = np.nanmean(_pairs(cosine[np.ix_(group, group)]))
-        parts.append(f"{_listed([names[i] for i in group])} (mean cosine {_number(float(inside))})")
+        parts.append(f"{listed([names[i] for i in group])} (mean cosine {_number(float(inside))})")
     everywhere = float(np.nanmean(_pairs(cosine)))
     text = (
         f"{'; '.join(parts)}; the average over all pairs is {_number(everywhere)}. They share directions, so merging "
@@ -229,14 +229,14 @@ def _lengths(similarity: Similarity, names: Sequence[str]) -> list[Advice]:
     still = [i for i, norm in enumerate(norms) if norm == 0]
     found = []
     if long:
-        told = _listed([f"{names[i]} ({norms[i] / median:.1f} times the median)" for i in long])
+        told = listed([f"{names[i]} ({norms[i] / median:.1f} times the median)" for i in long])
         text = (
             f"The task {'vector' if len(long) == 1 else 'vectors'} of {told} would dominate a merge with one λ for "
             "all. Lower λ there, or let a method learn it."
         )
         found.append(Advice("length", "Unequal lengths", text, tuple(similarity.tasks[i] for i in long)))
     if still:
-        told = _listed([names[i] for i in still])
+        told = listed([names[i] for i in still])
         text = f"{told}: the expert equals the base. Check that this is the right checkpoint."
         found.append(Advice("length", "A task vector is zero", text, tuple(similarity.tasks[i] for i in still)))
     return found
@@ -264,7 +264,8 @@ def _pairs(matrix: npt.NDArray[np.floating]) -> Floats:
     return matrix[np.triu_indices(len(matrix), 1)].astype(np.float64)
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them: `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

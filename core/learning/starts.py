@@ -23,12 +23,13 @@ SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
 
 def names() -> tuple[str, ...]:
     """What a start can be: nothing, or a method that needs no data and makes one model."""
-    return (NONE, *(name for name in METHODS.names() if _suits(name)))
+    known = map(METHODS.get, METHODS.names())
+    return (NONE, *(method.name for method in known if method.single and method.needs is Need.NOTHING))
 
 
 def check(name: str) -> str:
     """`name`; raises `ValueError`, which names what there is."""
-    if name != NONE and (name not in METHODS.names() or not _suits(name)):
+    if name not in names():
         raise ValueError(f"one of {', '.join(names())}")
     return name
 
@@ -70,8 +71,3 @@ def made(problem: Problem, start: str) -> Weights:
     """The model that a method makes with its defaults."""
     method = METHODS.get(start)
     return method.outcome(problem, parse(method.Settings, {}, start)).weights_for(problem.tasks[0])
-
-
-def _suits(name: str) -> bool:
-    found = METHODS.get(name)
-    return found.single and found.needs is Need.NOTHING

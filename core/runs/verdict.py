@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from core import methods, remembered
-from core.errors import MergescopeError
+from core import remembered
 from core.export.numbers import percent
+from core.export.titles import title_of
+from core.insight.advice import listed
 from core.learning import starts
 from core.problem.evaluate import cached
 from core.problem.probe import Probe
@@ -132,11 +133,11 @@ def _sentence(
         return f"Worse than the base: {percent(own)} accurate on all test images; the base reaches {percent(base)}."
     if code is Code.FINE:
         groups = {"better than": beaten, "about as good as": [name for name in beside if name not in beaten]}
-        told = ", ".join(f"{how} {_listed([*map(_title, names)])}" for how, names in groups.items() if names)
+        told = ", ".join(f"{how} {listed([*map(_title, names)])}" for how, names in groups.items() if names)
         seen = f"{told[0].upper()}{told[1:]}: {about}." if told else f"{title} is {about}."
         return seen if gain else f"{seen} No gain over the base is visible."
     worse = [f"{_title(name)} ({percent(other)})" for name, other in ahead.items()]
-    return f"Worse than {_listed(worse)}: {about}."
+    return f"Worse than {listed(worse)}: {about}."
 
 
 def _kept(title: str, kept: int, last: int) -> str:
@@ -148,13 +149,4 @@ def _kept(title: str, kept: int, last: int) -> str:
 
 
 def _title(name: str) -> str:
-    if name in ("base", "start"):
-        return f"the {name}"
-    try:
-        return methods.get(name).title
-    except MergescopeError:
-        return name
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
+    return f"the {name}" if name in ("base", "start") else title_of(name)

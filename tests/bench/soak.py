@@ -35,7 +35,7 @@ import httpx
 import numpy as np
 
 from core.store import Store
-from tests.bench.live import Line, Server, done, served
+from tests.bench.live import Line, Server, done, served, standard_error
 from tests.dashboard import synthetic
 from tests.dashboard.client import Dashboard
 from tests.tiny import make_suite
@@ -120,7 +120,7 @@ def soak(folder: Path, seconds: float) -> dict[str, Any]:
         for at, name in enumerate(("slowdown", "processor_more", "held_more")):
             more = [there[at] / here[at] - 1 for here, there in pairs]
             report[name] = round(statistics.median(more), 3)
-            report[f"{name}_error"] = round(1.25 * statistics.pstdev(more) / len(more) ** 0.5, 3)
+            report[f"{name}_error"] = standard_error(more)
         report |= {
             "owner_p95_ms": round(1000 * sorted(waits)[int(0.95 * (len(waits) - 1))], 1),
             "owner_polls": len(waits),
@@ -159,7 +159,7 @@ def dear(run: str) -> list[tuple[str, str]]:
 
 async def window(run: Server) -> tuple[Cost, list[float]]:
     """What a step costs, and how long the owner's polls take meanwhile."""
-    first, begin, spent, waited, waits = await done(run), time.monotonic(), run.cpu(), queued(run), list[float]()
+    first, begin, spent, waited, waits = await done(run), time.monotonic(), run.cpu(), threads(run), list[float]()
     async with Line.open(run) as line:
         while time.monotonic() < begin + WINDOW:
             asked = time.monotonic()
@@ -167,13 +167,16 @@ async def window(run: Server) -> tuple[Cost, list[float]]:
             waits.append(time.monotonic() - asked)
             await asyncio.sleep(0.1)
     steps, wall = max(1, await done(run) - first), time.monotonic() - begin
-    return Cost(wall / steps, (run.cpu() - spent) / steps, (wall - queued(run) + waited) / steps), waits
+    now = {thread: np.subtract(told, waited.get(thread, (0, 0))) for thread, told in threads(run).items()}
+    busiest = max(now.values(), key=lambda one: one[0])  # the run's
+    return Cost(wall / steps, (run.cpu() - spent) / steps, (wall - busiest[1]) / steps), waits
 
 
-def queued(run: Server) -> float:
-    """Seconds for which the run's thread, the busiest of the server, has waited for a core so far."""
-    threads = [file.read_text().split() for file in Path(f"/proc/{run.process}/task").glob("*/schedstat")]
-    return int(max(threads, key=lambda one: int(one[0]))[1]) / 1e9
+def threads(run: Server) -> dict[str, tuple[float, float]]:
+    """Thread of the server -> seconds for which it has run and has waited for a core so far."""
+    files = Path(f"/proc/{run.process}/task").glob("*/schedstat")
+    told = {file.parent.name: file.read_text().split() for file in files}
+    return {thread: (int(ran) / 1e9, int(waited) / 1e9) for thread, (ran, waited, _) in told.items()}
 
 
 def disk_full(owner: Dashboard, run: Server) -> int:

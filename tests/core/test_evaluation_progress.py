@@ -12,7 +12,7 @@ import pytest
 from rich.progress import Progress as Display
 
 from core import methods
-from core.cli.progress import Bar
+from core.cli.output import Bar
 from core.problem import evaluate as evaluation
 from core.problem.method import Outcome
 from core.problem.problem import Problem

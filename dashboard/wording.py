@@ -111,10 +111,12 @@ def field_title(name: str) -> str:
 
 def choice_title(value: Any) -> str:
     """One choice of a setting in plain words."""
-    for known in (objectives, methods):
-        if value in known.names() and value not in CHOICES:
-            return known.get(value).title
-    return CHOICES.get(str(value), str(value).replace("_", " "))
+    name = str(value)
+    if name in CHOICES:
+        return CHOICES[name]
+    if name in objectives.names():
+        return objectives.get(name).title
+    return methods.get(name).title if name in methods.names() else name.replace("_", " ")
 
 
 def family(method: Method) -> str:

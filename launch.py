@@ -32,15 +32,15 @@ def _port(text: str | int) -> int:
 
 @app.command()
 def ui(
-    suite: Annotated[str, typer.Option(metavar="SUITE", help="The suite that is chosen at first.")] = "demo",
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="The suite to select at first.")] = "demo",
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int | None,
-        typer.Option(metavar="N", parser=_port, help="Port to listen on; 0 takes a free one. 7860, or one near it."),
+        typer.Option(metavar="N", parser=_port, help="Port to listen on; 0: any free one. Default: 7860 or near it."),
     ] = None,
     share: Annotated[bool, typer.Option("--share", help="Also open a public link to a read-only view.")] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Show runs, start none.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Only show runs; don't start any.")] = False,
     runs: options.Runs = None,
 ) -> None:
     """Open the dashboard (the default command)."""

@@ -30,7 +30,7 @@ class Settings(BaseModel):
 class MethodSettings(Settings):
     """Settings that every merging method has."""
 
-    seed: int = setting(0, "Seed of every random choice of the method.", source="Mergescope", ge=0, lt=2**31)
+    seed: int = setting(0, "Seed for every random choice the method makes.", source="Mergescope", ge=0, lt=2**31)
 
 
 def parse(settings: type[S], values: dict[str, Any], subject: str) -> S:

@@ -234,7 +234,9 @@ class Access:
             kept = self._path.with_name(f"access-damaged-{stamp}.json")
             with suppress(OSError):
                 self._path.replace(kept)
-                log.warning("The file of sessions and links was damaged and is kept as %s. Make the links anew.", kept)
+                log.warning(
+                    "The file of sessions and links was damaged and is kept as %s. Create the links again.", kept
+                )
         return _Book()
 
     def _write(self) -> None:

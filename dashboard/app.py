@@ -157,7 +157,7 @@ class Dashboard:
         """Everything answers: load the suite's models before somebody presses Start, open the tunnel."""
         assert self.context is not None
         if self.context.store.read_only and not self.read_only:
-            tell(f"  Runs can only be looked at: {self.context.store.holder} writes to {self.folder}.")
+            tell(f"  Runs are view-only: {self.context.store.holder} is writing to {self.folder}.")
         if not self.read_only:
             self.context.library.warm(self.context.suite)
         if self.tunnel.wanted:
@@ -188,7 +188,7 @@ def announce(address: str, access: Access, read_only: bool, open_browser: bool) 
     else:
         tell(
             f"Mergescope is at {address}/open/{access.one_time_token()}  (this link signs one browser in)\n"
-            "  Ctrl-C ends it; runs that are going on can be resumed."
+            "  Ctrl-C ends it; runs in progress can be resumed."
         )
     if open_browser and has_screen():
         target = f"{address}/" if read_only else f"{address}/open/{access.one_time_token()}"

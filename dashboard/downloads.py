@@ -184,18 +184,23 @@ def _titles(suite: SuiteFile | None) -> dict[str, str]:
 
 _ALL = (
     Download(
-        "page", "Page in one file", "Charts and scrubbing that work without a server.", ".html", _page, _has_steps
+        "page", "Page in one file", "The charts and step slider, working without a server.", ".html", _page, _has_steps
     ),
     Download("report", "Report", "Accuracies with intervals, entropy, λ, settings.", ".json", _report, _has_report),
-    Download("settings", "Settings", "To load on the page Set up, or to read.", ".yaml", _settings, _has_settings),
+    Download("settings", "Settings", "To read, or to load on the page Set up.", ".yaml", _settings, _has_settings),
     Download("lambda-json", "λ, JSON", "The coefficients after the last step.", ".json", _last_lambda, _has_lambda),
     Download("lambda-csv", "λ, CSV", "After every step, one row per group.", ".csv", _all_lambda, _has_lambda),
     Download(
         "lambda-array", "λ, safetensors", "After every step, as one array.", ".safetensors", _all_lambda, _has_lambda
     ),
-    Download("card", "Model card", "What was merged, how, and how well it does.", ".md", _card, _has_report),
+    Download("card", "Model card", "What was merged, how, and how well it works.", ".md", _card, _has_report),
     Download(
-        "figures", "Figures", "Every chart for a paper; each can be saved as SVG or PNG.", ".html", _figures, _has_steps
+        "figures",
+        "Figures",
+        "Every chart, for use in a paper; each can be saved as SVG or PNG.",
+        ".html",
+        _figures,
+        _has_steps,
     ),
     Download(
         "space",

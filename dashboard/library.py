@@ -213,7 +213,7 @@ class Library:
 
         found = _Answer(_GUESTS if self._guests else _LANE, key, do)
         found.asked, found.owner = time.monotonic(), not self._guests
-        self.worker.submit(found, _WAITING_GUESTS if self._guests else None, "Too many people have something computed.")
+        self.worker.submit(found, _WAITING_GUESTS if self._guests else None, "Too many people are waiting for results.")
         return found
 
     def _gives_way(self, work: _Answer[Any]) -> bool:
@@ -222,7 +222,7 @@ class Library:
         if work.owner or self._wanted[self._loaders.get(threading.get_ident())]:
             return False
         if time.monotonic() - work.asked > GONE:
-            raise Cancelled("Nobody asks for it any more.")
+            raise Cancelled("Nobody is waiting for it any more.")
         return self.worker.busy or any(other.lane == _LANE for other in self.worker.going(_LANE.kind))
 
     def answered(self, key: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from core import objectives
+from core import methods, objectives
 
 if TYPE_CHECKING:
     from core.problem.method import Method
@@ -24,47 +24,47 @@ def worry(verdict: Mapping[str, Any]) -> str:
 
 
 FIELDS = {
-    "above": "Drop entries above the share",
+    "above": "Drop entries above this share",
     "adapt_on": "Images to learn from",
-    "answers": "Answers whose gradients count",
+    "answers": "Answers to take gradients for",
     "batch": "Images per task and step",
-    "begin_with": "Model to begin with",
-    "below": "Drop entries below the share",
+    "begin_with": "Model to start from",
+    "below": "Drop entries below this share",
     "clamp": "Keep λ between 0 and 1",
     "common": "Share of common directions",
     "diagonal": "Weight of off-diagonal moments",
-    "drop": "Dropped share of each task vector",
-    "floor": "Least Fisher information",
+    "drop": "Share of each task vector to drop",
+    "floor": "Minimum Fisher information",
     "group": "One λ per …",
-    "groups": "Models to make",
+    "groups": "Number of models",
     "init": "λ at the start",
-    "iterations": "Steps for each matrix",
-    "keep": "Kept share of each task vector",
-    "keep_step": "Step whose model is kept",
+    "iterations": "Steps per matrix",
+    "keep": "Share of each task vector to keep",
+    "keep_step": "Which step to keep",
     "later_init": "λ at the start of later rounds",
     "lines": "Extra scale of the last block (LiNeS)",
     "lr": "Learning rate",
     "merge_with": "Merge the rest with",
     "mix": "Share of the expert's input",
-    "objective": "What is minimised",
-    "once": "Each image once, as a stream",
-    "others": "All other tensors take",
-    "patience": "Steps without gain before it stops",
+    "objective": "What to minimise",
+    "once": "Use each image once, as in a stream",
+    "others": "All other tensors come from",
+    "patience": "Stop after this many steps without gain",
     "per": "Choose an expert for each …",
     "qkv": "Query, key and value",
     "rescale": "Scale up what is left",
     "ridge": "Pull towards the merged model",
     "scale": "Scale λ of every task vector",
-    "score": "Compare experts with the slope by",
+    "score": "Compare experts with the gradient by",
     "select_by": "Loss that chooses experts",
     "seed": "Random seed",
     "share": "Threshold of the masks",
     "start": "Model to start from",
     "samples": "Images per task",
     "step_size": "Step length",
-    "together": "Solve at once for a …",
+    "together": "Solve together for each …",
     "trunk": "Blocks that all groups share",
-    "votes": "Tasks that have to use an entry",
+    "votes": "Tasks that must use an entry",
     "within": "Merge a group with",
 }
 CHOICES = {
@@ -74,34 +74,30 @@ CHOICES = {
     "entropy": "entropy of the predictions",
     "expert_kl": "distance to the expert's predictions",
     "cross_entropy": "cross entropy with the labels",
-    "entropy_selected": "entropy of the surer images",
-    "information_maximisation": "entropy, with all classes kept in use",
+    "entropy_selected": "entropy of the more confident images",
+    "information_maximisation": "entropy, keeping all classes in use",
     "pseudo_label": "cross entropy with the expert's answers",
     "best": "the last, unless an earlier one is clearly better",
     "last": "the last, as in the paper",
     "none": "none: λ times the task vectors",
     "fused": "one matrix, as in open_clip",
     "split": "three matrices, as in Hugging Face's checkpoints",
-    "task_arithmetic": "Task Arithmetic",
-    "ties": "TIES-Merging",
-    "tsv_m": "TSV-Merge",
-    "iso_c": "Iso-C",
     "pretrained": "the base",
     "model": "whole model",
-    "inner_product": "inner product of all weights (the paper's)",
-    "cosine": "one cosine for each parameter tensor (the released code's)",
-    "sampled": "one drawn from the predictions",
-    "all": "all, by their probability",
+    "inner_product": "inner product of all weights (as in the paper)",
+    "cosine": "one cosine per parameter tensor (as in the released code)",
+    "sampled": "one sampled from the predictions",
+    "all": "all, weighted by probability",
     "labels": "the labels",
     "base": "the base",
     "average": "the mean of the experts",
 }
 FAMILIES = {
-    "nothing": "Only the checkpoints",
+    "nothing": "Checkpoints only",
     "unlabelled": "Unlabelled images",
     "labelled": "Labelled images",
-    "modules": "Extra parts per task",
-    "yardsticks": "Yardsticks",
+    "modules": "Extra modules per task",
+    "yardsticks": "For comparison",
 }
 """Headings of the method menu, in their order, by what a method has to be given and what it makes."""
 FIRST = ("adamerging", "adamerging_pp", "task_arithmetic", "average", "ties")
@@ -115,8 +111,12 @@ def field_title(name: str) -> str:
 
 def choice_title(value: Any) -> str:
     """One choice of a setting in plain words."""
-    known = objectives.get(value).title if value in objectives.names() else str(value).replace("_", " ")
-    return CHOICES.get(str(value), known)
+    name = str(value)
+    if name in CHOICES:
+        return CHOICES[name]
+    if name in objectives.names():
+        return objectives.get(name).title
+    return methods.get(name).title if name in methods.names() else name.replace("_", " ")
 
 
 def family(method: Method) -> str:
@@ -137,9 +137,9 @@ def family_order(method: Method) -> tuple[int, int, str]:
 def needs(need: str, adapts: bool) -> str:
     """What a method has to be given, in plain words."""
     words = {
-        "nothing": "Needs nothing but the checkpoints.",
+        "nothing": "Needs only the checkpoints.",
         "unlabelled images": "Needs unlabelled images of every task.",
         "labelled images": "Needs labelled images of every task.",
-        "labelled training images": "Needs the labelled training images of every task.",
+        "labelled training images": "Needs labelled training images of every task.",
     }
     return words.get(need, f"Needs {need}.") + (" Labels are never read while it learns." if adapts else "")

@@ -60,7 +60,7 @@ window.mergescope.frame = (() => {
     const answer = await ask("runs_list", { limit, run: ms.run || ms.asked.run || "" });
     if (answer.error) {
       failures += 1;
-      if (failures === 3) ms.toast("The server does not answer. What you see is the last state; this page goes on trying.", "warning");
+      if (failures === 3) ms.toast("The server does not answer. You are seeing the last known state; this page keeps trying.", "warning");
     } else {
       if (failures > 2) ms.toast("Connected again.");
       failures = 0;
@@ -129,7 +129,7 @@ window.mergescope.frame = (() => {
       if (!answer.error) location.reload();
     });
     none.textContent = "Loading …";
-    const nothing = ms.readonly ? "No run to see here yet." : "No run yet. Choose tasks and a method, then press Start.";
+    const nothing = ms.readonly ? "No runs to see here yet." : "No runs yet. Choose tasks and a method, then press Start merge.";
     more.addEventListener("click", () => { limit = Math.min(1000, limit * 4); refresh(); });
     element.querySelector(".ms-theme").addEventListener("click", () => ms.setTheme(ms.theme === "dark" ? "light" : "dark"));
     element.querySelector(".ms-new")?.addEventListener("click", () => { ms.open("setup"); closeOnPhone(); });

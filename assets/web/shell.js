@@ -66,7 +66,7 @@
       ms.known = true;
       const active = runs.find((run) => charts.ACTIVE.includes(run.status));
       const wanted = [asked.run, remembered("run"), active?.id, runs[0]?.id].find((id) => id && known.has(id)) || "";
-      if (asked.run && !known.has(asked.run)) ms.toast("The run in this link is not here (any more).", "warning");
+      if (asked.run && !known.has(asked.run)) ms.toast("The run in this link is not here, or not any more.", "warning");
       if (!wanted) ms.emit("run", ""); // what said that it loads learns that there is nothing to load
       ms.select(wanted, { step: wanted && wanted === asked.run ? asked.step : null, chosen: [asked.run, remembered("run")].includes(wanted) });
     },

@@ -48,7 +48,7 @@ def check(
             content["warnings"] = warnings(trusted)
         print_json(content)
     elif not found:
-        told = "nothing stops a merge, but look at this:" if findings else "nothing to complain of."
+        told = "nothing prevents a merge, but note:" if findings else "no problems found."
         tell(f"Suite {file.name}: {told}")
     else:
         rows = []

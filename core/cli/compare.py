@@ -32,8 +32,8 @@ def compare(
         str,
         typer.Option(
             metavar="a,b,c|all",
-            help="Methods, separated by commas, or all. `adamerging:group=task:objective=cross_entropy` is one with "
-            "settings of its own.",
+            help="Methods, separated by commas, or all. `adamerging:group=task:objective=cross_entropy` is a method "
+            "with its own settings.",
         ),
     ],
     tasks: options.Tasks = None,
@@ -42,7 +42,7 @@ def compare(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Run everything anew, also what a finished run holds.")
+        bool, typer.Option("--fresh", help="Run everything again, even what has finished before.")
     ] = False,
     memory: options.Memory = "auto",
     runs: options.Runs = None,
@@ -69,7 +69,7 @@ def compare(
         measured = [task["name"] for task in rows[0][1]["tasks"]] if rows else []
         _print_rows(file.name, measured, [row for row, _, _ in rows], missing)
     if reused := sum(reused for _, _, reused in rows):
-        say(f"{reused} of {len(rows)} rows are runs that were finished before; `--fresh` runs them anew.")
+        say(f"{reused} of {len(rows)} rows are runs that were finished before; `--fresh` runs them again.")
     failures = [f"{one['label']}: {one['reason']}" for one in missing if one["failed"]]
     for reason in (f"{one['label']} is left out: {one['reason']}" for one in missing if not one["failed"]):
         say(reason)

@@ -22,7 +22,7 @@ def evaluate(
     suite: options.SuiteName,
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="A merged model (.safetensors).")] = None,
     expert: Annotated[str | None, typer.Option(metavar="TASK", help="The expert of this task.")] = None,
-    base: Annotated[bool, typer.Option("--base", help="The base; also what is measured by default.")] = False,
+    base: Annotated[bool, typer.Option("--base", help="The base, which is also the default.")] = False,
     tasks: options.Tasks = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",

@@ -15,7 +15,7 @@ Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A folder on this 
 
 
 def scan(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where checkpoints and images lie.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with checkpoints and images.")],
     as_json: options.Json = False,
 ) -> None:
     """Say what FOLDER holds that a suite can be made of: checkpoints, heads and sets of images."""

@@ -10,14 +10,14 @@ import typer
 from core.errors import BadInput
 
 SuiteName = Annotated[
-    str, typer.Argument(metavar="SUITE", help="Name of a suite (see `suites`) or path of a suite file.")
+    str, typer.Argument(metavar="SUITE", help="Name of a suite (see `suites`), or path to a suite file.")
 ]
 Tasks = Annotated[str | None, typer.Option("--tasks", metavar="a,b", help="Only these tasks, separated by commas.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A setting of the method (see `methods`); repeatable."),
 ]
-Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="Seed of all random choices.")]
+Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="Seed for all random choices.")]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="auto (measured), float32 or bfloat16.")]
 Memory = Annotated[
@@ -25,12 +25,12 @@ Memory = Annotated[
     typer.Option(
         "--memory",
         metavar="NAME",
-        help="How task vectors are held: float32, bfloat16 (rounded, half of it), mapped (exact, in a temporary file: "
-        "memory does not grow with the number of experts) or auto.",
+        help="How task vectors are held: float32, bfloat16 (rounded, half the memory), mapped (exact, in a temporary "
+        "file, so memory does not grow with the number of experts) or auto.",
     ),
 ]
 Runs = Annotated[
-    Path | None, typer.Option("--runs", metavar="DIR", help="Folder of runs; default below MERGESCOPE_HOME.")
+    Path | None, typer.Option("--runs", metavar="DIR", help="Folder for runs; by default in MERGESCOPE_HOME.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 

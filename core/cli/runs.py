@@ -150,16 +150,18 @@ def export(
     ] = None,
     coefficients: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="λ of every step; .json, .csv or .safetensors."),
+        typer.Option(metavar="FILE", help="λ at every step; .json, .csv or .safetensors."),
     ] = None,
     report: Report = None,
     form: Annotated[
-        ExportForm, typer.Option("--format", help="open_clip weights, or a folder that transformers loads.")
+        ExportForm, typer.Option("--format", help="open_clip weights, or a folder for transformers.")
     ] = ExportForm.OPEN_CLIP,
     push: Annotated[
-        str | None, typer.Option(metavar="OWNER/NAME", help="Also send the folder to this repository of the hub.")
+        str | None, typer.Option(metavar="OWNER/NAME", help="Also upload the folder to this repository on the hub.")
     ] = None,
-    public: Annotated[bool, typer.Option("--public", help="Make a new repository public; private otherwise.")] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="Make a new repository public (private by default).")
+    ] = False,
     runs: options.Runs = None,
 ) -> None:
     """Write a run's merged model, coefficients or report to files."""

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 draw_page: Callable[..., str] | None = None
 """Makes the HTML file of a study; `launch.py` sets it, since the engine draws nothing."""
 
-StudyName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="A study; without one they are listed.")]
+StudyName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="A study; lists all studies if left out.")]
 OfSuite = Annotated[
-    str | None, typer.Argument(metavar="[SUITE]", help="Name of a suite (see `suites`) or path of a suite file.")
+    str | None, typer.Argument(metavar="[SUITE]", help="Name of a suite (see `suites`), or path to a suite file.")
 ]
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Write CSV, LaTeX, JSON, HTML and the YAML recipe there.")
@@ -39,12 +39,12 @@ def study(
     name: StudyName = None,
     suite: OfSuite = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer steps, seeds and values, for a first look.")] = False,
-    seeds: Annotated[str | None, typer.Option(metavar="0,1,2", help="Seeds of what is random.")] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="0,1,2", help="Seeds for random choices.")] = None,
     methods: Annotated[str | None, typer.Option(metavar="a,b", help="Only these methods.")] = None,
     tasks: options.Tasks = None,
     set_: options.Settings = None,
-    recipe: Annotated[Path | None, typer.Option("--from", metavar="YAML", help="Repeat the study of a recipe.")] = None,
-    estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would cost.")] = False,
+    recipe: Annotated[Path | None, typer.Option("--from", metavar="YAML", help="Repeat the study in a recipe.")] = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Only print what it would cost.")] = False,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = "auto",

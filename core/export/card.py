@@ -81,13 +81,13 @@ def _told(record: RunRecord, grid: Grid) -> str:
     if not grid.lines:
         return "This run has no final evaluation."
     words = {
-        "nothing": "No image was used to merge.",
+        "nothing": "No images were used for merging.",
         "test": "λ was learned on the unlabelled test images; the same images are scored here.",
     }
     split = words.get(record.adapted_on, f"λ was learned on unlabelled {record.adapted_on} images.")
     if record.what_if is not None:
         split += (
-            f" Then a person changed it: this is run {record.what_if.of} at step {record.what_if.step} with "
+            f" It was then changed by hand: this is run {record.what_if.of} at step {record.what_if.step} with "
             f"{record.what_if.words}."
         )
     verdict = (record.report or {}).get("verdict")

@@ -34,7 +34,7 @@ STEP = 0.05
 """Change of the mean cosine from the early to the late blocks that is worth branching for."""
 LONG = 1.6
 """A task vector this many times longer than the median dominates an equal merge."""
-DOUBTS = {Code.OTHER_BASE: "Made from another base", Code.EQUAL_EXPERTS: "One expert twice"}
+DOUBTS = {Code.OTHER_BASE: "Made from another base", Code.EQUAL_EXPERTS: "The same expert twice"}
 """Findings that make everything else about these task vectors beside the point."""
 TOLD = 3
 """Pairs that are named at most."""
@@ -135,7 +135,7 @@ def advise(
     """
     names = [(titles or {}).get(task) or task for task in similarity.tasks]
     if len(names) < 2:
-        text = "There is one expert; similarity needs at least two."
+        text = "There is only one expert; comparing needs at least two."
         return [Advice("calm", "Nothing to compare", text, similarity.tasks)]
     doubts = [
         Advice("doubt", DOUBTS[one.code], f"{one.text} {one.remedy}", (one.subject,))
@@ -151,8 +151,8 @@ def advise(
         found.append(_calm(similarity))
     if len(names) > 2 and not kinds & {"group", "branch"}:
         text = (
-            "No tasks are clearly closer to each other than the rest, and the experts relate alike from block to "
-            "block: merge all of them together, without groups and without a branch."
+            "No tasks are clearly closer to each other than to the rest, and the experts are about equally similar in "
+            "every block: merge all of them together, without groups or branches."
         )
         found.append(Advice("calm", "One group, no branch", text))
     return found
@@ -176,10 +176,10 @@ def _conflicts(similarity: Similarity, names: Sequence[str]) -> list[Advice]:
     more = f", and {len(pairs) - TOLD} more pairs" if len(pairs) > TOLD else ""
     involved = dict.fromkeys(task for _, _, i, j in pairs for task in (similarity.tasks[i], similarity.tasks[j]))
     text = (
-        f"{told}{more}: what helps one undoes part of the other. Let a method learn λ layer by layer, resolve signs "
-        "first (TIES, AdaMerging++), or merge one of them separately."
+        f"{told}{more}: what helps one task partly undoes the other. Let a method learn λ layer by layer, resolve "
+        "sign conflicts first (TIES, AdaMerging++), or merge one of the tasks separately."
     )
-    title = "One pair pulls against each other" if len(pairs) == 1 else f"{len(pairs)} pairs pull against each other"
+    title = "One pair of tasks conflicts" if len(pairs) == 1 else f"{len(pairs)} pairs of tasks conflict"
     return [Advice("conflict", title, text, tuple(involved))]
 
 
@@ -196,8 +196,8 @@ def _groups(similarity: Similarity, names: Sequence[str]) -> list[Advice]:
         parts.append(f"{listed([names[i] for i in group])} (mean cosine {_number(float(inside))})")
     everywhere = float(np.nanmean(_pairs(cosine)))
     text = (
-        f"{'; '.join(parts)}; the average over all pairs is {_number(everywhere)}. They share directions: merging them "
-        "with each other costs least. If one model for everything is not good enough, merge these first."
+        f"{'; '.join(parts)}; the average over all pairs is {_number(everywhere)}. They share directions, so merging "
+        "them with each other costs least. If one model for everything is not good enough, merge these first."
     )
     involved = tuple(similarity.tasks[i] for group in found for i in group)
     return [Advice("group", "These belong together", text, involved)]
@@ -211,8 +211,8 @@ def _branches(similarity: Similarity) -> list[Advice]:
     numbers = f"the mean cosine is {_number(before)} before {name} and {_number(after)} from there on"
     if before > after:
         text = (
-            f"Up to there the experts changed alike: {numbers}. One trunk can serve all tasks; keep what follows "
-            "separate per group of tasks, or at least let λ differ by layer there."
+            f"Up to there, the experts changed in similar ways: {numbers}. All tasks can share that part; keep the "
+            "rest separate for each group of tasks, or at least let λ differ by layer there."
         )
         return [Advice("branch", f"Branch at {name}", text)]
     text = (
@@ -237,7 +237,7 @@ def _lengths(similarity: Similarity, names: Sequence[str]) -> list[Advice]:
         found.append(Advice("length", "Unequal lengths", text, tuple(similarity.tasks[i] for i in long)))
     if still:
         told = listed([names[i] for i in still])
-        text = f"{told}: the expert equals the base. Check that the right checkpoint was given."
+        text = f"{told}: the expert equals the base. Check that this is the right checkpoint."
         found.append(Advice("length", "A task vector is zero", text, tuple(similarity.tasks[i] for i in still)))
     return found
 
@@ -247,8 +247,8 @@ def _calm(similarity: Similarity) -> Advice:
     highest = float(np.nanmax(_pairs(cosine)))
     mean = float(np.nanmean(_pairs(cosine)))
     text = (
-        f"No pair pulls against the other (mean cosine {_number(mean)}, at most {_number(highest)}): the experts "
-        "changed mostly different directions, so they can share one model. How much of each to take is left to λ."
+        f"No two tasks conflict (mean cosine {_number(mean)}, at most {_number(highest)}): the experts mostly "
+        "changed in different directions, so they can share one model. λ decides how much of each to use."
     )
     return Advice("calm", "No conflict", text)
 

@@ -32,20 +32,20 @@ class FrankWolfeSettings(WatchedSettings):
 
     per: Per = setting(
         "model",
-        "Choose one expert for the whole model, or one for each parameter tensor (layer).",
+        "Choose one expert for the whole model, or one per parameter tensor (layer).",
         source=f"{PAPER}; FusionBench",
     )
     score: Score = setting(
         "inner_product",
-        "How an expert is compared with the slope: by their inner product, or by one cosine for each parameter tensor.",
+        "How to compare an expert with the gradient: by their inner product, or by one cosine per parameter tensor.",
         source=f"{PAPER}: argmin_s ⟨∇l(θ), s⟩; cosine: its released code, FusionBench",
         before="cosine",
     )
     samples: int = setting(
-        100, "Images of each task that a choice is made on.", source=f"{PAPER}; FusionBench", ge=1, le=4096
+        100, "Images of each task used to make a choice.", source=f"{PAPER}; FusionBench", ge=1, le=4096
     )
     select_by: Literal["entropy", "cross_entropy", "expert_kl"] = setting(
-        "entropy", "The loss whose slope decides; `cross_entropy` needs labels.",
+        "entropy", "The loss whose gradient decides; `cross_entropy` needs labels.",
         source="Mergescope; FW-Merging: cross_entropy on training images",
     )  # fmt: skip
 

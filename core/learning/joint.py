@@ -22,17 +22,21 @@ PAPER = "Task Arithmetic (ICLR 2023), appendix B"
 class JointSettings(MethodSettings):
     """The recipe of the experts, for all tasks together."""
 
-    lr: float = setting(1e-5, "AdamW's learning rate at its highest.", source=PAPER, gt=0, le=10)
+    lr: float = setting(1e-5, "AdamW's peak learning rate.", source=PAPER, gt=0, le=10)
     steps: int = setting(2000, "Optimiser steps.", source=PAPER, ge=1, le=1_000_000)
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}: 128 over eight tasks", ge=1, le=4096)
     warmup: float = setting(
-        0.1, "Share of the steps in which the learning rate rises; then it falls along a cosine to 0.",
+        0.1, "Share of the steps in which the learning rate rises; after that it follows a cosine down to 0.",
         source=f"{PAPER}: 200 of 2,000", ge=0, lt=1,
     )  # fmt: skip
     weight_decay: float = setting(0.1, "AdamW's weight decay.", source=PAPER, ge=0, le=10)
-    fraction: float = setting(1.0, "Share of that split's images that is used.", source=PAPER, gt=0, le=1)
+    fraction: float = setting(1.0, "Share of that split's images to use.", source=PAPER, gt=0, le=1)
     keep_every: int = setting(
-        100, "Steps between two states from which a stopped run can go on.", source="Mergescope", ge=1, le=1_000_000
+        100,
+        "How many steps apart to save states from which a stopped run can resume.",
+        source="Mergescope",
+        ge=1,
+        le=1_000_000,
     )
 
 

@@ -29,18 +29,18 @@ class WatchedSettings(MethodSettings):
     """Settings of every method that learns step by step and is watched."""
 
     adapt_on: Literal["test", "held-out", "train"] = setting(
-        "test", "The split whose images are learned from; accuracy is always reported on test.",
+        "test", "The split to learn from; accuracy is always reported on test images.",
         source="AdaMerging (ICLR 2024), section 4.1",
     )  # fmt: skip
     keep_step: Literal["best", "last"] = setting(
         "best",
-        "The step whose model is kept: the last, unless an earlier one agrees clearly better with the experts, and by "
-        "KL no less, on images that no step draws (`best`), or always the last; then all images may be drawn.",
+        "Which step's model to keep. `best`: the last, unless an earlier one clearly agrees better with the experts "
+        "and is no worse by KL, on images that no step uses. `last`: always the last; steps may then use all images.",
         source="Mergescope; AdaMerging: the last", before="last",
     )  # fmt: skip
     patience: int = setting(
-        0, "Stop when so many steps have not come closer to the experts; with `keep_step=last`: when the mean loss of "
-        "so many steps is not 0.1 % below that of as many before; 0: never.",
+        0, "Stop after this many steps without getting closer to the experts; with `keep_step=last`, when the mean "
+        "loss over this many steps is not 0.1 % below that of the same number before them; 0: never.",
         source="Mergescope; off in the paper", ge=0, le=1_000_000,
     )  # fmt: skip
 

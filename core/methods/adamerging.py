@@ -15,6 +15,6 @@ class AdaMerging(LearningMethod[LearningSettings]):
         "AdaMerging (Yang et al., ICLR 2024), equations 5 to 7. One batch of 16 images per task and step; the authors' "
         "code processes two. λ is clamped in the forward pass only, as in that code; FusionBench does not clamp."
     )
-    summary = "Learns how much of each expert goes into each layer, from your unlabelled images."
+    summary = "Learns from your unlabelled images how much of each expert goes into each layer."
     cost = "One forward and backward pass over a small batch of every task per step."
     Settings = LearningSettings

@@ -32,27 +32,29 @@ class AdaRankSettings(LearningSettings):
     """AdaMerging's settings and those of the masks."""
 
     components: Literal["own", "orthogonal"] = setting(
-        "own", "Singular components of each task vector as they are, or those of TSV-Merge (then init=1 begins there).",
+        "own", "Use each task vector's own singular components, or those of TSV-Merge (then init=1 starts from its "
+        "merge).",
         source=PAPER,
     )  # fmt: skip
     kept: float = setting(
-        0.5, "Share of each matrix's components that begin switched on, strongest first; for `own`.",
+        0.5, "Share of each matrix's components that are switched on at the start, strongest first; for `own`.",
         source="Mergescope", gt=0, le=1,
     )  # fmt: skip
     masks: Literal["on", "off", "auto"] = setting(
-        "on", "Learn which components take part; `off`: all do, and λ alone is learned; `auto`: on where the steps "
-        f"draw at least {ENOUGH} images of a task.", source=PAPER,
+        "on", "Learn which components to use; `off`: use all and learn only λ; `auto`: on if the steps draw at least "
+        f"{ENOUGH} images of a task.", source=PAPER,
     )  # fmt: skip
     rank: int = setting(
-        0, "Components a matrix and task that are kept in memory, for `own`; 0: all of them.",
+        0, "Components kept in memory per matrix and task, for `own`; 0: all of them.",
         source="Mergescope; bounds memory", ge=0, le=65_536,
     )  # fmt: skip
     start_scale: float = setting(
-        1.0, "Factor on what `start` changes in the base; 0: that of ½ to 2½ with the lowest loss on the first batch.",
+        1.0, "Scales what `start` changes in the base; 0: the factor from ½ to 2½ with the lowest loss on the first "
+        "batch.",
         source="Mergescope; 1: the start as it is", ge=0, le=10,
     )  # fmt: skip
     qkv: Literal["fused", "split"] = setting(
-        "fused", "Query, key and value as one matrix, or as three.", source="open_clip's layout"
+        "fused", "Treat query, key and value as one matrix or as three.", source="open_clip's layout"
     )
 
     @property
@@ -68,14 +70,14 @@ class AdaRank(LearningMethod[AdaRankSettings]):
     title = "AdaRank"
     paper = (
         "AdaRank (ICLR 2026): masks over the singular components of attention and MLP matrices, straight-through "
-        "gradient. Its released code picks the best step by test accuracy; here the last step counts, and no label "
-        "is looked at."
+        "gradient. Its released code picks the best step by test accuracy; here the last step counts, and labels are "
+        "never used."
     )
-    summary = "Learns which directions of each expert help and which only disturb the others, together with λ."
+    summary = "Learns, together with λ, which directions of each expert help and which only interfere with the others."
     cost = (
         "A singular value decomposition of every matrix and expert before the first step (minutes for eight ViT-B/32 "
-        "on a CPU), up to twice the task vectors more in memory (`rank` bounds it; 5.5 GiB in all for ViT-B/32 and "
-        "eight tasks), and a step takes longer: the merge is a matrix product."
+        "on a CPU), and up to twice the size of the task vectors in extra memory (`rank` limits it; 5.5 GiB in all for "
+        "ViT-B/32 and eight tasks). Steps take longer, since the merge is a matrix product."
     )
     trains = "λ, and one bit per task, matrix and singular component"
     Settings = AdaRankSettings

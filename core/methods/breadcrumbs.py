@@ -16,11 +16,11 @@ class BreadcrumbsSettings(DepthSettings):
     """Settings of Model Breadcrumbs."""
 
     below: float = setting(
-        0.85, "β: share of the smallest entries of each tensor that is dropped.", source="Model Breadcrumbs",
+        0.85, "β: share of each tensor's entries to drop, smallest first.", source="Model Breadcrumbs",
         ge=0, le=1,
     )  # fmt: skip
     above: float = setting(
-        0.993, "γ: entries that are larger than this share of their tensor's are dropped as outliers.",
+        0.993, "γ: entries larger than this share of their tensor's entries are dropped as outliers.",
         source="Model Breadcrumbs", ge=0, le=1,
     )  # fmt: skip
     scale: float = setting(
@@ -40,7 +40,10 @@ class Breadcrumbs(Tensorwise[BreadcrumbsSettings]):
     name = "breadcrumbs"
     title = "Model Breadcrumbs"
     paper = "Model Breadcrumbs (Davari and Belilovsky, ECCV 2024); a layer is one parameter tensor."
-    summary = "Drops the small and the few very large entries of each layer of each task vector, then adds them up."
+    summary = (
+        "Drops the smallest entries and a few of the largest ones in each layer of each task vector, then adds up the "
+        "rest."
+    )
     cost = "Seconds."
     Settings = BreadcrumbsSettings
 

@@ -14,7 +14,7 @@ class ConsensusSettings(DepthSettings):
 
     share: float = threshold()
     votes: int = setting(
-        2, "Entries that fewer tasks use are dropped.", source="Localizing Task Information", ge=0, le=1000
+        2, "Drop entries that fewer tasks than this use.", source="Localizing Task Information", ge=0, le=1000
     )
     scale: float = setting(0.3, "λ: weight of the masked sum.", source="Task Arithmetic", ge=-10, le=10)
 
@@ -26,10 +26,10 @@ class Consensus(Tensorwise[ConsensusSettings]):
     title = "Consensus Task Arithmetic"
     paper = (
         "Localizing Task Information (Wang et al., ICML 2024), TALL masks and consensus. The authors choose the masks' "
-        "threshold for each task on validation images; here one value serves all. With fewer tasks than votes, as many "
-        "votes as tasks suffice."
+        "threshold for each task on validation images; here one value serves all. With fewer tasks than votes, one "
+        "vote per task is enough."
     )
-    summary = "Adds all task vectors, then drops the entries that matter to none of the tasks or to a single one."
+    summary = "Adds all task vectors, then drops the entries that matter to no task or to only one."
     cost = "Seconds."
     Settings = ConsensusSettings
 

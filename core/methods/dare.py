@@ -22,18 +22,18 @@ class DareSettings(DepthSettings):
 
     drop: float = setting(
         0.9,
-        "Share of the entries of each task vector that is dropped at random.",
+        "Share of each task vector's entries to drop at random.",
         source="DARE; FusionBench: 0.5",
         ge=0,
         lt=1,
     )
-    rescale: bool = setting(True, "Divide what is left by the share that is left.", source="DARE")
+    rescale: bool = setting(True, "Scale up the entries that are left, to make up for those dropped.", source="DARE")
     merge_with: Literal["task_arithmetic", "ties"] = setting(
         "task_arithmetic", "How the thinned task vectors are merged.", source="DARE"
     )
     scale: float = setting(0.3, "λ: weight of the merged task vector.", source="Task Arithmetic", ge=-10, le=10)
     keep: float = setting(
-        0.2, "With TIES: share of the largest entries that is kept.", source="TIES section 5", gt=0, le=1
+        0.2, "With TIES: share of entries to keep, largest first.", source="TIES section 5", gt=0, le=1
     )
 
 
@@ -47,8 +47,8 @@ class Dare(Formula[DareSettings]):
         "variant). The mask is a function of seed and task name. On image encoders p = 0.9 costs more than on the "
         "paper's language models, whose task vectors are shorter."
     )
-    summary = "Drops most entries of each task vector at random and scales up the others, so that fewer collide."
-    cost = "Seconds; with TIES one more copy of the task vectors in memory."
+    summary = "Drops most entries of each task vector at random and scales up the rest, so that fewer collide."
+    cost = "Seconds; with TIES, one more copy of the task vectors in memory."
     Settings = DareSettings
 
     @property

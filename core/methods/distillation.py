@@ -20,18 +20,18 @@ class DistillationSettings(JointSettings, ExpertKLSettings, WatchedSettings):
 
     objective: Literal["expert_kl", "pseudo_label"] = setting(
         "expert_kl",
-        "What of the experts' answers is learned: their probabilities, or `pseudo_label`, the class that they name.",
+        "What to learn from the experts' answers: their probabilities or, with `pseudo_label`, the class they predict.",
         source="Hinton et al. (2015); Pseudo-Label (2013)",
     )
     adapt_on: Literal["train", "held-out", "test"] = setting(
         "train",
-        "The split whose images are learned from, without labels. On `test` a whole encoder learns by heart what the "
-        "experts answer to the very images that accuracy is measured on.",
+        "The split to learn from, without labels. On `test`, a whole encoder memorises the experts' answers to the "
+        "very images that accuracy is measured on.",
         source="Traditional MTL",
     )
     start: starts.Name = setting(
         "task_arithmetic",
-        "A data-free method whose model training begins at, with that method's defaults; `none`: θ₀.",
+        "The data-free method whose model to start from, with that method's defaults; `none`: θ₀.",
         source="where AdaMerging begins",
     )
 
@@ -43,18 +43,18 @@ class Distillation(Method[DistillationSettings]):
     title = "Distillation"
     role = Role.YARDSTICK
     paper = (
-        "Distilling the Knowledge in a Neural Network (Hinton et al., 2015), one teacher a task, which reviewers of "
-        "AdaMerging asked for. Recipe and images are those of Traditional MTL (Ilharco et al., ICLR "
-        "2023), so that the two differ in their start and in what they are taught by."
+        "Distilling the Knowledge in a Neural Network (Hinton et al., 2015), with one teacher per task, as reviewers "
+        "of AdaMerging requested. The recipe and images are those of Traditional MTL (Ilharco et al., ICLR 2023), so "
+        "the two differ in where they start and what teaches them."
     )
     summary = (
-        "Trains the whole merged model on each expert's answers to unlabelled images: slow, and what λ is measured "
-        "against. Proxy labels are the setting `objective=pseudo_label`."
+        "Trains the whole merged model on each expert's answers to unlabelled images: slow, and shows what learning λ "
+        "alone can't reach. Set `objective=pseudo_label` to train on proxy labels."
     )
     cost = (
-        "Traditional MTL's, a full fine-tuning with about ten copies of the encoder in memory, three more for the step "
-        "that is kept; and one forward pass of each expert over the images used. A step takes as long as Traditional "
-        "MTL's (1.01 times the processor time on the demo suite)."
+        "As Traditional MTL: a full fine-tuning with about ten copies of the encoder in memory, plus three for the "
+        "step that is kept, and one forward pass of each expert over the images used. A step takes as long as one of "
+        "Traditional MTL (1.01 times the processor time on the demo suite)."
     )
     trains = "Every weight of the image encoder"
     needs = Need.UNLABELLED

@@ -20,18 +20,20 @@ class FeatCalSettings(StatisticsSettings):
     """Settings of FeatCal."""
 
     begin_with: Literal["task_arithmetic", "average", "ties", "tsv_m", "iso_c"] = setting(
-        "task_arithmetic", "The merged model that is calibrated, with that method's defaults.", source="Mergescope"
+        "task_arithmetic",
+        "The method that makes the merged model to calibrate, with its defaults.",
+        source="Mergescope",
     )
     mix: float = setting(
-        0.25, "Share of the expert's own input in the target; the rest is the merged model's.", source="FeatCal (2026)",
-        ge=0, le=1,
+        0.25, "How much of the target's input comes from the expert; the rest comes from the merged model.",
+        source="FeatCal (2026)", ge=0, le=1,
     )  # fmt: skip
     ridge: float = setting(
-        0.05, "Pull towards the merged model, relative to the mean second moment of the input.",
+        0.05, "How strongly to pull towards the merged model, relative to the mean second moment of the input.",
         source="FeatCal (2026)", gt=0, le=1000,
     )  # fmt: skip
     together: Literal["layer", "whole_block"] = setting(
-        "whole_block", "Solve for one layer after the other, or for a block's layers at once, which is faster.",
+        "whole_block", "Solve one layer at a time, or all layers of a block together, which is faster.",
         source="Mergescope; FeatCal: layer",
     )  # fmt: skip
 
@@ -42,15 +44,15 @@ class FeatCal(Statistical[FeatCalSettings]):
     name = "featcal"
     title = "FeatCal"
     paper = (
-        "FeatCal (2026): closed form from 256 unlabelled images of each task, layer after layer from the input to the "
-        "output, each with the inputs that the layers calibrated before it give. Here a block's layers are solved "
-        "at once unless `together=layer`; the ridge is relative to the mean diagonal of the second moments and pulls "
-        "towards the model that is calibrated; biases stay that model's."
+        "FeatCal (2026): a closed form from 256 unlabelled images of each task, layer by layer from input to output; "
+        "each layer gets the inputs that the already calibrated layers before it produce. Here a block's layers are "
+        "solved together unless `together=layer`. The ridge is relative to the mean diagonal of the second moments and "
+        "pulls towards the model being calibrated, whose biases are kept."
     )
-    summary = "Starts from a merged model and corrects each layer so that its outputs come close to the experts'."
+    summary = "Starts from a merged model and corrects each layer so that its outputs match the experts' more closely."
     cost = (
-        "For each block two forward passes up to it, over 256 images of each task: minutes on a GPU, longer on a CPU; "
-        "four times as many with `together=layer`."
+        "Two forward passes up to each block, over 256 images of each task: minutes on a GPU, longer on a CPU; four "
+        "times as many passes with `together=layer`."
     )
     Settings = FeatCalSettings
 

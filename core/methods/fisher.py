@@ -21,11 +21,13 @@ class FisherSettings(StatisticsSettings):
     """Settings of Fisher merging."""
 
     answers: Literal["sampled", "all", "labels"] = setting(
-        "sampled", "Whose gradient is squared: an answer drawn from the expert's predictions, all answers by their "
-        "probability (a pass per class), or the labels.",
+        "sampled", "Which answers the squared gradients are taken for: one sampled from the expert's predictions, all "
+        "of them weighted by probability (one pass per class), or the labels.",
         source="Mergescope; the paper takes all answers",
     )  # fmt: skip
-    normalise: bool = setting(True, "Give every expert's Fisher information the same length.", source="FusionBench")
+    normalise: bool = setting(
+        True, "Normalise every expert's Fisher information to the same length.", source="FusionBench"
+    )
     floor: float = setting(
         1e-6, "Added to the Fisher information, relative to its root mean square.", source="FusionBench: absolute",
         gt=0, le=1e6,
@@ -42,7 +44,7 @@ class Fisher(Statistical[FisherSettings]):
         "Fisher information. Gradients are squared image by image, as in the definition; FusionBench squares the sum "
         "over a batch of 32 images and over the classes."
     )
-    summary = "Averages the experts, giving each more say in the weights that its own predictions depend on."
+    summary = "Averages the experts, giving each one more say over the weights its own predictions depend on."
     cost = "A forward and backward pass for each of 256 images of each task, one at a time: minutes on a CPU."
     Settings = FisherSettings
 

@@ -21,14 +21,16 @@ from core.settings import setting
 class FwHardSettings(FrankWolfeSettings):
     """Settings of hard FW-Merging."""
 
-    steps: int = setting(10, "Steps, one choice each.", source=f"{PAPER}; FusionBench", ge=1, le=10_000)
+    steps: int = setting(
+        10, "Number of steps; each chooses an expert.", source=f"{PAPER}; FusionBench", ge=1, le=10_000
+    )
     begin_with: Literal["task_arithmetic", "ties", "pretrained"] = setting(
-        "task_arithmetic", "The model to begin with, with that method's defaults.", source=f"{PAPER}; FusionBench"
+        "task_arithmetic", "The method whose model to start from, with its defaults.", source=f"{PAPER}; FusionBench"
     )
     step_size: float = setting(
-        0.1, "Factor of the step length 2 / (t + 2) in step t.", source=f"{PAPER}; FusionBench", gt=0, le=10
+        0.1, "Multiplies the step length 2 / (t + 2) in step t.", source=f"{PAPER}; FusionBench", gt=0, le=10
     )
-    scale: float = setting(0.3, "Further factor of the step length.", source="FusionBench", gt=0, le=1)
+    scale: float = setting(0.3, "Another factor on the step length.", source="FusionBench", gt=0, le=1)
 
 
 class FwHard(Method[FwHardSettings]):
@@ -37,14 +39,16 @@ class FwHard(Method[FwHardSettings]):
     name = "fw_hard"
     title = "FW-Merging (hard)"
     paper = (
-        "FW-Merging (arXiv 2503.12649), the hard variant; the first model can be chosen as in FusionBench. "
-        "The authors take labels of training images; here the entropy of unlabelled ones unless "
-        "`select_by` says otherwise. The expert is that of the paper's linear minimisation, by the inner product over "
-        "all weights. The released code and FusionBench add up one cosine for each parameter tensor, so that a bias "
-        "counts as much as a matrix: `score=cosine`. Tensors of norm zero, which give NaN there, count as unrelated."
+        "FW-Merging (arXiv 2503.12649), the hard variant; the first model can be chosen as in FusionBench. The authors "
+        "use labels of training images; here the entropy of unlabelled images decides, unless `select_by` says "
+        "otherwise. The expert is chosen by the paper's linear minimisation, with the inner product over all weights. "
+        "The released code and FusionBench add up one cosine for each parameter tensor, so that a bias counts as much "
+        "as a matrix: `score=cosine`. Tensors of norm zero, which give NaN there, count as unrelated."
     )
-    summary = "Walks from a merged model towards the expert that lowers the loss fastest, a little at each step."
-    cost = "One forward and backward pass over 100 images of every task per step; memory of one more model."
+    summary = (
+        "Starts from a merged model and, at each step, moves a little towards the expert that lowers the loss fastest."
+    )
+    cost = "One forward and backward pass over 100 images of every task per step; memory for one more model."
     trains = "which expert to go towards"
     needs = Need.UNLABELLED
     Settings = FwHardSettings

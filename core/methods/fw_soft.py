@@ -21,15 +21,19 @@ class FwSoftSettings(FrankWolfeSettings):
     """Settings of soft FW-Merging."""
 
     steps: int = setting(
-        500, "Optimiser steps, shared out among the rounds.", source="AdaMerging; FW-Merging: 500 a round", ge=1,
+        500, "Optimiser steps, divided among the rounds.", source="AdaMerging; FW-Merging: 500 a round", ge=1,
         le=1_000_000,
     )  # fmt: skip
     rounds: int = setting(
-        10, "Rounds; each chooses an expert for every task anew.", source=f"{PAPER}; FusionBench", ge=1, le=1000
+        10,
+        "Number of rounds; each picks an expert for every task again.",
+        source=f"{PAPER}; FusionBench",
+        ge=1,
+        le=1000,
     )
-    objective: objectives.Name = setting("entropy", "What is minimised.", source=f"{PAPER}; FusionBench")
-    init: float = setting(0.3, "Coefficients to begin the first round with.", source="FusionBench", ge=-10, le=10)
-    later_init: float = setting(1e-8, "Coefficients to begin later rounds with.", source="FusionBench", ge=-10, le=10)
+    objective: objectives.Name = setting("entropy", "What to minimise.", source=f"{PAPER}; FusionBench")
+    init: float = setting(0.3, "Coefficients at the start of the first round.", source="FusionBench", ge=-10, le=10)
+    later_init: float = setting(1e-8, "Coefficients at the start of later rounds.", source="FusionBench", ge=-10, le=10)
     lr: float = setting(1e-3, "Adam's learning rate.", source=f"{PAPER}; FusionBench", gt=0, le=10)
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}; FusionBench", ge=1, le=4096)
 
@@ -43,11 +47,11 @@ class FwSoft(Method[FwSoftSettings]):
         "FW-Merging (arXiv 2503.12649), the soft variant: coefficients for each parameter tensor, not clamped, as in "
         "FusionBench. An expert is chosen by the inner product over all weights, as in the paper; the released code "
         "and FusionBench add up one cosine for each parameter tensor: `score=cosine`. Tasks choose in the order of "
-        "their names. The rounds share 500 steps, so that as many images are seen as by AdaMerging; the authors take "
+        "their names. The rounds share 500 steps, so that it sees as many images as AdaMerging does; the authors take "
         "500 steps in each of ten rounds."
     )
-    summary = "Chooses the most useful expert for each task, learns how much of it to take, and repeats from there."
-    cost = "As AdaMerging, and in every round a pass over 100 images of every task; no copy of the experts."
+    summary = "Picks the most useful expert for each task, learns how much of it to add, and repeats."
+    cost = "As AdaMerging, plus a pass over 100 images of every task in each round; no copy of the experts."
     trains = "one number per chosen expert and parameter tensor"
     needs = Need.UNLABELLED
     Settings = FwSoftSettings

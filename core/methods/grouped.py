@@ -23,15 +23,15 @@ class GroupedSettings(MethodSettings):
     """Settings of grouped merging."""
 
     groups: int = setting(
-        0, "Models to make; 0: as the similarity of the task vectors advises, which may be one.", source="Mergescope",
-        ge=0, le=1000,
+        0, "How many models to make; 0: as many as the similarity of the task vectors suggests, possibly one.",
+        source="Mergescope", ge=0, le=1000,
     )  # fmt: skip
     within: Literal["tsv_m", "task_arithmetic", "average", "ties", "iso_c"] = setting(
         "tsv_m", "How the tasks of a group are merged, with that method's defaults.", source="Mergescope"
     )
     trunk: int = setting(
-        0, "First transformer blocks that all groups share, embedding included; 0: none, whole models; −1: up to where "
-        "the similarity advises to branch.",
+        0, "How many of the first transformer blocks all groups share, embedding included; 0: none, i.e. separate "
+        "models; −1: up to where the similarity suggests branching.",
         source="Mergescope", ge=-1, le=1000,
     )  # fmt: skip
 
@@ -42,11 +42,16 @@ class Grouped(Staged[GroupedSettings]):
     name = "grouped"
     title = "Grouped merging"
     paper = (
-        "Average-linkage groups of the cosine similarity of task vectors (AdaMerging, figure 4), each merged by "
-        "another method; proposed by reviewers of AdaMerging. A group of one task is its expert."
+        "Average-linkage groups of the cosine similarity of task vectors (AdaMerging, figure 4), each merged with a "
+        "method of your choice; proposed by reviewers of AdaMerging. A group of one task is just its expert."
     )
-    summary = "Makes several models, each for tasks that go together, or one trunk that branches where tasks disagree."
-    cost = "As the method used within the groups; as many models as groups (with a trunk: as many branches)."
+    summary = (
+        "Makes several models, each for tasks that go well together, or one shared trunk that branches where the tasks "
+        "diverge."
+    )
+    cost = (
+        "As the method used within the groups. Makes one model per group, or one branch per group if there is a trunk."
+    )
     single = False
     Settings = GroupedSettings
 

@@ -13,8 +13,8 @@ class Individual(Formula[MethodSettings]):
     title = "Individual experts"
     role = Role.UPPER
     paper = "Fine-tuned models, one a task (Ilharco et al., ICLR 2023)."
-    summary = "Every task with its own expert: the accuracy that one merged model tries to keep."
-    cost = "Nothing, but K models instead of one."
+    summary = "Uses each task's own expert: the accuracy that a merged model tries to keep."
+    cost = "No computation, but K models instead of one."
     single = False
 
     def made(self, problem: Problem, settings: MethodSettings) -> Outcome:

@@ -11,9 +11,9 @@ from core.techniques.spectral import directions
 from core.techniques.tensorwise import QKV, Merge, Tensorwise, matrices
 
 NOTES = (
-    "tensors that are no matrix take the mean of τ. The authors choose α on validation images, here it is 1. The mean "
-    "is over all min(m, n) singular values; directions that no task uses (singular value 0, as with LoRA), for which "
-    "the authors' code takes whatever vectors the processor gives, stay unused."
+    "tensors that are not matrices take the mean of τ. The authors choose α on validation images; here it is 1. The "
+    "mean is over all min(m, n) singular values. Directions that no task uses (singular value 0, as with LoRA) stay "
+    "unused; the authors' code takes whatever vectors the processor happens to return for them."
 )
 """What Iso-C and Iso-CTS have in common."""
 
@@ -26,7 +26,7 @@ class IsoCSettings(DepthSettings):
         source="FusionBench; the authors choose it on validation images", ge=-10, le=10,
     )  # fmt: skip
     qkv: QKV = setting(
-        "fused", "Query, key and value as one matrix, or as three.", source="the authors' code (open_clip)"
+        "fused", "Treat query, key and value as one matrix or as three.", source="the authors' code (open_clip)"
     )
 
 
@@ -36,8 +36,8 @@ class IsoC(Tensorwise[IsoCSettings]):
     name = "iso_c"
     title = "Iso-C"
     paper = f"No Task Left Behind (Marczak et al., ICML 2025), Iso-C; {NOTES}"
-    summary = "Adds all task vectors, then gives every direction the same strength, so that no task drowns another."
-    cost = "One singular value decomposition a matrix: seconds on a GPU, a minute on a CPU for ViT-B/32."
+    summary = "Adds all task vectors, then gives every direction the same strength, so that no task drowns out another."
+    cost = "One singular value decomposition per matrix: seconds on a GPU, a minute on a CPU for ViT-B/32."
     Settings = IsoCSettings
 
     def merging(self, problem: Problem, settings: IsoCSettings) -> Merge:

@@ -18,7 +18,7 @@ class IsoCTSSettings(IsoCSettings):
     """Settings of Iso-C and the share of common directions."""
 
     common: float = setting(
-        0.8, "Share of the directions that all tasks have in common; the rest is shared out among the tasks.",
+        0.8, "Share of directions reserved for what all tasks have in common; the rest is divided among the tasks.",
         source="Iso-CTS; FusionBench", gt=0, le=1,
     )  # fmt: skip
 
@@ -29,8 +29,8 @@ class IsoCTS(Tensorwise[IsoCTSSettings]):
     name = "iso_cts"
     title = "Iso-CTS"
     paper = f"No Task Left Behind (Marczak et al., ICML 2025), Iso-CTS; {NOTES}"
-    summary = "Iso-C that also keeps what is special to each task."
-    cost = "K + 3 singular value decompositions a matrix: seconds on a GPU, minutes on a CPU for ViT-B/32."
+    summary = "Like Iso-C, but also keeps the directions specific to each task."
+    cost = "K + 3 singular value decompositions per matrix: seconds on a GPU, minutes on a CPU for ViT-B/32."
     Settings = IsoCTSSettings
 
     def merging(self, problem: Problem, settings: IsoCTSSettings) -> Merge:

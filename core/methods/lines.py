@@ -11,11 +11,11 @@ class LinesSettings(DepthSettings):
     """Settings of LiNeS over Task Arithmetic."""
 
     scale: float = setting(
-        0.0, "α: weight in the first block and outside the blocks; 0: one over the number of experts.",
+        0.0, "α: weight in the first block and outside the blocks; 0: one divided by the number of experts.",
         source="LiNeS, for Task Arithmetic", ge=-10, le=10,
     )  # fmt: skip
     lines: float = setting(
-        0.5, "β: what the last block gets on top; the blocks between in proportion to their depth.",
+        0.5, "β: extra weight of the last block; blocks in between get a share in proportion to their depth.",
         source="Mergescope; LiNeS chooses it on validation images", ge=-10, le=10,
     )  # fmt: skip
 
@@ -26,10 +26,13 @@ class Lines(Formula[LinesSettings]):
     name = "lines"
     title = "LiNeS"
     paper = (
-        "LiNeS (Wang et al., ICLR 2025), over Task Arithmetic. The same scaling is the setting `lines` of "
-        "the other data-free methods."
+        "LiNeS (Wang et al., ICLR 2025), applied to Task Arithmetic. Other data-free methods offer the same scaling as "
+        "the setting `lines`."
     )
-    summary = "Adds all task vectors, little in the early layers that all tasks share and more in the late ones."
+    summary = (
+        "Adds all task vectors, with a small weight in the early layers, which all tasks share, and a larger one in "
+        "the late layers."
+    )
     cost = "Seconds."
     Settings = LinesSettings
 

@@ -18,11 +18,11 @@ class ModelStock(Tensorwise[MethodSettings]):
     name = "model_stock"
     title = "Model Stock"
     paper = (
-        "Model Stock (Jang et al., ECCV 2024), the ratio t for two and for more experts. It is made for "
-        "experts of one task: those of different tasks are nearly orthogonal, so the result stays close to the base. "
-        "A mean angle above 90° counts as 90° (t = 0); the formula would step away from the experts."
+        "Model Stock (Jang et al., ECCV 2024), the ratio t for two and for more experts. It was designed for experts "
+        "of one task; experts of different tasks are nearly orthogonal, so the result stays close to the base. A mean "
+        "angle above 90° counts as 90° (t = 0), since the formula would otherwise step away from the experts."
     )
-    summary = "Goes from the base towards the mean of the experts, only as far as they agree in each layer."
+    summary = "Moves from the base towards the mean of the experts, in each layer only as far as the experts agree."
     cost = "Seconds."
 
     def merging(self, problem: Problem, settings: MethodSettings) -> Merge:

@@ -21,10 +21,10 @@ class MultiTaskSettings(JointSettings):
     """Settings of joint fine-tuning."""
 
     balance: Literal["none", "pcgrad", "gradnorm"] = setting(
-        "none", "How the tasks' gradients become one: their sum, PCGrad, or GradNorm.", source="AdaMerging's baseline"
+        "none", "How to combine the tasks' gradients: their sum, PCGrad, or GradNorm.", source="AdaMerging's baseline"
     )
     adapt_on: Literal["train", "held-out", "test"] = setting(
-        "train", "The split whose labelled images are trained on.", source="what training means"
+        "train", "The split whose labelled images to train on.", source="what training means"
     )
     alpha: float = setting(
         1.5,
@@ -33,7 +33,7 @@ class MultiTaskSettings(JointSettings):
         ge=0,
         le=10,
     )
-    weight_lr: float = setting(0.025, "GradNorm's learning rate of the tasks' weights.", source="GradNorm", gt=0, le=1)
+    weight_lr: float = setting(0.025, "GradNorm's learning rate for the task weights.", source="GradNorm", gt=0, le=1)
 
 
 class MultiTask(Method[MultiTaskSettings]):
@@ -43,16 +43,19 @@ class MultiTask(Method[MultiTaskSettings]):
     title = "Traditional MTL"
     role = Role.YARDSTICK
     paper = (
-        "The upper reference of AdaMerging's tables: joint fine-tuning with the recipe of the experts (Ilharco et al., "
-        "ICLR 2023). PCGrad (Yu et al., NeurIPS 2020), algorithm 1; GradNorm (Chen et al., ICML 2018), algorithm 1, "
-        "with norms over the whole encoder and their mean taken out of the step, since heads are frozen and there is "
-        "no last shared layer."
+        "The upper bound in AdaMerging's tables: joint fine-tuning with the experts' recipe (Ilharco et al., ICLR "
+        "2023). PCGrad (Yu et al., NeurIPS 2020), algorithm 1; GradNorm (Chen et al., ICML 2018), algorithm 1, with "
+        "norms over the whole encoder and their mean taken out of the step, since heads are frozen and there is no "
+        "last shared layer."
     )
-    summary = "Trains one model on all tasks' labelled training images: slow, and the yardstick of merging."
+    summary = (
+        "Trains one model on the labelled training images of all tasks. Slow; the benchmark that merging is measured "
+        "against."
+    )
     cost = (
-        "A full fine-tuning: one forward and backward pass a step. Weights, moments and stored states are about ten "
-        "copies of the encoder: the process takes 6.1 GiB for ViT-B/32 and eight tasks, AdaMerging 3.5; PCGrad keeps "
-        "one gradient a task as well. Stored states take three copies on disk."
+        "A full fine-tuning: one forward and backward pass per step. Weights, moments and stored states amount to "
+        "about ten copies of the encoder: the process takes 6.1 GiB for ViT-B/32 and eight tasks (AdaMerging: 3.5). "
+        "PCGrad also keeps one gradient per task. Stored states take three copies on disk."
     )
     trains = "Every weight of the image encoder"
     needs = Need.TRAINING

@@ -17,7 +17,7 @@ class PcbSettings(DepthSettings):
     """Settings of PCB-Merging."""
 
     keep: float = setting(
-        0.05, "r: share of the strongest entries of each task vector that takes part.",
+        0.05, "r: share of each task vector's entries to use, strongest first.",
         source="the authors' code for image encoders", gt=0, le=1,
     )  # fmt: skip
     scale: float = setting(
@@ -31,12 +31,12 @@ class Pcb(Formula[PcbSettings]):
     name = "pcb"
     title = "PCB-Merging"
     paper = (
-        "Parameter Competition Balancing (Du et al., NeurIPS 2024), as in the authors' code: "
-        "β_k = exp(K·norm(|τ_k|)²)·tanh(τ_k∘Σ_j τ_j) brought to 0…1 above its (1 − r)-quantile, without the search "
-        "for a λ per task. A task vector without spread in β counts nowhere."
+        "Parameter Competition Balancing (Du et al., NeurIPS 2024), as in the authors' code: β_k = "
+        "exp(K·norm(|τ_k|)²)·tanh(τ_k∘Σ_j τ_j) brought to 0…1 above its (1 − r)-quantile, without the search for a λ "
+        "per task. A task vector whose β has no spread is ignored."
     )
-    summary = "Keeps the entries that are strong in their own task and agree with the others, and averages those."
-    cost = "Seconds to a minute; four more vectors as long as the model in memory."
+    summary = "Keeps the entries that matter most to their own task and agree with the other tasks, and averages them."
+    cost = "Seconds to a minute; memory for four more copies of the model."
     Settings = PcbSettings
 
     def made(self, problem: Problem, settings: PcbSettings) -> Outcome:

@@ -14,7 +14,7 @@ class RegMeanSettings(StatisticsSettings):
     """Settings of RegMean."""
 
     diagonal: float = setting(
-        0.9, "What the off-diagonal second moments are multiplied with; 0 keeps the diagonal alone.",
+        0.9, "Factor on the off-diagonal second moments; 0 keeps only the diagonal.",
         source="RegMean; FusionBench: 0.95", ge=0, le=1,
     )  # fmt: skip
 
@@ -25,12 +25,14 @@ class RegMean(Statistical[RegMeanSettings]):
     name = "regmean"
     title = "RegMean"
     paper = (
-        "Dataless Knowledge Fusion (Jin et al., ICLR 2023), equation 2 with scaled off-diagonals. Every matrix that "
-        "activations are multiplied with takes part, also those inside attention and CLIP's final projection; inputs "
-        "that never occur take the mean of the experts. Labels are not used."
+        "Dataless Knowledge Fusion (Jin et al., ICLR 2023), equation 2 with scaled off-diagonals. It covers every "
+        "matrix that activations are multiplied by, including those inside attention and CLIP's final projection; "
+        "inputs that never occur take the mean of the experts. Labels are not used."
     )
-    summary = "Finds, layer by layer, the weights whose outputs differ least from those of all experts on their images."
-    cost = "One forward pass over 256 images of each task and one linear system a layer: seconds to minutes."
+    summary = (
+        "Finds, layer by layer, the weights whose outputs are closest to those of all the experts on their own images."
+    )
+    cost = "One forward pass over 256 images of each task and one linear system per layer: seconds to minutes."
     Settings = RegMeanSettings
 
     def blocks(self, names: Sequence[str]) -> list[list[str]]:

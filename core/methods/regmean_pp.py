@@ -15,10 +15,10 @@ class RegMeanPP(RegMean):
     title = "RegMean++"
     paper = (
         "RegMean++ (Nguyen et al., 2025): as RegMean, with inputs from the merged earlier blocks. CLIP's final "
-        "projection, which the authors leave alone, is merged like a block of its own."
+        "projection, which the authors leave out, is merged like a block of its own."
     )
-    summary = "RegMean that knows what the merged model itself will feed into each layer."
-    cost = "For each block a forward pass up to it, over 256 images of each task: minutes on a CPU for ViT-B/32."
+    summary = "Like RegMean, but takes into account what the merged model itself feeds into each layer."
+    cost = "One forward pass up to each block, over 256 images of each task: minutes on a CPU for ViT-B/32."
 
     def blocks(self, names: Sequence[str]) -> list[list[str]]:
         """From the input to the output."""

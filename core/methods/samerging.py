@@ -16,13 +16,14 @@ PAPER = "SAMerging (2025)"
 class SAMergingSettings(LearningSettings):
     """AdaMerging's settings with SAMerging's defaults, and the radius of sharpness-aware minimisation."""
 
-    objective: objectives.Name = setting("expert_kl", "What is minimised.", source=PAPER)
+    objective: objectives.Name = setting("expert_kl", "What to minimise.", source=PAPER)
     temperature: float = setting(2.0, "Temperature of the objective `expert_kl`.", source=PAPER, gt=0, le=100)
-    init: float = setting(0.0, "λ to begin with.", source=PAPER, ge=-10, le=10)
-    clamp: bool = setting(False, "Use λ clamped to 0…1 in the merge.", source=PAPER)
+    init: float = setting(0.0, "λ at the start.", source=PAPER, ge=-10, le=10)
+    clamp: bool = setting(False, "Clamp λ to 0…1 in the merge.", source=PAPER)
     steps: int = setting(100, "Optimiser steps.", source=PAPER, ge=1, le=1_000_000)
     rho: float = setting(
-        0.07, "Distance in λ to the worse point whose gradient is followed; 0: plain descent.",
+        0.07, "How far away in λ to look for the worst nearby point, whose gradient is then followed; 0: plain "
+        "gradient descent.",
         source=PAPER, ge=0, le=10,
     )  # fmt: skip
 
@@ -36,8 +37,8 @@ class SAMerging(LearningMethod[SAMergingSettings]):
         "SAMerging (2025); sharpness-aware minimisation (Foret et al., ICLR 2021), equations 2 and 3, over Adam. A "
         "factor on the loss, such as temperature², changes nothing: SAM and Adam both divide by the gradient's size."
     )
-    summary = "Pulls the merged model towards each expert's answers and prefers λ whose neighbourhood is good as well."
-    cost = "Two forward and backward passes a step instead of one, and a forward pass of each task's expert."
+    summary = "Pulls the merged model towards each expert's answers, and prefers λ whose nearby values work well too."
+    cost = "Two forward and backward passes per step instead of one, plus a forward pass of each task's expert."
     Settings = SAMergingSettings
 
     def _learner(self, problem: Problem, settings: SAMergingSettings) -> Learner[SAMergingSettings]:

@@ -27,7 +27,7 @@ class SurgerySettings(MethodSettings):
     """Settings of Representation Surgery."""
 
     start: str = setting(
-        "task_arithmetic", "The data-free method whose merged model is operated on, with its defaults.",
+        "task_arithmetic", "The data-free method that makes the merged model, with its defaults.",
         source=f"{PAPER}, section 5.2",
     )  # fmt: skip
     rank: int = setting(16, "Width of each task's module.", source=f"{PAPER}, section 5.1", ge=1, le=4096)
@@ -35,9 +35,9 @@ class SurgerySettings(MethodSettings):
     steps: int = setting(1000, "Optimiser steps.", source="FusionBench", ge=1, le=1_000_000)
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}, section 5.1", ge=1, le=4096)
     adapt_on: Literal["test", "held-out", "train"] = setting(
-        "test", "The split whose images are learned on; accuracy is always reported on test.", source=PAPER
+        "test", "The split to learn from; accuracy is always reported on test images.", source=PAPER
     )
-    fraction: float = setting(1.0, "Share of that split's images that is used.", source=f"{PAPER}: all", gt=0, le=1)
+    fraction: float = setting(1.0, "Share of that split's images to use.", source=f"{PAPER}: all", gt=0, le=1)
 
     @field_validator("start")
     @classmethod
@@ -54,11 +54,11 @@ class Surgery(Method[SurgerySettings]):
     title = "Representation Surgery"
     paper = (
         "Representation Surgery for Multi-Task Model Merging (Yang et al., ICML 2024), equations 4 and 5, on "
-        "normalised features, as FusionBench has it. Features of both encoders are computed once, since neither "
-        "changes; the mean over a batch's features is what the authors' L1 loss takes."
+        "normalised features, as in FusionBench. Both encoders' features are computed once, since neither encoder "
+        "changes; like the authors' L1 loss, ours takes the mean over a batch's features."
     )
-    summary = "Leaves the merged encoder as it is and gives each task a small module that corrects its features."
-    cost = "One forward pass of the merged model and of each expert over the images used; then seconds."
+    summary = "Leaves the merged encoder unchanged and gives each task a small module that corrects its features."
+    cost = "One forward pass of the merged model and of each expert over the images used, then seconds of training."
     trains = "Two small matrices per task"
     needs = Need.UNLABELLED
     single = False

@@ -11,7 +11,7 @@ from core.settings import MethodSettings, setting
 def threshold() -> float:
     """The setting that both methods built on these masks have."""
     return setting(  # type: ignore[no-any-return]  # a field of pydantic
-        0.4, "A task uses an entry where its own is at least this many times what the others add to it.",
+        0.4, "A task uses an entry if its own value is at least this many times what the other tasks add to it.",
         source="Localizing Task Information (0.2 to 0.6, chosen on validation images)", ge=0, le=100,
     )  # fmt: skip
 
@@ -34,10 +34,13 @@ class TallMasks(Formula[TallMasksSettings]):
     title = "TALL masks"
     paper = (
         "Localizing Task Information (Wang et al., ICML 2024), TALL masks: compression, not merging. Each task needs "
-        "its mask, one bit a parameter, so the result is not one model."
+        "its own mask of one bit per parameter, so the result is not a single model."
     )
-    summary = "Compresses the experts: one sum of task vectors, and one bit a parameter that gives each task its part."
-    cost = "Seconds; base, one task vector and a bit mask a task instead of K models."
+    summary = (
+        "Compresses the experts into one sum of task vectors, plus a mask of one bit per parameter that picks out each "
+        "task's part."
+    )
+    cost = "Seconds; stores the base, one task vector and a bit mask per task instead of K models."
     single = False
     Settings = TallMasksSettings
 

@@ -19,7 +19,7 @@ class TiesSettings(DepthSettings):
     keep: float = share()
     scale: float = setting(0.3, "λ: weight of the merged task vector.", source="AdaMerging's baseline", ge=-10, le=10)
     aggregate: Literal["sum", "mean", "max"] = setting(
-        "sum", "How entries that agree are put together: sum, mean over the non-zero ones, or the largest.",
+        "sum", "How to combine entries that agree: their sum, the mean of the non-zero ones, or the largest.",
         source="AdaMerging's baseline (the TIES paper takes the mean with λ = 1)",
     )  # fmt: skip
 
@@ -30,11 +30,15 @@ class Ties(Formula[TiesSettings]):
     name = "ties"
     title = "TIES-Merging"
     paper = (
-        "TIES-Merging (Yadav et al., NeurIPS 2023), section 4. The authors flatten the text tower's zeros too and so "
-        "keep about 26 % of the image encoder's entries on ViT-B/32 instead of 20 %; here the encoder alone counts."
+        "TIES-Merging (Yadav et al., NeurIPS 2023), section 4. The authors also count the text tower's zeros and so "
+        "keep about 26 % of the image encoder's entries on ViT-B/32 instead of 20 %; here only the image encoder "
+        "counts."
     )
-    summary = "Keeps the largest entries of each task vector and drops those whose sign is outvoted, then adds them up."
-    cost = "Seconds to a minute; a few more vectors as long as the model in memory, however many experts there are."
+    summary = (
+        "Keeps the largest entries of each task vector, drops those whose sign is outvoted by the other tasks, and "
+        "adds up the rest."
+    )
+    cost = "Seconds to a minute; memory for a few more copies of the model, however many experts there are."
     Settings = TiesSettings
 
     def made(self, problem: Problem, settings: TiesSettings) -> Outcome:

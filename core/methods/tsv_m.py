@@ -16,7 +16,7 @@ class TsvMSettings(DepthSettings):
 
     scale: float = setting(1.0, "α: weight of the merged task vector.", source="TSV-Merge: α = 1", ge=-10, le=10)
     qkv: QKV = setting(
-        "fused", "Query, key and value as one matrix, or as three.", source="the authors' code (open_clip)"
+        "fused", "Treat query, key and value as one matrix or as three.", source="the authors' code (open_clip)"
     )
 
 
@@ -26,13 +26,13 @@ class TsvM(Tensorwise[TsvMSettings]):
     name = "tsv_m"
     title = "TSV-Merge"
     paper = (
-        "Task Singular Vectors (Gargiulo et al., CVPR 2025), TSV-Merge; tensors that are no matrix take "
-        "the mean of τ. U* and V* hold only the K·⌊r/K⌋ columns in use, where the authors pad with zeros: the same "
-        "result. At least one triple a task is kept, also with more tasks "
-        "than the rank; triples of singular value 0 are left out."
+        "Task Singular Vectors (Gargiulo et al., CVPR 2025), TSV-Merge; tensors that are not matrices take the mean of "
+        "τ. U* and V* hold only the K·⌊r/K⌋ columns in use, where the authors pad with zeros; the result is the same. "
+        "At least one triple per task is kept, even with more tasks than the rank; triples with singular value 0 are "
+        "left out."
     )
-    summary = "Keeps the main directions of each expert and turns them so that no two experts use the same one."
-    cost = "K + 2 singular value decompositions a matrix: seconds on a GPU, minutes on a CPU for ViT-B/32."
+    summary = "Keeps the main directions of each expert and rotates them so that no two experts share one."
+    cost = "K + 2 singular value decompositions per matrix: seconds on a GPU, minutes on a CPU for ViT-B/32."
     Settings = TsvMSettings
 
     def merging(self, problem: Problem, settings: TsvMSettings) -> Merge:

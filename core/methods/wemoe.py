@@ -29,16 +29,20 @@ SPREAD = 0.01
 class WEMoESettings(WatchedSettings):
     """Settings of WEMoE."""
 
-    objective: objectives.Name = setting("entropy", "What is minimised.", source=f"{PAPER}, section 4.3")
+    objective: objectives.Name = setting("entropy", "What to minimise.", source=f"{PAPER}, section 4.3")
     init: float = setting(
-        0.3, "λ outside the MLPs, and the routers' answer at the start.", source=f"{PAPER}, section 5", ge=-10, le=10
+        0.3, "λ outside the MLPs, and the routers' output at the start.", source=f"{PAPER}, section 5", ge=-10, le=10
     )
     lr: float = setting(1e-4, "Adam's learning rate.", source=f"{PAPER}, section 5", gt=0, le=10)
     steps: int = setting(1000, "Optimiser steps.", source=f"{PAPER}, section 5", ge=1, le=1_000_000)
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}, section 5", ge=1, le=4096)
-    fraction: float = setting(1.0, "Share of that split's images that is used.", source=f"{PAPER}: all", gt=0, le=1)
+    fraction: float = setting(1.0, "Share of that split's images to use.", source=f"{PAPER}: all", gt=0, le=1)
     keep_every: int = setting(
-        25, "Steps between two states from which a stopped run can go on.", source="Mergescope", ge=1, le=1_000_000
+        25,
+        "How many steps apart to save states from which a stopped run can resume.",
+        source="Mergescope",
+        ge=1,
+        le=1_000_000,
     )
 
 
@@ -49,13 +53,13 @@ class WEMoE(Method[WEMoESettings]):
     title = "WEMoE"
     paper = (
         "Weight-Ensembling Mixture of Experts (Tang et al., ICML 2024), equations 5 to 7, routers of two layers. Each "
-        "image is routed on its own, in training too, so that an answer does not depend on the other images of the "
-        "batch (FusionBench's training averages over the batch by default)."
+        "image is routed on its own, in training too, so an answer never depends on the other images in the batch (by "
+        "default, FusionBench averages over the batch in training)."
     )
-    summary = "Keeps all experts' MLPs and lets a small router mix them for every single image."
+    summary = "Keeps the MLPs of all experts and lets a small router mix them for each image."
     cost = (
-        "K + 1 times the MLPs' computation and weights, in training and afterwards; a router of width² + width·K "
-        "numbers in each block. Memory as AdaMerging: 3.4 GiB for ViT-B/32 and eight tasks."
+        "K + 1 times the computation and weights of the MLPs, in training and afterwards, plus a router of width² + "
+        "width·K numbers in each block. As much memory as AdaMerging: 3.4 GiB for ViT-B/32 and eight tasks."
     )
     trains = "A router in each block"
     needs = Need.UNLABELLED

@@ -22,7 +22,7 @@ class WudiSettings(DepthSettings):
     lr: float = setting(1e-5, "Adam's learning rate.", source="the authors' code", gt=0, le=1)
     scale: float = setting(1.0, "Weight of the merged task vector.", source="WUDI: none", ge=-10, le=10)
     others: Literal["base", "average"] = setting(
-        "base", "What all other tensors take: the base, or the mean of the experts.",
+        "base", "Where all other tensors come from: the base, or the mean of the experts.",
         source="the authors' code; FusionBench: average",
     )  # fmt: skip
 
@@ -33,15 +33,17 @@ class Wudi(Tensorwise[WudiSettings]):
     name = "wudi"
     title = "WUDI-Merging"
     paper = (
-        "Whoever Started the Interference Should End It (Cheng et al., ICML 2025). The gradient is "
-        "computed from the K matrices τ_kᵀτ_k summed once, equal to the authors' and K times cheaper a step. "
-        "FusionBench also optimises 2-D tensors outside the blocks and takes the mean elsewhere."
+        "Whoever Started the Interference Should End It (Cheng et al., ICML 2025). The gradient is computed from the K "
+        "matrices τ_kᵀτ_k, summed once: the same as the authors' and K times cheaper per step. FusionBench also "
+        "optimises 2-D tensors outside the blocks and takes the mean elsewhere."
     )
     summary = (
-        "Adjusts the sum of the task vectors until it disturbs what each task's own update reacts to as little as "
-        "possible. Needs no images: the task vectors stand for the inputs."
+        "Adjusts the sum of the task vectors so that it interferes as little as possible with each task's own update. "
+        "Needs no images: the task vectors stand in for the inputs."
     )
-    cost = "A matrix product per Adam step and linear layer: half a minute on a GPU, many minutes on a CPU for B/32."
+    cost = (
+        "A matrix product per Adam step and linear layer: half a minute on a GPU, many minutes on a CPU for ViT-B/32."
+    )
     Settings = WudiSettings
 
     def merging(self, problem: Problem, settings: WudiSettings) -> Merge:

@@ -15,7 +15,7 @@ class CrossEntropy(Objective):
     name = "cross_entropy"
     title = "Cross-entropy (needs labels)"
     paper = "AdaMerging (Yang et al., ICLR 2024), table 4 (supervised variant)."
-    summary = "Uses labels: an upper bound for what label-free objectives can reach with the same λ."
+    summary = "Uses labels: an upper bound on what label-free objectives can reach with the same λ."
     needs = Need.LABELLED
     target = Target.LABELS
 

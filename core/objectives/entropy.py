@@ -19,7 +19,7 @@ class Entropy(Objective):
     name = "entropy"
     title = "Prediction entropy"
     paper = "AdaMerging (Yang et al., ICLR 2024), equations 5 and 7."
-    summary = "Makes the merged model sure of itself on your unlabelled images. Works where the experts are sure."
+    summary = "Makes the merged model confident on your unlabelled images. Works if the experts are confident."
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """Entropy of each sample."""

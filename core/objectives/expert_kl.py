@@ -23,7 +23,9 @@ class ExpertKL(Objective[ExpertKLSettings]):
     name = "expert_kl"
     title = "KL to each task's expert"
     paper = "SAMerging (2025), the distillation loss; the paper uses temperature 2, here 1 unless you set it."
-    summary = "Pulls the merged model's answers towards each task's expert; the remedy where entropy can't be trusted."
+    summary = (
+        "Pulls the merged model's answers towards those of each task's expert; use it where entropy can't be trusted."
+    )
     target = Target.EXPERT
     Settings = ExpertKLSettings
 

@@ -30,10 +30,11 @@ class InformationMaximisation(Objective[InformationMaximisationSettings]):
     title = "Information maximisation"
     paper = (
         "RIM (Krause et al., NeurIPS 2010) and SHOT (Liang et al., ICML 2020), equation 3; a moving average replaces "
-        "the batch's mean, which sixteen images estimate badly."
+        "the batch mean, which sixteen images estimate poorly."
     )
     summary = (
-        "Entropy, held back from calling everything one class. Lower `diversity` where classes are of unequal size."
+        "Entropy, but keeps the model from assigning everything to one class. Lower `diversity` if the classes differ "
+        "in size."
     )
     target = Target.MARGINAL
     Settings = InformationMaximisationSettings

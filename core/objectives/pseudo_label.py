@@ -14,7 +14,10 @@ class PseudoLabel(Objective):
     name = "pseudo_label"
     title = "Labels from each task's expert"
     paper = "Pseudo-Label (Lee, ICML workshop 2013), equation 15; labels come from the expert, not the model."
-    summary = "Takes each expert's answer for the label: harder than the KL divergence, and as wrong as the expert is."
+    summary = (
+        "Uses each expert's answer as the label: a harder target than the KL divergence, and wrong wherever the expert "
+        "is wrong."
+    )
     target = Target.EXPERT
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:

@@ -115,10 +115,10 @@ def judge(
     if kept is not None and kept < last:
         parts.append(_kept(title, kept, last))
     if best is not None:
-        parts.append(f"`{best}` reaches {percent(ahead[best])}: run it instead.")
+        parts.append(f"`{best}` reaches {percent(ahead[best])}; run it instead.")
     if drawn:
         of = "all tasks" if set(drawn) == tasks else ", ".join(drawn)
-        parts.append(f"The steps could draw the watched images of {of} too, which flatters the result.")
+        parts.append(f"The steps could also use the watched images of {of}, which flatters the result.")
     remedy = None if best is None else {"method": best}
     return Verdict(code, " ".join(parts), measure, images, value, beside, remedy, gain)
 
@@ -130,20 +130,22 @@ def _sentence(
     about = f"{percent(value)} {words} on {images:,} watched images"
     if code is Code.BELOW_BASE and full is not None and full[0] < full[1]:
         own, base = full
-        return f"Worse than the base: {percent(own)} accurate on all test images, the base {percent(base)}."
+        return f"Worse than the base: {percent(own)} accurate on all test images; the base reaches {percent(base)}."
     if code is Code.FINE:
         groups = {"better than": beaten, "about as good as": [name for name in beside if name not in beaten]}
         told = ", ".join(f"{how} {listed([*map(_title, names)])}" for how, names in groups.items() if names)
         seen = f"{told[0].upper()}{told[1:]}: {about}." if told else f"{title} is {about}."
-        return seen if gain else f"{seen} No gain over the base can be seen."
+        return seen if gain else f"{seen} No gain over the base is visible."
     worse = [f"{_title(name)} ({percent(other)})" for name, other in ahead.items()]
     return f"Worse than {listed(worse)}: {about}."
 
 
 def _kept(title: str, kept: int, last: int) -> str:
     if kept == 0:
-        return f"{title} moved away from the experts from the start: the start is kept, none of its {last} steps."
-    return f"{title} moved away from the experts after step {kept} of {last}: step {kept} is kept."
+        return (
+            f"{title} moved away from the experts from the start, so the start is kept, and none of its {last} steps."
+        )
+    return f"{title} moved away from the experts after step {kept} of {last}, so step {kept} is kept."
 
 
 def _title(name: str) -> str:

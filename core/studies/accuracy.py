@@ -102,9 +102,9 @@ def _findings(
     found = []
     if best is not None:
         reached = percent(_mean(average[best]))
-        found.append(f"Highest average of one model made without labels: {_label(best)} with {reached}.")
+        found.append(f"Highest average of a single model made without labels: {_label(best)} with {reached}.")
     for experts in filter(None, (average.get((name, None)) for name in methods.of_role(Role.UPPER))):
-        found.append(f"The experts reach {100 * experts.mean:.1f} %, one model a task.")
+        found.append(f"The experts reach {100 * experts.mean:.1f} %, with one model per task.")
     fixed = next(iter(by_seed(own.get(("task_arithmetic", None), ())).values()), None)
     for kind in _ADAMERGING:
         values = by_seed(own.get(kind, ())).values()

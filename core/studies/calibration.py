@@ -18,7 +18,7 @@ class Calibration(Study):
 
     name = "calibration"
     title = "Calibration"
-    question = "Can the confidence of a merged model be believed, compared with the experts'?"
+    question = "Can you trust a merged model's confidence as much as the experts'?"
     paper = "metric: Guo et al. (ICML 2017), equation 3"
     seeds = (0,)
 

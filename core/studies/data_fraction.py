@@ -18,7 +18,7 @@ class DataFraction(Study):
 
     name = "data_fraction"
     title = "Share of the images"
-    question = "How much worse does it get if λ is learned from 5 %, 1 % or 0.1 % of the unlabelled images?"
+    question = "How much accuracy is lost if λ is learned from 5 %, 1 % or 0.1 % of the unlabelled images?"
     paper = "AdaMerging, table 5"
 
     def plan(self, scope: Scope) -> list[Cell]:

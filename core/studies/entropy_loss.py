@@ -28,7 +28,7 @@ class EntropyLoss(Study):
 
     name = "entropy_loss"
     title = "Entropy as a stand-in for the loss"
-    question = "Does low entropy mean low loss on each task, and does that hold while λ is being learned?"
+    question = "Does low entropy mean low loss on each task, and does that stay true while λ is being learned?"
     paper = "AdaMerging, section 3.2.2 and its appendix"
 
     def plan(self, scope: Scope) -> list[Cell]:

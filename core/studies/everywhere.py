@@ -15,12 +15,13 @@ BEST = "best"
 _INTRODUCTION = """
 ## On several suites at equal numbers of images
 
-Accuracy in % with {counts} unlabelled images over all tasks (formulas use none). `demo` is the bundled suite, and the
-others are made of it: `weak` has experts that went a third of their way, `uneven` some that went a quarter or half of
-it and some that went twice as far, `many` sixteen tasks of half the classes each, with experts trained on these. For
-every row the rate or scale was chosen on held-out images with seed 0. With ± (standard error) it is the mean of several
-seeds, else of one. Of {planned} planned places {done} are measured so far; – is none of them.
-A row that is no method's own name is a method with other settings.
+Accuracy in % with {counts} unlabelled images over all tasks (formulas use none). `demo` is the bundled suite; the
+others are derived from it. In `weak`, the experts went only a third of the way; in `uneven`, some went a quarter or
+half of the way and some twice as far; `many` has sixteen tasks with half of the classes each, and experts trained on
+these. For every row, the rate or scale was chosen on held-out images with seed 0. A value with ± (standard error) is
+the mean of several seeds; any other comes from one. Of {planned} planned cells, {done} have been measured so far; –
+marks the rest.
+A row whose title is not the name of a method is a method with other settings.
 `python -m tests.bench.equal_suites`
 """
 
@@ -59,7 +60,7 @@ def markdown() -> list[str]:
         cells = [" / ".join(_told(row["accuracy"].get(f"{suite} {count}")) for count in budgets) for suite in suites]
         lines.append(f"| {title} | {100 * behind(row, found):.1f} | {' | '.join(cells)} |")
     told = [line for place in places if (line := _beaten(found, place))]
-    told = told or ["- `best` is behind no row that was measured by more than a standard error"]
+    told = told or ["- `best` is not behind any measured row by more than a standard error"]
     return [*lines, "", *told, *(f"- {note}" for note in file["notes"])]
 
 

@@ -29,7 +29,7 @@ class Experts(Study):
 
     name = "experts"
     title = "Number of experts"
-    question = "Does merging hold up when irrelevant experts are added, and does it gain from relevant ones?"
+    question = "Does merging hold up when irrelevant experts are added, and does it benefit from relevant ones?"
     paper = "FW-Merging (arXiv 2503.12649), scaling with the number of models"
     seeds = (0,)
 

@@ -135,21 +135,22 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
     experts = tuple(one.title for one in cards if one.role is Role.UPPER)
     several = tuple(one.title for one in cards if not one.single and not one.role.reference)
     lines = [
-        Decision("Only the checkpoints", best(Need.NOTHING),
-                 "A formula: seconds, no images. Sweep λ with the study `scale`."),
+        Decision("Checkpoints only", best(Need.NOTHING),
+                 "A formula: takes seconds, needs no images. Try different λ with the study `scale`."),
         Decision("Unlabelled images of every task", best(Need.UNLABELLED),
-                 "Learns λ or more from the images; minutes."),
+                 "Learns λ, and sometimes more, from the images; takes minutes."),
         Decision("A few hundred labelled images a task", best(Need.LABELLED),
-                 "Also `--set objective=cross_entropy` for methods that learn λ: the supervised upper bound.",
+                 "Or use a method that learns λ with `--set objective=cross_entropy`: the supervised upper bound.",
                  always=False),
         Decision("Labelled training images", best(Need.TRAINING),
-                 "Joint training: the upper reference, and the dearest.", always=False),
+                 "Joint training: the benchmark that merging is measured against, and the most expensive option.",
+                 always=False),
         Decision("The task of each image is known when the model is used", (*experts, *several),
-                 "One model or module a task: more memory, nothing lost."),
-        Decision("The trust check before Start warns of a task", best(setting="objective"),
-                 "`--set objective=expert_kl` follows the experts instead of minimising entropy."),
-        Decision("Task vectors that point apart (negative cosine)", (),
-                 "Look at the page Similarity: merge inside the groups that it proposes, one model a group."),
+                 "One model or module per task: needs more memory, keeps more accuracy."),
+        Decision("The trust check before Start warns about a task", best(setting="objective"),
+                 "Use `--set objective=expert_kl` to follow the experts instead of minimising entropy."),
+        Decision("Task vectors that point in opposing directions (negative cosine)", (),
+                 "See the page Similarity, and merge within the groups it suggests: one model per group."),
     ]  # fmt: skip
     return [line for line in lines if line.use or line.always]
 
@@ -160,9 +161,10 @@ def markdown(report: Mapping[str, Any]) -> str:
     where = f"on the suite `{report['suite']}`" if report else "nowhere yet"
     quick = ", quick study" if report.get("quick") else ""
     told = (
-        f"Average accuracy and seconds were measured {where}{quick} by the study `accuracy` (`--seeds 0 --json`)."
+        f"Average accuracy and seconds were measured {where}{quick} with the study `accuracy` (`--seeds 0 --json`)."
         if report
-        else "No accuracies come with this file: the page Studies shows those that your own study `accuracy` measures."
+        else "No accuracies come with this installation. Run the study `accuracy`, and the page Studies shows what it "
+        "measures."
     )
     lines = [
         "# Method guide",
@@ -192,6 +194,6 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 
 def _heading(group: str) -> str:
-    return {"references": "References", Need.NOTHING.value: "Checkpoints alone"}.get(group, f"With {group}").replace(
+    return {"references": "References", Need.NOTHING.value: "Checkpoints only"}.get(group, f"With {group}").replace(
         "With one model", "One model"
     )

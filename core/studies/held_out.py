@@ -18,7 +18,7 @@ class HeldOut(Study):
 
     name = "held_out"
     title = "Test or held-out images"
-    question = "Does it matter whether λ is learned on the very images it is tested on?"
+    question = "Does it matter if λ is learned on the same images it is tested on?"
     paper = "AdaMerging, authors' response: 100 iterations on test and on held-out images"
 
     def plan(self, scope: Scope) -> list[Cell]:

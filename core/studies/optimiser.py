@@ -24,7 +24,7 @@ class Optimiser(Study):
 
     name = "optimiser"
     title = "Optimiser and start"
-    question = "Which settings of the learning matter: where λ begins, how fast it learns, what shares a λ?"
+    question = "Which learning settings matter: where λ starts, how fast it learns, or which tensors share a λ?"
     paper = "AdaMerging, settings of the learning"
     seeds = (0,)
 

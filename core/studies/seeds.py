@@ -18,7 +18,7 @@ class Seeds(Study):
 
     name = "seeds"
     title = "Seeds and intervals"
-    question = "How much of a difference between methods is only the luck of the seed?"
+    question = "How much of the difference between methods is just the luck of the seed?"
     seeds = (0, 1, 2, 3, 4)
 
     def plan(self, scope: Scope) -> list[Cell]:

@@ -23,7 +23,7 @@ class SimilarityStudy(Study):
 
     name = "similarity"
     title = "Similarity and gain"
-    question = "Do experts whose task vectors point the same way help each other, and opposite ones hurt?"
+    question = "Do experts with similar task vectors help each other, and do opposite ones hurt?"
     paper = "AdaMerging, figure on task-vector cosines (the relation to gain is Mergescope's own question)"
     seeds = (0,)
 

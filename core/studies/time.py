@@ -66,7 +66,7 @@ def _half(
     """The first moment at which nine tenths of the gain are there."""
     first, last = reached[0], reached[-1]
     if first is None or last is None or last.mean <= first.mean:
-        return [f"{name} does not gain on this suite."]
+        return [f"{name} gains nothing on this suite."]
     goal = first.mean + 0.9 * (last.mean - first.mean)
     for step, seconds, value in zip(steps, spent, reached, strict=True):
         if value is not None and seconds is not None and value.mean >= goal:

@@ -26,8 +26,8 @@ class Trust(Study):
     """Stress cases: what became of each task's accuracy, and what could have been known before the start."""
 
     name = "trust"
-    title = "What can be foreseen without labels"
-    question = "Does a check before the start tell the merges that do harm from those that do not?"
+    title = "What can be predicted without labels"
+    question = "Can a check before the start tell harmful merges from harmless ones?"
     paper = "AdaMerging, section 3.2.2: entropy as a stand-in for the loss, tested where it may fail"
     seeds = (0,)
 

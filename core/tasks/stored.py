@@ -81,7 +81,7 @@ class StoredPixels:
                 self._on_damage()
             raise RunFailed(
                 f"Image {row} in the cache (`{self._path.name}`) was damaged or cut off while it was in use. The entry "
-                "is dropped; start again, and the images are decoded anew."
+                "is dropped; start again, and the images are decoded again."
             )
         return found
 

@@ -30,15 +30,16 @@ class DepthSettings(MethodSettings):
 
     lines: float = setting(
         0.0,
-        "Added to the scale, growing from 0 in the first transformer block to this in the last; 0: one scale for all.",
+        "Extra scale, growing from 0 in the first transformer block to this value in the last; 0: the same scale "
+        "everywhere.",
         source="off; LiNeS' β, which its authors choose on validation images",
         ge=-10,
         le=10,
     )
     auto_scale: bool = setting(
         False,
-        "Try ¼ to 4 times the merged task vector and keep the model that comes closest to the experts' answers on "
-        "unlabelled images; `scale=auto` says the same.",
+        "Try ¼ to 4 times the merged task vector and keep the model closest to the experts' answers on unlabelled "
+        "images; the same as `scale=auto`.",
         source="Mergescope; off in the papers",
     )
 

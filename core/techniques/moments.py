@@ -22,10 +22,10 @@ RIDGE = 1e-9
 class StatisticsSettings(MethodSettings):
     """Settings of methods that look at a fixed number of unlabelled images of each task."""
 
-    samples: int = setting(256, "Images of each task that are looked at.", source="FusionBench", ge=1, le=1_000_000)
+    samples: int = setting(256, "How many images of each task to use.", source="FusionBench", ge=1, le=1_000_000)
     adapt_on: Literal["test", "held-out", "train"] = setting(
         "held-out",
-        "The split whose images are looked at; accuracy is always reported on test.",
+        "The split whose images are used; accuracy is always reported on test images.",
         source="Mergescope; the papers take training images",
     )
 

@@ -17,7 +17,7 @@ from core.settings import setting
 def share() -> float:
     """The setting that both methods built on this have."""
     return setting(  # type: ignore[no-any-return]  # a field of pydantic
-        0.2, "Share of the largest entries of each task vector that is kept.", source="TIES section 5", gt=0, le=1
+        0.2, "Share of each task vector's entries to keep, largest first.", source="TIES section 5", gt=0, le=1
     )
 
 

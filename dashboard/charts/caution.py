@@ -65,8 +65,8 @@ def drifting(task: str, looks: Sequence[EvaluationRecord]) -> str:
         return ""
     start, now = looks[0], looks[-1]
     return (
-        f"{task}: the model names its expert's class on {100 * (now.agreement or 0):.0f} % of {now.total} watched "
-        f"images after step {now.step}, and did on {100 * (start.agreement or 0):.0f} % at the start."
+        f"{task}: the model agrees with its expert on {100 * (now.agreement or 0):.0f} % of {now.total} watched "
+        f"images after step {now.step}, down from {100 * (start.agreement or 0):.0f} % at the start."
     )
 
 
@@ -83,6 +83,6 @@ def falling(task: str, samples: Sequence[EvaluationRecord]) -> str:
         return ""
     return (
         f"{task}: accuracy fell from {100 * high:.1f} % (step {best.step}) to {100 * low:.1f} % (step {now.step}) "
-        f"while its entropy fell from {best.entropy:.2f} to {now.entropy:.2f} nats: the model grows surer of wrong "
-        "answers."
+        f"while its entropy fell from {best.entropy:.2f} to {now.entropy:.2f} nats: the model is growing more "
+        "confident in wrong answers."
     )

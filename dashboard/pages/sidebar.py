@@ -99,7 +99,11 @@ def _writer(ctx: Context) -> dict[str, Any] | None:
         return None
     gone = ctx.store.abandoned()
     by = ctx.store.holder or "another process"
-    text = f"{by} wrote to these runs and has ended." if gone else f"Runs can only be looked at: {by} writes to them."
+    text = (
+        f"{by} was writing to these runs and has ended."
+        if gone
+        else f"Runs are view-only for now: {by} is writing to them."
+    )
     return {"text": text[0].upper() + text[1:], "gone": gone}
 
 

@@ -41,7 +41,7 @@ class RunForecast:
     def words(self) -> str:
         """One or two sentences."""
         if not self.steps:
-            return f"One formula, then {duration(self.final)} of evaluation ({self.source})."
+            return f"A single formula, then {duration(self.final)} of evaluation ({self.source})."
         evaluation = self.along + self.final
         return (
             f"About {duration(self.total)}: {self.steps} steps of {self.step:.2g} s and {duration(evaluation)} of "

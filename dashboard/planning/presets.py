@@ -27,18 +27,18 @@ def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[dict[str,
     found = []
     if own:
         found.append(
-            _preset("suite", "This suite's settings", "What suits this suite; the rest are the defaults.", start)
+            _preset("suite", "This suite's settings", "Chosen for this suite; everything else is the default.", start)
         )
     elif paper != usual:
         found.append(
             _preset(
                 "usual",
                 "Usual settings",
-                "As published, but goes back to a step that was clearly better.",
+                "As published, but goes back to an earlier step if that was clearly better.",
                 usual,
             )
         )
-    found.append(_preset("paper", "Paper settings", "As published; every default names its source.", paper))
+    found.append(_preset("paper", "Paper settings", "As published; every default cites its source.", paper))
     if "steps" in paper:
         # What trains a whole encoder takes its own small steps.
         fast = start | {n: value for n, value in FAST.items() if n in paper and (n != "lr" or method.role.competes)}

@@ -243,7 +243,7 @@ def test_the_box_in_place_of_charts_says_what_the_run_does(blank: Any) -> None:
         ["Loading …", "", None, False],
         ["No run chosen", "Start a merge under Set up, or choose a run in the list.", None, True],
         ["Loading …", "", None, False],
-        ["Waiting for its turn", "2 other runs are going on or waiting on this device.", None, False],
+        ["Waiting for its turn", "2 other runs are active or queued on this device.", None, False],
         ["Loading the checkpoints and images …", then, None, False],
         ["Decoding images 120 of 480", "about 30 s left", "25%", False],
         ["Evaluating task 3 of 8, image 1,280 of 5,120", then, "25%", False],

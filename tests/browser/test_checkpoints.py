@@ -25,7 +25,7 @@ def test_a_folder_of_checkpoints_becomes_a_suite_that_merges(page: Any, tmp_path
     assert "broken.pt" in page.locator(".ms-bench-broken").inner_text()
     page.get_by_label("Name", exact=True).fill("clicked")
     page.get_by_role("button", name="Check everything").click()
-    page.get_by_text("Nothing to complain of").wait_for()
+    page.get_by_text("No problems: every file fits its base").wait_for()
     page.get_by_role("button", name="Save and use").click()
     page.wait_for_function("mergescope.tab === 'setup' && document.querySelector('#ms-suite')?.value === 'clicked'")
     page.locator('.ms-chip input[value="average"]').check()

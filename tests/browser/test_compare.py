@@ -85,8 +85,8 @@ def test_rows_stand_in_the_class_they_compete_in_and_say_what_they_saw(
         its_class = page.locator("#ms-compare tbody", has=page.locator(f"[data-row='{run}']"))
         return str(its_class.locator(".an-class").inner_text())
 
-    assert stands(runs[0]).startswith("One model, made without labels")
-    assert stands(supervised).startswith("One model, learned with labels")
+    assert stands(runs[0]).startswith("A single model, made without labels")
+    assert stands(supervised).startswith("A single model, learned with labels")
     assert stands(experts).startswith("Several models")
     assert "needs labels" in page.locator(f"tr[data-row='{supervised}']").inner_text()
     assert "test images, 144 seen" in page.locator(f"tr[data-row='{runs[0]}']").inner_text()

@@ -40,14 +40,14 @@ def test_a_drawing_and_a_file_are_looked_at_and_a_bomb_is_refused(page: Any, ser
     page.mouse.down()
     page.mouse.move(box["x"] + 180, box["y"] + 180, steps=6)
     page.mouse.up()
-    page.get_by_text("as one of the classes of").wait_for()
+    page.get_by_text("classified into the classes of").wait_for()
     page.locator("#ms-playground .pg-thumb").first.click()
     page.get_by_text("true class:").wait_for()
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64), (10, 200, 30)).save(buffer, "PNG")
     picture = {"name": "green.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
     page.locator("#ms-playground input[type=file]").set_input_files(picture)
-    page.get_by_text("as one of the classes of").wait_for()
+    page.get_by_text("classified into the classes of").wait_for()
     page.locator("#ms-playground input[type=file]").set_input_files(picture | {"name": "b.png", "buffer": bomb(30_000)})
     page.locator(".ms-toast", has_text="million pixels").wait_for()
 

@@ -162,7 +162,7 @@ def test_distrust_is_said_on_standard_error_only(cli: Cli, tiny_suite: Path) -> 
     assert answer.data["check"]["warnings"]
     follows = cli("merge", tiny_suite, *AWAY, "--set", "objective=expert_kl")
     assert "leads away" not in follows.err
-    assert "The check before the start warned of nothing." in follows.out
+    assert "The check before the start found no reason to warn." in follows.out
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def test_menu_guide_and_table_follow_the_declaration() -> None:
     assert wording.family(methods.get("average")) == "yardsticks"
     cards = guide.entries({})
     assert {card.name: card.group for card in cards}["average"] == "references"
-    alone = next(line for line in guide.decisions(cards) if line.have == "Only the checkpoints")
+    alone = next(line for line in guide.decisions(cards) if line.have == "Checkpoints only")
     assert "Weight averaging" not in alone.use
     ids = [row.id for row in table(record("a" * 12, [0.9, 0.5, 0.7], method="average")).rows]
     assert ids == ["a" * 12, "base"]

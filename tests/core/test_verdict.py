@@ -86,13 +86,13 @@ def test_a_merge_that_only_equals_its_base_is_not_praised() -> None:
 
 def test_a_kept_step_is_told_with_a_reason() -> None:
     found = verdict(measured(300, 300), {"base": measured(200, 200)}, kept=23, last=500)
-    assert "after step 23 of 500: step 23 is kept" in found.sentence
+    assert "after step 23 of 500, so step 23 is kept" in found.sentence
     at_start = verdict(measured(300, 300), {}, kept=0, last=500)
     assert "the start is kept" in at_start.sentence
 
 
 def test_images_that_were_learned_from_are_named() -> None:
-    for drawn, told in ((["a"], "of a too"), (["a", "b"], "of all tasks too"), ([], "")):
+    for drawn, told in ((["a"], "images of a, which"), (["a", "b"], "images of all tasks, which"), ([], "")):
         sentence = verdict(measured(300, 300), {"base": measured(200, 200)}, drawn=drawn).sentence
         assert ("flatters" in sentence) == bool(drawn)
         assert told in sentence

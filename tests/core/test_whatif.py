@@ -119,7 +119,7 @@ def test_report_card_metadata_and_files_say_what_was_changed(
     assert edited.report["what_if"]["of"] == parent.id
     assert "what_if" not in (parent.report or {})
     card = model_card(edited)
-    assert "Then a person changed it: this is run" in card
+    assert "It was then changed by hand: this is run" in card
     assert "task0, all layers: λ = 0.9" in card
     assert "AdaMerging, λ changed by hand" in card
     assert "changed" not in model_card(parent)

@@ -62,6 +62,14 @@ def test_limits_and_choices_come_from_the_settings() -> None:
     assert fields["clamp"]["kind"] == "bool"
 
 
+def test_menus_show_methods_by_their_titles() -> None:
+    fields = {field["name"]: field for field in catalogue.describe(methods.get("adamerging"))["fields"]}
+    titles = {choice["value"]: choice["title"] for choice in fields["start"]["choices"]}
+    worded = [name for name in titles if name in wording.CHOICES]
+    assert {"iso_cts": "Iso-CTS", "tsv_m": "TSV-Merge"}.items() <= titles.items()
+    assert all(titles[name] == methods.get(name).title for name in titles if name not in worded)
+
+
 def test_methods_stand_in_families_and_each_once() -> None:
     named = [method["name"] for method in catalogue.describe_all()]
     assert sorted(named) == sorted(methods.names())

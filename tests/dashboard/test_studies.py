@@ -144,7 +144,7 @@ def test_the_guide_has_a_card_for_every_method_and_numbers_from_the_store_only(d
     found = dashboard_site.owner().call("method_guide", suite="tiny")
     assert {card["name"] for card in found["cards"]} == set(methods.names())
     assert all(card["accuracy"] is None for card in found["cards"])
-    assert "Nothing is measured" in found["source"]
+    assert "Nothing has been measured" in found["source"]
     assert found["decisions"]
 
 

@@ -34,7 +34,7 @@ def test_a_second_server_looks_only_until_the_first_has_gone(tmp_path: Path, tin
             assert again.call("runs_list")["writer"] is None
             assert "run" in again.call("setup_start", **wish)
         os.kill(server.process.pid or 0, signal.SIGINT)
-        assert f"can only be looked at: process {os.getpid()}" in server.printed.read()
+        assert f"view-only: process {os.getpid()}" in server.printed.read()
     finally:
         first.close()
         server.stop()

@@ -75,9 +75,9 @@ def found(task: str, seen: Compared, base: Evaluation | None = None, expert: Eva
                 Code.EXPERT_ANSWERS_AS_BASE,
                 Severity.WARNING,
                 task,
-                f"The expert of `{task}` should answer otherwise than its base. Found the same class on {seen.same} of "
-                f"{seen.images} images, and logits that changed by {100 * seen.moved:.1f} %: there is nothing to gain.",
-                "Check that the right checkpoint was given and that it was trained, or leave it out.",
+                f"The expert of `{task}` should give other answers than its base. Found the same class on {seen.same} "
+                f"of {seen.images} images, and logits that changed by {100 * seen.moved:.1f} %: nothing to gain.",
+                "Check that this is the right checkpoint and that it was trained, or leave it out.",
                 leave_out(task),
             )
         )
@@ -88,7 +88,7 @@ def found(task: str, seen: Compared, base: Evaluation | None = None, expert: Eva
                 Severity.SEVERE,
                 task,
                 f"The expert of `{task}` should beat its base on its own task. Found {words}.",
-                "Check its checkpoint, class names, templates and the order of labels, or leave it out.",
+                "Check its checkpoint, class names, templates and label order, or leave it out.",
                 leave_out(task),
             )
         )
@@ -101,10 +101,10 @@ def _worse(seen: Compared, base: Evaluation | None, expert: Evaluation | None) -
         lost = min(base.correct, expert.total - expert.correct)
         won = min(expert.correct, base.total - base.correct)
         if certain(lost, won):
-            return f"{_percent(expert.correct, expert.total)} beside the base's {_percent(base.correct, base.total)}"
+            return f"{_percent(expert.correct, expert.total)} against the base's {_percent(base.correct, base.total)}"
     if seen.lost is not None and seen.won is not None and certain(seen.lost, seen.won):
         return (
-            f"{seen.lost} of {seen.images} images that only the base has right, and {seen.won} that only the expert has"
+            f"{seen.lost} of {seen.images} images that only the base gets right, {seen.won} that only the expert does"
         )
     return None
 

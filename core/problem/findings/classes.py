@@ -65,7 +65,8 @@ def _twins(task: str, pairs: Sequence[tuple[str, str]]) -> Finding:
 
 def _rows(task: str, pairs: Sequence[tuple[str, str]]) -> Finding:
     text = (
-        f"The rows of the head of `{task}` should differ. Found equal ones for {_told(pairs)}: the first always wins."
+        f"The rows of the head of `{task}` should differ. Found identical ones for {_told(pairs)}, so the first "
+        "always wins."
     )
     return _finding(Code.EQUAL_HEAD_ROWS, task, text, "Give other class names, other templates or another head.")
 

@@ -35,8 +35,8 @@ def found(task: Task, expert: Checkpoint, base: Checkpoint, head: Tensor) -> lis
                 Severity.WARNING,
                 task.name,
                 f"The text tower in `{name}` should be the base's, which makes the head of `{task.name}`. Found "
-                f"another one (`{other}` differs): the expert learned with class texts that it is not measured with.",
-                "Set `head: own` for this task, so that the expert's own text tower makes its head.",
+                f"another one (`{other}` differs), so the expert is not measured with the class texts it learned with.",
+                "Set `head: own` for this task, so that the expert's own text tower builds its head.",
                 {"task": task.name, "set": {"head": "own"}},
             )
         )
@@ -48,7 +48,7 @@ def found(task: Task, expert: Checkpoint, base: Checkpoint, head: Tensor) -> lis
                 task.name,
                 f"The head of `{task.name}` should be the one that its expert was trained with. Found one in `{name}` "
                 f"(`{dropped}`), which is not used: the head is made from the class names.",
-                "Save it alone in a file, as `weight` [classes, embed_dim], and name that file as the task's `head`.",
+                "Save it in its own file, as `weight` [classes, embed_dim], and give that file as the task's `head`.",
             )
         )
     return told

@@ -72,7 +72,7 @@ class VectorFindings:
             Code.OTHER_BASE,
             Severity.SEVERE,
             task,
-            f"The expert of `{task}` should be close to the base, as fine-tuning leaves it (cosine of their matrices "
+            f"The expert of `{task}` should be close to the base, as fine-tuned models are (cosine of their matrices "
             f"about 1). Found cosine {self._kinship[task]:.2f} and a task vector {share:.2g} times as long as the "
             "base: it was made from another base.",
             "Give the expert that was fine-tuned from this base, or leave it out.",
@@ -89,8 +89,8 @@ def _alike(one: str, other: str, cosine: float) -> Finding:
         Code.EQUAL_EXPERTS,
         Severity.WARNING,
         other,
-        f"The experts of `{one}` and `{other}` should be two. Found task vectors with cosine {cosine:.3f}: one "
-        "fine-tune, or two steps of it, which counts twice in the merge.",
+        f"The experts of `{one}` and `{other}` should differ. Found task vectors with cosine {cosine:.3f}: they are "
+        "one fine-tune, or two steps of one, which then counts twice in the merge.",
         "Give each task its own expert, or leave one of them out.",
         leave_out(other),
         others=(one,),
@@ -119,8 +119,8 @@ def _long(tasks: Sequence[str], norms: Sequence[float], at: int) -> Finding | No
         Code.LONG_TASK_VECTOR,
         Severity.WARNING,
         tasks[at],
-        f"The task vector of `{tasks[at]}` should be about as long as the others (‖τ‖ {median:.3g}, their median). "
-        f"Found {norms[at]:.3g}, {norms[at] / median:.1f} times as long: with one λ for all it drowns them.",
-        "Check that its checkpoint is the right one and was not trained too long; else learn λ, or leave it out.",
+        f"The task vector of `{tasks[at]}` should be about as long as the others (median ‖τ‖ {median:.3g}). "
+        f"Found {norms[at]:.3g}, {norms[at] / median:.1f} times as long: with one λ for all, it drowns out the others.",
+        "Check that its checkpoint is the right one and was not trained too long; otherwise learn λ, or leave it out.",
         leave_out(tasks[at]),
     )

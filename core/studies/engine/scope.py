@@ -30,11 +30,11 @@ class StudyOptions(Settings):
 
     tasks: tuple[str, ...] | None = setting(None, "Only these tasks.", source="all tasks of the suite")
     methods: tuple[str, ...] | None = setting(None, "Only these methods.", source="the study's own choice")
-    seeds: tuple[int, ...] | None = setting(None, "Seeds of what is random.", source="the study's own choice")
+    seeds: tuple[int, ...] | None = setting(None, "Seeds for random choices.", source="the study's own choice")
     quick: bool = setting(False, "Fewer steps, seeds and values, for a first look.", source="Mergescope")
     settings: dict[str, Any] = setting({}, "Settings of the methods that have them.", source="suite and method")
-    device: str = setting("auto", "Where everything is computed.", source="Mergescope")
-    precision: str = setting("auto", "Number format of forward and backward pass.", source="Mergescope")
+    device: str = setting("auto", "Where to run everything.", source="Mergescope")
+    precision: str = setting("auto", "Number format for the forward and backward pass.", source="Mergescope")
 
     @field_validator("seeds")
     @classmethod

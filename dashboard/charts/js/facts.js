@@ -24,7 +24,7 @@
     if (!hub.id)
       return { title: "No run chosen", text: "Start a merge under Set up, or choose a run in the list.", setup: true };
     if (hub.trouble && !run?.about)
-      return { title: "The server does not answer", text: `${hub.trouble} This page goes on trying.` };
+      return { title: "The server does not answer", text: `${hub.trouble} This page keeps trying.` };
     if (!run?.about) return loading;
     if (run.steps.length || run.frames.length || run.evaluations.length) return null;
     if (run.status === "queued" || run.status === "running") return beginning(hub.status);
@@ -39,7 +39,7 @@
     if (now) return { title: now[0], text: now[1] || then, done: status.doing.done, total: status.doing.total };
     if (status?.status === "queued" && status.position > 0) {
       const before = status.position === 1 ? "Another run is" : `${status.position} other runs are`;
-      return { title: "Waiting for its turn", text: `${before} going on or waiting on this device.` };
+      return { title: "Waiting for its turn", text: `${before} active or queued on this device.` };
     }
     return { title: "Loading the checkpoints and images …", text: then };
   }

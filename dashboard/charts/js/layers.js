@@ -19,7 +19,7 @@
       "div",
       { class: "mc-state" },
       element("strong", { text: "No coefficients in this run" }),
-      element("span", { text: "Only methods that learn λ have layers to look at, such as AdaMerging." }),
+      element("span", { text: "Only methods that learn λ, such as AdaMerging, have layers to look at." }),
     );
     const both = element("div", {}, nothing, content);
     root.replaceChildren(charts.runState(hub, both), both);

@@ -93,8 +93,8 @@
     return { root: card.root, update };
   }
 
-  const MEASURED = "Accuracy is measured every few steps on a sample, and on all test images at the end.";
-  const NO_LABELS = "The test images have no labels, so there is no accuracy; this stands in its place";
+  const MEASURED = "Accuracy is measured on a sample every few steps, and on all test images at the end.";
+  const NO_LABELS = "The test images have no labels, so accuracy can't be measured; this is shown instead";
   const unlabelled = (run) =>
     Boolean(run?.evaluations.length && run.evaluations.every((one) => !one.accuracy.some(Number.isFinite)));
 
@@ -149,7 +149,7 @@
   }
 
   const UNWATCHED =
-    "Not watched: an earlier version made this run, or its tasks have no images on which to compare it with the experts.";
+    "Not measured: this run was made by an earlier version, or its tasks have no images for comparing it with the experts.";
 
   function agreementCard(hub, state) {
     // What is done at once has no steps to draw.
@@ -165,12 +165,12 @@
         looks = run?.agreements ?? [],
         own = run && charts.reported(run);
       choice.root.hidden = !looks.some((one) => one.half === "choosing");
-      card.note.textContent = run?.ended ? UNWATCHED : "Agreement is measured now and then, and at the end.";
+      card.note.textContent = run?.ended ? UNWATCHED : "Agreement is measured from time to time, and at the end.";
       const kl = state.measure === "kl" && !choice.root.hidden,
         mean = own && charts.mean(own[kl ? "kl" : "agreement"]),
         value = kl ? `${charts.number(mean)} nats` : charts.percent(mean);
       const told = [
-        kl ? "KL(expert ‖ model)" : "how often both name the same class",
+        kl ? "KL(expert ‖ model)" : "how often both predict the same class",
         `on ${looks[0]?.images} watched images a task`,
         own && (looks.length > 1 ? `${value} on ${own.images} others` : `mean ${value}`),
       ];

@@ -12,7 +12,7 @@
   // Asks whatif({run, step, edits}) -> {pending} | {images, tasks: [{learned, edited}]} | {error};
   // whatif_save({…, name}) -> {pending} | {saved: id} | {error}
   charts.whatif = (hub, state) => {
-    const card = charts.card("What if?", "change λ, see it above, and measure what it does to every task", {
+    const card = charts.card("What if?", "change λ, see the effect above, and measure what it does to every task", {
       height: 0,
       wide: true,
     });
@@ -69,7 +69,7 @@
       update();
       if (answer.error) say(answer.error, true);
       else if (answer.saved) {
-        say("Saved as a run of its own.");
+        say("Saved as a new run.");
         hub.emit("saved", answer.saved);
       } else {
         say(`Measured on ${answer.images} test images a task.`);

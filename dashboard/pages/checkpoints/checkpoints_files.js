@@ -9,14 +9,14 @@
   bench.folders = (state, act) => {
     const row = (folder) => element("li", {}, element("code", { text: folder, title: folder }),
       button("Look inside", "primary", () => act.scan(folder), { "aria-label": `Look inside ${folder}`, disabled: state.busy }),
-      button("Forget", "", () => act.forget(folder), { "aria-label": `Forget ${folder}`, title: "Take it off this list; the files stay" }));
+      button("Forget", "", () => act.forget(folder), { "aria-label": `Forget ${folder}`, title: "Remove it from this list; the files stay" }));
     const field = bench.input(state.typed || "", "/path/to/checkpoints", (text) => { state.typed = text; },
       { spellcheck: "false", "aria-label": "Folder on the machine that runs Mergescope" });
     const add = (event) => {
       event.preventDefault();
       if (field.value.trim()) act.add(field.value.trim());
     };
-    return bench.card("Folders", ms.heading("1  Folders with your files", "Checkpoints and images may be opened below these folders and nowhere else. "
+    return bench.card("Folders", ms.heading("1  Folders with your files", "Checkpoints and images can be opened only in these folders and their subfolders. "
       + "Nothing in a checkpoint is executed, whatever its format."), element("ul", { class: "ms-list ms-bench-list" }, ...state.folders.map(row)),
     element("form", { class: "ms-line", onsubmit: add }, field, element("button", { type: "submit", class: "ms-button", text: "Add folder" })), upload(state, act));
   };
@@ -30,17 +30,17 @@
     return element("details", { class: "ms-bench-upload" }, element("summary", { text: "Upload images as a .zip file" }),
       element("p", { class: "ms-help", text: "One folder per class, or train and test folders with class folders in them; without class folders the images are unlabelled. At most 4 GiB." }),
       element("div", { class: "ms-line" }, file, name, send,
-        element("label", { class: "ms-check" }, skip, element("span", { text: "leave out files that are no images" }))));
+        element("label", { class: "ms-check" }, skip, element("span", { text: "leave out files that are not images" }))));
   }
 
   bench.found = (scan) => {
     const usable = scan.checkpoints.filter((one) => one.kind !== "unusable"), broken = scan.checkpoints.filter((one) => one.kind === "unusable");
-    const card = bench.card("What was found", ms.heading("2  What is there", `${scan.root}: ${plural(usable.length, "checkpoint")} that can be used, `
-      + `${broken.length} that can't, ${plural(scan.images.length, "set")} of images.`));
-    if (scan.cut) card.append(ms.note("warning", `Not everything was looked at: ${scan.cut}. Add a folder further down.`));
+    const card = bench.card("What was found", ms.heading("2  What was found", `${scan.root}: ${plural(usable.length, "checkpoint")} you can use, `
+      + `${broken.length} you can't, ${plural(scan.images.length, "set")} of images.`));
+    if (scan.cut) card.append(ms.note("warning", `Not everything was scanned: ${scan.cut}. Add a subfolder instead.`));
     if (!scan.checkpoints.length && !scan.images.length) {
-      card.append(ms.empty("Nothing that can be used", "Expected files such as model.safetensors, finetuned.pt or folders "
-        + "as on the Hugging Face hub, and folders with images (CLASS/image.png)."));
+      card.append(ms.empty("Nothing usable found", "Expected files such as model.safetensors or finetuned.pt, folders "
+        + "as on the Hugging Face hub, or folders with images (CLASS/image.png)."));
       return card;
     }
     if (usable.length) {
@@ -70,8 +70,8 @@
       : `${suite.tasks} tasks · ${suite.parts - suite.missing} of ${suite.parts} checkpoints and data sets are here`),
     suite.ready ? button("Use", "primary", () => act.use(suite.name))
       : button("Fetch", "", () => act.fetch(suite.name), { "aria-label": `Fetch ${suite.title}`, disabled: state.busy }));
-    return bench.card("Published suites", ms.heading("Published suites", "Checkpoints and data sets of the papers, from the Hugging Face hub. They are fetched "
-      + "once, only when you ask for it; a fetch that stops goes on where it stopped."),
+    return bench.card("Published suites", ms.heading("Published suites", "The papers' checkpoints and data sets, from the Hugging Face hub. They are downloaded "
+      + "once, and only when you ask; an interrupted download continues where it stopped."),
     element("ul", { class: "ms-list" }, ...state.published.map(row)));
   };
 })();

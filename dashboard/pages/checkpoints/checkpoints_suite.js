@@ -56,13 +56,13 @@
       const choices = [["", "my own"], ...state.prompts.map((one) => [one.name, `${one.title} (${one.classes} classes, published)`])];
       const order = task.folders.length ? `in the order of the folders: ${task.folders.slice(0, 5).join(", ")}${task.folders.length > 5 ? ", …" : ""}` : "in the order of the labels";
       return element("fieldset", { class: "ms-bench-task" }, element("legend", { class: "ms-hidden-text", text: `Task ${index + 1}` }), line(name, remove),
-        grid(bench.labelled("Expert", select([["", "none: an unseen task"], ...encoders], task.expert, set(task, "expert"))),
+        grid(bench.labelled("Expert", select([["", "none (an unseen task)"], ...encoders], task.expert, set(task, "expert"))),
           bench.labelled("Images", select([["", "choose images"], ...images], task.images, (value) => {
             Object.assign(task, { images: value }, classesOf(scan, value));
             act.redraw();
           })),
           bench.labelled("Class names and templates", select(choices, task.prompts, (value) => { task.prompts = value; act.redraw(); })),
-          bench.labelled("Head", select([["", "made from the texts"], ["own", "made from the texts by the expert's own text tower"], ...heads], task.head, set(task, "head")))),
+          bench.labelled("Head", select([["", "made from the texts"], ["own", "made from the texts, by the expert's own text tower"], ...heads], task.head, set(task, "head")))),
         task.prompts ? null : grid(area("Class names, one a line", task, "classes", order), area("Templates, one a line", task, "templates", "{} stands for the class name")));
     }
     function area(label, task, name, help) {
@@ -70,10 +70,10 @@
       return bench.labelled(label, text, help);
     }
     const idle = { disabled: state.busy };
-    return bench.card("The suite", ms.heading("3  The suite", "One base, its experts and their tasks. What the file names suggest is filled in; correct what is wrong."),
+    return bench.card("The suite", ms.heading("3  The suite", "One base, its experts and their tasks. The form is filled in from the file names; correct whatever is wrong."),
       grid(bench.labelled("Name", bench.input(draft.name, "mine", set(draft, "name")), "letters, digits, - and _"),
         bench.labelled("Title", bench.input(draft.title, "optional", set(draft, "title"))),
-        bench.labelled("Base", base, "the weights all experts started from"),
+        bench.labelled("Base", base, "the weights that all experts started from"),
         bench.labelled("Architecture", arch, "an open_clip name (OpenAI's weights and their fine-tunes end in -quickgelu) or a .json configuration"), options),
       element("h3", { class: "ms-title", text: `Tasks (${draft.tasks.length})` }), element("div", { class: "ms-bench-tasks" }, ...draft.tasks.map(taskCard)),
       button("Add a task", "", () => { draft.tasks.push(bench.task(scan)); act.redraw(); }),
@@ -88,7 +88,7 @@
   };
 
   function complaints(found) {
-    if (!found.length) return [ms.note("good", "Nothing to complain of: every file fits its base, and every task has images.")];
+    if (!found.length) return [ms.note("good", "No problems: every file fits its base, and every task has images.")];
     const rows = found.flatMap((one) => (one.tensors.length ? one.tensors.slice(0, 12).map((row) => [one.role, one.file, row.tensor, row.problem, row.expected, row.found])
       : [[one.role, one.file, "", one.message, "", ""]]));
     return [ms.note("error", `${found.length} ${found.length === 1 ? "problem" : "problems"}; each has to go before this suite can be merged.`),

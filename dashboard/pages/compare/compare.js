@@ -44,11 +44,11 @@ window.mergescope.pages.compare = (root) => {
   function hint() { scroll.parentElement?.classList.toggle("an-more", scroll.scrollLeft + scroll.clientWidth < scroll.scrollWidth - 4); }
 
   const COLUMNS = [
-    ["agreement", "Agreement", "share of the watched images on which it names the class that the task's expert names", (row) => row.agreement, (row) => charts.percent(row.agreement)],
+    ["agreement", "Agreement", "share of the watched images on which it predicts the same class as the task's expert", (row) => row.agreement, (row) => charts.percent(row.agreement)],
     ["normalised", "Normalised", "share of the experts' accuracy, averaged over the tasks", (row) => row.normalised, (row) => charts.percent(row.normalised)],
     ["seconds", "Seconds", "time of the steps, without evaluation", (row) => row.seconds, (row) => seconds(row.seconds)],
     ["memory", "Peak memory", "of the whole process", (row) => row.memory, (row) => (Number.isFinite(row.memory) ? `${count(Math.round(row.memory))} MB` : "–")],
-    ["adapted_on", "Learned on", "the images that the method saw", (row) => row.adapted_on, (row) => (row.adapted_on === "nothing" ? "no images" : row.adapted_on || "–")],
+    ["adapted_on", "Learned on", "the images the method learned from", (row) => row.adapted_on, (row) => (row.adapted_on === "nothing" ? "no images" : row.adapted_on || "–")],
     ["samples", "Images seen", "over all steps and tasks", (row) => row.samples, (row) => count(row.samples)],
     ["steps", "Steps", "updates of λ", (row) => row.steps, (row) => count(row.steps)],
   ];
@@ -57,9 +57,9 @@ window.mergescope.pages.compare = (root) => {
 
   /* Rows are ordered within the class they compete in. */
   const CLASSES = [
-    ["one", "One model, made without labels"],
-    ["labelled", "One model, learned with labels"],
-    ["several", "Several models, or parts of its own for each task"],
+    ["one", "A single model, made without labels"],
+    ["labelled", "A single model, learned with labels"],
+    ["several", "Several models, or extra modules for each task"],
     ["edited", "λ changed by hand; the cost includes that of the run it came from"],
     ["reference", "For orientation"],
     ["published", "Published numbers, not measured here"],
@@ -68,7 +68,7 @@ window.mergescope.pages.compare = (root) => {
   const images = (row) => (row.adapted_on === "nothing" ? "no images" : row.adapted_on ? `${row.adapted_on} images${Number.isFinite(row.samples) ? `, ${count(row.samples)} seen` : ""}` : "");
   /* What has to be known before a number is compared: what it is made of, what it saw. */
   const told = (row) => [row.differs, row.parent && `from ${row.parent}, ${row.changes}`, row.note, NEEDS[row.needs] && `needs ${NEEDS[row.needs]}`, images(row),
-    row.complete ? "" : "other tasks: its average is not comparable"].filter(Boolean).join(" · ");
+    row.complete ? "" : "other tasks, so its average is not comparable"].filter(Boolean).join(" · ");
   const valueOf = (row, column) => {
     if (column === "name") return row.label.toLowerCase();
     if (column === "average") return row.average;
@@ -104,7 +104,7 @@ window.mergescope.pages.compare = (root) => {
   /* What an accuracy that nobody measured has to be, where it follows from agreement with the expert. */
   function unknown(between) {
     if (!between) return element("td", { text: "–", class: "an-missing" });
-    return element("td", { class: "an-missing", title: "not measured: follows from how far it agrees with the expert, and from the expert's accuracy" }, element("b", { text: range(between) }));
+    return element("td", { class: "an-missing", title: "not measured: follows from how often it agrees with the expert, and from the expert's accuracy" }, element("b", { text: range(between) }));
   }
   /* A number that is worse than another's never stands without this. */
   const MARKS = { good: ["✓", "an-verdict"], "": ["≈", "an-verdict an-even"] };
@@ -185,7 +185,7 @@ window.mergescope.pages.compare = (root) => {
     content.hidden = true;
     const waiting = answer.active ? `${answer.active} ${answer.active === 1 ? "run is" : "runs are"} going on. It appears here once it is done.` : "";
     box.show({ title: waiting ? "No finished run yet" : "Nothing to compare yet",
-      text: waiting || (missing ? "Start a merge under Set up, or run several methods at once." : "Finished runs appear here.") });
+      text: waiting || (missing ? "Start a merge under Set up, or run several methods in one go." : "Finished runs appear here.") });
     if (missing && answer.missing.length && !answer.active) box.root.append(missing.button, missing.panel);
     else takeBack();
   }

@@ -12,7 +12,7 @@ window.mergescope.missing = (start) => {
   });
   const list = element("div", { class: "an-missing-list" });
   const panel = element("section", { class: "an-missing-panel", "aria-label": "Methods without a run", hidden: true },
-    element("p", { class: "mc-help", text: "Each runs with its own defaults on all tasks, one after the other. Formulas take seconds, methods that learn take minutes." }),
+    element("p", { class: "mc-help", text: "Each method runs with its defaults on all tasks, one after the other. Formulas take seconds; methods that learn take minutes." }),
     list, element("div", { class: "mc-form" }, queue, tick("All", true), tick("None", false)));
 
   function open(yes) {

@@ -20,7 +20,7 @@ window.mergescope.pages.playground = (root) => {
   const head = charts.menu("Classes of", (value) => { state.head = value; tell(); });
   const truth = element("p", { class: "mc-help" });
   const models = element("div", { class: "pg-models", "aria-live": "polite" });
-  const waiting = element("p", { class: "pg-wait mc-help", text: "Choose a picture to see what every model takes it for." });
+  const waiting = element("p", { class: "pg-wait mc-help", text: "Choose a picture to see how each model classifies it." });
   const said = element("section", { class: "mc-card" },
     element("header", { class: "mc-head" }, element("div", {}, element("h3", { text: "What each model sees" }), truth), element("div", { class: "mc-tools" }, head.root)),
     models, waiting);
@@ -30,7 +30,7 @@ window.mergescope.pages.playground = (root) => {
   const gallery = element("div", { class: "pg-mistakes" });
   const count = element("p", { class: "mc-help" });
   const mistakes = element("section", { class: "mc-card" }, element("header", { class: "mc-head" },
-    element("div", {}, element("h3", { text: "Wrong here, right by the expert" }), count)), gallery);
+    element("div", {}, element("h3", { text: "Wrong here, but right for the expert" }), count)), gallery);
   const content = element("div", {}, element("div", { class: "mc-grid pg-grid" }, picture, said),
     element("div", { class: "mc-grid pg-grid pg-wrong" }, matrix.root, mistakes));
   root.append(box.root, content);
@@ -84,7 +84,7 @@ window.mergescope.pages.playground = (root) => {
     if (!answer.said[state.head]) state.head = state.tasks[0].name;
     head.fill(state.tasks.map((one) => [one.name, one.title]), state.head);
     const known = answer.task === state.head && answer.truth;
-    truth.textContent = known ? `true class: ${answer.truth}` : `as one of the classes of ${titleOf(state.head)}`;
+    truth.textContent = known ? `true class: ${answer.truth}` : `classified into the classes of ${titleOf(state.head)}`;
     const rank = (name) => (name === "merged" ? 0 : name === "base" ? 2 : name === state.head ? 1 : 3);
     const names = [...answer.models].sort((left, right) => rank(left) - rank(right));
     models.replaceChildren(...names.map((name) => model(name, answer.said[state.head][name])));
@@ -148,7 +148,7 @@ window.mergescope.pages.playground = (root) => {
     const more = answer.only_expert - answer.mistakes.length;
     count.textContent = answer.expert_correct === null ? "This task has no expert."
       : answer.only_expert ? `${answer.only_expert} of ${answer.images} images · surest mistakes first${more > 0 ? ` · ${answer.mistakes.length} shown` : ""}`
-        : `None of ${answer.images} images: whatever the expert gets right, this run gets right too.`;
+        : `None of ${answer.images} images: this run gets right everything the expert gets right.`;
     gallery.replaceChildren(...answer.mistakes.map((image) => element("button", { type: "button", class: "pg-mistake", "data-index": image.index,
       "aria-pressed": "false", onclick: () => { pick(image.index); picture.scrollIntoView({ block: "nearest", behavior: "smooth" }); } },
     element("img", { src: safe(image.picture), alt: "", width: 56, height: 56, loading: "lazy" }),
@@ -160,7 +160,7 @@ window.mergescope.pages.playground = (root) => {
     if (!ms.run) {
       state.run = "";
       content.hidden = true;
-      box.show(ms.known ? { title: "No run chosen", text: "Start a merge under Set up, or choose a run in the list: its models can be tried here.", setup: true }
+      box.show(ms.known ? { title: "No run chosen", text: "Start a merge under Set up, or choose a run in the list, to try its models here.", setup: true }
         : { title: "Loading …" });
       return;
     }

@@ -32,7 +32,7 @@ window.mergescope.pages.setup = (root) => {
     part("suite").removeAttribute("aria-busy");
     if (!catalogue.suites.length) {
       part("suite").replaceChildren(ms.heading("No suite found",
-        "A suite is a YAML file with a base, its experts and their tasks. Put one into the suites folder of your Mergescope folder."));
+        "A suite is a YAML file with a base, its experts and their tasks. Put one in the suites folder inside your Mergescope folder."));
       return;
     }
     const has = (name) => catalogue.suites.some((s) => s.name === name), wanted = has(ms.wanted?.suite) ? ms.wanted : null, saved = kept();
@@ -85,15 +85,15 @@ window.mergescope.pages.setup = (root) => {
 
   function drawSuite() {
     const section = part("suite"), suite = catalogue.suites.find((s) => s.name === choice.suite);
-    const names = catalogue.suites.map((item) => [item.name, `${item.title} (${item.missing.length ? "not here yet" : `${item.tasks} tasks`})`]);
+    const names = catalogue.suites.map((item) => [item.name, `${item.title} (${item.missing.length ? "not downloaded" : `${item.tasks} tasks`})`]);
     const menu = charts.select(names, choice.suite, (name) => { choice.suite = name; useSuite(null); }, { id: "ms-suite" });
     section.replaceChildren(element("div", { class: "ms-suite-line" }, element("label", { class: "ms-title", text: "1  Suite", for: "ms-suite" }), menu),
       element("p", { class: "ms-help", text: suite.description || "A base model, its experts and the tasks they were made for." }));
     if (suite.missing.length) {
       const more = suite.missing.length > 3 ? ` … and ${suite.missing.length - 3} more. The page Checkpoints fetches published suites` : "";
-      section.append(note("warning", `Files of this suite are not there yet: ${suite.missing.slice(0, 3).join("; ")}${more}.`));
+      section.append(note("warning", `Some files of this suite are missing: ${suite.missing.slice(0, 3).join("; ")}${more}.`));
     }
-    catalogue.broken.forEach((text) => section.append(note("warning", `Left out, because its file is not valid. ${text}`)));
+    catalogue.broken.forEach((text) => section.append(note("warning", `Skipped a suite because its file is not valid. ${text}`)));
   }
 
   function drawMethod() {
@@ -114,13 +114,13 @@ window.mergescope.pages.setup = (root) => {
         changed();
       });
     if (chosen.fields.some((field) => field.name === "steps")) {
-      extra.push(other("evaluate_every", "Measure accuracy every … steps", "On up to 128 test images per task; 0 measures at the end only.", "int"));
+      extra.push(other("evaluate_every", "Measure accuracy every … steps", "On up to 128 test images per task; 0: only at the end.", "int"));
     }
-    extra.push(other("device", "Device", "Where it is computed; auto takes a GPU where there is one.", "choice",
+    extra.push(other("device", "Device", "Where to run; auto uses a GPU if there is one.", "choice",
       catalogue.devices.map((value) => ({ value, title: value }))));
-    extra.push(other("precision", "Precision", "Of forward and backward pass; auto measures which is faster here.", "choice",
+    extra.push(other("precision", "Precision", "For the forward and backward pass; auto measures which is faster on this machine.", "choice",
       ["auto", "float32", "bfloat16"].map((value) => ({ value, title: value }))));
-    extra.push(other("name", "Name of the run", "Shown in the list of runs; may stay empty.", "text"));
+    extra.push(other("name", "Name of the run", "Shown in the list of runs; optional.", "text"));
     form = ms.setupForm.build(part("options"), { fields: chosen.fields, values: choice.settings, extra,
       suite: presets().find((preset) => preset.name === "suite")?.settings, onInput(name, value) { choice.settings[name] = value; changed(); } });
   }
@@ -132,7 +132,7 @@ window.mergescope.pages.setup = (root) => {
       onchange: () => { if (file.files[0]) loadYaml(file.files[0]); file.value = ""; } });
     // Above the words, whose height changes: a button that moves under the pointer swallows the click.
     section.replaceChildren(element("h2", { class: "ms-title", text: "What will happen" }), button("Start merge", "primary ms-start", begin),
-      element("div", { class: "ms-plan-words", "aria-live": "polite" }, fact("Time", "measuring …"), fact("Trust check", "looking at how sure each expert is …")),
+      element("div", { class: "ms-plan-words", "aria-live": "polite" }, fact("Time", "measuring …"), fact("Trust check", "checking how confident each expert is …")),
       element("div", { class: "ms-line" },
         button("Save settings", "", saveYaml, { title: "Download these settings as a YAML file" }),
         button("Load settings", "", () => file.click(), { title: "Read settings from a YAML file" }), file));
@@ -157,7 +157,7 @@ window.mergescope.pages.setup = (root) => {
     if (!words) return;
     const parts = [element("p", { class: "ms-plan-lead", text: `${method().title} on ${choice.tasks.size} of ${described.tasks.length} tasks.` })];
     const problem = answer.error || answer.wrong;
-    if (!catalogue.startable) parts.push(note("warning", "Another process writes to this runs folder, so nothing can be started here."));
+    if (!catalogue.startable) parts.push(note("warning", "Another process is using this runs folder, so nothing can be started here."));
     if (problem) {
       parts.push(note("error", problem));
       cards.caution([]);
@@ -166,22 +166,22 @@ window.mergescope.pages.setup = (root) => {
       return;
     }
     const f = answer.forecast || {}, c = answer.caution || {}, d = answer.doubts || {};
-    parts.push(fact("Time", f.text || (f.error ? `not known: ${f.error}` : "measuring …")));
+    parts.push(fact("Time", f.text || (f.error ? `unknown: ${f.error}` : "measuring …")));
     if (answer.ahead) parts.push(fact("Queue", answer.ahead === 1 ? "One run is ahead of this one." : `${answer.ahead} runs are ahead of this one.`));
     parts.push(...trust(c), ...doubts(d));
     cards.caution(c.tasks);
-    if (answer.doing) parts.push(fact("At work on", ms.frame.told(answer.doing).filter(Boolean).join(", ")));
+    if (answer.doing) parts.push(fact("Working on", ms.frame.told(answer.doing).filter(Boolean).join(", ")));
     words.replaceChildren(...parts);
     startable(!form.bad());
     if (f.pending || c.pending || d.pending || answer.doing) planTimer = setTimeout(plan, 1200);
   }
   const fact = (term, text) => element("p", { class: "ms-plan-fact" }, element("strong", { text: term }), element("span", { text }));
   function trust(c) {
-    if (c.pending) return [fact("Trust check", "taking the whole way in a few long steps …")];
+    if (c.pending) return [fact("Trust check", "trying a shortened run, with a few long steps …")];
     if (c.error) return [fact("Trust check", `not possible: ${c.error}`)];
     if (!c.tasks || !c.tasks.length) return [];
     const bad = c.tasks.filter((task) => !task.trusted);
-    if (!bad.length && !c.overall) return [note("good", "Trust check: a shortened run leads away from no expert. It misses about two losses in five (study “trust”).")];
+    if (!bad.length && !c.overall) return [note("good", "Trust check passed: a shortened run leads away from no expert. The check misses about two losses in five (study “trust”).")];
     const distil = c.distil
       ? button("Use the experts instead", "", () => { choice.settings.objective = "expert_kl"; drawOptions(); changed(); }, { title: "Set the objective to expert_kl" }) : null;
     const leave = !bad.length || bad.length >= choice.tasks.size ? null : button(bad.length === 1 ? "Leave it out" : "Leave them out", "", () => { bad.forEach((task) => choice.tasks.delete(task.task)); cards.choose(choice.tasks); changed(); });

@@ -65,7 +65,7 @@ window.mergescope.setupForm = (() => {
     const rows = (essential) => fields.filter((field) => Boolean(field.essential) === essential)
       .map((field) => row(field, values[field.name], suite?.[field.name], onInput));
     const first = rows(true);
-    section.replaceChildren(ms.heading("4  Options", "Every default names its source. Changing one is recorded with the run."),
+    section.replaceChildren(ms.heading("4  Options", "Every default cites its source. Your changes are recorded with the run."),
       ...(first.length ? [element("div", { class: "ms-fields" }, ...first)] : []),
       element("details", { open: section.querySelector("details")?.open }, element("summary", { text: "More options" }),
         element("div", { class: "ms-fields" }, ...rows(false), ...extra)));

@@ -22,7 +22,7 @@ window.mergescope.setupMethods = (() => {
       for (const row of rows) row.hidden = [...row.lastChild.children].every((box) => box.hidden);
       none.hidden = rows.some((row) => !row.hidden);
     }
-    const head = window.mergescope.heading("3  Method", "Grouped by what a method has to be given beside the checkpoints.");
+    const head = window.mergescope.heading("3  Method", "Grouped by what each method needs besides the checkpoints.");
     const about = element("div", { class: "ms-method-about" });
     section.replaceChildren(element("div", { class: "ms-section-head" }, head, methods.length > SEARCHED ? search : null),
       element("div", { class: "ms-method-groups" }, ...rows), none, about);

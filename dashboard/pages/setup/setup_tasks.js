@@ -56,7 +56,7 @@ window.mergescope.setupTasks = (() => {
       told(name, input.checked);
     });
     section.replaceChildren(
-      element("div", { class: "ms-section-head" }, ms.heading("2  Tasks", "Each chosen task brings its expert into the merge. Hover over the class names to see more."),
+      element("div", { class: "ms-section-head" }, ms.heading("2  Tasks", "Each task you choose adds its expert to the merge. Hover over the class names to see more."),
         element("div", { class: "ms-actions" }, button("All", "", () => choose(() => true, onChange)), button("None", "", () => choose(() => false, onChange)))),
       element("div", { class: "ms-task-grid" }, ...boxes.values()));
     return {

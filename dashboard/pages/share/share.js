@@ -15,17 +15,17 @@ window.mergescope.pages.share = (root) => {
   async function files() {
     const section = part("files"), run = ms.run;
     if (!run) {
-      section.replaceChildren(heading("Files", "Choose a run in the list on the left."), ms.empty(ms.known ? "No run chosen" : "Loading …", "Files of a run appear here: report, coefficients, merged model, a page in one file."));
+      section.replaceChildren(heading("Files", "Choose a run in the list on the left."), ms.empty(ms.known ? "No run chosen" : "Loading …", "The files of a run appear here: report, coefficients, merged model, a web page in one file."));
       return;
     }
     const answer = await ask("share_offer", { run });
     if (run !== ms.run || answer.error) return;
     shownRun = run;
     shownStatus = answer.status;
-    section.replaceChildren(heading("Files", `What can be taken away from ${answer.title}.`), element("ul", { class: "ms-list ms-file-list" }, ...answer.files.map((file) => element("li", {}, titled(file.title, file.help),
+    section.replaceChildren(heading("Files", `What you can download from ${answer.title}.`), element("ul", { class: "ms-list ms-file-list" }, ...answer.files.map((file) => element("li", {}, titled(file.title, file.help),
       element("code", { text: file.suffix }),
       element("a", { class: "ms-button", text: "Download", href: file.url, download: true, "aria-label": `Download ${file.title}` })))));
-    if (answer.status !== "done") section.append(help("Report, model card and merged model follow when the run is done."));
+    if (answer.status !== "done") section.append(help("The report, model card and merged model appear here when the run is done."));
     // What stands there already may have been typed into.
     if (!ms.readonly) charts.keyed(part("manage"), [run, answer.status], () => managing(answer));
   }
@@ -53,7 +53,7 @@ window.mergescope.pages.share = (root) => {
       const url = addresses(link.path)[0];
       const revoke = async () => {
         const done = await ask("share_revoke", { link: link.id });
-        if (!done.error) { ms.toast("Revoked: the link and everybody who opened it are locked out."); links(); }
+        if (!done.error) { ms.toast("Revoked. Everyone who opened this link is locked out."); links(); }
       };
       return element("li", {},
         titled([link.scope, link.label].filter(Boolean).join(" · "), `made ${when(link.created)} · ${link.expires ? `ends ${when(link.expires)}` : "until revoked"}`),
@@ -66,12 +66,12 @@ window.mergescope.pages.share = (root) => {
   }
   function buildLinks(section) {
     section.dataset.built = "1";
-    const scopes = [["run", "The current run"], ["all", "All runs, also future ones"]];
+    const scopes = [["run", "The current run"], ["all", "All runs, including future ones"]];
     const terms = [["7", "for 7 days"], ["1", "for 1 day"], ["30", "for 30 days"], ["365", "for a year"], ["", "until revoked"]];
     const scope = select(scopes, "run", () => {}, { "aria-label": "What the link shows" });
     const days = select(terms, "7", () => {}, { "aria-label": "How long it works" });
     const label = element("input", { type: "text", maxlength: 80, placeholder: "for whom", "aria-label": "For whom",
-      title: "For whom the link is; optional, shown in the list below." });
+      title: "Who the link is for; optional, shown in the list below." });
     const create = button("Create link", "primary", async () => {
       if (scope.value === "run" && !ms.run) { ms.toast("Choose a run first, or share all runs.", "warning"); return; }
       create.disabled = true;
@@ -84,14 +84,14 @@ window.mergescope.pages.share = (root) => {
     });
     const reachNote = ms.note("ms-reach", "This server answers on this machine only, so a link works for others only with a public link "
       + "(start with --share) or where the server listens on the network (--host 0.0.0.0). To send a run by mail, download it as one HTML file.");
-    section.replaceChildren(heading("View links", "Whoever opens such a link can look at the run and change nothing. A link can be revoked at any time."),
+    section.replaceChildren(heading("View links", "Anyone with such a link can look at the run but not change anything. You can revoke a link at any time."),
       element("div", { class: "ms-line" }, scope, days, label, create), reachNote, help("No link yet.", "ms-none"), element("ul", { class: "ms-list ms-link-list" }));
   }
   function drawPublic(tunnel) {
-    const section = part("public"), parts = [heading("Public link", "A tunnel to the read-only view, so that people outside your network can look.")];
-    if (tunnel.url) parts.push(address(tunnel.url), help("Links made above start with this address. It ends when the server stops, after 72 hours at the latest."));
+    const section = part("public"), parts = [heading("Public link", "A tunnel to the read-only view, so that people outside your network can see it.")];
+    if (tunnel.url) parts.push(address(tunnel.url), help("Links created above start with this address. It works until the server stops, for at most 72 hours."));
     else if (tunnel.problem) parts.push(ms.note("warning", tunnel.problem));
-    else parts.push(help(tunnel.wanted ? "The public link is being set up …" : "Not asked for. Start the program with --share to get one."));
+    else parts.push(help(tunnel.wanted ? "The public link is being set up …" : "None yet. Start the program with --share to get one."));
     section.replaceChildren(...parts);
     if (tunnel.wanted && !tunnel.url && !tunnel.problem) setTimeout(() => { if (open()) links(); }, 2000);
   }
@@ -105,14 +105,14 @@ window.mergescope.pages.share = (root) => {
       const answer = await ask("share_device");
       if (answer.error) return;
       const url = location.origin + answer.path;
-      out.replaceChildren(address(url), button("Copy", "", () => ms.copy(url)), help("Works once, within a day. Whoever opens it can do everything you can."));
+      out.replaceChildren(address(url), button("Copy", "", () => ms.copy(url)), help("Works once, within a day. Anyone who opens it can do everything you can."));
     });
     const all = button("Sign out all browsers", "danger", async () => {
-      if (!confirm("Sign out every browser, this one too? This one is signed in again at once.")) return;
+      if (!confirm("Sign out every browser, including this one? This one is signed in again right away.")) return;
       const answer = await ask("share_sign_out");
       if (!answer.error) location.assign(answer.path);
     });
-    section.replaceChildren(heading("Your other devices", "Use Mergescope as its owner from a second browser or a phone."),
+    section.replaceChildren(heading("Your other devices", "Use Mergescope as the owner from another browser or a phone."),
       element("div", { class: "ms-line" }, another, all), out);
   }
 
@@ -131,7 +131,7 @@ window.mergescope.pages.share = (root) => {
       ms.select(ms.frame.runs.find((one) => one.id !== run)?.id || "");
       ms.frame.refresh();
     }, { disabled: active, title: active ? "Cancel the run first" : null });
-    return [heading("This run", "Its name in the list, and getting rid of it."), element("div", { class: "ms-line" }, name, rename, remove)];
+    return [heading("This run", "Rename it or delete it."), element("div", { class: "ms-line" }, name, rename, remove)];
   }
 
   function show() {

@@ -17,7 +17,7 @@ window.mergescope.pages.similarity = (root) => {
 
   const list = element("ul", { class: "an-advice" });
   const advice = element("section", { class: "mc-card" }, element("header", { class: "mc-head" }, element("div", {},
-    element("h3", { text: "What this means" }), element("p", { class: "mc-help", text: "advice from the numbers beside it" }))), list);
+    element("h3", { text: "What this means" }), element("p", { class: "mc-help", text: "advice based on these numbers" }))), list);
   const norms = analysis.figureCard("Length of each task vector", "", { height: 250 });
   const depth = analysis.figureCard("Similarity over depth", "mean cosine of all pairs · shaded: least to most similar pair · click to look at that block",
     { height: 250, wide: true, onClick: (point) => { state.group = Math.min(state.found.groups.length - 1, Math.round(point.x) + 1); draw(); } });
@@ -36,7 +36,7 @@ window.mergescope.pages.similarity = (root) => {
     whole.disabled = all;
     const place = all ? "over all tensors" : `in ${group}`;
     matrix.help.textContent = state.measure === "cosine"
-      ? `cosine of the task vectors ${place} · 0: unrelated, below 0: they pull against each other`
+      ? `cosine of the task vectors ${place} · 0: unrelated, below 0: they conflict`
       : `share of entries ${place} that two task vectors move in opposite directions · 50 %: unrelated`;
     norms.help.textContent = `‖τ‖ ${place} · dotted: the median`;
     matrix.set(found.figures[state.measure], (figure) => { figure.data[0].z = found[state.measure][group]; });

@@ -2,7 +2,7 @@
 window.mergescope.guide = () => {
   "use strict";
   const ms = window.mergescope, { charts } = ms, { element } = charts;
-  const HEADINGS = { references: "References", nothing: "Checkpoints alone", "unlabelled images": "With unlabelled images", "labelled images": "With a few labelled images",
+  const HEADINGS = { references: "References", nothing: "Checkpoints only", "unlabelled images": "With unlabelled images", "labelled images": "With a few labelled images",
     "labelled training images": "With training data" };
   const root = element("div", { class: "st-guide ms-stack" });
   const { coded } = ms;

@@ -47,9 +47,9 @@ class Guide:
         if report and report["suite"] == suite:
             return (
                 report,
-                "Measured by `python launch.py study accuracy demo`; the table comes with Mergescope.",
+                "Measured by `python launch.py study accuracy demo`; these figures come with Mergescope.",
             )
-        return {}, "Nothing is measured on this suite yet: start the study “Accuracy of every method”."
+        return {}, "Nothing has been measured on this suite yet. Start the study “Accuracy of every method”."
 
     def _latest(self, suite: str) -> StudyRecord | None:
         records = [

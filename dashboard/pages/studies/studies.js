@@ -94,8 +94,8 @@ window.mergescope.pages.studies = (root) => {
     state.resultKey = key;
     if (!now || !now.done) {
       state.figures = [];
-      result.replaceChildren(ms.empty(active(one) ? "The first run is going on" : "No result on this suite yet",
-        active(one) ? "Tables and figures appear with it and grow run by run." : state.listing.owner ? "Start the study above. What it has measured is kept: it can be cancelled and go on later." : "Its owner has not run this study."));
+      result.replaceChildren(ms.empty(active(one) ? "The first run is in progress" : "No result on this suite yet",
+        active(one) ? "Tables and figures appear here and grow with each run." : state.listing.owner ? "Start the study above. Its results are kept, so you can cancel it and continue later." : "The owner has not run this study."));
       return;
     }
     const turn = (state.turn += 1);

@@ -1,4 +1,4 @@
-"""What STYLE.md asks of every method. The registry is collected, so a new file is tested without being named here."""
+"""What is asked of every method. The registry is collected, so a new file is tested without being named here."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def leave_openmp() -> None:
     """Let this thread, from now to its end, compute without helpers; those of others stay as they are.
 
     With a second team of OpenMP threads in a process, even an idle one, libgomp's threads no longer wait for each other
-    awake: a step of many small operations then takes up to three times as long.
+    awake. A loop of small operations took 2.6 ms instead of 0.8 beside one.
     """
     if not hasattr(_here, "limit"):
         of_a_run()

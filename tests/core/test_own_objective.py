@@ -51,7 +51,7 @@ import json, sys
 import own_objective
 import launch
 from core import methods
-from dashboard.planning.catalogue import describe
+from dashboard.pages.setup.catalogue import describe
 
 suite = sys.argv[1]
 found = {"forms": {name: {field["name"]: field for field in describe(methods.get(name))["fields"]}

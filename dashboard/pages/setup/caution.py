@@ -10,7 +10,7 @@ from core.insight.trust import Look, overall, shortened, trust
 from core.progress import Progress
 from core.runs.spec import RunSpec
 from dashboard.library import Library, told
-from dashboard.planning.wish import Wish
+from dashboard.pages.setup.wish import Wish
 
 
 def caution(wish: Wish, library: Library) -> dict[str, Any]:

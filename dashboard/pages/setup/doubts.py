@@ -7,7 +7,7 @@ from typing import Any
 from core.insight.findings import findings
 from core.progress import Progress
 from dashboard.library import Library, told
-from dashboard.planning.wish import Wish
+from dashboard.pages.setup.wish import Wish
 
 
 def doubts(wish: Wish, library: Library) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from core.store import RunRecord
 from core.studies.engine.cost import SHAPE, image_seconds, pace
 from core.suite.find import SuiteFile
 from dashboard.library import Library
-from dashboard.planning.wish import Wish
+from dashboard.pages.setup.wish import Wish
 from dashboard.ui import duration
 
 SAMPLE = 128

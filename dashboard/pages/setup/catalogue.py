@@ -12,7 +12,7 @@ from core.step import Need
 from dashboard import wording
 
 ESSENTIAL = frozenset(
-    {"adapt_on", "batch", "group", "keep", "density", "lr", "objective", "scale", "steps", "fraction", "init", "rank"}
+    {"adapt_on", "batch", "group", "keep", "lr", "objective", "scale", "steps", "fraction", "init", "rank"}
 )
 """Settings that are shown at once; the others wait under "More options"."""
 KINDS = {"boolean": "bool", "integer": "int", "number": "float"}

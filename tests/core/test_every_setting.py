@@ -1,4 +1,4 @@
-"""Every setting of a method that needs no images changes what it makes. The registry is collected, with all settings."""
+"""Every setting of a method without images changes what it makes. The registry is collected, with all settings."""
 
 from __future__ import annotations
 

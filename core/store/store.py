@@ -205,7 +205,7 @@ class Store:
         """Remove a run with all its records and artefacts; raises `BadInput` for one still going on."""
         with self._writing(f"Deleting run {run_id}", run_id) as connection:
             if self._now(run_rows.read(connection, run_id)).status in ACTIVE:
-                raise BadInput(f"Run {run_id} is still going on. Cancel it, then delete it.")
+                raise BadInput(f"Run {run_id} is still running. Cancel it, then delete it.")
             run_rows.remove(connection, run_id)
         self._unsaved.pop(run_id, None)
         self._artefacts.remove(run_id)

@@ -46,7 +46,7 @@ class Background:
         """Stop a study; what its runs have done is kept. Raises `BadInput` for one that is not going on."""
         work = self._worker.find(_LANE.kind, study_id)
         if work is None:
-            raise BadInput("That study is not going on; there is nothing to cancel.")
+            raise BadInput("That study is not running; there is nothing to cancel.")
         self._worker.cancel(work)
 
     def standing(self, study_id: str) -> Standing | None:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,7 +30,6 @@ _WAITING_GUESTS = 50
 """Answers for guests that wait at most."""
 GONE = 30.0
 """Seconds after which a guest who has not asked again waits no more; pages ask every three, and wait for their turn."""
-_WAITING = Standing("Waiting until other measurements are done", 0, None, None)
 
 
 class _Answer(Work[T]):
@@ -234,13 +232,6 @@ class Library:
     def doing(self) -> Standing | None:
         """Where the work of `later` stands. Only for the owner: labels name what others are looking at."""
         return next((work.progress.standing() for work in self.worker.going(_LANE.kind)), None)
-
-
-def told(work: Work[dict[str, Any]]) -> dict[str, Any]:
-    """The answer that somebody waits for; how far it is, or what went wrong, as pages show it."""
-    if work.pending:
-        return {"pending": asdict(work.progress.standing() or _WAITING)}
-    return {"error": work.error} if work.error else dict(work.value or {})
 
 
 def _nothing() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from core import methods
 from core.export.numbers import percent
 from core.paths import ASSETS
-from core.problem.method import Role
+from core.problem.method import Method, Role
 from core.step import Need
 from core.studies import everywhere
 
@@ -38,19 +38,14 @@ class MethodCard:
     cost: str
     single: bool
     role: Role
+    group: str
+    """The part of the guide that it stands in."""
     accuracy: float | None = None
     """Average over the tasks of the measured suite, a fraction; None where it was not measured."""
     seconds: float | None = None
     """Time of the steps on that machine."""
     behind: float | None = None
     """How far its accuracy is behind the best, mean over the suites and numbers of images of `everywhere`."""
-
-    @property
-    def group(self) -> str:
-        """The part of the guide that it stands in."""
-        if self.role.reference:
-            return "references"
-        return self.needs if self.single else "one model a task, or task modules"
 
 
 @dataclass(frozen=True)
@@ -105,11 +100,17 @@ def entries(report: Mapping[str, Any]) -> list[MethodCard]:
         formula = (inspect.getdoc(type(method)) or "").split("\n\n")[0].replace("\n", " ")
         found.append(
             MethodCard(name, method.title, method.summary, formula, method.paper, method.needs.value, method.trains,
-                  method.cost, method.single, method.role, accuracy, seconds, gaps.get(name))
+                  method.cost, method.single, method.role, _group(method), accuracy, seconds, gaps.get(name))
         )  # fmt: skip
     order = ["references", *(need.value for need in Need)]
     found.sort(key=lambda one: (order.index(one.group) if one.group in order else 9, -(one.accuracy or 0), one.title))
     return found
+
+
+def _group(method: Method) -> str:
+    if method.role.reference:
+        return "references"
+    return method.needs.value if method.single else "one model a task, or task modules"
 
 
 def decisions(cards: Sequence[MethodCard]) -> list[Decision]:

@@ -11,12 +11,48 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from core.problem.evaluate import Evaluation
 from core.statistics import Half
 from core.store import EvaluationRecord, RunRecord
 
 ARITHMETIC = "task_arithmetic"
 """The method whose accuracies are marked beside those of base and experts."""
+
+
+Values = list[float | None]
+"""One a task."""
+
+
+class Mark(TypedDict):
+    """A mark to draw."""
+
+    name: str
+    title: str
+    values: Values
+
+
+class Summary(TypedDict):
+    """What was measured after a step, on all test images or on the sample, with 95 % intervals of accuracy."""
+
+    step: int
+    full: bool
+    images: int
+    accuracy: Values
+    low: Values
+    high: Values
+    entropy: Values
+
+
+class Agreement(TypedDict):
+    """How far the model agreed with the experts after a step, on one half of the watched images."""
+
+    step: int
+    half: str
+    images: int
+    agreement: Values
+    kl: Values
 
 
 @dataclass(frozen=True)
@@ -28,7 +64,7 @@ class Known:
     task_arithmetic: dict[str, float] = field(default_factory=dict)
     """With its default λ."""
 
-    def accuracies(self, tasks: Sequence[str]) -> dict[str, list[float | None]]:
+    def accuracies(self, tasks: Sequence[str]) -> dict[str, Values]:
         """One list per mark in the order of `tasks`; marks nobody knows are left out."""
         marks = {"base": self.base, "expert": self.expert, "task_arithmetic": self.task_arithmetic}
         return {name: [known.get(task) for task in tasks] for name, known in marks.items() if known}
@@ -53,8 +89,8 @@ class Standings:
         """This knowledge, completed by `other`."""
         return Standings(self.full.over(other.full), self.sample.over(other.sample))
 
-    def marks(self, tasks: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-        """The marks to draw beside dots on all images (`full`) and on the sample: name, title, values by task.
+    def marks(self, tasks: Sequence[str]) -> dict[str, list[Mark]]:
+        """The marks to draw beside dots on all images (`full`) and on the sample.
 
         Base and expert fall back to the other images, which their title then names; Task Arithmetic, a rival, does not.
         """
@@ -64,10 +100,10 @@ class Standings:
         }
 
 
-def _drawn(here: Known, there: Known, where: str, tasks: Sequence[str]) -> list[dict[str, Any]]:
+def _drawn(here: Known, there: Known, where: str, tasks: Sequence[str]) -> list[Mark]:
     own = here.accuracies(tasks)
     other = {name: values for name, values in there.accuracies(tasks).items() if name != "task_arithmetic"}
-    found = []
+    found: list[Mark] = []
     for name, title in (("base", "base"), ("task_arithmetic", arithmetic_title()), ("expert", "expert")):
         if name in own:
             found.append({"name": name, "title": title, "values": own[name]})
@@ -122,7 +158,7 @@ def reported(report: dict[str, Any], what: str = "accuracy") -> dict[str, float]
     return {task["name"]: task[what] for task in report.get("tasks", []) if task.get(what) is not None}
 
 
-def summaries(measured: Sequence[EvaluationRecord], tasks: Sequence[str]) -> list[dict[str, Any]]:
+def summaries(measured: Sequence[EvaluationRecord], tasks: Sequence[str]) -> list[Summary]:
     """The merged model's measurements, one entry a step, lists in the order of `tasks`, with 95 % intervals."""
     steps: defaultdict[tuple[int, bool], dict[str, EvaluationRecord]] = defaultdict(dict)
     for one in measured:
@@ -130,7 +166,7 @@ def summaries(measured: Sequence[EvaluationRecord], tasks: Sequence[str]) -> lis
     return [_summary(step, full, found, tasks) for (step, full), found in sorted(steps.items())]
 
 
-def _summary(step: int, full: bool, found: dict[str, EvaluationRecord], tasks: Sequence[str]) -> dict[str, Any]:
+def _summary(step: int, full: bool, found: dict[str, EvaluationRecord], tasks: Sequence[str]) -> Summary:
     records = [found.get(task) for task in tasks]
     intervals = [_interval(one) for one in records]
     return {
@@ -144,7 +180,7 @@ def _summary(step: int, full: bool, found: dict[str, EvaluationRecord], tasks: S
     }
 
 
-def agreements(watched: Sequence[EvaluationRecord], tasks: Sequence[str]) -> list[dict[str, Any]]:
+def agreements(watched: Sequence[EvaluationRecord], tasks: Sequence[str]) -> list[Agreement]:
     """How far the model agreed with the experts on the watched images, one entry for each step and half."""
     looks: defaultdict[tuple[int, Half], dict[str, EvaluationRecord]] = defaultdict(dict)
     for one in watched:
@@ -155,7 +191,7 @@ def agreements(watched: Sequence[EvaluationRecord], tasks: Sequence[str]) -> lis
     ]
 
 
-def _agreement(step: int, half: Half, records: Sequence[EvaluationRecord | None]) -> dict[str, Any]:
+def _agreement(step: int, half: Half, records: Sequence[EvaluationRecord | None]) -> Agreement:
     return {
         "step": step,
         "half": half.value,

@@ -10,23 +10,23 @@ from core.learning import starts
 from core.problem.method import Method
 from core.step import Need
 from dashboard import wording
+from dashboard.planning.shapes import Field, Form
 
 ESSENTIAL = frozenset(
     {"adapt_on", "batch", "group", "keep", "density", "lr", "objective", "scale", "steps", "fraction", "init", "rank"}
 )
 """Settings that are shown at once; the others wait under "More options"."""
 KINDS = {"boolean": "bool", "integer": "int", "number": "float"}
-LIMITS = {"min": "minimum", "max": "maximum", "above": "exclusiveMinimum", "below": "exclusiveMaximum"}
 FEW = 4
 """Up to so many settings of a method are all shown at once, whatever their names."""
 
 
-def describe_all() -> list[dict[str, Any]]:
+def describe_all() -> list[Form]:
     """Every method of the registry, in the order of the menu."""
     return [describe(method) for method in sorted(map(methods.get, methods.names()), key=wording.family_order)]
 
 
-def describe(method: Method) -> dict[str, Any]:
+def describe(method: Method) -> Form:
     """One method as plain values."""
     return {
         "name": method.name,
@@ -41,7 +41,7 @@ def describe(method: Method) -> dict[str, Any]:
     }
 
 
-def _fields(method: Method) -> list[dict[str, Any]]:
+def _fields(method: Method) -> list[Field]:
     """Every setting; a method with few shows them all at once."""
     found = [field(name, known) for name, known in method.Settings.model_json_schema()["properties"].items()]
     own = [one for one in found if one["name"] != "seed"]
@@ -51,8 +51,8 @@ def _fields(method: Method) -> list[dict[str, Any]]:
     return found
 
 
-def field(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
-    """One setting as plain values, from its JSON schema: kind is bool, int, float, choice or text."""
+def field(name: str, known: Mapping[str, Any]) -> Field:
+    """One setting, from its JSON schema."""
     choices = known.get("enum", ())
     if not choices and name in ("objective", "start"):
         choices = objectives.names() if name == "objective" else starts.names()
@@ -65,5 +65,8 @@ def field(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
         "default": known["default"],
         "source": str(known.get("source", "")),
         "essential": name in ESSENTIAL,
-        **{ours: known.get(theirs) for ours, theirs in LIMITS.items()},
+        "min": known.get("minimum"),
+        "max": known.get("maximum"),
+        "above": known.get("exclusiveMinimum"),
+        "below": known.get("exclusiveMaximum"),
     }

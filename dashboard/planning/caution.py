@@ -9,19 +9,16 @@ from typing import Any
 from core.insight.trust import Look, overall, shortened, trust
 from core.progress import Progress
 from core.runs.spec import RunSpec
-from dashboard.library import Library, told
+from dashboard.door import Failed, Pending, told
+from dashboard.library import Library
+from dashboard.planning.shapes import Caution, Checked, Likeness
 from dashboard.planning.wish import Wish
 
 
-def caution(wish: Wish, library: Library) -> dict[str, Any]:
-    """`{}` where there is nothing to check, `{"pending"}`, `{"tasks": […]}` or `{"error"}`.
-
-    Each task: whether it is trusted, what to do, and KL and agreement at start and end of the shortened run. With the
-    tasks stand `overall`, a warning of the whole merge or nothing, and `distil`, whether the objective could be KL to
-    the experts and is not.
-    """
+def caution(wish: Wish, library: Library) -> Caution | Pending | Failed | None:
+    """What the check says; None where there is nothing to check."""
     key = _key(wish, library)
-    return {} if key is None else told(library.later(key, lambda progress: _check(wish, library, progress)))
+    return None if key is None else told(library.later(key, lambda progress: _check(wish, library, progress)))
 
 
 def _key(wish: Wish, library: Library) -> tuple[Any, ...] | None:
@@ -42,9 +39,9 @@ def checked(wish: Wish, library: Library) -> RunSpec:
     return replace(wish.spec, execution=replace(wish.spec.execution, check=tuple(text for text in told if text)))
 
 
-def _check(wish: Wish, library: Library, progress: Progress) -> dict[str, Any]:
+def _check(wish: Wish, library: Library, progress: Progress) -> Caution:
     found = trust(wish.load(library, progress), wish.spec.method, wish.spec.settings, progress)
-    tasks = [
+    tasks: list[Checked] = [
         {
             "task": item.task,
             "trusted": item.trusted,
@@ -58,5 +55,5 @@ def _check(wish: Wish, library: Library, progress: Progress) -> dict[str, Any]:
     return {"tasks": tasks, "overall": overall(found), "distil": distil}
 
 
-def _plain(look: Look) -> dict[str, float | None]:
+def _plain(look: Look) -> Likeness:
     return {"kl": look.kl if math.isfinite(look.kl) else None, "agreement": look.agreement}

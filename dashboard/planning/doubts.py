@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from core.insight.findings import findings
 from core.progress import Progress
-from dashboard.library import Library, told
+from dashboard.door import Failed, Pending, told
+from dashboard.library import Library
+from dashboard.planning.shapes import Found
 from dashboard.planning.wish import Wish
 
 
-def doubts(wish: Wish, library: Library) -> dict[str, Any]:
-    """`{"pending"}`, `{"found": […]}` with each finding as `Finding.plain` gives it, or `{"error"}`."""
+def doubts(wish: Wish, library: Library) -> Found | Pending | Failed:
+    """The findings, the experts asked."""
     how = wish.spec.execution
     key = ("findings", *library.identity(wish.suite), wish.tasks, how.device, how.precision)
     return told(library.later(key, lambda progress: _found(wish, library, progress)))
 
 
-def _found(wish: Wish, library: Library, progress: Progress) -> dict[str, Any]:
+def _found(wish: Wish, library: Library, progress: Progress) -> Found:
     found = findings(wish.load(library, progress), progress=progress)
     return {"found": [finding.plain() for finding in found]}

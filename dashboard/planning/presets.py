@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.problem.method import Method
+from dashboard.planning.shapes import Preset
 
 PAPER = {"keep_step": "last"}
 """What differs from the defaults: no images are kept apart, and no step is chosen."""
@@ -15,7 +16,7 @@ FEW = {"fraction": 0.1}
 """AdaMerging (ICLR 2024), table 5: a tenth of the images costs about one point of accuracy."""
 
 
-def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[dict[str, Any]]:
+def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[Preset]:
     """The presets that make a difference for this method, the first being the one to begin with.
 
     `settings` of each holds a value for every setting of the method.
@@ -50,5 +51,5 @@ def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[dict[str,
     return found
 
 
-def _preset(name: str, title: str, help: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _preset(name: str, title: str, help: str, settings: Mapping[str, Any]) -> Preset:
     return {"name": name, "title": title, "help": help, "settings": dict(settings)}

@@ -18,6 +18,7 @@ from core.settings import parse
 from core.suite.find import SuiteFile
 from dashboard.asked import Line, checked
 from dashboard.library import Library
+from dashboard.planning import shapes
 
 MAX_YAML = 64 * 1024
 
@@ -56,9 +57,9 @@ class Wish:
         how = self.spec.execution
         return library.load(self.suite, self.tasks, device=how.device, precision=how.precision, progress=told)
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> shapes.Asked:
         """What `read` takes."""
-        return as_settings(self.spec) | {"device": self.device, "precision": self.spec.execution.precision}
+        return {**as_settings(self.spec), "device": self.device, "precision": self.spec.execution.precision}
 
 
 def read(values: Any, library: Library) -> Wish:
@@ -78,8 +79,8 @@ def read(values: Any, library: Library) -> Wish:
     return Wish(suite, RunSpec.asked(suite, method, settings, **how), asked.device)
 
 
-def as_settings(spec: RunSpec) -> dict[str, Any]:
-    """What of a run, asked for or made, another one can be asked for with."""
+def as_settings(spec: RunSpec) -> shapes.Basics:
+    """What another run can be asked for with."""
     return {
         "suite": spec.suite,
         "tasks": [*spec.tasks, *(spec.execution.unseen or ())],

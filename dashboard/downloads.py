@@ -20,7 +20,7 @@ from core.store import RunRecord, StepRecord, Store
 from core.suite import find as suites
 from core.suite.find import SuiteFile
 from dashboard.context import Context
-from dashboard.planning.wish import as_settings, to_yaml
+from dashboard.settings_file import as_settings, to_yaml
 from dashboard.static_export.export import export
 
 Tick = Callable[[], None]

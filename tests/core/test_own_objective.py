@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from core import objectives
-from core.settings import MethodSettings, setting
-
 ROOT = Path(__file__).resolve().parents[2]
 OBJECTIVE = '''
 """The two most likely classes, `width` apart."""
@@ -51,7 +48,7 @@ import json, sys
 import own_objective
 import launch
 from core import methods
-from dashboard.planning.catalogue import describe
+from dashboard.pages.setup.catalogue import describe
 
 suite = sys.argv[1]
 found = {"forms": {name: {field["name"]: field for field in describe(methods.get(name))["fields"]}
@@ -100,14 +97,3 @@ def test_it_is_in_the_command_line_in_the_forms_and_in_the_property_tests_of_the
     near, far = (json.loads((tmp_path / f"{width}.json").read_text()) for width in ("0.5", "3"))
     assert (near["settings"]["objective"], near["settings"]["width"]) == ("distance", 0.5)
     assert near["coefficients"] != far["coefficients"]
-
-
-def test_a_name_that_is_taken_is_refused() -> None:
-    class Taken(MethodSettings):
-        """A method's own `temperature`."""
-
-        objective: objectives.Name = setting("entropy", "What is minimised.", source="test")
-        temperature: float = setting(1.0, "Of the oven.", source="test")
-
-    with pytest.raises(TypeError, match=r"`temperature` of objective `expert_kl`.*`Taken`.*rename it"):
-        objectives.tunable(Taken)

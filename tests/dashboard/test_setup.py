@@ -20,10 +20,11 @@ from core.insight.trust import RISE
 from core.suite import find as suites
 from dashboard import wording
 from dashboard.library import Library
-from dashboard.planning import catalogue, gallery, wish
-from dashboard.planning.doubts import doubts
-from dashboard.planning.forecast import RunForecast
-from dashboard.planning.presets import presets
+from dashboard.pages.setup import catalogue, gallery, wish
+from dashboard.pages.setup.doubts import doubts
+from dashboard.pages.setup.forecast import RunForecast
+from dashboard.pages.setup.presets import presets
+from dashboard.settings_file import from_yaml, to_yaml
 from tests.dashboard.conftest import Site
 from tests.tiny import make_suite
 
@@ -143,7 +144,7 @@ def test_a_card_says_when_its_images_cannot_be_read(tmp_path: Path) -> None:
 def test_a_wish_survives_yaml(library: Library) -> None:
     asked = wish.read({"suite": "tiny", "tasks": ["task2", "task0"], "method": "adamerging", "settings": {"steps": 7},
                        "device": "cpu", "evaluate_every": 3, "name": "λ"}, library)  # fmt: skip
-    again = wish.from_yaml(wish.to_yaml(asked.plain()), library)
+    again = wish.read(from_yaml(to_yaml(asked.plain())), library)
     assert again.spec == asked.spec
     assert asked.tasks == ("task0", "task2")
     assert again.spec.settings.model_dump()["steps"] == 7
@@ -182,12 +183,12 @@ def test_what_does_not_fit_is_named(library: Library, values: Any, named: str) -
 )
 def test_bad_settings_files_are_refused(library: Library, text: Any) -> None:
     with pytest.raises(BadInput):
-        wish.from_yaml(text, library)
+        wish.read(from_yaml(text), library)
 
 
-def test_a_settings_file_names_the_line_of_a_mistake(library: Library) -> None:
+def test_a_settings_file_names_the_line_of_a_mistake() -> None:
     with pytest.raises(BadInput, match="line 3"):
-        wish.from_yaml("suite: tiny\nmethod: average\n  tasks: [\n", library)
+        from_yaml("suite: tiny\nmethod: average\n  tasks: [\n")
 
 
 def test_a_forecast_adds_steps_and_evaluation() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.problem.method import Method
-from dashboard.planning.shapes import Preset
+from dashboard.pages.setup.shapes import Preset
 
 PAPER = {"keep_step": "last"}
 """What differs from the defaults: no images are kept apart, and no step is chosen."""

@@ -11,8 +11,8 @@ from core.progress import Progress
 from core.runs.spec import RunSpec
 from dashboard.door import Failed, Pending, told
 from dashboard.library import Library
-from dashboard.planning.shapes import Caution, Checked, Likeness
-from dashboard.planning.wish import Wish
+from dashboard.pages.setup.shapes import Caution, Checked, Likeness
+from dashboard.pages.setup.wish import Wish
 
 
 def caution(wish: Wish, library: Library) -> Caution | Pending | Failed | None:

@@ -6,8 +6,8 @@ from core.insight.findings import findings
 from core.progress import Progress
 from dashboard.door import Failed, Pending, told
 from dashboard.library import Library
-from dashboard.planning.shapes import Found
-from dashboard.planning.wish import Wish
+from dashboard.pages.setup.shapes import Found
+from dashboard.pages.setup.wish import Wish
 
 
 def doubts(wish: Wish, library: Library) -> Found | Pending | Failed:

@@ -10,10 +10,10 @@ from core.learning import starts
 from core.problem.method import Method
 from core.step import Need
 from dashboard import wording
-from dashboard.planning.shapes import Field, Form
+from dashboard.pages.setup.shapes import Field, Form
 
 ESSENTIAL = frozenset(
-    {"adapt_on", "batch", "group", "keep", "density", "lr", "objective", "scale", "steps", "fraction", "init", "rank"}
+    {"adapt_on", "batch", "group", "keep", "lr", "objective", "scale", "steps", "fraction", "init", "rank"}
 )
 """Settings that are shown at once; the others wait under "More options"."""
 KINDS = {"boolean": "bool", "integer": "int", "number": "float"}

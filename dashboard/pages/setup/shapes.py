@@ -6,6 +6,8 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from dashboard.settings_file import Settings
+
 Value = bool | int | float | str | None
 
 
@@ -116,18 +118,7 @@ class Found(TypedDict):
     found: list[dict[str, Any]]
 
 
-class Basics(TypedDict):
-    """What of a run, asked for or made, another one can be asked for with (`wish`)."""
-
-    suite: str
-    tasks: list[str]
-    method: str
-    settings: dict[str, Any]
-    evaluate_every: int
-    name: str
-
-
-class Asked(Basics):
+class Asked(Settings):
     """What a form and a settings file hold."""
 
     device: str

@@ -1,4 +1,4 @@
-"""The trust check before Start: which of the chosen tasks the run is likely to harm."""
+"""Told before Start: which of the chosen tasks the run is likely to harm, and what is doubtful about them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from core.insight.findings import findings
 from core.insight.trust import Look, overall, shortened, trust
 from core.progress import Progress
 from core.runs.spec import RunSpec
@@ -60,3 +61,15 @@ def _check(wish: Wish, library: Library, progress: Progress) -> dict[str, Any]:
 
 def _plain(look: Look) -> dict[str, float | None]:
     return {"kl": look.kl if math.isfinite(look.kl) else None, "agreement": look.agreement}
+
+
+def doubts(wish: Wish, library: Library) -> dict[str, Any]:
+    """`{"pending"}`, `{"found": […]}` with each finding as `Finding.plain` gives it, or `{"error"}`."""
+    how = wish.spec.execution
+    key = ("findings", *library.identity(wish.suite), wish.tasks, how.device, how.precision)
+    return told(library.later(key, lambda progress: _found(wish, library, progress)))
+
+
+def _found(wish: Wish, library: Library, progress: Progress) -> dict[str, Any]:
+    found = findings(wish.load(library, progress), progress=progress)
+    return {"found": [finding.plain() for finding in found]}

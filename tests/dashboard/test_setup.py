@@ -21,9 +21,9 @@ from core.suite import find as suites
 from dashboard import wording
 from dashboard.library import Library
 from dashboard.planning import catalogue, gallery, wish
-from dashboard.planning.doubts import doubts
+from dashboard.planning.catalogue import presets
+from dashboard.planning.caution import doubts
 from dashboard.planning.forecast import RunForecast
-from dashboard.planning.presets import presets
 from tests.dashboard.conftest import Site
 from tests.tiny import make_suite
 

@@ -25,7 +25,7 @@ from dashboard.door import Answer, owners
 from dashboard.pages.checkpoints import plain
 from dashboard.pages.checkpoints.chores import Chores
 from dashboard.pages.checkpoints.published import rows
-from dashboard.security.uploads import taken
+from dashboard.security.files import taken
 
 
 def _text(value: object, info: ValidationInfo) -> str:

@@ -69,7 +69,7 @@ class SetUp:
         """A suite's task cards, and the presets of every method on it."""
         from core import methods
         from dashboard.planning import gallery
-        from dashboard.planning.presets import presets
+        from dashboard.planning.catalogue import presets
 
         file = self._ctx.library.suite(suite)
         self._ctx.library.warm(file.name)
@@ -102,8 +102,7 @@ class SetUp:
     def setup_plan(self, given: dict[str, Any]) -> Answer:
         """What is wrong or doubtful, how long it takes, which tasks need caution, how many runs are ahead."""
         from dashboard.planning import wish
-        from dashboard.planning.caution import caution
-        from dashboard.planning.doubts import doubts
+        from dashboard.planning.caution import caution, doubts
         from dashboard.planning.forecast import forecast
 
         try:

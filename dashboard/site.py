@@ -11,18 +11,17 @@ from starlette.routing import Mount
 
 from dashboard import settings, theme
 from dashboard.charts.feed import Feed
-from dashboard.charts.references import Marks
+from dashboard.charts.marks import Marks
 from dashboard.charts.service import Charts
 from dashboard.context import Context
 from dashboard.door import add_door
 from dashboard.page import build_page, css, head, pages
 from dashboard.pages.sidebar import Runs
-from dashboard.security.files import add_downloads
+from dashboard.security.files import add_downloads, add_uploads
 from dashboard.security.gate import VIEW
 from dashboard.security.page_head import PageHead
 from dashboard.security.routes import add_routes
 from dashboard.security.shelf import Shelf
-from dashboard.security.uploads import add_uploads
 
 
 def build(ctx: Context) -> FastAPI:

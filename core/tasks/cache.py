@@ -221,7 +221,7 @@ def _decoded(listing: Listing, fitting: Fitting, progress: Progress) -> Iterator
         except Unreadable as error:
             return error
 
-    threads = os.cpu_count() or 1 if listing.parallel else 1
+    threads = os.cpu_count() or 1
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         for begin in range(0, listing.count, threads * _AHEAD):
             for row in pool.map(decode, range(begin, min(begin + threads * _AHEAD, listing.count))):

@@ -47,8 +47,6 @@ class Listing:
     """What a message calls the picture at an index."""
     identity: str
     """Changes whenever a picture or the order may have changed."""
-    parallel: bool = True
-    """Whether `picture` may be called from several threads at once."""
 
     def chosen(self, rows: np.ndarray, why: str) -> Listing:
         """These rows alone, int `[M]`; `why` says how they were chosen."""

@@ -6,6 +6,7 @@ Gradio itself adds `head=` from a script, later than some components start.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,14 +14,15 @@ _FOREIGN = re.compile(rb'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*/>')
 _START = re.compile(rb"<head>")
 
 
+@dataclass
 class PageHead:
     """ASGI wrapper around one mounted Gradio app; changes its page and nothing else."""
 
-    def __init__(self, app: ASGIApp, path: str, html: str) -> None:
-        """`path` is where the app is mounted; `html` is trusted."""
-        self.app = app
-        self.path = path
-        self.html = html.encode()
+    app: ASGIApp
+    path: str
+    """Where the app is mounted."""
+    html: str
+    """Trusted."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on; the page's answer is collected and changed."""
@@ -46,7 +48,7 @@ class PageHead:
     async def _answer(self, start: Message, body: bytes, send: Send) -> None:
         headers = [(name, value) for name, value in start.get("headers", []) if name.lower() != b"content-length"]
         if start["status"] == 200 and any(b"text/html" in value for _name, value in headers):
-            body = _START.sub(lambda found: found[0] + self.html, _FOREIGN.sub(b"", body), count=1)
+            body = _START.sub(lambda found: found[0] + self.html.encode(), _FOREIGN.sub(b"", body), count=1)
         headers.append((b"content-length", str(len(body)).encode()))
         await send({**start, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -21,9 +21,9 @@ from core.suite import find as suites
 from dashboard import wording
 from dashboard.library import Library
 from dashboard.pages.setup import catalogue, gallery, wish
-from dashboard.pages.setup.doubts import doubts
+from dashboard.pages.setup.catalogue import presets
+from dashboard.pages.setup.caution import doubts
 from dashboard.pages.setup.forecast import RunForecast
-from dashboard.pages.setup.presets import presets
 from dashboard.settings_file import from_yaml, to_yaml
 from tests.dashboard.conftest import Site
 from tests.tiny import make_suite

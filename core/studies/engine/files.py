@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from core.export.report import version
 from core.files import write_text
 from core.settings import parse
 from core.store import Store, StudyRecord
-from core.studies import Study
+from core.studies import Study, get
 from core.studies.engine import texts
 from core.studies.engine.cells import Cell
 from core.studies.engine.execution import result_of
 from core.studies.engine.scope import StudyOptions
-from core.suite.find import SuiteFile
+from core.suite.find import SuiteFile, find
 
 FORMATS = {"csv": ".csv", "latex": ".tex", "json": ".json", "yaml": ".yaml"}
 """Format -> end of the file's name; the pages add HTML."""
@@ -75,14 +75,14 @@ def write_all(folder: Path, store: Store, study: Study, suite: SuiteFile, record
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a recipe file holds."""
+    """A checked request for a study, as a person or a recipe file makes it."""
 
-    study: str
-    suite: str
+    study: Study
+    suite: SuiteFile
     options: StudyOptions
-    cells: tuple[Cell, ...]
+    cells: Sequence[Cell]
     hashes: Mapping[str, str]
-    """Role -> SHA-256 of the checkpoint that the study was made with."""
+    """Role -> SHA-256 of the checkpoint that a recipe was made with."""
 
 
 def to_yaml(record: StudyRecord, hashes: Mapping[str, str]) -> str:
@@ -115,9 +115,9 @@ def read(path: Path) -> Recipe:
     if not isinstance(options, dict):
         raise BadInput(f"`options` of a recipe should be a mapping. Found {type(options).__name__}.")
     return Recipe(
-        study=str(values.get("study")),
-        suite=str(values.get("suite")),
+        study=get(str(values.get("study"))),
+        suite=find(str(values.get("suite"))),
         options=parse(StudyOptions, options, "study"),
-        cells=tuple(Cell.from_plain(cell) for cell in values["cells"]),
+        cells=[Cell.from_plain(cell) for cell in values["cells"]],
         hashes={str(role): str(value) for role, value in hashes.items()} if isinstance(hashes, dict) else {},
     )

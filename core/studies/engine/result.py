@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -96,11 +95,3 @@ class Result:
     def plain(self) -> dict[str, Any]:
         """Ready for JSON."""
         return asdict(self)
-
-
-def published_table(
-    title: str, head: str, columns: Sequence[str], rows: Mapping[str, Sequence[float]], source: str
-) -> Table:
-    """A paper's table, whose numbers are in per cent."""
-    lines = tuple(Row(label, tuple(Estimate(value / 100) for value in values)) for label, values in rows.items())
-    return Table(title, head, tuple(map(Column, columns)), lines, source)

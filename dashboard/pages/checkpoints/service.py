@@ -26,7 +26,7 @@ from dashboard.door import Done, owners
 from dashboard.pages.checkpoints import plain
 from dashboard.pages.checkpoints.chores import Chore, Chores
 from dashboard.pages.checkpoints.published import Row, rows
-from dashboard.security.uploads import taken
+from dashboard.security.files import taken
 
 
 def _text(value: object, info: ValidationInfo) -> str:

@@ -145,7 +145,7 @@ class SetUp:
         """A suite's task cards, and the presets of every method on it."""
         from core import methods
         from dashboard.pages.setup import gallery
-        from dashboard.pages.setup.presets import presets
+        from dashboard.pages.setup.catalogue import presets
 
         file = self._ctx.library.suite(suite)
         self._ctx.library.warm(file.name)
@@ -178,8 +178,7 @@ class SetUp:
     def setup_plan(self, given: dict[str, Any]) -> Plan | Wrong:
         """What is wrong or doubtful, how long it takes, which tasks need caution, how many runs are ahead."""
         from dashboard.pages.setup import wish
-        from dashboard.pages.setup.caution import caution
-        from dashboard.pages.setup.doubts import doubts
+        from dashboard.pages.setup.caution import caution, doubts
         from dashboard.pages.setup.forecast import forecast
 
         try:

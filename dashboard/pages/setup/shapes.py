@@ -65,7 +65,7 @@ class Card(TypedDict, total=False):
 
 
 class Preset(TypedDict):
-    """A value for every setting of a method (`presets`)."""
+    """A value for every setting of a method (`catalogue`)."""
 
     name: str
     title: str
@@ -113,7 +113,7 @@ class Caution(TypedDict):
 
 
 class Found(TypedDict):
-    """What is doubtful (`doubts`): each finding as `Finding.plain` gives it."""
+    """What is doubtful (`caution`): each finding as `Finding.plain` gives it."""
 
     found: list[dict[str, Any]]
 

@@ -73,8 +73,8 @@ def open_folder(folder: Path) -> tuple[CheckpointSource, str, dict[str, Any]]:
         config = read_json(folder, name)
         if "auto_map" in config:
             raise BadCheckpoint(
-                f"`{folder.name}/{name}` should be a plain configuration. Found `auto_map`, which asks for code of the "
-                "repository to be run; nothing is. Give weights of a plain CLIP model."
+                f"`{folder.name}/{name}` should be a plain configuration. Found `auto_map`, which asks to run code of "
+                "the repository; none was run. Give the weights of a plain CLIP model."
             )
         for weight in weights:
             if _there(folder, weight):
@@ -82,7 +82,7 @@ def open_folder(folder: Path) -> tuple[CheckpointSource, str, dict[str, Any]]:
         raise BadCheckpoint(f"`{folder.name}` holds {name} but no weights; expected one of {', '.join(weights)}.")
     raise BadCheckpoint(
         f"`{folder.name}` is a folder without {HUGGING_FACE}, {OPEN_CLIP} or {ADAPTER}; expected a checkpoint file, or "
-        "a folder as the Hugging Face hub has them."
+        "a folder laid out as on the Hugging Face hub."
     )
 
 
@@ -119,7 +119,7 @@ def _open(folder: Path, name: str) -> CheckpointSource:
         raise BadCheckpoint(f"`{folder.name}/{name}` should name 1 to {MAX_SHARDS} shards. Found {len(files)}.")
     for file in files:
         if Path(file).name != file or file.startswith(".") or "\\" in file:
-            raise BadCheckpoint(f"`{folder.name}/{name}` should name files of its own folder. Found {file[:60]!r}.")
+            raise BadCheckpoint(f"`{folder.name}/{name}` should name files in its own folder. Found {file[:60]!r}.")
     return Shards(folder / name, [open_file(_checked(folder, file)) for file in files], weight_map)
 
 
@@ -132,5 +132,8 @@ def _checked(folder: Path, name: str) -> Path:
     except (OSError, RuntimeError):  # A loop of links.
         allowed = False
     if not allowed:
-        raise BadCheckpoint(f"`{folder.name}/{name}` is a link that leads out of its folder, where nothing is opened.")
+        raise BadCheckpoint(
+            f"`{folder.name}/{name}` is a link that leads out of its folder, and nothing there is opened. Put the file "
+            "itself in its place."
+        )
     return path

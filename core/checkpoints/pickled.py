@@ -33,7 +33,7 @@ class Pickled(CheckpointSource):
         if found.passed_over:
             shown = ", ".join(f"`{name[:40]}`" for name in found.passed_over[:4])
             more = ", …" if len(found.passed_over) > 4 else ""
-            self.warnings += (f"{len(found.passed_over)} entries that are no tensors are not read ({shown}{more})",)
+            self.warnings += (f"{len(found.passed_over)} entries that are not tensors were ignored ({shown}{more})",)
 
 
 @contextmanager
@@ -43,13 +43,12 @@ def refusing(path: Path) -> Iterator[None]:
         yield
     except Refusal as refusal:
         raise BadCheckpoint(
-            f"`{path.name}` holds {refusal}. Nothing of it was executed. Save it again as safetensors, or fetch it "
-            "anew."
+            f"`{path.name}` holds {refusal}. None of it was executed. Save it as safetensors, or fetch it again."
         ) from None
     except (ValueError, BadZipFile, NotImplementedError, struct.error, OverflowError, zlib.error, EOFError) as error:
         reason = str(error).partition("\n")[0][:120] or type(error).__name__
         raise BadCheckpoint(
-            f"`{path.name}` is a damaged PyTorch file: {reason}. Nothing of it was executed. Fetch or save it again."
+            f"`{path.name}` is a damaged PyTorch file: {reason}. None of it was executed. Fetch or save it again."
         ) from None
 
 
@@ -75,5 +74,5 @@ def read_tensor(file: BinaryIO, begin: int, ref: TensorRef, name: str) -> Tensor
 def check_storages(storages: Mapping[str, StorageRef], sizes: Mapping[str, int]) -> None:
     """Every storage that the objects name is there, with the size that they give it."""
     for key, storage in storages.items():
-        require(key in sizes, f"no numbers called `{key}`, which its objects name")
+        require(key in sizes, f"no data called `{key}`, which its objects refer to")
         require(sizes[key] == storage.nbytes, f"{sizes[key]:,} bytes where its objects expect {storage.nbytes:,}")

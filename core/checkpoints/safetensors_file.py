@@ -115,15 +115,15 @@ def _entry(file: str, name: str, entry: object) -> tuple[TensorEntry, int]:
         ) <= MAX_DIMENSIONS and all(map(_is_count, [*shape, begin, end])):
             pass
         case _:
-            raise BadCheckpoint(f"`{file}`: tensor `{name}` is described wrongly; expected dtype, shape, data_offsets.")
+            raise BadCheckpoint(
+                f"`{file}`: tensor `{name}` is described wrongly; expected dtype, shape and data_offsets."
+            )
     if dtype not in DTYPES:
         known = ", ".join(DTYPES)
         raise BadCheckpoint(f"`{file}`: tensor `{name}` has element type {dtype[:20]!r}; expected one of {known}.")
     found = TensorEntry(DTYPES[dtype], tuple(shape))
     if end - begin != found.nbytes:
-        raise BadCheckpoint(
-            f"`{file}`: tensor `{name}` has {end - begin:,} bytes, which its shape {shape} does not fill."
-        )
+        raise BadCheckpoint(f"`{file}`: tensor `{name}` has {end - begin:,} bytes, which do not fit its shape {shape}.")
     return found, begin
 
 

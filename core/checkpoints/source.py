@@ -69,7 +69,7 @@ def check_table(file: str, table: Mapping[str, object]) -> None:
         raise BadCheckpoint(f"`{file}` holds {len(table):,} tensors; expected at most {MAX_TENSORS:,}.")
     for name in table:
         if not NAME.fullmatch(name):
-            raise BadCheckpoint(f"`{file}` holds a tensor with an odd name: {name[:60]!r}.")
+            raise BadCheckpoint(f"`{file}` holds a tensor with an unusable name: {name[:60]!r}.")
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def fill(file: BinaryIO, name: str, dtype: torch.dtype, shape: tuple[int, ...]) 
     raw = tensor.reshape(-1).view(torch.uint8)
     found = file.readinto(memoryview(raw.numpy())) if raw.numel() else 0  # type: ignore[attr-defined, arg-type]  # BinaryIO lacks readinto
     if found != raw.numel():
-        raise BadCheckpoint(f"`{Path(file.name).name}` ended while tensor `{name}` was read; fetch or export it again.")
+        raise BadCheckpoint(f"`{Path(file.name).name}` ended inside tensor `{name}`; fetch or export it again.")
     # Other bytes than 0 and 1 in a bool tensor mean different things to different operations.
     return raw.view(shape).ne(0) if dtype == torch.bool else tensor
 

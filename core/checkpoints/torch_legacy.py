@@ -62,7 +62,9 @@ def _objects(file: BinaryIO, storages: dict[str, StorageRef]) -> Value:
 def _places(file: BinaryIO, keys: Value, storages: dict[str, StorageRef], size: int) -> tuple[dict[str, int], int]:
     """Where each storage begins, and where the last one ends; each is a count of numbers, then the numbers."""
     require(type(keys) is list and all(type(key) is str for key in keys), "a malformed list of its numbers")
-    require(len(keys) == len(set(keys)) and set(keys) == set(storages), "a list of numbers that does not fit them")
+    require(
+        len(keys) == len(set(keys)) and set(keys) == set(storages), "a list of its numbers that does not match them"
+    )
     begins, sizes = {}, {}
     for key in keys:
         storage = storages[key]

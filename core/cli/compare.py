@@ -48,7 +48,7 @@ def compare(
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
-    """Run several methods on SUITE and list accuracy and cost side by side; the same command goes on after a stop."""
+    """Run several methods on SUITE and list accuracy and cost side by side; the same command continues after a stop."""
     folder_of_runs(runs)
     from core import methods as registry
 
@@ -102,7 +102,7 @@ def _all(
                 spec = RunSpec.of(problem, method, settings, origin=origin)
                 run, report, reused = finished_or_run(store, problem, spec, kept=kept, fresh=fresh, progress=progress)
             except Interrupted:
-                hint = "The same command goes on where this one stopped." if kept else "Its runs were not kept."
+                hint = "The same command continues where this one stopped." if kept else "Its runs were not kept."
                 raise Interrupted(f"Interrupted. {hint}") from None
             except BadInput as error:
                 # What a suite does not have, such as labelled training images, is no failure.

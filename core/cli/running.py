@@ -25,7 +25,7 @@ def finished_or_run(
     store: Store, problem: Problem, spec: RunSpec, *, kept: bool, fresh: bool, progress: Progress
 ) -> tuple[str, dict[str, Any], bool]:
     """Id and report of the run that is exactly this one, and whether it was finished before; unless `fresh`, one that
-    was stopped goes on."""
+    was stopped continues."""
     known = None if fresh else spec.earlier(store)
     if known is not None and known.report is not None:
         return known.id, known.report, True

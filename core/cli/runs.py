@@ -115,7 +115,7 @@ def _finished(store: Store, record: RunRecord) -> dict[str, Any]:
     if record.report is None:
         raise BadInput(
             f"Run {record.id} should be done to have a report. Found status {record.status}; "
-            f"go on with `{command(store, 'resume', record.id)}`."
+            f"resume it with `{command(store, 'resume', record.id)}`."
         )
     return record.report
 

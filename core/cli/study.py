@@ -49,7 +49,7 @@ def study(
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
-    """Answer one question about merging with a family of runs; the same command goes on where it was stopped."""
+    """Answer one question about merging with a family of runs; the same command continues where it was stopped."""
     if name is None and recipe is None:
         _list(as_json)
         return
@@ -113,7 +113,7 @@ def _execute(store: Store, asked: Recipe, problem: Problem) -> StudyRecord:
             run_cell = execution.here(store, problem, control, progress)
             execution.execute(store, study_id, lambda: problem, run_cell, control=control, watch=progress.at)
         except KeyboardInterrupt:
-            raise Interrupted("Interrupted. The same command goes on where this one stopped.") from None
+            raise Interrupted("Interrupted. The same command continues where this one stopped.") from None
     return store.studies.get(study_id)
 
 

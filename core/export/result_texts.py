@@ -32,7 +32,7 @@ def text(table: Results, rows: Sequence[ResultRow], kind: str) -> str:
 
 
 def frame(table: Results, rows: Sequence[ResultRow]) -> DataFrame:
-    """All that is known, a line a row: each accuracy with both ends of its interval, the averages, and the facts."""
+    """All that is known, a line per row: each accuracy with both ends of its interval, the averages, and the facts."""
     from pandas import DataFrame
 
     tasks = [part for task in table.tasks for part in (task, f"{task} low", f"{task} high")]

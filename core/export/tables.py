@@ -17,7 +17,7 @@ HEADS = ("Task", "Accuracy", "95 % interval", "Base", "Expert", "Share of the ex
 
 
 def results(report: Mapping[str, Any] | None, merged: Sequence[str], titles: Mapping[str, str] | None = None) -> Grid:
-    """One line a task, then the averages over `merged`; none without a report. `titles` are names for people."""
+    """One line per task, then the averages over `merged`; none without a report. `titles` are names for people."""
     report = report or {}
     keys = ("base_accuracy", "expert_accuracy")
     told = report.get("tasks", [])

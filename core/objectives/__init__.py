@@ -1,4 +1,4 @@
-"""What is minimised over λ, one value a sample; one file each."""
+"""What is minimised over λ, one value per sample; one file each."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Objective(ABC, Generic[S]):
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """Loss of each sample `[B]` in nats from logits `[B, C]`, float32 or float64, and the target, if any.
 
-        A value a sample and no more, so that cutting a batch into micro-batches changes nothing. C may be 1.
+        One value per sample and no more, so that cutting a batch into micro-batches changes nothing. C may be 1.
         """
 
 

@@ -210,7 +210,8 @@ def check_base(base: Checkpoint, encoder: Encoder) -> None:
     if problems:
         more = f"; and {len(problems) - 4} more" if len(problems) > 4 else ""
         raise BadCheckpoint(
-            f"`{base.path.name}` is no {encoder.arch.name} base (tensors `{VISUAL}…`): {'; '.join(problems[:4])}{more}."
+            f"`{base.path.name}` is not a {encoder.arch.name} base (tensors `{VISUAL}…`): "
+            f"{'; '.join(problems[:4])}{more}."
         )
 
 

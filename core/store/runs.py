@@ -129,7 +129,7 @@ class Runs(OpenedStore):
         """Remove a run with all its records and artefacts; raises `BadInput` for one still going on."""
         with self._changing(f"Deleting run {run_id}", run_id) as (connection, number):
             if self._now(_read(connection, number)).status in ACTIVE:
-                raise BadInput(f"Run {run_id} is still going on. Cancel it, then delete it.")
+                raise BadInput(f"Run {run_id} is still running. Cancel it, then delete it.")
             connection.execute(delete(RUNS).where(RUNS.c.ordinal == number))
         self._unsaved.pop(run_id, None)
         self._artefacts.remove(run_id)

@@ -189,7 +189,7 @@ def _checked(coefficients: Coefficients, groups: str, tasks: str) -> tuple[str, 
     values = coefficients.values.detach().cpu().numpy().astype("<f4")
     found = encode(list(coefficients.groups))
     if encode(list(coefficients.tasks)) != tasks:
-        raise ValueError(f"λ is of the tasks {list(coefficients.tasks)}, the run of {tasks}")
+        raise ValueError(f"λ belongs to the tasks {list(coefficients.tasks)}, the run to {tasks}")
     if groups not in ("[]", found):
         raise ValueError("the groups of λ changed within a run")
     if values.shape != shape:

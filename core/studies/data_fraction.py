@@ -22,11 +22,11 @@ class DataFraction(Study):
     paper = "AdaMerging, table 5"
 
     def plan(self, scope: Scope) -> list[Cell]:
-        """Every learning method at each share, with every seed; at least one image a task."""
+        """Every learning method at each share, with every seed; at least one image per task."""
         return scope.sweep(LEARNED, fraction=reversed(scope.thinned(FRACTIONS)))
 
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
-        """A line a method over the share, with the published line apart."""
+        """A line per method over the share, with the published line apart."""
         rows, series, findings = [], [], []
         for (name,) in places(cells, "method"):
             shares = sorted({one.cell.where["fraction"] for one in cells if one.cell.method == name})

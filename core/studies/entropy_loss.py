@@ -32,7 +32,7 @@ class EntropyLoss(Study):
     paper = "AdaMerging, section 3.2.2 and its appendix"
 
     def plan(self, scope: Scope) -> list[Cell]:
-        """One run a seed, measured at six of its steps."""
+        """One run per seed, measured at six of its steps."""
         cells = []
         for name in scope.methods(("adamerging",)):
             total = scope.steps(name)

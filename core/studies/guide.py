@@ -110,7 +110,7 @@ def entries(report: Mapping[str, Any]) -> list[MethodCard]:
 def _group(method: Method) -> str:
     if method.role.reference:
         return "references"
-    return method.needs.value if method.single else "one model a task, or task modules"
+    return method.needs.value if method.single else "one model per task, or task modules"
 
 
 def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
@@ -140,7 +140,7 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
                  "A formula: takes seconds, needs no images. Try different λ with the study `scale`."),
         Decision("Unlabelled images of every task", best(Need.UNLABELLED),
                  "Learns λ, and sometimes more, from the images; takes minutes."),
-        Decision("A few hundred labelled images a task", best(Need.LABELLED),
+        Decision("A few hundred labelled images per task", best(Need.LABELLED),
                  "Or use a method that learns λ with `--set objective=cross_entropy`: the supervised upper bound.",
                  always=False),
         Decision("Labelled training images", best(Need.TRAINING),

@@ -26,7 +26,7 @@ class Scale(Study):
         return scope.sweep(("task_arithmetic", "ties"), scale=scope.thinned(VALUES))
 
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
-        """A line a method; a table with every task."""
+        """A line per method; a table with every task."""
         tables, series, findings = [], [], []
         for (name,) in places(cells, "method"):
             values = [value for (value,) in places((c for c in cells if c.cell.method == name), "scale")]

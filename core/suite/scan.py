@@ -79,7 +79,7 @@ def scan(root: Path, progress: Progress = SILENT) -> Scan:
     found = Scan(root)
     weights = _walk(root, found, progress)
     if len(weights) > MOST_CHECKPOINTS:
-        found.cut = f"only the first {MOST_CHECKPOINTS} of {len(weights)} files of weights were looked at"
+        found.cut = f"only the first {MOST_CHECKPOINTS} of {len(weights)} weight files were looked at"
     progress.start("Looking at checkpoints", min(len(weights), MOST_CHECKPOINTS))
     for path in weights[:MOST_CHECKPOINTS]:
         found.checkpoints.append(_judge(path))
@@ -99,7 +99,7 @@ def _walk(root: Path, found: Scan, progress: Progress) -> list[Path]:
     for visited, (folder, folders, files) in enumerate(_folders(root)):
         progress.advance(0)
         if visited >= MOST_FOLDERS:
-            found.cut = f"only the first {MOST_FOLDERS} folders were looked into"
+            found.cut = f"only the first {MOST_FOLDERS} folders were searched"
             break
         here = [name for name in files if name.lower().endswith(ENDINGS)]
         if any(name in files for name in CONFIGURATION) and any(map(HUB_WEIGHTS.fullmatch, here)):

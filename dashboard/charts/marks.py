@@ -171,7 +171,7 @@ def reported(report: dict[str, Any], what: str = "accuracy") -> dict[str, float]
 
 
 def summaries(measured: Sequence[EvaluationRecord], tasks: Sequence[str]) -> list[Summary]:
-    """The merged model's measurements, one entry a step, lists in the order of `tasks`, with 95 % intervals."""
+    """The merged model's measurements, one entry per step, lists in the order of `tasks`, with 95 % intervals."""
     steps: defaultdict[tuple[int, bool], dict[str, EvaluationRecord]] = defaultdict(dict)
     for one in measured:
         steps[one.step, one.full][one.task] = one

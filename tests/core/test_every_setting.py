@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from torch import Tensor
 from core import methods
 from core.problem.method import Need
 from core.problem.problem import Problem
-from tests.core.properties import run, settings
+from tests.core.properties import another_value, run
 
 SETTINGS = [
     (method, name)
@@ -30,16 +29,6 @@ TOGETHER = {
 """What a setting has an effect with: other settings, or a value of its own."""
 
 
-def other(known: dict[str, Any]) -> Any:
-    """Another value of a setting, from its JSON schema: another choice, twice as much, or on the way to its maximum."""
-    value, most = known["default"], known.get("maximum", known.get("exclusiveMaximum", math.inf))
-    if "enum" in known or isinstance(value, bool):
-        return next(one for one in known.get("enum", (True, False)) if one != value)
-    if known["type"] == "integer":
-        return value + 1
-    return 2 * value if 0 < 2 * value < most else (value + min(most, value + 2)) / 2
-
-
 @pytest.mark.parametrize(("method", "name"), SETTINGS)
 def test_every_setting_changes_the_result(method: str, name: str, problem64: Problem) -> None:
     more = dict(TOGETHER.get((method, name), {}))
@@ -49,8 +38,7 @@ def test_every_setting_changes_the_result(method: str, name: str, problem64: Pro
         assert outcome is not None
         return torch.stack([problem64.task_vectors.flat(outcome.weights_for(task)) for task in problem64.tasks])
 
-    known = methods.get(method).Settings.model_json_schema()["properties"][name]
-    value = more.pop(name, other(known | {"default": getattr(settings(method), name)}))
+    value = more.pop(name, another_value(method, name))
     change = (made(**{name: value}) - made()).abs().max()
     assert change.isfinite()
     assert change > 1e-9, f"`{name}={value}` changes nothing; if it needs other settings, name them in TOGETHER"

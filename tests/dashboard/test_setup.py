@@ -18,7 +18,6 @@ from core import methods
 from core.errors import BadInput, UnknownName
 from core.insight.trust import RISE
 from core.suite import find as suites
-from dashboard import wording
 from dashboard.library import Library
 from dashboard.pages.setup import catalogue, gallery, wish
 from dashboard.pages.setup.catalogue import presets
@@ -61,32 +60,6 @@ def test_limits_and_choices_come_from_the_settings() -> None:
     assert [choice["value"] for choice in fields["group"]["choices"]] == ["task", "block", "tensor"]
     assert "expert_kl" in [choice["value"] for choice in fields["objective"]["choices"]]
     assert fields["clamp"]["kind"] == "bool"
-
-
-def test_menus_show_methods_by_their_titles() -> None:
-    fields = {field["name"]: field for field in catalogue.describe(methods.get("adamerging"))["fields"]}
-    titles = {choice["value"]: choice["title"] for choice in fields["start"]["choices"]}
-    worded = [name for name in titles if name in wording.CHOICES]
-    assert {"iso_cts": "Iso-CTS", "tsv_m": "TSV-Merge"}.items() <= titles.items()
-    assert all(titles[name] == methods.get(name).title for name in titles if name not in worded)
-
-
-def test_methods_stand_in_families_and_each_once() -> None:
-    named = [method["name"] for method in catalogue.describe_all()]
-    assert sorted(named) == sorted(methods.names())
-    families = [method["family"] for method in catalogue.describe_all()]
-    assert families == sorted(families, key=families.index)
-
-
-def test_methods_stand_under_what_they_have_to_be_given() -> None:
-    by_family: dict[str, set[str]] = {}
-    for name in methods.names():
-        by_family.setdefault(wording.family(methods.get(name)), set()).add(name)
-    assert "adamerging" in by_family["unlabelled"]
-    assert {"average", "task_arithmetic", "ties"} <= by_family["nothing"]
-    assert {"pretrained", "individual"} <= by_family["yardsticks"]
-    assert list(by_family.keys() - wording.FAMILIES.keys()) == []
-    assert catalogue.describe_all()[0]["family"] == wording.FAMILIES["nothing"]
 
 
 @pytest.mark.parametrize("name", methods.names())

@@ -27,7 +27,7 @@ class Bounded:
     def read(self, count: int) -> bytes:
         """The next `count` bytes."""
         self._left -= count
-        require(self._left >= 0, f"more than {MAX_BYTES >> 20} MiB of objects beside its numbers")
+        require(self._left >= 0, f"more than {MAX_BYTES >> 20} MiB of objects besides its numbers")
         found = self._stream.read(count)
         require(len(found) == count, "an end in the middle of its objects (truncated)")
         return found
@@ -134,13 +134,13 @@ def _global(m: Machine, names: str) -> None:
 
 def _stack_global(m: Machine, _: None) -> None:
     name, module = m.pop(), m.pop()
-    require(type(name) is str and type(module) is str, "a malformed pickle (a name that is no text)")
+    require(type(name) is str and type(module) is str, "a malformed pickle (a name that is not text)")
     m.push(Global(f"{module}.{name}"))
 
 
 def _reduce(m: Machine, _: None) -> None:
     arguments, function = m.pop(), m.pop()
-    m.push(call(function.name, arguments) if type(function) is Global else Made("a call of no function"))
+    m.push(call(function.name, arguments) if type(function) is Global else Made("a call to a non-function"))
 
 
 def _build(m: Machine, _: None) -> None:
@@ -161,11 +161,11 @@ def _persistent(m: Machine, _: None) -> None:
     dtype = kind.dtype
     if dtype is None:
         raise Refusal(f"numbers of an element type that is not supported ({kind.name[:60]})")
-    require(type(key) is str and key.isascii() and key.isalnum() and len(key) <= 40, "an odd name for its numbers")
+    require(type(key) is str and key.isascii() and key.isalnum() and len(key) <= 40, "an unusable name for its numbers")
     require(len(identity) >= 5 and is_count(identity[4]), "a malformed reference to its numbers")
     require(len(identity) == 5 or identity[5] is None, "views of storages, as PyTorch wrote them before 0.4")
     storage = StorageRef(key, dtype, identity[4])
-    require(m.storages.setdefault(key, storage) == storage, "one name for two runs of numbers")
+    require(m.storages.setdefault(key, storage) == storage, "one name for two sets of numbers")
     m.push(storage)
 
 

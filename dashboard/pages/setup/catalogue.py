@@ -69,7 +69,7 @@ def field(name: str, known: Mapping[str, Any]) -> Field:
         "title": wording.field_title(name),
         "help": known.get("description", ""),
         "kind": "choice" if choices else KINDS.get(known.get("type", ""), "text"),
-        "choices": [{"value": value, "title": wording.choice_title(value)} for value in choices],
+        "choices": [{"value": value, "title": wording.choice_title(name, value)} for value in choices],
         "default": known["default"],
         "source": str(known.get("source", "")),
         "essential": name in ESSENTIAL,

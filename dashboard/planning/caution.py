@@ -64,7 +64,7 @@ def _plain(look: Look) -> dict[str, float | None]:
 
 
 def doubts(wish: Wish, library: Library) -> dict[str, Any]:
-    """`{"pending"}`, `{"found": […]}` with each finding as `Finding.plain` gives it, or `{"error"}`."""
+    """`{"pending"}`, `{"found": […]}` with each finding as `Finding.plain` gives it, experts asked, or `{"error"}`."""
     how = wish.spec.execution
     key = ("findings", *library.identity(wish.suite), wish.tasks, how.device, how.precision)
     return told(library.later(key, lambda progress: _found(wish, library, progress)))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core.suite.scan import FoundCheckpoint, FoundImages, Scan
-from core.suite.suggest import Suggestion
+from core.suite.scan import FoundCheckpoint, FoundImages, Scan, Suggestion
 
 ARCHITECTURES_SHOWN = 8
 

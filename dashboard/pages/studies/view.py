@@ -8,8 +8,8 @@ from typing import Any
 from core.export.render import Best
 from core.progress import Standing
 from core.store import RunRecord, StudyRecord
-from core.studies.engine import texts
 from core.studies.engine.result import Result, Table
+from core.studies.engine.result import grid as grid_of
 from dashboard.charts.figure import in_both_widths
 from dashboard.pages.studies.figures import draw
 
@@ -30,7 +30,7 @@ def result(found: Result) -> dict[str, Any]:
 
 def table(one: Table) -> dict[str, Any]:
     """Heads, rows and which cell is the best of its column."""
-    grid = texts.grid(one)
+    grid = grid_of(one)
     return {
         "title": one.title,
         "source": one.source,

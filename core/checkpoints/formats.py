@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
+from core.checkpoints.pickled import LegacyFile
 from core.checkpoints.safetensors_file import SafetensorsFile
 from core.checkpoints.source import CheckpointSource, check_table, opened
-from core.checkpoints.torch_legacy import LegacyFile
 from core.checkpoints.torch_zip import ZipFile
 from core.errors import BadCheckpoint
 from core.files import inside
@@ -32,8 +32,6 @@ WEIGHTS: dict[str, tuple[str, ...]] = {
     ),
 }
 """Configuration -> names of the weights that go with it, the best first."""
-
-
 READ = "safetensors, or a state dict or module that `torch.save` wrote"
 FOREIGN = (
     (0, b"version https://git-lfs", "a Git LFS pointer instead of the file; run `git lfs pull`"),

@@ -19,7 +19,7 @@ from core.export.coefficients import export_coefficients
 from core.export.transformers_model import write_model
 from core.export.weights import metadata
 from core.files import refusals, replacing
-from core.hub.reference import is_repository
+from core.hub.listing import is_repository
 from core.store import RunRecord, StepRecord
 from core.suite.find import SuiteFile
 

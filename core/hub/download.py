@@ -25,8 +25,7 @@ from tqdm import tqdm
 
 from core.errors import BadInput, MergescopeError
 from core.files import sha256, write_text
-from core.hub.listing import LISTING, HubFile, HubListing, choose, local_folder, repository
-from core.hub.reference import HubReference
+from core.hub.listing import LISTING, HubFile, HubListing, HubReference, choose, local_folder, repository
 from core.paths import home
 from core.progress import SILENT, Progress
 

@@ -28,8 +28,7 @@ from core.problem.validation import BadFiles, Examiner, activation
 from core.progress import SILENT, Progress, Remembered
 from core.statistics import Stated
 from core.suite.find import SuiteFile
-from core.tasks.opened import TEST, OpenedTasks
-from core.tasks.task import Task
+from core.tasks.task import TEST, OpenedTasks, Task
 
 MEMORIES = ("auto", "ram", "mapped")
 DELTAS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}

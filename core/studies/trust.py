@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from core.statistics import Estimate, Evaluation, Half, mean
-from core.studies import Cell, Scope, Study, ranking
+from core.studies import Cell, Scope, Study
 from core.studies.engine.done import Done, finished
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
-from core.studies.foresight import AHEAD, OF_ALL, OF_TASK, PREDICTORS, Predictor
+from core.studies.foresight import AHEAD, OF_ALL, OF_TASK, PREDICTORS, Model, Predictor, ranks
 from core.studies.stress_cases import Case, cases
 
 LOST = 0.03
@@ -51,8 +51,8 @@ class Trust(Study):
             tables.append(_table(words, judged))
             charts.append(_chart(words, judged))
             findings += _findings(words, judged, known, asked)
-        ranks = ranking.table([model for one in known for model in one.models])
-        return Result((*tables, ranks, _cases(known)), tuple(charts), (*findings, *_guarded(known)))
+        order = ranks([model for one in known for model in one.models])
+        return Result((*tables, order, _cases(known)), tuple(charts), (*findings, *_guarded(known)))
 
 
 def _cell(scope: Scope, case: Case) -> Cell:
@@ -78,7 +78,7 @@ class Outcome:
     kept: Mapping[str, float] | None
     measured: Mapping[str, Any]
     groups: frozenset[str]
-    """What the models of the case are one of, see `ranking`."""
+    """What the models of the case are one of, see `ranks`."""
 
     @staticmethod
     def of(done: Done) -> Outcome | None:
@@ -98,7 +98,7 @@ class Outcome:
         )
 
     @property
-    def models(self) -> list[ranking.Model]:
+    def models(self) -> list[Model]:
         """Those of the start, the kept step and the last, where all was looked at."""
         looks = self.measured["looks"]
         last = max((one["step"] for one in looks), default=0)
@@ -107,7 +107,7 @@ class Outcome:
         for step, accuracies in moments.items():
             seen = {one["task"]: one for one in looks if one["step"] == step}
             if accuracies is not None and all(None not in one.values() for one in seen.values()) and seen:
-                found.append(ranking.Model(accuracies, seen, self.groups))
+                found.append(Model(accuracies, seen, self.groups))
         return found
 
     @property

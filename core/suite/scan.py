@@ -27,8 +27,6 @@ ENDINGS = (".safetensors", ".pth.tar", ".pt", ".pth", ".bin", ".ckpt", ".model")
 """Names that files of weights have; what they are is decided by their content."""
 HUB_WEIGHTS = re.compile("|".join(WEIGHTS))
 SPLIT_NAMES = tuple(name for names in WORDS.values() for name in names)
-
-
 BASE_NAMES = ("zeroshot", "pretrained", "base", "basemodel", "openai", "original")
 """What the base's file is called, letters only."""
 FILLERS = re.compile(

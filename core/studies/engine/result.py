@@ -14,8 +14,6 @@ from core.statistics import Estimate
 
 Unit = Literal["percent", "points", "number", "count", "seconds"]
 Kind = Literal["lines", "bars", "points"]
-
-
 DIGITS: dict[Unit, int] = {"percent": 1, "points": 1, "number": 2, "count": 0, "seconds": 1}
 
 

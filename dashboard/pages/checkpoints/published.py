@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.hub.reference import is_hub
+from core.hub.listing import is_hub
 from core.paths import ASSETS
 from core.suite.find import SuiteFile
 

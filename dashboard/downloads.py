@@ -6,7 +6,9 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import orjson
 
@@ -130,16 +132,14 @@ def _card(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
     return path
 
 
-def _page(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
-    return export("page", ctx.store, record.id, path, titles(record), tick)
-
-
-def _figures(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
-    return export("figures", ctx.store, record.id, path, titles(record), tick)
+def _exported(
+    kind: Literal["page", "figures", "space"], ctx: Context, record: RunRecord, path: Path, tick: Tick
+) -> Path:
+    return export(kind, ctx.store, record.id, path, titles(record), tick)
 
 
 def _space(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
-    return _pack(export("space", ctx.store, record.id, path.with_suffix(""), titles(record), tick), path, tick)
+    return _pack(_exported("space", ctx, record, path.with_suffix(""), tick), path, tick)
 
 
 def _transformers(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
@@ -184,7 +184,12 @@ def _titles(suite: SuiteFile | None) -> dict[str, str]:
 
 _ALL = (
     Download(
-        "page", "Page in one file", "The charts and step slider, working without a server.", ".html", _page, _has_steps
+        "page",
+        "Page in one file",
+        "The charts and step slider, working without a server.",
+        ".html",
+        partial(_exported, "page"),
+        _has_steps,
     ),
     Download("report", "Report", "Accuracies with intervals, entropy, λ, settings.", ".json", _report, _has_report),
     Download("settings", "Settings", "To read, or to load on the page Set up.", ".yaml", _settings, _has_settings),
@@ -199,7 +204,7 @@ _ALL = (
         "Figures",
         "Every chart, for use in a paper; each can be saved as SVG or PNG.",
         ".html",
-        _figures,
+        partial(_exported, "figures"),
         _has_steps,
     ),
     Download(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -110,12 +110,10 @@ class Outcome:
                 found.append(Model(accuracies, seen, self.groups))
         return found
 
-    @property
     def harmed(self) -> bool:
         """Whether some task loses more than `LOST`."""
         return self.worst < -LOST
 
-    @property
     def below(self) -> bool:
         """Whether the average ends below the start."""
         return sum(self.last.values()) < sum(self.start.values())
@@ -124,6 +122,9 @@ class Outcome:
     def worst(self) -> float:
         """The change of accuracy of the task that loses most."""
         return min(self.last[task] - accuracy for task, accuracy in self.start.items())
+
+
+Question = Callable[[Outcome], bool]
 
 
 @dataclass(frozen=True)
@@ -141,13 +142,13 @@ class Judged:
     seconds: float | None
 
 
-def judge(predictor: Predictor, known: Sequence[Outcome], asked: Any) -> Judged:
+def judge(predictor: Predictor, known: Sequence[Outcome], asked: Question) -> Judged:
     """Choose a threshold on one half, count on the other; a predictor with a threshold of its own keeps it."""
     scored = [(one, score) for one in known if (score := predictor.score(one.measured)) is not None]
     choosing, reporting = ([(o, s) for o, s in scored if o.half is half] for half in Half)
-    pairs = [(score, _is(asked, one)) for one, score in choosing]
+    pairs = [(score, asked(one)) for one, score in choosing]
     threshold = _threshold(pairs) if predictor.threshold is None else predictor.threshold
-    right, wrong = [(o, s) for o, s in reporting if _is(asked, o)], [(o, s) for o, s in reporting if not _is(asked, o)]
+    right, wrong = [(o, s) for o, s in reporting if asked(o)], [(o, s) for o, s in reporting if not asked(o)]
     return Judged(
         predictor, threshold, _worth(pairs, threshold),
         Evaluation("", sum(s > threshold for _, s in right), len(right), 0.0),
@@ -155,10 +156,6 @@ def judge(predictor: Predictor, known: Sequence[Outcome], asked: Any) -> Judged:
         tuple(one.name for one, score in right if score <= threshold),
         mean([predictor.seconds(one.measured) for one, _ in scored]),
     )  # fmt: skip
-
-
-def _is(asked: Any, one: Outcome) -> bool:
-    return bool(asked.fget(one))
 
 
 def _threshold(pairs: Sequence[tuple[float, bool]]) -> float:
@@ -204,9 +201,9 @@ def _chart(words: str, judged: Sequence[Judged]) -> Chart:
     return Chart(f"Foreseen: {words}", "bars", "", "share of cases", tuple(series))
 
 
-def _findings(words: str, judged: Sequence[Judged], known: Sequence[Outcome], asked: Any) -> list[str]:
+def _findings(words: str, judged: Sequence[Judged], known: Sequence[Outcome], asked: Question) -> list[str]:
     """What the check before Start achieves, what it misses, and which predictor was best where it is chosen."""
-    harm = sum(_is(asked, one) for one in known)
+    harm = sum(asked(one) for one in known)
     found = [f"In {harm} of {len(known)} cases {words}."]
     check, best = judged[0], max(judged, key=lambda one: one.chosen)
     yes, no = check.sensitivity, check.specificity
@@ -227,7 +224,7 @@ def _guarded(known: Sequence[Outcome]) -> list[str]:
     kept = [replace(one, last=one.kept) for one in known if one.kept is not None]
     if not kept:
         return []
-    below, harmed = sum(one.below for one in kept), sum(one.harmed for one in kept)
+    below, harmed = sum(one.below() for one in kept), sum(one.harmed() for one in kept)
     return [
         f"With `keep_step=best` the average ends below the start in {below} of {len(kept)} "
         f"cases, and a task loses more than 3 points in {harmed}."

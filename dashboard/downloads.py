@@ -25,6 +25,7 @@ from dashboard.context import Context
 from dashboard.planning.wish import as_settings, to_yaml
 from dashboard.static_export.export import export
 
+Kind = Literal["page", "figures", "space"]
 Tick = Callable[[], None]
 Write = Callable[[Context, RunRecord, Path, Tick], Path]
 Offered = Callable[[Store, RunRecord], bool]
@@ -128,13 +129,11 @@ def _steps(ctx: Context, record: RunRecord, tick: Tick) -> Iterator[StepRecord]:
 def _card(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
     suite = _suite(record)
     arch = suite.arch().name if suite is not None else ""
-    path.write_text(model_card(ctx.store.run(record.id), _titles(suite), arch=arch, name=record.name), "utf-8")
+    path.write_text(model_card(ctx.store.run(record.id), titles(record), arch=arch, name=record.name), "utf-8")
     return path
 
 
-def _exported(
-    kind: Literal["page", "figures", "space"], ctx: Context, record: RunRecord, path: Path, tick: Tick
-) -> Path:
+def _exported(kind: Kind, ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
     return export(kind, ctx.store, record.id, path, titles(record), tick)
 
 
@@ -175,10 +174,7 @@ def _suite(record: RunRecord) -> SuiteFile | None:
 
 def titles(record: RunRecord) -> dict[str, str]:
     """Names of a run's tasks for people, as its files have them."""
-    return _titles(_suite(record))
-
-
-def _titles(suite: SuiteFile | None) -> dict[str, str]:
+    suite = _suite(record)
     return {task.name: task.title or task.name for task in suite.tasks} if suite is not None else {}
 
 

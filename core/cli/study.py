@@ -143,11 +143,12 @@ def _write(store: Store, asked: Recipe, record: StudyRecord, out: Path | None, a
 
 
 def _print_result(study: Study, record: StudyRecord, result: Any) -> None:
-    from core.studies.engine import files, texts
+    from core.studies.engine import files
+    from core.studies.engine.result import grid
 
     for table in (*result.tables, *result.published):
         source = f" (published: {table.source})" if table.source else ""
-        print_grid(table.title + source, texts.grid(table))
+        print_grid(table.title + source, grid(table))
     for finding in result.findings:
         tell(finding)
     tell(files.said(study, record))

@@ -12,8 +12,7 @@ from core.problem.method import Role
 from core.statistics import Estimate, estimate, paired
 from core.studies import Cell, Scope, Study, published, title_of
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
-from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
-from core.studies.engine.texts import signed
+from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, signed
 
 WAYS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "stream": ("adamerging", "AdaMerging on a stream", {"adapt_on": "held-out", "once": True}),

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from core.statistics import paired
 from core.studies import LEARNED, Cell, Scope, Study, published, title_of
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
-from core.studies.engine.result import Chart, Result, Series
-from core.studies.engine.texts import signed
+from core.studies.engine.result import Chart, Result, Series, signed
 
 SPLITS = ("test", "held-out")
 

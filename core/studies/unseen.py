@@ -8,8 +8,7 @@ from typing import Any
 from core.statistics import paired
 from core.studies import Cell, Scope, Study, published, title_of
 from core.studies.engine.done import Done, Metric, finished, over_seeds
-from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
-from core.studies.engine.texts import signed
+from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, signed
 
 LEFT_OUT = 2
 

@@ -23,8 +23,7 @@ from core.files import write_atomically, write_text
 from core.paths import cache
 from core.progress import Progress
 from core.tasks.decode import Fitting, Unreadable, fitted
-from core.tasks.images import Listing
-from core.tasks.stored import StoredPixels
+from core.tasks.images import Listing, StoredPixels
 
 LIMIT = "MERGESCOPE_IMAGE_CACHE_GB"
 """Environment: how large the image cache may grow, in GiB."""

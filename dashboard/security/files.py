@@ -84,7 +84,7 @@ async def _gone(receive: Receive) -> None:
 
 
 def add_uploads(app: FastAPI, ctx: Context) -> None:
-    """`POST /images-upload` with the file as body; the answer's `upload` names it for `taken`."""
+    """`POST /images-upload` with a .zip, larger than Gradio takes; the answer's `upload` names it for `taken`."""
 
     @app.post(ROUTE)
     async def upload(request: Request) -> Response:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pickletools import genops
 from typing import IO, Any, BinaryIO, cast
 
-from core.checkpoints.inert.values import Global, Made, Refusal, StorageRef, Value, call, is_count, put, require
+from core.checkpoints.inert.values import Global, Made, Refusal, StorageRef, Value, call, put, require
+from core.checkpoints.source import is_count
 
 MAX_BYTES = 32 * 2**20
 """A pickled ViT-H with its text tower takes about 1 MB beside its numbers."""

@@ -14,9 +14,9 @@ from core.files import write_text
 from core.settings import parse
 from core.store import Store, StudyRecord
 from core.studies import Study, get
-from core.studies.engine import texts
 from core.studies.engine.cells import Cell
 from core.studies.engine.execution import result_of
+from core.studies.engine.result import as_csv, as_json, as_latex
 from core.studies.engine.scope import StudyOptions
 from core.suite.find import SuiteFile, find
 
@@ -50,8 +50,8 @@ def text(kind: str, store: Store, study: Study, suite: SuiteFile, record: StudyR
     result = result_of(store, record, study, suite)
     if kind == "json":
         done = sum(key in runs and runs[key].status == "done" for key in keys)
-        return texts.as_json(result, facts_of(study, record, done))
-    body = {"csv": texts.as_csv, "latex": texts.as_latex}[kind](result)
+        return as_json(result, facts_of(study, record, done))
+    body = {"csv": as_csv, "latex": as_latex}[kind](result)
     if kind == "latex":
         return f"% {said(study, record)}\n{body}"
     return body

@@ -19,8 +19,6 @@ ESSENTIAL = frozenset(
 KINDS = {"boolean": "bool", "integer": "int", "number": "float"}
 FEW = 4
 """Up to so many settings of a method are all shown at once, whatever their names."""
-
-
 PAPER = {"keep_step": "last"}
 """What differs from the defaults: no images are kept apart, and no step is chosen."""
 FAST = {"steps": 60, "batch": 8, "group": "block", "lr": 5e-3}

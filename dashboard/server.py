@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import BadInput
 from dashboard.security import notices
+from dashboard.security.connections import Connection
 
 PORTS_TRIED = 20
 T = TypeVar("T")
@@ -139,6 +140,8 @@ def _uvicorn(app: ASGIApp) -> uvicorn.Server:
     return _Server(
         uvicorn.Config(
             app,
+            http=Connection,
+            backlog=64,  # So many are accepted before one can be closed.
             log_config=None,
             log_level="error",
             access_log=False,

@@ -30,6 +30,8 @@ VIEW_GET = re.compile(
 VIEW_POST = re.compile(r"/ask/\w+")
 BODY_BYTES = 1024 * 1024
 """Cap of a request body that is no upload: forms and polls are far below."""
+GUEST_BODY_BYTES = 512 * 1024
+"""The same for everybody but the owner: hundreds of bodies may wait for their turn."""
 
 
 @dataclass
@@ -56,10 +58,12 @@ class Gate:
             await refusal(scope, receive, send)
             return
         path = scope["path"].rstrip("/")
-        limit = next((size for end, size in settings.UPLOADS.items() if path.endswith(end)), BODY_BYTES)
-        app = self.app
-        if not viewer.owner and not SIGN_IN.fullmatch(path):
-            who = (scope["client"] or ("",))[0], headers.get("cookie", "")
+        app, limit = self.app, GUEST_BODY_BYTES
+        if viewer.owner:
+            limit = next((size for end, size in settings.UPLOADS.items() if path.endswith(end)), BODY_BYTES)
+        elif not SIGN_IN.fullmatch(path):
+            # By what the links allow, not by the cookies: whoever makes some up would be as many guests as they like.
+            who = (scope["client"] or ("",))[0], viewer
             app = partial(self.guests.serve, self.app, who=who)
         await _Capped(app, limit)(scope, receive, send)
 
@@ -69,7 +73,7 @@ class Gate:
             return JSONResponse({"error": "method not allowed"}, 405)
         if method == "POST" and not _same_origin(headers):
             return JSONResponse({"error": "requests from other sites are refused"}, 403)
-        if PUBLIC.fullmatch(path) or (self.owner_app and SIGN_IN.fullmatch(path)):
+        if method != "POST" and (PUBLIC.fullmatch(path) or (self.owner_app and SIGN_IN.fullmatch(path))):
             return None
         if path == VIEW or path.startswith(VIEW + "/"):
             return self._view(path.removeprefix(VIEW) or "/", method, viewer)

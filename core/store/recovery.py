@@ -51,7 +51,7 @@ def made_sound(database: Database, artefacts: Path) -> str:
         found, silent = adopt(database, artefacts)
         said = said or ("The database of runs was missing or empty." if found or silent else "")
         said += f" Of {found} more, the merged models are intact; they are listed again." if found else ""
-        said += f" Of {silent} other folders of files, it is unknown which runs they belonged to." if silent else ""
+        said += f" Folders of files that belong to no known run: {silent}." if silent else ""
     return said
 
 

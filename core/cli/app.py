@@ -11,11 +11,9 @@ import typer
 from core.cli import (
     catalogue,
     check,
-    checkpoint,
     compare,
     doctor,
     evaluate,
-    fetch,
     folders,
     merge,
     runs,
@@ -44,9 +42,9 @@ app.command()(catalogue.methods)
 app.command()(catalogue.suites)
 app.command()(catalogue.tasks)
 app.add_typer(runs.app, name="runs")
-app.command()(checkpoint.inspect)
+app.command()(folders.inspect)
 app.command()(check.check)
-app.command()(fetch.fetch)
+app.command()(check.fetch)
 app.command()(folders.scan)
 app.add_typer(folders.app, name="folders")
 app.command()(doctor.doctor)

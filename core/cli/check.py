@@ -1,4 +1,4 @@
-"""`check`: every problem of a suite's files and every doubt about them, without merging anything."""
+"""`check` and `fetch`: every problem of a suite's files, every doubt about them, and what is missing from the hub."""
 
 from __future__ import annotations
 
@@ -77,3 +77,19 @@ def _looked_ahead(file: SuiteFile, tasks: list[str] | None, name: str, set_: lis
     settings = settings_for(method, file, options.assignments(set_))
     with shown() as progress:
         return trust(loading.load(file, tasks, progress=progress), method, settings, progress)
+
+
+def fetch(suite: options.SuiteName, tasks: options.Tasks = None, as_json: options.Json = False) -> None:
+    """Fetch the checkpoints of SUITE from the Hugging Face hub; one that broke off goes on where it stopped."""
+    from core.cli.loading import suite_and_tasks
+    from core.suite.fetch import fetch_suite
+
+    file, chosen = suite_and_tasks(suite, tasks)
+    with shown() as progress:
+        fetched = fetch_suite(file, chosen, progress=progress)
+    if as_json:
+        print_json({"suite": file.name, "fetched_bytes": fetched, "missing": file.missing()})
+        return
+    tell(f"Suite {file.name}: {f'{fetched / 2**20:,.0f} MiB fetched' if fetched else 'all checkpoints are here'}.")
+    for line in file.missing():
+        tell(f"Still missing: {line}.")

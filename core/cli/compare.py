@@ -12,7 +12,7 @@ import typer
 from core.cli import loading, options
 from core.cli.output import print_json, print_table, say, shown
 from core.cli.running import Interrupted, finished_or_run
-from core.cli.stores import folder_of_runs, writing_somewhere
+from core.cli.targets import folder_of_runs, writing_somewhere
 from core.errors import FAULTS, BadInput, MergescopeError, RunFailed, UnknownName, told
 from core.export.numbers import hundredths, interval, number
 from core.export.render import Best

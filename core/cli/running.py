@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.output import print_grid, say, shown, tell
-from core.cli.stores import command
+from core.cli.targets import command
 from core.errors import BadInput, MergescopeError
 from core.export.numbers import number
 

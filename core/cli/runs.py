@@ -11,7 +11,7 @@ import typer
 
 from core.cli import options, running, targets
 from core.cli.output import print_json, print_table, tell
-from core.cli.stores import command, reading, writing
+from core.cli.targets import command, reading, writing
 from core.errors import BadInput
 from core.export.numbers import number, percent
 

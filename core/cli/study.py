@@ -11,7 +11,7 @@ import typer
 from core.cli import loading, options, targets
 from core.cli.output import print_grid, print_json, print_table, say, shown, tell
 from core.cli.running import Interrupted
-from core.cli.stores import folder_of_runs, writing
+from core.cli.targets import folder_of_runs, writing
 from core.errors import BadInput, RunFailed
 
 if TYPE_CHECKING:

@@ -38,6 +38,7 @@ class Bounded:
         found = self._stream.readline(MAX_LINE)
         self._left -= len(found)
         require(found.endswith(b"\n") and self._left >= 0, "an endless name")
+        require(b"\\" not in found, "an odd name")  # `pickletools` would look for escapes in it.
         return found
 
 

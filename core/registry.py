@@ -1,4 +1,4 @@
-"""Finds the one concrete class of each file in a package: adding a file adds an entry."""
+"""Finds the one concrete class of each file in a package: adding a file adds an entry, called like the file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ T = TypeVar("T", bound=_HasName)
 
 
 class Registry(Generic[T]):
-    """An instance of every concrete subclass of `kind` defined in the modules of `package`, by its name."""
+    """An instance of every concrete subclass of `kind` defined in the modules of `package`, by its name.
+
+    Raises `TypeError` for a class with another name than its file's, and for one with a name that lacks methods.
+    """
 
     def __init__(self, package: str, kind: type[T], noun: str) -> None:
         self._package, self._kind, self._noun = package, kind, noun
@@ -41,8 +44,22 @@ class Registry(Generic[T]):
         for module_info in pkgutil.iter_modules(importlib.import_module(self._package).__path__):
             module = importlib.import_module(f"{self._package}.{module_info.name}")
             for _, value in inspect.getmembers(module, inspect.isclass):
-                if value.__module__ != module.__name__ or inspect.isabstract(value):
-                    continue
-                if issubclass(value, self._kind):
+                if value.__module__ == module.__name__ and issubclass(value, self._kind) and self._meant(value):
                     found[value.name] = value()
         return dict(sorted(found.items()))
+
+    @staticmethod
+    def _meant(value: type[_HasName]) -> bool:
+        """Whether a class is an entry, and no base class of some."""
+        name, file = getattr(value, "name", None), value.__module__.rpartition(".")[2]
+        missing = ", ".join(sorted(getattr(value, "__abstractmethods__", ())))
+        if missing and name is None:
+            return False
+        if missing:
+            raise TypeError(f"`{value.__name__}` in {value.__module__} should have all methods. Add {missing}.")
+        if name != file:
+            raise TypeError(
+                f"`{value.__name__}` in {value.__module__} should have its file's name. Found `name = {name!r}`; make "
+                f"it `name = {file!r}`, or rename the file."
+            )
+        return True

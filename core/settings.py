@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.errors import BadInput, UnknownName
 
 S = TypeVar("S", bound="Settings")
+LIMITS = ("gt", "ge", "lt", "le")
 
 
 def setting(default: Any, description: str, *, source: str, before: Any = None, **limits: Any) -> Any:
@@ -22,9 +24,36 @@ def setting(default: Any, description: str, *, source: str, before: Any = None, 
 
 
 class Settings(BaseModel):
-    """Base of all settings: immutable, unknown names refused, text such as "1e-3" converted."""
+    """Base of all settings: immutable, unknown names refused, text such as "1e-3" converted.
+
+    Raises `TypeError` for a class with two settings of one name, as a method and an objective may have.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        for name in cls.model_fields:
+            *others, base = (one for one in cls.__mro__ if name in inspect.get_annotations(one))
+            for other in others:
+                if not _extra(other, name).get("again"):
+                    raise TypeError(
+                        f"A name should mean one setting. Found `{name}` in `{other.__name__}` ({other.__module__}) "
+                        f"and in `{base.__name__}` ({base.__module__}); rename one, or use `other_default` if the two "
+                        "are the same setting."
+                    )
+
+
+def other_default(
+    base: type[Settings], name: str, default: Any, description: str = "", *, source: str, **more: Any
+) -> Any:
+    """The setting `name` of a base class with another default; its limits stay, and its words unless some are given."""
+    known = base.model_fields[name]
+    limits = {kind: getattr(one, kind) for one in known.metadata for kind in LIMITS if hasattr(one, kind)}
+    field = setting(default, description or str(known.description), source=source, **(limits | more))
+    field.json_schema_extra["again"] = True
+    return field
 
 
 class MethodSettings(Settings):
@@ -49,9 +78,14 @@ def parse(settings: type[S], values: dict[str, Any], subject: str) -> S:
 
 def parse_stored(settings: type[S], values: Mapping[str, Any], subject: str) -> S:
     """`parse` for the settings that a run or a study has on record, all there were when it began."""
-    extras = {name: field.json_schema_extra for name, field in settings.model_fields.items()}
-    before = {n: extra["before"] for n, extra in extras.items() if isinstance(extra, dict) and "before" in extra}
+    extras = {name: _extra(settings, name) for name in settings.model_fields}
+    before = {name: extra["before"] for name, extra in extras.items() if "before" in extra}
     return parse(settings, before | dict(values), subject)
+
+
+def _extra(settings: type[Settings], name: str) -> Mapping[str, Any]:
+    extra = settings.model_fields[name].json_schema_extra
+    return extra if isinstance(extra, dict) else {}
 
 
 def _explain(settings: type[Settings], error: ValidationError, subject: str) -> str:

@@ -354,7 +354,7 @@ export interface SetupCatalogue {
   suites: Array<SetupSuite>;
   suite: string;
   broken: Array<string>;
-  methods: Array<PlanningShapesForm>;
+  methods: Array<SetupShapesForm>;
   devices: Array<string>;
   startable: boolean;
 }
@@ -365,7 +365,7 @@ export interface SetupSuite {
   tasks: number;
   missing: Array<string>;
 }
-export interface PlanningShapesForm {
+export interface SetupShapesForm {
   name: string;
   title: string;
   family: string;
@@ -374,14 +374,14 @@ export interface PlanningShapesForm {
   cost: string;
   trains: string;
   needs: string;
-  fields: Array<PlanningShapesField>;
+  fields: Array<SetupShapesField>;
 }
-export interface PlanningShapesField {
+export interface SetupShapesField {
   name: string;
   title: string;
   help: string;
   kind: string;
-  choices: Array<PlanningShapesChoice>;
+  choices: Array<SetupShapesChoice>;
   default: boolean | number | string | null;
   source: string;
   essential: boolean;
@@ -390,11 +390,11 @@ export interface PlanningShapesField {
   above: number | null;
   below: number | null;
 }
-export interface PlanningShapesChoice {
+export interface SetupShapesChoice {
   value: string;
   title: string;
 }
-export interface PlanningShapesAsked {
+export interface SetupShapesAsked {
   suite: string;
   tasks: Array<string>;
   method: string;
@@ -405,37 +405,37 @@ export interface PlanningShapesAsked {
   precision: string;
 }
 export interface SetupPlan {
-  forecast: PlanningShapesExpected | PlanningShapesWaiting | DoorFailed;
-  caution: PlanningShapesCaution | DoorPending | DoorFailed | null;
-  doubts: PlanningShapesFound | DoorPending | DoorFailed;
+  forecast: SetupShapesExpected | SetupShapesWaiting | DoorFailed;
+  caution: SetupShapesCaution | DoorPending | DoorFailed | null;
+  doubts: SetupShapesFound | DoorPending | DoorFailed;
   doing: ProgressStanding | null;
   ahead: number;
   needs: string;
 }
-export interface PlanningShapesExpected {
+export interface SetupShapesExpected {
   seconds: number;
   text: string;
 }
-export interface PlanningShapesWaiting {
+export interface SetupShapesWaiting {
   pending: boolean;
 }
-export interface PlanningShapesCaution {
-  tasks: Array<PlanningShapesChecked>;
+export interface SetupShapesCaution {
+  tasks: Array<SetupShapesChecked>;
   overall: string;
   distil: boolean;
 }
-export interface PlanningShapesChecked {
+export interface SetupShapesChecked {
   task: string;
   trusted: boolean;
   advice: string;
-  start: PlanningShapesLikeness;
-  end: PlanningShapesLikeness;
+  start: SetupShapesLikeness;
+  end: SetupShapesLikeness;
 }
-export interface PlanningShapesLikeness {
+export interface SetupShapesLikeness {
   kl: number | null;
   agreement: number | null;
 }
-export interface PlanningShapesFound {
+export interface SetupShapesFound {
   found: Array<Record<string, any>>;
 }
 export interface SetupWrong {
@@ -450,10 +450,10 @@ export interface SetupStarted {
 }
 export interface SetupTasks {
   suite: string;
-  tasks: Array<PlanningShapesCard>;
-  presets: Record<string, Array<PlanningShapesPreset>>;
+  tasks: Array<SetupShapesCard>;
+  presets: Record<string, Array<SetupShapesPreset>>;
 }
-export interface PlanningShapesCard {
+export interface SetupShapesCard {
   name?: string;
   title?: string;
   classes?: Array<string>;
@@ -465,7 +465,7 @@ export interface PlanningShapesCard {
   strip?: string;
   problem?: string;
 }
-export interface PlanningShapesPreset {
+export interface SetupShapesPreset {
   name: string;
   title: string;
   help: string;
@@ -631,7 +631,7 @@ export interface Answers {
   samples: PlaygroundShapesSamples | DoorPending | DoorFailed;
   setup_accuracies: SetupAccuracies | DoorFailed;
   setup_catalogue: SetupCatalogue | DoorFailed;
-  setup_load: PlanningShapesAsked | DoorFailed;
+  setup_load: SetupShapesAsked | DoorFailed;
   setup_plan: SetupPlan | SetupWrong | DoorFailed;
   setup_save: SetupSaved | DoorFailed;
   setup_start: SetupStarted | DoorFailed;

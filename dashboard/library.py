@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from core.errors import Cancelled, MergescopeError, UnknownName
+from core.errors import BadInput, Cancelled, MergescopeError, UnknownName
 from core.progress import SILENT, Progress, Remembered, Standing
 from core.runs.threads import leave_openmp
 from core.runs.work import Lane, Pace, State, Work, Worker
@@ -102,9 +102,11 @@ class Library:
         self.later(("warm", suite), lambda told: self.problem(suite, progress=told) and None)
 
     def suite(self, name: str) -> SuiteFile:
-        """The suite of that name; raises `UnknownName`."""
+        """The suite of that name; raises `BadInput`, which tells guests of no other suite."""
         known = self.suites()
         if name not in known:
+            if self._guests:
+                raise BadInput("The suite is not here any more.")
             raise UnknownName("suite", str(name)[:80], sorted(known))
         return known[name]
 

@@ -26,7 +26,9 @@ def worry(verdict: Mapping[str, Any]) -> str:
 FIELDS = {
     "above": "Drop entries above this share",
     "adapt_on": "Images to learn from",
+    "aggregate": "Combine entries that agree into",
     "answers": "Answers to take gradients for",
+    "balance": "Combine the tasks' gradients by",
     "batch": "Images per task and step",
     "begin_with": "Model to start from",
     "below": "Drop entries below this share",
@@ -44,6 +46,7 @@ FIELDS = {
     "later_init": "λ at the start of later rounds",
     "lines": "Extra scale of the last block (LiNeS)",
     "lr": "Learning rate",
+    "masks": "Learn which components to use",
     "merge_with": "Merge the rest with",
     "mix": "Share of the expert's input",
     "objective": "What to minimise",
@@ -79,7 +82,7 @@ CHOICES = {
     "pseudo_label": "cross entropy with the expert's answers",
     "best": "the last, unless an earlier one is clearly better",
     "last": "the last, as in the paper",
-    "none": "none: λ times the task vectors",
+    "none": "no other method",
     "fused": "one matrix, as in open_clip",
     "split": "three matrices, as in Hugging Face's checkpoints",
     "pretrained": "the base",
@@ -92,6 +95,16 @@ CHOICES = {
     "base": "the base",
     "average": "the mean of the experts",
 }
+OWN_CHOICES = {
+    "balance": {"none": "their sum", "pcgrad": "PCGrad", "gradnorm": "GradNorm"},
+    "adapt_on": {"test": "test images", "held-out": "held-out images", "train": "training images"},
+    "components": {"own": "each task vector's own", "orthogonal": "those of TSV-Merge"},
+    "masks": {"on": "yes", "off": "no, learn λ alone", "auto": "if the steps draw enough images"},
+    "aggregate": {"sum": "their sum", "mean": "the mean of the non-zero ones", "max": "the largest"},
+    "per": {"layer": "parameter tensor"},
+    "together": {"layer": "layer", "whole_block": "block"},
+}
+"""Setting -> words for its choices, where a choice means something else there than in other settings, or little."""
 FAMILIES = {
     "nothing": "Checkpoints only",
     "unlabelled": "Unlabelled images",
@@ -109,9 +122,11 @@ def field_title(name: str) -> str:
     return FIELDS.get(name, name.replace("_", " ").capitalize())
 
 
-def choice_title(value: Any) -> str:
+def choice_title(setting: str, value: Any) -> str:
     """One choice of a setting in plain words."""
     name = str(value)
+    if found := OWN_CHOICES.get(setting, {}).get(name):
+        return found
     if name in CHOICES:
         return CHOICES[name]
     if name in objectives.names():

@@ -14,6 +14,7 @@ import typer
 
 from core.cli.app import app
 from core.store import Store
+from core.studies.guide import bundled, markdown
 from core.suite.find import find
 from tests.tiny import make_suite
 
@@ -165,6 +166,12 @@ def test_named_files_exist(name: str, least: int) -> None:
     assert len(named) + len(links) >= least
     assert [one for one in named if not (ROOT / one).exists()] == []
     assert [one for one in links if not ((ROOT / name).parent / one).exists() and not (ROOT / one).exists()] == []
+
+
+def test_the_method_guide_is_the_one_that_the_command_prints() -> None:
+    printed = markdown(bundled()).rstrip("\n") + "\n"
+    told = "run `python launch.py methods --guide > .github/METHODS.md`"
+    assert (ROOT / ".github" / "METHODS.md").read_text("utf-8") == printed, told
 
 
 def test_the_readme_is_read_in_one_go() -> None:

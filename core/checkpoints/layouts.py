@@ -108,7 +108,8 @@ def _checked(file: str, table: Mapping[str, TensorEntry], layout: Layout, outsid
     for name, recipe in layout.recipes.items():
         parts = {table[part] for part in recipe.parts}
         if len(recipe.parts) > 1 and (len(parts) > 1 or not next(iter(parts)).shape):
-            raise BadCheckpoint(f"`{file}`: the query, key and value of `{name}` should have one shape and type.")
+            raise BadCheckpoint(f"`{file}`: the query, key and value of `{name}` should have the same shape and type.")
         if recipe.transposed and len(table[recipe.parts[0]].shape) != 2:
-            raise BadCheckpoint(f"`{file}`: `{recipe.parts[0]}` should be a matrix.")
+            shape = list(table[recipe.parts[0]].shape)
+            raise BadCheckpoint(f"`{file}`: `{recipe.parts[0]}` should be a matrix. Found shape {shape}.")
     return replace(layout, passed_over=(*layout.passed_over, *outside))

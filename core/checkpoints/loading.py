@@ -45,9 +45,7 @@ def load_checkpoint(path: Path, prefix: str = "", skip: str | None = None) -> Ch
     """
     opened = open_checkpoint(path)
     if opened.layout.kind == Kind.ADAPTER:
-        raise BadCheckpoint(
-            f"`{path.name}` is an adapter, which means nothing without its base; expected whole weights."
-        )
+        raise BadCheckpoint(f"`{path.name}` is an adapter, which is of no use without its base; give whole weights.")
     return _checkpoint(opened, dict(opened.read(prefix, skip))).require_finite(prefix)
 
 
@@ -96,7 +94,7 @@ def load_head(path: Path) -> Tensor:
     by_role = {name.rpartition(".")[2]: tensor for name, tensor in found.tensors.items()}
     if "bias" in by_role and by_role["bias"].any():
         raise BadCheckpoint(
-            f"`{path.name}` should be a head without bias, as zero-shot heads are. Found one that is not 0."
+            f"`{path.name}` should be a head without bias, as zero-shot heads are. Found a bias that is not 0."
         )
     return by_role["weight"].float()
 

@@ -23,7 +23,7 @@ FACTOR = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<which>[AB
 UNSUPPORTED = {
     "use_dora": "DoRA",
     "lora_bias": "a bias of its own",
-    "modules_to_save": "whole modules beside the adapter (`modules_to_save`)",
+    "modules_to_save": "whole modules besides the adapter (`modules_to_save`)",
     "trainable_token_indices": "trained tokens",
     "megatron_config": "Megatron's layers",
     "alora_invocation_tokens": "activated LoRA",

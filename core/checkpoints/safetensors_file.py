@@ -17,6 +17,7 @@ from core.checkpoints.source import (
     TensorEntry,
     check_table,
     fill,
+    is_count,
     opened,
 )
 from core.errors import BadCheckpoint
@@ -103,27 +104,23 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < 2**48
-
-
 def _entry(file: str, name: str, entry: object) -> tuple[TensorEntry, int]:
     """What one tensor is, and where it begins after the header."""
     match entry:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [begin, end]} if len(
             shape
-        ) <= MAX_DIMENSIONS and all(map(_is_count, [*shape, begin, end])):
+        ) <= MAX_DIMENSIONS and all(map(is_count, [*shape, begin, end])):
             pass
         case _:
-            raise BadCheckpoint(f"`{file}`: tensor `{name}` is described wrongly; expected dtype, shape, data_offsets.")
+            raise BadCheckpoint(
+                f"`{file}`: tensor `{name}` is described wrongly; expected dtype, shape and data_offsets."
+            )
     if dtype not in DTYPES:
         known = ", ".join(DTYPES)
         raise BadCheckpoint(f"`{file}`: tensor `{name}` has element type {dtype[:20]!r}; expected one of {known}.")
     found = TensorEntry(DTYPES[dtype], tuple(shape))
     if end - begin != found.nbytes:
-        raise BadCheckpoint(
-            f"`{file}`: tensor `{name}` has {end - begin:,} bytes, which its shape {shape} does not fill."
-        )
+        raise BadCheckpoint(f"`{file}`: tensor `{name}` has {end - begin:,} bytes, which do not fit its shape {shape}.")
     return found, begin
 
 

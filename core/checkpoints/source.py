@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeGuard
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from core.errors import BadCheckpoint
 
 MAX_TENSORS = 20_000
 MAX_DIMENSIONS = 16
+MAX_COUNT = 2**48
 NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,500}")
 
 
@@ -63,13 +64,18 @@ class CheckpointSource(ABC):
         """The tensors of these names as they are stored, each in memory of its own, on the CPU."""
 
 
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether it is an integer (not a bool) that can be a size in elements or a place in a file."""
+    return type(value) is int and 0 <= value < MAX_COUNT
+
+
 def check_table(file: str, table: Mapping[str, object]) -> None:
     """Refuse more tensors than any encoder has, and names that no model gives."""
     if len(table) > MAX_TENSORS:
         raise BadCheckpoint(f"`{file}` holds {len(table):,} tensors; expected at most {MAX_TENSORS:,}.")
     for name in table:
         if not NAME.fullmatch(name):
-            raise BadCheckpoint(f"`{file}` holds a tensor with an odd name: {name[:60]!r}.")
+            raise BadCheckpoint(f"`{file}` holds a tensor with an unusable name: {name[:60]!r}.")
 
 
 @contextmanager
@@ -103,7 +109,7 @@ def fill(file: BinaryIO, name: str, dtype: torch.dtype, shape: tuple[int, ...]) 
     raw = tensor.reshape(-1).view(torch.uint8)
     found = file.readinto(memoryview(raw.numpy())) if raw.numel() else 0  # type: ignore[attr-defined, arg-type]  # BinaryIO lacks readinto
     if found != raw.numel():
-        raise BadCheckpoint(f"`{Path(file.name).name}` ended while tensor `{name}` was read; fetch or export it again.")
+        raise BadCheckpoint(f"`{Path(file.name).name}` ended inside tensor `{name}`; fetch or export it again.")
     # Other bytes than 0 and 1 in a bool tensor mean different things to different operations.
     return raw.view(shape).ne(0) if dtype == torch.bool else tensor
 

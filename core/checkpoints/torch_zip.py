@@ -101,13 +101,13 @@ def _members(file: BinaryIO, size: int) -> dict[str, Member]:
     members, at = {}, 0
     for info in sorted(infos, key=lambda info: info.header_offset):
         require(info.header_offset >= at and info.compress_size == info.file_size, "members that overlap")
-        require(at > 0 or info.header_offset == 0, "something else before its archive")
+        require(at > 0 or info.header_offset == 0, "data before its archive")
         file.seek(info.header_offset)
         header = file.read(30)
         require(len(header) == 30 and header[:4] == LOCAL, "a damaged member")
         name_length, extra_length = struct.unpack("<HH", header[26:])
         name = info.orig_filename.encode("utf-8" if info.flag_bits & UTF8 else "cp437")
-        require(file.read(name_length) == name, "a member of two names")
+        require(file.read(name_length) == name, "a member with two names")
         begin = info.header_offset + 30 + name_length + extra_length
         at = begin + info.file_size
         require(at <= directory, "members that reach beyond the file")
@@ -120,7 +120,7 @@ def _directory(file: BinaryIO, size: int) -> tuple[int, int]:
     require(size >= 22, "an incomplete archive (truncated)")
     file.seek(size - 22)
     mark, _, _, _, count, _, begin, comment = struct.unpack("<4s4H2LH", file.read(22))
-    require(mark == END and comment == 0, "an incomplete archive, or something after its end (truncated)")
+    require(mark == END and comment == 0, "an incomplete archive, or data after its end (truncated)")
     file.seek(max(0, size - 42))
     mark, _, at, _ = struct.unpack("<4sLQL", file.read(20).ljust(20, b"\0"))
     if mark == LOCATOR64:
@@ -133,7 +133,7 @@ def _directory(file: BinaryIO, size: int) -> tuple[int, int]:
 
 
 def _bytes(file: BinaryIO, member: Member, limit: int) -> bytes:
-    require(member.size <= limit, f"more than {limit:,} bytes of objects beside its numbers")
+    require(member.size <= limit, f"more than {limit:,} bytes of objects besides its numbers")
     file.seek(member.begin)
     raw = file.read(member.size)
     require(zlib.crc32(raw) == member.checksum, "damaged objects (wrong checksum)")

@@ -58,7 +58,7 @@ def _describe_settings(method: Method) -> list[dict[str, Any]]:
             "default": defaults[name],
             "description": described.pop("description", ""),
             "source": described.pop("source", ""),
-            "schema": {key: value for key, value in described.items() if key not in ("title", "default")},
+            "schema": {key: value for key, value in described.items() if key not in ("title", "default", "again")},
         }
         for name, described in schema.items()
     ]

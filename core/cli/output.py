@@ -95,7 +95,7 @@ def print_table(title: str, columns: Line, *blocks: Sequence[Line]) -> None:
 
 
 def _print_plainly(title: str, columns: Line, lines: Sequence[Line]) -> None:
-    """What rich would print without wrapping; it takes a millisecond a line."""
+    """What rich would print without wrapping; it takes a millisecond per line."""
     table = [[_line(column.removeprefix(">")) for column in columns], *(list(map(_line, line)) for line in lines)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     sides = [">" if column.startswith(">") else "<" for column in columns]

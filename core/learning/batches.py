@@ -1,4 +1,4 @@
-"""What a learning method sees: one batch of every task a step, with what its objective compares with."""
+"""What a learning method sees: one batch of every task per step, with what its objective compares with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.step import Need, State
 from core.tasks import Stream
 
 MOMENTUM = 0.1
-"""Weight of a step's mean prediction in the running mean; sixteen images a step make about 160 images of memory."""
+"""Weight of a step's mean prediction in the running mean; sixteen images per step make about 160 images of memory."""
 
 
 class Batches:

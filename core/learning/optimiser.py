@@ -110,7 +110,7 @@ class Trainer(ABC):
 
 
 class Drawing(Trainer):
-    """Learns by Adam from one batch of every task's images a step."""
+    """Learns by Adam from one batch of every task's images per step."""
 
     _adam: Adam
     """Of what is learned; made by the subclass."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 from core import objectives
 from core.learning import starts
-from core.methods.adarank import ENOUGH, AdaRank, AdaRankSettings
-from core.settings import setting
+from core.methods.adarank import AdaRank, AdaRankSettings
+from core.settings import other_default
 
 SOURCE = "Mergescope, chosen on held-out images of the demo suite"
 
@@ -15,21 +15,14 @@ SOURCE = "Mergescope, chosen on held-out images of the demo suite"
 class BestSettings(AdaRankSettings):
     """AdaRank's settings with the defaults of the winning combination."""
 
-    start: starts.Name = setting(
-        "tsv_m", "The data-free method whose model to start from, with that method's defaults.", source=SOURCE
+    start: starts.Name = other_default(AdaRankSettings, "start", "tsv_m", source=SOURCE)
+    start_scale: float = other_default(AdaRankSettings, "start_scale", 0.0, source=SOURCE)
+    masks: Literal["on", "off", "auto"] = other_default(
+        AdaRankSettings, "masks", "auto", source="Mergescope (.github/METHODS.md)", before="on"
     )
-    start_scale: float = setting(
-        0.0, "Scales what `start` changes in the base; 0: the factor from ½ to 2½ with the lowest loss on the first "
-        "batch.",
-        source=SOURCE, ge=0, le=10,
-    )  # fmt: skip
-    masks: Literal["on", "off", "auto"] = setting(
-        "auto", f"Learn which components to use; `auto`: if the steps draw at least {ENOUGH} images of a task, else "
-        "learn only λ.", source="Mergescope (.github/METHODS.md)", before="on",
-    )  # fmt: skip
-    objective: objectives.Name = setting("expert_kl", "What to minimise.", source=SOURCE)
-    lr: float = setting(0.02, "Adam's learning rate.", source=SOURCE, gt=0, le=10)
-    steps: int = setting(40, "Optimiser steps.", source=SOURCE, ge=1, le=1_000_000)
+    objective: objectives.Name = other_default(AdaRankSettings, "objective", "expert_kl", source=SOURCE)
+    lr: float = other_default(AdaRankSettings, "lr", 0.02, source=SOURCE)
+    steps: int = other_default(AdaRankSettings, "steps", 40, source=SOURCE)
 
 
 class BestCombination(AdaRank):

@@ -7,7 +7,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from core.problem.problem import Problem
-from core.settings import setting
+from core.settings import other_default, setting
 from core.techniques.depth import DepthSettings
 from core.techniques.tensorwise import Merge, Tensorwise
 
@@ -23,8 +23,8 @@ class BreadcrumbsSettings(DepthSettings):
         0.993, "γ: entries larger than this share of their tensor's entries are dropped as outliers.",
         source="Model Breadcrumbs", ge=0, le=1,
     )  # fmt: skip
-    scale: float = setting(
-        0.3, "α: weight of the sum of masked task vectors.", source="Model Breadcrumbs", ge=-10, le=10
+    scale: float = other_default(
+        DepthSettings, "scale", 0.3, "α: weight of the sum of masked task vectors.", source="Model Breadcrumbs"
     )
 
     @model_validator(mode="after")

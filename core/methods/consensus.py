@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.methods.tall_masks import masks, threshold
 from core.problem.problem import Problem
-from core.settings import setting
+from core.settings import other_default, setting
 from core.techniques.depth import DepthSettings
 from core.techniques.tensorwise import Merge, Tensorwise
 
@@ -16,7 +16,7 @@ class ConsensusSettings(DepthSettings):
     votes: int = setting(
         2, "Drop entries that fewer tasks than this use.", source="Localizing Task Information", ge=0, le=1000
     )
-    scale: float = setting(0.3, "λ: weight of the masked sum.", source="Task Arithmetic", ge=-10, le=10)
+    scale: float = other_default(DepthSettings, "scale", 0.3, "λ: weight of the masked sum.", source="Task Arithmetic")
 
 
 class Consensus(Tensorwise[ConsensusSettings]):

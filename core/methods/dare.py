@@ -12,7 +12,7 @@ from torch import Tensor
 from core.problem.method import Formula, Outcome, Problem
 from core.problem.task_vectors import CHUNK
 from core.seeds import generator
-from core.settings import setting
+from core.settings import other_default, setting
 from core.techniques.depth import DepthSettings, scaled
 from core.techniques.trimming import Election
 
@@ -31,7 +31,9 @@ class DareSettings(DepthSettings):
     merge_with: Literal["task_arithmetic", "ties"] = setting(
         "task_arithmetic", "How the thinned task vectors are merged.", source="DARE"
     )
-    scale: float = setting(0.3, "λ: weight of the merged task vector.", source="Task Arithmetic", ge=-10, le=10)
+    scale: float = other_default(
+        DepthSettings, "scale", 0.3, "λ: weight of the merged task vector.", source="Task Arithmetic"
+    )
     keep: float = setting(
         0.2, "With TIES: share of entries to keep, largest first.", source="TIES section 5", gt=0, le=1
     )

@@ -12,7 +12,7 @@ from core.learning.optimiser import carry_out
 from core.learning.watch import Watch, WatchedSettings
 from core.objectives.expert_kl import ExpertKLSettings
 from core.problem.method import Method, Need, Problem, Role, State, Step
-from core.settings import setting
+from core.settings import other_default, setting
 
 
 class DistillationSettings(JointSettings, ExpertKLSettings, WatchedSettings):
@@ -23,12 +23,12 @@ class DistillationSettings(JointSettings, ExpertKLSettings, WatchedSettings):
         "What to learn from the experts' answers: their probabilities or, with `pseudo_label`, the class they predict.",
         source="Hinton et al. (2015); Pseudo-Label (2013)",
     )
-    adapt_on: Literal["train", "held-out", "test"] = setting(
-        "train",
+    adapt_on: Literal["train", "held-out", "test"] = other_default(
+        WatchedSettings, "adapt_on", "train",
         "The split to learn from, without labels. On `test`, a whole encoder memorises the experts' answers to the "
         "very images that accuracy is measured on.",
         source="Traditional MTL",
-    )
+    )  # fmt: skip
     start: starts.Name = setting(
         "task_arithmetic",
         "The data-free method whose model to start from, with that method's defaults; `none`: θ₀.",

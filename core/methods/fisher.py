@@ -35,7 +35,7 @@ class FisherSettings(StatisticsSettings):
 
 
 class Fisher(Statistical[FisherSettings]):
-    """θ = θ₀ + Σ_k F_k∘τ_k / Σ_k F_k with F_k = E[(∂ log p(y|x, θ_k)/∂θ)²], one value a parameter."""
+    """θ = θ₀ + Σ_k F_k∘τ_k / Σ_k F_k with F_k = E[(∂ log p(y|x, θ_k)/∂θ)²], one value per parameter."""
 
     name = "fisher"
     title = "Fisher merging"

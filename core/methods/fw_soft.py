@@ -21,7 +21,7 @@ class FwSoftSettings(FrankWolfeSettings):
     """Settings of soft FW-Merging."""
 
     steps: int = setting(
-        500, "Optimiser steps, divided among the rounds.", source="AdaMerging; FW-Merging: 500 a round", ge=1,
+        500, "Optimiser steps, divided among the rounds.", source="AdaMerging; FW-Merging: 500 per round", ge=1,
         le=1_000_000,
     )  # fmt: skip
     rounds: int = setting(

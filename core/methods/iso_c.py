@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from core.problem.problem import Problem
-from core.settings import setting
+from core.settings import other_default, setting
 from core.techniques.depth import DepthSettings
 from core.techniques.spectral import directions
 from core.techniques.tensorwise import QKV, Merge, Tensorwise, matrices
@@ -21,9 +21,9 @@ NOTES = (
 class IsoCSettings(DepthSettings):
     """Settings of Iso-C."""
 
-    scale: float = setting(
-        1.0, "α: weight of the merged task vector.",
-        source="FusionBench; the authors choose it on validation images", ge=-10, le=10,
+    scale: float = other_default(
+        DepthSettings, "scale", 1.0, "α: weight of the merged task vector.",
+        source="FusionBench; the authors choose it on validation images",
     )  # fmt: skip
     qkv: QKV = setting(
         "fused", "Treat query, key and value as one matrix or as three.", source="the authors' code (open_clip)"

@@ -34,17 +34,18 @@ class IsoCTS(Tensorwise[IsoCTSSettings]):
     Settings = IsoCTSSettings
 
     def merging(self, problem: Problem, settings: IsoCTSSettings) -> Merge:
-        """Matrix by matrix."""
+        """Matrix by matrix; `work` multiplies the whole by `scale`, so that `merge` need not know of it."""
         return matrices(partial(merge, common=settings.common), settings.qkv)
 
 
 def merge(delta: Tensor, common: float) -> Tensor:
-    """τ `[K, m, n]` -> Δ `[m, n]`."""
+    """τ `[K, m, n]` -> Δ `[m, n]`, with the setting `common`."""
     count, rank = len(delta), min(delta.shape[1:])
     # The rest is rounded to a multiple of K, as the authors do, and the common part gives way.
     own = min(round((rank - int(rank * common)) / count), rank // count)
     shared = rank - own * count
-    u, s, vt = (part[..., :shared] if at < 2 else part[:shared] for at, part in enumerate(directions(delta.sum(0))))
+    u, s, vt = directions(delta.sum(0))
+    u, s, vt = u[:, :shared], s[:shared], vt[:shared]
     left, values, right = [u], [s], [vt]
     for one in delta:
         own_u, own_s, own_vt = directions(one - u @ (u.T @ one), of=one)

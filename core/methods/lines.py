@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from core.problem.method import Formula, Outcome, Problem
-from core.settings import setting
+from core.settings import other_default
 from core.techniques.depth import DepthSettings, scaled
 
 
 class LinesSettings(DepthSettings):
     """Settings of LiNeS over Task Arithmetic."""
 
-    scale: float = setting(
-        0.0, "α: weight in the first block and outside the blocks; 0: one divided by the number of experts.",
-        source="LiNeS, for Task Arithmetic", ge=-10, le=10,
+    scale: float = other_default(
+        DepthSettings, "scale", 0.0,
+        "α: weight in the first block and outside the blocks; 0: one divided by the number of experts.",
+        source="LiNeS, for Task Arithmetic",
     )  # fmt: skip
-    lines: float = setting(
-        0.5, "β: extra weight of the last block; blocks in between get a share in proportion to their depth.",
-        source="Mergescope; LiNeS chooses it on validation images", ge=-10, le=10,
+    lines: float = other_default(
+        DepthSettings, "lines", 0.5,
+        "β: extra weight of the last block; blocks in between get a share in proportion to their depth.",
+        source="Mergescope; LiNeS chooses it on validation images",
     )  # fmt: skip
 
 

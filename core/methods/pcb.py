@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from core.problem.method import Formula, Outcome, Problem
-from core.settings import setting
+from core.settings import other_default, setting
 from core.techniques.depth import DepthSettings, scaled
 
 OUTLIERS = 1e-4
@@ -20,9 +20,10 @@ class PcbSettings(DepthSettings):
         0.05, "r: share of each task vector's entries to use, strongest first.",
         source="the authors' code for image encoders", gt=0, le=1,
     )  # fmt: skip
-    scale: float = setting(
-        1.2, "λ: weight of the merged task vector.", source="the authors' code for image encoders", ge=-10, le=10
-    )
+    scale: float = other_default(
+        DepthSettings, "scale", 1.2, "λ: weight of the merged task vector.",
+        source="the authors' code for image encoders",
+    )  # fmt: skip
 
 
 class Pcb(Formula[PcbSettings]):

@@ -8,7 +8,7 @@ from core import objectives
 from core.learning.coefficients import Learner, LearningMethod, LearningSettings
 from core.problem.merged import Batch, Measured
 from core.problem.problem import Problem
-from core.settings import setting
+from core.settings import other_default, setting
 
 PAPER = "SAMerging (2025)"
 
@@ -16,11 +16,11 @@ PAPER = "SAMerging (2025)"
 class SAMergingSettings(LearningSettings):
     """AdaMerging's settings with SAMerging's defaults, and the radius of sharpness-aware minimisation."""
 
-    objective: objectives.Name = setting("expert_kl", "What to minimise.", source=PAPER)
-    temperature: float = setting(2.0, "Temperature of the objective `expert_kl`.", source=PAPER, gt=0, le=100)
-    init: float = setting(0.0, "λ at the start.", source=PAPER, ge=-10, le=10)
-    clamp: bool = setting(False, "Clamp λ to 0…1 in the merge.", source=PAPER)
-    steps: int = setting(100, "Optimiser steps.", source=PAPER, ge=1, le=1_000_000)
+    objective: objectives.Name = other_default(LearningSettings, "objective", "expert_kl", source=PAPER)
+    temperature: float = other_default(LearningSettings, "temperature", 2.0, source=PAPER)
+    init: float = other_default(LearningSettings, "init", 0.0, source=PAPER)
+    clamp: bool = other_default(LearningSettings, "clamp", False, source=PAPER)
+    steps: int = other_default(LearningSettings, "steps", 100, source=PAPER)
     rho: float = setting(
         0.07, "How far away in λ to look for the worst nearby point, whose gradient is then followed; 0: plain "
         "gradient descent.",

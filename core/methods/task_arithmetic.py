@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from core.problem.method import Formula, Outcome, Problem
 from core.problem.mixture import Mixture
-from core.settings import setting
+from core.settings import other_default
 from core.techniques.depth import DepthSettings, factors, fitted
 
 
 class TaskArithmeticSettings(DepthSettings):
     """Settings of Task Arithmetic."""
 
-    scale: float = setting(
-        0.3,
-        "λ: weight of the sum of task vectors.",
+    scale: float = other_default(
+        DepthSettings, "scale", 0.3, "λ: weight of the sum of task vectors.",
         source="Task Arithmetic; AdaMerging section 4",
-        ge=-10,
-        le=10,
-    )
+    )  # fmt: skip
 
 
 class TaskArithmetic(Formula[TaskArithmeticSettings]):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from core.problem.method import Formula, Outcome, Problem
-from core.settings import setting
+from core.settings import other_default, setting
 from core.techniques.depth import DepthSettings, scaled
 from core.techniques.trimming import Election, share
 
@@ -17,7 +17,9 @@ class TiesSettings(DepthSettings):
     """Settings of TIES-Merging."""
 
     keep: float = share()
-    scale: float = setting(0.3, "λ: weight of the merged task vector.", source="AdaMerging's baseline", ge=-10, le=10)
+    scale: float = other_default(
+        DepthSettings, "scale", 0.3, "λ: weight of the merged task vector.", source="AdaMerging's baseline"
+    )
     aggregate: Literal["sum", "mean", "max"] = setting(
         "sum", "How to combine entries that agree: their sum, the mean of the non-zero ones, or the largest.",
         source="AdaMerging's baseline (the TIES paper takes the mean with λ = 1)",

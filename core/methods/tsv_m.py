@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from core.problem.problem import Problem
-from core.settings import setting
+from core.settings import other_default, setting
 from core.techniques.depth import DepthSettings
 from core.techniques.spectral import orthogonal
 from core.techniques.tensorwise import QKV, Merge, Tensorwise, matrices
@@ -14,7 +14,9 @@ from core.techniques.tensorwise import QKV, Merge, Tensorwise, matrices
 class TsvMSettings(DepthSettings):
     """Settings of TSV-Merge."""
 
-    scale: float = setting(1.0, "α: weight of the merged task vector.", source="TSV-Merge: α = 1", ge=-10, le=10)
+    scale: float = other_default(
+        DepthSettings, "scale", 1.0, "α: weight of the merged task vector.", source="TSV-Merge: α = 1"
+    )
     qkv: QKV = setting(
         "fused", "Treat query, key and value as one matrix or as three.", source="the authors' code (open_clip)"
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.problem.grouping import block_of
 from core.problem.problem import Problem
-from core.settings import setting
+from core.settings import other_default, setting
 from core.techniques.depth import DepthSettings
 from core.techniques.tensorwise import Merge, Tensorwise
 
@@ -20,7 +20,7 @@ class WudiSettings(DepthSettings):
 
     iterations: int = setting(300, "Adam steps for each matrix.", source="the authors' code", ge=0, le=100_000)
     lr: float = setting(1e-5, "Adam's learning rate.", source="the authors' code", gt=0, le=1)
-    scale: float = setting(1.0, "Weight of the merged task vector.", source="WUDI: none", ge=-10, le=10)
+    scale: float = other_default(DepthSettings, "scale", 1.0, source="WUDI: none")
     others: Literal["base", "average"] = setting(
         "base", "Where all other tensors come from: the base, or the mean of the experts.",
         source="the authors' code; FusionBench: average",

@@ -1,4 +1,4 @@
-"""What is minimised over λ, one value a sample; one file each."""
+"""What is minimised over λ, one value per sample; one file each."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Objective(ABC, Generic[S]):
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """Loss of each sample `[B]` in nats from logits `[B, C]`, float32 or float64, and the target, if any.
 
-        A value a sample and no more, so that cutting a batch into micro-batches changes nothing. C may be 1.
+        One value per sample and no more, so that cutting a batch into micro-batches changes nothing. C may be 1.
         """
 
 
@@ -95,22 +95,8 @@ def chosen(name: str, settings: Settings) -> Objective:
 
 
 def tunable(settings: type[T]) -> type[T]:
-    """A class decorator for settings with an `objective`: they get the settings of all objectives, the last ones.
-
-    Raises `TypeError` where an objective's setting has a name that is taken.
-    """
-    taken = dict.fromkeys(settings.model_fields, settings.__name__)
-    own: dict[type[ObjectiveSettings], None] = {}
-    for name in names():
-        one = get(name).Settings
-        for field in one.model_fields if one not in own else ():
-            if field in taken:
-                raise TypeError(
-                    f"Setting `{field}` of objective `{name}` should have a name of its own. Found it in "
-                    f"`{taken[field]}` too; rename it, or let both objectives name one settings class."
-                )
-            taken[field] = one.__name__
-        own[one] = None
+    """A class decorator for settings with an `objective`: they get the settings of all objectives, the last ones."""
+    own = dict.fromkeys(get(name).Settings for name in names())
     bases: Any = (*(one for one in reversed(own) if one is not ObjectiveSettings), settings)
     name, module, told = settings.__name__, settings.__module__, settings.__doc__
     made: type[T] = create_model(name, __base__=bases, __module__=module, __doc__=told)

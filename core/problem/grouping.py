@@ -39,7 +39,7 @@ def by_depth(blocks: Iterable[str]) -> list[str]:
 
 
 def group(names: Sequence[str], kind: GroupKind) -> Grouping:
-    """Group parameter tensors: all in one row (`task`), one row a block (`block`), or one a tensor (`tensor`).
+    """Group parameter tensors: all in one row (`task`), one row per block (`block`), or one per tensor (`tensor`).
 
     `tensor` is what the AdaMerging paper calls layer-wise, `task` what it calls task-wise.
     """

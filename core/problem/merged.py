@@ -127,7 +127,7 @@ class EncoderGradient:
     def _each(
         self, work: Callable[..., object], into: Mapping[str, Tensor], other: Mapping[str, Tensor], names: Iterable[str]
     ) -> None:
-        """`work` on the tensors of one format after those of the other: with mixed ones it is a kernel a tensor."""
+        """`work` on the tensors of one format after those of the other: with mixed ones it is a kernel per tensor."""
         for narrow in (False, True):
             chosen = [n for n in names if (self._leaves[n].dtype == torch.bfloat16) == narrow]
             if chosen:
@@ -227,6 +227,6 @@ def _micro_batches(batches: Sequence[Batch], size: int) -> list[list[tuple[Batch
 
 
 def merge(vectors: TaskVectors, coefficients: Mapping[str, float]) -> dict[str, Tensor]:
-    """θ₀ + Σ_k λ_k τ_k with one λ a task, as named tensors."""
+    """θ₀ + Σ_k λ_k τ_k with one λ per task, as named tensors."""
     row = vectors.origin.new_tensor([[coefficients[task] for task in vectors.tasks]])
     return Mixture.of(vectors, "task").weights(row)

@@ -22,7 +22,7 @@ class Mixture:
 
     @staticmethod
     def of(vectors: TaskVectors, kind: GroupKind) -> Mixture:
-        """These task vectors with one λ a task and group of that kind."""
+        """These task vectors with one λ per task and group of that kind."""
         return Mixture(vectors, group(vectors.names, kind))
 
     def weights(self, values: Tensor) -> dict[str, Tensor]:

@@ -31,7 +31,7 @@ class Complaint:
     """Tensor by tensor, where it is about tensors."""
 
     def rows(self) -> list[dict[str, str]]:
-        """One row a tensor, or one for the file: plain texts for a table."""
+        """One row per tensor, or one for the file: plain texts for a table."""
         about = {"role": self.role, "file": self.file}
         if not self.details:
             return [about | {"tensor": "", "problem": self.message, "expected": "", "found": ""}]

@@ -66,7 +66,7 @@ def _corrupted(problem: Problem, images: Mapping[str, Any]) -> Problem:
 
 def _altered(found: Images, images: Mapping[str, Any]) -> Images:
     # Imported when needed: SciPy and Pillow are slow to load, and nearly no run asks for it.
-    from core.tasks.corruptions import corrupt
+    from core.problem.stress.corruptions import corrupt
 
     kind, severity, seed = str(images["corruption"]), int(images["severity"]), int(images.get("seed", 0))
     return Images(torch.from_numpy(corrupt(found.pixels.numpy(), kind, severity, seed)), found.labels)

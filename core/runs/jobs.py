@@ -134,5 +134,5 @@ class Jobs:
         work = self.worker.find(_KIND, run_id)
         if work is None:
             status = self._store.run(run_id).status
-            raise BadInput(f"Run {run_id} is {status}; only a run that is going on or waiting can be changed.")
+            raise BadInput(f"Run {run_id} is {status}; only a run that is running or waiting can be changed.")
         return work

@@ -119,7 +119,7 @@ def _note_version(store: Store, record: RunRecord, problem: Problem) -> None:
     if before in ("", here):
         return
     log.warning(
-        "Run %s began with PyTorch %s and goes on after step %d with %s: λ may differ in its last digits from a run "
+        "Run %s began with PyTorch %s and continues after step %d with %s: λ may differ in its last digits from a run "
         "that never stopped.", record.id, before, record.steps_done, here,
     )  # fmt: skip
     more = (*used, {"after_step": record.steps_done, "torch": here})

@@ -165,7 +165,7 @@ class RunSpec:
         for name, value in self.identity().items():
             if name not in _MAY_CHANGE and found.get(name) != value:
                 raise BadInput(
-                    f"Run {run_id} can only go on with `{name}` as it began: {value}. Found {found.get(name)}. "
+                    f"Run {run_id} can only continue with `{name}` as it began: {value}. Found {found.get(name)}. "
                     "Restore that, or start a new run."
                 )
 

@@ -11,11 +11,11 @@ from sqlalchemy import insert, select
 
 from core.errors import BadInput
 from core.store.database import Database
+from core.store.opened import checked
 from core.store.records import encode
-from core.store.runs import checked
 from core.store.tables import RUNS
 
-LOST = "The records of this run are lost; its merged model stands. Export it, or start the run again."
+LOST = "The records of this run are lost; its merged model is intact. Export it, or start the run again."
 
 
 def adopt(database: Database, artefacts: Path) -> tuple[int, int]:

@@ -25,7 +25,9 @@ class Artefacts:
     def path(self, run_id: str, filename: str, *, make: bool) -> Path:
         """Where `filename` of a run lies; `make` makes the folder. Raises `BadInput` for a name that leads astray."""
         if not _NAME.fullmatch(filename):
-            raise BadInput(f"A file of a run is named by letters, digits, dots and dashes. Found {filename[:40]!r}.")
+            raise BadInput(
+                f"The name of a run's file should have only letters, digits, dots and dashes. Found {filename[:40]!r}."
+            )
         folder = self._root / run_id
         if folder.is_symlink() or not inside(folder / filename, folder):
             raise BadInput(f"`{filename}` of run {run_id} leads outside the folder of runs. Remove that link.")

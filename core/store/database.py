@@ -39,7 +39,7 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """One transaction of the only writer: committed by the end of the block, undone by an exception."""
         if self._writer is None:
-            raise RuntimeError("this database was opened for reading")
+            raise RuntimeError("this database was opened for reading only")
         with self._turn, self._writer.begin() as connection:
             yield connection
 

@@ -49,9 +49,9 @@ def made_sound(database: Database, artefacts: Path) -> str:
     migrate(database)
     if wrong or new:
         found, silent = adopt(database, artefacts)
-        said = said or ("The database of runs was gone or empty." if found or silent else "")
-        said += f" Of {found} more the merged models stand: these are listed again." if found else ""
-        said += f" Of {silent} folders of files nobody can tell which runs they were." if silent else ""
+        said = said or ("The database of runs was missing or empty." if found or silent else "")
+        said += f" Of {found} more, the merged models are intact; they are listed again." if found else ""
+        said += f" Folders of files that belong to no known run: {silent}." if silent else ""
     return said
 
 
@@ -59,7 +59,7 @@ def damage(path: Path) -> str | None:
     """What is wrong with the database at `path`; None for a sound or absent one."""
     if not path.exists() or not path.stat().st_size:
         log = path.with_name(f"{path.name}-wal")
-        return "it is gone, its log is not" if log.exists() and log.stat().st_size else None
+        return "it is missing, but its log is not" if log.exists() and log.stat().st_size else None
     with closing(sqlite3.connect(path)) as connection:
         try:
             return _wrong(connection, whole=path.stat().st_size <= _WHOLE_CHECK_BYTES)
@@ -140,12 +140,12 @@ def _copied(source: sqlite3.Connection, database: Database, place: Path) -> Save
 def told(saved: Saved) -> str:
     """What was saved and what was not, in a sentence or two."""
     if not saved:
-        return "No list of runs can be read in it: how many it held can't be told."
+        return "Its list of runs can't be read, so it is unknown how many it held."
     parts = {
         good: ", ".join(_counted(saved[kind, good], kind) for kind in ("run", "study") if saved[kind, good])
         for good in (True, False)
     }
-    lost = f"{parts[False]} could not, or not wholly" if parts[False] else "nothing is known to be lost"
+    lost = f"{parts[False]} could not, or only in part" if parts[False] else "nothing is known to be lost"
     return f"{parts[True] or 'Nothing'} could be read and {'is' if not parts[True] else 'are'} here; {lost}."
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.statistics import Estimate, paired
-from core.studies import LEARNED, Cell, Scope, Study, published, source, title_of
+from core.statistics import paired
+from core.studies import LEARNED, Cell, Scope, Study, published, title_of
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
-from core.studies.engine.result import Chart, Result, Series, published_table
-from core.studies.engine.texts import signed
+from core.studies.engine.result import Chart, Result, Series, signed
 
 FRACTIONS = (0.001, 0.01, 0.05, 1.0)
 
@@ -22,11 +21,11 @@ class DataFraction(Study):
     paper = "AdaMerging, table 5"
 
     def plan(self, scope: Scope) -> list[Cell]:
-        """Every learning method at each share, with every seed; at least one image a task."""
+        """Every learning method at each share, with every seed; at least one image per task."""
         return scope.sweep(LEARNED, fraction=reversed(scope.thinned(FRACTIONS)))
 
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
-        """A line a method over the share, with the published line apart."""
+        """A line per method over the share, with the published line apart."""
         rows, series, findings = [], [], []
         for (name,) in places(cells, "method"):
             shares = sorted({one.cell.where["fraction"] for one in cells if one.cell.method == name})
@@ -39,16 +38,11 @@ class DataFraction(Study):
                 loss = paired(by_seed(found[share]), whole)
                 if loss is not None:
                     findings.append(f"{title_of(name)} with {words(share)}: {signed(loss)} points against all images.")
-        told = published.tables()["data_fraction_B32"]
-        for name, values in told.items():
-            shares = [float(label.rstrip("%")) / 100 for label in values]
-            y = tuple(Estimate(value / 100) for value in values.values())
-            series.append(Series(f"{name}, published", tuple(shares), y, published=True))
+        paper = published.of_study(self.name)
+        told = tuple(float(column.name.rstrip("%")) / 100 for column in paper.columns)
+        series += [Series(f"{row.label}, published", told, row.values, published=True) for row in paper.rows]
         chart = Chart("Average accuracy by share of images", "lines", "share of images", "average accuracy",
                       tuple(series), log_x=True)  # fmt: skip
-        columns = list(next(iter(told.values())))
-        lines = {name: list(values.values()) for name, values in told.items()}
-        paper = published_table("Published average", "Method", columns, lines, source("table 5"))
         table = scope.accuracy_table("Accuracy by share of images", "Method, images", rows)
         return Result((table,), (chart,), tuple(findings), (paper,))
 

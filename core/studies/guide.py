@@ -60,19 +60,14 @@ class Decision:
     """Whether the line tells something also where no method of this installation fits."""
 
 
-def measured(report: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None]]:
-    """Title -> (average accuracy, seconds) from the JSON of the study `accuracy`."""
-    tables = report.get("tables") or ()
-    found: dict[str, tuple[float | None, float | None]] = {}
-    for table, name, place in ((0, "Average", 0), (1, "Seconds", 1)):
-        if len(tables) <= table:
-            continue
-        at = [column["name"] for column in tables[table]["columns"]].index(name)
-        for row in tables[table]["rows"]:
-            value = row["values"][at]
-            pair = list(found.get(row["label"], (None, None)))
-            pair[place] = None if value is None else float(value["mean"])
-            found[row["label"]] = (pair[0], pair[1])
+def measured(report: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Title -> `Average` accuracy and `Seconds`, where they are known, from the JSON of the study `accuracy`."""
+    found: dict[str, dict[str, float]] = {}
+    for table, name in zip(report.get("tables") or (), ("Average", "Seconds"), strict=False):
+        at = [column["name"] for column in table["columns"]].index(name)
+        for row in table["rows"]:
+            if row["values"][at] is not None:
+                found.setdefault(row["label"], {})[name] = float(row["values"][at]["mean"])
     return found
 
 
@@ -96,11 +91,12 @@ def entries(report: Mapping[str, Any]) -> list[MethodCard]:
     found = []
     for name in methods.names():
         method = methods.get(name)
-        accuracy, seconds = numbers.get(method.title, (None, None))
+        told = numbers.get(method.title, {})
         formula = (inspect.getdoc(type(method)) or "").split("\n\n")[0].replace("\n", " ")
         found.append(
             MethodCard(name, method.title, method.summary, formula, method.paper, method.needs.value, method.trains,
-                  method.cost, method.single, method.role, _group(method), accuracy, seconds, gaps.get(name))
+                  method.cost, method.single, method.role, _group(method), told.get("Average"),
+                  told.get("Seconds"), gaps.get(name))
         )  # fmt: skip
     order = ["references", *(need.value for need in Need)]
     found.sort(key=lambda one: (order.index(one.group) if one.group in order else 9, -(one.accuracy or 0), one.title))
@@ -110,7 +106,7 @@ def entries(report: Mapping[str, Any]) -> list[MethodCard]:
 def _group(method: Method) -> str:
     if method.role.reference:
         return "references"
-    return method.needs.value if method.single else "one model a task, or task modules"
+    return method.needs.value if method.single else "one model per task, or task modules"
 
 
 def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
@@ -140,7 +136,7 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
                  "A formula: takes seconds, needs no images. Try different λ with the study `scale`."),
         Decision("Unlabelled images of every task", best(Need.UNLABELLED),
                  "Learns λ, and sometimes more, from the images; takes minutes."),
-        Decision("A few hundred labelled images a task", best(Need.LABELLED),
+        Decision("A few hundred labelled images per task", best(Need.LABELLED),
                  "Or use a method that learns λ with `--set objective=cross_entropy`: the supervised upper bound.",
                  always=False),
         Decision("Labelled training images", best(Need.TRAINING),

@@ -40,9 +40,9 @@ def save(draft: Mapping[str, Any], *, replace: bool = False) -> Path:
     """
     suite = as_suite(draft)
     if (ASSETS / "suites" / suite.path.name).is_file():
-        raise BadInput(f"`name` should be another than that of a bundled suite. Found `{suite.name}`.")
+        raise BadInput(f"`name` should not be that of a bundled suite. Found `{suite.name}`; choose another.")
     if suite.path.exists() and not replace:
-        raise BadInput(f"`name` should be a new one. Found `{suite.name}`, which is taken; choose to replace it.")
+        raise BadInput(f"`name` should be new. Found `{suite.name}`, which is taken; choose another, or to replace it.")
     _ = suite.tasks  # Class names that do not fit the images are told before anything is written.
     write_text(suite.path, to_yaml(draft))
     return suite.path

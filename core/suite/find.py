@@ -10,7 +10,7 @@ from typing import Any
 from core.encoders.models import Architecture, architecture
 from core.errors import BadSuite, UnknownName
 from core.files import inside
-from core.hub.reference import HubReference, is_hub
+from core.hub.listing import HubReference, is_hub
 from core.paths import ASSETS, home
 from core.suite.roots import roots
 from core.suite.schema import PromptsEntry, SuiteEntry, TaskEntry, parse_suite
@@ -82,11 +82,11 @@ class SuiteFile:
             path = next((root / named for root in places if (root / named).exists()), own)
             allowed = inside(path, *places)
         except (OSError, ValueError, RuntimeError) as error:  # Too long, a zero byte, a loop of links.
-            raise BadSuite(f"`{self.path.name}`: {named[:80]!r} is no usable path: {str(error)[:80]}.") from None
+            raise BadSuite(f"`{self.path.name}`: {named[:80]!r} is not a usable path: {str(error)[:80]}.") from None
         if not allowed:
             raise BadSuite(
-                f"`{self.path.name}`: `{named}` leads outside the suite's folder and the checkpoint folders, where "
-                "nothing is opened."
+                f"`{self.path.name}`: `{named}` leads outside the suite's folder and the checkpoint folders, and "
+                "nothing there is opened. Move it inside, or add its folder with `folders add`."
             )
         return path
 

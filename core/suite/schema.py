@@ -13,7 +13,7 @@ import yaml
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from core.errors import BadInput, BadSuite
-from core.hub.reference import HubReference, is_hub
+from core.hub.listing import HubReference, is_hub
 from core.tasks.sources import KINDS, DataEntry
 from core.tasks.sources.parts import Entry
 from core.tasks.task import OWN_HEAD
@@ -38,7 +38,7 @@ def _fills_in(value: str) -> str:
 
 def _no_role(value: str) -> str:
     if value == "base":
-        raise ValueError("another name than `base`, which means the base model")
+        raise ValueError("a name other than `base`, which means the base model")
     return value
 
 
@@ -106,7 +106,7 @@ class ExpertEntry(Entry):
     @model_validator(mode="after")
     def _measured(self) -> Self:
         if self.accuracy is None and self.accuracy_images is not None:
-            raise ValueError("given `accuracy` beside `accuracy_images`")
+            raise ValueError("given `accuracy` too where it has `accuracy_images`")
         return self
 
 
@@ -280,7 +280,7 @@ def _explain(file: str, root: yaml.Node | None, item: Any) -> str:
             node = node.value[part]
     line = node.start_mark.line + 1 if node is not None else 1
     limits = item.get("ctx", {})
-    meant = f"`{item['meant']}` is missing and perhaps meant" if "meant" in item else "this one is unknown"
+    meant = f"`{item['meant']}` is missing; perhaps that was meant" if "meant" in item else "this one is unknown"
     expected = {
         "too_short": f"a list of at least {limits.get('min_length')}; found {limits.get('actual_length')}",
         "too_long": f"a list of at most {limits.get('max_length')}; found {limits.get('actual_length')}",

@@ -23,8 +23,7 @@ from core.files import write_atomically, write_text
 from core.paths import cache
 from core.progress import Progress
 from core.tasks.decode import Fitting, Unreadable, fitted
-from core.tasks.images import Listing
-from core.tasks.stored import StoredPixels
+from core.tasks.images import Listing, StoredPixels
 
 LIMIT = "MERGESCOPE_IMAGE_CACHE_GB"
 """Environment: how large the image cache may grow, in GiB."""
@@ -84,7 +83,7 @@ class ImageCache:
                     self._build(key, listing, fitting, progress, skip)
                     found = self._open(key, fitting)
         if found is None:
-            raise BadInput(f"The image cache `{self._folder}` does not keep what is written there. Look at that disk.")
+            raise BadInput(f"The image cache `{self._folder}` does not keep what is written there. Check that disk.")
         return found
 
     def _open(self, key: str, fitting: Fitting) -> Cached | None:
@@ -142,7 +141,7 @@ class ImageCache:
         if needed > self._limit:
             raise BadInput(
                 f"The images take {needed / 2**30:.1f} GiB in the image cache, which may hold "
-                f"{self._limit / 2**30:.1f}. Set `{LIMIT}` to more, or use fewer images (`limit` in the suite file)."
+                f"{self._limit / 2**30:.1f} GiB. Raise `{LIMIT}`, or use fewer images (`limit` in the suite file)."
             )
         with self._writable():
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -156,7 +155,7 @@ class ImageCache:
         free = shutil.disk_usage(self._folder).free
         if needed > free:
             raise BadInput(
-                f"The images take {needed / 2**30:.1f} GiB in `{self._folder}`, where {free / 2**30:.1f} are free. "
+                f"The images take {needed / 2**30:.1f} GiB in `{self._folder}`, where {free / 2**30:.1f} GiB are free. "
                 "Make room, move MERGESCOPE_HOME, or use fewer images (`limit` in the suite file)."
             )
 
@@ -221,7 +220,7 @@ def _decoded(listing: Listing, fitting: Fitting, progress: Progress) -> Iterator
         except Unreadable as error:
             return error
 
-    threads = os.cpu_count() or 1 if listing.parallel else 1
+    threads = os.cpu_count() or 1
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         for begin in range(0, listing.count, threads * _AHEAD):
             for row in pool.map(decode, range(begin, min(begin + threads * _AHEAD, listing.count))):
@@ -232,7 +231,7 @@ def _decoded(listing: Listing, fitting: Fitting, progress: Progress) -> Iterator
 def _refuse(listing: Listing, bad: list[str], skip: bool, good: int) -> None:
     if bad and not (skip and good):
         more = f", and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        remedy = "nothing is left" if skip else "remove them, or set `skip_unreadable: true` to leave them out"
+        remedy = "no image is left" if skip else "remove them, or set `skip_unreadable: true` to leave them out"
         raise BadSuite(
             f"{listing.title}: {len(bad)} of {listing.count} files can't be used as images: "
             f"{', '.join(bad[:SHOWN])}{more}; {remedy}."

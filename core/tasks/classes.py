@@ -70,9 +70,9 @@ def class_names(file: Path) -> tuple[str, ...] | dict[str, str]:
         found = _from_json(text) if text.lstrip()[:1] in ("[", "{") else _from_lines(text)
         names = tuple(found.values()) if isinstance(found, dict) else found
         if wrong := [name for name in names if not isinstance(name, str) or not name.strip()]:
-            raise ValueError(f"the class name {str(wrong[0])[:60]!r}, which should be a text")
+            raise ValueError(f"the class name {str(wrong[0])[:60]!r}, which should be text")
         if len(names) < 2:
-            raise ValueError(f"{len(names)} of at least two")
+            raise ValueError(f"{len(names)} where at least two are needed")
     except (OSError, ValueError, RecursionError) as error:
         raise BadSuite(
             f"`{file.name}` should be class names: one per line, or a JSON list or object. Found: {error}."

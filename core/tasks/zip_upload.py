@@ -47,14 +47,14 @@ def unpack(archive: Path, target: Path, progress: Progress = SILENT, *, skip_unr
     then leaves nothing behind.
     """
     if target.exists():
-        raise BadInput(f"`{target.name}` is there already; choose another name for the task's images.")
+        raise BadInput(f"`{target.name}` already exists; choose another name for the task's images.")
     try:
         with zipfile.ZipFile(archive) as opened:
             members = _members(opened, archive.name)
             with replacing(target) as waiting:
                 found = _extract(opened, members, waiting, progress, skip_unreadable)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, UnicodeDecodeError, RuntimeError) as error:
-        raise BadInput(f"`{archive.name}` should be a whole .zip file without a password. Found: {error}.") from None
+        raise BadInput(f"`{archive.name}` should be a complete .zip file without a password. Found: {error}.") from None
     except (OSError, CannotWrite) as error:
         raise BadInput(f"`{archive.name}` can't be unpacked. {told(error)}") from None
     return Unpacked(target, found[0], tuple(found[1]))
@@ -76,7 +76,7 @@ def _members(opened: zipfile.ZipFile, name: str) -> dict[PurePosixPath, zipfile.
         if _junk(path):
             continue
         if str(path).casefold() in seen:
-            raise BadInput(f"`{name}` holds `{path}` more than once (up to case).")
+            raise BadInput(f"`{name}` holds `{path}` more than once (ignoring case).")
         seen.add(str(path).casefold())
         found[path] = info
     tops = {path.parts[0] for path in found}
@@ -92,7 +92,7 @@ def _path(info: zipfile.ZipInfo, name: str) -> PurePosixPath:
     kind = stat.S_IFMT(info.external_attr >> 16)
     clean = all(_NAME.fullmatch(part) and not part.endswith((" ", ".")) for part in path.parts)
     if path.is_absolute() or not clean or len(path.parts) > DEEPEST:
-        raise BadInput(f"`{name}`: {shown} is no name that can be unpacked; expected plain relative names.")
+        raise BadInput(f"`{name}`: {shown} is not a name that can be unpacked; expected plain relative names.")
     if kind not in (0, stat.S_IFREG):
         raise BadInput(f"`{name}`: {shown} is a link or a device; expected images.")
     if info.flag_bits & 1:
@@ -102,7 +102,8 @@ def _path(info: zipfile.ZipInfo, name: str) -> PurePosixPath:
     if info.file_size > MAX_BYTES or (
         info.file_size > _ALLOWED and info.file_size > MAX_RATIO * max(info.compress_size, 1)
     ):
-        raise BadInput(f"`{name}`: {shown} declares {info.file_size:,} bytes in {info.compress_size:,}; images don't.")
+        sizes = f"{info.compress_size:,} bytes to {info.file_size:,}"
+        raise BadInput(f"`{name}`: {shown} claims to unpack {sizes}; images never do.")
     return path
 
 
@@ -120,7 +121,9 @@ def _extract(
     """Write every image below `folder`; how many, and what was no image."""
     needed, free = sum(info.file_size for info in members.values()), shutil.disk_usage(folder.parent).free
     if needed > free:
-        raise BadInput(f"The images take {needed / 2**30:.1f} GiB, where {free / 2**30:.1f} are free. Make room first.")
+        raise BadInput(
+            f"The images take {needed / 2**30:.1f} GiB, where {free / 2**30:.1f} GiB are free. Make room first."
+        )
     folder.mkdir()
     bad: list[str] = []
     progress.start("Unpacking images", len(members))

@@ -28,6 +28,7 @@ FACTORS = tuple(2 ** (at / 2) for at in range(-4, 5))
 class DepthSettings(MethodSettings):
     """The settings of a method whose merged task vector can be scaled, by depth or as the experts' answers tell."""
 
+    scale: float = setting(1.0, "Weight of the merged task vector.", source="as it was merged", ge=-10, le=10)
     lines: float = setting(
         0.0,
         "Extra scale, growing from 0 in the first transformer block to this value in the last; 0: the same scale "
@@ -66,9 +67,10 @@ def factors(names: Sequence[str], scale: float, lines: float) -> list[float]:
 
 def scaled(problem: Problem, merged: Tensor, settings: MethodSettings, scale: float | None = None) -> Outcome:
     """θ₀ + scale(ℓ)·τ for a merged task vector τ `[D]`; the scale is the settings' unless one is given, 1 without."""
-    own = float(getattr(settings, "scale", 1.0) if scale is None else scale)
-    made = Outcome.of(add_scaled(problem.task_vectors, merged, own, float(getattr(settings, "lines", 0.0))))
-    return fitted(problem, made, settings) if isinstance(settings, DepthSettings) else made
+    if not isinstance(settings, DepthSettings):
+        return Outcome.of(add_scaled(problem.task_vectors, merged, 1.0, 0.0))
+    own = settings.scale if scale is None else scale
+    return fitted(problem, Outcome.of(add_scaled(problem.task_vectors, merged, own, settings.lines)), settings)
 
 
 def fitted(problem: Problem, made: Outcome, settings: DepthSettings) -> Outcome:

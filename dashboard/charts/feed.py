@@ -23,8 +23,7 @@ from core.problem.memory import peak_memory_mb
 from core.store import ACTIVE, RunRecord, StepRecord, Store
 from dashboard.charts.caution import Notice, notices
 from dashboard.charts.columns import MapColumn, arrange
-from dashboard.charts.marks import Agreement, Mark, Summary, agreements, between, summaries
-from dashboard.charts.references import Marks
+from dashboard.charts.marks import Agreement, Mark, Marks, Summary, agreements, between, summaries
 
 MOST_STEPS = 200
 """Steps in one answer at most; a browser that has to catch up asks again."""

@@ -216,7 +216,7 @@ def notice(record: RunRecord) -> str:
     """A sentence under the header where something needs attention; empty otherwise."""
     if record.status == "interrupted":
         return (
-            f"This run stopped at step {record.steps_done} because the program ended. Resume goes on exactly "
+            f"This run stopped at step {record.steps_done} because the program ended. Resume continues exactly "
             "where it stopped."
         )
     if record.status == "failed":

@@ -22,7 +22,7 @@ RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 
 
 def main() -> int:
-    """Measure and print a row a method."""
+    """Measure and print a row per method."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", default="demo")
     parser.add_argument("--steps", type=int, default=200)

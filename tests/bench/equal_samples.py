@@ -10,7 +10,7 @@ images.
 The one number that a result depends on most, the learning rate or else the scale, is chosen for every row alike: by its
 accuracy on held-out images with seed 0, beginning near the method's default and moving up or down while it gets better.
 
-What was measured is kept in a file (`--results`, one JSON object a line) and not measured again, so that this can be
+What was measured is kept in a file (`--results`, one JSON object per line) and not measured again, so that this can be
 stopped anywhere, and shared by processes with different `--only` or `--seeds`. Exit status 1 where `best` is not ahead
 of every single merged model for each seed, or a method does not draw the images it should.
 """

@@ -49,7 +49,7 @@ FIRST = ("best", "adamerging", "samerging", "featcal", "tsv_m", "adarank", "adam
 
 
 class Folder:
-    """What shards have measured: one file each, a JSON object a line."""
+    """What shards have measured: one file each, one JSON object per line."""
 
     def __init__(self, folder: Path, own: str = "", seconds: float = float("inf")) -> None:
         self._end = time.monotonic() + seconds

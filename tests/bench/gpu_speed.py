@@ -30,7 +30,7 @@ FLOOR = {
     "ViT-B-16": {8: 28.6, 14: 49.8, 20: 71.0},
     "ViT-L-14": {8: 130.0, 14: 227.0, 20: 324.0},
 }
-"""Milliseconds of a step of 16 images a task on an H100, estimated before anything ran on one: half of the peak rate in
+"""Milliseconds of a step of 16 images per task on an H100, guessed before anything ran on one: half of the peak rate in
 bfloat16, and the memory's bandwidth less 15 % for reading the task vectors twice."""
 
 

@@ -1,4 +1,4 @@
-"""Measurements kept in a file, a JSON object a line, so that a long bench goes on where it was stopped."""
+"""Measurements kept in a file, one JSON object per line, so that a long bench goes on where it was stopped."""
 
 from __future__ import annotations
 

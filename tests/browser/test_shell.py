@@ -247,7 +247,7 @@ def test_a_killed_server_is_missed_and_comes_back_with_the_run_interrupted(
     try:
         page.goto("/")
         page.wait_for_selector("#ms-header .ms-pill.interrupted", timeout=10_000)
-        assert "Resume goes on" in page.locator("#ms-header .ms-notice").inner_text()
+        assert "Resume continues" in page.locator("#ms-header .ms-notice").inner_text()
         page.locator("#ms-header").get_by_role("button", name="Resume").click()
         page.wait_for_selector("#ms-header .ms-pill.running")
         page.locator("#ms-header").get_by_role("button", name="Cancel").click()

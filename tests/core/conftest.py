@@ -17,26 +17,25 @@ from core.suite.find import find
 from tests.core.naive import Naive
 from tests.tiny import CLASSES, TEMPLATES, make_suite
 
-LATER = {
-    *("adamerging_pp", "adarank", "best", "fw_hard", "fw_soft", "samerging", "wemoe"),  # These take long.
-    *("breadcrumbs", "consensus", "dare", "distillation", "featcal", "grouped", "iso_c", "iso_cts", "lines"),
-    *("model_stock", "pcb", "regmean_pp", "wudi"),  # One of each kind is tried without them.
+FIRST = {
+    *("adamerging", "average", "fisher", "individual", "multi_task", "pretrained", "regmean", "surgery", "tall_masks"),
+    *("task_arithmetic", "ties", "tsv_m"),
 }
-"""Methods that the fast set leaves out where a test is tried on many; a new one is in it."""
+"""One method of each kind: the fast set has only these where a test is tried on many."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is tried on many methods is `slow` on those of `LATER`; golden values and their own files are not."""
+    """What is tried on many methods is `slow` on all but those of `FIRST`; golden values are not."""
     tried = defaultdict[tuple[Path, str], list[tuple[pytest.Item, set[str]]]](list)
     for item in items:
         if isinstance(item, pytest.Function) and hasattr(item, "callspec") and item.path.name != "test_golden.py":
             named = {value for value in item.callspec.params.values() if isinstance(value, str)} & set(methods.names())
             tried[item.path, item.originalname].append((item, named))
     for found in tried.values():
-        if any(named and not named & LATER for _, named in found):
+        if any(named and named <= FIRST for _, named in found):
             for item, named in found:
-                if named & LATER:
+                if named - FIRST:
                     item.add_marker(pytest.mark.slow)
 
 

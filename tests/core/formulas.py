@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -149,15 +150,15 @@ def lines(vectors: TaskVectors, beta: float = 0.5) -> Array:
     )
 
 
+MATRICES: dict[str, Callable[[Array], Array]] = {"tsv_m": tsv_m, "iso_c": iso_c, "iso_cts": iso_cts}
+"""Method -> what it makes of one matrix, τ `[K, m, n]` -> `[m, n]`; of everything else these take the mean."""
 FORMULAS: dict[str, Callable[[TaskVectors], Array]] = {
     "dare": lambda vectors: dare(vectors.deltas.numpy(), vectors.tasks),
     "breadcrumbs": lambda vectors: per_tensor(vectors, breadcrumbs),
     "consensus": lambda vectors: consensus(vectors.deltas.numpy()),
     "pcb": lambda vectors: pcb(vectors.deltas.numpy()),
     "model_stock": lambda vectors: per_tensor(vectors, model_stock),
-    "tsv_m": lambda vectors: per_matrix(vectors, tsv_m),
-    "iso_c": lambda vectors: per_matrix(vectors, iso_c),
-    "iso_cts": lambda vectors: per_matrix(vectors, iso_cts),
+    **{name: partial(per_matrix, merge=merge) for name, merge in MATRICES.items()},
     "wudi": lambda vectors: per_tensor(vectors, wudi),
     "lines": lines,
 }

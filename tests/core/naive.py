@@ -98,7 +98,7 @@ def naive_loss(
     if objective == "information_maximisation":
         m = torch.full_like(p[0], 1 / p.shape[1]).detach() if marginal is None else marginal
         return (-(p * p.log()).sum(-1) + (p * m.log()).sum(-1)).mean()
-    raise ValueError(objective)
+    raise ValueError(f"write the definition of `{objective}` into `naive_loss`")
 
 
 def block(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -44,6 +45,17 @@ def settings(method: str, **values: Any) -> MethodSettings:
     known = QUICK if "steps" in kind.model_fields else SHORT
     quick = {name: value for name, value in known.items() if name in kind.model_fields}
     return parse(kind, quick | values, method)
+
+
+def another_value(method: str, name: str) -> Any:
+    """Another value of a setting than the quick one: another choice, twice as much, or on the way to its maximum."""
+    known, value = methods.get(method).Settings.model_json_schema()["properties"][name], getattr(settings(method), name)
+    most = known.get("maximum", known.get("exclusiveMaximum", math.inf))
+    if "enum" in known or isinstance(value, bool):
+        return next(one for one in known.get("enum", (True, False)) if one != value)
+    if known["type"] == "integer":
+        return value + 1
+    return 2 * value if 0 < 2 * value < most else (value + min(most, value + 2)) / 2
 
 
 def run(method: str, problem: Problem, *, resume: State | None = None, **values: Any) -> list[Step]:

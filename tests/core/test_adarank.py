@@ -33,7 +33,7 @@ def coefficients(problem: Problem) -> Tensor:
 
 
 def loss(problem: Problem, encoder: EncoderGradient, parts: Components, rows: Tensor, mask: Tensor) -> float:
-    """Summed entropy of four images a task; leaves the gradient in the encoder."""
+    """Summed entropy of four images per task; leaves the gradient in the encoder."""
     batches = [Batch(task, problem.images(task)[:4]) for task in problem.tasks]
     parts.combine(rows, mask, out=encoder.weights)
     return sum(found.values[0].item() for found in encoder.run(batches, objectives.get("entropy")).values())

@@ -79,7 +79,7 @@ def test_a_file_truncated_while_it_is_read_does_not_kill_the_process(kind: str, 
     path = save({"weight": torch.ones(5000)}, tmp_path / "model", kind)
     checkpoint = open_checkpoint(path)
     os.truncate(path, left if left >= 0 else path.stat().st_size + left)
-    with pytest.raises(BadCheckpoint, match=r"ended while|wrong checksum|complete safetensors"):
+    with pytest.raises(BadCheckpoint, match=r"ended inside|wrong checksum|complete safetensors"):
         dict(checkpoint.read())
 
 
@@ -109,7 +109,7 @@ def test_a_folder_that_asks_for_its_code_to_run_is_refused(tmp_path: Path) -> No
     folder = folder_of(tmp_path)
     change(folder / "config.json", auto_map={"AutoModel": "modeling.Model"})
     (folder / "modeling.py").write_text("raise SystemExit('executed')")
-    with pytest.raises(BadCheckpoint, match="`auto_map`, which asks for code"):
+    with pytest.raises(BadCheckpoint, match="`auto_map`, which asks to run code"):
         load_checkpoint(folder)
 
 
@@ -173,9 +173,9 @@ def test_shards_are_read_as_one_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("weight_map", "message"),
     [
-        ({"a": "../model.safetensors"}, "files of its own folder"),
-        ({"a": "/etc/passwd"}, "files of its own folder"),
-        ({"a": ".hidden"}, "files of its own folder"),
+        ({"a": "../model.safetensors"}, "files in its own folder"),
+        ({"a": "/etc/passwd"}, "files in its own folder"),
+        ({"a": ".hidden"}, "files in its own folder"),
         ({"a": "missing.safetensors"}, "can't be read"),
         ({"a": 3}, "should map tensors to files"),
         ({}, "1 to 1000 shards"),

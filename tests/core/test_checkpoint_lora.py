@@ -135,7 +135,7 @@ def test_the_scale_is_part_of_what_an_adapter_is(tmp_path: Path) -> None:
 
 def test_an_adapter_alone_is_no_base(tmp_path: Path) -> None:
     adapter(tmp_path)
-    with pytest.raises(BadCheckpoint, match="is an adapter, which means nothing without its base"):
+    with pytest.raises(BadCheckpoint, match="is an adapter, which is of no use without its base"):
         load_checkpoint(tmp_path)
 
 

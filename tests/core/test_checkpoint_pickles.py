@@ -137,7 +137,7 @@ def test_state_dicts_are_read_alone_and_inside_what_training_saves(wrapper: str,
     saved = {wrapper: tensors, "epoch": 3, "optimizer": optimiser, "loss": 0.5} if wrapper else tensors
     path = save(saved, tmp_path / "model.bin", layout)
     assert equal(load_checkpoint(path).tensors, dict(tensors))
-    assert ("entries that are no tensors" in " ".join(identify(path).warnings)) == bool(wrapper)
+    assert ("entries that are not tensors" in " ".join(identify(path).warnings)) == bool(wrapper)
 
 
 class Odd(nn.Module):

@@ -79,7 +79,7 @@ def _as_other(path: Path) -> None:
         (_empty, ["task1.safetensors"]),
         (_text, ["task1.safetensors", "safetensors"]),
         (_pickle, ["task1.safetensors", "conv1.weight is missing"]),
-        (_payload, ["task1.safetensors", ".system", "Nothing of it was executed"]),
+        (_payload, ["task1.safetensors", ".system", "None of it was executed"]),
         (_change(proj=None), ["proj is missing"]),
         (_change(proj=torch.zeros(3, 3)), ["proj", "[32, 16]", "[3, 3]"]),
         (_change(extra=torch.zeros(1)), ["extra is unexpected"]),

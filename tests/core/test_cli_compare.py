@@ -162,7 +162,7 @@ def test_what_ctrl_c_stopped_goes_on(cli: Cli, tiny_suite: Path, home: Path, mon
         patch.setattr(methods.get("adamerging"), "steps", stopped)
         answer = cli(*command)
     assert answer.status == 130
-    assert answer.err.splitlines() == ["Interrupted. The same command goes on where this one stopped."]
+    assert answer.err.splitlines() == ["Interrupted. The same command continues where this one stopped."]
     rows = cli(*command).data["rows"]
     assert [row["reused"] for row in rows] == [True, False]
     assert [row["tasks"] for row in rows] == [row["tasks"] for row in whole]

@@ -15,7 +15,7 @@ import pytest
 from scipy import ndimage
 
 from core.errors import BadInput, UnknownName
-from core.tasks.corruptions import CIFAR, IMAGENET, KINDS, SEVERITIES, corrupt, corrupt_one, scale_of
+from core.problem.stress.corruptions import CIFAR, IMAGENET, KINDS, SEVERITIES, corrupt, corrupt_one, scale_of
 
 
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:

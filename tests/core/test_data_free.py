@@ -13,14 +13,16 @@ from torch import Tensor
 from core import methods
 from core.errors import BadInput, Cancelled, RunFailed
 from core.methods.breadcrumbs import _masked
+from core.problem.method import Need
 from core.problem.problem import Problem
 from core.techniques.depth import DepthSettings, depths
 from core.techniques.spectral import svd
-from core.techniques.tensorwise import PARTS
-from tests.core.formulas import FORMULAS, iso_c, iso_cts, pcb, per_matrix, tsv_m
+from core.techniques.tensorwise import PARTS, Tensorwise
+from tests.core.formulas import FORMULAS, MATRICES, pcb, per_matrix
 from tests.core.properties import assert_close, merged, only, run, settings, with_experts
 
-SPLIT = {"tsv_m": tsv_m, "iso_c": iso_c, "iso_cts": iso_cts}
+DATA_FREE = [name for name in methods.names() if methods.get(name).needs is Need.NOTHING]
+SCALED = [name for name in DATA_FREE if name != "lines" and issubclass(methods.get(name).Settings, DepthSettings)]
 
 
 def added(method: str, problem: Problem, **values: Any) -> np.ndarray:
@@ -46,19 +48,21 @@ def test_a_method_equals_its_formula(method: str, problem64: Problem) -> None:
     assert np.abs(expected).max() > 1e-3
 
 
-@pytest.mark.parametrize("method", [m for m in FORMULAS if "qkv" in methods.get(m).Settings.model_fields])
+@pytest.mark.parametrize("method", [m for m in DATA_FREE if "qkv" in methods.get(m).Settings.model_fields])
 def test_query_key_and_value_can_be_three_matrices(method: str, problem64: Problem) -> None:
+    assert method in MATRICES, f"`{method}` has `qkv`; write its formula for one matrix into MATRICES of formulas.py"
+    expected = per_matrix(problem64.task_vectors, MATRICES[method], split=True)
     found = added(method, problem64, qkv="split")
-    np.testing.assert_allclose(found, per_matrix(problem64.task_vectors, SPLIT[method], split=True), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
     assert np.abs(found - added(method, problem64)).max() > 1e-4
 
 
-@pytest.mark.parametrize("method", ["tsv_m", "iso_c", "iso_cts", "wudi"])
+@pytest.mark.parametrize("method", [*MATRICES, "wudi"])
 def test_float32_agrees_with_float64(method: str, problem32: Problem, problem64: Problem) -> None:
     np.testing.assert_allclose(added(method, problem32), added(method, problem64), rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("method", ["tsv_m", "iso_cts"])
+@pytest.mark.parametrize("method", MATRICES)
 def test_more_tasks_than_singular_values(method: str, problem64: Problem) -> None:
     """The smallest matrix of the tiny encoder, its positional embedding, has rank 5."""
     vectors = problem64.task_vectors
@@ -217,13 +221,6 @@ def test_model_stock_of_one_direction_is_the_mean(problem64: Problem) -> None:
     np.testing.assert_allclose(added("model_stock", alike), 2 * tau.numpy(), rtol=0, atol=1e-9)
 
 
-SCALED = [
-    m
-    for m in [*FORMULAS, "task_arithmetic", "ties"]
-    if m != "lines" and issubclass(methods.get(m).Settings, DepthSettings)
-]
-
-
 @pytest.mark.parametrize("method", SCALED)
 def test_depth_scaling_is_an_option_of_every_scaled_method(method: str, problem64: Problem) -> None:
     """θ₀ + (scale + lines·depth)·τ: linear in both, so two runs tell the merged task vector."""
@@ -245,7 +242,7 @@ def test_depth_goes_from_0_to_1_in_the_blocks_and_is_0_elsewhere() -> None:
     assert depths(["transformer.resblocks.0.ln_1.weight", "ln_post.bias"]) == [0, 0]
 
 
-@pytest.mark.parametrize("method", ["tsv_m", "wudi", "breadcrumbs"])
+@pytest.mark.parametrize("method", [name for name in DATA_FREE if isinstance(methods.get(name), Tensorwise)])
 def test_a_method_can_be_stopped_between_tensors(method: str, problem64: Problem) -> None:
     def stop() -> None:
         raise Cancelled("stop")

@@ -47,7 +47,7 @@ def test_unreadable_images_are_left_out_where_asked_and_labels_stay_right(tmp_pa
     assert torch.equal(found.pixels[:], clean.pixels[:])
     for file in root.rglob("*.png"):
         file.write_text("no image")
-    with pytest.raises(BadSuite, match=r"6 of 6 files.*nothing is left"):
+    with pytest.raises(BadSuite, match=r"6 of 6 files.*no image is left"):
         images(root, skip_unreadable=True)
 
 

@@ -46,7 +46,7 @@ def theirs(module: str, name: str) -> Any:
 
 
 def deltas(problem: Problem) -> list[dict[str, Tensor]]:
-    """Task vectors as they take them: one mapping an expert."""
+    """Task vectors as they take them: one mapping per expert."""
     vectors = problem.task_vectors
     return [{name: vectors.delta(name)[row].clone() for name in vectors.names} for row in range(len(vectors.tasks))]
 

@@ -174,7 +174,7 @@ def test_no_room_on_the_disk_is_told_before_decoding(cache: ImageCache, monkeypa
 
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
-    with pytest.raises(BadInput, match=r"0\.0 are free"):
+    with pytest.raises(BadInput, match=r"0\.0 GiB are free"):
         get(cache, Pictures().listing(3))
 
 

@@ -199,7 +199,7 @@ def test_fisher_equals_its_definition(answers: str, normalise: bool, problem64: 
 
 @pytest.mark.slow
 def test_fisher_of_sampled_answers_is_close_to_all_answers(problem64: Problem) -> None:
-    """One draw an image is noisy; the mean of the experts knows nothing of the images."""
+    """One draw per image is noisy; the mean of the experts knows nothing of the images."""
     flat = problem64.task_vectors.flat
     exact, drawn = (flat(merged("fisher", problem64, "task0", answers=a, **EVERYTHING)) for a in ("all", "sampled"))
     plain = flat(merged("average", problem64, "task0"))

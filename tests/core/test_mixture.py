@@ -12,28 +12,28 @@ from core.errors import BadInput
 from core.learning import starts
 from core.problem.method import Coefficients
 from core.problem.problem import Problem
-from tests.core.properties import run, settings
+from tests.core.properties import another_value, run, settings
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "start": starts.names(), "objective": objectives.names(), "later_init": (0.1,), "init": (-0.2, 1.4), "lr": (0.2,),
     "steps": (2,), "batch": (3,), "fraction": (0.5,), "patience": (1,), "temperature": (3.0,), "diversity": (0.5,),
-    "seed": (1,), "keep": (0.6,), "rho": (0.0,), "rounds": (2,), "images": (4,), "lines": (1.5,), "samples": (6,),
+    "seed": (1,), "keep": (0.6,), "rho": (0.0,), "rounds": (2,), "samples": (6,),
 }  # fmt: skip
-"""Other values of settings that are not a choice between names; a new setting needs some here."""
+"""Values that are worth trying; of other settings all choices, or any other number."""
 
 
-def values_of(name: str, field: Any) -> tuple[Any, ...]:
+def values_of(method: str, name: str, field: Any) -> tuple[Any, ...]:
     if name in CHOICES:
         return CHOICES[name]
-    return (True, False) if field.annotation is bool else get_args(field.annotation)
+    return (True, False) if field.annotation is bool else get_args(field.annotation) or (another_value(method, name),)
 
 
 MIXING = [name for name in methods.names() if methods.get(name).mixture(settings(name)) is not None]
 CASES = [
-    pytest.param(name, setting, value, marks=[pytest.mark.slow] if value == "wudi" else [])  # 300 steps a matrix
+    pytest.param(name, setting, value, marks=[pytest.mark.slow] if value == "wudi" else [])  # 300 steps per matrix
     for name in MIXING
     for setting, field in methods.get(name).Settings.model_fields.items()
-    for value in values_of(setting, field)
+    for value in values_of(name, setting, field)
     if value != field.default
 ]
 
@@ -61,7 +61,7 @@ def test_every_setting_of_these_methods_is_tried_with_another_value() -> None:
         fields = methods.get(name).Settings.model_fields
         known = settings(name, steps=1).model_dump()
         for setting, field in fields.items():
-            assert any(value != known[setting] for value in values_of(setting, field)), f"{name}: {setting}"
+            assert any(value != known[setting] for value in values_of(name, setting, field)), f"{name}: {setting}"
 
 
 def test_methods_whose_result_is_more_than_a_mixture_say_so() -> None:

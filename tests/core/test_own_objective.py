@@ -10,12 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from core import objectives
-from core.settings import MethodSettings, setting
-
 ROOT = Path(__file__).resolve().parents[2]
 OBJECTIVE = '''
-"""The two most likely classes, `width` apart."""
+"""The two most likely classes, `apart_by` apart."""
 
 from __future__ import annotations
 
@@ -29,11 +26,11 @@ from core.settings import setting
 class MarginSettings(ObjectiveSettings):
     """Settings of the margin."""
 
-    width: float = setting(1.0, "How far apart they should be.", source="test", gt=0, le=10)
+    apart_by: float = setting(1.0, "How far apart they should be.", source="test", gt=0, le=10)
 
 
 class Margin(Objective[MarginSettings]):
-    """softplus(width − (z₁ − z₂)) of the two largest logits."""
+    """softplus(apart_by − (z₁ − z₂)) of the two largest logits."""
 
     name, title = "distance", "Distance of the two likeliest"
     paper, summary = "test", "Keeps the two likeliest classes apart."
@@ -44,22 +41,22 @@ class Margin(Objective[MarginSettings]):
         if logits.shape[-1] < 2:
             return 0 * logits.sum(-1)
         first, second = logits.topk(2).values.unbind(-1)
-        return F.softplus(self.settings.width - (first - second))
+        return F.softplus(self.settings.apart_by - (first - second))
 '''
 USE = """
 import json, sys
 import own_objective
 import launch
 from core import methods
-from dashboard.planning.catalogue import describe
+from dashboard.pages.setup.catalogue import describe
 
 suite = sys.argv[1]
 found = {"forms": {name: {field["name"]: field for field in describe(methods.get(name))["fields"]}
                    for name in ("adamerging", "best", "wemoe")}}
-for width in ("0.5", "3", "-1"):
-    own = ["--set", "objective=distance", "--set", f"width={width}", "--set", "steps=2", "--set", "lr=0.05"]
+for apart_by in ("0.5", "3", "-1"):
+    own = ["--set", "objective=distance", "--set", f"apart_by={apart_by}", "--set", "steps=2", "--set", "lr=0.05"]
     own += ["--set", "keep_step=last"]
-    found[width] = launch.run(["merge", suite, *own, "--report", f"{sys.argv[2]}/{width}.json"])
+    found[apart_by] = launch.run(["merge", suite, *own, "--report", f"{sys.argv[2]}/{apart_by}.json"])
 json.dump(found, open(f"{sys.argv[2]}/found.json", "w"))
 
 import pytest  # In the same process, since a second one would load everything again.
@@ -93,21 +90,10 @@ def test_it_is_in_the_command_line_in_the_forms_and_in_the_property_tests_of_the
     found = json.loads((tmp_path / "found.json").read_text())
     for fields in found["forms"].values():
         assert {"value": "distance", "title": "Distance of the two likeliest"} in fields["objective"]["choices"]
-        width = {"kind": "float", "default": 1.0, "above": 0, "max": 10, "help": "How far apart they should be."}
-        assert width.items() <= fields["width"].items()
+        apart_by = {"kind": "float", "default": 1.0, "above": 0, "max": 10, "help": "How far apart they should be."}
+        assert apart_by.items() <= fields["apart_by"].items()
     assert (found["0.5"], found["3"], found["-1"]) == (0, 0, 2)
-    assert "`width` of adamerging should be greater than 0" in done.stderr
-    near, far = (json.loads((tmp_path / f"{width}.json").read_text()) for width in ("0.5", "3"))
-    assert (near["settings"]["objective"], near["settings"]["width"]) == ("distance", 0.5)
+    assert "`apart_by` of adamerging should be greater than 0" in done.stderr
+    near, far = (json.loads((tmp_path / f"{apart_by}.json").read_text()) for apart_by in ("0.5", "3"))
+    assert (near["settings"]["objective"], near["settings"]["apart_by"]) == ("distance", 0.5)
     assert near["coefficients"] != far["coefficients"]
-
-
-def test_a_name_that_is_taken_is_refused() -> None:
-    class Taken(MethodSettings):
-        """A method's own `temperature`."""
-
-        objective: objectives.Name = setting("entropy", "What is minimised.", source="test")
-        temperature: float = setting(1.0, "Of the oven.", source="test")
-
-    with pytest.raises(TypeError, match=r"`temperature` of objective `expert_kl`.*`Taken`.*rename it"):
-        objectives.tunable(Taken)

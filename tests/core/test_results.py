@@ -54,7 +54,7 @@ def test_published_rows_of_a_study_are_in_no_contest() -> None:
 def test_command_line_page_and_study_name_the_same_best(
     cli: Callable[..., Any], tiny_suite: Path, home: Path, edited: bool
 ) -> None:
-    """Beside labelled methods, task modules, a model a task, the base, and a λ that a person changed."""
+    """Beside labelled methods, task modules, a model per task, the base, and a λ that a person changed."""
     options = ("--set", "steps=2", "--seed", "0")
     told = cli("compare", tiny_suite, "--methods", ",".join(METHODS), *options, "--json").data
     assert told["missing"] == []

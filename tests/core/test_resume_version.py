@@ -47,7 +47,7 @@ def test_another_pytorch_is_noted_with_the_step_it_took_over_at(
         found = store.run(run_id)
         assert (found.status, found.steps_done) == ("done", 6)
         assert found.execution.resumed_with == ({"after_step": 3, "torch": here},)
-        assert f"began with PyTorch 1.0 and goes on after step 3 with {here}" in caplog.text
+        assert f"began with PyTorch 1.0 and continues after step 3 with {here}" in caplog.text
 
 
 @pytest.mark.slow

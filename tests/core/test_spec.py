@@ -120,7 +120,7 @@ def test_a_run_does_not_go_on_with_other_images(problem32: Problem, store: Store
     with pytest.raises(KeyboardInterrupt):
         runner.execute(store, run_id, problem32, RunSpec.of(problem32, METHOD, SETTINGS), on_step=stop)
     other = replace(problem32, content=dict(problem32.content) | {"task1": "0" * 64})
-    with pytest.raises(BadInput, match="only go on with `images of task1` as it began"):
+    with pytest.raises(BadInput, match="only continue with `images of task1` as it began"):
         runner.execute(store, run_id, other, RunSpec.of(other, METHOD, SETTINGS))
     runner.execute(store, run_id, problem32, RunSpec.of(problem32, METHOD, SETTINGS))
 

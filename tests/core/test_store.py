@@ -209,7 +209,7 @@ def test_rename_and_delete(store: Store) -> None:
             store.rename(run_id, name)
     store.record(run_id, step(1))
     store.artefact(run_id, "merged.safetensors").write_bytes(b"x")
-    with pytest.raises(BadInput, match="still going on"):
+    with pytest.raises(BadInput, match="still running"):
         store.delete(run_id)
     store.set_status(run_id, "done")
     store.delete(run_id)

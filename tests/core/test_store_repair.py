@@ -141,8 +141,8 @@ def test_runs_whose_records_are_lost_are_offered_again(folder: Path, content: by
     (folder / "artefacts" / ("0" * 12)).mkdir()
     (folder / "artefacts" / ("0" * 12) / "other.safetensors").write_bytes(b"nonsense")
     with Store.open(folder) as store:
-        assert "gone or empty. Of 2 more the merged models stand" in store.notices[0]
-        assert "Of 1 folders" in store.notices[0]
+        assert "missing or empty. Of 2 more, the merged models are intact" in store.notices[0]
+        assert "belong to no known run: 1." in store.notices[0]
         for record in store.runs():
             known = before.pop(record.id)
             assert (record.method, record.suite, record.settings) == (known.method, known.suite, known.settings)

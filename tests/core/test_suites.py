@@ -71,7 +71,7 @@ MISTAKES = [
     ("  arch: config.json", "  arch: [a]", 3, "`base.arch` should be a valid string"),
     ("  weights: base.safetensors", "  weight: base.safetensors", 4, "`base.weight` should be a known key"),
     ("  - name: task0", "  - name: =1+1", 6, "`tasks.0.name` should be 1 to 64 letters"),
-    ("  - name: task0", "  - name: base", 6, "`tasks.0.name` should be another name than `base`"),
+    ("  - name: task0", "  - name: base", 6, "`tasks.0.name` should be a name other than `base`"),
     ("  - name: task1", "  - name: task0", 13, "`tasks.1.name` should be a name of its own; `task0` is taken"),
     ("expert: {weights: task0.safetensors}", "expert: {weight: x}", 7, "`tasks.0.expert.weight` should be a known key"),
     ("expert: {weights: task0.safetensors}", "expert: x", 7, "`tasks.0.expert` should be a valid"),
@@ -130,7 +130,7 @@ def test_every_problem_is_listed_not_only_the_first(tmp_path: Path) -> None:
         "`suite.yaml`, line 11",
         "`suite.yaml`, line 15",
     ]
-    assert "`base.arc` should be a known key; `arch` is missing and perhaps meant" in str(caught.value)
+    assert "`base.arc` should be a known key; `arch` is missing; perhaps that was meant" in str(caught.value)
 
 
 def test_a_list_that_is_too_short_is_told_beside_its_wrong_entries(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_link_that_stays_inside_is_fine(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["a\0b", "a" * 5000, "loop/x"])
 def test_paths_that_are_none_are_named(path: str, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(BadSuite, match=r"tiny\.yaml.*no usable path") as caught:
+    with pytest.raises(BadSuite, match=r"tiny\.yaml.*not a usable path") as caught:
         edited(tmp_path, weights=path).missing()
     assert len(str(caught.value)) < 400
 

@@ -118,7 +118,7 @@ def test_a_run_ends_with_its_verdict_and_remembers_its_rivals(
         assert record.model_step == record.kept == report["kept_step"]
         assert [one.step for one in store.evaluations(run_id)] == [record.kept] * 3
         told, tasks = report["verdict"], problem.tasks
-        # 32 images a task are too few to keep some apart.
+        # 32 images per task are too few to keep some apart.
         assert report["watched"] == {"split": "test", "images": dict.fromkeys(tasks, 32), "drawn": [*tasks]}
         assert set(told["beside"]) == {"base", "start", *CHEAP, GUIDED}
         reported = [one for one in watched if one.half is Half.REPORTING and one.step == record.kept]

@@ -116,7 +116,7 @@ def test_measures_are_those_of_a_naive_computation(problem64: Problem) -> None:
 
 
 def test_no_step_draws_what_is_watched_unless_there_are_too_few(problem32: Problem) -> None:
-    """32 images a task may be watched and drawn; of 96, a quarter is kept apart; never more than `MOST`."""
+    """32 images per task may be watched and drawn; of 96, a quarter is kept apart; never more than `MOST`."""
     for copies, apart in ((1, 0), (3, 24), (30, MOST)):
         problem = enlarged(problem32, copies)
         probe = Probe.of(problem, "test")

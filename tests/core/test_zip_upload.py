@@ -136,13 +136,13 @@ def cut_off(folder: Path) -> Path:
 HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "link": (link, "a link or a device"),
     "the same name twice": (repeated, "more than once"),
-    "bomb": (bomb, "declares"),
+    "bomb": (bomb, "claims to unpack"),
     "encrypted": (encrypted, "encrypted"),
     "other files": (no_images, r"2 of 3 files.*a/run\.sh \(no image\), b/empty\.png \(0 bytes\)"),
     "image bomb": (image_bomb, "more than 50,000,000"),
     "empty": (empty, "holds no file"),
-    "no zip": (no_zip, "whole .zip file"),
-    "cut off": (cut_off, "whole .zip file"),
+    "no zip": (no_zip, "complete .zip file"),
+    "cut off": (cut_off, "complete .zip file"),
 }
 
 
@@ -187,7 +187,7 @@ def test_what_is_no_image_is_left_out_where_asked(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_there_is_never_touched(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
-    with pytest.raises(BadInput, match="is there already"):
+    with pytest.raises(BadInput, match="already exists"):
         unpack(archive(tmp_path, {"a/0.png": png()}), tmp_path / "set")
     assert left(tmp_path) == ["set"]
 

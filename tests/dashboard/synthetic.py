@@ -80,7 +80,7 @@ def coefficients(names: Sequence[str], tasks: int, number: int, steps: int, seed
 
 
 def looked(tasks: int, number: int, kept: int) -> list[Evaluation]:
-    """Made-up agreement on 80 images a task, which is best after step `kept`."""
+    """Made-up agreement on 80 images per task, which is best after step `kept`."""
     far = abs(number - kept) / (kept + 10)
     return [
         Evaluation(task, None, 80, 0.5, agreeing=round(80 * (0.9 - 0.02 * place) / (1 + far)), kl=0.1 + 0.3 * far)

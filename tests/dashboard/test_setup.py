@@ -18,12 +18,12 @@ from core import methods
 from core.errors import BadInput, UnknownName
 from core.insight.trust import RISE
 from core.suite import find as suites
-from dashboard import wording
 from dashboard.library import Library
-from dashboard.planning import catalogue, gallery, wish
-from dashboard.planning.doubts import doubts
-from dashboard.planning.forecast import RunForecast
-from dashboard.planning.presets import presets
+from dashboard.pages.setup import catalogue, gallery, wish
+from dashboard.pages.setup.catalogue import presets
+from dashboard.pages.setup.caution import doubts
+from dashboard.pages.setup.forecast import RunForecast
+from dashboard.settings_file import from_yaml, to_yaml
 from tests.dashboard.conftest import Site
 from tests.tiny import make_suite
 
@@ -60,32 +60,6 @@ def test_limits_and_choices_come_from_the_settings() -> None:
     assert [choice["value"] for choice in fields["group"]["choices"]] == ["task", "block", "tensor"]
     assert "expert_kl" in [choice["value"] for choice in fields["objective"]["choices"]]
     assert fields["clamp"]["kind"] == "bool"
-
-
-def test_menus_show_methods_by_their_titles() -> None:
-    fields = {field["name"]: field for field in catalogue.describe(methods.get("adamerging"))["fields"]}
-    titles = {choice["value"]: choice["title"] for choice in fields["start"]["choices"]}
-    worded = [name for name in titles if name in wording.CHOICES]
-    assert {"iso_cts": "Iso-CTS", "tsv_m": "TSV-Merge"}.items() <= titles.items()
-    assert all(titles[name] == methods.get(name).title for name in titles if name not in worded)
-
-
-def test_methods_stand_in_families_and_each_once() -> None:
-    named = [method["name"] for method in catalogue.describe_all()]
-    assert sorted(named) == sorted(methods.names())
-    families = [method["family"] for method in catalogue.describe_all()]
-    assert families == sorted(families, key=families.index)
-
-
-def test_methods_stand_under_what_they_have_to_be_given() -> None:
-    by_family: dict[str, set[str]] = {}
-    for name in methods.names():
-        by_family.setdefault(wording.family(methods.get(name)), set()).add(name)
-    assert "adamerging" in by_family["unlabelled"]
-    assert {"average", "task_arithmetic", "ties"} <= by_family["nothing"]
-    assert {"pretrained", "individual"} <= by_family["yardsticks"]
-    assert list(by_family.keys() - wording.FAMILIES.keys()) == []
-    assert catalogue.describe_all()[0]["family"] == wording.FAMILIES["nothing"]
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -143,7 +117,7 @@ def test_a_card_says_when_its_images_cannot_be_read(tmp_path: Path) -> None:
 def test_a_wish_survives_yaml(library: Library) -> None:
     asked = wish.read({"suite": "tiny", "tasks": ["task2", "task0"], "method": "adamerging", "settings": {"steps": 7},
                        "device": "cpu", "evaluate_every": 3, "name": "λ"}, library)  # fmt: skip
-    again = wish.from_yaml(wish.to_yaml(asked.plain()), library)
+    again = wish.read(from_yaml(to_yaml(asked.plain())), library)
     assert again.spec == asked.spec
     assert asked.tasks == ("task0", "task2")
     assert again.spec.settings.model_dump()["steps"] == 7
@@ -182,12 +156,12 @@ def test_what_does_not_fit_is_named(library: Library, values: Any, named: str) -
 )
 def test_bad_settings_files_are_refused(library: Library, text: Any) -> None:
     with pytest.raises(BadInput):
-        wish.from_yaml(text, library)
+        wish.read(from_yaml(text), library)
 
 
-def test_a_settings_file_names_the_line_of_a_mistake(library: Library) -> None:
+def test_a_settings_file_names_the_line_of_a_mistake() -> None:
     with pytest.raises(BadInput, match="line 3"):
-        wish.from_yaml("suite: tiny\nmethod: average\n  tasks: [\n", library)
+        from_yaml("suite: tiny\nmethod: average\n  tasks: [\n")
 
 
 def test_a_forecast_adds_steps_and_evaluation() -> None:

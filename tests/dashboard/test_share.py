@@ -166,7 +166,7 @@ def test_renaming_and_deleting(dashboard_site: Site, other_run: str) -> None:
     assert owner.call("share_rename", run=other_run, name=payload) == {"ok": True}
     assert dashboard_site.ctx.store.run(other_run).name == payload
     assert "error" in owner.call("share_rename", run=other_run, name="a\nb")
-    assert "still going on" in owner.call("share_delete", run=other_run)["error"]
+    assert "still running" in owner.call("share_delete", run=other_run)["error"]
     dashboard_site.ctx.store.set_status(other_run, "cancelled")
     assert owner.call("share_delete", run=other_run) == {"ok": True}
     assert "error" in owner.call("share_delete", run=other_run)

@@ -91,7 +91,7 @@ def test_a_study_can_be_cancelled_and_goes_on(dashboard_site: Site) -> None:
     started = owner.call("study_start", suite="tiny", study="data_fraction", options=options)
     assert owner.call("study_cancel", id=started["id"]) == {"ok": True}
     assert settled(dashboard_site, "data_fraction")["state"]["status"] == "cancelled"
-    assert "not going on" in owner.call("study_cancel", id=started["id"])["error"]
+    assert "not running" in owner.call("study_cancel", id=started["id"])["error"]
     options["settings"]["steps"] = 2
     started = owner.call("study_start", suite="tiny", study="data_fraction", options=options)
     state = settled(dashboard_site, "data_fraction")["state"]

@@ -88,7 +88,7 @@ def test_one_thing_at_a_time_and_it_can_be_stopped() -> None:
 
     chores.begin("wait", "waiting", work)
     assert entered.wait(10)
-    with pytest.raises(BadInput, match="waiting is still going on"):
+    with pytest.raises(BadInput, match="waiting is still running"):
         chores.begin("wait", "waiting again", work)
     chores.cancel()
     deadline = time.monotonic() + 10

@@ -49,7 +49,7 @@ def save(folder: Path, name: str, split: dict[str, list[Sample]]) -> None:
 
 
 def build(work: Path, seed: int = 0) -> None:
-    """Write WORK/data: one archive a task, the pre-training mix and the counts."""
+    """Write WORK/data: one archive per task, the pre-training mix and the counts."""
     sys.path.insert(0, str(work / "py"))
     folder = work / "data"
     folder.mkdir(parents=True, exist_ok=True)

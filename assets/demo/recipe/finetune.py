@@ -25,7 +25,7 @@ from .tasks import BY_NAME, Task
 class Recipe:
     """Settings of all experts.
 
-    `anchor` weighs the mean of ‖f(x) - f_base(x)‖² over `anchored` pictures of other sources a step: without it the
+    `anchor` weighs the mean of ‖f(x) - f_base(x)‖² over `anchored` pictures of other sources per step: without it the
     task vectors of so small a model overwrite each other, and their sum is worse than the base. `pull` draws every
     weight back to the base a little at each step, which removes Adam's random walk in directions that do not matter;
     every task has a seed of its own, as walks with one seed point the same way and add up. `scale` is the logit scale.

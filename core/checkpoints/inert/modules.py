@@ -72,9 +72,9 @@ def _walk(root: Made, found: FoundInFile) -> None:
     while waiting:
         prefix, module, depth = waiting.pop()
         where = f"at `{prefix[:60].rstrip('.')}`" if prefix else "at its root"
-        require(type(module) is Made, f"an object that is no module {where}")
+        require(type(module) is Made, f"an object that is not a module {where}")
         state = module.state or {}
-        require(type(state.get("_parameters")) is dict, f"an object that is no module {where}: {module.maker[:60]}")
+        require(type(state.get("_parameters")) is dict, f"an object that is not a module {where}: {module.maker[:60]}")
         require(depth <= MAX_DEPTH and len(prefix) <= MAX_NAME, "modules nested too deeply")
         found.classes.add(module.maker)
         parameters, buffers, inner = (_table(state, name) for name in ("_parameters", "_buffers", "_modules"))

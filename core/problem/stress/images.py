@@ -23,8 +23,8 @@ CHOSEN = "held-out"
 
 
 def corrupted(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
-    """By a `corruption` of `core.tasks.corruptions` at a `severity`."""
-    from core.tasks.corruptions import corrupt  # SciPy and Pillow are slow to load.
+    """By a `corruption` of `core.problem.stress.corruptions` at a `severity`."""
+    from core.problem.stress.corruptions import corrupt  # SciPy and Pillow are slow to load.
 
     def spoilt(pixels: Tensor) -> Tensor:
         found = corrupt(pixels.numpy(), one["corruption"], one["severity"], one.get("seed", 0))

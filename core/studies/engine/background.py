@@ -43,10 +43,10 @@ class Background:
         return study_id
 
     def cancel(self, study_id: str) -> None:
-        """Stop a study; what its runs have done is kept. Raises `BadInput` for one that is not going on."""
+        """Stop a study; what its runs have done is kept. Raises `BadInput` for one that is not running."""
         work = self._worker.find(_LANE.kind, study_id)
         if work is None:
-            raise BadInput("That study is not going on; there is nothing to cancel.")
+            raise BadInput("That study is not running; there is nothing to cancel.")
         self._worker.cancel(work)
 
     def standing(self, study_id: str) -> Standing | None:

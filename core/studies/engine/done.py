@@ -54,7 +54,7 @@ def finished(cells: Iterable[Done]) -> list[Done]:
 
 
 def at(cells: Iterable[Done], **where: Any) -> list[Done]:
-    """The finished cells at this place of the study, one a seed."""
+    """The finished cells at this place of the study, one per seed."""
     return [
         one
         for one in cells

@@ -41,7 +41,7 @@ class Chores:
     def begin(self, kind: str, about: str, work: Callable[[Remembered], Any]) -> None:
         """Start `work(progress)`; raises `QueueFull` while another one is at work."""
         chore = Work(Lane("chores"), kind, lambda chore: work(chore.progress), about)
-        busy = "One thing at a time: {} is still going on. Wait, or stop it."
+        busy = "One thing at a time: {} is still running. Wait, or stop it."
         self._last = self._worker.submit(chore, limit=0, full=busy)
         self._number += 1
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
-from core.suite.scan import FoundCheckpoint, FoundImages, Scan
-from core.suite.suggest import Suggestion
+from core.suite.scan import FoundCheckpoint, FoundImages, Scan, Suggestion
 
 ARCHITECTURES_SHOWN = 8
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from typing_extensions import TypedDict
 
-from core.hub.reference import is_hub
+from core.hub.listing import is_hub
 from core.paths import ASSETS
 from core.suite.find import SuiteFile
 

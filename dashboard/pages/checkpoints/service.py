@@ -18,15 +18,14 @@ from core.suite import draft as drafts
 from core.suite.fetch import fetch_suite
 from core.suite.find import find
 from core.suite.roots import add_root, remove_root, roots
-from core.suite.scan import scan
-from core.suite.suggest import suggest
+from core.suite.scan import scan, suggest
 from core.tasks.zip_upload import unpack
 from dashboard.context import Context
 from dashboard.door import Done, owners
 from dashboard.pages.checkpoints import plain
 from dashboard.pages.checkpoints.chores import Chore, Chores
 from dashboard.pages.checkpoints.published import Row, rows
-from dashboard.security.uploads import taken
+from dashboard.security.files import taken
 
 
 def _text(value: object, info: ValidationInfo) -> str:

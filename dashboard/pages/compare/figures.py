@@ -15,7 +15,7 @@ LETTER = 6.6
 
 
 def bars(table: Results, rows: Sequence[ResultRow], *, narrow: bool = False) -> Figure:
-    """Accuracy by task, one bar a row with its 95 % interval; tasks below each other where there is little room."""
+    """Accuracy by task, one bar per row with its 95 % interval; tasks below each other where there is little room."""
     shown = rows[:MOST]
     if all(cell.accuracy is None for row in shown for cell in row.cells):
         return {"data": [], "layout": {"height": 330}}

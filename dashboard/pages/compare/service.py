@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from core import methods
 from core.errors import BadInput, MergescopeError, UnknownName
-from core.export import result_texts
+from core.export import tables
 from core.export.results import ResultRow, Results, build
 from core.problem.method import Method
 from core.runs.spec import RunSpec, settings_for
@@ -129,10 +129,10 @@ class Comparison:
 
     @everybodys
     def compare_text(self, request: Request, ids: Rows, format: Any = "", run: Any = "", suite: Any = "") -> File:
-        """The rows `ids` as a text in one of `result_texts.FORMATS`."""
-        kind = one_of(format, "format", tuple(result_texts.FORMATS))
+        """The rows `ids` as a text in one of `tables.FORMATS`."""
+        kind = one_of(format, "format", tuple(tables.FORMATS))
         table, rows = self._rows(suite, run, ids, request)
-        return {"text": result_texts.text(table, rows, kind), "name": f"mergescope-{table.suite}.{kind}"}
+        return {"text": tables.text(table, rows, kind), "name": f"mergescope-{table.suite}.{kind}"}
 
     @owners
     def compare_start(

@@ -1,1 +1,1 @@
-"""What the page "Set up" shows; what it asks for is checked and forecast by `dashboard.planning`."""
+"""The page "Set up": methods as forms, what is asked for checked (`wish`), and its time and doubts told beforehand."""

@@ -1,7 +1,7 @@
 """The page "Set up": suite, tasks, method, options, what to expect, Start. Only in the owner's app.
 
 The browser draws the form (setup*.js) from what its questions are answered; every answer is made of plain
-values, and every value that comes back is checked by `dashboard.planning.wish`.
+values, and every value that comes back is checked by `dashboard.pages.setup.wish`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dashboard.asked import Line
 from dashboard.context import Context
 from dashboard.door import Failed, Pending, owners
 from dashboard.pages.page import Page
-from dashboard.planning.shapes import Asked, Card, Caution, Expected, Form, Found, Preset, Waiting
+from dashboard.pages.setup.shapes import Asked, Card, Caution, Expected, Form, Found, Preset, Waiting
 
 if TYPE_CHECKING:
     from core.suite.find import SuiteFile
@@ -122,7 +122,7 @@ class SetUp:
         """Suites, methods and devices to choose from."""
         import torch
 
-        from dashboard.planning import catalogue
+        from dashboard.pages.setup import catalogue
 
         suites: list[Suite] = [
             {"name": suite.name, "title": suite.title, "description": suite.entry.description,
@@ -144,8 +144,8 @@ class SetUp:
     def setup_tasks(self, suite: Line) -> Tasks:
         """A suite's task cards, and the presets of every method on it."""
         from core import methods
-        from dashboard.planning import gallery
-        from dashboard.planning.presets import presets
+        from dashboard.pages.setup import gallery
+        from dashboard.pages.setup.catalogue import presets
 
         file = self._ctx.library.suite(suite)
         self._ctx.library.warm(file.name)
@@ -177,10 +177,9 @@ class SetUp:
     @owners
     def setup_plan(self, given: dict[str, Any]) -> Plan | Wrong:
         """What is wrong or doubtful, how long it takes, which tasks need caution, how many runs are ahead."""
-        from dashboard.planning import wish
-        from dashboard.planning.caution import caution
-        from dashboard.planning.doubts import doubts
-        from dashboard.planning.forecast import forecast
+        from dashboard.pages.setup import wish
+        from dashboard.pages.setup.caution import caution, doubts
+        from dashboard.pages.setup.forecast import forecast
 
         try:
             asked = wish.read(given, self._ctx.library)
@@ -200,8 +199,8 @@ class SetUp:
     @owners
     def setup_start(self, given: dict[str, Any]) -> Started:
         """Queue the run."""
-        from dashboard.planning import wish
-        from dashboard.planning.caution import checked
+        from dashboard.pages.setup import wish
+        from dashboard.pages.setup.caution import checked
 
         asked = wish.read(given, self._ctx.library)
         run_id = self._ctx.writing_jobs().submit(checked(asked, self._ctx.library), asked.suite)
@@ -210,18 +209,20 @@ class SetUp:
     @owners
     def setup_save(self, given: dict[str, Any]) -> Saved:
         """The settings as a YAML file."""
-        from dashboard.planning import wish
+        from dashboard.pages.setup import wish
+        from dashboard.settings_file import to_yaml
 
         asked = wish.read(given, self._ctx.library)
         file = f"mergescope-{asked.suite.name}-{asked.spec.method.name}.yaml"
-        return {"yaml": wish.to_yaml(asked.plain()), "file": file}
+        return {"yaml": to_yaml(asked.plain()), "file": file}
 
     @owners
     def setup_load(self, yaml: str) -> Asked:
         """What a settings file says."""
-        from dashboard.planning import wish
+        from dashboard.pages.setup import wish
+        from dashboard.settings_file import from_yaml
 
-        return wish.from_yaml(yaml, self._ctx.library).plain()
+        return wish.read(from_yaml(yaml), self._ctx.library).plain()
 
 
 def _missing(suite: SuiteFile) -> list[str]:

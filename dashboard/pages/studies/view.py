@@ -9,8 +9,8 @@ from typing_extensions import TypedDict
 from core.export.render import Best
 from core.progress import Standing
 from core.store import RunRecord, StudyRecord
-from core.studies.engine import texts
 from core.studies.engine.result import Result, Table
+from core.studies.engine.result import grid as grid_of
 from dashboard.charts.figure import Widths, in_both_widths
 from dashboard.pages.studies.figures import draw
 
@@ -78,7 +78,7 @@ def result(found: Result) -> Shows:
 
 def table(one: Table) -> Shown:
     """Heads, rows and which cell is the best of its column."""
-    grid = texts.grid(one)
+    grid = grid_of(one)
     return {
         "title": one.title,
         "source": one.source,

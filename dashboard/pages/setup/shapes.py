@@ -6,6 +6,8 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from dashboard.settings_file import Settings
+
 Value = bool | int | float | str | None
 
 
@@ -63,7 +65,7 @@ class Card(TypedDict, total=False):
 
 
 class Preset(TypedDict):
-    """A value for every setting of a method (`presets`)."""
+    """A value for every setting of a method (`catalogue`)."""
 
     name: str
     title: str
@@ -111,23 +113,12 @@ class Caution(TypedDict):
 
 
 class Found(TypedDict):
-    """What is doubtful (`doubts`): each finding as `Finding.plain` gives it."""
+    """What is doubtful (`caution`): each finding as `Finding.plain` gives it."""
 
     found: list[dict[str, Any]]
 
 
-class Basics(TypedDict):
-    """What of a run, asked for or made, another one can be asked for with (`wish`)."""
-
-    suite: str
-    tasks: list[str]
-    method: str
-    settings: dict[str, Any]
-    evaluate_every: int
-    name: str
-
-
-class Asked(Basics):
+class Asked(Settings):
     """What a form and a settings file hold."""
 
     device: str

@@ -1,4 +1,4 @@
-"""The trust check before Start: which of the chosen tasks the run is likely to harm."""
+"""Told before Start: which of the chosen tasks the run is likely to harm, and what is doubtful about them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from core.insight.findings import findings
 from core.insight.trust import Look, overall, shortened, trust
 from core.progress import Progress
 from core.runs.spec import RunSpec
 from dashboard.door import Failed, Pending, told
 from dashboard.library import Library
-from dashboard.planning.shapes import Caution, Checked, Likeness
-from dashboard.planning.wish import Wish
+from dashboard.pages.setup.shapes import Caution, Checked, Found, Likeness
+from dashboard.pages.setup.wish import Wish
 
 
 def caution(wish: Wish, library: Library) -> Caution | Pending | Failed | None:
@@ -57,3 +58,15 @@ def _check(wish: Wish, library: Library, progress: Progress) -> Caution:
 
 def _plain(look: Look) -> Likeness:
     return {"kl": look.kl if math.isfinite(look.kl) else None, "agreement": look.agreement}
+
+
+def doubts(wish: Wish, library: Library) -> Found | Pending | Failed:
+    """What is doubtful about the chosen tasks, the experts asked included."""
+    how = wish.spec.execution
+    key = ("findings", *library.identity(wish.suite), wish.tasks, how.device, how.precision)
+    return told(library.later(key, lambda progress: _found(wish, library, progress)))
+
+
+def _found(wish: Wish, library: Library, progress: Progress) -> Found:
+    found = findings(wish.load(library, progress), progress=progress)
+    return {"found": [finding.plain() for finding in found]}

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from core.errors import BadInput, UnknownName
-from core.tasks.corruptions import plain
-from core.tasks.corruptions.plain import Draws
-from core.tasks.corruptions.spatter import spatter
+from core.problem.stress import plain_corruptions as plain
+from core.problem.stress.plain_corruptions import Draws
+from core.problem.stress.spatter import spatter
 
 __all__ = ["KINDS", "SEVERITIES", "SMALL", "corrupt", "scale_of"]
 

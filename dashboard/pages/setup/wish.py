@@ -1,4 +1,4 @@
-"""What a person asks for on the page "Set up": checked, turned into a request, written to and read from YAML."""
+"""What a person asks for on the page "Set up", in the form or in a settings file: checked and turned into a request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from core import methods
@@ -18,9 +17,8 @@ from core.settings import parse
 from core.suite.find import SuiteFile
 from dashboard.asked import Line, checked
 from dashboard.library import Library
-from dashboard.planning import shapes
-
-MAX_YAML = 64 * 1024
+from dashboard.pages.setup import shapes
+from dashboard.settings_file import as_settings
 
 
 class Asked(BaseModel):
@@ -77,45 +75,3 @@ def read(values: Any, library: Library) -> Wish:
     settings = parse(method.Settings, asked.settings, method.name)
     how = asked.model_dump(include={"tasks", "device", "precision", "evaluate_every", "name"})
     return Wish(suite, RunSpec.asked(suite, method, settings, **how), asked.device)
-
-
-def as_settings(spec: RunSpec) -> shapes.Basics:
-    """What another run can be asked for with."""
-    return {
-        "suite": spec.suite,
-        "tasks": [*spec.tasks, *(spec.execution.unseen or ())],
-        "method": spec.method.name,
-        "settings": spec.settings.model_dump(mode="json"),
-        "evaluate_every": spec.execution.evaluate_every,
-        "name": spec.name,
-    }
-
-
-def to_yaml(values: Mapping[str, Any]) -> str:
-    """A file that `from_yaml` and people can read."""
-    body = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
-    return f'# Settings of a Mergescope run; load them on the page "Set up".\n{body}'
-
-
-def from_yaml(given: Any, library: Library) -> Wish:
-    """Read settings from untrusted text; raises `BadInput`."""
-    if not isinstance(given, str) or len(given) > MAX_YAML:
-        raise BadInput(f"A settings file should be a YAML text of at most {MAX_YAML // 1024} KiB.")
-    if "&" in given and "*" in given and any(isinstance(t, yaml.AliasToken) for t in _tokens(given)):
-        raise BadInput("A settings file should not use YAML aliases (`*name`). Write the values out.")
-    try:
-        values = yaml.safe_load(given)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise BadInput(
-            f"A settings file should be valid YAML. Found{where}: {getattr(error, 'problem', '') or 'no YAML'}."
-        ) from None
-    return read(values, library)
-
-
-def _tokens(text: str) -> list[yaml.Token]:
-    try:
-        return list(yaml.scan(text, Loader=yaml.SafeLoader))
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return []

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from core.errors import BadSuite
 from core.suite.find import SuiteFile
 from core.tasks.describe import describe, pictures
-from dashboard.planning.shapes import Card
+from dashboard.pages.setup.shapes import Card
 from dashboard.ui import data_uri
 
 SHOWN = 6

@@ -13,8 +13,8 @@ from core.studies.engine.cost import SHAPE, image_seconds, pace
 from core.suite.find import SuiteFile
 from dashboard.door import Failed
 from dashboard.library import Library
-from dashboard.planning.shapes import Expected, Waiting
-from dashboard.planning.wish import Wish
+from dashboard.pages.setup.shapes import Expected, Waiting
+from dashboard.pages.setup.wish import Wish
 from dashboard.ui import duration
 
 SAMPLE = 128

@@ -1,1 +1,0 @@
-"""What the page "Set up" knows and does, as functions over plain values: no Gradio in here."""

@@ -224,12 +224,13 @@ class Access:
             raw = json.loads(self._path.read_text("utf-8"))
             now = self._clock()
             sessions = {str(k): float(v) for k, v in raw["sessions"].items() if float(v) > now}
-            links = {link["id"]: Link(**link) for link in raw["links"]}
+            times = [{name: float(link[name]) for name in ("created", "expires")} for link in raw["links"]]
+            links = {link["id"]: Link(**link | when) for link, when in zip(raw["links"], times, strict=True)}
             return _Book(str(raw["key"]), sessions, {k: v for k, v in links.items() if v.valid(now)})
         except OSError as error:
             log.warning("Sessions and links can't be read. %s New ones live until the restart.", told(error))
             self._path = None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._clock()))
             kept = self._path.with_name(f"access-damaged-{stamp}.json")
             with suppress(OSError):

@@ -3,11 +3,12 @@
 A question is a method of a desk, an object made for one `Context`; its name is the method's. Its mark says who may ask
 it, and without a mark nobody can. Its parameters are what a browser may send, and their types what is accepted: a `Run`
 arrives as the id of a run that the caller has to be allowed to see. Two names are special: `request` is the request
-itself, `given` all that was sent, for those that check it themselves.
+itself, `given` all that was sent, for those that check it themselves. What it returns is the shape of its answer, a
+`TypedDict`; the tests hold every answer against it (`tests/dashboard/shapes.py`).
 
     class Sharing:
         @owners
-        def share_rename(self, run: Run, name: Line = "") -> Answer: ...
+        def share_rename(self, run: Run, name: Line = "") -> Done: ...
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -26,9 +27,12 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInf
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from core.errors import MergescopeError
+from core.progress import Standing
 from core.runs.threads import leave_openmp
+from core.runs.work import Work
 from core.store import RunRecord, Store
 from dashboard.access import Viewer
 from dashboard.asked import checked
@@ -40,8 +44,9 @@ FRESH_SECONDS = 0.25
 _REMEMBERED = 64
 _LONGEST_QUESTION = 1024
 
-Answer = dict[str, Any]
+Answer = Mapping[str, object]
 Method = TypeVar("Method", bound=Callable[..., Answer])
+T = TypeVar("T")
 Asked = tuple[Viewer, str, bytes]
 """Who asks, which question, for what: an answer depends on nothing else, so nobody is given what another may see."""
 
@@ -52,6 +57,34 @@ def _run(given: object, info: ValidationInfo) -> RunRecord:
 
 Run = Annotated[RunRecord, PlainValidator(_run)]
 """A run that the caller may see; for any other `NotVisible` is raised."""
+
+
+class Done(TypedDict):
+    """It was done."""
+
+    ok: bool
+
+
+class Failed(TypedDict):
+    """What was wrong, in one line; any question may be answered so."""
+
+    error: str
+
+
+class Pending(TypedDict):
+    """It is being computed; ask again."""
+
+    pending: Standing
+
+
+_WAITING = Standing("Waiting until other measurements are done", 0, None, None)
+
+
+def told(work: Work[T]) -> T | Pending | Failed:
+    """The answer that somebody waits for; how far it is, or what went wrong, as pages show it."""
+    if work.pending:
+        return {"pending": work.progress.standing() or _WAITING}
+    return work.value if work.ready else {"error": work.error}
 
 
 @dataclass(frozen=True)
@@ -80,7 +113,7 @@ class Question:
         return create_model(self.method.__name__, __config__=ConfigDict(strict=True), **fields)
 
     def answer(self, desk: object, ctx: Context, given: dict[str, Any], request: Request) -> Answer:
-        """What the desk says; named errors become `{"error": text}`. What takes long is done by other threads."""
+        """What the desk says; named errors become `Failed`. What takes long is done by other threads."""
         leave_openmp()
         try:
             if self.owners:
@@ -89,7 +122,7 @@ class Question:
             known = {"request": request, "given": given} | dict(sent)
             return self.method(desk, **{one.name: known[one.name] for one in self.parameters})
         except MergescopeError as error:
-            return {"error": str(error)}
+            return Failed(error=str(error))
 
 
 QUESTIONS: dict[str, Question] = {}

@@ -6,7 +6,9 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import orjson
 
@@ -23,6 +25,7 @@ from dashboard.context import Context
 from dashboard.settings_file import as_settings, to_yaml
 from dashboard.static_export.export import export
 
+Kind = Literal["page", "figures", "space"]
 Tick = Callable[[], None]
 Write = Callable[[Context, RunRecord, Path, Tick], Path]
 Offered = Callable[[Store, RunRecord], bool]
@@ -126,20 +129,16 @@ def _steps(ctx: Context, record: RunRecord, tick: Tick) -> Iterator[StepRecord]:
 def _card(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
     suite = _suite(record)
     arch = suite.arch().name if suite is not None else ""
-    path.write_text(model_card(ctx.store.run(record.id), _titles(suite), arch=arch, name=record.name), "utf-8")
+    path.write_text(model_card(ctx.store.run(record.id), titles(record), arch=arch, name=record.name), "utf-8")
     return path
 
 
-def _page(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
-    return export("page", ctx.store, record.id, path, titles(record), tick)
-
-
-def _figures(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
-    return export("figures", ctx.store, record.id, path, titles(record), tick)
+def _exported(kind: Kind, ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
+    return export(kind, ctx.store, record.id, path, titles(record), tick)
 
 
 def _space(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
-    return _pack(export("space", ctx.store, record.id, path.with_suffix(""), titles(record), tick), path, tick)
+    return _pack(_exported("space", ctx, record, path.with_suffix(""), tick), path, tick)
 
 
 def _transformers(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
@@ -175,16 +174,18 @@ def _suite(record: RunRecord) -> SuiteFile | None:
 
 def titles(record: RunRecord) -> dict[str, str]:
     """Names of a run's tasks for people, as its files have them."""
-    return _titles(_suite(record))
-
-
-def _titles(suite: SuiteFile | None) -> dict[str, str]:
+    suite = _suite(record)
     return {task.name: task.title or task.name for task in suite.tasks} if suite is not None else {}
 
 
 _ALL = (
     Download(
-        "page", "Page in one file", "The charts and step slider, working without a server.", ".html", _page, _has_steps
+        "page",
+        "Page in one file",
+        "The charts and step slider, working without a server.",
+        ".html",
+        partial(_exported, "page"),
+        _has_steps,
     ),
     Download("report", "Report", "Accuracies with intervals, entropy, λ, settings.", ".json", _report, _has_report),
     Download("settings", "Settings", "To read, or to load on the page Set up.", ".yaml", _settings, _has_settings),
@@ -199,7 +200,7 @@ _ALL = (
         "Figures",
         "Every chart, for use in a paper; each can be saved as SVG or PNG.",
         ".html",
-        _figures,
+        partial(_exported, "figures"),
         _has_steps,
     ),
     Download(

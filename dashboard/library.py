@@ -7,11 +7,10 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from core.errors import Cancelled, MergescopeError, UnknownName
+from core.errors import BadInput, Cancelled, MergescopeError, UnknownName
 from core.progress import SILENT, Progress, Remembered, Standing
 from core.runs.threads import leave_openmp
 from core.runs.work import Lane, Pace, State, Work, Worker
@@ -31,7 +30,6 @@ _WAITING_GUESTS = 50
 """Answers for guests that wait at most."""
 GONE = 30.0
 """Seconds after which a guest who has not asked again waits no more; pages ask every three, and wait for their turn."""
-_WAITING = Standing("Waiting until other measurements are done", 0, None, None)
 
 
 class _Answer(Work[T]):
@@ -104,9 +102,11 @@ class Library:
         self.later(("warm", suite), lambda told: self.problem(suite, progress=told) and None)
 
     def suite(self, name: str) -> SuiteFile:
-        """The suite of that name; raises `UnknownName`."""
+        """The suite of that name; raises `BadInput`, which tells guests of no other suite."""
         known = self.suites()
         if name not in known:
+            if self._guests:
+                raise BadInput("The suite is not here any more.")
             raise UnknownName("suite", str(name)[:80], sorted(known))
         return known[name]
 
@@ -234,13 +234,6 @@ class Library:
     def doing(self) -> Standing | None:
         """Where the work of `later` stands. Only for the owner: labels name what others are looking at."""
         return next((work.progress.standing() for work in self.worker.going(_LANE.kind)), None)
-
-
-def told(work: Work[dict[str, Any]]) -> dict[str, Any]:
-    """The answer that somebody waits for; how far it is, or what went wrong, as pages show it."""
-    if work.pending:
-        return {"pending": asdict(work.progress.standing() or _WAITING)}
-    return {"error": work.error} if work.error else dict(work.value or {})
 
 
 def _nothing() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import TypeVar
 
 import uvicorn
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import BadInput
 from dashboard.security import notices
+from dashboard.security.connections import Connection
 
 PORTS_TRIED = 20
 T = TypeVar("T")
@@ -139,6 +140,8 @@ def _uvicorn(app: ASGIApp) -> uvicorn.Server:
     return _Server(
         uvicorn.Config(
             app,
+            http=Connection,
+            backlog=64,  # So many are accepted before one can be closed.
             log_config=None,
             log_level="error",
             access_log=False,
@@ -153,22 +156,14 @@ def _uvicorn(app: ASGIApp) -> uvicorn.Server:
 
 async def _in_thread(work: Callable[[], T]) -> T:
     """`asyncio.to_thread` with a daemon thread: an impatient Ctrl-C does not wait for imports."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(outcome: Callable[[], None]) -> None:
-        if not future.done():
-            outcome()
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # Who waits may be cancelled; what is under way can't.
 
     def target() -> None:
         try:
-            result = work()
+            future.set_result(work())
         except Exception as error:  # noqa: BLE001  (raised again by whoever waits for the future)
-            outcome = functools.partial(future.set_exception, error)
-        else:
-            outcome = functools.partial(future.set_result, result)
-        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
-            loop.call_soon_threadsafe(settle, outcome)
+            future.set_exception(error)
 
     threading.Thread(target=target, name="loading", daemon=True).start()
-    return await future
+    return await asyncio.wrap_future(future)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
+from typing_extensions import TypedDict
 
 from core.errors import BadInput
 from core.runs.spec import RunSpec
@@ -13,8 +14,19 @@ from core.runs.spec import RunSpec
 MAX_YAML = 64 * 1024
 
 
-def as_settings(spec: RunSpec) -> dict[str, Any]:
+class Settings(TypedDict):
     """What of a run, asked for or made, another one can be asked for with."""
+
+    suite: str
+    tasks: list[str]
+    method: str
+    settings: dict[str, Any]
+    evaluate_every: int
+    name: str
+
+
+def as_settings(spec: RunSpec) -> Settings:
+    """Those of a run."""
     return {
         "suite": spec.suite,
         "tasks": [*spec.tasks, *(spec.execution.unseen or ())],

@@ -1,6 +1,6 @@
 """Colours and the Gradio theme: calm surfaces, one accent colour, light and dark, local fonts only.
 
-`LIGHT` and `DARK` are the only place where colours are written down; the style sheet and the charts' exports take them
+`COLOURS` is the only place where colours are written down; the style sheet and the charts' exports take them
 from here. Every pair of text and background reaches a contrast of 4.5 (a test computes it).
 """
 
@@ -44,44 +44,27 @@ class PageColours:
     warn_soft: str
 
 
-LIGHT = PageColours(
-    surface="#f7f7f5",
-    card="#ffffff",
-    raised="#f3f4f2",
-    line="#e2e3df",
-    strong_line="#8b938f",
-    text="#1c2023",
-    muted="#58636a",
-    accent="#0f6b66",
-    accent_hover="#0b5450",
-    accent_soft="#e0f0ee",
-    on_accent="#ffffff",
-    warm="#b4481f",
-    bad="#b3261e",
-    bad_soft="#fbeae8",
-    good="#1d6b34",
-    warn="#7a5200",
-    warn_soft="#fbf1dc",
-)
-DARK = PageColours(
-    surface="#14181b",
-    card="#1c2024",
-    raised="#252a2f",
-    line="#30363b",
-    strong_line="#748089",
-    text="#eceff1",
-    muted="#a3adb4",
-    accent="#4cc3b8",
-    accent_hover="#6fd3ca",
-    accent_soft="#1d3a39",
-    on_accent="#0d1d1c",
-    warm="#f2915f",
-    bad="#ff8a80",
-    bad_soft="#3c2325",
-    good="#7fd197",
-    warn="#f0c36a",
-    warn_soft="#3a301b",
-)
+COLOURS = {
+    "surface": ("#f7f7f5", "#14181b"),
+    "card": ("#ffffff", "#1c2024"),
+    "raised": ("#f3f4f2", "#252a2f"),
+    "line": ("#e2e3df", "#30363b"),
+    "strong_line": ("#8b938f", "#748089"),
+    "text": ("#1c2023", "#eceff1"),
+    "muted": ("#58636a", "#a3adb4"),
+    "accent": ("#0f6b66", "#4cc3b8"),
+    "accent_hover": ("#0b5450", "#6fd3ca"),
+    "accent_soft": ("#e0f0ee", "#1d3a39"),
+    "on_accent": ("#ffffff", "#0d1d1c"),
+    "warm": ("#b4481f", "#f2915f"),
+    "bad": ("#b3261e", "#ff8a80"),
+    "bad_soft": ("#fbeae8", "#3c2325"),
+    "good": ("#1d6b34", "#7fd197"),
+    "warn": ("#7a5200", "#f0c36a"),
+    "warn_soft": ("#fbf1dc", "#3a301b"),
+}
+"""Name -> the colour in the light and in the dark mode."""
+LIGHT, DARK = (PageColours(**{name: both[place] for name, both in COLOURS.items()}) for place in range(2))
 
 
 def colours() -> str:

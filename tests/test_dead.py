@@ -47,10 +47,13 @@ def test_vulture_finds_nothing() -> None:
     config = make_config(["--config", str(ROOT / "pyproject.toml")])
     found = Vulture(ignore_names=config["ignore_names"], ignore_decorators=config["ignore_decorators"])
     found.scavenge([str(ROOT / path) for path in config["paths"]])
+    read = set(re.findall(r"\w+", " ".join(sources(".js").values())))
     dead = [
         item
         for item in found.get_unused_code(min_confidence=60)
         if not (item.typ in ("class", "variable") and registered(str(item.filename.relative_to(ROOT))))
+        # What an answer to a page has is read by a script.
+        if not (item.typ == "variable" and item.name in read and "dashboard" in item.filename.parts)
     ]
     assert [f"{item.filename}:{item.first_lineno} {item.name}" for item in dead] == []
 

@@ -11,6 +11,7 @@ import torch
 import dashboard.app
 import dashboard.pages.studies.file  # noqa: F401
 import launch  # noqa: F401
+import tests.dashboard.shapes  # noqa: F401
 from core import methods, studies
 
 torch.set_num_threads(1)

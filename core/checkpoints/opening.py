@@ -10,8 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from core.checkpoints.folder import ADAPTER, OPEN_CLIP, open_folder, read_json
-from core.checkpoints.formats import open_file
+from core.checkpoints.formats import ADAPTER, OPEN_CLIP, open_file, open_folder, read_json
 from core.checkpoints.layouts import Kind, Layout, find_layout
 from core.checkpoints.source import CheckpointSource, TensorEntry
 from core.errors import BadCheckpoint

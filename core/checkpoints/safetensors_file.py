@@ -17,6 +17,7 @@ from core.checkpoints.source import (
     TensorEntry,
     check_table,
     fill,
+    is_count,
     opened,
 )
 from core.errors import BadCheckpoint
@@ -103,16 +104,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < 2**48
-
-
 def _entry(file: str, name: str, entry: object) -> tuple[TensorEntry, int]:
     """What one tensor is, and where it begins after the header."""
     match entry:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [begin, end]} if len(
             shape
-        ) <= MAX_DIMENSIONS and all(map(_is_count, [*shape, begin, end])):
+        ) <= MAX_DIMENSIONS and all(map(is_count, [*shape, begin, end])):
             pass
         case _:
             raise BadCheckpoint(

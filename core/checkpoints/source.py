@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeGuard
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from core.errors import BadCheckpoint
 
 MAX_TENSORS = 20_000
 MAX_DIMENSIONS = 16
+MAX_COUNT = 2**48
 NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,500}")
 
 
@@ -61,6 +62,11 @@ class CheckpointSource(ABC):
     @abstractmethod
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
         """The tensors of these names as they are stored, each in memory of its own, on the CPU."""
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether it is an integer (not a bool) that can be a size in elements or a place in a file."""
+    return type(value) is int and 0 <= value < MAX_COUNT
 
 
 def check_table(file: str, table: Mapping[str, object]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ import typer
 from core.cli import loading, options
 from core.cli.output import print_json, print_table, say, shown
 from core.cli.running import Interrupted, finished_or_run
-from core.cli.stores import folder_of_runs, writing_somewhere
+from core.cli.targets import folder_of_runs, writing_somewhere
 from core.errors import FAULTS, BadInput, MergescopeError, RunFailed, UnknownName, told
 from core.export.numbers import hundredths, interval, number
 from core.export.render import Best
@@ -153,18 +153,7 @@ def _print_rows(suite: str, tasks: Sequence[str], rows: Sequence[ResultRow], mis
     """One table, a block for each kind of results that compete. Best first; reasons at the end."""
     from core.export.results import CONTESTS
 
-    columns = [
-        "method",
-        *(f">{task}" for task in tasks),
-        ">average",
-        ">95 %",
-        ">normalised",
-        ">agreement",
-        "verdict",
-        ">seconds",
-        ">peak MB",
-    ]
-    columns += ["adapted on", ">images", "needs", "result"]
+    columns = ["method", *(f">{task}" for task in tasks), *COLUMNS]
     order = (*CONTESTS, "")
     ordered = sorted(rows, key=lambda row: (order.index(row.contest), -(row.average or 0)))
     blocks = [[_cells(row) for row in block] for _, block in groupby(ordered, lambda row: row.contest)]
@@ -173,18 +162,21 @@ def _print_rows(suite: str, tasks: Sequence[str], rows: Sequence[ResultRow], mis
 
 
 def _cells(row: ResultRow) -> list[str]:
-    return [
-        Best(row.name) if row.best else row.name,
-        *(cell.text for cell in row.cells),
-        hundredths(row.average),
-        interval(row.interval),
-        hundredths(row.normalised),
-        hundredths(row.agreement),
-        row.verdict,
-        number(row.seconds, 1),
-        number(row.memory, 0),
-        row.adapted_on,
-        number(row.samples, 0),
-        row.needs,
-        row.result,
-    ]
+    name = Best(row.name) if row.best else row.name
+    return [name, *(cell.text for cell in row.cells), *(told(row) for told in COLUMNS.values())]
+
+
+COLUMNS: dict[str, Callable[[ResultRow], str]] = {
+    ">average": lambda row: hundredths(row.average),
+    ">95 %": lambda row: interval(row.interval),
+    ">normalised": lambda row: hundredths(row.normalised),
+    ">agreement": lambda row: hundredths(row.agreement),
+    "verdict": lambda row: row.verdict,
+    ">seconds": lambda row: number(row.seconds, 1),
+    ">peak MB": lambda row: number(row.memory, 0),
+    "adapted on": lambda row: row.adapted_on,
+    ">images": lambda row: number(row.samples, 0),
+    "needs": lambda row: row.needs,
+    "result": lambda row: row.result,
+}
+"""Beside the accuracies of the tasks."""

@@ -9,9 +9,8 @@ import typer
 
 from core.cli import loading, options, targets
 from core.cli.output import print_json, shown, tell
-from core.cli.report_files import copy_model, model_of, print_report, write_report
-from core.cli.running import finished_or_run, warn_of_distrust
-from core.cli.stores import command, folder_of_runs, writing_somewhere
+from core.cli.running import copy_model, finished_or_run, model_of, print_report, warn_of_distrust, write_report
+from core.cli.targets import command, folder_of_runs, writing_somewhere
 from core.errors import BadInput
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.cli import options, report_files, running, targets
+from core.cli import options, running, targets
 from core.cli.output import print_json, print_table, tell
-from core.cli.stores import command, reading, writing
+from core.cli.targets import command, reading, writing
 from core.errors import BadInput
 from core.export.numbers import number, percent
 
@@ -88,7 +88,7 @@ def show(run_id: RunId, report: Report = None, runs: options.Runs = None, as_jso
     with reading(runs) as store:
         record = store.run(run_id)
         result = _finished(store, record) if report is not None else {}
-    report_files.write_report(result, report)
+    running.write_report(result, report)
     if as_json:
         print_json(
             _overview(record)
@@ -102,7 +102,7 @@ def show(run_id: RunId, report: Report = None, runs: options.Runs = None, as_jso
         facts |= {"λ changed by hand": record.what_if.words, "of run": parent}
     print_table(f"Run {record.id}", ["what", "value"], [[key, _text(value)] for key, value in facts.items()])
     if record.report is not None:
-        report_files.print_report(record.report)
+        running.print_report(record.report)
 
 
 def _text(value: object) -> str:
@@ -131,11 +131,11 @@ def resume(
     targets.check(report, "--report")
     with writing(runs) as store:
         result = running.resume(store, run_id)
-    report_files.write_report(result, report)
+    running.write_report(result, report)
     if as_json:
         print_json(result)
     else:
-        report_files.print_report(result)
+        running.print_report(result)
 
 
 @app.command()
@@ -183,14 +183,14 @@ def export(
     with reading(runs) as store:
         record = store.run(run_id)
         result = _finished(store, record) if report is not None else {}
-        model = report_files.model_of(store, run_id) if out is not None else None
+        model = running.model_of(store, run_id) if out is not None else None
         if coefficients is not None:
             from core.export.coefficients import each_step, export_coefficients
 
             export_coefficients(record, each_step(store, run_id), coefficients)
         if out is not None and model is not None:
-            report_files.copy_model(model, out)
-    report_files.write_report(result, report)
+            running.copy_model(model, out)
+    running.write_report(result, report)
     tell("Wrote " + ", ".join(str(path) for path in (out, coefficients, report) if path is not None))
 
 
@@ -203,7 +203,7 @@ def _export_folder(run_id: str, folder: Path, runs: Path | None, push: str | Non
         publish.check_repository(push)
     with reading(runs) as store:
         record = store.run(run_id)
-        model = report_files.model_of(store, run_id)
+        model = running.model_of(store, run_id)
         kind = publish.write_folder(record, each_step(store, run_id), model, suites.find(record.origin), folder)
     tell(f"Wrote {folder}; load it with {kind}.from_pretrained.")
     if push is not None:

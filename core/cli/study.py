@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,16 +11,14 @@ import typer
 from core.cli import loading, options, targets
 from core.cli.output import print_grid, print_json, print_table, say, shown, tell
 from core.cli.running import Interrupted
-from core.cli.stores import folder_of_runs, writing
+from core.cli.targets import folder_of_runs, writing
 from core.errors import BadInput, RunFailed
 
 if TYPE_CHECKING:
     from core.problem.problem import Problem
     from core.store import Store, StudyRecord
     from core.studies import Study
-    from core.studies.engine.cells import Cell
-    from core.studies.engine.scope import StudyOptions
-    from core.suite.find import SuiteFile
+    from core.studies.engine.files import Recipe
 
 draw_page: Callable[..., str] | None = None
 """Makes the HTML file of a study; `launch.py` sets it, since the engine draws nothing."""
@@ -71,8 +68,8 @@ def study(
     asked = _asked(name, suite, recipe, {key: value for key, value in values.items() if value is not None})
     from core.studies.engine.execution import tasks_of
 
-    tasks_needed = tasks_of(asked.study, asked.file, asked.cells)
-    problem = loading.load(asked.file, tasks_needed, asked.options.device, asked.options.precision, memory)
+    tasks_needed = tasks_of(asked.study, asked.suite, asked.cells)
+    problem = loading.load(asked.suite, tasks_needed, asked.options.device, asked.options.precision, memory)
     if changed := [role for role, value in asked.hashes.items() if problem.hashes.get(role) != value]:
         say(f"Warning: the checkpoints of {', '.join(changed)} are not those that the recipe was made with.")
     with writing(runs) as store:
@@ -83,29 +80,17 @@ def study(
         _write(store, asked, record, out, as_json)
 
 
-@dataclass
-class _Asked:
-    """A checked request; `hashes` are those of the checkpoints that its recipe was made with."""
-
-    study: Study
-    file: SuiteFile
-    options: StudyOptions
-    cells: Sequence[Cell]
-    hashes: Mapping[str, str]
-
-
-def _asked(name: str | None, suite: str | None, recipe: Path | None, values: dict[str, Any]) -> _Asked:
+def _asked(name: str | None, suite: str | None, recipe: Path | None, values: dict[str, Any]) -> Recipe:
     from core import studies
     from core.settings import parse
-    from core.studies.engine.files import read
+    from core.studies.engine.files import Recipe, read
     from core.studies.engine.scope import StudyOptions
     from core.suite import find as suites
 
     if recipe is not None:
         if name is not None or suite is not None:
             raise BadInput("`--from` names study and suite itself. Found a study or suite beside it; leave them out.")
-        told = read(recipe)
-        return _Asked(studies.get(told.study), suites.find(told.suite), told.options, told.cells, told.hashes)
+        return read(recipe)
     chosen = studies.get(str(name))
     if suite is None:
         raise BadInput(f"`study {name}` needs a suite. Found none; see `suites`, for example `study {name} demo`.")
@@ -114,14 +99,14 @@ def _asked(name: str | None, suite: str | None, recipe: Path | None, values: dic
     scope = chosen.scope(file, wanted)
     cells = chosen.plan(scope)
     scope.require_known_settings(cells)
-    return _Asked(chosen, file, wanted, cells, {})
+    return Recipe(chosen, file, wanted, cells, {})
 
 
-def _execute(store: Store, asked: _Asked, problem: Problem) -> StudyRecord:
+def _execute(store: Store, asked: Recipe, problem: Problem) -> StudyRecord:
     from core.control import Control
     from core.studies.engine import execution
 
-    study_id = execution.register(store, asked.study, asked.file, asked.options, asked.cells)
+    study_id = execution.register(store, asked.study, asked.suite, asked.options, asked.cells)
     control = Control()
     with shown() as progress:
         try:
@@ -132,21 +117,21 @@ def _execute(store: Store, asked: _Asked, problem: Problem) -> StudyRecord:
     return store.studies.get(study_id)
 
 
-def _write(store: Store, asked: _Asked, record: StudyRecord, out: Path | None, as_json: bool) -> None:
+def _write(store: Store, asked: Recipe, record: StudyRecord, out: Path | None, as_json: bool) -> None:
     from core.files import write_text
     from core.studies.engine import files
     from core.studies.engine.execution import result_of
 
-    result = result_of(store, record, asked.study, asked.file)
+    result = result_of(store, record, asked.study, asked.suite)
     written: list[Path] = []
     if out is not None:
-        written = files.write_all(out, store, asked.study, asked.file, record)
+        written = files.write_all(out, store, asked.study, asked.suite, record)
         if draw_page is not None:
             page = out / f"{asked.study.name}-{record.suite}.html"
             write_text(page, draw_page(asked.study, record, result))
             written.append(page)
     if as_json:
-        typer.echo(files.text("json", store, asked.study, asked.file, record), nl=False)
+        typer.echo(files.text("json", store, asked.study, asked.suite, record), nl=False)
     else:
         _print_result(asked.study, record, result)
         for path in written:
@@ -158,27 +143,28 @@ def _write(store: Store, asked: _Asked, record: StudyRecord, out: Path | None, a
 
 
 def _print_result(study: Study, record: StudyRecord, result: Any) -> None:
-    from core.studies.engine import files, texts
+    from core.studies.engine import files
+    from core.studies.engine.result import grid
 
     for table in (*result.tables, *result.published):
         source = f" (published: {table.source})" if table.source else ""
-        print_grid(table.title + source, texts.grid(table))
+        print_grid(table.title + source, grid(table))
     for finding in result.findings:
         tell(finding)
     tell(files.said(study, record))
 
 
-def _print_estimate(store: Store, asked: _Asked, problem: Problem, as_json: bool) -> None:
+def _print_estimate(store: Store, asked: Recipe, problem: Problem, as_json: bool) -> None:
     from core.studies.engine.cost import forecast
 
     keys = [cell.key(problem) for cell in asked.cells]
     runs = store.studies.runs_of(keys)
     known = [key in runs and runs[key].status == "done" for key in keys]
-    found = forecast(problem, asked.cells, known, store.runs(suite=asked.file.name))
+    seconds = forecast(problem, asked.cells, known, store.runs(suite=asked.suite.name))
     if as_json:
-        print_json({"runs": found.cells, "runs_done": found.done, "seconds": found.seconds})
+        print_json({"runs": len(known), "runs_done": sum(known), "seconds": seconds})
         return
-    tell(f"{found.cells} runs, {found.done} of them done; about {found.seconds / 60:.1f} minutes for the others.")
+    tell(f"{len(known)} runs, {sum(known)} of them done; about {seconds / 60:.1f} minutes for the others.")
 
 
 def _list(as_json: bool) -> None:

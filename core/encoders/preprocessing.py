@@ -1,8 +1,9 @@
-"""How images become a model's input: open_clip's own resizing, and normalisation on the device."""
+"""How images and texts become a model's input: open_clip's own resizing, normalisation on the device, and tokens."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from itertools import takewhile
 
 import PIL
@@ -11,7 +12,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from core.encoders.models import Architecture
+from core.errors import BadSuite
+from core.files import sha256
 from core.tasks.decode import Fitting
+
+Tokenizer = Callable[[Sequence[str]], Tensor]
+"""Texts -> tokens int64 `[N, context]`."""
 
 
 def fitting(arch: Architecture) -> Fitting:
@@ -62,3 +68,46 @@ def normalise(arch: Architecture, images: Tensor, dtype: torch.dtype = torch.flo
 def _per_channel(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Kept: a copy to a GPU makes the host wait for all that was asked of it before."""
     return torch.tensor(values, dtype=dtype, device=device).view(1, 3, 1, 1)
+
+
+def tokenizer(arch: Architecture) -> Tokenizer:
+    """CLIP's own tokenizer, or the architecture's from its folder or from what the hub library has on disk.
+
+    Raises `BadSuite` where that is not there.
+    """
+    text = arch.config["text_cfg"]
+    length = text.get("context_length", 77)
+    name = text.get("hf_tokenizer_name")
+    if not name:
+        return _own(length)
+    from open_clip.tokenizer import HFTokenizer  # Not needed where all heads are cached; so below.
+
+    options = dict(text.get("tokenizer_kwargs") or {})
+    try:
+        found: Tokenizer = HFTokenizer(
+            str(arch.tokenizer or name), context_length=length, local_files_only=True, **options
+        )
+    except (OSError, ValueError, ImportError, TypeError, KeyError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        raise BadSuite(
+            f"`{arch.name}` needs the tokenizer `{name}`, which should be on this machine. Found: {reason}. Install "
+            "`transformers`, put the tokenizer's files into a folder and name it as `tokenizer` of the base, or give "
+            "each task a ready `head`."
+        ) from None
+    return found
+
+
+@cache  # Sorting its vocabulary takes longer than all that it is asked.
+def _own(length: int) -> Tokenizer:
+    from open_clip.tokenizer import SimpleTokenizer
+
+    own: Tokenizer = SimpleTokenizer(context_length=length)
+    return own
+
+
+def identity(arch: Architecture) -> str:
+    """Says which tokenizer it is: hashes of the files in the architecture's folder; empty without one."""
+    if arch.tokenizer is None:
+        return ""
+    files = sorted(file for file in arch.tokenizer.iterdir() if file.is_file())
+    return " ".join(f"{file.name} {sha256(file)}" for file in files)

@@ -19,7 +19,7 @@ from core.export.coefficients import export_coefficients
 from core.export.transformers_model import write_model
 from core.export.weights import metadata
 from core.files import refusals, replacing
-from core.hub.reference import is_repository
+from core.hub.listing import is_repository
 from core.store import RunRecord, StepRecord
 from core.suite.find import SuiteFile
 
@@ -93,24 +93,14 @@ def draw_coefficients(values: npt.NDArray[np.float32], groups: Sequence[str], ta
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(13)
     largest = float(np.abs(values).max()) or 1.0
     pen.text((EDGE, EDGE), f"lambda; full colour is {largest:.2f}", INK, font)
-    for row, name in enumerate(groups):
-        top = TOP + row * height
-        if height == CELL:
-            pen.text((EDGE, top + 3), name[:44], INK, font)
-        for column in range(len(tasks)):
-            left = LEFT + column * width
-            pen.rectangle(
-                (left, top, left + width - 1, top + height - 1), _colour(float(values[row, column]) / largest)
-            )
+    for row, name in enumerate(groups if height == CELL else ()):
+        pen.text((EDGE, TOP + row * height + 3), name[:44], INK, font)
+    shares, full = np.abs(values)[..., None] / largest, np.where(values[..., None] >= 0, BLUE, ORANGE)
+    cells = Image.fromarray(np.round(np.array(PAPER) + (full - np.array(PAPER)) * shares).astype(np.uint8))
+    picture.paste(cells.resize((width * len(tasks), height * len(groups)), Image.Resampling.NEAREST), (LEFT, TOP))
     for column, name in enumerate(tasks):
         _upright(picture, name[:16], LEFT + column * width + width // 2, font)
     picture.save(path, "PNG", optimize=True)
-
-
-def _colour(share: float) -> tuple[int, int, int]:
-    full, amount = (BLUE if share >= 0 else ORANGE), min(1.0, abs(share))
-    red, green, blue = (round(paper + (ink - paper) * amount) for paper, ink in zip(PAPER, full, strict=True))
-    return red, green, blue
 
 
 def _upright(picture: Image.Image, name: str, centre: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> None:

@@ -133,6 +133,11 @@ class ResultRow:
     """What tells it apart from other runs of its name, as `group=block`."""
     contest: str = ""
     """What it competes with (`contest`); empty: nothing."""
+    label: str = field(init=False)
+    """Its name where it stands alone, in a figure or a text."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", f"{self.name}, {self.differs}" if self.differs else self.name)
 
     @property
     def result(self) -> str:
@@ -140,11 +145,6 @@ class ResultRow:
         if self.kind != "run":
             return ""
         return f"{self.note or Form.ONE}{f', λ of {self.parent} changed by hand' if self.parent else ''}"
-
-    @property
-    def label(self) -> str:
-        """Its name where it stands alone, in a figure or a text."""
-        return f"{self.name}, {self.differs}" if self.differs else self.name
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,7 @@ class Results:
 
     def plain(self) -> dict[str, Any]:
         """Ready for JSON."""
-        rows = [asdict(row) | {"label": row.label} for row in self.rows]
-        return {"suite": self.suite, "tasks": self.tasks, "titles": self.titles, "rows": rows}
+        return asdict(self)
 
     def chosen(self, ids: Sequence[str]) -> tuple[ResultRow, ...]:
         """The rows of these ids, in the order of `ids`; unknown ones are left out."""

@@ -50,35 +50,26 @@ def configuration(arch: Architecture, *, whole: bool) -> dict[str, Any]:
     """`config.json` of CLIPModel, or of CLIPVisionModelWithProjection."""
     vision, embed = arch.config["vision_cfg"], arch.config["embed_dim"]
     shared = {"hidden_act": "quick_gelu" if arch.config.get("quick_gelu") else "gelu", "layer_norm_eps": 1e-5}
+
+    def tower(kind: str, own: Mapping[str, Any], width: int, heads: int) -> dict[str, Any]:
+        return shared | {
+            "model_type": kind,
+            "hidden_size": width,
+            "intermediate_size": int(width * own.get("mlp_ratio", 4.0)),
+            "num_hidden_layers": own.get("layers", 12),
+            "num_attention_heads": heads,
+            "projection_dim": embed,
+        }
+
     width = vision.get("width", 768)
-    image = shared | {
-        "model_type": "clip_vision_model",
-        "hidden_size": width,
-        "intermediate_size": int(width * vision.get("mlp_ratio", 4.0)),
-        "num_hidden_layers": vision.get("layers", 12),
-        "num_attention_heads": width // vision.get("head_width", 64),
-        "image_size": arch.image_size,
-        "patch_size": vision.get("patch_size", 16),
-        "num_channels": 3,
-        "projection_dim": embed,
-    }
+    image = tower("clip_vision_model", vision, width, width // vision.get("head_width", 64))
+    image |= {"image_size": arch.image_size, "patch_size": vision.get("patch_size", 16), "num_channels": 3}
     if not whole:
         return {"architectures": ["CLIPVisionModelWithProjection"], "dtype": "float32", **image}
     text, words = arch.config["text_cfg"], arch.config["text_cfg"].get("vocab_size", 49408)
-    inner = text.get("width", 512)
-    language = shared | {
-        "model_type": "clip_text_model",
-        "hidden_size": inner,
-        "intermediate_size": int(inner * text.get("mlp_ratio", 4.0)),
-        "num_hidden_layers": text.get("layers", 12),
-        "num_attention_heads": text.get("heads", 8),
-        "max_position_embeddings": text.get("context_length", 77),
-        "vocab_size": words,
-        "bos_token_id": words - 2,
-        "eos_token_id": words - 1,
-        "pad_token_id": 0,
-        "projection_dim": embed,
-    }
+    language = tower("clip_text_model", text, text.get("width", 512), text.get("heads", 8))
+    language |= {"max_position_embeddings": text.get("context_length", 77), "vocab_size": words}
+    language |= {"bos_token_id": words - 2, "eos_token_id": words - 1, "pad_token_id": 0}
     return {
         "architectures": ["CLIPModel"],
         "model_type": "clip",

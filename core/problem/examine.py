@@ -21,8 +21,7 @@ from core.problem.validation import Complaint, Examiner
 from core.progress import SILENT, Progress
 from core.suite.find import SuiteFile, Task
 from core.tasks.images import Pixels
-from core.tasks.opened import TEST, OpenedTasks
-from core.tasks.task import OWN_HEAD
+from core.tasks.task import OWN_HEAD, TEST, OpenedTasks
 
 T = TypeVar("T")
 BATCH = 16

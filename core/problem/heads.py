@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from core import paths, remembered
 from core.checkpoints import differences, load_checkpoint, load_head, open_checkpoint
 from core.encoders.models import VISUAL, Architecture, build
-from core.encoders.tokenizers import identity, tokenizer
+from core.encoders.preprocessing import identity, tokenizer
 from core.errors import BadCheckpoint
 from core.files import sha256
 from core.suite.find import SuiteFile

@@ -28,8 +28,7 @@ from core.problem.validation import BadFiles, Examiner, activation
 from core.progress import SILENT, Progress, Remembered
 from core.statistics import Stated
 from core.suite.find import SuiteFile
-from core.tasks.opened import TEST, OpenedTasks
-from core.tasks.task import Task
+from core.tasks.task import TEST, OpenedTasks, Task
 
 MEMORIES = ("auto", "ram", "mapped")
 DELTAS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
@@ -74,9 +73,10 @@ def load(
     check_base(base, encoder)
     progress.start("Building heads", len(chosen))
     builder = TaskHeads(suite, arch, base.sha256)
-    heads = {}
+    heads, named = {}, list[Finding]()
     for task in chosen:
         heads[task.name] = builder.head(task)
+        named += classes.found(task, heads[task.name])
         progress.advance()
     progress.finish()
     del builder  # The text tower is not needed any more, and can be larger than the image encoder.
@@ -106,14 +106,10 @@ def load(
             if task.expert.accuracy is not None
         },
         data=opened.facts(),
-        findings=by_severity([*doubts, *_of_tasks(chosen, heads), *images.found(opened.facts()), *_notes(vectors)]),
+        findings=by_severity([*doubts, *named, *images.found(opened.facts()), *_notes(vectors)]),
     )
     give_back()
     return problem
-
-
-def _of_tasks(tasks: Sequence[Task], heads: Mapping[str, Tensor]) -> list[Finding]:
-    return [one for task in tasks for one in classes.found(task, heads[task.name])]
 
 
 def _notes(vectors: TaskVectors) -> list[Finding]:

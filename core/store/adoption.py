@@ -11,8 +11,8 @@ from sqlalchemy import insert, select
 
 from core.errors import BadInput
 from core.store.database import Database
+from core.store.opened import checked
 from core.store.records import encode
-from core.store.runs import checked
 from core.store.tables import RUNS
 
 LOST = "The records of this run are lost; its merged model is intact. Export it, or start the run again."

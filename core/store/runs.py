@@ -1,77 +1,188 @@
-"""Rows of the table of runs."""
+"""Runs in the store: what they are, how they stand, and their files."""
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
-from core.errors import UnknownName
+from core.errors import BadInput, CannotWrite, UnknownName
+from core.files import sha256
+from core.store import recovery
 from core.store.faults import is_damage
-from core.store.records import ACTIVE, RunRecord, encode, quarantined, run_record, summary
+from core.store.opened import OpenedStore, checked, now
+from core.store.records import ACTIVE, STATUSES, RunRecord, encode, quarantined, run_record, summary
+from core.store.state import tidy
 from core.store.steps import totals
-from core.store.tables import ARTEFACTS, CHECKPOINTS, REPORTS, RUNS, STUDIES
+from core.store.tables import ARTEFACTS, CHECKPOINTS, REPORTS, RUNS
 
-_ID = re.compile(r"[0-9a-f]{12}")
-_SHOWN = 10
+_NAME_LENGTH = 100
 _AT_ONCE = 200
 """Rows in memory: with the names of its groups one has some ten thousand bytes."""
+_FACTS = frozenset(
+    ("name", "settings", "seed", "tasks", "steps", "execution", "hashes", "adapted_on", "peak_memory_mb")
+)
+_ENCODED = ("settings", "execution", "hashes", "tasks", "groups")
 
 
-def now() -> str:
-    """The time of day for people; durations never come from it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+class Runs(OpenedStore):
+    """The runs of a store, but for their steps."""
 
-
-def checked(run_id: object) -> str:
-    """`run_id` if it has the form of a run's id; anything else never reaches a query or a path."""
-    if isinstance(run_id, str) and _ID.fullmatch(run_id):
+    def create(
+        self,
+        *,
+        suite: str,
+        method: str,
+        settings: Mapping[str, Any],
+        seed: int,
+        tasks: Sequence[str],
+        steps: int,
+        execution: Mapping[str, Any],
+        hashes: Mapping[str, str],
+        adapted_on: str,
+        name: str = "",
+        origin: str = "",
+        cell: str = "",
+    ) -> str:
+        """A new queued run; returns its id, 12 hex digits. `origin` finds the suite again (name or path)."""
+        run_id = secrets.token_hex(6)
+        values = {"suite": suite, "method": method, "seed": seed, "steps": steps, "adapted_on": adapted_on}
+        values |= {"settings": dict(settings), "execution": dict(execution), "hashes": dict(hashes)}
+        values |= {"tasks": list(tasks), "name": name[:_NAME_LENGTH], "origin": origin or suite, "cell": cell}
+        with self.writing("Creating a run") as connection:
+            row = {"id": run_id, "status": "queued", "created": now(), **_encoded(values)}
+            connection.execute(insert(RUNS).values(**row))
         return run_id
-    raise UnknownName("run", f"{run_id!r:.40}", ["12 characters of 0-9 and a-f, as `runs list` shows"])
+
+    def run(self, run_id: str, *, whole: bool = True) -> RunRecord:
+        """One run, its report with the histories if `whole`; raises `UnknownName`."""
+        with self._looking(f"Reading run {run_id}", run_id) as (connection, number):
+            return self._now(_read(connection, number, whole), self.abandoned())
+
+    def runs(
+        self,
+        *,
+        status: str | Sequence[str] | None = None,
+        suite: str | None = None,
+        limit: int | None = None,
+        cells: bool = True,
+    ) -> list[RunRecord]:
+        """Runs, newest first, of one or several statuses, those of studies too if `cells`; a damaged run is failed."""
+        statuses = (status,) if isinstance(status, str) else status
+        for name in statuses or ():
+            _check_status(name)
+        query = select(RUNS).order_by(RUNS.c.ordinal.desc()).limit(limit)
+        if not cells:
+            query = query.where(RUNS.c.cell == "")
+        if statuses is not None:
+            query = query.where(RUNS.c.status.in_(statuses))
+        if suite is not None:
+            query = query.where(RUNS.c.suite == suite)
+        with self.reading("Listing the runs") as connection:
+            records, abandoned = _listed(connection, query), self.abandoned()
+        return [self._now(record, abandoned) for record in records]
+
+    def set_status(self, run_id: str, status: str, error: str | None = None) -> None:
+        """Note a status; where the disk refuses, this process shows it all the same until it ends."""
+        _check_status(status)
+        try:
+            with self._changing(f"Noting run {run_id} as {status}", run_id) as (connection, number):
+                _note_status(connection, number, status, error)
+        except CannotWrite:
+            self._unsaved[run_id] = (status, error)
+            raise
+        self._unsaved.pop(run_id, None)
+
+    def describe(self, run_id: str, **facts: Any) -> None:
+        """Replace facts that became known after `create`, such as execution, hashes, tasks or steps."""
+        if unknown := sorted(set(facts) - _FACTS):
+            raise UnknownName("fact of a run", unknown[0], sorted(_FACTS))
+        with self._changing(f"Describing run {run_id}", run_id) as (connection, number):
+            connection.execute(update(RUNS).where(RUNS.c.ordinal == number).values(**_encoded(facts)))
+
+    def finish(self, run_id: str, report: Mapping[str, Any]) -> None:
+        """Store the report, note the run as done, and drop the checkpoint that nobody needs any more."""
+        with self._changing(f"Finishing run {run_id}", run_id) as (connection, number):
+            connection.execute(delete(REPORTS).where(REPORTS.c.run == number))
+            connection.execute(insert(REPORTS).values(run=number, body=encode(report)))
+            connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.run == number))
+            facts = {name: report.get(name) for name in ("average_accuracy", "peak_memory_mb")}
+            facts["summary"] = encode(summary(report))
+            connection.execute(update(RUNS).where(RUNS.c.ordinal == number).values(**facts))
+            _note_status(connection, number, "done", None)
+        tidy(self._artefacts, run_id, None)
+        self._unsaved.pop(run_id, None)
+
+    def rename(self, run_id: str, name: str) -> None:
+        """Give a run another name, at most 100 printable characters; empty for none."""
+        if len(name) > _NAME_LENGTH or not name.isprintable():
+            raise BadInput(f"`name` should be at most {_NAME_LENGTH} printable characters. Found {name[:40]!r}.")
+        self.describe(run_id, name=name)
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run with all its records and artefacts; raises `BadInput` for one still going on."""
+        with self._changing(f"Deleting run {run_id}", run_id) as (connection, number):
+            if self._now(_read(connection, number)).status in ACTIVE:
+                raise BadInput(f"Run {run_id} is still running. Cancel it, then delete it.")
+            connection.execute(delete(RUNS).where(RUNS.c.ordinal == number))
+        self._unsaved.pop(run_id, None)
+        self._artefacts.remove(run_id)
+
+    def artefact(self, run_id: str, filename: str) -> Path:
+        """Where a file of a run lies or is to be written, always inside the run's own folder."""
+        return self._artefacts.path(checked(run_id), filename, make=not self.read_only)
+
+    def artefacts(self, run_id: str) -> list[str]:
+        """Names of the files of a run, whether they are still whole or not."""
+        return sorted({*self._hashes(run_id), *self._artefacts.names(run_id)})
+
+    def keep(self, run_id: str, filename: str, write: Callable[[Path], object]) -> None:
+        """Let `write` make a file of a run, all or nothing, and note the hash of its bytes."""
+        write(path := self.artefact(run_id, filename))
+        digest = sha256(path)
+        with self._changing(f"Noting {filename} of run {run_id}", run_id) as (connection, number):
+            row = {"run": number, "name": filename, "sha256": digest}
+            connection.execute(insert(ARTEFACTS).prefix_with("OR REPLACE").values(**row))
+
+    def kept(self, run_id: str, filename: str) -> Path:
+        """Where a file of a run lies, its bytes those that were written.
+
+        Raises `Damaged` for any other, which is moved into `quarantine` where this process may write.
+        """
+        path, expected = self._artefacts.path(checked(run_id), filename, make=False), self._hashes(run_id).get(filename)
+        self._artefacts.require(path, expected, None if self.read_only else partial(recovery.aside, self.folder))
+        return path
+
+    def _hashes(self, run_id: str) -> dict[str, str]:
+        """File of a run -> its hash."""
+        with self._looking(f"Listing the files of run {run_id}", run_id) as (connection, number):
+            query = select(ARTEFACTS.c.name, ARTEFACTS.c.sha256).where(ARTEFACTS.c.run == number)
+            return {name: sha256 for name, sha256 in connection.execute(query)}
 
 
-def create(connection: Connection, values: Mapping[str, Any]) -> str:
-    """Insert a queued run under a fresh random id."""
-    run_id = secrets.token_hex(6)
-    row = {name: encode(value) if name in _ENCODED else value for name, value in values.items()}
-    connection.execute(insert(RUNS).values(id=run_id, status="queued", created=now(), **row))
-    return run_id
+def _check_status(status: str) -> None:
+    if status not in STATUSES:
+        raise UnknownName("status", status, STATUSES)
 
 
-def ordinal(connection: Connection, run_id: str) -> int:
-    """The row number of a run; raises `UnknownName`."""
-    found = connection.execute(select(RUNS.c.ordinal).where(RUNS.c.id == checked(run_id))).scalar()
-    if found is None:
-        latest = select(RUNS.c.id).order_by(RUNS.c.ordinal.desc()).limit(_SHOWN)
-        raise UnknownName("run", run_id, list(connection.execute(latest).scalars()))
-    return int(found)
+def _encoded(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: encode(value) if name in _ENCODED else value for name, value in values.items()}
 
 
-def read(connection: Connection, run_id: str, whole: bool = True) -> RunRecord:
-    """One run, its report with the histories if `whole`."""
-    number = ordinal(connection, run_id)
+def _read(connection: Connection, number: int, whole: bool = True) -> RunRecord:
     row = connection.execute(select(RUNS).where(RUNS.c.ordinal == number)).mappings().one()
     report = connection.execute(select(REPORTS.c.body).where(REPORTS.c.run == number)).scalar() if whole else None
     return _with_cost(connection, run_record(row, report))
 
 
-def listing(
-    connection: Connection, statuses: Sequence[str] | None, suite: str | None, limit: int | None, cells: bool = True
-) -> list[RunRecord]:
-    """Runs, newest first, without the histories of their reports; those of studies only if `cells`."""
-    query = select(RUNS).order_by(RUNS.c.ordinal.desc()).limit(limit)
-    if not cells:
-        query = query.where(RUNS.c.cell == "")
-    if statuses is not None:
-        query = query.where(RUNS.c.status.in_(statuses))
-    if suite is not None:
-        query = query.where(RUNS.c.suite == suite)
+def _listed(connection: Connection, query: Select[Any]) -> list[RunRecord]:
+    """The runs of a query, without the histories of their reports."""
     try:
         result = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
         names = tuple(result.keys())  # SQLAlchemy's own mappings take longer than all the rest.
@@ -82,61 +193,13 @@ def listing(
     return _one_by_one(connection, query)
 
 
-def set_status(connection: Connection, run_id: str, status: str, error: str | None) -> None:
+def _note_status(connection: Connection, number: int, status: str, error: str | None) -> None:
     """Note a new status, and when the run started or ended."""
-    number, time = ordinal(connection, run_id), now()
-    values: dict[str, Any] = {
-        "status": status,
-        "error": error,
-        "finished": None if status in ACTIVE else time,
-    }
+    time = now()
+    values: dict[str, Any] = {"status": status, "error": error, "finished": None if status in ACTIVE else time}
     if status == "running":
         values["started"] = func.coalesce(RUNS.c.started, time)
     connection.execute(update(RUNS).where(RUNS.c.ordinal == number).values(**values))
-
-
-def interrupt_active(connection: Connection) -> None:
-    """Runs and studies whose process went away without a word become `interrupted`."""
-    for table in (RUNS, STUDIES):
-        query = update(table).where(table.c.status.in_(ACTIVE))
-        connection.execute(query.values(status="interrupted", finished=now()))
-
-
-def describe(connection: Connection, run_id: str, values: Mapping[str, Any]) -> None:
-    """Replace facts about a run; raises `UnknownName` for anything that is none."""
-    unknown = sorted(set(values) - _FACTS)
-    if unknown:
-        raise UnknownName("fact of a run", unknown[0], sorted(_FACTS))
-    row = {name: encode(value) if name in _ENCODED else value for name, value in values.items()}
-    connection.execute(update(RUNS).where(RUNS.c.ordinal == ordinal(connection, run_id)).values(**row))
-
-
-def finish(connection: Connection, run_id: str, report: Mapping[str, Any]) -> None:
-    """Store the report, note the run as done and drop the checkpoint nobody needs any more."""
-    number = ordinal(connection, run_id)
-    connection.execute(delete(REPORTS).where(REPORTS.c.run == number))
-    connection.execute(insert(REPORTS).values(run=number, body=encode(report)))
-    connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.run == number))
-    facts = {name: report.get(name) for name in ("average_accuracy", "peak_memory_mb")}
-    connection.execute(update(RUNS).where(RUNS.c.ordinal == number).values(summary=encode(summary(report)), **facts))
-    set_status(connection, run_id, "done", None)
-
-
-def remove(connection: Connection, run_id: str) -> None:
-    """Delete a run; the rows that belong to it go with it."""
-    connection.execute(delete(RUNS).where(RUNS.c.ordinal == ordinal(connection, run_id)))
-
-
-def keep(connection: Connection, run_id: str, name: str, sha256: str) -> None:
-    """Note the hash of a file of a run."""
-    row = {"run": ordinal(connection, run_id), "name": name, "sha256": sha256}
-    connection.execute(insert(ARTEFACTS).prefix_with("OR REPLACE").values(**row))
-
-
-def kept(connection: Connection, run_id: str) -> dict[str, str]:
-    """File of a run -> its hash."""
-    query = select(ARTEFACTS.c.name, ARTEFACTS.c.sha256).where(ARTEFACTS.c.run == ordinal(connection, run_id))
-    return {name: sha256 for name, sha256 in connection.execute(query)}
 
 
 def _with_cost(connection: Connection, record: RunRecord) -> RunRecord:
@@ -149,7 +212,7 @@ def _with_cost(connection: Connection, record: RunRecord) -> RunRecord:
     number = connection.execute(query).scalar()
     if number is None:
         return record
-    parent = read(connection, changed.of)
+    parent = _read(connection, number)
     if parent.what_if is None:
         seconds, samples = totals(connection, number, changed.step)
     elif parent.what_if.seconds is not None:
@@ -178,9 +241,3 @@ def _one_by_one(connection: Connection, query: Select[Any]) -> list[RunRecord]:
             if row is not None:
                 found.append((int(row["ordinal"]), _with_cost(connection, run_record(row))))
     return [record for _, record in sorted(found, key=lambda pair: -pair[0])]
-
-
-_FACTS = frozenset(
-    ("name", "settings", "seed", "tasks", "steps", "execution", "hashes", "adapted_on", "peak_memory_mb")
-)
-_ENCODED = ("settings", "execution", "hashes", "tasks", "groups")

@@ -1,4 +1,4 @@
-"""Rows of steps, coefficients, checkpoints and evaluations of a run."""
+"""Steps of a run in the store: λ, losses, the state to go on from, and accuracies."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from core.errors import NonFinite
 from core.statistics import Evaluation, Half
 from core.store.faults import Damaged
+from core.store.opened import OpenedStore
 from core.store.records import EvaluationRecord, StepRecord, decode, encode
-from core.store.state import pack, unpack
+from core.store.state import fetched, pack, parked, settled, unpack
 from core.store.tables import CHECKPOINTS, COEFFICIENTS, EVALUATIONS, RUNS, STEPS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.step import Coefficients, State, Step
+    from core.step import Coefficients, Step
     from core.store.records import Float32
 
 
@@ -42,72 +43,115 @@ _TOTALS = (
 )
 
 
-def record(connection: Connection, run: int, step: Step, state: State | None) -> None:
-    """Insert or replace one step; the run's totals and its checkpoint change with it.
+class Steps(OpenedStore):
+    """What a store holds of the way that its runs have gone."""
 
-    The step that carries the outcome keeps the checkpoint before it: a run that stops between its last step
-    and its report then goes on with that step and gets the outcome again.
-    """
-    place = connection.execute(_PLACE, {"at": run}).one()
-    before = None
-    if step.number <= place.steps_done:
-        before = connection.execute(_BEFORE, {"at": run, "step": step.number}).one_or_none()
-    losses, entropies = encode(dict(step.losses)), encode(dict(step.entropies))
-    facts = {"seconds": step.seconds, "samples": step.samples, "losses": losses, "entropies": entropies}
-    connection.execute(_STEP, {"run": run, "number": step.number, **facts})
-    if step.coefficients is not None:
-        groups, values = _checked(step.coefficients, place.groups, place.tasks)
-        if groups != place.groups:
-            connection.execute(_GROUPS, {"at": run, "names": groups})
-        connection.execute(_LAMBDA, {"run": run, "number": step.number, "data": values, "sha256": _hash(values)})
-    if state is not None and step.outcome is None:
-        data, sha256 = pack(state)
-        connection.execute(_CHECKPOINT, {"run": run, "number": step.number, "sha256": sha256, "data": data})
-    if step.kept is not None:
-        connection.execute(_KEPT, {"at": run, "step": step.kept})
-    for half, found in step.watched.items():
-        kept = step.kept if half is Half.REPORTING else None
-        add_evaluations(connection, run, step.number if kept is None else kept, found, half=half)
-    seconds, samples = (before.seconds, before.samples) if before else (0.0, 0)
-    more = {"more_seconds": step.seconds - seconds, "more_samples": step.samples - samples}
-    connection.execute(_TOTALS, {"at": run, "step": step.number, **more})
+    def record(self, run_id: str, step: Step) -> None:
+        """Store a step, λ and the state to go on from, all or nothing; the run's totals change with it.
 
+        Storing a step again replaces it. The step that carries the outcome keeps the checkpoint before it: a run that
+        stops between its last step and its report then goes on with that step and gets the outcome again.
+        """
+        state = step.state() if step.state is not None and step.outcome is None else None
+        state = parked(self._artefacts, run_id, step.number, state)
+        with self._changing(f"Recording step {step.number} of run {run_id}", run_id, counted=False) as (
+            connection,
+            run,
+        ):
+            place = connection.execute(_PLACE, {"at": run}).one()
+            before = None
+            if step.number <= place.steps_done:
+                before = connection.execute(_BEFORE, {"at": run, "step": step.number}).one_or_none()
+            losses, entropies = encode(dict(step.losses)), encode(dict(step.entropies))
+            row = {"run": run, "number": step.number}
+            facts = {"seconds": step.seconds, "samples": step.samples, "losses": losses, "entropies": entropies}
+            connection.execute(_STEP, row | facts)
+            if step.coefficients is not None:
+                groups, values = _checked(step.coefficients, place.groups, place.tasks)
+                if groups != place.groups:
+                    connection.execute(_GROUPS, {"at": run, "names": groups})
+                connection.execute(
+                    _LAMBDA, {"run": run, "number": step.number, "data": values, "sha256": _hash(values)}
+                )
+            if state is not None:
+                data, sha256 = pack(state)
+                connection.execute(_CHECKPOINT, row | {"sha256": sha256, "data": data})
+            if step.kept is not None:
+                connection.execute(_KEPT, {"at": run, "step": step.kept})
+            for half, found in step.watched.items():
+                kept = step.kept if half is Half.REPORTING else None
+                _evaluated(connection, run, step.number if kept is None else kept, found, half=half)
+            seconds, samples = (before.seconds, before.samples) if before else (0.0, 0)
+            more = {"more_seconds": step.seconds - seconds, "more_samples": step.samples - samples}
+            connection.execute(_TOTALS, {"at": run, "step": step.number, **more})
+        settled(self._artefacts, run_id, step.number, state)
 
-def read(connection: Connection, run: int, since: int, limit: int | None, coefficients: bool) -> list[StepRecord]:
-    """Steps with a number above `since`, in order."""
-    query = select(STEPS).where(STEPS.c.run == run, STEPS.c.number > since).order_by(STEPS.c.number).limit(limit)
-    rows = connection.execute(query).all()
-    values = _coefficients(connection, run, rows[0].number, rows[-1].number) if rows and coefficients else {}
-    try:
-        return [
-            StepRecord(
-                row.number,
-                decode(row.losses),
-                decode(row.entropies),
-                row.seconds,
-                row.samples,
-                values.get(row.number),
-            )
-            for row in rows
-        ]
-    except ValueError as error:
-        raise Damaged(f"The steps of this run are damaged ({error}). The other runs are not affected.") from error
+    def steps(
+        self, run_id: str, since: int = -1, limit: int | None = None, coefficients: bool = True
+    ) -> list[StepRecord]:
+        """Steps with a number above `since`, in order, at most `limit`; λ only if `coefficients`."""
+        with self._looking(f"Reading the steps of run {run_id}", run_id) as (connection, run):
+            query = select(STEPS).where(STEPS.c.run == run, STEPS.c.number > since)
+            rows = connection.execute(query.order_by(STEPS.c.number).limit(limit)).all()
+            values = _coefficients(connection, run, rows[0].number, rows[-1].number) if rows and coefficients else {}
+        try:
+            return [
+                StepRecord(
+                    row.number,
+                    decode(row.losses),
+                    decode(row.entropies),
+                    row.seconds,
+                    row.samples,
+                    values.get(row.number),
+                )
+                for row in rows
+            ]
+        except ValueError as error:
+            raise Damaged(f"The steps of this run are damaged ({error}). The other runs are not affected.") from error
 
+    def last_state(self, run_id: str) -> tuple[int, dict[str, Tensor]] | None:
+        """Number and state of the step to go on after; None where the run has to begin at its beginning."""
+        with self._looking(f"Reading the checkpoint of run {run_id}", run_id) as (connection, run):
+            row = connection.execute(select(CHECKPOINTS).where(CHECKPOINTS.c.run == run)).one_or_none()
+            found = (row.number, unpack(row.data, row.sha256)) if row else None
+        return fetched(self._artefacts, run_id, found)
 
-def last_state(connection: Connection, run: int) -> tuple[int, dict[str, Tensor]] | None:
-    """Number and state of the step to go on after; None where the run has to start from its beginning."""
-    row = connection.execute(select(CHECKPOINTS).where(CHECKPOINTS.c.run == run)).one_or_none()
-    return (row.number, unpack(row.data, row.sha256)) if row else None
+    def rewind(self, run_id: str) -> None:
+        """Forget steps and evaluations after the checkpoint, which are about to be made again."""
+        with self._changing(f"Rewinding run {run_id}", run_id) as (connection, run):
+            checkpoint = connection.execute(select(CHECKPOINTS.c.number).where(CHECKPOINTS.c.run == run)).scalar()
+            last = -1 if checkpoint is None else checkpoint
+            for table in (STEPS, COEFFICIENTS, EVALUATIONS):
+                connection.execute(delete(table).where(table.c.run == run, table.c.number > last))
+            seconds, samples = totals(connection, run, last)
+            values = {"seconds": seconds, "samples_seen": samples, "steps_done": max(last, 0)}
+            connection.execute(update(RUNS).where(RUNS.c.ordinal == run).values(**values))
 
+    def add_evaluation(
+        self, run_id: str, step: int, evaluations: Iterable[Evaluation], full: bool = False, half: Half | None = None
+    ) -> None:
+        """Store what the model after `step` achieves on test images, all of them if `full`, or on a watched half."""
+        with self._changing(f"Recording accuracies of run {run_id}", run_id) as (connection, run):
+            _evaluated(connection, run, step, evaluations, full, half)
 
-def drop_after(connection: Connection, run: int, last: int) -> None:
-    """Forget steps and evaluations above `last`: they are about to be made again."""
-    for table in (STEPS, COEFFICIENTS, EVALUATIONS):
-        connection.execute(delete(table).where(table.c.run == run, table.c.number > last))
-    seconds, samples = totals(connection, run, last)
-    connection.execute(
-        update(RUNS).where(RUNS.c.ordinal == run).values(seconds=seconds, samples_seen=samples, steps_done=max(last, 0))
-    )
+    def evaluations(self, run_id: str) -> list[EvaluationRecord]:
+        """All stored accuracies of a run on test images, in the order of their steps."""
+        return self._evaluations(run_id, halves=False)
+
+    def watched(self, run_id: str) -> list[EvaluationRecord]:
+        """How far a run agreed with the experts on the images that are watched, in the order of its steps."""
+        return self._evaluations(run_id, halves=True)
+
+    def _evaluations(self, run_id: str, halves: bool) -> list[EvaluationRecord]:
+        with self._looking(f"Reading the accuracies of run {run_id}", run_id) as (connection, run):
+            query = select(EVALUATIONS).where(EVALUATIONS.c.run == run, EVALUATIONS.c.kind.in_([*Half]) == halves)
+            return [
+                EvaluationRecord(
+                    row.task, row.correct, row.total, row.entropy, row.number, bool(row.complete),
+                    Half(row.kind) if halves else None, agreeing=row.agreeing, kl=row.kl,
+                )
+                for row in connection.execute(query.order_by(EVALUATIONS.c.number, EVALUATIONS.c.complete))
+            ]  # fmt: skip
 
 
 def totals(connection: Connection, run: int, last: int) -> tuple[float, int]:
@@ -117,7 +161,7 @@ def totals(connection: Connection, run: int, last: int) -> tuple[float, int]:
     return seconds, samples
 
 
-def add_evaluations(
+def _evaluated(
     connection: Connection,
     run: int,
     step: int,
@@ -125,7 +169,6 @@ def add_evaluations(
     full: bool = False,
     half: Half | None = None,
 ) -> None:
-    """Insert or replace evaluations of one step: on test images, all of them if `full`, or on a half of the watched."""
     # Those of all images stand beside the sample's, which may have been taken after the same step.
     of = {"split": "test", "kind": "full" if full else "merged"} if half is None else {"split": "", "kind": half.value}
     for one in found:
@@ -138,19 +181,6 @@ def add_evaluations(
         connection.execute(delete(EVALUATIONS).where(*(EVALUATIONS.c[name] == value for name, value in key.items())))
         facts = {name: getattr(one, name) for name in ("correct", "total", "entropy", "agreeing", "kl")}
         connection.execute(insert(EVALUATIONS).values(complete=int(full), **key, **facts))
-
-
-def evaluations(connection: Connection, run: int, halves: bool = False) -> list[EvaluationRecord]:
-    """Evaluations of a run on test images, or on the halves of the watched ones, in the order of their steps."""
-    own = EVALUATIONS.c.kind.in_([*Half]) == halves
-    query = select(EVALUATIONS).where(EVALUATIONS.c.run == run, own)
-    return [
-        EvaluationRecord(
-            row.task, row.correct, row.total, row.entropy, row.number, bool(row.complete),
-            Half(row.kind) if halves else None, agreeing=row.agreeing, kl=row.kl,
-        )
-        for row in connection.execute(query.order_by(EVALUATIONS.c.number, EVALUATIONS.c.complete))
-    ]  # fmt: skip
 
 
 def _checked(coefficients: Coefficients, groups: str, tasks: str) -> tuple[str, bytes]:

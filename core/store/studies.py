@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import RowMapping, insert, select, update
 
 from core.errors import UnknownName
+from core.store.opened import OpenedStore, now
 from core.store.records import ACTIVE, RunRecord, StudyRecord, encode, run_record
-from core.store.runs import now
 from core.store.tables import RUNS, STUDIES
 
 _PART = 400
@@ -23,13 +22,8 @@ _ENCODED = ("options", "cells")
 class Studies:
     """The studies of one store; `store.studies`. Mutating calls raise as those of the store do."""
 
-    def __init__(
-        self,
-        writing: Callable[[str], AbstractContextManager[Connection]],
-        reading: Callable[[str], AbstractContextManager[Connection]],
-        abandoned: Callable[[], bool],
-    ) -> None:
-        self._writing, self._reading, self._abandoned = writing, reading, abandoned
+    def __init__(self, store: OpenedStore) -> None:
+        self._store = store
 
     def create(
         self, *, name: str, suite: str, origin: str, options: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]
@@ -38,13 +32,13 @@ class Studies:
         study_id = secrets.token_hex(6)
         row = {"name": name, "suite": suite, "origin": origin, "options": encode(dict(options))}
         row |= {"cells": encode([dict(cell) for cell in cells]), "status": "queued", "created": now(), "id": study_id}
-        with self._writing("Creating a study") as connection:
+        with self._store.writing("Creating a study") as connection:
             connection.execute(insert(STUDIES).values(**row))
         return study_id
 
     def get(self, study_id: str) -> StudyRecord:
         """One study; raises `UnknownName`."""
-        with self._reading("Reading a study") as connection:
+        with self._store.reading("Reading a study") as connection:
             row = connection.execute(select(STUDIES).where(STUDIES.c.id == str(study_id))).mappings().first()
             if row is None:
                 known = select(STUDIES.c.id).order_by(STUDIES.c.ordinal.desc()).limit(10)
@@ -58,7 +52,7 @@ class Studies:
             query = query.where(STUDIES.c.suite == suite)
         if name is not None:
             query = query.where(STUDIES.c.name == name)
-        with self._reading("Listing the studies") as connection:
+        with self._store.reading("Listing the studies") as connection:
             return [self._record(row) for row in connection.execute(query).mappings()]
 
     def describe(self, study_id: str, **facts: Any) -> None:
@@ -66,7 +60,7 @@ class Studies:
         values = {name: encode(value) if name in _ENCODED else value for name, value in facts.items()}
         if "status" in facts:
             values["finished"] = None if facts["status"] in ACTIVE else now()
-        with self._writing("Describing a study") as connection:
+        with self._store.writing("Describing a study") as connection:
             connection.execute(update(STUDIES).where(STUDIES.c.id == study_id).values(**values))
 
     def runs_of(self, keys: Iterable[str]) -> dict[str, RunRecord]:
@@ -76,7 +70,7 @@ class Studies:
         """
         wanted = list(dict.fromkeys(key for key in keys if key))
         found: dict[str, RunRecord] = {}
-        with self._reading("Reading the runs of a study") as connection:
+        with self._store.reading("Reading the runs of a study") as connection:
             for begin in range(0, len(wanted), _PART):
                 part = wanted[begin : begin + _PART]
                 query = select(RUNS).where(RUNS.c.cell.in_(part)).order_by(RUNS.c.ordinal)
@@ -88,7 +82,7 @@ class Studies:
 
     def _record(self, row: RowMapping) -> StudyRecord:
         facts = {name: row[name] for name in ("id", "name", "suite", "origin", "created", "status", "finished")}
-        if facts["status"] in ACTIVE and self._abandoned():
+        if facts["status"] in ACTIVE and self._store.abandoned():
             facts["status"] = "interrupted"
         cells = tuple(json.loads(row["cells"]))
         return StudyRecord(**facts, error=row["error"], options=json.loads(row["options"]), cells=cells)

@@ -17,7 +17,7 @@ from core.studies.engine.result import Result
 from core.studies.engine.scope import Scope, StudyOptions
 from core.suite.find import SuiteFile
 
-__all__ = ["LEARNED", "Cell", "Scope", "Study", "get", "names", "source", "title_of"]
+__all__ = ["LEARNED", "Cell", "Scope", "Study", "get", "names", "title_of"]
 LEARNED = ("adamerging", "adamerging_pp")
 """The paper's own methods, which most of its tables are about."""
 
@@ -46,11 +46,6 @@ class Study(ABC):
     @abstractmethod
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """At least a table and a chart, and findings; a pure function that copes with missing cells."""
-
-
-def source(where: str) -> str:
-    """Where a published number comes from."""
-    return f"AdaMerging (Yang et al., ICLR 2024), {where}; ViT-B/32 on the paper's eight tasks, not measured here"
 
 
 _registry = Registry(__name__, Study, "study")

@@ -10,10 +10,9 @@ from core.export.numbers import percent
 from core.export.results import CONTESTS
 from core.problem.method import Role
 from core.statistics import Estimate, estimate, paired
-from core.studies import Cell, Scope, Study, published, source, title_of
+from core.studies import Cell, Scope, Study, published, title_of
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
-from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
-from core.studies.engine.texts import signed
+from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, signed
 
 WAYS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "stream": ("adamerging", "AdaMerging on a stream", {"adapt_on": "held-out", "once": True}),
@@ -142,11 +141,12 @@ def published_tables(scope: Scope) -> tuple[Table, ...]:
     arch = published.architecture(scope.suite.entry.base.arch)
     arch = arch if arch in known["accuracy"] else "ViT-B/32"
     columns = [*known["tasks"], "Average"]
-    where = source("tables 1 and 2").replace("ViT-B/32", arch)
-    tables = [published_table(f"Published, {arch}", "Method", columns, known["accuracy"][arch], where)]
     averages = {name: [value] for name, value in known["average_accuracy"][arch].items()}
-    tables.append(published_table(f"Published averages, {arch}", "Method", ["Average"], averages, where))
-    return tuple(tables)
+    found = (("", columns, known["accuracy"][arch]), (" averages", ["Average"], averages))
+    return tuple(
+        published.table(f"Published{what}, {arch}", "Method", heads, rows, "tables 1 and 2", arch=arch)
+        for what, heads, rows in found
+    )
 
 
 def _mean(value: Estimate | None) -> float:

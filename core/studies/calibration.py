@@ -9,7 +9,7 @@ from core.export.numbers import percent
 from core.problem.method import Role
 from core.statistics import Estimate, mean
 from core.studies import Cell, Scope, Study, title_of
-from core.studies.engine.done import Done, Metric, at, finished, over_seeds, places
+from core.studies.engine.done import Done, Metric, at, over_seeds, places
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
 
 
@@ -30,31 +30,26 @@ class Calibration(Study):
 
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """ECE by task; a reliability diagram over all tasks."""
-        names = [name for (name,) in places(cells, "method") if at(cells, method=name)]
-        errors = {name: over_seeds(at(cells, method=name), _mean_of("ece")) for name in names}
-        rows = []
-        for name in names:
-            found = at(cells, method=name)
-            values = [over_seeds(found, _mean_of("ece", task)) for task in scope.tasks]
-            confidence, accuracy = (over_seeds(found, _mean_of(key)) for key in ("confidence", "accuracy"))
-            rows.append(Row(title_of(name), (*values, errors[name], confidence, accuracy), contest=found[0].contest))
+        found = {name: own for (name,) in places(cells, "method") if (own := at(cells, method=name))}
+        rows, errors, findings = [], [], []
+        for name, own in found.items():
+            values = [over_seeds(own, _mean_of("ece", task)) for task in scope.tasks]
+            error, confidence, accuracy = (over_seeds(own, _mean_of(key)) for key in ("ece", "confidence", "accuracy"))
+            rows.append(Row(title_of(name), (*values, error, confidence, accuracy), contest=own[0].contest))
+            errors.append(error)
+            if error is not None and confidence is not None and accuracy is not None:
+                sure = "over-confident" if confidence.mean > accuracy.mean else "under-confident"
+                findings.append(f"{title_of(name)}: ECE {percent(error.mean)}, {sure} on average.")
         errors_of = (*(f"ECE, {scope.titles[task]}" for task in scope.tasks), "Mean ECE")
         columns = (*(Column(name, marks="lowest") for name in errors_of),
                    Column("Mean confidence", marks="nothing"), Column("Mean accuracy"))  # fmt: skip
         table = Table("Expected calibration error, per cent", "Method", columns, tuple(rows))
-        shown = tuple(map(title_of, names))
-        bars = Series("mean ECE", shown, tuple(errors[name] for name in names))
-        lines = tuple(_reliability(title_of(name), at(cells, method=name)) for name in names)
+        bars = Series("mean ECE", tuple(map(title_of, found)), tuple(errors))
+        lines = tuple(_reliability(title_of(name), own) for name, own in found.items())
         charts = (
             Chart("Mean expected calibration error, lower is better", "bars", "", "ECE", (bars,)),
             Chart("Reliability over all tasks", "lines", "confidence", "accuracy", lines, diagonal=True),
         )
-        findings = []
-        for name in names:
-            facts = [over_seeds(at(cells, method=name), _mean_of(key)) for key in ("ece", "confidence", "accuracy")]
-            if facts[0] is not None and facts[1] is not None and facts[2] is not None:
-                sure = "over-confident" if facts[1].mean > facts[2].mean else "under-confident"
-                findings.append(f"{title_of(name)}: ECE {percent(facts[0].mean)}, {sure} on average.")
         return Result((table,), charts, tuple(findings))
 
 
@@ -71,7 +66,7 @@ def _mean_of(key: str, task: str = "") -> Metric:
 def _reliability(name: str, cells: Sequence[Done]) -> Series:
     """Bins of all tasks and seeds pooled by their number; empty ones are left out."""
     pooled: dict[int, list[float]] = {}
-    for one in finished(cells):
+    for one in cells:
         for facts in one.measured("calibration").get("tasks", {}).values():
             for size, confidence, accuracy in facts["bins"]:
                 place = pooled.setdefault(min(14, int(confidence * 15)), [0.0, 0.0, 0.0])

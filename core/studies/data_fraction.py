@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.statistics import Estimate, paired
-from core.studies import LEARNED, Cell, Scope, Study, published, source, title_of
+from core.statistics import paired
+from core.studies import LEARNED, Cell, Scope, Study, published, title_of
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
-from core.studies.engine.result import Chart, Result, Series, published_table
-from core.studies.engine.texts import signed
+from core.studies.engine.result import Chart, Result, Series, signed
 
 FRACTIONS = (0.001, 0.01, 0.05, 1.0)
 
@@ -39,16 +38,11 @@ class DataFraction(Study):
                 loss = paired(by_seed(found[share]), whole)
                 if loss is not None:
                     findings.append(f"{title_of(name)} with {words(share)}: {signed(loss)} points against all images.")
-        told = published.tables()["data_fraction_B32"]
-        for name, values in told.items():
-            shares = [float(label.rstrip("%")) / 100 for label in values]
-            y = tuple(Estimate(value / 100) for value in values.values())
-            series.append(Series(f"{name}, published", tuple(shares), y, published=True))
+        paper = published.of_study(self.name)
+        told = tuple(float(column.name.rstrip("%")) / 100 for column in paper.columns)
+        series += [Series(f"{row.label}, published", told, row.values, published=True) for row in paper.rows]
         chart = Chart("Average accuracy by share of images", "lines", "share of images", "average accuracy",
                       tuple(series), log_x=True)  # fmt: skip
-        columns = list(next(iter(told.values())))
-        lines = {name: list(values.values()) for name, values in told.items()}
-        paper = published_table("Published average", "Method", columns, lines, source("table 5"))
         table = scope.accuracy_table("Accuracy by share of images", "Method, images", rows)
         return Result((table,), (chart,), tuple(findings), (paper,))
 

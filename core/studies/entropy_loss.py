@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.statistics import Estimate, estimate, mean_of
-from core.studies import Cell, Scope, Study, published, source, title_of
+from core.studies import Cell, Scope, Study, published, title_of
 from core.studies.engine.done import Done, finished
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, Unit
 
@@ -44,6 +44,9 @@ class EntropyLoss(Study):
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """ρ by task and step."""
         tables, charts, findings = [], [], []
+        paper = published.of_study(self.name)
+        told = tuple(float(column.name.removeprefix("step ")) for column in paper.columns)
+        mean = Series("mean of the paper's tasks, published", told, paper.rows[0].values, published=True)
         for name in dict.fromkeys(one.cell.method for one in finished(cells)):
             found = [one.measured("entropy_loss") for one in finished(cells) if one.cell.method == name]
             steps = found[0]["steps"]
@@ -58,14 +61,10 @@ class EntropyLoss(Study):
             tables.append(Table(f"{title_of(name)}: Spearman's ρ of entropy and loss", "Task", columns, tuple(rows)))
             lines = [Series(scope.titles.get(task, task), tuple(steps), values) for task, values in by_task.items()]
             charts.append(Chart(f"{title_of(name)}: ρ over the steps", "lines", "step", "Spearman's ρ",
-                                (*lines, _published()), unit="number"))  # fmt: skip
+                                (*lines, mean), unit="number"))  # fmt: skip
             findings += _findings(scope, by_task, means)
             if all("experts" in one for one in found):  # Those of earlier versions lack it.
                 tables += _beside(title_of(name), steps, [one["experts"] for one in found])
-        told = published.tables()["entropy_loss_spearman"]
-        row = Row("Mean of eight tasks", tuple(Estimate(value) for value in told.values()))
-        columns = tuple(Column(f"step {step}", "number") for step in told)
-        paper = Table("Published ρ", "", columns, (row,), source("section 3.2.2 and its authors' response"))
         return Result(tuple(tables), tuple(charts), tuple(findings), (paper,))
 
 
@@ -97,9 +96,3 @@ def _beside(title: str, steps: Sequence[int], found: Sequence[Mapping[str, Any]]
         words = " and ".join(BESIDE[name] for name in names)
         tables.append(Table(f"{title}: {words} over the steps", "Mean of the tasks", columns, tuple(rows)))
     return tables
-
-
-def _published() -> Series:
-    told = published.tables()["entropy_loss_spearman"]
-    values = tuple(Estimate(value) for value in told.values())
-    return Series("mean of the paper's tasks, published", tuple(float(step) for step in told), values, published=True)

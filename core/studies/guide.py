@@ -16,7 +16,7 @@ from typing import Any
 from core import methods
 from core.export.numbers import percent
 from core.paths import ASSETS
-from core.problem.method import Role
+from core.problem.method import Method, Role
 from core.step import Need
 from core.studies import everywhere
 
@@ -38,19 +38,14 @@ class MethodCard:
     cost: str
     single: bool
     role: Role
+    group: str
+    """The part of the guide that it stands in."""
     accuracy: float | None = None
     """Average over the tasks of the measured suite, a fraction; None where it was not measured."""
     seconds: float | None = None
     """Time of the steps on that machine."""
     behind: float | None = None
     """How far its accuracy is behind the best, mean over the suites and numbers of images of `everywhere`."""
-
-    @property
-    def group(self) -> str:
-        """The part of the guide that it stands in."""
-        if self.role.reference:
-            return "references"
-        return self.needs if self.single else "one model per task, or task modules"
 
 
 @dataclass(frozen=True)
@@ -65,19 +60,14 @@ class Decision:
     """Whether the line tells something also where no method of this installation fits."""
 
 
-def measured(report: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None]]:
-    """Title -> (average accuracy, seconds) from the JSON of the study `accuracy`."""
-    tables = report.get("tables") or ()
-    found: dict[str, tuple[float | None, float | None]] = {}
-    for table, name, place in ((0, "Average", 0), (1, "Seconds", 1)):
-        if len(tables) <= table:
-            continue
-        at = [column["name"] for column in tables[table]["columns"]].index(name)
-        for row in tables[table]["rows"]:
-            value = row["values"][at]
-            pair = list(found.get(row["label"], (None, None)))
-            pair[place] = None if value is None else float(value["mean"])
-            found[row["label"]] = (pair[0], pair[1])
+def measured(report: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Title -> `Average` accuracy and `Seconds`, where they are known, from the JSON of the study `accuracy`."""
+    found: dict[str, dict[str, float]] = {}
+    for table, name in zip(report.get("tables") or (), ("Average", "Seconds"), strict=False):
+        at = [column["name"] for column in table["columns"]].index(name)
+        for row in table["rows"]:
+            if row["values"][at] is not None:
+                found.setdefault(row["label"], {})[name] = float(row["values"][at]["mean"])
     return found
 
 
@@ -101,15 +91,22 @@ def entries(report: Mapping[str, Any]) -> list[MethodCard]:
     found = []
     for name in methods.names():
         method = methods.get(name)
-        accuracy, seconds = numbers.get(method.title, (None, None))
+        told = numbers.get(method.title, {})
         formula = (inspect.getdoc(type(method)) or "").split("\n\n")[0].replace("\n", " ")
         found.append(
             MethodCard(name, method.title, method.summary, formula, method.paper, method.needs.value, method.trains,
-                  method.cost, method.single, method.role, accuracy, seconds, gaps.get(name))
+                  method.cost, method.single, method.role, _group(method), told.get("Average"),
+                  told.get("Seconds"), gaps.get(name))
         )  # fmt: skip
     order = ["references", *(need.value for need in Need)]
     found.sort(key=lambda one: (order.index(one.group) if one.group in order else 9, -(one.accuracy or 0), one.title))
     return found
+
+
+def _group(method: Method) -> str:
+    if method.role.reference:
+        return "references"
+    return method.needs.value if method.single else "one model per task, or task modules"
 
 
 def decisions(cards: Sequence[MethodCard]) -> list[Decision]:

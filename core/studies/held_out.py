@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.statistics import paired
-from core.studies import LEARNED, Cell, Scope, Study, published, source, title_of
+from core.studies import LEARNED, Cell, Scope, Study, published, title_of
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
-from core.studies.engine.result import Chart, Result, Series, published_table
-from core.studies.engine.texts import signed
+from core.studies.engine.result import Chart, Result, Series, signed
 
 SPLITS = ("test", "held-out")
 
@@ -42,9 +41,5 @@ class HeldOut(Study):
             for split in SPLITS
         )  # fmt: skip
         chart = Chart("Average accuracy by the split that λ is learned on", "bars", "", "average accuracy", series)
-        told = published.tables()
-        lines = told["held_out_100_iterations_B32"]
-        paper = published_table("Published, after 100 iterations", "Learned on", [*told["tasks"], "Average"], lines,
-                                source("authors' response"))  # fmt: skip
         table = scope.accuracy_table("Accuracy on test images", "Method", rows)
-        return Result((table,), (chart,), tuple(findings), (paper,))
+        return Result((table,), (chart,), tuple(findings), (published.of_study(self.name),))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.studies import Cell, Scope, Study, published, source, title_of
-from core.studies.engine.done import Done, at, on_task, over_seeds, places
-from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
+from core.studies import Cell, Scope, Study, published, title_of
+from core.studies.engine.done import Done, at, over_seeds, places
+from core.studies.engine.result import Chart, Result, Series
 
 VALUES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Task Arithmetic sweeps 0…1; AdaMerging's figure 1 does the same."""
@@ -33,19 +33,11 @@ class Scale(Study):
             found = {value: at(cells, method=name, scale=value) for value in values}
             averages = {value: over_seeds(one) for value, one in found.items()}
             series.append(Series(title_of(name), tuple(values), tuple(averages.values())))
-            rows = tuple(
-                Row(f"{value:g}", (*(over_seeds(one, on_task(task)) for task in scope.tasks), averages[value]))
-                for value, one in found.items()
-                if one
-            )
-            columns = (*(Column(scope.titles[task]) for task in scope.tasks), Column("Average"))
-            tables.append(Table(f"{title_of(name)}, accuracy by λ", "λ", columns, rows))
+            rows = [(f"{value:g}", one) for value, one in found.items()]
+            tables.append(scope.accuracy_table(f"{title_of(name)}, accuracy by λ", "λ", rows))
             known = [(one.mean, value) for value, one in averages.items() if one is not None]
             if known:
                 peak, best = max(known, key=lambda pair: pair[0])
                 findings.append(f"{title_of(name)} is best at λ = {best:g} with {100 * peak:.1f} %.")
         chart = Chart("Average accuracy by λ", "lines", "λ", "average accuracy", tuple(series))
-        paper = published.tables()["accuracy"]["ViT-B/32"]
-        rows_told = {"Task Arithmetic, λ = 0.3": [paper["Task Arithmetic"][-1]]}
-        told = published_table("Published at λ = 0.3", "Method", ["Average"], rows_told, source("table 1"))
-        return Result(tuple(tables), (chart,), tuple(findings), (told,))
+        return Result(tuple(tables), (chart,), tuple(findings), (published.of_study(self.name),))

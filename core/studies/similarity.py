@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from core.statistics import Estimate, spearman
-from core.studies import Cell, Scope, Study, published, source
+from core.studies import Cell, Scope, Study, published
 from core.studies.engine.done import Done, finished
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
 
@@ -66,12 +66,4 @@ class SimilarityStudy(Study):
         said = [f"{len(gains)} pairs: {sum(gain > 0 for gain in gains)} gain, {sum(gain < 0 for gain in gains)} lose."]
         if found is not None:
             said.append(f"Spearman's ρ of cosine and gain: {found[0]:.2f} (p = {found[1]:.2g}, {len(gains)} pairs).")
-        return Result((table,), (chart,), tuple(said), (_published(),))
-
-
-def _published() -> Table:
-    told = published.tables()
-    columns = tuple(Column(task, "number") for task in told["tasks"])
-    rows = zip(told["tasks"], told["task_vector_cosine_B32"], strict=True)
-    lines = tuple(Row(task, tuple(map(Estimate, values))) for task, values in rows)
-    return Table("Published cosines of task vectors", "Task", columns, lines, source("figure on task vectors"))
+        return Result((table,), (chart,), tuple(said), (published.of_study(self.name),))

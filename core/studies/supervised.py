@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.statistics import paired
-from core.studies import LEARNED, Cell, Scope, Study, published, source, title_of
+from core.studies import LEARNED, Cell, Scope, Study, published, title_of
 from core.studies.engine.done import Done, at, by_seed, over_seeds, places
-from core.studies.engine.result import Chart, Result, Series, published_table
-from core.studies.engine.texts import signed
+from core.studies.engine.result import Chart, Result, Series, signed
 
 GROUPS = {"task": "task-wise", "tensor": "layer-wise"}
 OBJECTIVES = {"entropy": "unsupervised", "cross_entropy": "supervised"}
@@ -44,9 +43,5 @@ class Supervised(Study):
             for key, words in OBJECTIVES.items()
         )  # fmt: skip
         chart = Chart("Average accuracy with and without labels", "bars", "", "average accuracy", series)
-        told = published.tables()["supervised_vs_unsupervised_B32"]
-        lines = {name: [values["supervised"], values["unsupervised"]] for name, values in told.items()}
-        paper = published_table("Published average", "Method", ["Supervised", "Unsupervised"], lines,
-                                source("supervised variants"))  # fmt: skip
         table = scope.accuracy_table("Accuracy with and without labels", "Method", rows)
-        return Result((table,), (chart,), tuple(findings), (paper,))
+        return Result((table,), (chart,), tuple(findings), (published.of_study(self.name),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.statistics import Estimate, estimate
-from core.studies import LEARNED, Cell, Scope, Study, published, source, title_of
+from core.studies import LEARNED, Cell, Scope, Study, published, title_of
 from core.studies.engine.done import Done, at, finished, over_seeds
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
 
@@ -57,7 +57,7 @@ class Time(Study):
         columns = (Column("Seconds", "seconds"), Column("Average accuracy"))
         table = Table("Accuracy against seconds", "Method, step", columns, tuple(rows))
         chart = Chart("Accuracy against seconds", "lines", "seconds of the steps", "average accuracy", tuple(series))
-        return Result((table,), (chart,), tuple(findings), (_published(),))
+        return Result((table,), (chart,), tuple(findings), (published.of_study(self.name),))
 
 
 def _half(
@@ -73,10 +73,3 @@ def _half(
             gain = 100 * (last.mean - first.mean)
             return [f"{name} has nine tenths of its {gain:.1f} points after step {step}, {seconds.mean:.0f} s."]
     return []
-
-
-def _published() -> Table:
-    told = published.tables()["time_cost_B32_RTX3090"]
-    columns = tuple(Column(f"{point['minutes']:g} min") for point in told)
-    row = Row("AdaMerging, layer-wise, one RTX 3090", tuple(Estimate(point["accuracy"] / 100) for point in told))
-    return Table("Published, accuracy by minutes", "", columns, (row,), source("time cost, appendix"))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from core.statistics import Estimate, Evaluation, Half, mean
-from core.studies import Cell, Scope, Study, ranking
+from core.studies import Cell, Scope, Study
 from core.studies.engine.done import Done, finished
 from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
-from core.studies.foresight import AHEAD, OF_ALL, OF_TASK, PREDICTORS, Predictor
+from core.studies.foresight import AHEAD, OF_ALL, OF_TASK, PREDICTORS, Model, Predictor, ranks
 from core.studies.stress_cases import Case, cases
 
 LOST = 0.03
@@ -51,8 +51,8 @@ class Trust(Study):
             tables.append(_table(words, judged))
             charts.append(_chart(words, judged))
             findings += _findings(words, judged, known, asked)
-        ranks = ranking.table([model for one in known for model in one.models])
-        return Result((*tables, ranks, _cases(known)), tuple(charts), (*findings, *_guarded(known)))
+        order = ranks([model for one in known for model in one.models])
+        return Result((*tables, order, _cases(known)), tuple(charts), (*findings, *_guarded(known)))
 
 
 def _cell(scope: Scope, case: Case) -> Cell:
@@ -78,7 +78,7 @@ class Outcome:
     kept: Mapping[str, float] | None
     measured: Mapping[str, Any]
     groups: frozenset[str]
-    """What the models of the case are one of, see `ranking`."""
+    """What the models of the case are one of, see `ranks`."""
 
     @staticmethod
     def of(done: Done) -> Outcome | None:
@@ -98,7 +98,7 @@ class Outcome:
         )
 
     @property
-    def models(self) -> list[ranking.Model]:
+    def models(self) -> list[Model]:
         """Those of the start, the kept step and the last, where all was looked at."""
         looks = self.measured["looks"]
         last = max((one["step"] for one in looks), default=0)
@@ -107,15 +107,13 @@ class Outcome:
         for step, accuracies in moments.items():
             seen = {one["task"]: one for one in looks if one["step"] == step}
             if accuracies is not None and all(None not in one.values() for one in seen.values()) and seen:
-                found.append(ranking.Model(accuracies, seen, self.groups))
+                found.append(Model(accuracies, seen, self.groups))
         return found
 
-    @property
     def harmed(self) -> bool:
         """Whether some task loses more than `LOST`."""
         return self.worst < -LOST
 
-    @property
     def below(self) -> bool:
         """Whether the average ends below the start."""
         return sum(self.last.values()) < sum(self.start.values())
@@ -124,6 +122,9 @@ class Outcome:
     def worst(self) -> float:
         """The change of accuracy of the task that loses most."""
         return min(self.last[task] - accuracy for task, accuracy in self.start.items())
+
+
+Question = Callable[[Outcome], bool]
 
 
 @dataclass(frozen=True)
@@ -141,13 +142,13 @@ class Judged:
     seconds: float | None
 
 
-def judge(predictor: Predictor, known: Sequence[Outcome], asked: Any) -> Judged:
+def judge(predictor: Predictor, known: Sequence[Outcome], asked: Question) -> Judged:
     """Choose a threshold on one half, count on the other; a predictor with a threshold of its own keeps it."""
     scored = [(one, score) for one in known if (score := predictor.score(one.measured)) is not None]
     choosing, reporting = ([(o, s) for o, s in scored if o.half is half] for half in Half)
-    pairs = [(score, _is(asked, one)) for one, score in choosing]
+    pairs = [(score, asked(one)) for one, score in choosing]
     threshold = _threshold(pairs) if predictor.threshold is None else predictor.threshold
-    right, wrong = [(o, s) for o, s in reporting if _is(asked, o)], [(o, s) for o, s in reporting if not _is(asked, o)]
+    right, wrong = [(o, s) for o, s in reporting if asked(o)], [(o, s) for o, s in reporting if not asked(o)]
     return Judged(
         predictor, threshold, _worth(pairs, threshold),
         Evaluation("", sum(s > threshold for _, s in right), len(right), 0.0),
@@ -155,10 +156,6 @@ def judge(predictor: Predictor, known: Sequence[Outcome], asked: Any) -> Judged:
         tuple(one.name for one, score in right if score <= threshold),
         mean([predictor.seconds(one.measured) for one, _ in scored]),
     )  # fmt: skip
-
-
-def _is(asked: Any, one: Outcome) -> bool:
-    return bool(asked.fget(one))
 
 
 def _threshold(pairs: Sequence[tuple[float, bool]]) -> float:
@@ -204,9 +201,9 @@ def _chart(words: str, judged: Sequence[Judged]) -> Chart:
     return Chart(f"Foreseen: {words}", "bars", "", "share of cases", tuple(series))
 
 
-def _findings(words: str, judged: Sequence[Judged], known: Sequence[Outcome], asked: Any) -> list[str]:
+def _findings(words: str, judged: Sequence[Judged], known: Sequence[Outcome], asked: Question) -> list[str]:
     """What the check before Start achieves, what it misses, and which predictor was best where it is chosen."""
-    harm = sum(_is(asked, one) for one in known)
+    harm = sum(asked(one) for one in known)
     found = [f"In {harm} of {len(known)} cases {words}."]
     check, best = judged[0], max(judged, key=lambda one: one.chosen)
     yes, no = check.sensitivity, check.specificity
@@ -227,7 +224,7 @@ def _guarded(known: Sequence[Outcome]) -> list[str]:
     kept = [replace(one, last=one.kept) for one in known if one.kept is not None]
     if not kept:
         return []
-    below, harmed = sum(one.below for one in kept), sum(one.harmed for one in kept)
+    below, harmed = sum(one.below() for one in kept), sum(one.harmed() for one in kept)
     return [
         f"With `keep_step=best` the average ends below the start in {below} of {len(kept)} "
         f"cases, and a task loses more than 3 points in {harmed}."

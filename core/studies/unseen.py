@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.statistics import paired
-from core.studies import Cell, Scope, Study, published, source, title_of
+from core.studies import Cell, Scope, Study, published, title_of
 from core.studies.engine.done import Done, Metric, finished, over_seeds
-from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, published_table
-from core.studies.engine.texts import signed
+from core.studies.engine.result import Chart, Column, Result, Row, Series, Table, signed
 
 LEFT_OUT = 2
 
@@ -58,11 +57,7 @@ class Unseen(Study):
         table = Table("Accuracy on merged and left-out tasks", "Method", columns, tuple(rows))
         series = (Series("merged tasks", tuple(shown), tuple(seen)), Series("left out", tuple(shown), tuple(unseen)))
         chart = Chart("Accuracy on merged and left-out tasks", "bars", "", "average accuracy", series)
-        told = published.tables()["unseen_MNIST_EuroSAT_100_iterations_B32"]
-        lines = {name: [values["seen"], values["unseen"]] for name, values in told.items()}
-        paper = published_table("Published, MNIST and EuroSAT left out, 100 iterations", "Method", ["Seen", "Unseen"],
-                                lines, source("authors' response"))  # fmt: skip
-        return Result((table,), (chart,), tuple(findings), (paper,))
+        return Result((table,), (chart,), tuple(findings), (published.of_study(self.name),))
 
 
 def _variants(scope: Scope) -> list[tuple[str, str]]:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from core.hub.datasets import fetch_dataset, missing_bytes
-from core.hub.download import CHUNK, fetch, plan, require_space
-from core.hub.reference import HubReference, is_hub
+from core.hub.download import CHUNK, fetch, fetch_dataset, missing_bytes, plan, require_space
+from core.hub.listing import HubReference, is_hub
 from core.progress import SILENT, Progress
 from core.suite.find import SuiteFile
 from core.tasks.sources import HubData

@@ -10,7 +10,7 @@ from typing import Any
 from core.encoders.models import Architecture, architecture
 from core.errors import BadSuite, UnknownName
 from core.files import inside
-from core.hub.reference import HubReference, is_hub
+from core.hub.listing import HubReference, is_hub
 from core.paths import ASSETS, home
 from core.suite.roots import roots
 from core.suite.schema import PromptsEntry, SuiteEntry, TaskEntry, parse_suite

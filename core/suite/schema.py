@@ -13,7 +13,7 @@ import yaml
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from core.errors import BadInput, BadSuite
-from core.hub.reference import HubReference, is_hub
+from core.hub.listing import HubReference, is_hub
 from core.tasks.sources import KINDS, DataEntry
 from core.tasks.sources.parts import Entry
 from core.tasks.task import OWN_HEAD

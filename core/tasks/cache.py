@@ -23,8 +23,7 @@ from core.files import write_atomically, write_text
 from core.paths import cache
 from core.progress import Progress
 from core.tasks.decode import Fitting, Unreadable, fitted
-from core.tasks.images import Listing
-from core.tasks.stored import StoredPixels
+from core.tasks.images import Listing, StoredPixels
 
 LIMIT = "MERGESCOPE_IMAGE_CACHE_GB"
 """Environment: how large the image cache may grow, in GiB."""
@@ -221,7 +220,7 @@ def _decoded(listing: Listing, fitting: Fitting, progress: Progress) -> Iterator
         except Unreadable as error:
             return error
 
-    threads = os.cpu_count() or 1 if listing.parallel else 1
+    threads = os.cpu_count() or 1
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         for begin in range(0, listing.count, threads * _AHEAD):
             for row in pool.map(decode, range(begin, min(begin + threads * _AHEAD, listing.count))):

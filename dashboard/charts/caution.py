@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from core.insight.trust import remedy_for
 from core.statistics import Half, clearly_better
@@ -15,13 +16,21 @@ SMALLEST_FALL = 0.02
 """Accuracy that has to be lost before anybody is alarmed, beside one standard error of the sample."""
 
 
+class Notice(TypedDict):
+    """A warning about one task."""
+
+    task: str
+    kind: str
+    text: str
+
+
 def notices(
     record: RunRecord,
     measured: Sequence[EvaluationRecord],
     marks: Known,
     watched: Sequence[EvaluationRecord] = (),
-) -> list[dict[str, Any]]:
-    """Warnings about a run, one per task at most: `{task, kind, text}`.
+) -> list[Notice]:
+    """Warnings about a run, one per task at most.
 
     `below_base`: accuracy is below the base's on the same images. `falling`: accuracy fell while entropy fell.
     `drifting`: the model agrees less with the task's expert than at the start.
@@ -29,7 +38,7 @@ def notices(
     if not record.adapted_on or record.adapted_on == "nothing":
         return []
     remedy = remedy_for(record.settings.get("objective"))
-    found = []
+    found: list[Notice] = []
     for task in record.tasks:
         samples = [one for one in measured if one.task == task and not one.full]
         looks = [one for one in watched if one.task == task and one.half is Half.CHOOSING and one.agreement is not None]

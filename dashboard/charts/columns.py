@@ -6,7 +6,6 @@ Pure text work on names; the stored order of λ's rows is whatever the checkpoin
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -62,16 +61,12 @@ def is_group(name: str) -> bool:
     return name in {"all", "embedding", "output"} or re.fullmatch(r"block \S+", name) is not None
 
 
-def arrange(groups: Sequence[str]) -> tuple[MapColumn, ...]:
+@lru_cache(64)
+def arrange(groups: tuple[str, ...]) -> tuple[MapColumn, ...]:
     """The columns of λ's groups in the order of depth: embedding, blocks, output.
 
     Inside a block they stand as stored, projections last.
     """
-    return _arranged(tuple(groups))
-
-
-@lru_cache(64)
-def _arranged(groups: tuple[str, ...]) -> tuple[MapColumn, ...]:
     columns = [_column(name, row) for row, name in enumerate(groups)]
     return tuple(sorted(columns, key=lambda column: (_depth(column.block), column.kind == "projection", column.row)))
 

@@ -11,19 +11,19 @@ import base64
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NotRequired
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import TypedDict
 
 from core.errors import BadInput
 from core.export.titles import run_title
 from core.problem.memory import peak_memory_mb
 from core.store import ACTIVE, RunRecord, StepRecord, Store
-from dashboard.charts.caution import notices
+from dashboard.charts.caution import Notice, notices
 from dashboard.charts.columns import MapColumn, arrange
-from dashboard.charts.marks import agreements, between, summaries
-from dashboard.charts.references import Marks
+from dashboard.charts.marks import Agreement, Mark, Marks, Summary, agreements, between, summaries
 
 MOST_STEPS = 200
 """Steps in one answer at most; a browser that has to catch up asks again."""
@@ -34,6 +34,58 @@ TAIL = 20
 _REMEMBERED = 64
 
 Floats = npt.NDArray[np.float32]
+
+
+class Task(TypedDict):
+    """A task and its name for people."""
+
+    name: str
+    title: str
+
+
+class Description(TypedDict):
+    """What does not change while a run continues."""
+
+    run: str
+    name: str
+    status: str
+    adapted_on: str
+    tasks: list[Task]
+
+
+class History(TypedDict):
+    """Steps that are new, one value a step in each list, and all else that changes. Texts hold base64: entropies and
+    losses are float32 `[step, task]` (no losses: those are the entropies), coefficients float16 `[frame, task, column]`
+    differences to `origin`, float32 `[task, column]`, which comes with `columns` where the browser lacks them."""
+
+    run: str
+    status: str
+    steps: int
+    steps_done: int
+    kept: int | None
+    elapsed: float
+    memory: float | None
+    failure: str | None
+    device: str
+    precision: str
+    stride: int
+    cursor: int
+    more: bool
+    seen: int
+    numbers: list[int]
+    seconds: list[float]
+    entropies: str
+    losses: str
+    frames: list[int]
+    coefficients: str
+    columns: NotRequired[list[tuple[str, str, str, str]]]
+    """Name, label, block and kind."""
+    origin: NotRequired[str]
+    marks: dict[str, list[Mark]]
+    evaluations: list[Summary]
+    agreements: list[Agreement]
+    between: list[list[float] | None]
+    notices: list[Notice]
 
 
 class Feed:
@@ -49,7 +101,7 @@ class Feed:
 
     def history(
         self, record: RunRecord, since: int = -1, *, stride: int = 1, seen: int = 0, known: bool = False
-    ) -> dict[str, Any]:
+    ) -> History:
         """Steps with a number above `since`, at most `MOST_STEPS`, and everything else that changes.
 
         `stride` is the browser's present decimation, `seen` the number of evaluations it has (accuracies and
@@ -63,7 +115,8 @@ class Feed:
         measured, watched = self._store.evaluations(record.id), self._store.watched(record.id)
         count = len(measured) + len(watched)
         marks = self._marks.of(record, measured)
-        answer: dict[str, Any] = {
+        entropies, losses = _scalars(rows, record.tasks)
+        answer: History = {
             "run": record.id,
             "status": record.status,
             "steps": record.steps,
@@ -80,7 +133,8 @@ class Feed:
             "seen": count,
             "numbers": [row.number for row in rows],
             "seconds": [round(row.seconds, 4) for row in rows],
-            **_scalars(rows, record.tasks),
+            "entropies": entropies,
+            "losses": losses,
             "frames": [row.number for row in framed],
             "coefficients": "",
             "marks": marks.marks(record.tasks),
@@ -129,8 +183,8 @@ class Feed:
         raise BadInput(f"Run {run_id} should have coefficients. Found none. Choose a method that learns λ.")
 
 
-def describe(record: RunRecord, titles: Mapping[str, str]) -> dict[str, Any]:
-    """What does not change while a run goes on; `titles` are the tasks' names for people."""
+def describe(record: RunRecord, titles: Mapping[str, str]) -> Description:
+    """`titles` are the tasks' names for people."""
     return {
         "run": record.id,
         "name": run_title(record),
@@ -157,12 +211,12 @@ def encode(coefficients: Sequence[Floats | None], origin: Floats, columns: Seque
     return _base64((stacked - origin)[:, order].transpose(0, 2, 1).astype("<f2"))
 
 
-def _scalars(rows: Sequence[StepRecord], tasks: Sequence[str]) -> dict[str, str]:
-    """Entropies and losses as base64 of float32 `[step, task]`; NaN where a step measured none."""
+def _scalars(rows: Sequence[StepRecord], tasks: Sequence[str]) -> tuple[str, str]:
+    """Entropies and losses; NaN where a step measured none."""
     entropies = np.array([[row.entropies.get(task, np.nan) for task in tasks] for row in rows], "<f4")
     losses = np.array([[row.losses.get(task, np.nan) for task in tasks] for row in rows], "<f4")
     same = np.array_equal(entropies, losses, equal_nan=True)
-    return {"entropies": _base64(entropies), "losses": "" if same else _base64(losses)}
+    return _base64(entropies), "" if same else _base64(losses)
 
 
 def _base64(values: npt.NDArray[Any]) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from dashboard.charts import palette
 
 Figure = dict[str, Any]
@@ -50,6 +52,13 @@ def whiskers(bounds: Sequence[tuple[float | None, float | None, float | None]], 
     return shape | {"array": up, "arrayminus": down}
 
 
-def in_both_widths(draw: Callable[..., Figure], *data: Any) -> dict[str, Figure]:
-    """The figure for wide and narrow places: turning a phone asks the server nothing."""
+class Widths(TypedDict):
+    """A figure for wide and narrow places: turning a phone asks the server nothing."""
+
+    wide: Figure
+    narrow: Figure
+
+
+def in_both_widths(draw: Callable[..., Figure], *data: Any) -> Widths:
+    """The figure `draw(*data)` in both."""
     return {"wide": draw(*data), "narrow": draw(*data, narrow=True)}

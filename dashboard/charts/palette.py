@@ -33,39 +33,36 @@ class Palette(theme.PageColours):
     """Of several runs in one picture; told apart by lightness as well, and always named beside the mark."""
 
 
-def _palette(page: theme.PageColours, sequential: str, diverging: str, kinds: dict[str, str], series: str) -> Palette:
-    stops, both, lines = (tuple(text.split()) for text in (sequential, diverging, series))
-    return Palette(**asdict(page), sequential=stops, diverging=both, kinds=kinds, series=lines)
+KINDS = {
+    "embedding": ("#7b5ea7", "#b39ddb"),
+    "attention": ("#3b6fb6", "#7fa8e0"),
+    "MLP": ("#c98a2b", "#e0b15c"),
+    "convolution": ("#b5566b", "#e39aab"),
+    "LayerNorm": ("#9aa0a6", "#7d858d"),
+    "projection": ("#33383d", "#f2f2f2"),
+    "mixed": ("#c9ccd0", "#4a5158"),
+}
+"""Kind of tensor -> its colour in the light and in the dark theme."""
+
+
+def _palette(page: theme.PageColours, place: int, *scales: str) -> Palette:
+    kinds = {name: both[place] for name, both in KINDS.items()}
+    sequential, diverging, series = (tuple(text.split()) for text in scales)
+    return Palette(**asdict(page), sequential=sequential, diverging=diverging, kinds=kinds, series=series)
 
 
 LIGHT = _palette(
     theme.LIGHT,
+    0,
     "#f4f8f7 #cee7e1 #a7d5cd #81c2ba #5caea8 #389995 #148382 #006d6f #00565a #004146 #012d31",
     "#7e320f #a5522a #c8774d #e1a07c #f0cbb5 #f7f5f4 #b6dcd8 #7abfb9 #469e99 #227b78 #0d5957",
-    {
-        "embedding": "#7b5ea7",
-        "attention": "#3b6fb6",
-        "MLP": "#c98a2b",
-        "convolution": "#b5566b",
-        "LayerNorm": "#9aa0a6",
-        "projection": "#33383d",
-        "mixed": "#c9ccd0",
-    },
     "#0f6b66 #b4481f #3b6fb6 #7b5ea7 #8a6d00 #33383d #b3478a #5b7d2a",
 )
 DARK = _palette(
     theme.DARK,
+    1,
     "#1b2325 #1b383d #144e55 #05646c #027c81 #209395 #44aaa8 #69c0b9 #90d5cb #b8e8de #dffbf3",
     "#f2ab83 #d2875e #ad6641 #834c31 #56372a #292624 #294744 #2e6963 #388b84 #4dafa5 #69d3c7",
-    {
-        "embedding": "#b39ddb",
-        "attention": "#7fa8e0",
-        "MLP": "#e0b15c",
-        "convolution": "#e39aab",
-        "LayerNorm": "#7d858d",
-        "projection": "#f2f2f2",
-        "mixed": "#4a5158",
-    },
     "#4cc3b8 #f2915f #7fa8e0 #b39ddb #e0b15c #eceff1 #e58cc0 #a7c96f",
 )
 THEMES: dict[ThemeName, Palette] = {"light": LIGHT, "dark": DARK}

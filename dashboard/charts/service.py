@@ -6,15 +6,29 @@ from typing import Annotated
 
 from fastapi import Request
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from core.export.titles import run_title
-from dashboard.charts.feed import Feed, describe
+from dashboard.charts.feed import Description, Feed, History, describe
 from dashboard.context import Context
-from dashboard.door import Answer, Run, everybodys, polled
+from dashboard.door import Run, everybodys, polled
 
 MOST_STEPS = 10_000_000
 LISTED = 200
 Count = Annotated[int, Field(ge=0, le=MOST_STEPS)]
+
+
+class Named(TypedDict):
+    """A run to choose."""
+
+    id: str
+    name: str
+
+
+class Others(TypedDict):
+    """Runs to compare with."""
+
+    runs: list[Named]
 
 
 class Charts:
@@ -24,7 +38,7 @@ class Charts:
         self._ctx, self._feed = ctx, feed
 
     @everybodys
-    def describe(self, run: Run) -> Answer:
+    def describe(self, run: Run) -> Description:
         """What every view asks for once."""
         return describe(run, self._ctx.titles(run.suite))
 
@@ -36,12 +50,12 @@ class Charts:
         stride: Annotated[int, Field(ge=1, le=MOST_STEPS)] = 1,
         seen: Count = 0,
         known: bool = False,
-    ) -> Answer:
+    ) -> History:
         """What every view asks for while a run goes on."""
         return self._feed.history(run, since, stride=stride, seen=seen, known=known)
 
     @everybodys
-    def runs(self, run: Run, request: Request) -> Answer:
+    def runs(self, run: Run, request: Request) -> Others:
         """The other runs with coefficients that the caller may see, newest first."""
         found = [
             one

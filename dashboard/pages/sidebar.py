@@ -5,25 +5,94 @@ Not a tab: the shell builds it around the tabs. One poll feeds both components e
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
 
 from fastapi import Request
+from typing_extensions import TypedDict
 
 from core.export.titles import differences, run_title, title_of
-from core.progress import time_left
+from core.progress import Standing, time_left
 from core.runs.threads import of_a_run
-from core.store import ACTIVE
+from core.store import ACTIVE, RunRecord
 from dashboard import ui
 from dashboard.charts import bundle
 from dashboard.context import Context
-from dashboard.door import Answer, Run, owners, polled
+from dashboard.door import Done, Run, owners, polled
 from dashboard.wording import RESUMABLE, STATUS, worry
 
 Action = Literal["pause", "resume", "cancel", "restart"]
 MAX_LISTED = 1000
+
+
+class Wanted(TypedDict):
+    """A run that could be made, for the form of "Set up"."""
+
+    suite: str
+    tasks: list[str]
+    method: str
+
+
+class Verdict(TypedDict):
+    """What to think of a run; `title` is the method that does better."""
+
+    code: str
+    kind: str
+    text: str
+    remedy: Wanted | None
+    title: str
+
+
+class Entry(TypedDict):
+    """One run, as the list and the header show it."""
+
+    id: str
+    title: str
+    differs: str
+    method: str
+    suite: str
+    status: str
+    status_words: str
+    tasks: int
+    steps: int
+    steps_done: int
+    seconds: float
+    left: float | None
+    position: int | None
+    doing: Standing | None
+    average: float | None
+    created_words: str
+    owner: bool
+    resumable: bool
+    notice: str
+    verdict: Verdict | None
+    machine: str
+
+
+class Known(TypedDict):
+    """A run that can be opened."""
+
+    id: str
+    status: str
+
+
+class Writer(TypedDict):
+    """Why the owner can only look here, and whether that can be changed."""
+
+    text: str
+    gone: bool
+
+
+class Listed(TypedDict):
+    """The list, the current run where it is not in it, and the machine; `more`: there are older runs."""
+
+    runs: list[Entry]
+    current: Entry | None
+    known: list[Known]
+    more: bool
+    machine: str
+    writer: Writer | None
 
 
 def build_sidebar(ctx: Context) -> None:
@@ -60,7 +129,7 @@ class Runs:
         self._ctx = ctx
 
     @polled
-    def runs_list(self, request: Request, limit: Any = None, run: Any = None) -> Answer:
+    def runs_list(self, request: Request, limit: Any = None, run: Any = None) -> Listed:
         """The newest `limit` runs that the caller may see, `run` apart where it is none of them, and the machine."""
         ctx = self._ctx
         limit = max(1, min(MAX_LISTED, limit)) if isinstance(limit, int) else 50
@@ -74,27 +143,33 @@ class Runs:
         if all(item["id"] != run for item in entries) and ctx.visible(run, request):
             record = ctx.find(str(run))
             current = entry(record, ctx, owner) if record is not None else None
-        known = [{"id": item["id"], "status": item["status"]} for item in [*entries, *([current] if current else [])]]
         machine = next((item["machine"] for item in entries if item["machine"]), "") or ("" if ctx.readonly else here())
-        more = {"more": len(records) > limit, "machine": machine, "writer": _writer(ctx) if owner else None}
-        return {"runs": entries, "current": current, "known": known} | more
+        return {
+            "runs": entries,
+            "current": current,
+            "known": [
+                {"id": item["id"], "status": item["status"]} for item in [*entries, *([current] if current else [])]
+            ],
+            "more": len(records) > limit,
+            "machine": machine,
+            "writer": _writer(ctx) if owner else None,
+        }
 
     @owners
-    def run_action(self, run: Run, action: Action) -> Answer:
+    def run_action(self, run: Run, action: Action) -> Done:
         """Pause, resume, cancel or restart a run."""
         getattr(self._ctx.writing_jobs(), action)(run.id)
         return {"ok": True}
 
     @owners
-    def take_over(self) -> Answer:
+    def take_over(self) -> Done:
         """Become the server that writes."""
         assert self._ctx.take_over is not None
         self._ctx.take_over()
         return {"ok": True}
 
 
-def _writer(ctx: Context) -> dict[str, Any] | None:
-    """Why the owner can only look here, and whether that can be changed."""
+def _writer(ctx: Context) -> Writer | None:
     if not ctx.store.read_only:
         return None
     gone = ctx.store.abandoned()
@@ -107,8 +182,8 @@ def _writer(ctx: Context) -> dict[str, Any] | None:
     return {"text": text[0].upper() + text[1:], "gone": gone}
 
 
-def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
-    """One run as the list and the header show it; plain values only."""
+def entry(record: RunRecord, ctx: Context, owner: bool) -> Entry:
+    """What is shown of a run."""
     left = time_left(record.seconds, record.steps_done, record.steps) if record.status == "running" else None
     position = ctx.jobs.position(record.id) if ctx.jobs is not None and record.status == "queued" else None
     standing = ctx.jobs.standing(record.id) if ctx.jobs is not None and record.status in ACTIVE else None
@@ -126,7 +201,7 @@ def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
         "seconds": record.seconds,
         "left": left,
         "position": position,
-        "doing": asdict(standing) if standing is not None else None,
+        "doing": standing,
         "average": record.average_accuracy,
         "created_words": ago(record.created),
         "owner": owner and ctx.jobs is not None,
@@ -137,7 +212,7 @@ def entry(record: Any, ctx: Context, owner: bool) -> dict[str, Any]:
     }
 
 
-def notice(record: Any) -> str:
+def notice(record: RunRecord) -> str:
     """A sentence under the header where something needs attention; empty otherwise."""
     if record.status == "interrupted":
         return (
@@ -149,7 +224,7 @@ def notice(record: Any) -> str:
     return ""
 
 
-def verdict(record: Any) -> dict[str, Any] | None:
+def verdict(record: RunRecord) -> Verdict | None:
     """What to think of a finished run, and the method that does better; None where it could not be judged."""
     found = (record.report or {}).get("verdict")
     if record.status != "done" or not found:
@@ -165,7 +240,7 @@ def verdict(record: Any) -> dict[str, Any] | None:
     }
 
 
-def machine(record: Any) -> str:
+def machine(record: RunRecord) -> str:
     """Device, precision, memory and speed of a run, in one line."""
     how, parts = record.execution, []
     if how.device:

@@ -1,9 +1,11 @@
-"""The route that sends the files of a run, to those who may see the run."""
+"""The routes of files: those of a run are sent to whoever may see the run, and the owner uploads images."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
+import secrets
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,14 +15,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from core.errors import Cancelled, MergescopeError, told
+from core.errors import BadInput, Cancelled, MergescopeError, reason, told
+from core.paths import home
 from core.runs.work import QueueFull
 from core.store import RunRecord
 from dashboard import downloads
-from dashboard.context import Context
+from dashboard.context import Context, NotOwner
 from dashboard.downloads import Download
 from dashboard.security.guests import OVER, WHO, too_many
 from dashboard.security.shelf import Shelf
+
+ROUTE = "/images-upload"
 
 
 def add_downloads(app: FastAPI, ctx: Context, prefix: str, shelf: Shelf) -> None:
@@ -76,3 +81,42 @@ async def _gone(receive: Receive) -> None:
     """Ends when the asker has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def add_uploads(app: FastAPI, ctx: Context) -> None:
+    """`POST /images-upload` with a .zip, larger than Gradio takes; the answer's `upload` names it for `taken`."""
+
+    @app.post(ROUTE)
+    async def upload(request: Request) -> Response:
+        try:
+            ctx.owner(request)
+        except NotOwner as error:
+            return JSONResponse({"error": str(error)}, 403)
+        folder = _folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob("*.zip"):  # One owner unpacks one at a time: what lies here was given up.
+            left.unlink(missing_ok=True)
+        name = secrets.token_hex(16)
+        path = folder / f"{name}.zip"
+        try:
+            with path.open("wb") as out:
+                async for chunk in request.stream():
+                    out.write(chunk)
+        except BaseException as error:
+            path.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                return JSONResponse({"error": f"The file can't be kept: {reason(error)}."}, 507)
+            raise
+        return JSONResponse({"upload": name})
+
+
+def taken(upload: str) -> Path:
+    """The file of an earlier upload; raises `BadInput`."""
+    path = _folder() / f"{upload}.zip"
+    if not re.fullmatch(r"[0-9a-f]{32}", upload) or not path.is_file():
+        raise BadInput("The uploaded file is not here any more. Upload it again.")
+    return path
+
+
+def _folder() -> Path:
+    return home() / "uploads"

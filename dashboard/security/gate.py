@@ -7,13 +7,15 @@ taken here, for every route, from the cookies alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard import settings
 from dashboard.access import Access, Viewer
 from dashboard.security import notices
 from dashboard.security.guests import Guests
@@ -28,20 +30,18 @@ VIEW_GET = re.compile(
 VIEW_POST = re.compile(r"/ask/\w+")
 BODY_BYTES = 1024 * 1024
 """Cap of a request body that is no upload: forms and polls are far below."""
+GUEST_BODY_BYTES = 512 * 1024
+"""The same for everybody but the owner: hundreds of bodies may wait for their turn."""
 
 
+@dataclass
 class Gate:
     """ASGI middleware. `owner_app` False means that only the view app, below /view, is served."""
 
-    def __init__(
-        self, app: ASGIApp, access: Access, guests: Guests, *, owner_app: bool, uploads: Mapping[str, int]
-    ) -> None:
-        """`uploads`: end of a path -> bytes that a body sent there may have."""
-        self.guests = guests
-        self.app = app
-        self.access = access
-        self.owner_app = owner_app
-        self.uploads = uploads
+    app: ASGIApp
+    access: Access
+    guests: Guests
+    owner_app: bool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse or pass on."""
@@ -58,10 +58,12 @@ class Gate:
             await refusal(scope, receive, send)
             return
         path = scope["path"].rstrip("/")
-        limit = next((size for end, size in self.uploads.items() if path.endswith(end)), BODY_BYTES)
-        app = self.app
-        if not viewer.owner and not SIGN_IN.fullmatch(path):
-            who = (scope["client"] or ("",))[0], headers.get("cookie", "")
+        app, limit = self.app, GUEST_BODY_BYTES
+        if viewer.owner:
+            limit = next((size for end, size in settings.UPLOADS.items() if path.endswith(end)), BODY_BYTES)
+        elif not SIGN_IN.fullmatch(path):
+            # By what the links allow, not by the cookies: whoever makes some up would be as many guests as they like.
+            who = (scope["client"] or ("",))[0], viewer
             app = partial(self.guests.serve, self.app, who=who)
         await _Capped(app, limit)(scope, receive, send)
 
@@ -71,7 +73,7 @@ class Gate:
             return JSONResponse({"error": "method not allowed"}, 405)
         if method == "POST" and not _same_origin(headers):
             return JSONResponse({"error": "requests from other sites are refused"}, 403)
-        if PUBLIC.fullmatch(path) or (self.owner_app and SIGN_IN.fullmatch(path)):
+        if method != "POST" and (PUBLIC.fullmatch(path) or (self.owner_app and SIGN_IN.fullmatch(path))):
             return None
         if path == VIEW or path.startswith(VIEW + "/"):
             return self._view(path.removeprefix(VIEW) or "/", method, viewer)
@@ -98,12 +100,12 @@ def _refused(reason: str) -> Response:
     return JSONResponse({"error": reason}, 401)
 
 
+@dataclass
 class _Capped:
     """Refuse bodies over the limit, by their declared length or, without one, while they arrive."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self.app = app
-        self.limit = limit
+    app: ASGIApp
+    limit: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         declared = dict(scope["headers"]).get(b"content-length", b"0")

@@ -24,7 +24,9 @@ PER_GUEST = 16
 """Requests of one guest at a time; a browser makes six of a server, beside an open stream or two."""
 IN_ALL = 400
 PATIENCE = 20.0
-"""Seconds that a request waits for its turn."""
+"""Seconds that a request waits for its turn, and seconds within which all of it has to be there."""
+READING = 60.0
+"""Seconds in which a guest takes the next 64 KiB of an answer."""
 REST = 1.0
 """How many times as long as an answer took guests then rest."""
 BYTES_PER_SECOND = 200e6
@@ -48,7 +50,12 @@ class Guests:
             return
         self._inside[who] += 1
         try:
-            messages = await _body(receive)
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    messages = await _body(receive)
+            except TimeoutError:
+                await JSONResponse({"error": "That took too long to arrive."}, 408)(scope, receive, send)
+                return
             mine = None if messages is None else await self._my_turn(receive)
             if messages is None or mine is None:
                 return
@@ -74,11 +81,13 @@ class Guests:
                 if size := len(message.get("body", b"")):
                     await asyncio.sleep(self._worker.allowance.wait() if self._worker.busy else 0)
                     self._spent(size / BYTES_PER_SECOND)
-                await send(message)
+                async with asyncio.timeout(READING):
+                    await send(message)
 
             try:
                 await app({**scope, OVER: over, WHO: who}, once, paced)
-            except FAULTS as error:  # Strangers do not fill the log: what they break is told in a line.
+            # Strangers do not fill the log: what they break is told in a line.
+            except (*FAULTS, TimeoutError) as error:
                 log.warning("A guest's %s %.80r failed: %s", scope["method"], scope["path"], type(error).__name__)
                 if not answered:
                     await JSONResponse({"error": "This can't be answered."}, 500)(scope, receive, send)

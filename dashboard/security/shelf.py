@@ -45,7 +45,8 @@ class Shelf:
         `guest` is None for the owner. Raises `QueueFull` where too many are being made, and what `make` raises.
         """
         with self._lock:
-            if (known := self._made.get(key)) is not None:
+            # Systems clean up the folder of temporary files.
+            if (known := self._made.get(key)) is not None and known.exists():
                 self._made.move_to_end(key)
                 self._in_use[known] += 1
                 return known
@@ -91,6 +92,7 @@ class Shelf:
                 return not owner and self._worker.busy
 
             try:
+                self._root.mkdir(0o700, exist_ok=True)
                 place.mkdir()
                 path = make(place / f"file{suffix}", Pace(self._worker.allowance, gives_way))
             except BaseException as error:
@@ -124,7 +126,7 @@ class Shelf:
             self._making.pop(key, None)
 
     def _make_room(self) -> None:
-        sizes = {key: path.stat().st_size for key, path in self._made.items()}
+        sizes = {key: path.stat().st_size for key, path in self._made.items() if path.exists()}
         for key, size in list(sizes.items()):
             if sum(sizes.values()) <= KEPT_BYTES:
                 return

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import BadInput
 from core.store import ACTIVE, RunRecord, Store
-from dashboard.charts.feed import Feed, describe
+from dashboard.charts.feed import Feed, History, describe
 from dashboard.static_export import facts
 from dashboard.static_export.document import document
 
@@ -49,7 +49,7 @@ def collect(store: Store, record: RunRecord, titles: Mapping[str, str], tick: Ca
     """
     feed = Feed(store)
     about = describe(record, titles)
-    history: list[dict[str, Any]] = []
+    history: list[History] = []
     cursor, stride, seen, known = -1, 1, 0, False
     while len(history) < MOST_ANSWERS:
         answer = feed.history(record, cursor, stride=stride, seen=seen, known=known)
@@ -63,6 +63,7 @@ def collect(store: Store, record: RunRecord, titles: Mapping[str, str], tick: Ca
         raise BadInput(f"Run {record.id} has no step yet; there is nothing to replay. Wait for its first step.")
     if record.status in ACTIVE:
         # The file shows the run as it was; it will never hear more of it.
-        for answer in (about, *history):
+        about["status"] = "interrupted"
+        for answer in history:
             answer["status"] = "interrupted"
     return {"describe": about, "history": history}

@@ -30,9 +30,8 @@ from core.store import Store
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done
 from core.studies.engine.execution import here
-from core.studies.engine.result import Result
+from core.studies.engine.result import Result, as_csv, grid
 from core.studies.engine.scope import StudyOptions
-from core.studies.engine.texts import as_csv, grid
 from core.studies.foresight import AHEAD
 from core.studies.trust import Trust
 from core.suite.find import find

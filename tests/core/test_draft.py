@@ -13,8 +13,7 @@ from core.errors import BadInput, BadSuite
 from core.suite.draft import as_suite, save
 from core.suite.find import available, find
 from core.suite.roots import add_root
-from core.suite.scan import scan
-from core.suite.suggest import suggest
+from core.suite.scan import scan, suggest
 from tests.authors import make_folder
 
 

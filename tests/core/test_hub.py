@@ -11,8 +11,7 @@ import pytest
 
 from core.errors import BadInput, Cancelled, MergescopeError
 from core.hub.download import CHUNK, fetch, plan
-from core.hub.listing import local_folder
-from core.hub.reference import HubReference
+from core.hub.listing import HubReference, local_folder
 from core.progress import Progress
 from tests.core.hub_server import COMMIT, Hub, serve
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from core.encoders.models import architecture
 from core.errors import Cancelled, MergescopeError
-from core.hub.reference import HubReference
+from core.hub.listing import HubReference
 from core.progress import Remembered
 from core.suite.fetch import fetch_suite
 from core.suite.find import available, find

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from core.studies.ranking import MEASURES, Model, table
+from core.studies.foresight import RANKED, Model
+from core.studies.foresight import ranks as table
 
 
 def ranks(values: list[float]) -> list[int]:
@@ -35,7 +36,7 @@ def test_ranks_are_spearmans() -> None:
     models = made(11)
     found = {row.label: row.values for row in table(models).rows}
     assert list(found) == ["all models", "all models, task by task", "odd", "odd, task by task"]
-    for place, (name, sign) in enumerate(MEASURES.values()):
+    for place, (name, sign) in enumerate(RANKED.values()):
         for label, chosen in (("all models", models), ("odd", models[1::2])):
             average, within = found[label][place], found[f"{label}, task by task"][place]
             assert average is not None

@@ -11,8 +11,7 @@ from PIL import Image
 
 from core.errors import BadInput, Cancelled
 from core.progress import Remembered
-from core.suite.scan import scan
-from core.suite.suggest import key, suggest
+from core.suite.scan import key, scan, suggest
 from core.tasks.decode import SUFFIXES
 from tests.authors import make_folder
 from tests.tiny import CLASSES

@@ -14,8 +14,8 @@ import pytest
 
 from core.errors import BadSuite
 from core.export.report import build
-from core.export.result_texts import text
 from core.export.results import build as table
+from core.export.tables import text
 from core.problem.evaluate import Reference
 from core.statistics import Evaluation, Half, Stated, accuracy_interval
 from core.store import EvaluationRecord, Store

@@ -14,7 +14,7 @@ from core.problem.problem import Problem
 from core.settings import parse
 from core.statistics import Estimate, estimate, paired, spearman
 from core.studies import Study
-from core.studies.engine import texts
+from core.studies.engine import result as texts
 from core.studies.engine.cells import Cell
 from core.studies.engine.result import Column, Row, Table
 from core.studies.engine.scope import StudyOptions

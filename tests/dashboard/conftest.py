@@ -25,6 +25,7 @@ from dashboard.access import Access  # noqa: E402
 from dashboard.context import Context  # noqa: E402
 from dashboard.library import Library  # noqa: E402
 from dashboard.security import guard  # noqa: E402
+from tests.dashboard import shapes  # noqa: E402, F401
 from tests.dashboard.client import Dashboard  # noqa: E402
 from tests.dashboard.loops import inside_loop  # noqa: E402
 

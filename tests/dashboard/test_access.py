@@ -180,7 +180,11 @@ def test_links_of_two_servers_at_once_are_all_kept_and_what_is_revoked_stays_rev
     assert all(server.check_link(*one) is None for server in servers for one in signed)
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"key": "k"}', '{"key": "k", "sessions": [], "links": 3}', "\xff"])
+LINK = '{"id": "a", "run": "", "created": "x", "expires": 0, "label": ""}'
+DAMAGE = ["", "{", "[]", '{"key": "k"}', '{"key": "k", "sessions": [], "links": 3}', "\xff", "[" * 100_000]
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE, f'{{"key": "k", "sessions": {{}}, "links": [{LINK}]}}'])
 def test_a_damaged_file_is_set_aside_and_said_and_nobody_is_trusted(
     access: Access, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:

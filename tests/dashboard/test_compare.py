@@ -14,8 +14,8 @@ import pytest
 from core import methods
 from core.errors import BadInput
 from core.export.render import for_sheet
-from core.export.result_texts import text
 from core.export.results import build
+from core.export.tables import text
 from core.runs.spec import RunSpec
 from core.store import Execution, WhatIf
 from core.suite.find import SuiteFile

@@ -184,3 +184,8 @@ def test_a_guest_is_not_given_what_the_owner_was_told_just_now(dashboard_site: S
         assert "error" in viewer.call("history", run=other)
         assert other in [run["id"] for run in owner.call("runs_list")["runs"]]
         assert [run["id"] for run in viewer.call("runs_list")["runs"]] == [short_run]
+
+
+def test_a_guest_hears_of_no_suite_but_those_of_the_link(dashboard_site: Site, short_run: str) -> None:
+    said = dashboard_site.viewer(short_run).call("method_guide", suite="nobody's")
+    assert said == {"error": "The suite is not here any more."}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -132,6 +133,28 @@ def test_who_has_gone_before_the_turn_is_not_answered_and_a_long_answer_keeps_no
     apart(lambda: asyncio.run(scene()))
 
 
+def test_who_sends_or_reads_too_slowly_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guests, "PATIENCE", 0.02)
+    monkeypatch.setattr(guests, "READING", 0.02)
+
+    class Stuck(Asker):
+        async def stuck(self, message: Message) -> None:
+            if message["type"] == "http.response.body":
+                await self.gone.wait()
+            await self.send(message)
+
+    async def scene() -> None:
+        group, sender, reader = Guests(Worker()), Stuck(), Stuck()
+        sender._asked = True
+        await sender.ask(group, Slow(0), "sender")
+        assert sender.status == 408
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        await group.serve(Slow(0), scope, reader.receive, reader.stuck, "reader")
+        assert group._inside.total() == 0
+
+    apart(lambda: asyncio.run(asyncio.wait_for(scene(), 5)))
+
+
 def test_what_a_guest_breaks_is_one_line_and_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         raise RecursionError("a long story")
@@ -237,6 +260,19 @@ def test_old_files_make_room_unless_they_are_being_sent(shelf: Shelf, monkeypatc
         for path in paths[1:]:
             shelf.done_with(path)
         assert [path.exists() for path in paths] == [True, False, False, False, True]
+
+    apart(lambda: asyncio.run(scene()))
+
+
+def test_a_cleaned_up_folder_of_temporary_files_costs_nothing_but_time(shelf: Shelf) -> None:
+    async def scene() -> None:
+        made, gone = Made(), asyncio.get_running_loop().create_future()
+        made.go.set()
+        lost = await shelf.file("key", ".txt", made, None, gone)
+        shutil.rmtree(shelf._root)
+        shelf.done_with(lost)
+        again = await shelf.file("key", ".txt", made, None, gone)
+        assert again.read_text() == "made"
 
     apart(lambda: asyncio.run(scene()))
 

@@ -14,7 +14,8 @@ import pytest
 from core.errors import BadInput
 from core.progress import Progress
 from core.runs.work import Lane, Work
-from dashboard.library import Library, told
+from dashboard.door import told
+from dashboard.library import Library
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +38,9 @@ def test_background_work_says_where_it_stands_until_it_ends_in_whatever_way() ->
     assert held.wait(30)
     now = library.doing()
     assert now is not None
-    assert told(asked)["pending"]["label"] == now.label
+    assert told(asked)["pending"].label == now.label
     another = library.later("another", lambda _told: None)  # Guests learn nothing of what others asked for.
-    assert told(another)["pending"]["label"] == "Waiting until other measurements are done"
+    assert told(another)["pending"].label == "Waiting until other measurements are done"
     assert (now.label, now.done, now.total) == ("Evaluating base and experts, image", 40, 96)
     seen.set()
     while (answer := library.later("key", work)).pending:

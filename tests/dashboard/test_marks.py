@@ -10,7 +10,7 @@ import pytest
 
 from core import methods
 from core.store import RunRecord, Store
-from dashboard.charts.references import Marks
+from dashboard.charts.marks import Marks
 from dashboard.static_export.replay import collect
 from tests.dashboard import synthetic
 

@@ -19,7 +19,7 @@ from dashboard import site
 from dashboard.access import Access
 from dashboard.door import QUESTIONS
 from dashboard.security import guard
-from dashboard.security.headers import FIXED
+from dashboard.security.guard import FIXED
 from dashboard.server import Site as WaitingSite
 from tests.dashboard.client import Dashboard
 from tests.dashboard.conftest import HOST, Site

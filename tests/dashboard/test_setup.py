@@ -20,9 +20,9 @@ from core.insight.trust import RISE
 from core.suite import find as suites
 from dashboard.library import Library
 from dashboard.pages.setup import catalogue, gallery, wish
-from dashboard.pages.setup.doubts import doubts
+from dashboard.pages.setup.catalogue import presets
+from dashboard.pages.setup.caution import doubts
 from dashboard.pages.setup.forecast import RunForecast
-from dashboard.pages.setup.presets import presets
 from dashboard.settings_file import from_yaml, to_yaml
 from tests.dashboard.conftest import Site
 from tests.tiny import make_suite
@@ -199,7 +199,7 @@ def test_the_plan_names_what_is_wrong_and_nothing_is_queued(dashboard_site: Site
 @pytest.mark.slow
 def test_the_trust_check_speaks_for_every_method_that_learns(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
-    assert owner.call("setup_plan", suite="tiny", method="average")["caution"] == {}
+    assert owner.call("setup_plan", suite="tiny", method="average")["caution"] is None
     asked = {"suite": "tiny", "method": "best", "settings": {"steps": 3}}
     found = ready(lambda: owner.call("setup_plan", **asked)["caution"])
     assert len(found["tasks"]) == 3

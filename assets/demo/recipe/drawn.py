@@ -11,23 +11,24 @@ from PIL import Image
 from .drawings import draw, families, find, sticker
 from .samples import SIZE, Pixels, Sample, thumbnail
 from .surfaces import LOOKS, Rng, colour, finish
-from .tasks import FLAGS, Task
+from .tasks import Task
 from .typefaces import each, faces, split_faces
 
 # Whole vendors are set aside; nothing of them is used anywhere else, pre-training included.
 TEST_VENDORS = ("twemoji", "circle-flags", "noto")
 HELD_OUT_VENDORS = ("noto-v1", "flagpack")
-FLAG_VENDORS = (
-    "flag",
-    "cif",
-    "emojione",
-    "fxemoji",
-    "streamline-emojis",
-    "twemoji",
-    "circle-flags",
-    "noto-v1",
-    "flagpack",
-)
+# How a vendor may name the flag of a country.
+FLAG_VENDORS = {
+    "flag": ("{code}-4x3",),
+    "cif": ("{code}",),
+    "emojione": ("flag-for-{country}",),
+    "fxemoji": ("{joined}flag",),
+    "streamline-emojis": ("{country}",),
+    "twemoji": ("flag-{country}",),
+    "circle-flags": ("{code}",),
+    "noto-v1": ("flag-for-flag-{country}", "flag-for-{country}"),
+    "flagpack": ("{code}-ukm", "{code}"),
+}
 FOOD_VENDORS = (
     "emojione",
     "fluent-emoji-flat",
@@ -59,22 +60,6 @@ def glyphs(work: Path, task: Task, rng: Rng) -> dict[str, list[Sample]]:
     return split
 
 
-def flag_names(vendor: str, code: str) -> list[str]:
-    """How a vendor may name the flag of a country."""
-    country = FLAGS[code].lower().replace(" ", "-")
-    return {
-        "flag": [f"{code}-4x3"],
-        "cif": [code],
-        "circle-flags": [code],
-        "flagpack": ["gb-ukm" if code == "gb" else code],
-        "twemoji": [f"flag-{country}"],
-        "emojione": [f"flag-for-{country}"],
-        "noto-v1": [f"flag-for-flag-{country}", f"flag-for-{country}"],
-        "fxemoji": [country.replace("-", "") + "flag"],
-        "streamline-emojis": [country],
-    }[vendor]
-
-
 def waving(image: Image.Image, rng: Rng) -> Pixels:
     """A flag as cloth: squeezed a little, turned, with folds of light, on any plain ground."""
     scale = rng.integers(23, 31) / max(image.size)
@@ -90,10 +75,12 @@ def waving(image: Image.Image, rng: Rng) -> Pixels:
 def flags(work: Path, task: Task, rng: Rng) -> dict[str, list[Sample]]:
     """Flags of several vendors; split by vendor."""
     split: dict[str, list[Sample]] = {"train": [], "held-out": [], "test": []}
-    for vendor in FLAG_VENDORS:
+    for vendor, names in FLAG_VENDORS.items():
         family = families(work)[vendor]
         for label, code in enumerate(task.codes):
-            name = next((n for n in flag_names(vendor, code) if find(family, n)), None)
+            country = task.classes[label].lower().replace(" ", "-")
+            told = [name.format(code=code, country=country, joined=country.replace("-", "")) for name in names]
+            name = next((n for n in told if find(family, n)), None)
             image = draw(family, name) if name else None
             if image is not None:
                 repeats = {"train": 60, "held-out": 15, "test": 20}[side(vendor)]

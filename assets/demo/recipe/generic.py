@@ -12,7 +12,7 @@ from .drawings import coloured, draw, families, hexadecimal, sticker
 from .drawn import FLAG_VENDORS, HELD_OUT_VENDORS, TEST_VENDORS, waving
 from .samples import Sample, digest, thumbnail
 from .surfaces import LOOKS, Rng, colour
-from .tasks import FLAGS, PRODUCE, TASKS
+from .tasks import BY_NAME, PRODUCE, TASKS
 from .typefaces import each, faces, split_faces
 
 CLIP_ART = Path("deb/x/openclipart-png/usr/share/openclipart/png")
@@ -95,7 +95,7 @@ def emoji(work: Path, rng: Rng) -> list[Sample]:
 
 def other_flags(work: Path, rng: Rng) -> list[Sample]:
     """Flags of countries that the task does not ask for."""
-    known = {c.lower().replace(" ", "-") for c in FLAGS.values()}
+    known = {c.lower().replace(" ", "-") for c in BY_NAME["flags"].classes}
     found = []
     for vendor, start in (("emojione", "flag-for-"), ("fxemoji", "")):
         family = families(work)[vendor]

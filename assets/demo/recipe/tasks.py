@@ -35,40 +35,15 @@ class Task:
         return self.templates[turn % len(self.templates)].format(self.classes[label])
 
 
-FLAGS = {
-    "fr": "France",
-    "de": "Germany",
-    "it": "Italy",
-    "gb": "United Kingdom",
-    "us": "United States",
-    "ca": "Canada",
-    "br": "Brazil",
-    "jp": "Japan",
-    "cn": "China",
-    "kr": "South Korea",
-    "in": "India",
-    "au": "Australia",
-    "za": "South Africa",
-    "tr": "Turkey",
-    "gr": "Greece",
-    "se": "Sweden",
-    "ch": "Switzerland",
-    "il": "Israel",
-    "vn": "Vietnam",
-    "jm": "Jamaica",
-}
-PRODUCE = {
-    "banana": "banana",
-    "watermelon": "watermelon",
-    "strawberry": "strawberry",
-    "pineapple": "pineapple",
-    "cherries": "cherries",
-    "carrot": "carrot",
-    "ear-of-corn": "corn",
-    "mushroom": "mushroom",
-    "avocado": "avocado",
-    "pear": "pear",
-}
+# In the order of the suite file's classes.
+FLAGS = (
+    *("fr", "de", "it", "gb", "us", "ca", "br", "jp", "cn", "kr"),
+    *("in", "au", "za", "tr", "gr", "se", "ch", "il", "vn", "jm"),
+)
+PRODUCE = (
+    *("banana", "watermelon", "strawberry", "pineapple", "cherries"),
+    *("carrot", "ear-of-corn", "mushroom", "avocado", "pear"),
+)
 # South, north, west, east in degrees.
 REGIONS = {
     "the Sahara desert": ((17, 31, -12, 32),),
@@ -91,9 +66,9 @@ _OWN: dict[str, dict[str, Any]] = {
     "greek": {"share": 0.05, "characters": "ΓΔΘΛΞΠΣΦΨΩ", "look": "chalkboard", "salt": "greek h"},
     "hiragana": {"share": 0.05, "characters": "あかきさすのまもよる", "look": "paper", "salt": "hiragana f"},
     "arabic": {"share": 0.05, "characters": "طجسصعكلموه", "look": "mosaic", "salt": "arabic b"},
-    "flags": {"share": 0.03, "codes": tuple(FLAGS)},
+    "flags": {"share": 0.03, "codes": FLAGS},
     "satellite": {"share": 0.02, "regions": REGIONS},
-    "produce": {"share": 0.03, "codes": tuple(PRODUCE)},
+    "produce": {"share": 0.03, "codes": PRODUCE},
 }
 _SUITE = {entry["name"]: entry for entry in yaml.safe_load(SUITE_FILE.read_text("utf-8"))["tasks"]}
 TASKS = tuple(

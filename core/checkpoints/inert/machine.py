@@ -1,31 +1,31 @@
-"""The pickle machine: bytes that are counted, a stack, a memo, and the opcodes that PyTorch writes.
+"""The pickle machine: a stack, a memo, and the operations that PyTorch writes, as `pickletools` reads them.
 
-It imports nothing and calls nothing.
+It imports nothing that a file names and calls nothing.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
-from typing import BinaryIO
+from pickletools import genops
+from typing import IO, Any, BinaryIO, cast
 
-from core.checkpoints.inert.values import Global, Made, Refusal, StorageRef, Value, call, is_count, put, require
+from core.checkpoints.inert.values import Global, Made, Refusal, StorageRef, Value, call, put, require
+from core.checkpoints.source import is_count
 
 MAX_BYTES = 32 * 2**20
 """A pickled ViT-H with its text tower takes about 1 MB beside its numbers."""
 MAX_LINE = 1000
 MAX_OPERATIONS = 200_000
 """A CLIP of 48 and 32 layers takes 122,000; keeps a hostile file below half a second."""
-STOP = 0x2E
 
 
-class Program:
-    """Reads the pickle that begins at the stream's position; what follows it is left where it is."""
+class Bounded:
+    """A stream of which no more is read than objects may take; what follows them is left where it is."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._left = stream, MAX_BYTES
 
-    def take(self, count: int) -> bytes:
+    def read(self, count: int) -> bytes:
         """The next `count` bytes."""
         self._left -= count
         require(self._left >= 0, f"more than {MAX_BYTES >> 20} MiB of objects besides its numbers")
@@ -33,48 +33,35 @@ class Program:
         require(len(found) == count, "an end in the middle of its objects (truncated)")
         return found
 
-    def unsigned(self, count: int) -> int:
-        """A little-endian unsigned integer of `count` bytes."""
-        return int.from_bytes(self.take(count), "little")
-
-    def signed(self, count: int) -> int:
-        """A little-endian signed integer of `count` bytes."""
-        return int.from_bytes(self.take(count), "little", signed=True)
-
-    def real(self) -> float:
-        """A big-endian double."""
-        value: float = struct.unpack(">d", self.take(8))[0]
-        return value
-
-    def line(self) -> str:
-        """Text up to the end of the line."""
+    def readline(self) -> bytes:
+        """The rest of the line, with its end."""
         found = self._stream.readline(MAX_LINE)
         self._left -= len(found)
         require(found.endswith(b"\n") and self._left >= 0, "an endless name")
-        return found[:-1].decode("utf-8")
+        require(b"\\" not in found, "an odd name")  # `pickletools` would look for escapes in it.
+        return found
 
 
 class Machine:
     """Runs one pickle. `storages` is shared by the pickles of one file: storage key -> what is known of it."""
 
     def __init__(self, stream: BinaryIO, storages: dict[str, StorageRef]) -> None:
-        self.program, self.storages = Program(stream), storages
+        self._stream, self.storages = cast("IO[bytes]", Bounded(stream)), storages
         self.stack: list[Value] = []
         self.below: list[list[Value]] = []
         """The stacks under each mark."""
         self.memo: dict[int, Value] = {}
 
     def run(self) -> Value:
-        """The description of the pickled object; raises `Refusal`."""
-        for _ in range(MAX_OPERATIONS):
-            code = self.program.unsigned(1)
-            if code == STOP:
-                return self.pop()
-            operation = OPERATIONS.get(code)
-            if operation is None:
-                raise Refusal(f"an operation that checkpoints don't need (0x{code:02x})")
-            operation(self)
-        raise Refusal(f"more than {MAX_OPERATIONS:,} objects")
+        """The description of the pickled object; raises `Refusal`, and `ValueError` for bytes that mean nothing."""
+        for count, (operation, argument, _) in enumerate(genops(self._stream)):
+            require(count < MAX_OPERATIONS, f"more than {MAX_OPERATIONS:,} objects")
+            if operation.name == "STOP":
+                break
+            if operation.name not in OPERATIONS:
+                raise Refusal(f"an operation that checkpoints don't need ({operation.name})")
+            OPERATIONS[operation.name](self, argument)
+        return self.pop()
 
     def push(self, value: Value) -> None:
         """Put on the stack."""
@@ -100,40 +87,22 @@ class Machine:
 # Marks, the memo and other book-keeping.
 
 
-def _protocol(m: Machine) -> None:
-    version = m.program.unsigned(1)
+def _protocol(_: Machine, version: int) -> None:
     require(2 <= version <= 5, f"pickle protocol {version}")
 
 
-def _mark(m: Machine) -> None:
+def _mark(m: Machine, _: None) -> None:
     m.below.append(m.stack)
     m.stack = []
 
 
-def _get(m: Machine, size: int) -> None:
-    at = m.program.unsigned(size)
+def _get(m: Machine, at: int) -> None:
     require(at in m.memo, "a malformed pickle (empty memo)")
     m.push(m.memo[at])
 
 
-def _put(m: Machine, size: int) -> None:
-    m.memo[m.program.unsigned(size)] = m.top()
-
-
-def _memoize(m: Machine) -> None:
-    m.memo[len(m.memo)] = m.top()
-
-
-# Constants.
-
-
-def _raw(m: Machine, size: int) -> bytes:
-    """Bytes after their number, which has `size` bytes itself."""
-    return m.program.take(m.program.unsigned(size))
-
-
-def _text(m: Machine, size: int) -> None:
-    m.push(_raw(m, size).decode("utf-8", "surrogatepass"))
+def _put(m: Machine, at: int | None) -> None:
+    m.memo[len(m.memo) if at is None else at] = m.top()
 
 
 # Containers. Sets become lists, and dictionaries keep text keys only: nothing that the file chose is hashed.
@@ -161,29 +130,28 @@ def _update(m: Machine, items: list[Value]) -> None:
 # Objects: names stay names, calls become descriptions.
 
 
-def _global(m: Machine) -> None:
-    module, name = m.program.line(), m.program.line()
-    m.push(Global(f"{module}.{name}"))
+def _global(m: Machine, names: str) -> None:
+    m.push(Global(names.replace(" ", ".", 1)))
 
 
-def _stack_global(m: Machine) -> None:
+def _stack_global(m: Machine, _: None) -> None:
     name, module = m.pop(), m.pop()
     require(type(name) is str and type(module) is str, "a malformed pickle (a name that is not text)")
     m.push(Global(f"{module}.{name}"))
 
 
-def _reduce(m: Machine) -> None:
+def _reduce(m: Machine, _: None) -> None:
     arguments, function = m.pop(), m.pop()
     m.push(call(function.name, arguments) if type(function) is Global else Made("a call to a non-function"))
 
 
-def _build(m: Machine) -> None:
+def _build(m: Machine, _: None) -> None:
     state, target = m.pop(), m.top()
     if type(target) is Made and type(state) is dict:
         target.state = state
 
 
-def _persistent(m: Machine) -> None:
+def _persistent(m: Machine, _: None) -> None:
     """`("storage", type, key, location, numel[, None])`, or `("module", class, file, source)` in legacy files."""
     identity = m.pop()
     require(type(identity) is tuple and len(identity) >= 4, "a malformed reference to its numbers")
@@ -203,24 +171,22 @@ def _persistent(m: Machine) -> None:
     m.push(storage)
 
 
-OPERATIONS: dict[int, Callable[[Machine], object]] = {
-    0x80: _protocol, 0x95: lambda m: m.program.take(8), ord("("): _mark, ord("0"): Machine.pop,
-    ord("1"): Machine.pop_to_mark, ord("h"): lambda m: _get(m, 1), ord("j"): lambda m: _get(m, 4),
-    ord("q"): lambda m: _put(m, 1), ord("r"): lambda m: _put(m, 4), 0x94: _memoize,
-    ord("N"): lambda m: m.push(None), 0x88: lambda m: m.push(True), 0x89: lambda m: m.push(False),
-    0x8A: lambda m: m.push(m.program.signed(m.program.unsigned(1))),
-    ord("J"): lambda m: m.push(m.program.signed(4)), ord("K"): lambda m: m.push(m.program.unsigned(1)),
-    ord("M"): lambda m: m.push(m.program.unsigned(2)), ord("G"): lambda m: m.push(m.program.real()),
-    ord("X"): lambda m: _text(m, 4), 0x8C: lambda m: _text(m, 1),
+OPERATIONS: dict[str, Callable[[Machine, Any], object]] = {
+    "PROTO": _protocol, "FRAME": lambda _m, _size: None, "MARK": _mark, "POP": lambda m, _: m.pop(),
+    "POP_MARK": lambda m, _: m.pop_to_mark(), "BINGET": _get, "LONG_BINGET": _get, "BINPUT": _put, "LONG_BINPUT": _put,
+    "MEMOIZE": _put, "NONE": Machine.push, "NEWTRUE": lambda m, _: m.push(True), "NEWFALSE": lambda m, _: m.push(False),
+    "LONG1": Machine.push, "BININT": Machine.push, "BININT1": Machine.push, "BININT2": Machine.push,
+    "BINFLOAT": Machine.push, "BINUNICODE": Machine.push, "SHORT_BINUNICODE": Machine.push,
     # Text as Python 2 wrote it.
-    ord("T"): lambda m: m.push(_raw(m, 4).decode("latin1")), ord("U"): lambda m: m.push(_raw(m, 1).decode("latin1")),
-    ord("B"): lambda m: m.push(_raw(m, 4)), ord("C"): lambda m: m.push(_raw(m, 1)),
-    ord(")"): lambda m: m.push(()), 0x85: lambda m: _tuple(m, 1), 0x86: lambda m: _tuple(m, 2),
-    0x87: lambda m: _tuple(m, 3), ord("t"): lambda m: m.push(tuple(m.pop_to_mark())), ord("]"): lambda m: m.push([]),
-    ord("}"): lambda m: m.push({}), 0x8F: lambda m: m.push([]), 0x91: lambda m: m.push(m.pop_to_mark()),
-    ord("a"): lambda m: _extend(m, [m.pop()]), ord("e"): lambda m: _extend(m, m.pop_to_mark()),
-    0x90: lambda m: _extend(m, m.pop_to_mark()), ord("s"): lambda m: _update(m, [m.pop(), m.pop()][::-1]),
-    ord("u"): lambda m: _update(m, m.pop_to_mark()), ord("c"): _global, 0x93: _stack_global, ord("R"): _reduce,
-    0x81: _reduce, ord("b"): _build, ord("Q"): _persistent,
+    "BINSTRING": Machine.push, "SHORT_BINSTRING": Machine.push,
+    "BINBYTES": Machine.push, "SHORT_BINBYTES": Machine.push, "EMPTY_TUPLE": lambda m, _: m.push(()),
+    "TUPLE1": lambda m, _: _tuple(m, 1), "TUPLE2": lambda m, _: _tuple(m, 2), "TUPLE3": lambda m, _: _tuple(m, 3),
+    "TUPLE": lambda m, _: m.push(tuple(m.pop_to_mark())), "EMPTY_LIST": lambda m, _: m.push([]),
+    "EMPTY_DICT": lambda m, _: m.push({}), "EMPTY_SET": lambda m, _: m.push([]),
+    "FROZENSET": lambda m, _: m.push(m.pop_to_mark()), "APPEND": lambda m, _: _extend(m, [m.pop()]),
+    "APPENDS": lambda m, _: _extend(m, m.pop_to_mark()), "ADDITEMS": lambda m, _: _extend(m, m.pop_to_mark()),
+    "SETITEM": lambda m, _: _update(m, [m.pop(), m.pop()][::-1]), "SETITEMS": lambda m, _: _update(m, m.pop_to_mark()),
+    "GLOBAL": _global, "STACK_GLOBAL": _stack_global, "REDUCE": _reduce, "NEWOBJ": _reduce, "BUILD": _build,
+    "BINPERSID": _persistent,
 }  # fmt: skip
 """What is left out is what no checkpoint needs: INST, OBJ, EXT, NEWOBJ_EX, buffers, text numbers of protocol 0."""

@@ -9,11 +9,10 @@ from typing import Any, TypeAlias
 
 import torch
 
+from core.checkpoints.source import MAX_DIMENSIONS, is_count
+
 Value: TypeAlias = Any
 """A plain str, bytes, int, float, bool, None, list, tuple or dict with text keys, or one of the classes below."""
-
-LIMIT = 2**40
-MAX_DIMENSIONS = 16
 
 DTYPES = {
     "DoubleStorage": torch.float64,
@@ -94,11 +93,6 @@ class TensorRef:
         if self.numel == 0:
             return 0
         return 1 + sum((size - 1) * stride for size, stride in zip(self.shape, self.stride, strict=True))
-
-
-def is_count(value: Value) -> bool:
-    """Whether it is an integer (not a bool) that can be a size in elements."""
-    return type(value) is int and 0 <= value < LIMIT
 
 
 def call(name: str, arguments: Value) -> Value:

@@ -9,7 +9,7 @@ from core.problem.findings import SUITE, Code, Finding, Severity
 
 
 def found(facts: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
-    """`facts` are those of `core.tasks.opened.OpenedTasks`."""
+    """`facts` are those of `core.tasks.task.OpenedTasks`."""
     told, bare = list[Finding](), [task for task, own in facts.items() if not own["labelled"]]
     whole = len(bare) == len(facts)
     for subject in [SUITE] if bare and whole else bare:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from core import measures
 from core.problem.evaluate import evaluate
@@ -20,17 +20,6 @@ SHAPE = ("group", "batch", "objective", "keep")
 """Settings that the time of a step depends on."""
 SURE = 5
 """Steps after which an unfinished run tells how long one takes."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a study will cost."""
-
-    cells: int
-    done: int
-    """Cells whose results are there already."""
-    seconds: float
-    """Expected time of the others."""
 
 
 def test_images(problem: Problem) -> dict[str, int]:
@@ -62,8 +51,8 @@ def image_seconds(problem: Problem) -> float:
     return (time.perf_counter() - begin) / total
 
 
-def forecast(problem: Problem, cells: Sequence[Cell], known: Sequence[bool], earlier: Sequence[RunRecord] = ()) -> Cost:
-    """Expected cost; `known` says of each cell whether it is done. Runs like a cell are taken from `earlier`."""
+def forecast(problem: Problem, cells: Sequence[Cell], known: Sequence[bool], earlier: Sequence[RunRecord]) -> float:
+    """Expected seconds; `known` says of each cell whether it is done. Runs like a cell are taken from `earlier`."""
     images, speed = test_images(problem), image_seconds(problem)
     total = 0.0
     for cell, done in zip(cells, known, strict=True):
@@ -77,7 +66,7 @@ def forecast(problem: Problem, cells: Sequence[Cell], known: Sequence[bool], ear
         else:
             whole = weight(replace(cell, settings=dict(cell.settings) | {"steps": 0}), images)
             total += step * max(steps, 1) + whole * speed
-    return Cost(len(cells), sum(known), total)
+    return total
 
 
 def pace(

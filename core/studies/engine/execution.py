@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from core.control import Control
 from core.errors import FAULTS, BadInput, Cancelled, MergescopeError, told
@@ -73,8 +74,41 @@ def execute(
 
     A failed cell is noted and the others go on. `Cancelled` and KeyboardInterrupt become the study's status and pass.
     """
+    with _noted(store, study_id, control):
+        problem, record = load(), store.studies.get(study_id)
+        cells = cells_of(record)
+        keys = [cell.key(problem) for cell in cells]
+        with_keys = [cell.plain() | {"key": key} for cell, key in zip(cells, keys, strict=True)]
+        store.studies.describe(study_id, cells=with_keys, status="running", error=None)
+        images = test_images(problem)
+        weights = [weight(cell, images) for cell in cells]
+        clock, failures = Remembered(), []
+        clock.start(record.name, sum(weights))
+        for place, (cell, key) in enumerate(zip(cells, keys, strict=True)):
+            control.tick()
+            known = store.studies.runs_of([key]).get(key)
+            if known is not None and known.status == "done":
+                clock.skip(weights[place])
+                continue
+            watch(Standing(cell.title, place, len(cells), clock.left))
+            try:
+                spec = cell.spec(problem, origin=record.origin, name=f"{record.name}: {cell.title}")
+                run_cell(known.id if known is not None else spec.create(store, cell=True))
+            except Cancelled:
+                raise
+            except (MergescopeError, *FAULTS) as error:
+                failures.append(f"{cell.title}: {told(error)}")
+            clock.advance(weights[place])
+        watch(Standing("", len(cells), len(cells), 0.0))
+        summary = f"{len(failures)} of {len(cells)} runs failed. First: {failures[0]}" if failures else None
+        store.studies.describe(study_id, status="failed" if len(failures) == len(cells) else "done", error=summary)
+
+
+@contextmanager
+def _noted(store: Store, study_id: str, control: Control) -> Iterator[None]:
+    """A block whose failure becomes the status of a study; the failure itself passes."""
     try:
-        _all_cells(store, study_id, load(), run_cell, control, watch)
+        yield
     except Cancelled:
         store.studies.describe(study_id, status="interrupted" if control.interrupted else "cancelled")
         raise
@@ -84,43 +118,6 @@ def execute(
     except BaseException:
         store.studies.describe(study_id, status="interrupted")
         raise
-
-
-def _all_cells(
-    store: Store,
-    study_id: str,
-    problem: Problem,
-    run_cell: RunCell,
-    control: Control,
-    watch: Callable[[Standing], None],
-) -> None:
-    record = store.studies.get(study_id)
-    cells = cells_of(record)
-    keys = [cell.key(problem) for cell in cells]
-    with_keys = [cell.plain() | {"key": key} for cell, key in zip(cells, keys, strict=True)]
-    store.studies.describe(study_id, cells=with_keys, status="running", error=None)
-    images = test_images(problem)
-    weights = [weight(cell, images) for cell in cells]
-    clock, failures = Remembered(), []
-    clock.start(record.name, sum(weights))
-    for place, (cell, key) in enumerate(zip(cells, keys, strict=True)):
-        control.tick()
-        known = store.studies.runs_of([key]).get(key)
-        if known is not None and known.status == "done":
-            clock.skip(weights[place])
-            continue
-        watch(Standing(cell.title, place, len(cells), clock.left))
-        try:
-            spec = cell.spec(problem, origin=record.origin, name=f"{record.name}: {cell.title}")
-            run_cell(known.id if known is not None else spec.create(store, cell=True))
-        except Cancelled:
-            raise
-        except (MergescopeError, *FAULTS) as error:
-            failures.append(f"{cell.title}: {told(error)}")
-        clock.advance(weights[place])
-    watch(Standing("", len(cells), len(cells), 0.0))
-    summary = f"{len(failures)} of {len(cells)} runs failed. First: {failures[0]}" if failures else None
-    store.studies.describe(study_id, status="failed" if len(failures) == len(cells) else "done", error=summary)
 
 
 def here(store: Store, problem: Problem, control: Control, progress: Progress) -> RunCell:

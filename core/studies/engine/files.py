@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from core.export.report import version
 from core.files import write_text
 from core.settings import parse
 from core.store import Store, StudyRecord
-from core.studies import Study
-from core.studies.engine import texts
+from core.studies import Study, get
 from core.studies.engine.cells import Cell
 from core.studies.engine.execution import result_of
+from core.studies.engine.result import as_csv, as_json, as_latex
 from core.studies.engine.scope import StudyOptions
-from core.suite.find import SuiteFile
+from core.suite.find import SuiteFile, find
 
 FORMATS = {"csv": ".csv", "latex": ".tex", "json": ".json", "yaml": ".yaml"}
 """Format -> end of the file's name; the pages add HTML."""
@@ -50,8 +50,8 @@ def text(kind: str, store: Store, study: Study, suite: SuiteFile, record: StudyR
     result = result_of(store, record, study, suite)
     if kind == "json":
         done = sum(key in runs and runs[key].status == "done" for key in keys)
-        return texts.as_json(result, facts_of(study, record, done))
-    body = {"csv": texts.as_csv, "latex": texts.as_latex}[kind](result)
+        return as_json(result, facts_of(study, record, done))
+    body = {"csv": as_csv, "latex": as_latex}[kind](result)
     if kind == "latex":
         return f"% {said(study, record)}\n{body}"
     return body
@@ -75,14 +75,14 @@ def write_all(folder: Path, store: Store, study: Study, suite: SuiteFile, record
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a recipe file holds."""
+    """A checked request for a study, as a person or a recipe file makes it."""
 
-    study: str
-    suite: str
+    study: Study
+    suite: SuiteFile
     options: StudyOptions
-    cells: tuple[Cell, ...]
+    cells: Sequence[Cell]
     hashes: Mapping[str, str]
-    """Role -> SHA-256 of the checkpoint that the study was made with."""
+    """Role -> SHA-256 of the checkpoint that a recipe was made with."""
 
 
 def to_yaml(record: StudyRecord, hashes: Mapping[str, str]) -> str:
@@ -115,9 +115,9 @@ def read(path: Path) -> Recipe:
     if not isinstance(options, dict):
         raise BadInput(f"`options` of a recipe should be a mapping. Found {type(options).__name__}.")
     return Recipe(
-        study=str(values.get("study")),
-        suite=str(values.get("suite")),
+        study=get(str(values.get("study"))),
+        suite=find(str(values.get("suite"))),
         options=parse(StudyOptions, options, "study"),
-        cells=tuple(Cell.from_plain(cell) for cell in values["cells"]),
+        cells=[Cell.from_plain(cell) for cell in values["cells"]],
         hashes={str(role): str(value) for role, value in hashes.items()} if isinstance(hashes, dict) else {},
     )

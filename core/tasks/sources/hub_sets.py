@@ -66,7 +66,7 @@ class HubData(Data):
 
     def snapshot(self) -> Path | None:
         """The folder with the tables; None where they are not all on this machine."""
-        from core.hub.datasets import local_dataset
+        from core.hub.download import local_dataset
 
         return local_dataset(*self.address)
 
@@ -140,7 +140,7 @@ class Hub(Source):
         return folder
 
     def _fetched(self) -> Path | None:
-        from core.hub.datasets import fetch_dataset
+        from core.hub.download import fetch_dataset
 
         try:
             fetch_dataset(*self.entry.address, SILENT)

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
+
+from typing_extensions import TypedDict
 
 from core.progress import Remembered, Standing
 from core.runs.work import Lane, State, Work, Worker
 
 _NOTHING = Standing("", 0, None, None)
+
+
+class Chore(TypedDict):
+    """A piece of work: what it is, how far it is, and what came of it, by its kind."""
+
+    number: int
+    kind: str
+    about: str
+    status: str
+    """`core.runs.work.State`"""
+    ended: bool
+    label: str
+    done: int
+    total: int | None
+    left: float | None
+    error: str
+    result: Any
 
 
 class Chores:
@@ -32,15 +50,19 @@ class Chores:
         if self._last is not None:
             self._worker.cancel(self._last)
 
-    def state(self) -> dict[str, Any] | None:
-        """The current or last chore: what it is, its status (`core.runs.work.State`), how far it is, and what came of
-        it; None where there was none."""
+    def state(self) -> Chore | None:
+        """The current or last chore; None where there was none."""
         last = self._last
         if last is None:
             return None
-        return asdict(last.progress.standing() or _NOTHING) | {
+        now = last.progress.standing() or _NOTHING
+        return {
+            "label": now.label,
+            "done": now.done,
+            "total": now.total,
+            "left": now.left,
             "number": self._number,
-            "kind": last.key,
+            "kind": str(last.key),
             "about": last.title,
             "status": last.state.value,
             "ended": not last.pending,

@@ -3,16 +3,72 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from core.suite.scan import FoundCheckpoint, FoundImages, Scan
-from core.suite.suggest import Suggestion
+from typing_extensions import TypedDict
+
+from core.suite.scan import FoundCheckpoint, FoundImages, Scan, Suggestion
 
 ARCHITECTURES_SHOWN = 8
 
 
-def scan(found: Scan, suggestion: Suggestion) -> dict[str, Any]:
-    """Checkpoints, images, and how they seem to belong together; paths as the suite file takes them."""
+class Checkpoint(TypedDict):
+    """A file with weights, or why it has none that can be read."""
+
+    path: str
+    name: str
+    kind: str
+    problem: str
+    format: str
+    architectures: list[str]
+    bytes: int
+    warnings: list[str]
+
+
+class Images(TypedDict):
+    """A set of images."""
+
+    path: str
+    name: str
+    kind: str
+    classes: list[str]
+
+
+class Configuration(TypedDict):
+    """A file with an architecture."""
+
+    path: str
+    name: str
+
+
+class Task(TypedDict):
+    """What seems to belong to one task; paths are empty where nothing does."""
+
+    name: str
+    expert: str
+    head: str
+    images: str
+
+
+class Suggested(TypedDict):
+    """A suite that the files could make."""
+
+    base: str
+    tasks: list[Task]
+
+
+class Looked(TypedDict):
+    """What lies in a folder; paths as the suite file takes them. `cut` says why not all of it was looked at."""
+
+    root: str
+    cut: str
+    checkpoints: list[Checkpoint]
+    images: list[Images]
+    configurations: list[Configuration]
+    suggested: Suggested
+
+
+def scan(found: Scan, suggestion: Suggestion) -> Looked:
+    """Checkpoints, images, and how they seem to belong together."""
     return {
         "root": str(found.root),
         "cut": found.cut,
@@ -34,12 +90,12 @@ def scan(found: Scan, suggestion: Suggestion) -> dict[str, Any]:
     }
 
 
-def images(found: Scan) -> list[dict[str, Any]]:
+def images(found: Scan) -> list[Images]:
     """The sets of images alone."""
     return [_images(one, found.root) for one in found.images]
 
 
-def _checkpoint(one: FoundCheckpoint, root: Path) -> dict[str, Any]:
+def _checkpoint(one: FoundCheckpoint, root: Path) -> Checkpoint:
     verdict = one.verdict
     return {
         "path": str(one.path),
@@ -53,7 +109,7 @@ def _checkpoint(one: FoundCheckpoint, root: Path) -> dict[str, Any]:
     }
 
 
-def _images(one: FoundImages, root: Path) -> dict[str, Any]:
+def _images(one: FoundImages, root: Path) -> Images:
     return {
         "path": str(one.path),
         "name": _relative(one.path, root),

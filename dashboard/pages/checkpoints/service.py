@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import PlainValidator, ValidationInfo
+from typing_extensions import TypedDict
 
 from core.errors import BadInput
 from core.paths import home
@@ -17,15 +18,14 @@ from core.suite import draft as drafts
 from core.suite.fetch import fetch_suite
 from core.suite.find import find
 from core.suite.roots import add_root, remove_root, roots
-from core.suite.scan import scan
-from core.suite.suggest import suggest
+from core.suite.scan import scan, suggest
 from core.tasks.zip_upload import unpack
 from dashboard.context import Context
-from dashboard.door import Answer, owners
+from dashboard.door import Done, owners
 from dashboard.pages.checkpoints import plain
-from dashboard.pages.checkpoints.chores import Chores
-from dashboard.pages.checkpoints.published import rows
-from dashboard.security.uploads import taken
+from dashboard.pages.checkpoints.chores import Chore, Chores
+from dashboard.pages.checkpoints.published import Row, rows
+from dashboard.security.files import taken
 
 
 def _text(value: object, info: ValidationInfo) -> str:
@@ -37,6 +37,63 @@ def _text(value: object, info: ValidationInfo) -> str:
 Text = Annotated[str, PlainValidator(_text)]
 
 
+class Folders(TypedDict):
+    """The folders that are looked into."""
+
+    folders: list[str]
+
+
+class Prompts(TypedDict):
+    """A set of templates with class names."""
+
+    name: str
+    title: str
+    classes: int
+
+
+class Going(TypedDict):
+    """The work that is being done, or was."""
+
+    chore: Chore | None
+
+
+class Bench(Folders, Going):
+    """All that the page begins with."""
+
+    published: list[Row]
+    prompts: list[Prompts]
+
+
+class Kept(TypedDict):
+    """A suite file."""
+
+    suite: str
+    path: str
+
+
+class Looked(TypedDict):
+    """Comes of a check: what stands in the way, as `core.problem.validation.as_json` has it, and what is doubtful."""
+
+    complaints: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+
+
+class Unpacked(TypedDict):
+    """Comes of a .zip file."""
+
+    images: list[plain.Images]
+    name: str
+    count: int
+    skipped: list[str]
+
+
+class Fetched(TypedDict):
+    """Comes of fetching: what the suite still lacks."""
+
+    suite: str
+    missing: list[str]
+
+
 class Workbench:
     """One per server: it owns the background work of this page."""
 
@@ -45,7 +102,7 @@ class Workbench:
         self._chores = Chores(ctx.library.worker)
 
     @owners
-    def bench_state(self) -> Answer:
+    def bench_state(self) -> Bench:
         """Folders, published suites, and the work that is going on."""
         return {
             "folders": [str(folder) for folder in roots()],
@@ -55,7 +112,7 @@ class Workbench:
         }
 
     @owners
-    def bench_folder(self, add: Text = "", remove: Text = "") -> Answer:
+    def bench_folder(self, add: Text = "", remove: Text = "") -> Folders:
         """Remember the folder `add`, or forget the folder `remove`."""
         if remove:
             remove_root(remove)
@@ -64,44 +121,44 @@ class Workbench:
         return {"folders": [str(folder) for folder in roots()]}
 
     @owners
-    def bench_scan(self, folder: Text) -> Answer:
+    def bench_scan(self, folder: Text) -> Done:
         """Look into one of the remembered folders."""
         known = self._known_folder(folder)
 
-        def work(told: Remembered) -> dict[str, Any]:
+        def work(told: Remembered) -> plain.Looked:
             found = scan(known, told)
             return plain.scan(found, suggest(found))
 
         self._chores.begin("scan", f"looking into `{known.name}`", work)
-        return {}
+        return {"ok": True}
 
     @owners
-    def bench_check(self, draft: dict[str, Any]) -> Answer:
+    def bench_check(self, draft: dict[str, Any]) -> Done:
         """Hold every file of a draft against its base; the result is a list of complaints and one of findings."""
         suite = drafts.as_suite(draft)  # Mistakes of the form are told at once.
 
-        def work(told: Remembered) -> dict[str, Any]:
+        def work(told: Remembered) -> Looked:
             found = check(suite, progress=told)
             return {"complaints": as_json(found.complaints), "findings": [one.plain() for one in found.findings]}
 
         self._chores.begin("check", f"checking `{suite.name}`", work)
-        return {}
+        return {"ok": True}
 
     @owners
-    def bench_save(self, draft: dict[str, Any], replace: bool = False) -> Answer:
+    def bench_save(self, draft: dict[str, Any], replace: bool = False) -> Kept:
         """Write the suite file of a draft; `replace` allows to overwrite one."""
         path = drafts.save(draft, replace=replace)
         return {"suite": path.stem, "path": str(path)}
 
     @owners
-    def bench_unpack(self, upload: Text, name: Text, skip: bool = False) -> Answer:
+    def bench_unpack(self, upload: Text, name: Text, skip: bool = False) -> Done:
         """Turn the uploaded .zip file `upload` into the images `name` in Mergescope's own folder."""
         archive = taken(upload)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", name):
             raise BadInput(f"`name` should be letters, digits, `_`, `-` and `.`. Found `{name[:60]}`.")
         folder = home() / "images"
 
-        def work(told: Remembered) -> dict[str, Any]:
+        def work(told: Remembered) -> Unpacked:
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 done = unpack(archive, folder / name, told, skip_unreadable=skip)
@@ -112,31 +169,31 @@ class Workbench:
             return {"images": found, "name": name, "count": done.images, "skipped": list(done.skipped)}
 
         self._chores.begin("unpack", f"unpacking `{name}`", work)
-        return {}
+        return {"ok": True}
 
     @owners
-    def bench_fetch(self, suite: Text) -> Answer:
+    def bench_fetch(self, suite: Text) -> Done:
         """Fetch what a suite lacks from the hub."""
         file = self._ctx.library.suite(suite)
 
-        def work(told: Remembered) -> dict[str, Any]:
+        def work(told: Remembered) -> Fetched:
             told.start("Asking the hub for sizes", None)
             fetch_suite(file, progress=told)
             return {"suite": file.name, "missing": find(str(file.path)).missing()}
 
         self._chores.begin("fetch", f"fetching `{file.name}`", work)
-        return {}
+        return {"ok": True}
 
     @owners
-    def bench_poll(self) -> Answer:
+    def bench_poll(self) -> Going:
         """How far the work is."""
         return {"chore": self._chores.state()}
 
     @owners
-    def bench_cancel(self) -> Answer:
+    def bench_cancel(self) -> Done:
         """Stop the work; what was fetched is kept."""
         self._chores.cancel()
-        return {}
+        return {"ok": True}
 
     def _known_folder(self, named: str) -> Path:
         for folder in roots():
@@ -145,7 +202,7 @@ class Workbench:
         raise BadInput(f"`{named[:200]}` should be one of the folders listed on this page. Add it first.")
 
 
-def _prompt_sets() -> list[dict[str, Any]]:
+def _prompt_sets() -> list[Prompts]:
     from core.tasks.prompts import prompt_set, prompt_sets
 
     found = map(prompt_set, prompt_sets())

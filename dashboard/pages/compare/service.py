@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 from fastapi import Request
 from pydantic import PlainValidator, ValidationInfo
+from typing_extensions import TypedDict
 
 from core import methods
 from core.errors import BadInput, MergescopeError, UnknownName
-from core.export import result_texts
+from core.export import tables
 from core.export.results import ResultRow, Results, build
 from core.problem.method import Method
 from core.runs.spec import RunSpec, settings_for
@@ -19,9 +20,9 @@ from core.step import Need
 from core.store import ACTIVE, RunRecord
 from dashboard import wording
 from dashboard.asked import one_of
-from dashboard.charts.figure import Figure, in_both_widths
+from dashboard.charts.figure import Figure, Widths, in_both_widths
 from dashboard.context import Context
-from dashboard.door import Answer, everybodys, owners
+from dashboard.door import everybodys, owners
 from dashboard.pages.compare import figures, published
 from dashboard.pages.compare.time import time
 
@@ -36,6 +37,52 @@ def _rows(given: object, info: ValidationInfo) -> Sequence[str]:
 
 
 Rows = Annotated[Sequence[str], PlainValidator(_rows)]
+Between = list[list[float] | None]
+"""What each task's accuracy has to be by the run's agreement with its expert, where it was not measured."""
+
+
+class Offered(TypedDict):
+    """A method that has no run yet."""
+
+    name: str
+    title: str
+    family: str
+    summary: str
+    cost: str
+
+
+class Compared(TypedDict):
+    """The table, what is known beside it by run, and what could be added; `suites` are names with titles."""
+
+    table: Results
+    between: dict[str, Between]
+    verdicts: dict[str, str]
+    suite: str
+    suites: list[tuple[str, str]]
+    active: int
+    missing: list[Offered]
+
+
+class Figures(TypedDict):
+    """Those that the rows have data for."""
+
+    bars: Widths | None
+    radar: Widths | None
+    time: Widths | None
+
+
+class File(TypedDict):
+    """A text to be saved under a name."""
+
+    text: str
+    name: str
+
+
+class Started(TypedDict):
+    """Ids of the runs that wait now, and what kept the others from it."""
+
+    started: list[str]
+    problem: str
 
 
 class Comparison:
@@ -45,7 +92,7 @@ class Comparison:
         self._ctx = ctx
 
     @everybodys
-    def compare(self, request: Request, run: Any = "", suite: Any = "") -> Answer:
+    def compare(self, request: Request, run: Any = "", suite: Any = "") -> Compared:
         """The table of a suite (`suite`, else that of the run `run`, else the one chosen at first)."""
         suite = self._suite(suite, run, request)
         records = self._ctx.runs(request, suite=suite, limit=LISTED)
@@ -54,7 +101,7 @@ class Comparison:
         between = {row.id: _between(row) for row in table.rows}
         verdicts = {one.id: (one.report or {}).get("verdict") for one in records}
         return {
-            "table": table.plain(),
+            "table": table,
             "between": {run: found for run, found in between.items() if any(found)},
             "verdicts": {run: wording.worry(found) for run, found in verdicts.items() if found},
             "suite": suite,
@@ -64,27 +111,33 @@ class Comparison:
         }
 
     @everybodys
-    def compare_figures(self, request: Request, ids: Rows, run: Any = "", suite: Any = "", others: Rows = ()) -> Answer:
+    def compare_figures(
+        self, request: Request, ids: Rows, run: Any = "", suite: Any = "", others: Rows = ()
+    ) -> Figures:
         """Bars, radar and time of the rows `ids`, in both widths; time shows the rows `others` too."""
         table, rows = self._rows(suite, run, ids, request)
         behind = [row for row in table.chosen(others) if row not in rows]
-        drawn: dict[str, Callable[..., Figure]]
-        drawn = {"bars": figures.bars, "radar": figures.radar, "time": partial(time, others=behind)}
+
+        def drawn(draw: Callable[..., Figure], least: int = 1) -> Widths | None:
+            return in_both_widths(draw, table, rows) if len(table.tasks) >= least else None
+
         return {
-            name: in_both_widths(draw, table, rows) if _drawable(name, table) else None for name, draw in drawn.items()
+            "bars": drawn(figures.bars),
+            "radar": drawn(figures.radar, least=3),
+            "time": drawn(partial(time, others=behind)),
         }
 
     @everybodys
-    def compare_text(self, request: Request, ids: Rows, format: Any = "", run: Any = "", suite: Any = "") -> Answer:
-        """The rows `ids` as a text in one of `result_texts.FORMATS`."""
-        kind = one_of(format, "format", tuple(result_texts.FORMATS))
+    def compare_text(self, request: Request, ids: Rows, format: Any = "", run: Any = "", suite: Any = "") -> File:
+        """The rows `ids` as a text in one of `tables.FORMATS`."""
+        kind = one_of(format, "format", tuple(tables.FORMATS))
         table, rows = self._rows(suite, run, ids, request)
-        return {"text": result_texts.text(table, rows, kind), "name": f"mergescope-{table.suite}.{kind}"}
+        return {"text": tables.text(table, rows, kind), "name": f"mergescope-{table.suite}.{kind}"}
 
     @owners
     def compare_start(
         self, request: Request, run: Any = "", suite: Any = "", methods: list[str] | None = None
-    ) -> Answer:
+    ) -> Started:
         """Queue the methods `methods` (all by default) that have no run on all tasks yet; says where that ended."""
         jobs = self._ctx.writing_jobs()
         suite = self._suite(suite, run, request)
@@ -145,24 +198,18 @@ class Comparison:
         return sorted(missing, key=wording.family_order)
 
 
-def _between(row: ResultRow) -> list[list[float] | None]:
-    """What each task's accuracy has to be by the run's agreement with its expert, where it was not measured."""
+def _between(row: ResultRow) -> Between:
     return [
         [cell.low, cell.high] if cell.accuracy is None and cell.low is not None and cell.high is not None else None
         for cell in row.cells
     ]
 
 
-def _offered(method: Method) -> dict[str, str]:
-    family = wording.FAMILIES[wording.family(method)]
+def _offered(method: Method) -> Offered:
     return {
         "name": method.name,
         "title": method.title,
-        "family": family,
+        "family": wording.FAMILIES[wording.family(method)],
         "summary": method.summary,
         "cost": method.cost,
     }
-
-
-def _drawable(name: str, table: Results) -> bool:
-    return bool(table.tasks) and (name != "radar" or len(table.tasks) >= 3)

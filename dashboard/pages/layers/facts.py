@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from core.errors import BadInput
 from core.insight.similarity import similarity
@@ -14,6 +14,14 @@ from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.progress import SILENT, Progress
 from dashboard.charts.columns import arrange
+
+
+class Facts(TypedDict):
+    """`norms[column][task]` is ‖τ‖, `conflict[column][task]` the mean share of entries whose sign differs from another
+    task's; columns in the order of depth, tasks in the run's order. None where a task vector is zero."""
+
+    norms: list[list[float]]
+    conflict: list[list[float | None]]
 
 
 def kind_of_groups(vectors: TaskVectors, groups: Sequence[str]) -> GroupKind:
@@ -30,9 +38,8 @@ def kind_of_groups(vectors: TaskVectors, groups: Sequence[str]) -> GroupKind:
 
 def task_vector_facts(
     problem: Problem, groups: Sequence[str], tasks: Sequence[str], progress: Progress = SILENT
-) -> dict[str, Any]:
-    """`norms[column][task]` is ‖τ‖, `conflict[column][task]` the mean share of entries whose sign differs from another
-    task's; columns in the order of depth, tasks in the run's order. None where a task vector is zero."""
+) -> Facts:
+    """The facts for each column of a run's λ."""
     kind = kind_of_groups(problem.task_vectors, groups)
     found = similarity(problem.task_vectors, kind, progress)
     place = [found.tasks.index(task) for task in tasks]

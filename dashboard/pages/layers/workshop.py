@@ -6,18 +6,52 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from core.errors import BadInput
 from core.problem.evaluate import Evaluation
 from core.progress import Progress
 from core.runs.whatif import save
 from core.store import RunRecord
-from dashboard import library
 from dashboard.asked import Line
 from dashboard.charts.service import Count
 from dashboard.context import Context
-from dashboard.door import Answer, Run, everybodys, owners
+from dashboard.door import Failed, Pending, Run, everybodys, owners, told
 from dashboard.pages.layers import whatif as engine
-from dashboard.pages.layers.facts import task_vector_facts
+from dashboard.pages.layers.facts import Facts, task_vector_facts
+
+
+class Measured(TypedDict):
+    """One task under one λ."""
+
+    accuracy: float | None
+    entropy: float
+
+
+class Compared(TypedDict):
+    """One task under both."""
+
+    learned: Measured
+    edited: Measured
+
+
+class WhatIf(TypedDict):
+    """Every task, on `images` images each at most."""
+
+    images: int
+    tasks: list[Compared]
+
+
+class Waiting(TypedDict):
+    """Not measured yet."""
+
+    pending: bool
+
+
+class Saved(TypedDict):
+    """The id of the run that was made."""
+
+    saved: str
 
 
 class Workshop:
@@ -27,19 +61,19 @@ class Workshop:
         self._ctx = ctx
 
     @everybodys
-    def facts(self, run: Run) -> Answer:
+    def facts(self, run: Run) -> Facts | Pending | Failed:
         """Norms and sign conflicts of the task vectors under a run's λ; computed once a suite."""
         if not run.groups:
             raise BadInput("This run has no coefficients, so there are no columns to tell about.")
 
-        def compute(told: Progress) -> dict[str, Any]:
-            return task_vector_facts(self._ctx.problem_of(run, told), run.groups, run.tasks, told)
+        def compute(progress: Progress) -> Facts:
+            return task_vector_facts(self._ctx.problem_of(run, progress), run.groups, run.tasks, progress)
 
         key = ("task vector facts", run.suite, run.tasks, run.groups)
-        return library.told(self._ctx.library.later(key, compute))
+        return told(self._ctx.library.later(key, compute))
 
     @owners
-    def whatif(self, run: Run, step: Count, edits: Any = None, again: bool = False) -> Answer:
+    def whatif(self, run: Run, step: Count, edits: Any = None, again: bool = False) -> WhatIf | Waiting | Failed:
         """Every task under the learned λ and under the changed one."""
         question = engine.Question.of(self._ctx.store, run, step, edits)
         answers = [
@@ -59,21 +93,23 @@ class Workshop:
         }
 
     @owners
-    def whatif_save(self, run: Run, step: Count, edits: Any = None, name: Line = "", again: bool = False) -> Answer:
+    def whatif_save(
+        self, run: Run, step: Count, edits: Any = None, name: Line = "", again: bool = False
+    ) -> Saved | Pending | Failed:
         """Keep the changed λ as a run of its own."""
         self._ctx.writing_jobs()
         question = engine.Question.of(self._ctx.store, run, step, edits)
 
-        def compute(told: Progress) -> dict[str, Any]:
-            problem, parent = self._ctx.problem_of(question.record, told), question.record
+        def compute(progress: Progress) -> Saved:
+            problem, parent = self._ctx.problem_of(question.record, progress), question.record
             made = save(self._ctx.store, problem, parent, question.step, question.edited, question.edits, name)
             return {"saved": made}
 
         key = _key(f"saved {name}", question.record, question.edited)
-        return library.told(self._ctx.library.later(key, compute, again=again))
+        return told(self._ctx.library.later(key, compute, again=again))
 
     def _measured(self, record: RunRecord, values: engine.Floats) -> Callable[[Progress], list[Evaluation]]:
-        return lambda told: engine.measure(self._ctx.problem_of(record, told), record, values)
+        return lambda progress: engine.measure(self._ctx.problem_of(record, progress), record, values)
 
 
 def _key(what: str, record: RunRecord, values: engine.Floats) -> tuple[Any, ...]:
@@ -81,5 +117,5 @@ def _key(what: str, record: RunRecord, values: engine.Floats) -> tuple[Any, ...]
     return (what, record.id, str(record.settings), digest)
 
 
-def _row(one: Evaluation) -> dict[str, float | None]:
+def _row(one: Evaluation) -> Measured:
     return {"accuracy": one.accuracy, "entropy": one.entropy}

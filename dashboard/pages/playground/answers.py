@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
+
+from dashboard.pages.playground.shapes import Shown
 
 TOP = 5
 SHOWN = 24
 """Mistakes that are shown of one task."""
 
 
-def top(logits: Tensor, classes: Sequence[str], truth: int | None = None) -> list[dict[str, Any]]:
+def top(logits: Tensor, classes: Sequence[str], truth: int | None = None) -> list[Shown]:
     """The most probable classes of one image `[C]`, the true one added where it is not among them."""
     shares = logits.float().softmax(-1)
     order = [int(place) for place in shares.argsort(descending=True, stable=True)[:TOP]]

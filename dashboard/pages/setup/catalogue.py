@@ -1,4 +1,4 @@
-"""The methods as forms: every setting with its plain words, limits, choices, default and where the default is from."""
+"""The methods as forms: every setting with its words, limits, choices, default and source, and values to start from."""
 
 from __future__ import annotations
 
@@ -10,23 +10,29 @@ from core.learning import starts
 from core.problem.method import Method
 from core.step import Need
 from dashboard import wording
+from dashboard.pages.setup.shapes import Field, Form, Preset
 
 ESSENTIAL = frozenset(
     {"adapt_on", "batch", "group", "keep", "lr", "objective", "scale", "steps", "fraction", "init", "rank"}
 )
 """Settings that are shown at once; the others wait under "More options"."""
 KINDS = {"boolean": "bool", "integer": "int", "number": "float"}
-LIMITS = {"min": "minimum", "max": "maximum", "above": "exclusiveMinimum", "below": "exclusiveMaximum"}
 FEW = 4
 """Up to so many settings of a method are all shown at once, whatever their names."""
+PAPER = {"keep_step": "last"}
+"""What differs from the defaults: no images are kept apart, and no step is chosen."""
+FAST = {"steps": 60, "batch": 8, "group": "block", "lr": 5e-3}
+"""Fewer, larger steps over one λ per block; for a first look, not for the best accuracy."""
+FEW_IMAGES = {"fraction": 0.1}
+"""AdaMerging (ICLR 2024), table 5: a tenth of the images costs about one point of accuracy."""
 
 
-def describe_all() -> list[dict[str, Any]]:
+def describe_all() -> list[Form]:
     """Every method of the registry, in the order of the menu."""
     return [describe(method) for method in sorted(map(methods.get, methods.names()), key=wording.family_order)]
 
 
-def describe(method: Method) -> dict[str, Any]:
+def describe(method: Method) -> Form:
     """One method as plain values."""
     return {
         "name": method.name,
@@ -41,7 +47,7 @@ def describe(method: Method) -> dict[str, Any]:
     }
 
 
-def _fields(method: Method) -> list[dict[str, Any]]:
+def _fields(method: Method) -> list[Field]:
     """Every setting; a method with few shows them all at once."""
     found = [field(name, known) for name, known in method.Settings.model_json_schema()["properties"].items()]
     own = [one for one in found if one["name"] != "seed"]
@@ -51,8 +57,8 @@ def _fields(method: Method) -> list[dict[str, Any]]:
     return found
 
 
-def field(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
-    """One setting as plain values, from its JSON schema: kind is bool, int, float, choice or text."""
+def field(name: str, known: Mapping[str, Any]) -> Field:
+    """One setting, from its JSON schema."""
     choices = known.get("enum", ())
     if not choices and name in ("objective", "start"):
         choices = objectives.names() if name == "objective" else starts.names()
@@ -65,5 +71,47 @@ def field(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
         "default": known["default"],
         "source": str(known.get("source", "")),
         "essential": name in ESSENTIAL,
-        **{ours: known.get(theirs) for ours, theirs in LIMITS.items()},
+        "min": known.get("minimum"),
+        "max": known.get("maximum"),
+        "above": known.get("exclusiveMinimum"),
+        "below": known.get("exclusiveMaximum"),
     }
+
+
+def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[Preset]:
+    """The presets that make a difference for this method, the first being the one to begin with.
+
+    `settings` of each holds a value for every setting of the method.
+    """
+    usual = method.Settings().model_dump(mode="json")
+    paper = usual | {name: value for name, value in PAPER.items() if name in usual}
+    own = {name: value for name, value in suite_defaults.items() if name in usual}
+    start = usual | own
+    found = []
+    if own:
+        found.append(
+            _preset("suite", "This suite's settings", "Chosen for this suite; everything else is the default.", start)
+        )
+    elif paper != usual:
+        found.append(
+            _preset(
+                "usual",
+                "Usual settings",
+                "As published, but goes back to an earlier step if that was clearly better.",
+                usual,
+            )
+        )
+    found.append(_preset("paper", "Paper settings", "As published; every default cites its source.", paper))
+    if "steps" in paper:
+        # What trains a whole encoder takes its own small steps.
+        fast = start | {n: value for n, value in FAST.items() if n in paper and (n != "lr" or method.role.competes)}
+        fast["steps"] = min(int(fast["steps"]), int(start["steps"]))
+        found.append(_preset("fast", "Fast", "A first look: few steps, one λ per block.", fast))
+    if "fraction" in paper:
+        few = start | FEW_IMAGES
+        found.append(_preset("few", "Few samples", "Learns from a tenth of the images.", few))
+    return found
+
+
+def _preset(name: str, title: str, help: str, settings: Mapping[str, Any]) -> Preset:
+    return {"name": name, "title": title, "help": help, "settings": dict(settings)}

@@ -1,4 +1,4 @@
-"""The trust check before Start: which of the chosen tasks the run is likely to harm."""
+"""Told before Start: which of the chosen tasks the run is likely to harm, and what is doubtful about them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from core.insight.findings import findings
 from core.insight.trust import Look, overall, shortened, trust
 from core.progress import Progress
 from core.runs.spec import RunSpec
-from dashboard.library import Library, told
+from dashboard.door import Failed, Pending, told
+from dashboard.library import Library
+from dashboard.pages.setup.shapes import Caution, Checked, Found, Likeness
 from dashboard.pages.setup.wish import Wish
 
 
-def caution(wish: Wish, library: Library) -> dict[str, Any]:
-    """`{}` where there is nothing to check, `{"pending"}`, `{"tasks": […]}` or `{"error"}`.
-
-    Each task: whether it is trusted, what to do, and KL and agreement at start and end of the shortened run. With the
-    tasks stand `overall`, a warning of the whole merge or nothing, and `distil`, whether the objective could be KL to
-    the experts and is not.
-    """
+def caution(wish: Wish, library: Library) -> Caution | Pending | Failed | None:
+    """What the check says; None where there is nothing to check."""
     key = _key(wish, library)
-    return {} if key is None else told(library.later(key, lambda progress: _check(wish, library, progress)))
+    return None if key is None else told(library.later(key, lambda progress: _check(wish, library, progress)))
 
 
 def _key(wish: Wish, library: Library) -> tuple[Any, ...] | None:
@@ -42,9 +40,9 @@ def checked(wish: Wish, library: Library) -> RunSpec:
     return replace(wish.spec, execution=replace(wish.spec.execution, check=tuple(text for text in told if text)))
 
 
-def _check(wish: Wish, library: Library, progress: Progress) -> dict[str, Any]:
+def _check(wish: Wish, library: Library, progress: Progress) -> Caution:
     found = trust(wish.load(library, progress), wish.spec.method, wish.spec.settings, progress)
-    tasks = [
+    tasks: list[Checked] = [
         {
             "task": item.task,
             "trusted": item.trusted,
@@ -58,5 +56,17 @@ def _check(wish: Wish, library: Library, progress: Progress) -> dict[str, Any]:
     return {"tasks": tasks, "overall": overall(found), "distil": distil}
 
 
-def _plain(look: Look) -> dict[str, float | None]:
+def _plain(look: Look) -> Likeness:
     return {"kl": look.kl if math.isfinite(look.kl) else None, "agreement": look.agreement}
+
+
+def doubts(wish: Wish, library: Library) -> Found | Pending | Failed:
+    """What is doubtful about the chosen tasks, the experts asked included."""
+    how = wish.spec.execution
+    key = ("findings", *library.identity(wish.suite), wish.tasks, how.device, how.precision)
+    return told(library.later(key, lambda progress: _found(wish, library, progress)))
+
+
+def _found(wish: Wish, library: Library, progress: Progress) -> Found:
+    found = findings(wish.load(library, progress), progress=progress)
+    return {"found": [finding.plain() for finding in found]}

@@ -11,7 +11,9 @@ from core.progress import Progress
 from core.store import RunRecord
 from core.studies.engine.cost import SHAPE, image_seconds, pace
 from core.suite.find import SuiteFile
+from dashboard.door import Failed
 from dashboard.library import Library
+from dashboard.pages.setup.shapes import Expected, Waiting
 from dashboard.pages.setup.wish import Wish
 from dashboard.ui import duration
 
@@ -49,8 +51,8 @@ class RunForecast:
         )
 
 
-def forecast(wish: Wish, library: Library, runs: Sequence[RunRecord]) -> dict[str, Any]:
-    """`{"pending"}`, `{"seconds", "text"}` or `{"error"}`; measures in the background where nothing is known."""
+def forecast(wish: Wish, library: Library, runs: Sequence[RunRecord]) -> Expected | Waiting | Failed:
+    """Measures in the background where nothing is known."""
     answer = library.later(("speed", *_likeness(wish, library)), lambda told: _measure(wish, library, told))
     spec, experts = wish.spec, len(wish.spec.tasks)
     steps, every = spec.method.total_steps(spec.settings), spec.execution.evaluate_every

@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 from core.errors import BadSuite
 from core.suite.find import SuiteFile
 from core.tasks.describe import describe, pictures
+from dashboard.pages.setup.shapes import Card
 from dashboard.ui import data_uri
 
 SHOWN = 6
@@ -18,13 +19,13 @@ SIDE = 56
 CLASSES_SHOWN = 40
 
 
-def cards(suite: SuiteFile) -> list[dict[str, Any]]:
+def cards(suite: SuiteFile) -> list[Card]:
     """One card per task; where the images can't be read the card says so in `problem`."""
     return [_card(suite, task) for task in suite.tasks]
 
 
-def _card(suite: SuiteFile, task: Any) -> dict[str, Any]:
-    card = {
+def _card(suite: SuiteFile, task: Any) -> Card:
+    card: Card = {
         "name": task.name,
         "title": task.title or task.name,
         "classes": list(task.classes[:CLASSES_SHOWN]),

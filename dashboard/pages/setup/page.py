@@ -6,15 +6,17 @@ values, and every value that comes back is checked by `dashboard.pages.setup.wis
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import TypedDict
+
 from core.errors import BadInput
-from core.progress import Progress
+from core.progress import Progress, Standing
 from dashboard.asked import Line
 from dashboard.context import Context
-from dashboard.door import Answer, owners
+from dashboard.door import Failed, Pending, owners
 from dashboard.pages.page import Page
+from dashboard.pages.setup.shapes import Asked, Card, Caution, Expected, Form, Found, Preset, Waiting
 
 if TYPE_CHECKING:
     from core.suite.find import SuiteFile
@@ -35,6 +37,80 @@ TEMPLATE = """
 """
 
 
+class Suite(TypedDict):
+    """A suite to choose; `missing` says what keeps it from being used."""
+
+    name: str
+    title: str
+    description: str
+    tasks: int
+    missing: list[str]
+
+
+class Catalogue(TypedDict):
+    """All there is to choose from; `broken` are suites that can't be read, with the reason."""
+
+    suites: list[Suite]
+    suite: str
+    broken: list[str]
+    methods: list[Form]
+    devices: list[str]
+    startable: bool
+
+
+class Tasks(TypedDict):
+    """The tasks of a suite, and the presets of every method on it."""
+
+    suite: str
+    tasks: list[Card]
+    presets: dict[str, list[Preset]]
+
+
+class Pair(TypedDict):
+    """Accuracies of one task."""
+
+    base: float | None
+    expert: float | None
+
+
+class Accuracies(TypedDict):
+    """Those of base and experts by task, as far as they are measured; `problem` says why not."""
+
+    pending: bool
+    accuracies: dict[str, Pair]
+    problem: str
+
+
+class Wrong(TypedDict):
+    """What does not fit, in one line."""
+
+    wrong: str
+
+
+class Plan(TypedDict):
+    """What to expect; `ahead` are runs that wait or are running, `needs` what the method has to be given."""
+
+    forecast: Expected | Waiting | Failed
+    caution: Caution | Pending | Failed | None
+    doubts: Found | Pending | Failed
+    doing: Standing | None
+    ahead: int
+    needs: str
+
+
+class Started(TypedDict):
+    """The id of the run."""
+
+    run: str
+
+
+class Saved(TypedDict):
+    """A settings file."""
+
+    yaml: str
+    file: str
+
+
 class SetUp:
     """What the form asks the server for."""
 
@@ -42,13 +118,13 @@ class SetUp:
         self._ctx = ctx
 
     @owners
-    def setup_catalogue(self) -> Answer:
+    def setup_catalogue(self) -> Catalogue:
         """Suites, methods and devices to choose from."""
         import torch
 
         from dashboard.pages.setup import catalogue
 
-        suites = [
+        suites: list[Suite] = [
             {"name": suite.name, "title": suite.title, "description": suite.entry.description,
              "tasks": len(suite.tasks), "missing": _missing(suite)}
             for suite in self._ctx.suites().values()
@@ -65,11 +141,11 @@ class SetUp:
         }
 
     @owners
-    def setup_tasks(self, suite: Line) -> Answer:
+    def setup_tasks(self, suite: Line) -> Tasks:
         """A suite's task cards, and the presets of every method on it."""
         from core import methods
         from dashboard.pages.setup import gallery
-        from dashboard.pages.setup.presets import presets
+        from dashboard.pages.setup.catalogue import presets
 
         file = self._ctx.library.suite(suite)
         self._ctx.library.warm(file.name)
@@ -82,13 +158,13 @@ class SetUp:
         }  # fmt: skip
 
     @owners
-    def setup_accuracies(self, suite: Line) -> Answer:
+    def setup_accuracies(self, suite: Line) -> Accuracies:
         """Accuracies of base and experts; `pending` while they are measured."""
         from core.problem.evaluate import references
 
         file = self._ctx.library.suite(suite)
 
-        def compute(told: Progress) -> dict[str, Any]:
+        def compute(told: Progress) -> dict[str, Pair]:
             found = references(self._ctx.library.problem(file.name, progress=told), progress=told)
             return {
                 task: {"base": item.base.accuracy, "expert": item.expert.accuracy if item.expert else None}
@@ -99,11 +175,10 @@ class SetUp:
         return {"pending": answer.pending, "accuracies": answer.value or {}, "problem": answer.error}
 
     @owners
-    def setup_plan(self, given: dict[str, Any]) -> Answer:
+    def setup_plan(self, given: dict[str, Any]) -> Plan | Wrong:
         """What is wrong or doubtful, how long it takes, which tasks need caution, how many runs are ahead."""
         from dashboard.pages.setup import wish
-        from dashboard.pages.setup.caution import caution
-        from dashboard.pages.setup.doubts import doubts
+        from dashboard.pages.setup.caution import caution, doubts
         from dashboard.pages.setup.forecast import forecast
 
         try:
@@ -116,13 +191,13 @@ class SetUp:
             "forecast": forecast(asked, self._ctx.library, runs),
             "caution": caution(asked, self._ctx.library),
             "doubts": doubts(asked, self._ctx.library),
-            "doing": None if (doing := self._ctx.library.doing()) is None else asdict(doing),
+            "doing": self._ctx.library.doing(),
             "ahead": len(active),
             "needs": asked.spec.method.needed(asked.spec.settings).value,
         }
 
     @owners
-    def setup_start(self, given: dict[str, Any]) -> Answer:
+    def setup_start(self, given: dict[str, Any]) -> Started:
         """Queue the run."""
         from dashboard.pages.setup import wish
         from dashboard.pages.setup.caution import checked
@@ -132,7 +207,7 @@ class SetUp:
         return {"run": run_id}
 
     @owners
-    def setup_save(self, given: dict[str, Any]) -> Answer:
+    def setup_save(self, given: dict[str, Any]) -> Saved:
         """The settings as a YAML file."""
         from dashboard.pages.setup import wish
         from dashboard.settings_file import to_yaml
@@ -142,7 +217,7 @@ class SetUp:
         return {"yaml": to_yaml(asked.plain()), "file": file}
 
     @owners
-    def setup_load(self, yaml: str) -> Answer:
+    def setup_load(self, yaml: str) -> Asked:
         """What a settings file says."""
         from dashboard.pages.setup import wish
         from dashboard.settings_file import from_yaml

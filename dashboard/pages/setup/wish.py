@@ -17,6 +17,7 @@ from core.settings import parse
 from core.suite.find import SuiteFile
 from dashboard.asked import Line, checked
 from dashboard.library import Library
+from dashboard.pages.setup import shapes
 from dashboard.settings_file import as_settings
 
 
@@ -54,9 +55,9 @@ class Wish:
         how = self.spec.execution
         return library.load(self.suite, self.tasks, device=how.device, precision=how.precision, progress=told)
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> shapes.Asked:
         """What `read` takes."""
-        return as_settings(self.spec) | {"device": self.device, "precision": self.spec.execution.precision}
+        return {**as_settings(self.spec), "device": self.device, "precision": self.spec.execution.precision}
 
 
 def read(values: Any, library: Library) -> Wish:

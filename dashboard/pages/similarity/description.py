@@ -4,29 +4,50 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from torch import Tensor
+from typing_extensions import TypedDict
 
 from core.insight.advice import advise, ordering
 from core.insight.similarity import ALL, Similarity
 from core.problem.findings import Finding
 from core.problem.grouping import by_depth
-from dashboard.charts.figure import brief, in_both_widths
+from dashboard.charts.figure import Widths, brief, in_both_widths
 from dashboard.pages.similarity import figures
 
 BRIEF = 12
 """Letters of a task's name in a narrow figure."""
 
+Numbers = list[float | None]
+"""NaN, of a zero task vector, is None."""
+
+
+class Told(TypedDict):
+    """One piece of advice."""
+
+    kind: str
+    title: str
+    text: str
+
+
+class Relations(TypedDict):
+    """Everything the page needs. `groups` stand in the order of depth with `all` first; rows and columns of every
+    matrix, and lengths, in the order of `tasks`."""
+
+    tasks: list[str]
+    groups: list[str]
+    cosine: dict[str, list[Numbers]]
+    conflict: dict[str, list[Numbers]]
+    norms: dict[str, Numbers]
+    advice: list[Told]
+    figures: dict[str, Widths]
+
 
 def describe(
     similarity: Similarity, titles: Mapping[str, str] | None = None, findings: Sequence[Finding] = ()
-) -> dict[str, Any]:
-    """Everything the page needs, ready for JSON; NaN (a zero task vector) becomes None.
-
-    `groups` stand in the order of depth with `all` first; rows and columns of every matrix in the order of `tasks`.
-    """
+) -> Relations:
+    """The experts' relations, in the clustered order."""
     known = titles or {}
     order = list(ordering(similarity.overall).leaves)
     names = [known.get(similarity.tasks[place]) or similarity.tasks[place] for place in order]
@@ -56,14 +77,14 @@ def describe(
     }
 
 
-def _matrix(values: Tensor, order: list[int]) -> list[list[float | None]]:
+def _matrix(values: Tensor, order: list[int]) -> list[Numbers]:
     """In the clustered order; the diagonal, which says nothing, is empty."""
     matrix = values.numpy()[np.ix_(order, order)]
     return [[None if row == column else _number(value) for column, value in enumerate(line)]
             for row, line in enumerate(matrix)]  # fmt: skip
 
 
-def _plain(values: Tensor) -> list[float | None]:
+def _plain(values: Tensor) -> Numbers:
     return [_number(value) for value in values.tolist()]
 
 

@@ -9,9 +9,8 @@ from fastapi import Request
 from core.errors import BadInput
 from core.progress import Progress
 from dashboard.context import Context
-from dashboard.door import Answer, everybodys
-from dashboard.library import told
-from dashboard.pages.similarity.description import describe
+from dashboard.door import Failed, Pending, everybodys, told
+from dashboard.pages.similarity.description import Relations, describe
 
 
 class Similarities:
@@ -21,12 +20,12 @@ class Similarities:
         self._ctx = ctx
 
     @everybodys
-    def similarity(self, request: Request, run: Any = "", again: bool = False) -> Answer:
+    def similarity(self, request: Request, run: Any = "", again: bool = False) -> Relations | Pending | Failed:
         """Pending with progress, ready with the description, or an error; the first call starts the computation."""
         library, (suite, tasks) = self._ctx.library, self._subject(run, request)
         file = library.suite(suite)
 
-        def compute(progress: Progress) -> dict[str, Any]:
+        def compute(progress: Progress) -> Relations:
             from core.insight.similarity import similarity
 
             problem = library.load(file, tasks, progress=progress)
@@ -34,8 +33,7 @@ class Similarities:
             return describe(found, self._ctx.titles(suite), problem.findings)
 
         key = ("similarity", library.identity(file), tasks)
-        found = library.later(key, compute, again=again)
-        return {"suite": file.title} | told(found)
+        return told(library.later(key, compute, again=again))
 
     def _subject(self, run: object, request: Request) -> tuple[str, tuple[str, ...]]:
         """Suite and tasks of the run; without one the suite chosen at first, for those who may see everything."""

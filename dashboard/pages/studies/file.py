@@ -8,8 +8,8 @@ from pathlib import Path
 from core.export import render
 from core.store import StudyRecord
 from core.studies import Study
-from core.studies.engine import files, texts
-from core.studies.engine.result import Result, Table
+from core.studies.engine import files
+from core.studies.engine.result import Result, Table, grid
 from dashboard.pages.studies.figures import draw
 from dashboard.static_export.document import document
 
@@ -34,5 +34,5 @@ def _table(table: Table) -> str:
     kind = "mc-card mc-wide st-published" if table.source else "mc-card mc-wide"
     return (
         f'<div class="{kind}"><h3 class="ms-title">{escape(table.title)}</h3>{source}<div class="mc-scroll">'
-        f"{render.html(texts.grid(table), 'st-table')}</div></div>"
+        f"{render.html(grid(table), 'st-table')}</div></div>"
     )

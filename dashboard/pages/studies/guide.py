@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from fastapi import Request
+from typing_extensions import TypedDict
 
 from core import studies
 from core.store import StudyRecord
@@ -14,7 +14,16 @@ from core.studies import guide
 from core.studies.engine import files
 from dashboard.asked import Line
 from dashboard.context import Context
-from dashboard.door import Answer, everybodys
+from dashboard.door import everybodys
+
+
+class Told(TypedDict):
+    """The guide, and where its numbers come from."""
+
+    suite: str
+    source: str
+    decisions: list[guide.Decision]
+    cards: list[guide.MethodCard]
 
 
 class Guide:
@@ -24,17 +33,12 @@ class Guide:
         self._ctx = ctx
 
     @everybodys
-    def method_guide(self, request: Request, suite: Line = "") -> Answer:
+    def method_guide(self, request: Request, suite: Line = "") -> Told:
         """Decision table, cards, and where the numbers come from."""
         suite = self._ctx.library.suite(suite or self._ctx.suite).name
         report, source = self._report(suite, request)
         cards = guide.entries(report)
-        return {
-            "suite": suite,
-            "source": source,
-            "decisions": [asdict(one) for one in guide.decisions(cards)],
-            "cards": [asdict(one) | {"group": one.group} for one in cards],
-        }
+        return {"suite": suite, "source": source, "decisions": guide.decisions(cards), "cards": cards}
 
     def _report(self, suite: str, request: Any) -> tuple[dict[str, Any], str]:
         record = self._latest(suite) if self._ctx.allowed(request) is None else None

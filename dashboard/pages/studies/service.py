@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Request
 from pydantic import PlainValidator
+from typing_extensions import TypedDict
 
 from core import studies
 from core.errors import BadInput
-from core.progress import Progress
+from core.progress import Progress, Standing
 from core.settings import parse
 from core.store import ACTIVE, StudyRecord
 from core.studies import Study
@@ -21,7 +22,7 @@ from core.studies.engine.scope import StudyOptions
 from core.suite.find import SuiteFile
 from dashboard.asked import Line, one_of
 from dashboard.context import Context, NotVisible
-from dashboard.door import Answer, everybodys, owners
+from dashboard.door import Done, Failed, Pending, everybodys, owners
 from dashboard.pages.studies import file, view
 from dashboard.ui import duration
 
@@ -38,6 +39,58 @@ Options = Annotated[StudyOptions, PlainValidator(_options)]
 Id = Annotated[str, PlainValidator(lambda given: str(given)[:40])]
 
 
+class Card(TypedDict):
+    """A study, and where it stands on the suite."""
+
+    name: str
+    title: str
+    question: str
+    paper: str
+    state: view.State | None
+
+
+class Listed(TypedDict):
+    """All studies on one suite; `suites` are names with titles."""
+
+    suite: str
+    suites: list[tuple[str, str]]
+    studies: list[Card]
+    owner: bool
+
+
+class Cost(TypedDict):
+    """What a study takes, or why it can't be planned."""
+
+    runs: int
+    text: str
+
+
+class Costs(TypedDict):
+    """That of each study by name."""
+
+    costs: dict[str, Cost]
+
+
+class Started(TypedDict):
+    """The id of the study in the store."""
+
+    id: str
+
+
+class Found(view.Shows):
+    """What a study has found, and what to know of it."""
+
+    card: Card
+    said: str
+
+
+class File(TypedDict):
+    """A text to be saved under a name."""
+
+    text: str
+    name: str
+
+
 class StudyDesk:
     """Studies of one context. Who sees one run only sees no study: it would show the others."""
 
@@ -45,7 +98,7 @@ class StudyDesk:
         self._ctx = ctx
 
     @everybodys
-    def studies(self, request: Request, suite: Line = "") -> Answer:
+    def studies(self, request: Request, suite: Line = "") -> Listed:
         """Every study with where it stands on a suite."""
         self._require_whole_view(request)
         suite = self._suite(suite).name
@@ -62,8 +115,8 @@ class StudyDesk:
         }
 
     @owners
-    def study_estimate(self, options: Options, suite: Line = "", again: bool = False) -> Answer:
-        """Runs and seconds of every study on a suite: `{"pending": {}}` until the machine's speed was measured once."""
+    def study_estimate(self, options: Options, suite: Line = "", again: bool = False) -> Costs | Pending | Failed:
+        """Runs and seconds of every study on a suite, once the machine's speed was measured."""
         library, file = self._ctx.library, self._suite(suite)
 
         def measure(told: Progress) -> tuple[float, dict[str, int]]:
@@ -72,13 +125,13 @@ class StudyDesk:
 
         speed = library.later(("study speed", *library.identity(file)), measure, again=again)
         if speed.pending:
-            return {"pending": {"label": "Measuring this machine", "done": 0, "total": 0}}
+            return {"pending": Standing("Measuring this machine", 0, 0, None)}
         if speed.error:
             return {"error": speed.error}
         seconds, images = speed.value
 
-        def cost() -> dict[str, dict[str, Any]]:
-            found = {}
+        def cost() -> dict[str, Cost]:
+            found: dict[str, Cost] = {}
             for name in studies.names():
                 try:
                     cells = _plan(studies.get(name), file, options)
@@ -93,28 +146,28 @@ class StudyDesk:
         return {"costs": library.remember(key, file, cost)}
 
     @owners
-    def study_start(self, study: Line, options: Options, suite: Line = "") -> Answer:
+    def study_start(self, study: Line, options: Options, suite: Line = "") -> Started:
         """Queue a study, or go on with it."""
         self._ctx.writing_jobs()
         chosen, file = studies.get(study), self._suite(suite)
         return {"id": self._ctx.studies.start(chosen, file, options, _plan(chosen, file, options))}
 
     @owners
-    def study_cancel(self, id: Id, request: Request) -> Answer:
+    def study_cancel(self, id: Id, request: Request) -> Done:
         """Stop a study; its finished runs stay."""
         self._ctx.writing_jobs()
         self._ctx.studies.cancel(self._record(id, request).id)
         return {"ok": True}
 
     @everybodys
-    def study_result(self, id: Id, request: Request) -> Answer:
+    def study_result(self, id: Id, request: Request) -> Found:
         """What a study has found so far, ready to be shown."""
         record, study, suite = self._found(id, request)
         result = result_of(self._ctx.store, record, study, suite)
-        return view.result(result) | {"card": self._card(study, record), "said": files.said(study, record)}
+        return {**view.result(result), "card": self._card(study, record), "said": files.said(study, record)}
 
     @everybodys
-    def study_text(self, id: Id, request: Request, format: Any = "") -> Answer:
+    def study_text(self, id: Id, request: Request, format: object = "") -> File:
         """One of the files of a study."""
         record, study, suite = self._found(id, request)
         kind = one_of(format, "format", FORMATS)
@@ -124,15 +177,20 @@ class StudyDesk:
         body = files.text(kind, self._ctx.store, study, suite, record)
         return {"text": body, "name": f"mergescope-{study.name}-{record.suite}{files.FORMATS[kind]}"}
 
-    def _card(self, study: Study, record: StudyRecord | None) -> dict[str, Any]:
+    def _card(self, study: Study, record: StudyRecord | None) -> Card:
         state = None
         if record is not None:
             runs = self._ctx.store.studies.runs_of(str(cell.get("key", "")) for cell in record.cells)
             standing = self._ctx.studies.standing(record.id) if self._ctx.studies is not None else None
             active = record.status in ACTIVE
             state = view.state(record, runs, standing if active else None)
-        facts = {"name": study.name, "title": study.title, "question": study.question, "paper": study.paper}
-        return facts | {"state": state}
+        return {
+            "name": study.name,
+            "title": study.title,
+            "question": study.question,
+            "paper": study.paper,
+            "state": state,
+        }
 
     def _found(self, id: str, request: Request) -> tuple[StudyRecord, Study, SuiteFile]:
         record = self._record(id, request)

@@ -2,19 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+
+from typing_extensions import TypedDict
 
 from core.export.render import Best
 from core.progress import Standing
 from core.store import RunRecord, StudyRecord
-from core.studies.engine import texts
 from core.studies.engine.result import Result, Table
-from dashboard.charts.figure import in_both_widths
+from core.studies.engine.result import grid as grid_of
+from dashboard.charts.figure import Widths, in_both_widths
 from dashboard.pages.studies.figures import draw
 
 
-def result(found: Result) -> dict[str, Any]:
+class Row(TypedDict):
+    """A row of a table; which of its cells after the first are the best of their column."""
+
+    cells: Sequence[str]
+    note: str
+    best: list[bool]
+
+
+class Shown(TypedDict):
+    """A table as text."""
+
+    title: str
+    source: str
+    heads: Sequence[str]
+    rows: list[Row]
+
+
+class Chart(Widths):
+    """A chart with its title."""
+
+    title: str
+
+
+class Shows(TypedDict):
+    """What a study has found."""
+
+    tables: list[Shown]
+    published: list[Shown]
+    charts: list[Chart]
+    findings: list[str]
+
+
+class State(TypedDict):
+    """Where a study stands: its runs by number, the share that is done, seconds left."""
+
+    id: str
+    status: str
+    total: int
+    done: int
+    share: float
+    left: float | None
+    doing: str
+    quick: bool
+    error: str
+    failed: int
+
+
+def result(found: Result) -> Shows:
     """Tables as text, charts as figures in both widths."""
     return {
         "tables": [table(one) for one in found.tables if one.rows],
@@ -28,9 +76,9 @@ def result(found: Result) -> dict[str, Any]:
     }
 
 
-def table(one: Table) -> dict[str, Any]:
+def table(one: Table) -> Shown:
     """Heads, rows and which cell is the best of its column."""
-    grid = texts.grid(one)
+    grid = grid_of(one)
     return {
         "title": one.title,
         "source": one.source,
@@ -42,7 +90,7 @@ def table(one: Table) -> dict[str, Any]:
     }
 
 
-def state(record: StudyRecord, runs: Mapping[str, RunRecord], standing: Standing | None) -> dict[str, Any]:
+def state(record: StudyRecord, runs: Mapping[str, RunRecord], standing: Standing | None) -> State:
     """Where a study stands. `runs` are by content key, which several cells can share; `share` counts begun ones too."""
     found = [runs[key] for cell in record.cells if (key := str(cell.get("key", ""))) in runs]
     whole = sum(run.status == "done" for run in found)

@@ -66,7 +66,7 @@ class Folder:
     def require_time(self) -> None:
         """Raise `SystemExit` where nothing more may begin."""
         if time.monotonic() > self._end:
-            raise SystemExit("Time is up; the same command goes on.")
+            raise SystemExit("Time is up; the same command continues.")
 
     def add(self, key: str, found: dict[str, Any]) -> None:
         """Keep what was measured."""

@@ -1,4 +1,4 @@
-"""`compare`: one table of many methods, that failures do not end and that goes on where it was stopped."""
+"""`compare`: one table of many methods, that failures do not end and that continues where it was stopped."""
 
 from __future__ import annotations
 

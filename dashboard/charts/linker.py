@@ -1,7 +1,7 @@
 """Joins the modules of the page's scripts into one classic script, so that a browser loads one file and nobody builds.
 
-A module imports by `import { a, b as c } from "./x.js";` and exports by `export` before a `const`, `function` or `class`.
-In the program each is a function that runs once, after those it imports.
+A module imports by `import { a, b as c } from "./x.js";` and exports what has `export` before it: functions, classes,
+constants. In the program each is a function that runs once, after those it imports.
 """
 
 from __future__ import annotations

@@ -14,10 +14,17 @@ export const failedState = (text, retry) => ({ title: "That did not work", text,
 
 // A card with a figure made in Python. `set(figures, change)`: {wide, narrow} or null; `change(figure)` may alter the
 // copy that is drawn.
+/**
+ * @typedef {(figure: Figure) => void} Change
+ * @typedef {{ wide: Figure, narrow: Figure }} Figures
+ * @param {string} title
+ * @param {string} help
+ * @param {{ wide?: boolean, height?: number, note?: string, onClick?: ((point: any) => void) | null }} options
+ */
 export const figureCard = (title, help, { wide = false, height = 260, note = "", onClick = null } = {}) => {
   const card = chartCard(title, help, { height, wide, note });
-  let figures = null,
-    change = () => {};
+  let figures = /** @type {Figures | null} */ (null),
+    change = /** @type {Change} */ (() => {});
   const chosen = (width) => figures?.[isNarrow(width) ? "narrow" : "wide"] ?? null;
   const drawn = (size) => {
     const found = chosen(size.width);
@@ -38,6 +45,7 @@ export const figureCard = (title, help, { wide = false, height = 260, note = "",
     fit();
     plot.draw();
   };
+  /** @type {(next: Figures | null, alter?: Change) => void} */
   const set = (next, alter = () => {}) => {
     figures = next;
     change = alter;

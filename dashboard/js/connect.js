@@ -6,6 +6,7 @@ import { live } from "../charts/js/live.js";
 import { redraw } from "../charts/js/plot.js";
 import { page } from "./shell.js";
 
+/** @type {Hub | null} */
 let connected = null;
 export const hub = () => (connected ??= connect());
 export const liveTab = (root) => live(root, hub());

@@ -3,11 +3,9 @@ import { button, element } from "../charts/js/base.js";
 
 // A message that goes away by itself.
 export const toast = (text, kind = "info") => {
-  let tray = document.getElementById("ms-toasts");
-  if (!tray) {
-    tray = element("div", { id: "ms-toasts", role: "status", "aria-live": "polite" });
-    document.body.append(tray);
-  }
+  const tray =
+    document.getElementById("ms-toasts") ?? element("div", { id: "ms-toasts", role: "status", "aria-live": "polite" });
+  if (!tray.isConnected) document.body.append(tray);
   const words = String(text).slice(0, 600);
   const made = element("button", { type: "button", class: `ms-toast ${kind}`, text: words, title: "Close" });
   made.addEventListener("click", () => made.remove());

@@ -6,7 +6,14 @@ import { doing } from "../charts/js/progress.js";
 import { toast, toastError } from "./pieces.js";
 import { page } from "./shell.js";
 
-export const listed = { runs: [], more: false, machine: "", writer: null, first: true, limit: 50 };
+export const listed = {
+  runs: /** @type {Answer[]} */ ([]),
+  more: false,
+  machine: "",
+  writer: /** @type {Answer} */ (null),
+  first: true,
+  limit: 50,
+};
 let failures = 0;
 
 export const refreshRuns = poller(async () => {

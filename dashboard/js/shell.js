@@ -19,16 +19,17 @@ class Page extends Emitter {
       tab = asked("tab", /^[a-z]{1,20}$/);
     this.asked = { run: asked("run", RUN), step: step ? Number(step) : null };
     this.run = "";
-    this.step = null;
+    this.step = /** @type {number | null} */ (null);
     this.tab = this.tabs.includes(tab) ? tab : (this.tabs[0] ?? "");
     this.before = ""; // the tab before
     this.known = false; // whether the server has said which runs there are
-    this.status = null; // what the list of runs says of the current one
-    this.wanted = null; // what Set up should show next
+    this.status = /** @type {Answer} */ (null); // what the list of runs says of the current one
+    this.wanted = /** @type {Answer} */ (null); // what Set up should show next
     this.settled = false;
   }
 
   // `chosen`: a person asked for it, so that this browser comes back to it.
+  /** @type {(run: string, options?: { step?: number | null, chosen?: boolean }) => void} */
   select(run, { step = null, chosen = true } = {}) {
     run = RUN.test(run || "") ? run : "";
     if (run === this.run && step === this.step) return;

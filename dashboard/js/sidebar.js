@@ -119,5 +119,6 @@ export const sidebar = (root) => {
 };
 
 function closeOnPhone() {
-  if (matchMedia("(max-width: 767px)").matches) document.querySelector(".sidebar.open .toggle-button")?.click();
+  if (matchMedia("(max-width: 767px)").matches)
+    /** @type {HTMLElement | null} */ (document.querySelector(".sidebar.open .toggle-button"))?.click();
 }

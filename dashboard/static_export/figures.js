@@ -1,6 +1,7 @@
 // Draws every figure that the run in the file has data for. "Save" uses the browser's own Plotly: nothing leaves it.
 import { accuracyFigure, accuracyOverSteps, agreementByTask } from "../charts/js/accuracy.js";
 import { accuracyKey } from "../charts/js/accuracy_key.js";
+import { find } from "../charts/js/base.js";
 import { chartCard, legend, saveButtons } from "../charts/js/card.js";
 import { FIGURES } from "../charts/js/catalogue.js";
 import { runMap } from "../charts/js/heatmap.js";
@@ -52,7 +53,7 @@ function ofRun(whole) {
   ];
 }
 
-const data = JSON.parse(document.getElementById("run").textContent);
+const data = JSON.parse(find(document, "#run", HTMLScriptElement).text);
 // Those of a study were made before: [[title, {data, layout}]].
 const ofStudy = (figures) =>
   figures.map(([title, one]) => ({ title, height: one.layout.height, help: [], figure: () => coloured(one) }));
@@ -62,6 +63,6 @@ for (const { title, height, help, figure } of data.figures ? ofStudy(data.figure
   const card = chartCard(title, "", { height, wide: true });
   card.help.append(...help);
   card.tools.append(...saveButtons(card.place, title, "Save as "));
-  document.querySelector("main").append(card.root);
+  find(document, "main", HTMLElement).append(card.root);
   new Plot(card.place, figure).draw();
 }

@@ -88,6 +88,7 @@ export const agreementByTask = (size, { run }) => {
     },
   };
 };
+/** @type {(range: number[]) => string} */
 const range = ([low, high]) => `${percent(low)} to ${percent(high)}`;
 // What accuracy has to be on average where all that is known is agreement and how good the experts are; "" else.
 export const accuracyBetween = (run) => {
@@ -138,6 +139,7 @@ export const accuracyOverSteps = (size, view) => {
     0.2,
   );
   const end = Math.max(run.total || 0, ...measured.map((one) => one.step), 1);
+  /** @type {Figure["layout"]} */
   const layout = {
     margin: { l: 36, r: 10, t: 20, b: 24 },
     uirevision: run.id,

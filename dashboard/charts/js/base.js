@@ -26,6 +26,19 @@ export const button = (text, kind, onclick, attributes = {}) =>
 // The buttons on the cards of charts.
 export const quiet = (text, onclick, attributes = {}) =>
   element("button", { type: "button", class: "mc-quiet", text, onclick, ...attributes });
+// An element that the page is sure to have.
+/**
+ * @template {Element} T
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => T} kind
+ * @returns {T}
+ */
+export const find = (root, selector, kind) => {
+  const found = root.querySelector(selector);
+  if (!(found instanceof kind)) throw new TypeError(`Nothing fits ${selector}.`);
+  return found;
+};
 // A <select> of [value, text] pairs; a value that is not among them is kept as it is.
 export const select = (choices, value, onChange, attributes = {}) => {
   const known = choices.some(([each]) => each === value) ? choices : [...choices, [value, value]];
@@ -84,6 +97,7 @@ export const quantile = (sorted, share) => {
 
 // A question to the server (dashboard/door.py). It never throws: what goes wrong is an answer too, and `later` says
 // that asking again may help.
+/** @type {(name: string, args?: object) => Promise<Answer>} */
 export const ask = async (name, args = {}) => {
   const headers = { "content-type": "application/json" };
   try {
@@ -97,6 +111,7 @@ export const ask = async (name, args = {}) => {
   return { error: "The server did not answer. It may have been stopped.", later: true };
 };
 // The same question until the answer is not pending; `alive()` false ends it with null, `pending(progress)` is told.
+/** @type {(name: string, args: object, options?: { alive?: () => boolean, pending?: (progress: Progress) => void }) => Promise<Answer>} */
 export const askUntilAnswered = async (name, args, { alive = () => true, pending = () => {} } = {}) => {
   let failures = 0;
   for (let tries = 0; alive(); tries += 1) {

@@ -54,11 +54,14 @@ export const stateBox = () => {
     text = element("span"),
     bar = element("i");
   const track = element("span", { class: "ms-bar an-bar", hidden: true }, bar);
-  const again = button("Try again", "", () => retry(), { hidden: true });
-  const lead = button("Go to Set up", "", () => setup(), { hidden: true });
+  const again = button("Try again", "", () => retry?.(), { hidden: true });
+  const lead = button("Go to Set up", "", () => setup?.(), { hidden: true });
   const root = element("div", { class: "mc-state", role: "status" }, title, text, track, lead, again);
-  let retry = null,
-    setup = null;
+  /** @type {(() => void) | null | undefined} */
+  let retry = null;
+  /** @type {(() => void) | null | undefined} */
+  let setup = null;
+  /** @type {(state: Waiting | null) => void} */
   const show = (state) => {
     root.hidden = !state;
     if (!state) return;
@@ -66,7 +69,7 @@ export const stateBox = () => {
     if (title.textContent !== state.title) title.textContent = state.title;
     if (text.textContent !== words) text.textContent = words;
     track.hidden = !state.total;
-    bar.style.width = state.total ? `${Math.min(100, (100 * state.done) / state.total)}%` : "0";
+    bar.style.width = state.total ? `${Math.min(100, (100 * (state.done ?? 0)) / state.total)}%` : "0";
     retry = state.retry;
     again.hidden = !retry;
     setup = state.setup;

@@ -15,12 +15,14 @@ export class Hub extends Emitter {
     this.runs = new Map();
     this.id = "";
     this.other = ""; // the run that the current one is compared with
-    this.step = null; // null: follow the newest
+    this.step = /** @type {number | null} */ (null); // null: follow the newest
     this.views = new Set();
     this.poll = poller(() => this._tick());
     this.failures = 0;
     this.trouble = "";
-    this.toSetup = null; // leads to Set up, where there is one
+    this.status = /** @type {Answer} */ (null); // what the list of runs says of it
+    this.known = /** @type {boolean | undefined} */ (undefined); // whether that list is known
+    this.toSetup = /** @type {(() => void) | null} */ (null); // leads to Set up, where there is one
     document.addEventListener("visibilitychange", () => this.wake());
   }
 
@@ -144,4 +146,8 @@ const checked = (answer) => {
 };
 
 // When the last answer came, and when charts were painted: read by the benchmark and by the browser tests.
-export const timing = { asked: 0, answered: 0, paints: [] };
+export const timing = {
+  asked: 0,
+  answered: 0,
+  paints: /** @type {{ answered: number, start: number, end: number }[]} */ ([]),
+};

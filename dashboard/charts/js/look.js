@@ -141,7 +141,7 @@ export const cursor = (run, step, words = `kept: step ${run.earlier}`) => {
 // A figure made in Python, its named colours (`@text`, `@series2`, `@accent 0.16`) replaced by those of the theme.
 const COLOURED = ["color", "fillcolor", "colorscale"];
 export const colourOf = (name) => {
-  const [, word, place, alpha] = /^@([a-z]+)([0-9]*) ?([0-9.]*)$/.exec(name),
+  const [, word, place, alpha] = /^@([a-z]+)([0-9]*) ?([0-9.]*)$/.exec(name) ?? [],
     found = themeColours()[word];
   if (place) return found[Number(place)];
   return alpha ? faint(found, alpha) : found;

@@ -12,8 +12,20 @@ let scheduled = false,
 // `figure({width, height})` returns {data, layout} or null (nothing to show yet);
 // `note` is an element that is shown meanwhile.
 export class Plot {
+  /**
+   * @param {HTMLElement & Record<string, any>} place
+   * @param {(size: Size) => Figure | null} figure
+   * @param {{ onClick?: ((point: any) => void) | null, onZoom?: boolean, note?: HTMLElement | null }} options
+   */
   constructor(place, figure, { onClick = null, onZoom = false, note = null } = {}) {
-    Object.assign(this, { place, figure, onClick, onZoom, note, dirty: true, drawn: false });
+    this.place = place;
+    this.figure = figure;
+    this.onClick = onClick;
+    this.onZoom = onZoom;
+    this.note = note;
+    this.dirty = true;
+    this.drawn = false;
+    this.key = "";
     all.add(this);
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(place);
@@ -54,7 +66,7 @@ export class Plot {
   }
 
   _listen() {
-    if (this.onClick) this.place.on("plotly_click", (event) => this.onClick(event.points[0]));
+    if (this.onClick) this.place.on("plotly_click", (event) => this.onClick?.(event.points[0]));
     if (this.onZoom) {
       this.place.on("plotly_relayout", (change) => {
         if (Object.keys(change).some((key) => key.startsWith("xaxis"))) this.draw();

@@ -8,17 +8,18 @@ import { editor, plainDraft, suggestedDraft } from "./checkpoints_suite.js";
 
 export const checkpoints = (root) => {
   const state = {
-    folders: [],
-    published: [],
-    prompts: [],
-    scan: null,
-    complaints: null,
-    findings: [],
+    folders: /** @type {Answer[]} */ ([]),
+    published: /** @type {Answer[]} */ ([]),
+    prompts: /** @type {Answer[]} */ ([]),
+    typed: "",
+    scan: /** @type {Answer} */ (null),
+    complaints: /** @type {Answer} */ (null),
+    findings: /** @type {Answer[]} */ ([]),
     busy: false,
-    chore: null,
+    chore: /** @type {Answer} */ (null),
   };
-  let draft = null,
-    message = null,
+  let draft = /** @type {Answer} */ (null),
+    message = /** @type {{ kind: string, text: string } | null} */ (null),
     seen = 0,
     started = false;
 

@@ -18,7 +18,7 @@ export const compare = (root) => {
     turn: 0,
     drawn: 0,
     key: "",
-    answer: null,
+    answer: /** @type {Answer} */ (null),
     suite: "",
     filter: "",
     sort: "average",

@@ -15,8 +15,8 @@ const TICK = "Tick runs in the table to draw them.";
 // {root, set(figures, rows, tasks), draw}; `clear` unticks every run.
 export const comparisonFigures = (clear) => {
   let view = "bars",
-    figures = null,
-    rows = [],
+    figures = /** @type {Answer} */ (null),
+    rows = /** @type {Answer[]} */ ([]),
     tasks = 0;
   const card = figureCard("Bars", "", { wide: true, height: 330, note: TICK });
   const choice = choiceRow("Figure", VIEWS, view, (value) => {

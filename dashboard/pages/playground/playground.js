@@ -12,16 +12,16 @@ import { sketchpad } from "./sketchpad.js";
 export const playground = (root) => {
   const box = stateBox();
   const state = {
-    run: null,
+    run: "",
     status: "",
     task: "",
     head: "",
-    tasks: [],
+    tasks: /** @type {Answer[]} */ ([]),
     turn: 0,
     asked: 0,
-    looked: 0,
-    answer: null,
-    picked: null,
+    looked: "",
+    answer: /** @type {Answer} */ (null),
+    picked: /** @type {string | null} */ (null),
   };
   const titleOf = (name) => state.tasks.find((one) => one.name === name)?.title ?? name;
 

@@ -137,7 +137,7 @@ export const sketchpad = (onPicture) => {
     take([...event.dataTransfer.files][0]);
   });
   document.addEventListener("paste", (event) => {
-    if (!page.visible(root) || event.target.closest?.("input, textarea")) return;
+    if (!page.visible(root) || (event.target instanceof Element && event.target.closest("input, textarea"))) return;
     take([...(event.clipboardData?.files ?? [])][0]);
   });
   // What the models look at, as the server understood it.

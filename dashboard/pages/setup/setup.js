@@ -16,21 +16,21 @@ export const setup = (root) => {
     tasks: new Set(),
     method: "adamerging",
     preset: "",
-    settings: {},
+    settings: /** @type {Record<string, any>} */ ({}),
     device: "auto",
     precision: "auto",
     evaluate_every: 0,
     name: "",
   };
-  let catalogue = null,
-    described = null,
-    cards = null,
-    form = null,
-    chooser = null,
-    start = null,
+  let catalogue = /** @type {Answer} */ (null),
+    described = /** @type {Answer} */ (null),
+    cards = /** @type {ReturnType<typeof buildTasks> | null} */ (null),
+    form = /** @type {ReturnType<typeof buildForm> | null} */ (null),
+    chooser = /** @type {ReturnType<typeof buildMethods> | null} */ (null),
+    start = /** @type {ReturnType<typeof startCard> | null} */ (null),
     asked = 0,
     planning = 0,
-    planTimer = null,
+    planTimer = 0,
     everyTouched = false;
 
   const method = () => catalogue.methods.find((m) => m.name === choice.method) || catalogue.methods[0];
@@ -129,7 +129,7 @@ export const setup = (root) => {
   async function accuracies() {
     const suite = choice.suite,
       answer = await askUntilAnswered("setup_accuracies", { suite }, { alive: () => suite === choice.suite });
-    if (answer && !answer.error) cards.accuracies(answer.accuracies);
+    if (answer && !answer.error) cards?.accuracies(answer.accuracies);
   }
 
   function usePreset(preset) {
@@ -239,14 +239,14 @@ export const setup = (root) => {
       everyTouched = true;
       return useSuite({ ...wish, preset: "", everyTouched: true });
     };
-    start ??= startCard(part("plan"), { wish: values, refused: (name) => form.focus(name), load });
+    start ??= startCard(part("plan"), { wish: values, refused: (name) => form?.focus(name), load });
   }
 
   function changed() {
     keep();
     clearTimeout(planTimer);
     planTimer = setTimeout(plan, 350);
-    start?.allow(Boolean(described && form && !form.bad() && choice.tasks.size > 0 && catalogue.startable));
+    start?.allow(Boolean(described && form && !form?.bad() && choice.tasks.size > 0 && catalogue.startable));
   }
 
   async function plan() {
@@ -261,20 +261,20 @@ export const setup = (root) => {
     const problem = answer.error ?? answer.wrong;
     if (problem) {
       start.words.replaceChildren(...parts, note("error", problem));
-      cards.caution([]);
+      cards?.caution([]);
       start.allow(false);
       return;
     }
     const { forecast, caution, doubts, doing } = answer;
     start.words.replaceChildren(...parts, ...planWords(answer, choice.tasks, act));
-    cards.caution(caution.tasks ?? []);
-    start.allow(!form.bad() && catalogue.startable);
+    cards?.caution(caution.tasks ?? []);
+    start.allow(!form?.bad() && catalogue.startable);
     if (forecast.pending || caution.pending || doubts.pending || doing) planTimer = setTimeout(plan, 1200);
   }
   const act = {
     leaveOut(tasks) {
       for (const task of tasks) choice.tasks.delete(task);
-      cards.choose(choice.tasks);
+      cards?.choose(choice.tasks);
       changed();
     },
     distil() {

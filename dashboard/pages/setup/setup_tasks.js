@@ -2,6 +2,7 @@
 import { button, element, percent } from "../../charts/js/base.js";
 import { heading } from "../../js/pieces.js";
 
+/** @type {(text: string, title?: string | null) => HTMLElement} */
 const meta = (text, title = null) => element("span", { class: "ms-task-meta", text, title });
 
 function counted(images) {
@@ -98,7 +99,7 @@ function badge(box, check) {
 export function buildTasks(section, { tasks, chosen, onChange }) {
   const boxes = new Map(tasks.map((task) => [task.name, card(task, chosen.has(task.name), onChange)]));
   tasks.forEach((task) => accuracy(boxes.get(task.name), task, null));
-  const choose = (wanted, told = () => {}) =>
+  const choose = (wanted, told = /** @type {typeof onChange} */ (() => {})) =>
     boxes.forEach((box, name) => {
       const input = box.querySelector("input");
       if (input.checked === wanted(name)) return;

@@ -26,7 +26,7 @@ export const share = (root) => {
   const address = (url) => element("code", { class: "ms-url", text: url, title: url });
   const open = () => page.visible(root) && page.tab === "share";
 
-  let shownRun = null,
+  let shownRun = "",
     shownStatus = "";
   async function files() {
     const section = part("files"),
@@ -88,7 +88,7 @@ export const share = (root) => {
   function view(run) {
     const seen = new URLSearchParams();
     if (VIEWED.includes(page.before)) seen.set("tab", page.before);
-    if (run && page.step !== null) seen.set("step", page.step);
+    if (run && page.step !== null) seen.set("step", String(page.step));
     return seen.size ? `?${seen}` : "";
   }
 

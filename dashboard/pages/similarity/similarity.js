@@ -8,7 +8,7 @@ import { page } from "../../js/shell.js";
 
 export const similarity = (root) => {
   const box = stateBox();
-  const state = { shown: null, turn: 0, measure: "cosine", group: 0, found: null };
+  const state = { shown: "", turn: 0, measure: "cosine", group: 0, found: /** @type {Answer} */ (null) };
 
   const matrix = figureCard("Task vectors, pair by pair", "", { height: 420 });
   const measure = choiceRow("Measure", { cosine: "Cosine", conflict: "Sign conflict" }, state.measure, (value) => {

@@ -14,12 +14,12 @@ export const studies = (root) => {
     suite: "",
     chosen: remembered("study"),
     quick: true,
-    listing: null,
-    costs: null,
+    listing: /** @type {Answer} */ (null),
+    costs: /** @type {Answer} */ (null),
     costKey: "",
     resultKey: "",
     turn: 0,
-    figures: [],
+    figures: /** @type {[ReturnType<typeof figureCard>, Answer][]} */ ([]),
     open: false,
     busy: false,
   };
@@ -282,7 +282,7 @@ export const studies = (root) => {
     suites.fill(answer.suites, answer.suite);
     suites.root.hidden = answer.suites.length < 2;
     if (!card()) state.chosen = (answer.studies.find(active) || answer.studies[0]).name;
-    const focused = document.activeElement?.dataset?.study;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset.study;
     drawList();
     if (focused) list.querySelector(`[data-study="${focused}"]`)?.focus();
     draw();

@@ -189,7 +189,7 @@ def test_a_post_from_another_site_is_refused_even_with_the_cookie(dashboard_site
 
 def test_headers_stand_on_every_answer(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
-    asked = [(owner.http, path) for path in ("/", "/config", "/web/shell.js", "/no-such-page", "/view/")]
+    asked = [(owner.http, path) for path in ("/", "/config", "/web/viewer.js", "/no-such-page", "/view/")]
     for http, path in [(dashboard_site.stranger(), "/"), *asked]:
         headers = http.get(path).headers
         assert {name: headers.get(name) for name in FIXED} == FIXED

@@ -57,10 +57,10 @@ def test_an_objective_describes_itself(name: str) -> None:
     assert (found.needs is Need.LABELLED) == (found.target is Target.LABELS)
 
 
-@pytest.mark.parametrize(
-    ("name", "setting"),
-    [(name, one) for name in objectives.names() for one in objectives.get(name).Settings.model_fields],
-)
+SETTINGS = [(name, one) for name in objectives.names() for one in objectives.get(name).Settings.model_fields]
+
+
+@pytest.mark.parametrize(("name", "setting"), SETTINGS)
 def test_every_setting_changes_the_value(name: str, setting: str) -> None:
     usual, target = objectives.get(name), target_of(name)
     value = other_than(getattr(usual.settings, setting), usual.Settings, setting)

@@ -206,11 +206,11 @@ def test_the_owner_is_told_why_something_failed_and_a_guest_of_no_path(
     dashboard_site: Site, short_run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(*_: object) -> None:
-        raise CannotWrite("Reading /home/me/base.safetensors failed.")
+        raise CannotWrite("Reading /srv/me/base.safetensors failed.")
 
     ctx = dashboard_site.ctx
     failed = synthetic.create(ctx.store)
-    ctx.store.set_status(failed, "failed", "Writing /home/me/merged.safetensors failed.")
+    ctx.store.set_status(failed, "failed", "Writing /srv/me/merged.safetensors failed.")
     monkeypatch.setattr(Library, "suite", lost)
     monkeypatch.setattr(Store, "kept", lost)
 
@@ -222,7 +222,7 @@ def test_the_owner_is_told_why_something_failed_and_a_guest_of_no_path(
         return [listed, read, answer["error"], file.text]
 
     try:
-        assert [one for one in said(dashboard_site.owner()) if "/home/me/" not in one] == []
-        assert not any("/home/me/" in one for one in said(dashboard_site.viewer()))
+        assert [one for one in said(dashboard_site.owner()) if "/srv/me/" not in one] == []
+        assert not any("/srv/me/" in one for one in said(dashboard_site.viewer()))
     finally:
         ctx.store.delete(failed)

@@ -61,10 +61,10 @@ function saveMenu(place, title) {
   const summary = element("summary", { text: "Save", title: "Save this figure" });
   const made = element("details", { class: "an-save" }, summary, element("div", {}, ...saveButtons(place, title)));
   made.addEventListener("click", (event) => {
-    if (event.target.closest("button")) made.open = false;
+    if (event.target instanceof Element && event.target.closest("button")) made.open = false;
   });
   made.addEventListener("focusout", (event) => {
-    if (!made.contains(event.relatedTarget)) made.open = false;
+    if (!(event.relatedTarget instanceof Node && made.contains(event.relatedTarget))) made.open = false;
   });
   return made;
 }

@@ -1,13 +1,15 @@
 // The header: the current run, how far it is, and what can be done with it.
-import { button, duration, keyed, percent } from "../charts/js/base.js";
+import { button, duration, find, keyed, percent } from "../charts/js/base.js";
 import { ACTIVE } from "../charts/js/given.js";
 import { doing } from "../charts/js/progress.js";
 import { coded } from "./pieces.js";
 import { act, actionsOf, listed, loading, share } from "./runs.js";
 import { page } from "./shell.js";
 
+/** @type {(root: HTMLElement) => void} */
 export const header = (root) => {
-  const part = (selector) => root.querySelector(selector);
+  /** @type {(selector: string) => HTMLElement} */
+  const part = (selector) => find(root, selector, HTMLElement);
   const title = part("h1"),
     pill = part(".ms-pill"),
     words = part(".ms-words"),
@@ -16,7 +18,7 @@ export const header = (root) => {
     notice = part(".ms-notice");
 
   const draw = () => {
-    const run = page.status,
+    const run = /** @type {Listed | null} */ (page.status),
       verdict = run?.verdict,
       told = run?.notice || verdict?.text || "",
       unknown = listed.first || Boolean(page.run);
@@ -35,7 +37,7 @@ export const header = (root) => {
     }
     pill.textContent = pillWord(run);
     pill.className = `ms-pill ${run.status}`;
-    bar.firstChild.style.width = `${100 * share(run)}%`;
+    find(bar, "i", HTMLElement).style.width = `${100 * share(run)}%`;
     bar.setAttribute("aria-valuenow", String(Math.round(100 * share(run))));
     bar.setAttribute("aria-valuemax", "100");
     words.textContent = farWords(run).filter(Boolean).join(" · ");
@@ -57,21 +59,25 @@ const NOTHING = {
   owner: "Choose tasks and a method, then press Start merge.",
 };
 
+/** @type {(run: Listed | null) => string} */
 function noticeKind(run) {
   if (!run?.notice) return run?.verdict?.kind ?? "";
   return run.status === "failed" ? "error" : "warning";
 }
 
+/** @type {(run: Listed | null) => string} */
 function titleOf(run) {
   if (!run?.steps || !ACTIVE.includes(run.status)) return "Mergescope";
   return `${Math.floor((100 * run.steps_done) / run.steps)} % · ${run.title} · Mergescope`;
 }
 
+/** @type {(run: Listed) => string} */
 function pillWord(run) {
   if (loading(run)) return "loading";
   return run.status === "running" && doing(run) ? "evaluating" : run.status_words;
 }
 
+/** @type {(run: Listed) => string[]} */
 function farWords(run) {
   const now = doing(run);
   if (now) return now;
@@ -87,6 +93,7 @@ function farWords(run) {
 }
 
 // Leads to the form with the method that does better, on the same tasks.
+/** @type {(verdict: Verdict | null | undefined) => HTMLElement | null} */
 function remedy(verdict) {
   if (!verdict?.remedy || !page.toSetup) return null;
   return button(`Set up ${verdict.title}`, "", () => {

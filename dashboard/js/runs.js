@@ -6,11 +6,12 @@ import { doing } from "../charts/js/progress.js";
 import { toast, toastError } from "./pieces.js";
 import { page } from "./shell.js";
 
+/** @type {{ runs: Listed[], more: boolean, machine: string, writer: { text: string, gone: boolean } | null, first: boolean, limit: number }} */
 export const listed = {
-  runs: /** @type {Answer[]} */ ([]),
+  runs: [],
   more: false,
   machine: "",
-  writer: /** @type {Answer} */ (null),
+  writer: null,
   first: true,
   limit: 50,
 };
@@ -39,22 +40,26 @@ export const refreshRuns = poller(async () => {
   return page.pollSeconds * (active ? 2 : 4) * Math.min(8, 2 ** failures);
 });
 
+/** @type {(run: Listed) => boolean} */
 export const loading = (run) => run.status === "queued" && run.position === 0;
 
+/** @type {(run: Listed) => number} */
 export const share = (run) => {
   if (run.steps) return Math.min(1, run.steps_done / run.steps);
   return run.doing?.total ? Math.min(1, run.doing.done / run.doing.total) : 0;
 };
 
 // A result that is worse than another is never told without saying so.
-export const worse = (run) => ["warning", "error"].includes(run.verdict?.kind);
+/** @type {(run: Listed) => boolean} */
+export const worse = (run) => ["warning", "error"].includes(run.verdict?.kind ?? "");
 
+/** @type {(run: Listed) => string} */
 export const progressWords = (run) => {
   if (loading(run)) return "loading";
   if (run.status === "queued") return run.position ? `waiting, place ${run.position}` : "waiting";
   if (run.status === "done") {
     const average = run.average !== null && percent(run.average);
-    return ["done", average, worse(run) && run.verdict.code].filter(Boolean).join(" · ");
+    return ["done", average, worse(run) && run.verdict?.code].filter(Boolean).join(" · ");
   }
   if (run.status === "running" && doing(run)) return "evaluating";
   if (!run.steps) return run.status_words;
@@ -63,6 +68,7 @@ export const progressWords = (run) => {
 };
 
 // [[action, word]] that whoever looks may take.
+/** @type {(run: Listed | null) => Action[]} */
 export const actionsOf = (run) => {
   if (page.readonly || !run?.owner) return [];
   if (run.status === "paused") return [["resume", "Resume"], CANCEL];
@@ -70,8 +76,10 @@ export const actionsOf = (run) => {
   if (run.status === "queued") return [CANCEL];
   return run.resumable ? [["restart", "Resume"]] : [];
 };
+/** @type {Action} */
 const CANCEL = ["cancel", "Cancel"];
 
+/** @type {(run: Listed, action: string, button: HTMLButtonElement) => Promise<void>} */
 export const act = async (run, action, button) => {
   if (button.disabled) return;
   button.disabled = true;

@@ -6,7 +6,8 @@ import { toast } from "./pieces.js";
 const RUN = /^[0-9a-f]{12}$/;
 const settings = JSON.parse(document.getElementById("ms-settings")?.textContent || "{}");
 const query = new URLSearchParams(location.search);
-const asked = (name, form) => (form.test(query.get(name) ?? "") ? query.get(name) : "");
+/** @type {(name: string, form: RegExp) => string} */
+const asked = (name, form) => form.exec(query.get(name) ?? "")?.[0] ?? "";
 
 class Page extends Emitter {
   constructor() {
@@ -43,6 +44,7 @@ class Page extends Emitter {
     this.emit("step", step);
   }
 
+  /** @type {(tab: string) => void} */
   open(tab) {
     if (!this.tabs.includes(tab) || tab === this.tab) return;
     this.before = this.tab;
@@ -57,6 +59,7 @@ class Page extends Emitter {
   }
 
   // True where Gradio shows this tab. The first time that it is the wanted one, the page is complete.
+  /** @type {(tab: string) => boolean} */
   shows(tab) {
     const there = Boolean(document.getElementById(`ms-tab-${tab}`)?.offsetParent);
     if (there && tab === this.tab) this.settled = true;
@@ -64,10 +67,12 @@ class Page extends Emitter {
   }
 
   // Gradio has selected a tab. Until the page is complete that may be its own first tab, not the one in the address.
+  /** @type {(tab: string) => void} */
   follow(tab) {
     if (this.settled || this.shows(this.tab)) this.open(tab);
   }
 
+  /** @type {(step: number | null) => void} */
   setStep(step) {
     if (step === this.step) return;
     this.step = step;
@@ -75,6 +80,7 @@ class Page extends Emitter {
     this.emit("step", step);
   }
 
+  /** @type {(status: Listed | null) => void} */
   setStatus(status) {
     const before = JSON.stringify(this.status);
     this.status = status;
@@ -82,6 +88,7 @@ class Page extends Emitter {
   }
 
   // The first run to show: the URL's, the one this browser looked at last, the latest active one, the newest.
+  /** @type {(runs: Listed[]) => void} */
   reconnect(runs) {
     const known = new Set(runs.map((run) => run.id)),
       active = runs.find((run) => ACTIVE.includes(run.status)),
@@ -95,6 +102,7 @@ class Page extends Emitter {
     this.select(wanted, { step, chosen: own.includes(wanted) });
   }
 
+  /** @type {(element: HTMLElement) => boolean} */
   visible(element) {
     return !document.hidden && element.offsetParent !== null;
   }
@@ -110,6 +118,7 @@ class Page extends Emitter {
     document.body.classList.toggle("dark", (["dark", "light"].includes(saved) ? saved : system) === "dark");
   }
 
+  /** @type {(theme: string) => void} */
   setTheme(theme) {
     document.body.classList.toggle("dark", theme === "dark");
     remember("theme", theme);
@@ -117,6 +126,7 @@ class Page extends Emitter {
 
   keepUrl() {
     const next = new URLSearchParams(location.search);
+    /** @type {(name: string, value: string | number | null) => void} */
     const put = (name, value) => (value === "" || value === null ? next.delete(name) : next.set(name, String(value)));
     put("run", this.run);
     put("tab", this.tab);
@@ -128,8 +138,10 @@ class Page extends Emitter {
 
 export const page = new Page();
 
-const tabOf = (event) => event.target.closest?.('[role="tab"]');
+/** @type {(event: Event) => Element | null} */
+const tabOf = (event) => (event.target instanceof Element ? event.target.closest('[role="tab"]') : null);
 for (const name of ["pointerdown", "keydown"]) {
+  /** @type {(event: Event) => void} */
   const settle = (event) => {
     if (tabOf(event)) page.settled = true;
   };

@@ -1,17 +1,20 @@
 // The sidebar: the list of runs, and what stands around it.
-import { ask, element, keyed } from "../charts/js/base.js";
+import { ask, element, find, keyed } from "../charts/js/base.js";
 import { ACTIVE } from "../charts/js/given.js";
 import { toastError } from "./pieces.js";
 import { act, actionsOf, listed, progressWords, refreshRuns, share, worse } from "./runs.js";
 import { page } from "./shell.js";
 
+/** @type {Record<string, string>} */
 const PATHS = {
   pause: "M5 3h3v10H5zM9.5 3h3v10h-3z",
   resume: "M5 3l8 5-8 5z",
   cancel: "M4.2 3.1 8 6.9l3.8-3.8 1.1 1.1L9.1 8l3.8 3.8-1.1 1.1L8 9.1l-3.8 3.8-1.1-1.1L6.9 8 3.1 4.2z",
 };
 
+/** @type {(name: string) => SVGElement} */
 function icon(name) {
+  /** @type {(tag: string) => SVGElement} */
   const made = (tag) => document.createElementNS("http://www.w3.org/2000/svg", tag);
   const svg = made("svg"),
     path = made("path");
@@ -23,6 +26,7 @@ function icon(name) {
 }
 
 // One run in the list: {root, fill(run)}.
+/** @type {(id: string) => { root: HTMLElement, fill: (run: Listed) => void }} */
 function row(id) {
   const name = element("span", { class: "ms-run-name" }),
     meta = element("span", { class: "ms-run-meta" }),
@@ -36,6 +40,7 @@ function row(id) {
   const button = element("button", { type: "button", class: "ms-run", onclick: choose }, name, meta, bar);
   const root = element("li", { class: "ms-run-row", "data-run": id }, button, actions);
 
+  /** @type {(run: Listed) => void} */
   const fill = (run) => {
     const differs = run.differs || "";
     keyed(name, `${run.title}\n${differs}`, () => [run.title, differs && element("small", { text: differs })]);
@@ -52,6 +57,7 @@ function row(id) {
   return { root, fill };
 }
 
+/** @type {(run: Listed, action: string, words: string) => HTMLElement} */
 function small(run, action, words) {
   const looks = { type: "button", class: "ms-icon", title: words, "aria-label": `${words}: ${run.title}` };
   const made = element("button", looks, icon(action === "restart" ? "resume" : action));
@@ -59,24 +65,28 @@ function small(run, action, words) {
   return made;
 }
 
+/** @type {(root: HTMLElement) => void} */
 export const sidebar = (root) => {
-  const part = (selector) => root.querySelector(selector);
+  /** @type {(selector: string) => HTMLElement} */
+  const part = (selector) => find(root, selector, HTMLElement);
   const list = part("ul"),
     more = part(".ms-more"),
     none = part(".ms-none"),
     machine = part(".ms-machine p"),
-    writer = part(".ms-writer");
+    writer = part(".ms-writer"),
+    writing = find(writer, ":first-child", HTMLElement),
+    taking = find(writer, "button", HTMLButtonElement);
   const nothing = page.readonly
     ? "No runs to see here yet."
     : "No runs yet. Choose tasks and a method, then press Start merge.";
+  /** @type {Map<string, ReturnType<typeof row>>} */
   let rows = new Map();
 
   const draw = () => {
     const before = rows;
     rows = new Map(listed.runs.map((run) => [run.id, before.get(run.id) ?? row(run.id)]));
-    listed.runs.forEach((run, place) => {
-      const { root: item, fill } = rows.get(run.id);
-      fill(run);
+    [...rows.values()].forEach(({ root: item, fill }, place) => {
+      fill(listed.runs[place]);
       if (list.children[place] !== item) list.insertBefore(item, list.children[place] ?? null);
     });
     for (const [id, { root: item }] of before) if (!rows.has(id)) item.remove();
@@ -86,13 +96,13 @@ export const sidebar = (root) => {
     if (listed.machine) machine.textContent = listed.machine;
     writer.hidden = !listed.writer;
     if (!listed.writer) return;
-    writer.firstChild.textContent = listed.writer.text;
-    writer.lastChild.hidden = !listed.writer.gone;
+    writing.textContent = listed.writer.text;
+    taking.hidden = !listed.writer.gone;
   };
-  writer.lastChild.addEventListener("click", async () => {
-    writer.lastChild.disabled = true;
+  taking.addEventListener("click", async () => {
+    taking.disabled = true;
     const answer = toastError(await ask("take_over"));
-    writer.lastChild.disabled = false;
+    taking.disabled = false;
     if (!answer.error) location.reload();
   });
   none.textContent = "Loading …";
@@ -101,7 +111,7 @@ export const sidebar = (root) => {
     refreshRuns();
   });
   part(".ms-theme").addEventListener("click", () => page.setTheme(page.theme === "dark" ? "light" : "dark"));
-  part(".ms-new")?.addEventListener("click", () => {
+  root.querySelector(".ms-new")?.addEventListener("click", () => {
     page.open("setup");
     closeOnPhone();
   });

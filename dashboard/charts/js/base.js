@@ -1,6 +1,16 @@
 // What page and charts share: elements, numbers, questions to the server, events.
 
+/** @param {Child} child @returns {child is Node | string} */
+const given = (child) => child !== null && child !== undefined && child !== false;
+
 // Texts reach the page as text nodes only: names of tasks, runs and tensors come from files.
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
 export const element = (tag, attributes = {}, ...children) => {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -9,21 +19,24 @@ export const element = (tag, attributes = {}, ...children) => {
     else if (name === "text") made.textContent = value;
     else made.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
+  made.append(...children.filter(given));
   return made;
 };
 
 // Fills a place where `key` says that something else is to be seen.
+/** @type {(place: HTMLElement, key: unknown, children: () => Child[]) => void} */
 export const keyed = (place, key, children) => {
   const text = String(key);
   if (place.dataset.key === text) return;
   place.dataset.key = text;
-  place.replaceChildren(...children().filter(Boolean));
+  place.replaceChildren(...children().filter(given));
 };
 
+/** @type {(text: string, kind: string, onclick: () => unknown, attributes?: Attributes) => HTMLButtonElement} */
 export const button = (text, kind, onclick, attributes = {}) =>
   element("button", { type: "button", class: `ms-button ${kind}`, text, onclick, ...attributes });
 // The buttons on the cards of charts.
+/** @type {(text: string, onclick: () => unknown, attributes?: Attributes) => HTMLButtonElement} */
 export const quiet = (text, onclick, attributes = {}) =>
   element("button", { type: "button", class: "mc-quiet", text, onclick, ...attributes });
 // An element that the page is sure to have.
@@ -40,6 +53,7 @@ export const find = (root, selector, kind) => {
   return found;
 };
 // A <select> of [value, text] pairs; a value that is not among them is kept as it is.
+/** @type {(choices: Choice[], value: string, onChange: (value: string) => void, attributes?: Attributes) => HTMLSelectElement} */
 export const select = (choices, value, onChange, attributes = {}) => {
   const known = choices.some(([each]) => each === value) ? choices : [...choices, [value, value]];
   const options = known.map(([each, text]) => element("option", { value: each, text }));
@@ -48,45 +62,56 @@ export const select = (choices, value, onChange, attributes = {}) => {
   return made;
 };
 
+/** @param {unknown} value @returns {value is number} */
+const isNumber = (value) => Number.isFinite(value);
 // Plotly reads a few tags and entities in labels; a name must not become one.
+/** @type {(text: string) => string} */
 export const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
-export const percent = (fraction, digits = 1) =>
-  Number.isFinite(fraction) ? `${(100 * fraction).toFixed(digits)} %` : "–";
+/** @type {(fraction: Maybe, digits?: number) => string} */
+export const percent = (fraction, digits = 1) => (isNumber(fraction) ? `${(100 * fraction).toFixed(digits)} %` : "–");
+/** @type {(fraction: Maybe) => string} */
 export const points = (fraction) => {
-  if (!Number.isFinite(fraction)) return "–";
+  if (!isNumber(fraction)) return "–";
   return signed(100 * fraction, 1);
 };
 // No "−0.000", and a proper minus.
+/** @type {(value: Maybe, digits?: number) => string} */
 export const number = (value, digits = 3) => {
-  if (!Number.isFinite(value)) return "–";
+  if (!isNumber(value)) return "–";
   const text = value.toFixed(digits);
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 };
+/** @type {(value: number, digits?: number) => string} */
 export const signed = (value, digits = 3) =>
   (value > 0 && Number(value.toFixed(digits)) ? "+" : "") + number(value, digits);
+/** @type {(seconds: Maybe) => string} */
 export const duration = (seconds) => {
-  if (!Number.isFinite(seconds)) return "–";
+  if (!isNumber(seconds)) return "–";
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;
 };
+/** @type {(value: Maybe) => string} */
 export const megabytes = (value) => {
-  if (!Number.isFinite(value) || value <= 0) return "";
+  if (!isNumber(value) || value <= 0) return "";
   return value >= 1000 ? `${(value / 1024).toFixed(1)} GB` : `${Math.round(value)} MB`;
 };
+/** @type {(text: string, length: number) => string} */
 export const shorten = (text, length) => (text.length <= length ? text : `${text.slice(0, length - 1)}…`);
 
+/** @type {(values: Iterable<Maybe>) => number} */
 export const mean = (values) => {
   let sum = 0,
     count = 0;
   for (const value of values)
-    if (Number.isFinite(value)) {
+    if (isNumber(value)) {
       sum += value;
       count += 1;
     }
   return count ? sum / count : NaN;
 };
+/** @type {(sorted: number[], share: number) => number} */
 export const quantile = (sorted, share) => {
   if (!sorted.length) return NaN;
   const place = (sorted.length - 1) * share,
@@ -128,6 +153,7 @@ export const askUntilAnswered = async (name, args, { alive = () => true, pending
 
 // Calls `work()` at once when told to, and again after the seconds that it says; null waits to be told. While the page
 // is hidden nothing is asked.
+/** @type {(work: () => Promise<number | null>) => () => void} */
 export const poller = (work) => {
   let timer = 0,
     busy = false,
@@ -151,6 +177,7 @@ export const poller = (work) => {
 };
 
 // What this browser remembers; private mode remembers nothing.
+/** @type {(name: string, value: string, where?: "localStorage" | "sessionStorage") => void} */
 export const remember = (name, value, where = "localStorage") => {
   try {
     window[where].setItem(`mergescope.${name}`, value);
@@ -158,6 +185,7 @@ export const remember = (name, value, where = "localStorage") => {
     // private mode, or too large
   }
 };
+/** @type {(name: string, where?: "localStorage" | "sessionStorage") => string} */
 export const remembered = (name, where = "localStorage") => {
   try {
     return window[where].getItem(`mergescope.${name}`) || "";
@@ -169,13 +197,16 @@ export const remembered = (name, where = "localStorage") => {
 // A tiny event emitter; `on` returns the function that takes the listener away again.
 export class Emitter {
   constructor() {
+    /** @type {Map<string, Set<(detail: any) => void>>} */
     this.listeners = new Map();
   }
+  /** @type {(name: string, listener: (detail: any) => void) => () => void} */
   on(name, listener) {
-    if (!this.listeners.has(name)) this.listeners.set(name, new Set());
-    this.listeners.get(name).add(listener);
-    return () => this.listeners.get(name).delete(listener);
+    const those = this.listeners.get(name) ?? new Set();
+    this.listeners.set(name, those.add(listener));
+    return () => those.delete(listener);
   }
+  /** @type {(name: string, detail?: unknown) => void} */
   emit(name, detail) {
     for (const listener of [...(this.listeners.get(name) ?? [])]) {
       try {

@@ -3,7 +3,7 @@ import { toast } from "../../js/pieces.js";
 import { element, keyed, quiet } from "./base.js";
 import { Plot } from "./plot.js";
 
-// {root, place, note, help, tools, foot, fit}: a heading, one line of help, controls, and the place of a chart.
+// {root, body, place, note, help, tools, foot, fit}: a heading, one line of help, controls, and the place of a chart.
 export const chartCard = (title, help, { height, wide = false, note = "" }) => {
   const place = element("div", { class: "mc-plot", role: "img", "aria-label": title });
   const waiting = element("p", { class: "mc-note", text: note });
@@ -16,7 +16,7 @@ export const chartCard = (title, help, { height, wide = false, note = "" }) => {
   const root = element("section", { class: wide ? "mc-card mc-wide" : "mc-card" }, head, body, foot);
   const fit = (pixels) => (place.style.minHeight = `${pixels}px`);
   fit(height);
-  return { root, place, note: waiting, help: helping, tools, foot, fit };
+  return { root, body, place, note: waiting, help: helping, tools, foot, fit };
 };
 
 // The same with its chart: `draw()` draws `figure(size, run)`, which is null where there is nothing to draw.

@@ -1,8 +1,15 @@
 // What each figure of a run is called, what it shows and how high it is: the same on Live, on Layers and in files.
-const rows = (each, more, least) => (tasks) => Math.max(least, each * tasks + more);
+/** @typedef {(tasks?: number, width?: number) => number} Height */
+/** @type {(each: number, more: number, least: number) => Height} */
+const rows =
+  (each, more, least) =>
+  (tasks = 8) =>
+    Math.max(least, each * tasks + more);
+/** @type {(height: number) => Height} */
 const fixed = (height) => () => height;
 const AGREEMENT = { title: "Agreement with the experts", note: "how often both predict the same class" };
 
+/** @type {Record<string, { title: string, note: string, height: Height }>} */
 export const FIGURES = {
   coefficients: { title: "Merging coefficients", note: "a column per parameter tensor", height: rows(24, 62, 236) },
   change: { title: "Change since step 0", note: "minus λ at the start", height: rows(24, 62, 236) },
@@ -10,7 +17,7 @@ export const FIGURES = {
   accuracyOverSteps: {
     title: "Accuracy over steps",
     note: "",
-    height: (tasks, width) => Math.max(252, 118 * Math.ceil(tasks / Math.max(1, Math.floor(width / 165)))),
+    height: (tasks = 8, width = 0) => Math.max(252, 118 * Math.ceil(tasks / Math.max(1, Math.floor(width / 165)))),
   },
   agreement: { ...AGREEMENT, height: fixed(252) },
   agreementByTask: { ...AGREEMENT, height: rows(25, 40, 252) }, // where nothing was learned step by step

@@ -15,7 +15,8 @@ export const layerMap = (hub, state, rights) => {
   const map = (size, run) => (run.hasCoefficients ? figure(size, layerValues(hub, state)) : null);
   const card = plotCard(hub, "λ by layer", "", options, map, { onZoom: true, onClick: pick });
   const place = element("div", { class: "mc-plot", role: "img", "aria-label": "λ of the other run" });
-  const second = element("div", { class: "mc-second" }, element("p", { class: "mc-help" }), place);
+  const otherName = element("p", { class: "mc-help" }),
+    second = element("div", { class: "mc-second" }, otherName, place);
   card.root.insertBefore(second, card.foot);
   card.foot.append(scrubber(hub).root);
   const controls = controlsOf(hub, state, rights);
@@ -56,7 +57,7 @@ export const layerMap = (hub, state, rights) => {
   const update = () => {
     controls.update();
     second.hidden = !(state.show === "other" && hub.second && state.pair === "side");
-    if (hub.second?.about) second.firstChild.textContent = hub.second.about.name;
+    if (hub.second?.about) otherName.textContent = hub.second.about.name;
     place.style.minHeight = card.fit(Math.max(230, Math.min(560, 27 * (hub.run?.tasks.length ?? 8) + 66)));
     const words = layerWords(hub, state);
     const groups = hub.run && state.detail !== "kind" ? layerGroups(hub.run, state) : [];

@@ -27,3 +27,11 @@ type Waiting = {
   setup?: (() => void) | null;
   wrong?: boolean;
 };
+
+/** What an element is made of; `on…` are listeners, `text` its text. */
+type Attributes = Record<string, any>;
+type Child = Node | string | null | undefined | false;
+/** [value, text] of an <option>. */
+type Choice = [string, string];
+/** A number that may not be known. */
+type Maybe = number | null | undefined;

@@ -17,7 +17,7 @@ export const whatif = (hub, state) => {
     height: 0,
     wide: true,
   });
-  card.place.parentNode.hidden = true;
+  card.body.hidden = true;
   const change = (edits) => {
     state.edits = edits;
     forget();

@@ -60,15 +60,15 @@ function upload(state, act) {
     accept: ".zip,application/zip",
     "aria-label": "A .zip file of images",
     onchange: () => {
-      if (!name.value && file.files[0])
-        name.value = file.files[0].name.replace(/\.zip$/i, "").replace(/[^A-Za-z0-9_.-]+/g, "-");
+      const chosen = file.files?.[0];
+      if (!name.value && chosen) name.value = chosen.name.replace(/\.zip$/i, "").replace(/[^A-Za-z0-9_.-]+/g, "-");
     },
   });
   const send = button(
     "Upload",
     "",
     () => {
-      if (file.files[0]) act.upload(file.files[0], name.value.trim(), skip.checked);
+      if (file.files?.[0]) act.upload(file.files[0], name.value.trim(), skip.checked);
     },
     { disabled: state.busy },
   );

@@ -1,5 +1,5 @@
 // The page Compare: a table of runs with filter, order and choice, and figures of the chosen rows.
-import { ask, askUntilAnswered, element, quiet } from "../../charts/js/base.js";
+import { ask, askUntilAnswered, element, quiet, find } from "../../charts/js/base.js";
 import { labelledMenu } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
 import { failedState, follow } from "../../js/analysis.js";
@@ -127,7 +127,7 @@ export const compare = (root) => {
       state.down = column === state.sort ? !state.down : column !== "name";
       state.sort = column;
       fill();
-      table.querySelector(`th[data-column="${column}"] button`)?.focus();
+      find(table, `th[data-column="${column}"] button`, HTMLElement).focus();
     },
     tick(row, tick) {
       if (tick.checked) state.chosen.add(row.id);
@@ -195,8 +195,8 @@ export const compare = (root) => {
   // The button stands in the empty state as long as there is one.
   function takeBack() {
     if (!missing || !box.root.contains(missing.button)) return;
-    card.querySelector(".mc-tools").append(missing.button);
-    card.querySelector(".mc-head").after(missing.panel);
+    find(card, ".mc-tools", HTMLElement).append(missing.button);
+    find(card, ".mc-head", HTMLElement).after(missing.panel);
   }
 
   async function refresh(anew = false) {

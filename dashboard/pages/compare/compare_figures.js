@@ -1,5 +1,5 @@
 // Figures of the ticked runs: bars, radar, accuracy against time.
-import { element, quiet } from "../../charts/js/base.js";
+import { element, quiet, find } from "../../charts/js/base.js";
 import { choiceRow } from "../../charts/js/card.js";
 import { colourOf } from "../../charts/js/look.js";
 import { figureCard } from "../../js/analysis.js";
@@ -25,7 +25,7 @@ export const comparisonFigures = (clear) => {
   });
   const untick = quiet("Untick all", clear);
   card.tools.prepend(choice.root, untick);
-  const title = card.root.querySelector("h3");
+  const title = find(card.root, "h3", HTMLElement);
   const key = element("div", { class: "an-key" });
   card.foot.append(key);
 

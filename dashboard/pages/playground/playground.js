@@ -131,7 +131,7 @@ export const playground = (root) => {
     if (drawn) {
       /* it stands there already, and the next stroke belongs to it */
     } else if (pad) pad.show(safe(answer.picture));
-    else {
+    else if (preview) {
       preview.src = safe(answer.picture);
       preview.hidden = false;
     }

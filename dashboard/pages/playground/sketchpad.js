@@ -16,7 +16,7 @@ export const sketchpad = (onPicture) => {
     class: "pg-canvas",
     "aria-label": "Draw here, or drop or paste a picture",
   });
-  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
   const hint = element("p", { class: "pg-hint", text: "Draw here, drop a picture, or paste one" });
   const file = element("input", {
     type: "file",
@@ -25,7 +25,7 @@ export const sketchpad = (onPicture) => {
     "aria-label": "Picture file",
     tabindex: "-1",
     onchange: () => {
-      take(file.files[0]);
+      take(file.files?.[0]);
       file.value = "";
     },
   });
@@ -47,7 +47,7 @@ export const sketchpad = (onPicture) => {
   let drawing = false,
     own = false,
     timer = 0,
-    last = null; // own: what stands there was drawn here
+    last = /** @type {[number, number] | null} */ (null); // own: what stands there was drawn here
 
   function clear() {
     clearTimeout(timer);
@@ -57,10 +57,12 @@ export const sketchpad = (onPicture) => {
     own = false;
     square.classList.toggle("pg-dark", light.checked);
   }
+  /** @type {(event: PointerEvent) => [number, number]} */
   function point(event) {
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
   }
+  /** @type {(to: [number, number]) => void} */
   function line(to) {
     pen.strokeStyle = light.checked ? "#fff" : "#000";
     pen.lineWidth = PEN;
@@ -112,7 +114,7 @@ export const sketchpad = (onPicture) => {
       }
       const image = await createImageBitmap(blob, { resizeWidth: SMALLER, resizeQuality: "medium" });
       const copy = element("canvas", { width: image.width, height: image.height });
-      copy.getContext("2d").drawImage(image, 0, 0);
+      copy.getContext("2d")?.drawImage(image, 0, 0);
       image.close();
       onPicture(copy.toDataURL("image/jpeg", 0.92), false);
     } catch {
@@ -134,7 +136,7 @@ export const sketchpad = (onPicture) => {
   square.addEventListener("drop", (event) => {
     event.preventDefault();
     square.classList.remove("pg-over");
-    take([...event.dataTransfer.files][0]);
+    take([...(event.dataTransfer?.files ?? [])][0]);
   });
   document.addEventListener("paste", (event) => {
     if (!page.visible(root) || (event.target instanceof Element && event.target.closest("input, textarea"))) return;

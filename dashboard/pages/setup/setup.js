@@ -255,7 +255,7 @@ export const setup = (root) => {
       answer = await ask("setup_plan", values());
     if (number !== planning || !start) return;
     const about = `${method().title} on ${choice.tasks.size} of ${described.tasks.length} tasks.`;
-    const parts = [element("p", { class: "ms-plan-lead", text: about })];
+    const parts = /** @type {HTMLElement[]} */ ([element("p", { class: "ms-plan-lead", text: about })]);
     if (!catalogue.startable)
       parts.push(note("warning", "Another process is using this runs folder, so nothing can be started here."));
     const problem = answer.error ?? answer.wrong;

@@ -40,7 +40,7 @@ export function buildMethods(section, { methods, onChange }) {
       const text = [item.title, item.name, item.summary, item.family, item.paper].join(" ").toLowerCase();
       chips.get(item.name).hidden = !text.includes(words);
     }
-    for (const row of rows) row.hidden = [...row.lastChild.children].every((box) => box.hidden);
+    for (const row of rows) row.hidden = [...row.querySelectorAll("label")].every((box) => box.hidden);
     none.hidden = rows.some((row) => !row.hidden);
   }
   const head = heading("3  Method", "Grouped by what each method needs besides the checkpoints.");

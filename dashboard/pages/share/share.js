@@ -132,10 +132,12 @@ export const share = (root) => {
   }
   function buildLinks(section) {
     section.dataset.built = "1";
+    /** @type {Choice[]} */
     const scopes = [
       ["run", "The current run"],
       ["all", "All runs, including future ones"],
     ];
+    /** @type {Choice[]} */
     const terms = [
       ["7", "for 7 days"],
       ["1", "for 1 day"],

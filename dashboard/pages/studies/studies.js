@@ -1,5 +1,5 @@
 // The page Studies: a list of questions, and beside it the one that is looked at: start, progress, result, files.
-import { ask, askUntilAnswered, element, poller, quiet, remember, remembered } from "../../charts/js/base.js";
+import { ask, askUntilAnswered, element, poller, quiet, remember, remembered, find } from "../../charts/js/base.js";
 import { choiceRow, labelledMenu } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
 import { RESUMABLE } from "../../charts/js/given.js";
@@ -94,14 +94,13 @@ export const studies = (root) => {
   );
   const cancel = quiet("Cancel", () => act("study_cancel", { id: card()?.state?.id }));
   const cost = element("span", { class: "mc-facts" });
-  const form = element(
-    "div",
-    { class: "mc-form st-start" },
-    start,
-    cancel,
-    element("label", { class: "an-check" }, quick, element("span", { text: "Quick: fewer steps, seeds and values" })),
-    cost,
+  const quickly = element(
+    "label",
+    { class: "an-check" },
+    quick,
+    element("span", { text: "Quick: fewer steps, seeds and values" }),
   );
+  const form = element("div", { class: "mc-form st-start" }, start, cancel, quickly, cost);
   const files = element(
     "div",
     { class: "an-exports st-files", role: "group", "aria-label": "Files of this study" },
@@ -164,7 +163,7 @@ export const studies = (root) => {
     question.textContent = one.question;
     paper.textContent = one.paper || "Mergescope's own question";
     form.hidden = !state.listing.owner;
-    quick.parentElement.hidden = running;
+    quickly.hidden = running;
     start.hidden = running;
     start.textContent =
       now && RESUMABLE.includes(now.status) && now.quick === state.quick ? "Go on" : now ? "Run again" : "Start";
@@ -284,7 +283,7 @@ export const studies = (root) => {
     if (!card()) state.chosen = (answer.studies.find(active) || answer.studies[0]).name;
     const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset.study;
     drawList();
-    if (focused) list.querySelector(`[data-study="${focused}"]`)?.focus();
+    if (focused) find(list, `[data-study="${focused}"]`, HTMLElement).focus();
     draw();
     costs();
     return answer.studies.some(active) ? Math.max(1, page.pollSeconds) : null;

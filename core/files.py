@@ -52,7 +52,7 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
     with the next write to that folder. With `private` nobody but its owner can read the file. Raises `CannotWrite`.
     """
     # A folder, since writers such as safetensors have temporary files of their own.
-    holder = path.parent / _ours(f".{path.name[:180]}")
+    holder = path.parent / _ours(f".{path.name[:40]}")  # A letter can take four of the 255 bytes of a name.
     with refusals(f"Writing {path}"):
         sweep(path.parent)
         holder.mkdir(0o700 if private else 0o777)

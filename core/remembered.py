@@ -1,7 +1,7 @@
 """What takes a while and can be computed again at any time: JSON values and tensors, each in a file of the cache.
 
-A file that is damaged or holds something else is as good as none. Where none can be written, or nothing tells when the
-value changes (its file is None), it is computed each time.
+A file begins with the hash of the rest: one that is damaged or holds something else is as good as none. Where none can
+be written, or nothing tells when the value changes (its file is None), it is computed each time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
 from core.errors import CannotWrite
@@ -33,14 +33,14 @@ def key(parts: Sequence[object]) -> str:
 def recall(file: Path | None, read: Callable[[Any], T]) -> T | None:
     """What `read` makes of the JSON in a file; None where it can make nothing of it."""
     try:
-        return None if file is None else read(json.loads(file.read_text("utf-8")))
+        return None if file is None else read(json.loads(_content(file)))
     except _DAMAGE:
         return None
 
 
 def keep(file: Path | None, plain: Any) -> None:
     """Let the file hold this as JSON."""
-    _write(file, lambda path: path.write_text(json.dumps(plain), "utf-8"))
+    _write(file, json.dumps(plain).encode())
 
 
 def tensor(file: Path | None, name: str, shape: tuple[int, ...], compute: Callable[[], Tensor]) -> Tensor:
@@ -48,17 +48,28 @@ def tensor(file: Path | None, name: str, shape: tuple[int, ...], compute: Callab
     `compute` says, which is then kept there."""
     if file is not None:
         with suppress(SafetensorError, *_DAMAGE):
-            found = load_file(file)[name]
+            found = load(_content(file))[name]
             if found.shape == shape and found.isfinite().all():
                 # Where a tensor begins in memory can decide the last bits of a product: a copy begins as new ones do.
                 return found.clone()
     made = compute()
-    _write(file, lambda path: save_file({name: made}, path))
+    _write(file, save({name: made}))
     return made
 
 
-def _write(file: Path | None, write: Callable[[Path], object]) -> None:
+def _content(file: Path) -> bytes:
+    digest, _, content = file.read_bytes().partition(b"\n")
+    if digest != _digest(content):
+        raise ValueError("these bytes are not those that were written")
+    return content
+
+
+def _write(file: Path | None, content: bytes) -> None:
     if file is not None:
         with suppress(OSError, CannotWrite):
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, write)
+            write_atomically(file, lambda path: path.write_bytes(_digest(content) + b"\n" + content))
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput, MergescopeError, StoreReadOnly, UnknownName
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dashboard.access import Access
     from dashboard.library import Library
 
+LISTED = 500
+"""Newest runs that are compared at most."""
 RUN_ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -32,6 +34,9 @@ class NotOwner(MergescopeError):
 
 class NotVisible(BadInput):
     """The run does not exist, or the caller's link does not cover it; the two look the same from outside."""
+
+
+_WITHHELD = "This failed. Only the owner of this page is told why."
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class Context:
         """
         allowed = self.allowed(request)
         if allowed is None:
-            return self.store.runs(suite=suite, limit=limit, cells=False)
+            return list(map(self._said, self.store.runs(suite=suite, limit=limit, cells=False)))
         found = [record for record in map(self.find, allowed) if record is not None]
         mine = [record for record in found if suite in (None, record.suite)]
         return sorted(mine, key=lambda record: record.created, reverse=True)[:limit]
@@ -93,9 +98,22 @@ class Context:
     def find(self, run_id: str) -> RunRecord | None:
         """The record of a run, as lists have it, without asking who wants to know; None where there is none."""
         try:
-            return self.store.run(run_id, whole=False)
+            return self._said(self.store.run(run_id, whole=False))
         except UnknownName:
             return None
+
+    def suites_of(self, request: Any) -> list[str]:
+        """Names of the suites that the caller may hear of from runs; for those who see everything also the one chosen
+        at first."""
+        first = [self.suite] if self.allowed(request) is None else []
+        return list(dict.fromkeys([*first, *(record.suite for record in self.runs(request, limit=LISTED))]))
+
+    def said(self, error: str) -> str:
+        """A failure as callers of this app may read it: those who only look hear of no path on this machine."""
+        return _WITHHELD if self.readonly and ("/" in error or "\\" in error) else error
+
+    def _said(self, record: RunRecord) -> RunRecord:
+        return replace(record, error=self.said(record.error)) if self.readonly and record.error else record
 
     def is_owner(self, request: Any) -> bool:
         """True where the caller holds the owner token and this is the owner's app."""

@@ -120,9 +120,11 @@ class Question:
                 ctx.owner(request)
             sent = checked(self.sent, given, lambda run: ctx.run(run, request))
             known = {"request": request, "given": given} | dict(sent)
-            return self.method(desk, **{one.name: known[one.name] for one in self.parameters})
+            answer = self.method(desk, **{one.name: known[one.name] for one in self.parameters})
         except MergescopeError as error:
-            return Failed(error=str(error))
+            answer = Failed(error=str(error))
+        failure = answer.get("error")
+        return {**answer, "error": ctx.said(failure)} if isinstance(failure, str) else answer
 
 
 QUESTIONS: dict[str, Question] = {}

@@ -16,7 +16,6 @@ from dashboard.pages.page import Page
 
 PAGES = ("setup", "checkpoints", "live", "layers", "similarity", "compare", "studies", "playground", "share")
 """Folders of dashboard/pages in the order of their tabs."""
-SCRIPTS = ("shell.js", "frame.js")
 SIDEBAR = 264
 STILL = (
     "html:not(.ms-settled) *{transition:none!important}"
@@ -51,15 +50,13 @@ def build_page(ctx: Context) -> gr.Blocks:
 
 def head(ctx: Context) -> str:
     """What the page loads before its components: settings for the scripts, the scripts, the icon."""
-    shown = pages(ctx.readonly)
-    names = dict.fromkeys([*SCRIPTS, *(name for page in shown for name in page.scripts)])
-    tabs = [page.name for page in shown]
+    tabs = [page.name for page in pages(ctx.readonly)]
     settings = json.dumps({"readonly": ctx.readonly, "pollSeconds": ctx.poll_seconds, "tabs": tabs})
-    scripts = "".join(f'<script src="{escape(source)}"></script>' for source in map(bundle.url, ("base.js", *names)))
+    program = bundle.url("viewer.js" if ctx.readonly else "owner.js")
     return (
         f'<link rel="icon" type="image/svg+xml" href="{escape(bundle.url("logo.svg"))}">'
         f'<meta name="color-scheme" content="light dark"><style>{theme.colours()}{STILL}</style>'
-        f'<script type="application/json" id="ms-settings">{settings}</script>{scripts}'
+        f'<script type="application/json" id="ms-settings">{settings}</script><script src="{escape(program)}"></script>'
     )
 
 

@@ -41,14 +41,14 @@ def texts() -> list[Path]:
         *(ROOT / name for name in ("launch.py", "pyproject.toml")),
     ]
     found += [path for suffix in ("js", "css", "yaml", "html") for path in (ROOT / "assets").rglob(f"*.{suffix}")]
-    found += [path for path in (ROOT / "dashboard").rglob("*") if path.suffix in (".js", ".css")]
+    found += [path for path in (ROOT / "dashboard").rglob("*") if path.suffix in (".js", ".css", ".json")]
     found += [
         *ROOT.glob("*.md"),
         *(ROOT / ".github").rglob("*.md"),
         ROOT / ".ci" / "run",
         ROOT / ".pre-commit-config.yaml",
     ]
-    return [path for path in found if ".min." not in path.name and "vendor" not in str(path)]
+    return [path for path in found if ".min." not in path.name and not {"vendor", "node_modules"} & {*path.parts}]
 
 
 def test_files_are_short_enough_to_be_one_idea() -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.charts.linker import EXPORT, IMPORT
+
 ROOT = Path(__file__).resolve().parents[1]
 REGISTERED = ("core/methods", "core/measures", "core/objectives", "core/studies")
 PAGE = re.compile(r"dashboard/pages/\w+/page\.py")
@@ -23,7 +25,7 @@ MADE = re.compile(r"an-kind-|an-row-|mc-kind-|mc-(expert|base|now|ta|merged)$")
 """Classes whose names the scripts put together from a value."""
 OPTIONS = {"credentials", "colspan", "onscroll", "behavior", "month", "resizeQuality", "resizeWidth", "maxlength"}
 OPTIONS |= {"willReadFrequently", "lenmode", "ypad", "autocomplete", "inputmode", "onsubmit", "onclick", "htmlFor"}
-OPTIONS |= {"ArrowDown", "ArrowLeft", "ArrowRight", "ArrowUp", "clearInterval", "extends"}
+OPTIONS |= {"ArrowDown", "ArrowLeft", "ArrowRight", "ArrowUp", "clearInterval", "extends", "attributeFilter"}
 """Names that the browser or Plotly gives or reads."""
 
 
@@ -46,7 +48,7 @@ def test_vulture_finds_nothing() -> None:
 
     config = make_config(["--config", str(ROOT / "pyproject.toml")])
     found = Vulture(ignore_names=config["ignore_names"], ignore_decorators=config["ignore_decorators"])
-    found.scavenge([str(ROOT / path) for path in config["paths"]])
+    found.scavenge([str(ROOT / path) for path in config["paths"]], exclude=["*/node_modules/*"])
     read = set(re.findall(r"\w+", " ".join(sources(".js").values())))
     dead = [
         item
@@ -120,14 +122,24 @@ def test_every_class_of_a_style_sheet_stands_in_a_script_or_a_page() -> None:
 
 
 @pytest.mark.slow
+def test_every_name_that_a_script_exports_is_imported_and_only_such_are() -> None:
+    exported, imported = set(), set()
+    for path, text in sources(".js").items():
+        exported |= {(Path(path).name, name) for name in EXPORT.findall(text)}
+        for names, address in IMPORT.findall(text):
+            imported |= {(Path(address).name, name.split(" as ")[0].strip()) for name in names.split(",")}
+    assert {(name, what) for name, what in exported ^ imported if what and name != "given.js"} == set()
+
+
+@pytest.mark.slow
 def test_every_name_of_a_script_is_used() -> None:
-    scripts = {path: re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL) for path, text in sources(".js").items()}
+    own = {path: text for path, text in sources(".js").items() if not path.endswith("eslint.config.js")}
+    scripts = {path: re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL) for path, text in own.items()}
     known = words("\n".join([*scripts.values(), *sources(".py").values()]), r"\w$")
     forms = (
         r"(?:function|const|let|class)\s+([A-Za-z_$][\w$]*)",
         r"^\s+(?:async\s+|get\s+|static\s+)?([A-Za-z_$][\w$]*)\s*\([^)]*\)\s*\{",
         r"[{,]\s*([A-Za-z_$][\w$]*)\s*[:(]",
-        r"\bcharts\.([A-Za-z_$][\w$]*)\s*=",
     )
     dead = []
     for path, text in scripts.items():

@@ -51,7 +51,7 @@ class Mapped:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._read = folder, 0
-        self._areas: list[weakref.ref[mmap.mmap]] = []
+        self._areas = weakref.WeakSet[mmap.mmap]()
 
     def empty(self, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
         """A new matrix of zeros; raises `RunFailed` where the disk has no room for all of it."""
@@ -65,7 +65,7 @@ class Mapped:
                 area = mmap.mmap(file.fileno(), size)
         except OSError as error:
             raise RunFailed(self._refusal(size, error)) from error
-        self._areas = [known for known in self._areas if known() is not None] + [weakref.ref(area)]
+        self._areas.add(area)
         return torch.frombuffer(area, dtype=dtype).view(*shape)
 
     def passed(self, size: int) -> None:
@@ -74,10 +74,9 @@ class Mapped:
         if self._read < WINDOW or not hasattr(mmap, "MADV_DONTNEED"):
             return
         self._read = 0
-        for known in self._areas:
-            if (area := known()) is not None:
-                # Of a shared mapping nothing is lost: the pages go back to the system's cache of the file.
-                area.madvise(mmap.MADV_DONTNEED)
+        for area in self._areas:
+            # Of a shared mapping nothing is lost: the pages go back to the system's cache of the file.
+            area.madvise(mmap.MADV_DONTNEED)
 
     def _refusal(self, size: int, error: OSError) -> str:
         free = ""

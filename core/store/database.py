@@ -71,8 +71,21 @@ class Database:
         location = f"file:{quote(str(self.path))}?mode=ro"
         log = self.path.with_name(f"{self.path.name}-wal")
         if not os.access(self.path.parent, os.W_OK) and not log.exists():
-            location += "&immutable=1"
-        return sqlite3.connect(location, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            return _connected(f"{location}&immutable=1")
+        try:
+            return _connected(location)
+        except sqlite3.OperationalError as error:
+            # SQLite wants to write beside what it reads. Without a log there is nothing but the file to be read.
+            full = error.sqlite_errorname == "SQLITE_IOERR_SHMSIZE"
+            if full and not (log.exists() and log.stat().st_size):
+                return _connected(f"{location}&immutable=1")
+            raise
+
+
+def _connected(location: str) -> sqlite3.Connection:
+    found = sqlite3.connect(location, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    found.execute("PRAGMA schema_version")  # Only now the file is opened.
+    return found
 
 
 def _engine(connect: object, begin: str, *, pooled: bool) -> Engine:

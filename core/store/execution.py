@@ -42,13 +42,14 @@ class WhatIf:
 
     @staticmethod
     def of_plain(raw: Any) -> WhatIf | None:
-        """From `execution["what_if"]`; the version before noted no cost. None for other runs."""
-        if not isinstance(raw, Mapping):
+        """From `execution["what_if"]`; the version before noted no cost. None for other runs.
+
+        Raises `TypeError` or `LookupError` where it is something else.
+        """
+        if raw is None:
             return None
-        edits = tuple(_edit(one) for one in raw.get("edits") or () if isinstance(one, Mapping))
-        step = raw.get("step")
-        step = step if isinstance(step, int) else 0
-        return WhatIf(str(raw.get("of", "")), step, edits, raw.get("seconds"), raw.get("samples"))
+        edits = tuple(Edit(one["task"], one["where"], one["op"], float(one["value"])) for one in raw["edits"])
+        return WhatIf(raw["of"], raw["step"], edits, raw.get("seconds"), raw.get("samples"))
 
     def plain(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -58,12 +59,6 @@ class WhatIf:
     def words(self) -> str:
         """All changes in one line."""
         return "; ".join(edit.words for edit in self.edits)
-
-
-def _edit(raw: Mapping[str, Any]) -> Edit:
-    task, where, op = (str(raw.get(key, "")) for key in ("task", "where", "op"))
-    value = raw.get("value")
-    return Edit(task, where, op, float(value) if isinstance(value, int | float) else 0.0)
 
 
 @dataclass(frozen=True)
@@ -110,7 +105,7 @@ class Execution:
 
     @staticmethod
     def of_plain(values: Mapping[str, Any]) -> Execution:
-        """From the stored JSON; raises `TypeError` where a list is none."""
+        """From the stored JSON; raises `TypeError` or `LookupError` where it is none."""
         known = {name: value for name, value in values.items() if value is not None and name in _NAMES}
         known |= {name: tuple(known[name]) for name in _LISTS if name in known}
         more = {name: value for name, value in values.items() if name not in _NAMES}

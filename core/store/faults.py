@@ -15,6 +15,7 @@ from core.files import refusals
 
 _SQLITE = {
     "SQLITE_FULL": errno.ENOSPC,
+    "SQLITE_IOERR_SHMSIZE": errno.ENOSPC,
     "SQLITE_IOERR": errno.EIO,
     "SQLITE_READONLY": errno.EROFS,
     "SQLITE_PERM": errno.EACCES,

@@ -1,7 +1,6 @@
 """The scripts, style sheets and pictures of the pages as files that a page or an exported HTML file can use; no Gradio.
 
-`script()` is one program made of the modules in js/, after the palette; it puts everything under
-`window.mergescope.charts` and needs Plotly only when it draws. It touches `document.body`, so it has to stand in it.
+`program()` is one classic script made of modules (`dashboard.charts.linker`); it needs Plotly only when it draws.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,39 +17,17 @@ from starlette.responses import Response
 
 from core.store import ACTIVE
 from dashboard.charts import palette
+from dashboard.charts.linker import link
 from dashboard.settings import WEB
 from dashboard.wording import RESUMABLE
 
 HERE = Path(__file__).parent
 PAGES = HERE.parent / "pages"
+SCRIPTS = HERE.parent / "js"
 PLOTLY = WEB / "plotly-cartesian-4.1.1.min.js"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
-MODULES = (
-    "base",
-    "decode",
-    "run",
-    "hub",
-    "look",
-    "plot",
-    "matrix",
-    "heatmap",
-    "lines",
-    "accuracy",
-    "cell",
-    "profile",
-    "card",
-    "facts",
-    "edits",
-    "live",
-    "layer_values",
-    "layer_map",
-    "layer_details",
-    "layers",
-    "whatif",
-    "start",
-)
-"""Files of js/, in the order in which they build on each other."""
-
+PROGRAMS = ("viewer.js", "owner.js")
+"""In dashboard/js: the whole page of somebody who may only look, and the owner's."""
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -76,18 +52,10 @@ class File:
         return Response(self.plain, media_type=self.media_type, headers=headers)
 
 
-def base() -> str:
-    """What every script builds on, and the statuses: of what goes on, and of what can go on again."""
-    active, resumable = json.dumps(ACTIVE), json.dumps(sorted(RESUMABLE))
-    statuses = f"Object.assign(window.mergescope.charts, {{ ACTIVE: {active}, RESUMABLE: {resumable} }});"
-    return f"{(HERE / 'js' / 'base.js').read_text('utf-8')}\n{statuses}"
-
-
-def script(modules: Sequence[str] = MODULES) -> str:
-    """The palette and the modules, all where none are named, as one program. A page has the first, `base`, already."""
-    parts = [base() if name == "base" else (HERE / "js" / f"{name}.js").read_text("utf-8") for name in modules]
-    colours = f"window.mergescope.charts.palette = {palette.as_json()};"
-    return "\n".join([parts[0], colours, *parts[1:]])
+def program(entry: Path) -> str:
+    """The script that starts at a module, and all that it imports; `given.js` has what Python knows."""
+    known = {"palette": palette.as_json(), "ACTIVE": json.dumps(ACTIVE), "RESUMABLE": json.dumps(sorted(RESUMABLE))}
+    return link(entry, {"given.js": "".join(f"export const {name} = {value};\n" for name, value in known.items())})
 
 
 def style() -> str:
@@ -103,12 +71,10 @@ def style() -> str:
 @cache
 def files() -> dict[str, File]:
     """The files by name, those of assets/web and of the pages among them; read and compressed once."""
-    lying = {path.name: path for path in [*WEB.iterdir(), *PAGES.glob("*/*")] if path.suffix in TYPES}
-    del lying[PLOTLY.name]
+    lying = {path.name: path for path in [*WEB.iterdir(), *PAGES.glob("*/*")] if path.suffix in TYPES.keys() - {".js"}}
     made = {
         "plotly.js": PLOTLY.read_bytes(),
-        "base.js": base().encode(),
-        "charts.js": script(MODULES[1:]).encode(),
+        **{name: program(SCRIPTS / name).encode() for name in PROGRAMS},
         "charts.css": style().encode(),
     }
     return {
@@ -124,7 +90,4 @@ def url(name: str) -> str:
 
 def head() -> str:
     """What a component needs in the page's head before it runs."""
-    return (
-        f'<link rel="stylesheet" href="{url("charts.css")}">'
-        f'<script src="{url("plotly.js")}"></script><script src="{url("charts.js")}"></script>'
-    )
+    return f'<link rel="stylesheet" href="{url("charts.css")}"><script src="{url("plotly.js")}"></script>'

@@ -13,7 +13,7 @@ from dashboard.context import Context
 
 @dataclass(frozen=True)
 class Page:
-    """A tab with one component, which the script `mergescope.pages.<name>` fills; it follows run and tab by itself."""
+    """A tab with one component, which `mergescope.pages.<name>` fills; it follows run and tab by itself."""
 
     title: str
     """The words on the tab."""
@@ -22,9 +22,8 @@ class Page:
     desks: tuple[Callable[[Context], object], ...] = ()
     """What answers the questions that no other page asks."""
     template: str = '<div class="mc"></div>'
-    scripts: tuple[str, ...] = ()
-    """Names of files, as those of `styles`; here or in assets/web (`dashboard.charts.bundle.files`)."""
     styles: tuple[str, ...] = ()
+    """Names of files; beside the page or in assets/web (`dashboard.charts.bundle.files`)."""
     charts: bool = True
     owner_only: bool = False
     """Not in the read-only view at all."""

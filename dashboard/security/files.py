@@ -49,7 +49,7 @@ def add_downloads(app: FastAPI, ctx: Context, prefix: str, shelf: Shelf) -> None
         except QueueFull as error:
             return too_many(str(error))
         except (MergescopeError, OSError) as error:
-            return JSONResponse({"error": told(error)}, 503 if isinstance(error, Cancelled) else 404)
+            return JSONResponse({"error": ctx.said(told(error))}, 503 if isinstance(error, Cancelled) else 404)
         finally:
             gone.cancel()
         if path is None:

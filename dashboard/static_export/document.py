@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 
 def document(title: str, body: str, data: Any, program: str) -> str:
-    """The text of the file: `body` (HTML, its texts escaped), and a script beside this module that draws `data`."""
+    """The text of the file: `body` (HTML, its texts escaped), and a module beside this one that draws `data`."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="content-security-policy" content="{POLICY}">'
@@ -27,9 +27,8 @@ def document(title: str, body: str, data: Any, program: str) -> str:
         '<meta name="referrer" content="no-referrer">'
         f"<title>{escape(title)} · Mergescope</title><style>{css()}{bundle.style()}{_read('replay.css')}</style></head>"
         f'<body class="mc">{body}<script>{bundle.PLOTLY.read_text("utf-8")}</script>'
-        f"<script>{bundle.script()}</script>"
         f'<script type="application/json" id="run">{_embedded(data)}</script>'
-        f"<script>{_read(program)}</script></body></html>\n"
+        f"<script>{bundle.program(HERE / program)}</script></body></html>\n"
     )
 
 

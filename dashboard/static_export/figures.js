@@ -1,89 +1,68 @@
 // Draws every figure that the run in the file has data for. "Save" uses the browser's own Plotly: nothing leaves it.
-(() => {
-  "use strict";
-  const { charts } = window.mergescope,
-    data = JSON.parse(document.getElementById("run").textContent),
-    WIDTH = 960;
+import { accuracyFigure, accuracyOverSteps, agreementByTask } from "../charts/js/accuracy.js";
+import { accuracyKey } from "../charts/js/accuracy_key.js";
+import { find } from "../charts/js/base.js";
+import { chartCard, legend, saveButtons } from "../charts/js/card.js";
+import { FIGURES } from "../charts/js/catalogue.js";
+import { runMap } from "../charts/js/heatmap.js";
+import { agreementFigure, entropyFigure } from "../charts/js/lines.js";
+import { coloured, limits } from "../charts/js/look.js";
+import { subtract } from "../charts/js/matrix.js";
+import { Plot } from "../charts/js/plot.js";
+import { depthFigure, spreadFigure } from "../charts/js/profile.js";
+import { Run } from "../charts/js/run.js";
 
-  // [name, help, height, figure of a size] of figures that were made before: [[name, {data, layout}]].
-  const made = (figures) => figures.map(([name, figure]) => [name, "", figure.layout.height, () => charts.coloured(figure)]);
+const WIDTH = 960;
 
-  // The same of a run; the figure is null where there is nothing to draw.
-  function ofRun(whole) {
-    const run = new charts.Run(whole.describe.run);
-    run.describe(whole.describe);
-    for (const answer of whole.history) run.ingest(answer);
-    const rows = (each, more) => Math.max(240, each * run.tasks.length + more),
-      view = { run, step: null, chosen: -1, values: run.values(null), start: run.origin };
-    const map = (values, scale) => (size) =>
-      run.frames.length ? charts.runMap(size, run, values(), { selected: null, zoomed: null, ...scale }) : null;
-    const step = run.earlier === null ? "the last step" : `step ${run.earlier}, which was kept`;
-    const reach = charts.limits(0, run.reach, 0.02, 0.02)[1];
-    return [
-      [
-        "Merging coefficients",
-        `λ after ${step}, one column per group of parameter tensors`,
-        rows(24, 62),
-        map(() => view.values, { unit: "λ", range: charts.limits(...run.range) }),
-      ],
-      [
-        "Change since step 0",
-        `λ after ${step} minus λ at the start`,
-        rows(24, 62),
-        map(() => charts.subtract(view.values, run.origin), { unit: "Δλ", span: reach }),
-      ],
-      [
-        "Accuracy by task",
-        "○ base · ◆ Task Arithmetic · ● merged, with its 95 % interval · | expert",
-        rows(25, 40),
-        (size) => charts.accuracyFigure(size, view),
-      ],
-      [
-        "Accuracy over steps",
-        "● some images · ◯ all test images · dotted: base · solid: expert · dashed: Task Arithmetic",
-        118 * Math.ceil(run.tasks.length / 5) + 30,
-        (size) => charts.accuracyOverSteps(size, view),
-      ],
-      [
-        "Agreement with the experts",
-        "share of watched images on which model and expert name the same class; one thin line a task",
-        300,
-        (size) => charts.agreementFigure(size, view) ?? charts.agreementByTask(size, view),
-      ],
-      [
-        "Divergence from the experts",
-        "KL(expert ‖ model) on the same images in nats; the lowest mean is kept",
-        300,
-        (size) => charts.agreementFigure(size, { ...view, measure: "kl" }),
-      ],
-      [
-        "Prediction entropy",
-        "nats per image; one thin line a task",
-        300,
-        (size) => charts.entropyFigure(size, view),
-      ],
-      [
-        "Profile by depth",
-        "mean λ of each block, one thin line a task",
-        280,
-        (size) => (run.frames.length ? charts.depthFigure(size, view) : null),
-      ],
-      [
-        "Profile by task",
-        "○ mean λ at step 0 · ● mean λ now · thick: middle half of the tensors · thin: all of them",
-        rows(27, 36),
-        (size) => (run.frames.length ? charts.spreadFigure(size, view) : null),
-      ],
-    ];
-  }
+// Figures of a run, each of a size; null where there is nothing to draw.
+function ofRun(whole) {
+  const run = new Run(whole.describe.run);
+  run.describe(whole.describe);
+  for (const answer of whole.history) run.ingest(answer);
+  const values = run.frames.length ? run.values(null) : null,
+    view = { run, step: null, chosen: -1, values, start: run.origin };
+  const map = (made, scale) => (size) =>
+    values && runMap(size, run, made(), { selected: null, zoomed: null, ...scale });
+  const step = run.earlier === null ? "the last step" : `step ${run.earlier}, which was kept`,
+    reach = limits(0, run.reach, 0.02, 0.02)[1];
+  const after = (words) => [`λ after ${step}, ${words}`];
+  const shown = (about, figure, help = [about.note]) => {
+    const height = about.height(run.tasks.length, WIDTH);
+    return { title: about.title, height, help, figure };
+  };
+  const { coefficients, change, accuracy, agreement, divergence, entropy, depth, spread } = FIGURES;
+  return [
+    shown(
+      coefficients,
+      map(() => values, { unit: "λ", range: limits(...run.range) }),
+      after(coefficients.note),
+    ),
+    shown(
+      change,
+      map(() => subtract(values, run.origin), { unit: "Δλ", span: reach }),
+      after(change.note),
+    ),
+    shown(accuracy, (size) => accuracyFigure(size, view), legend(accuracyKey(run, null, false))),
+    shown(FIGURES.accuracyOverSteps, (size) => accuracyOverSteps(size, view), legend(accuracyKey(run, null, true))),
+    shown(agreement, (size) => agreementFigure(size, view)),
+    shown(FIGURES.agreementByTask, (size) => (agreementFigure(size, view) ? null : agreementByTask(size, view))),
+    shown(divergence, (size) => agreementFigure(size, { ...view, measure: "kl" })),
+    shown(entropy, (size) => entropyFigure(size, view)),
+    shown(depth, (size) => depthFigure(size, view)),
+    shown(spread, (size) => spreadFigure(size, view)),
+  ];
+}
 
-  const figures = (data.figures ? made(data.figures) : ofRun(data)).filter(([, , height, figure]) =>
-    figure({ width: WIDTH, height }),
-  );
-  for (const [name, help, height, figure] of figures) {
-    const card = charts.card(name, help, { height, wide: true });
-    card.tools.append(...charts.saveButtons(card.place, name, "Save as "));
-    document.querySelector("main").append(card.root);
-    new charts.Plot(card.place, figure).draw();
-  }
-})();
+const data = JSON.parse(find(document, "#run", HTMLScriptElement).text);
+// Those of a study were made before: [[title, {data, layout}]].
+const ofStudy = (figures) =>
+  figures.map(([title, one]) => ({ title, height: one.layout.height, help: [], figure: () => coloured(one) }));
+
+for (const { title, height, help, figure } of data.figures ? ofStudy(data.figures) : ofRun(data)) {
+  if (!figure({ width: WIDTH, height })) continue;
+  const card = chartCard(title, "", { height, wide: true });
+  card.help.append(...help);
+  card.tools.append(...saveButtons(card.place, title, "Save as "));
+  find(document, "main", HTMLElement).append(card.root);
+  new Plot(card.place, figure).draw();
+}

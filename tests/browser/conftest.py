@@ -215,7 +215,7 @@ def blank(chromium: Any) -> Iterator[Any]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.set_content("<body><div id='live'></div><div id='layers'></div></body>")
     page.add_script_tag(content=bundle.PLOTLY.read_text("utf-8"))
-    page.add_script_tag(content=bundle.script())
+    page.add_script_tag(content=bundle.program(Path(__file__).with_name("probe.js")))
     page.add_style_tag(content=bundle.style())
     yield page
     page.close()

@@ -18,7 +18,6 @@ from dashboard.charts.feed import Feed
 from dashboard.pages.layers import whatif
 from tests.browser.told import answers, load
 from tests.dashboard import synthetic
-from tests.forks import ROOT
 
 
 @pytest.fixture
@@ -210,12 +209,11 @@ def test_names_with_markup_are_drawn_as_text(blank: Any, store: Store) -> None:
 
 def test_the_box_in_place_of_charts_says_what_the_run_does(blank: Any) -> None:
     """Before the list of runs is known, without a run, in the queue, while it loads, while it evaluates."""
-    blank.add_script_tag(content=(ROOT / "assets" / "web" / "frame.js").read_text("utf-8"))
     said = blank.evaluate(
         """() => {
             const { charts } = mergescope, run = new charts.Run("a"), said = [];
             const hub = new charts.Hub({}), root = charts.runState(hub, document.createElement("div"));
-            mergescope.tabs = ["setup", "live"];
+            hub.toSetup = () => {};
             const now = (status) => {
                 Object.assign(hub, { status });
                 hub.emit("status", status);
@@ -252,10 +250,9 @@ def test_the_box_in_place_of_charts_says_what_the_run_does(blank: Any) -> None:
 
 
 def test_between_steps_only_what_takes_a_while_is_told(blank: Any) -> None:
-    blank.add_script_tag(content=(ROOT / "assets" / "web" / "frame.js").read_text("utf-8"))
     run = {"status": "running", "steps": 200, "steps_done": 40}
     short, long = ({"label": "Measuring, image", "done": 1, "total": 9, "left": left} for left in (2, 600))
-    words = "(run) => mergescope.frame.doing(run)"
+    words = "(run) => mergescope.charts.doing(run)"
     assert blank.evaluate(words, run | {"doing": short}) is None
     assert blank.evaluate(words, run | {"doing": long}) == ["Measuring, image 1 of 9", "about 10 min left"]
     assert blank.evaluate(words, run | {"doing": short, "steps_done": 200}) == [

@@ -71,7 +71,7 @@ def test_a_guest_sees_the_shared_run_and_can_change_nothing(
 def test_a_new_link_opens_where_its_maker_was(page: Any, server: Server, finished_run: str) -> None:
     page.goto(f"{server.url}/?run={finished_run}&tab=layers&step=3")
     page.wait_for_selector("#ms-layers .heatmaplayer image", state="attached")
-    page.evaluate("mergescope.copy = (text) => { window.copied = text; }")
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
     page.get_by_role("tab", name="Share").click()
     page.get_by_role("button", name="Create link").click()
     page.wait_for_function("window.copied")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
 from core import methods
@@ -48,8 +49,13 @@ def settings(method: str, **values: Any) -> MethodSettings:
 
 
 def another_value(method: str, name: str) -> Any:
-    """Another value of a setting than the quick one: another choice, twice as much, or on the way to its maximum."""
-    known, value = methods.get(method).Settings.model_json_schema()["properties"][name], getattr(settings(method), name)
+    """Another value of a method's setting than the quick one."""
+    return other_than(getattr(settings(method), name), methods.get(method).Settings, name)
+
+
+def other_than(value: Any, kind: type[BaseModel], name: str) -> Any:
+    """Another value of a setting: another choice, twice as much, or on the way to its maximum."""
+    known = kind.model_json_schema()["properties"][name]
     most = known.get("maximum", known.get("exclusiveMaximum", math.inf))
     if "enum" in known or isinstance(value, bool):
         return next(one for one in known.get("enum", (True, False)) if one != value)

@@ -43,6 +43,12 @@ def test_a_library_that_raises_no_oserror_is_told_in_one_line(tmp_path: Path) ->
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [(path.name, b"previous")]
 
 
+def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("\N{OLD PERSIAN NUMBER ONE}" * 63)
+    write_text(path, "x")
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
 def test_a_large_state_on_a_full_disk_fails_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "LIMIT", 100)
     with Store.open(tmp_path) as store:

@@ -14,6 +14,7 @@ from core.errors import UnknownName
 from core.objectives import Target
 from core.objectives.entropy import entropy
 from core.problem.method import Need
+from tests.core.properties import other_than
 
 
 def logits(seed: int = 0, rows: int = 6, classes: int = 5, scale: float = 3.0) -> Tensor:
@@ -54,6 +55,17 @@ def test_an_objective_describes_itself(name: str) -> None:
     assert found.name == name
     assert all(text.strip() for text in (found.title, found.paper, found.summary))
     assert (found.needs is Need.LABELLED) == (found.target is Target.LABELS)
+
+
+SETTINGS = [(name, one) for name in objectives.names() for one in objectives.get(name).Settings.model_fields]
+
+
+@pytest.mark.parametrize(("name", "setting"), SETTINGS)
+def test_every_setting_changes_the_value(name: str, setting: str) -> None:
+    usual, target = objectives.get(name), target_of(name)
+    value = other_than(getattr(usual.settings, setting), usual.Settings, setting)
+    other = usual.tuned(**{setting: value})
+    assert not torch.equal(other.per_sample(logits(), target), usual.per_sample(logits(), target)), (setting, value)
 
 
 def test_entropy_is_its_definition() -> None:

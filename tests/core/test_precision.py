@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from core import remembered
 from core.encoders import precision
 from core.encoders.encoder import ACTIVATIONS, activation_bytes, micro_batch_for
 from core.encoders.precision import choose_device, choose_precision
@@ -68,14 +68,15 @@ def test_a_damaged_memory_is_measured_again(
     choose(problem32, tmp_path)
     once = clock["measured"]
     file = tmp_path / "precision.json"
-    known = json.loads(file.read_text())
+    known = remembered.recall(file, dict)
+    assert known
     if damage in ("auto", "float64", 3, None):
-        file.write_text(json.dumps(dict.fromkeys(known, damage)))
+        remembered.keep(file, dict.fromkeys(known, damage))
     else:
         file.write_text(str(damage), "latin-1")
     assert choose(problem32, tmp_path) == "float32"
     assert clock["measured"] == 2 * once
-    assert json.loads(file.read_text()) == known
+    assert remembered.recall(file, dict) == known
 
 
 def test_another_number_of_threads_is_another_machine(

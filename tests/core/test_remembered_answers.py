@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from core import remembered
 from core.problem.loading import load
 from core.problem.probe import Probe
 from core.progress import Progress
@@ -61,6 +62,19 @@ def test_what_is_remembered_and_damaged_is_asked_anew(damage: bytes, suite: Path
     for file in (home / "cache" / "evaluations").iterdir():
         file.write_bytes(damage)
     assert torch.equal(_numbers(answers(probe(suite))), before)
+
+
+@pytest.mark.parametrize("offset", [-1, -40, 20])
+def test_a_flipped_bit_of_what_is_remembered_is_found(offset: int, tmp_path: Path) -> None:
+    told, file = tmp_path / "told.json", tmp_path / "head.safetensors"
+    remembered.keep(told, [100, 200] * 20)
+    made = remembered.tensor(file, "x", (20,), lambda: torch.arange(20.0))
+    for path in (told, file):
+        damaged = bytearray(path.read_bytes())
+        damaged[offset] ^= 1
+        path.write_bytes(damaged)
+    assert remembered.recall(told, list) is None
+    assert torch.equal(remembered.tensor(file, "x", (20,), lambda: made.clone()), made)
 
 
 def _numbers(found: Any) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput, StoreReadOnly, UnknownName
-from core.store import Store
+from core.store import CannotWrite, Store, database
 from tests.core.store_help import new_run, step
 
 
@@ -145,3 +146,24 @@ def test_closing_twice_does_no_harm(tmp_path: Path) -> None:
     store.close()
     store.close()
     assert not (tmp_path / "store.holder").exists()
+
+
+def test_a_store_on_a_full_disk_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected = database._connected
+    with Store.open(tmp_path) as store:
+        run_id = new_run(store)
+
+    def full(location: str) -> sqlite3.Connection:
+        if "immutable" in location:
+            return connected(location)
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+        raise error
+
+    monkeypatch.setattr(database, "_connected", full)
+    with Store.open(tmp_path, write=False) as store:
+        assert [record.id for record in store.runs()] == [run_id]
+        (tmp_path / "runs.sqlite3-wal").write_bytes(b"what is not in the file yet")
+        store._database._readers.dispose()
+        with pytest.raises(CannotWrite, match="disk is full"):
+            store.runs()

@@ -195,7 +195,12 @@ WRITES: dict[str, Callable[[Store, str], object]] = {
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("SQLITE_FULL", "disk is full"), ("SQLITE_IOERR_WRITE", "input/output"), ("SQLITE_READONLY", "read-only")],
+    [
+        ("SQLITE_FULL", "disk is full"),
+        ("SQLITE_IOERR_SHMSIZE", "disk is full"),
+        ("SQLITE_IOERR_WRITE", "input/output"),
+        ("SQLITE_READONLY", "read-only"),
+    ],
 )
 def test_a_disk_that_refuses_any_statement_leaves_the_store_as_it_was(
     store: Store, write: str, name: str, words: str

@@ -106,7 +106,7 @@ def test_the_page_has_no_permanent_connection_and_records_nothing(dashboard_site
 def test_the_page_starts_with_our_head_and_without_outside_addresses(dashboard_site: Dashboard) -> None:
     html = dashboard_site.owner().http.get("/").text
     head = html[: html.index("window.gradio_config")]
-    assert head.index('id="ms-settings"') < head.index("/web/shell.js") < head.index("/web/frame.js")
+    assert head.index('id="ms-settings"') < head.index("/web/owner.js")
     assert "og:" not in head
     assert "twitter:" not in head
     outside = [url for url in re.findall(r"https?://[^\s\"'<>\\]+", html) if not url.startswith("http://127.0.0.1")]
@@ -117,18 +117,20 @@ def test_the_view_has_no_set_up_page_and_says_so_to_its_scripts(dashboard_site: 
     owner, viewer = dashboard_site.owner().http.get("/").text, dashboard_site.viewer().http.get("/view/").text
     assert '"readonly": false' in owner
     assert '"readonly": true' in viewer
-    assert "setup.js" in owner
-    assert "setup.js" not in viewer
+    assert bundle.url("owner.js") in owner
+    assert "owner.js" not in viewer
+    assert "setup_start" in bundle.files()["owner.js"].plain.decode()
+    assert "setup_start" not in bundle.files()["viewer.js"].plain.decode()
     assert "setup" not in [shown.name for shown in page.pages(True)]
 
 
 def test_own_files_are_cached_for_ever_under_an_address_that_changes(dashboard_site: Dashboard) -> None:
     http = dashboard_site.stranger()
-    answer = http.get(bundle.url("shell.js"))
+    answer = http.get(bundle.url("viewer.js"))
     assert answer.status_code == 200
     assert "immutable" in answer.headers["cache-control"]
-    assert http.get("/web/shell.js").headers["cache-control"] == "no-cache"
-    assert http.get("/web/charts.js", headers={"accept-encoding": "gzip"}).headers["content-encoding"] == "gzip"
+    assert http.get("/web/viewer.js").headers["cache-control"] == "no-cache"
+    assert http.get("/web/plotly.js", headers={"accept-encoding": "gzip"}).headers["content-encoding"] == "gzip"
 
 
 def test_a_context_tells_who_may_do_what(dashboard_site: Dashboard, short_run: str) -> None:

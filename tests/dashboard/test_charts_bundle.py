@@ -12,13 +12,16 @@ from starlette.responses import Response
 
 from dashboard.charts import bundle
 
+DASHBOARD = Path(bundle.__file__).parents[1]
+SCRIPTS = sorted(path for path in DASHBOARD.glob("*/**/*.js") if "node_modules" not in path.parts)
+
 
 def answer(name: str, encodings: bytes) -> Response:
     scope = {"type": "http", "query_string": b"v=1", "headers": [(b"accept-encoding", encodings)]}
     return bundle.files()[name].answer(Request(scope))
 
 
-@pytest.mark.parametrize("name", ["plotly.js", "base.js", "charts.js", "charts.css", "shell.js", "logo.svg"])
+@pytest.mark.parametrize("name", ["plotly.js", "viewer.js", "owner.js", "charts.css", "logo.svg"])
 def test_compressed_and_plain_answers_hold_the_same_file(name) -> None:
     plain, zipped = answer(name, b"br"), answer(name, b"br, gzip")
     assert zipped.headers["content-encoding"] == "gzip"
@@ -32,18 +35,18 @@ def test_what_lies_beside_the_web_files_is_not_one_of_them() -> None:
     assert not {"../palette.py", "screenshots", bundle.PLOTLY.name} & set(bundle.files())
 
 
-def test_every_module_is_in_the_program_once() -> None:
-    found = {path.stem for path in (bundle.HERE / "js").glob("*.js")}
-    assert found == set(bundle.MODULES)
-    assert len(bundle.MODULES) == len(found)
+def test_every_module_is_in_the_owners_program_once() -> None:
+    programs = bundle.files()["owner.js"].plain.decode()
+    found = [path.stem for path in SCRIPTS if "static_export" not in path.parts]
+    assert sorted(re.findall(r"^const \$(\w+) = ", programs, re.MULTILINE)) == sorted([*found, "given"])
 
 
 def test_address_changes_with_the_content() -> None:
     assert len({bundle.url(name) for name in bundle.files()}) == len(bundle.files())
-    assert re.fullmatch(r"/web/charts\.js\?v=[0-9a-f]{12}", bundle.url("charts.js"))
+    assert re.fullmatch(r"/web/owner\.js\?v=[0-9a-f]{12}", bundle.url("owner.js"))
 
 
-@pytest.mark.parametrize("path", sorted((bundle.HERE / "js").glob("*.js")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_scripts_write_text_only_and_stay_short(path) -> None:
     text = path.read_text("utf-8")
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,15 +10,17 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from core.errors import BadInput
+from core.errors import BadInput, CannotWrite
 from core.problem.method import Step
 from core.store import Store
 from dashboard import door
 from dashboard.access import Viewer
 from dashboard.asked import Line
 from dashboard.door import QUESTIONS, Answer, Fresh, Question, add_door
+from dashboard.library import Library
 from dashboard.pages.share.page import Sharing
 from tests.dashboard import synthetic
+from tests.dashboard.client import Dashboard
 from tests.dashboard.conftest import Site
 from tests.dashboard.test_security import unchanged
 
@@ -187,5 +190,39 @@ def test_a_guest_is_not_given_what_the_owner_was_told_just_now(dashboard_site: S
 
 
 def test_a_guest_hears_of_no_suite_but_those_of_the_link(dashboard_site: Site, short_run: str) -> None:
-    said = dashboard_site.viewer(short_run).call("method_guide", suite="nobody's")
-    assert said == {"error": "The suite is not here any more."}
+    viewer, gone = dashboard_site.viewer(short_run), {"error": "The suite is not here any more."}
+    for other in ("nobody's", "demo"):  # One that is there looks like one that is not.
+        assert viewer.call("method_guide", suite=other) == gone
+    assert viewer.call("method_guide")["suite"] == "tiny"
+
+
+def test_a_guest_of_a_run_that_is_gone_hears_of_no_suite(dashboard_site: Site) -> None:
+    viewer = dashboard_site.viewer("0" * 12)
+    assert dashboard_site.ctx.suite not in json.dumps(viewer.call("compare"))
+    assert "error" in viewer.call("method_guide")
+
+
+def test_the_owner_is_told_why_something_failed_and_a_guest_of_no_path(
+    dashboard_site: Site, short_run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        raise CannotWrite("Reading /srv/me/base.safetensors failed.")
+
+    ctx = dashboard_site.ctx
+    failed = synthetic.create(ctx.store)
+    ctx.store.set_status(failed, "failed", "Writing /srv/me/merged.safetensors failed.")
+    monkeypatch.setattr(Library, "suite", lost)
+    monkeypatch.setattr(Store, "kept", lost)
+
+    def said(asker: Dashboard) -> list[str]:
+        listed = json.dumps(asker.call("runs_list"))
+        read = asker.call("history", run=failed)["failure"]
+        answer = asker.call("similarity", run=short_run)
+        file = asker.http.get(f"{asker.prefix}/download/{short_run}/model")
+        return [listed, read, answer["error"], file.text]
+
+    try:
+        assert [one for one in said(dashboard_site.owner()) if "/srv/me/" not in one] == []
+        assert not any("/srv/me/" in one for one in said(dashboard_site.viewer()))
+    finally:
+        ctx.store.delete(failed)

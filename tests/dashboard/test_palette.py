@@ -68,8 +68,8 @@ def test_ends_of_the_diverging_scale_differ_for_colour_blind_eyes(theme, eyes) -
 
 
 def test_browser_gets_the_same_numbers() -> None:
-    start = bundle.script().index("charts.palette = ") + len("charts.palette = ")
-    sent = json.JSONDecoder().raw_decode(bundle.script()[start:])[0]
+    script = bundle.files()["viewer.js"].plain.decode()
+    sent = json.JSONDecoder().raw_decode(script.split("const palette = ")[1])[0]
     assert [colour for _, colour in sent["themes"]["dark"]["sequential"]] == list(palette.DARK.sequential)
     assert sent["config"]["showSendToCloud"] is False
     assert sent["config"]["plotlyServerURL"] == ""

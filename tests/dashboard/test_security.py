@@ -24,21 +24,8 @@ from dashboard.server import Site as WaitingSite
 from tests.dashboard.client import Dashboard
 from tests.dashboard.conftest import HOST, Site
 from tests.dashboard.loops import inside_loop
+from tests.dashboard.questions import CHANGING, READING, READING_OF_OWNER
 
-CHANGING = {
-    "run_action", "take_over", "setup_start", "share_create", "share_revoke", "share_device", "share_sign_out",
-    "share_rename", "share_delete", "whatif_save", "bench_folder", "bench_scan", "bench_check", "bench_save",
-    "bench_fetch", "bench_cancel", "bench_unpack", "study_start", "study_cancel", "compare_start",
-}  # fmt: skip
-"""Questions that change something; a new one has to be added here or to one of the next two."""
-READING_OF_OWNER = {
-    "setup_catalogue", "setup_tasks", "setup_accuracies", "setup_plan", "setup_save", "setup_load", "share_links",
-    "bench_state", "bench_poll", "study_estimate", "whatif", "classify_picture",
-}  # fmt: skip
-READING = {
-    "runs_list", "history", "describe", "runs", "facts", "similarity", "compare", "compare_figures", "compare_text",
-    "studies", "study_result", "study_text", "method_guide", "samples", "classify", "confusion", "share_offer",
-}  # fmt: skip
 PATHS = (
     "../../etc/passwd", "..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd", "/etc/passwd", "....//....//etc/passwd",
     "..\\..\\etc\\passwd", "file:///etc/passwd", "access.json", "../access.json", "%00", "a%00.js", ".", "..", "~",
@@ -189,7 +176,7 @@ def test_a_post_from_another_site_is_refused_even_with_the_cookie(dashboard_site
 
 def test_headers_stand_on_every_answer(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
-    asked = [(owner.http, path) for path in ("/", "/config", "/web/shell.js", "/no-such-page", "/view/")]
+    asked = [(owner.http, path) for path in ("/", "/config", "/web/viewer.js", "/no-such-page", "/view/")]
     for http, path in [(dashboard_site.stranger(), "/"), *asked]:
         headers = http.get(path).headers
         assert {name: headers.get(name) for name in FIXED} == FIXED

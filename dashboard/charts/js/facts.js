@@ -1,87 +1,93 @@
 // One line of facts about a run: speed, machine, memory. Progress and time left stand in the page's header.
-(() => {
-  "use strict";
-  const charts = window.mergescope.charts;
-  const { element } = charts;
+import { button, duration, element, megabytes } from "./base.js";
+import { doing } from "./progress.js";
 
-  charts.facts = (run) => {
-    if (!run || !run.about) return [];
-    const facts = [];
-    if (run.status === "running" && run.pace > 0) {
-      facts.push(run.pace > 1 ? `${run.pace.toFixed(1)} s per step` : `${(1 / run.pace).toFixed(1)} steps/s`);
-    } else if (run.elapsed > 0) facts.push(charts.duration(run.elapsed) + (run.stepsDone > 1 ? ` for ${run.stepsDone} steps` : ""));
-    if (run.device)
-      facts.push([run.device === "cpu" ? "CPU" : run.device.toUpperCase(), run.precision].filter(Boolean).join(" "));
-    if (charts.megabytes(run.memory)) facts.push(charts.megabytes(run.memory));
-    return facts;
-  };
+export const runFacts = (run) => {
+  if (!run || !run.about) return [];
+  const facts = [];
+  if (run.status === "running" && run.pace > 0) {
+    facts.push(run.pace > 1 ? `${run.pace.toFixed(1)} s per step` : `${(1 / run.pace).toFixed(1)} steps/s`);
+  } else if (run.elapsed > 0)
+    facts.push(duration(run.elapsed) + (run.stepsDone > 1 ? ` for ${run.stepsDone} steps` : ""));
+  if (run.device)
+    facts.push([run.device === "cpu" ? "CPU" : run.device.toUpperCase(), run.precision].filter(Boolean).join(" "));
+  if (megabytes(run.memory)) facts.push(megabytes(run.memory));
+  return facts;
+};
 
-  // What a person is told instead of charts; null where there is something to draw.
-  charts.state = (hub) => {
-    const run = hub.run,
-      loading = { title: "Loading …" };
-    if (!hub.id && hub.known === false) return loading;
-    if (!hub.id)
-      return { title: "No run chosen", text: "Start a merge under Set up, or choose a run in the list.", setup: true };
-    if (hub.trouble && !run?.about)
-      return { title: "The server does not answer", text: `${hub.trouble} This page keeps trying.` };
-    if (!run?.about) return loading;
-    if (run.steps.length || run.frames.length || run.evaluations.length) return null;
-    if (run.status === "queued" || run.status === "running") return beginning(hub.status);
-    if (run.status === "failed") return { title: "This run failed", text: run.failure || "No step was made." };
-    return { title: "Nothing was recorded", text: "This run ended before its first step." };
-  };
+// What a person is told instead of charts; null where there is something to draw.
+const waitingState = (hub) => {
+  const run = hub.run,
+    loading = { title: "Loading …" };
+  if (!hub.id && hub.known === false) return loading;
+  if (!hub.id)
+    return {
+      title: "No run chosen",
+      text: "Start a merge under Set up, or choose a run in the list.",
+      setup: hub.toSetup,
+    };
+  if (hub.trouble && !run?.about)
+    return { title: "The server does not answer", text: `${hub.trouble} This page keeps trying.` };
+  if (!run?.about) return loading;
+  if (run.steps.length || run.frames.length || run.evaluations.length) return null;
+  if (run.status === "queued" || run.status === "running") return beginning(hub.status);
+  if (run.status === "failed") return { title: "This run failed", text: run.failure || "No step was made." };
+  return { title: "Nothing was recorded", text: "This run ended before its first step." };
+};
 
-  // `status` is what the list of runs knows: the place in the queue, and what the run is doing at the moment.
-  function beginning(status) {
-    const then = "The charts start with the first step.";
-    const now = window.mergescope.frame?.doing(status);
-    if (now) return { title: now[0], text: now[1] || then, done: status.doing.done, total: status.doing.total };
-    if (status?.status === "queued" && status.position > 0) {
-      const before = status.position === 1 ? "Another run is" : `${status.position} other runs are`;
-      return { title: "Waiting for its turn", text: `${before} active or queued on this device.` };
-    }
-    return { title: "Loading the checkpoints and images …", text: then };
+// `status` is what the list of runs knows: the place in the queue, and what the run is doing at the moment.
+function beginning(status) {
+  const then = "The charts start with the first step.";
+  const now = doing(status);
+  if (now) return { title: now[0], text: now[1] || then, done: status.doing.done, total: status.doing.total };
+  if (status?.status === "queued" && status.position > 0) {
+    const before = status.position === 1 ? "Another run is" : `${status.position} other runs are`;
+    return { title: "Waiting for its turn", text: `${before} active or queued on this device.` };
   }
+  return { title: "Loading the checkpoints and images …", text: then };
+}
 
-  // A box that says what is going on instead of a page. `show` takes {title, text, done, total, retry, setup, wrong}:
-  // `retry` is called by "Try again", `setup` leads to Set up; null hides the box.
-  charts.stateBox = () => {
-    const page = window.mergescope,
-      title = element("strong"),
-      text = element("span"),
-      bar = element("i");
-    const track = element("span", { class: "ms-bar an-bar", hidden: true }, bar);
-    const again = charts.button("Try again", "", () => retry(), { hidden: true });
-    const lead = charts.button("Go to Set up", "", () => page.open("setup"), { hidden: true });
-    const root = element("div", { class: "mc-state", role: "status" }, title, text, track, lead, again);
-    let retry = null;
-    const show = (state) => {
-      root.hidden = !state;
-      if (!state) return;
-      const words = state.text || "";
-      if (title.textContent !== state.title) title.textContent = state.title;
-      if (text.textContent !== words) text.textContent = words;
-      track.hidden = !state.total;
-      bar.style.width = state.total ? `${Math.min(100, (100 * state.done) / state.total)}%` : "0";
-      retry = state.retry;
-      again.hidden = !retry;
-      lead.hidden = !state.setup || !page.tabs?.includes("setup");
-      root.classList.toggle("an-wrong", Boolean(state.wrong));
-    };
-    return { root, show };
+// A box that says what is going on instead of a page. `show` takes {title, text, done, total, retry, setup, wrong}:
+// `retry` is called by "Try again", `setup` leads to Set up; null hides the box.
+export const stateBox = () => {
+  const title = element("strong"),
+    text = element("span"),
+    bar = element("i");
+  const track = element("span", { class: "ms-bar an-bar", hidden: true }, bar);
+  const again = button("Try again", "", () => retry?.(), { hidden: true });
+  const lead = button("Go to Set up", "", () => setup?.(), { hidden: true });
+  const root = element("div", { class: "mc-state", role: "status" }, title, text, track, lead, again);
+  /** @type {(() => void) | null | undefined} */
+  let retry = null;
+  /** @type {(() => void) | null | undefined} */
+  let setup = null;
+  /** @type {(state: Waiting | null) => void} */
+  const show = (state) => {
+    root.hidden = !state;
+    if (!state) return;
+    const words = state.text || "";
+    if (title.textContent !== state.title) title.textContent = state.title;
+    if (text.textContent !== words) text.textContent = words;
+    track.hidden = !state.total;
+    bar.style.width = state.total ? `${Math.min(100, (100 * (state.done ?? 0)) / state.total)}%` : "0";
+    retry = state.retry;
+    again.hidden = !retry;
+    setup = state.setup;
+    lead.hidden = !setup;
+    root.classList.toggle("an-wrong", Boolean(state.wrong));
   };
+  return { root, show };
+};
 
-  // Such a box with `charts.state`; it hides `content` meanwhile.
-  charts.runState = (hub, content) => {
-    const { root, show } = charts.stateBox();
-    const update = () => {
-      const state = charts.state(hub);
-      content.hidden = state !== null;
-      show(state);
-    };
-    for (const name of ["run", "change", "trouble", "status"]) hub.on(name, update);
-    update();
-    return root;
+// Such a box with `waitingState`; it hides `content` meanwhile.
+export const runState = (hub, content) => {
+  const { root, show } = stateBox();
+  const update = () => {
+    const state = waitingState(hub);
+    content.hidden = state !== null;
+    show(state);
   };
-})();
+  for (const name of ["run", "change", "trouble", "status"]) hub.on(name, update);
+  update();
+  return root;
+};

@@ -1,159 +1,158 @@
 // Lines over steps, one a task with the mean in front and names at their ends: entropy, loss, task-wise λ.
-(() => {
-  "use strict";
-  const charts = window.mergescope.charts;
-  const MOST_POINTS = 400;
+import { mean, number, percent, plain } from "./base.js";
+import { cursor, endLabels, isNarrow, labelRoom, limits, themeColours, taskLabels } from "./look.js";
 
-  // A trailing average over steps, so that the newest value is the present one.
-  charts.smooth = (values, window) => {
-    const smoothed = [];
-    let sum = 0,
-      count = 0;
-    values.forEach((value, place) => {
-      if (Number.isFinite(value)) {
-        sum += value;
-        count += 1;
-      }
-      const gone = values[place - window];
-      if (place >= window && Number.isFinite(gone)) {
-        sum -= gone;
-        count -= 1;
-      }
-      smoothed.push(count ? sum / count : null);
-    });
-    return smoothed;
-  };
-  charts.smoothingWindow = (count) => Math.max(1, Math.min(25, Math.round(count / 12)));
+const MOST_POINTS = 400;
 
-  // `view`: {run, step, chosen, what}: `chosen` is the index of the task in front or -1, `what` is entropy or loss.
-  charts.entropyFigure = (size, view) => {
-    const { run, what = "entropy" } = view;
-    const steps = run.steps.filter((step) => step[what].some(Number.isFinite));
-    if (!steps.length) return null;
-    const window = charts.smoothingWindow(steps.length),
-      thin = thinner(steps.length);
-    const lines = run.tasks.map((_, task) =>
-      thin(
-        charts.smooth(
-          steps.map((step) => step[what][task]),
-          window,
-        ),
-      ),
-    );
-    const means = thin(
-      charts.smooth(
-        steps.map((step) => charts.mean(step[what])),
+// A trailing average over steps, so that the newest value is the present one.
+const smooth = (values, window) => {
+  const smoothed = [];
+  let sum = 0,
+    count = 0;
+  values.forEach((value, place) => {
+    if (Number.isFinite(value)) {
+      sum += value;
+      count += 1;
+    }
+    const gone = values[place - window];
+    if (place >= window && Number.isFinite(gone)) {
+      sum -= gone;
+      count -= 1;
+    }
+    smoothed.push(count ? sum / count : null);
+  });
+  return smoothed;
+};
+export const smoothingWindow = (count) => Math.max(1, Math.min(25, Math.round(count / 12)));
+
+// `view`: {run, step, chosen, what}: `chosen` is the index of the task in front or -1, `what` is entropy or loss.
+export const entropyFigure = (size, view) => {
+  const { run, what = "entropy" } = view;
+  const steps = run.steps.filter((step) => step[what].some(Number.isFinite));
+  if (!steps.length) return null;
+  const window = smoothingWindow(steps.length),
+    thin = thinner(steps.length);
+  const lines = run.tasks.map((_, task) =>
+    thin(
+      smooth(
+        steps.map((step) => step[what][task]),
         window,
       ),
-    );
-    return charts.linesFigure(size, {
-      run,
-      step: view.step,
-      chosen: view.chosen,
-      x: thin(steps.map((step) => step.number)),
-      lines,
-      means,
-      meanText: (value) => `mean ${charts.number(value, 2)}`,
-      value: "%{y:.3f} nats",
-      floor: 0,
-      total: true,
-    });
-  };
-
-  // `view`: {run, step, chosen, measure}: agreement with each task's expert, or KL to it, on the half that chooses.
-  charts.agreementFigure = (size, { run, step, chosen, measure = "agreement" }) => {
-    const looks = run.agreements.filter((one) => one.half === "choosing");
-    if (!looks.length) return null;
-    const share = measure === "agreement";
-    const figure = charts.linesFigure(size, {
-      run,
-      step,
-      chosen,
-      x: looks.map((one) => one.step),
-      lines: run.tasks.map((_, task) => looks.map((one) => one[measure][task])),
-      means: looks.map((one) => charts.mean(one[measure])),
-      meanText: (value) => `mean ${share ? charts.percent(value) : charts.number(value, 2)}`,
-      value: share ? "%{y:.1%} agreement" : "KL %{y:.3f} nats",
-      floor: share ? null : 0,
-    });
-    if (share) figure.layout.yaxis.tickformat = ".0%";
-    return figure;
-  };
-
-  // A picture has no more pixels to show; the newest value always stays.
-  const thinner = (count) => {
-    const every = Math.ceil(count / MOST_POINTS);
-    return (list) => (every === 1 ? list : list.filter((_, place) => place % every === 0 || place === count - 1));
-  };
-
-  // λ of each task over steps, for runs with a single group.
-  charts.taskwiseFigure = (size, view) => {
-    const { run } = view;
-    if (!run.frames.length) return null;
-    const tracks = run.tasks.map((_, task) => run.track(task, [0]));
-    const lines = tracks.map((track) => track.y),
-      x = tracks[0].x;
-    const means = x.map((_, place) => charts.mean(lines.map((line) => line[place])));
-    return charts.linesFigure(size, {
-      run,
-      step: view.step,
-      chosen: view.chosen,
-      x,
-      lines,
-      means,
-      value: "λ = %{y:.3f}",
-      meanText: (value) => `mean ${charts.number(value, 3)}`,
-      floor: null,
-    });
-  };
-
-  // One line; `words` is Plotly's template of what is told of a point.
-  charts.line = (x, y, name, words, line, more = {}) => ({
-    mode: x.length > 1 ? "lines" : "markers",
-    x,
-    y,
-    line,
-    marker: { color: line.color, size: 7 },
-    hovertemplate: `<b>${charts.plain(name)}</b><br>${words}<extra></extra>`,
-    ...more,
+    ),
+  );
+  const means = thin(
+    smooth(
+      steps.map((step) => mean(step[what])),
+      window,
+    ),
+  );
+  return linesFigure(size, {
+    run,
+    step: view.step,
+    chosen: view.chosen,
+    x: thin(steps.map((step) => step.number)),
+    lines,
+    means,
+    meanText: (value) => `mean ${number(value, 2)}`,
+    value: "%{y:.3f} nats",
+    floor: 0,
+    total: true,
   });
+};
 
-  // The layout of lines over the steps of a run up to `end`, that can be zoomed where there is room.
-  charts.overSteps = (run, step, narrow, [low, high], end, more) => {
-    const zoom = { fixedrange: narrow };
-    const x = { range: [0, Math.max(run.total || 0, end, 1)], title: { text: "step" }, nticks: narrow ? 4 : 7 };
-    return {
-      uirevision: run.id,
-      dragmode: narrow ? false : "zoom",
-      xaxis: { ...x, ...zoom },
-      yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f", ...zoom },
-      shapes: charts.cursor(run, step),
-      ...more,
-    };
-  };
+// `view`: {run, step, chosen, measure}: agreement with each task's expert, or KL to it, on the half that chooses.
+export const agreementFigure = (size, { run, step, chosen, measure = "agreement" }) => {
+  const looks = run.agreements.filter((one) => one.half === "choosing");
+  if (!looks.length) return null;
+  const share = measure === "agreement";
+  const figure = linesFigure(size, {
+    run,
+    step,
+    chosen,
+    x: looks.map((one) => one.step),
+    lines: run.tasks.map((_, task) => looks.map((one) => one[measure][task])),
+    means: looks.map((one) => mean(one[measure])),
+    meanText: (value) => `mean ${share ? percent(value) : number(value, 2)}`,
+    value: share ? "%{y:.1%} agreement" : "KL %{y:.3f} nats",
+    floor: share ? null : 0,
+  });
+  if (share) figure.layout.yaxis.tickformat = ".0%";
+  return figure;
+};
 
-  charts.linesFigure = (size, { run, step, chosen, x, lines, means, meanText, value, floor, total = false }) => {
-    const colours = charts.colours(),
-      narrow = charts.narrow(size.width);
-    const last = (line) => line[line.length - 1],
-      words = `step %{x}<br>${value}`;
-    const every = lines.flat().filter(Number.isFinite);
-    const [low, high] =
-      floor === null
-        ? charts.limits(Math.min(...every), Math.max(...every), 0.02, 0.04)
-        : [floor, 1.06 * Math.max(...every, 0.01)];
-    const mean = { value: last(means), text: meanText(last(means)), colour: colours.accent };
-    const margin = { l: 42, r: charts.labelRoom(run.tasks, narrow, mean.text), t: 8, b: 38 };
-    const data = lines.map((line, task) => {
-      const [opacity, width, color] = task === chosen ? [1, 2.2, colours.warm] : [0.65, 1.2, colours.muted];
-      return charts.line(x, line, run.tasks[task].title, words, { width, color }, { opacity });
-    });
-    const told = words + (total ? "<br>total %{customdata:.2f}" : ""),
-      customdata = means.map((one) => one * run.tasks.length);
-    data.push(charts.line(x, means, "mean of the tasks", told, { width: 2.6, color: colours.accent }, { customdata }));
-    const labels = [mean, ...charts.taskLabels(lines.map(last), run.tasks, chosen, narrow)],
-      height = size.height - margin.t - margin.b;
-    const annotations = charts.endLabels(labels, { x: last(x), low, high, height });
-    return { data, layout: charts.overSteps(run, step, narrow, [low, high], last(x), { margin, annotations }) };
+// A picture has no more pixels to show; the newest value always stays.
+const thinner = (count) => {
+  const every = Math.ceil(count / MOST_POINTS);
+  return (list) => (every === 1 ? list : list.filter((_, place) => place % every === 0 || place === count - 1));
+};
+
+// λ of each task over steps, for runs with a single group.
+export const taskwiseFigure = (size, view) => {
+  const { run } = view;
+  if (!run.frames.length) return null;
+  const tracks = run.tasks.map((_, task) => run.track(task, [0]));
+  const lines = tracks.map((track) => track.y),
+    x = tracks[0].x;
+  const means = x.map((_, place) => mean(lines.map((line) => line[place])));
+  return linesFigure(size, {
+    run,
+    step: view.step,
+    chosen: view.chosen,
+    x,
+    lines,
+    means,
+    value: "λ = %{y:.3f}",
+    meanText: (value) => `mean ${number(value, 3)}`,
+    floor: null,
+  });
+};
+
+// One line; `words` is Plotly's template of what is told of a point.
+export const lineTrace = (x, y, name, words, line, more = {}) => ({
+  mode: x.length > 1 ? "lines" : "markers",
+  x,
+  y,
+  line,
+  marker: { color: line.color, size: 7 },
+  hovertemplate: `<b>${plain(name)}</b><br>${words}<extra></extra>`,
+  ...more,
+});
+
+// The layout of lines over the steps of a run up to `end`, that can be zoomed where there is room.
+export const overSteps = (run, step, narrow, [low, high], end, more) => {
+  const zoom = { fixedrange: narrow };
+  const x = { range: [0, Math.max(run.total || 0, end, 1)], title: { text: "step" }, nticks: narrow ? 4 : 7 };
+  return {
+    uirevision: run.id,
+    dragmode: narrow ? false : "zoom",
+    xaxis: { ...x, ...zoom },
+    yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f", ...zoom },
+    shapes: cursor(run, step),
+    ...more,
   };
-})();
+};
+
+const linesFigure = (size, { run, step, chosen, x, lines, means, meanText, value, floor, total = false }) => {
+  const colours = themeColours(),
+    narrow = isNarrow(size.width);
+  const last = (line) => line[line.length - 1],
+    words = `step %{x}<br>${value}`;
+  const every = lines.flat().filter(Number.isFinite);
+  const [low, high] =
+    floor === null
+      ? limits(Math.min(...every), Math.max(...every), 0.02, 0.04)
+      : [floor, 1.06 * Math.max(...every, 0.01)];
+  const front = { value: last(means), text: meanText(last(means)), colour: colours.accent };
+  const margin = { l: 42, r: labelRoom(run.tasks, narrow, front.text), t: 8, b: 38 };
+  const data = lines.map((line, task) => {
+    const [opacity, width, color] = task === chosen ? [1, 2.2, colours.warm] : [0.65, 1.2, colours.muted];
+    return lineTrace(x, line, run.tasks[task].title, words, { width, color }, { opacity });
+  });
+  const told = words + (total ? "<br>total %{customdata:.2f}" : ""),
+    customdata = means.map((one) => one * run.tasks.length);
+  data.push(lineTrace(x, means, "mean of the tasks", told, { width: 2.6, color: colours.accent }, { customdata }));
+  const labels = [front, ...taskLabels(lines.map(last), run.tasks, chosen, narrow)],
+    height = size.height - margin.t - margin.b;
+  const annotations = endLabels(labels, { x: last(x), low, high, height });
+  return { data, layout: overSteps(run, step, narrow, [low, high], last(x), { margin, annotations }) };
+};

@@ -1,60 +1,126 @@
-/* The page "Checkpoints": asks the server, follows the background work, keeps the draft. */
-window.mergescope.pages.checkpoints = (root) => {
-  "use strict";
-  const ms = window.mergescope, { bench, charts } = ms;
-  const state = { folders: [], published: [], prompts: [], scan: null, complaints: null, findings: [], busy: false, chore: null };
-  let draft = null, message = null, seen = 0, started = false;
+// The page "Checkpoints": asks the server, follows the background work, keeps the draft.
+import { ask, poller, remember, remembered } from "../../charts/js/base.js";
+import { note, skeleton, toast } from "../../js/pieces.js";
+import { page } from "../../js/shell.js";
+import { foldersCard, foundCard, publishedCard } from "./checkpoints_files.js";
+import { progressLine } from "./checkpoints_parts.js";
+import { editor, plainDraft, suggestedDraft } from "./checkpoints_suite.js";
 
-  const open = () => ms.tab === "checkpoints" && ms.visible(root);
-  const keep = () => charts.remember("bench", JSON.stringify({ scan: state.scan, draft }), "sessionStorage");
-  async function ask(question, args) {
-    const answer = await charts.ask(question, args);
+export const checkpoints = (root) => {
+  const state = {
+    folders: /** @type {Answer[]} */ ([]),
+    published: /** @type {Answer[]} */ ([]),
+    prompts: /** @type {Answer[]} */ ([]),
+    typed: "",
+    scan: /** @type {Answer} */ (null),
+    complaints: /** @type {Answer} */ (null),
+    findings: /** @type {Answer[]} */ ([]),
+    busy: false,
+    chore: /** @type {Answer} */ (null),
+  };
+  let draft = /** @type {Answer} */ (null),
+    message = /** @type {{ kind: string, text: string } | null} */ (null),
+    seen = 0,
+    started = false;
+
+  const open = () => page.tab === "checkpoints" && page.visible(root);
+  const keep = () => remember("bench", JSON.stringify({ scan: state.scan, draft }), "sessionStorage");
+  const heard = (answer) => {
     if (answer.error) tell("error", answer.error);
     return answer;
+  };
+  function tell(kind, text) {
+    message = { kind, text };
+    draw();
   }
-  function tell(kind, text) { message = { kind, text }; draw(); }
 
   const act = {
     keep,
-    redraw() { keep(); draw(); },
-    async add(folder) { const answer = await ask("bench_folder", { add: folder }); if (!answer.error) { state.folders = answer.folders; state.typed = ""; message = null; draw(); } },
-    async forget(folder) { const answer = await ask("bench_folder", { remove: folder }); if (!answer.error) { state.folders = answer.folders; draw(); } },
+    redraw() {
+      keep();
+      draw();
+    },
+    async add(folder) {
+      const answer = heard(await ask("bench_folder", { add: folder }));
+      if (!answer.error) {
+        state.folders = answer.folders;
+        state.typed = "";
+        message = null;
+        draw();
+      }
+    },
+    async forget(folder) {
+      const answer = heard(await ask("bench_folder", { remove: folder }));
+      if (!answer.error) {
+        state.folders = answer.folders;
+        draw();
+      }
+    },
     async upload(file, name, skip) {
-      if (!/\.zip$/i.test(file.name)) { tell("error", `Images come as one .zip file. Found ${file.name}.`); return; }
+      if (!/\.zip$/i.test(file.name)) {
+        tell("error", `Images come as one .zip file. Found ${file.name}.`);
+        return;
+      }
       message = { kind: "", text: `Sending ${file.name} …` };
       draw();
       const answer = await send(file);
-      if (answer.error) { tell("error", answer.error); return; }
+      if (answer.error) {
+        tell("error", answer.error);
+        return;
+      }
       begin("bench_unpack", { upload: answer.upload, name, skip });
     },
     scan: (folder) => begin("bench_scan", { folder }),
     fetch: (suite) => begin("bench_fetch", { suite }),
-    check: () => { state.complaints = null; begin("bench_check", { draft: bench.plain(draft, state.scan) }); },
+    check: () => {
+      state.complaints = null;
+      begin("bench_check", { draft: plainDraft(draft, state.scan) });
+    },
     async save(replace = false) {
-      const answer = await charts.ask("bench_save", { draft: bench.plain(draft, state.scan), replace: replace === true });
-      if (answer.error && /which is taken/.test(answer.error) && confirm(`A suite called ${draft.name} is there already. Replace it?`)) { act.save(true); return; }
-      if (answer.error) { tell("error", answer.error); return; }
-      ms.toast(`Saved as ${answer.path}.`);
+      const answer = await ask("bench_save", { draft: plainDraft(draft, state.scan), replace: replace === true });
+      if (
+        answer.error &&
+        /which is taken/.test(answer.error) &&
+        confirm(`A suite called ${draft.name} is there already. Replace it?`)
+      ) {
+        act.save(true);
+        return;
+      }
+      if (answer.error) {
+        tell("error", answer.error);
+        return;
+      }
+      toast(`Saved as ${answer.path}.`);
       act.use(answer.suite);
     },
-    use(suite) { ms.wanted = { suite }; ms.emit("suite"); ms.open("setup"); scrollTo(0, 0); },
+    use(suite) {
+      page.wanted = { suite };
+      page.emit("suite");
+      page.open("setup");
+      scrollTo(0, 0);
+    },
   };
   async function send(file) {
     try {
       const answer = await fetch("/images-upload", { method: "POST", body: file, credentials: "same-origin" });
       return await answer.json();
-    } catch { return { error: "The file could not be sent. Is the server still running?" }; }
+    } catch {
+      return { error: "The file could not be sent. Is the server still running?" };
+    }
   }
   async function begin(question, args) {
     message = null;
-    const answer = await ask(question, args);
+    const answer = heard(await ask(question, args));
     if (!answer.error) poll();
   }
-  const poll = charts.poller(async () => {
-    const answer = await charts.ask("bench_poll");
-    if (answer.error) { tell("error", answer.error); return null; }
+  const poll = poller(async () => {
+    const answer = await ask("bench_poll");
+    if (answer.error) {
+      tell("error", answer.error);
+      return null;
+    }
     take(answer.chore);
-    return state.busy ? ms.pollSeconds : null;
+    return state.busy ? page.pollSeconds : null;
   });
   function take(chore) {
     const was = state.busy;
@@ -69,24 +135,42 @@ window.mergescope.pages.checkpoints = (root) => {
     else draw();
   }
   function finished(chore) {
-    if (chore.error) { message = { kind: chore.status === "cancelled" ? "" : "error", text: chore.error }; return; }
-    if (chore.kind === "scan") { state.scan = chore.result; state.complaints = null; draft = bench.suggested(state.scan); keep(); }
+    if (chore.error) {
+      message = { kind: chore.status === "cancelled" ? "" : "error", text: chore.error };
+      return;
+    }
+    if (chore.kind === "scan") {
+      state.scan = chore.result;
+      state.complaints = null;
+      draft = suggestedDraft(state.scan);
+      keep();
+    }
     if (chore.kind === "unpack") unpacked(chore.result);
     if (chore.kind === "check") Object.assign(state, chore.result);
-    if (chore.kind === "fetch") { ms.toast("Fetched."); refresh(); }
+    if (chore.kind === "fetch") {
+      toast("Fetched.");
+      refresh();
+    }
   }
   function unpacked({ images, name, count, skipped }) {
-    state.scan ||= { root: "", cut: "", checkpoints: [], images: [], configurations: [], suggested: { base: "", tasks: [] } };
+    state.scan ||= {
+      root: "",
+      cut: "",
+      checkpoints: [],
+      images: [],
+      configurations: [],
+      suggested: { base: "", tasks: [] },
+    };
     const fresh = images.filter((one) => !state.scan.images.some((known) => known.path === one.path));
     state.scan.images.push(...fresh);
-    draft ||= bench.suggested(state.scan);
+    draft ||= suggestedDraft(state.scan);
     keep();
     const left = skipped.length ? ` ${skipped.length} files were left out: ${skipped.slice(0, 5).join(", ")}.` : "";
     message = { kind: "good", text: `${count} images are there as ${name}; choose them as a task's images.${left}` };
     refresh();
   }
   async function refresh() {
-    const answer = await ask("bench_state");
+    const answer = heard(await ask("bench_state"));
     if (answer.error) return;
     Object.assign(state, { folders: answer.folders, published: answer.published, prompts: answer.prompts });
     // What ended before this page was opened was told then; only a folder that was looked into is still worth showing.
@@ -96,26 +180,34 @@ window.mergescope.pages.checkpoints = (root) => {
     if (state.busy) poll();
   }
 
-  const progress = () => bench.progress(state.chore, () => ask("bench_cancel"));
-  /* Everything is drawn anew; the field that has the focus gets it back. */
+  const progress = () => progressLine(state.chore, async () => heard(await ask("bench_cancel")));
+  // Everything is drawn anew; the field that has the focus gets it back.
   function draw() {
     const fields = () => [...root.querySelectorAll("input, select, textarea, button")];
     const at = fields().indexOf(document.activeElement);
-    const parts = [bench.folders(state, act)];
+    const parts = [foldersCard(state, act)];
     if (state.busy) parts.push(progress());
-    if (message) parts.push(ms.note(message.kind, message.text));
-    if (state.scan) parts.push(bench.found(state.scan));
-    if (state.scan && draft) parts.push(bench.editor(state, draft, act));
-    if (state.published.length) parts.push(bench.published(state, act));
+    if (message) parts.push(note(message.kind, message.text));
+    if (state.scan) parts.push(foundCard(state.scan));
+    if (state.scan && draft) parts.push(editor(state, draft, act));
+    if (state.published.length) parts.push(publishedCard(state, act));
     root.replaceChildren(...parts);
     if (at >= 0) fields()[at]?.focus();
   }
 
-  const before = JSON.parse(charts.remembered("bench", "sessionStorage") || "null");
-  if (before?.scan) { state.scan = before.scan; draft = before.draft; }
-  root.replaceChildren(ms.skeleton(220));
+  const before = JSON.parse(remembered("bench", "sessionStorage") || "null");
+  if (before?.scan) {
+    state.scan = before.scan;
+    draft = before.draft;
+  }
+  root.replaceChildren(skeleton(220));
   let asked = false;
-  const show = () => { if (open() && !asked) { asked = true; refresh(); } };
-  ms.on("tab", () => setTimeout(show, 0));
+  const show = () => {
+    if (open() && !asked) {
+      asked = true;
+      refresh();
+    }
+  };
+  page.on("tab", () => setTimeout(show, 0));
   show();
 };

@@ -1,32 +1,60 @@
-/* The page "Checkpoints": small pieces that its sections are made of. Text goes into the page through textContent only. */
-window.mergescope.bench = (() => {
-  "use strict";
-  const { element, button, duration } = window.mergescope.charts;
+// The page "Checkpoints": small pieces that its sections are made of. Text goes into the page through textContent only.
+import { button, duration, element } from "../../charts/js/base.js";
 
-  const card = (name, ...content) => element("section", { class: "ms-card", "aria-label": name }, ...content);
-  let count = 0;
-  /* A labelled control; `control` gets an id of its own. */
-  const labelled = (text, control, help) => {
-    control.id = `ms-bench-${++count}`;
-    return element("div", { class: "ms-field" }, element("label", { text, for: control.id }), control, help ? element("p", { class: "ms-help", text: help }) : null);
-  };
-  const input = (value, placeholder, onInput, attributes = {}) => {
-    const made = element("input", { type: "text", value, placeholder, oninput: () => onInput(made.value), ...attributes });
-    return made;
-  };
-  const size = (bytes) => (bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : bytes >= 2 ** 20 ? `${Math.round(bytes / 2 ** 20)} MiB`
-    : `${Math.max(1, Math.round(bytes / 1024))} KiB`);
+export const benchCard = (name, ...content) => element("section", { class: "ms-card", "aria-label": name }, ...content);
+let count = 0;
+// A labelled control; `control` gets an id of its own.
+export const labelled = (text, control, help) => {
+  control.id = `ms-bench-${++count}`;
+  return element(
+    "div",
+    { class: "ms-field" },
+    element("label", { text, for: control.id }),
+    control,
+    help ? element("p", { class: "ms-help", text: help }) : null,
+  );
+};
+export const textInput = (value, placeholder, onInput, attributes = {}) => {
+  const made = element("input", {
+    type: "text",
+    value,
+    placeholder,
+    oninput: () => onInput(made.value),
+    ...attributes,
+  });
+  return made;
+};
+export const fileSize = (bytes) =>
+  bytes >= 2 ** 30
+    ? `${(bytes / 2 ** 30).toFixed(1)} GiB`
+    : bytes >= 2 ** 20
+      ? `${Math.round(bytes / 2 ** 20)} MiB`
+      : `${Math.max(1, Math.round(bytes / 1024))} KiB`;
 
-  /* The line that says how far the background work is. */
-  const progress = (chore, onStop) => {
-    const left = chore.left === null ? "" : ` · about ${duration(chore.left)} left`;
-    const far = chore.total ? { max: chore.total, value: Math.min(chore.done, chore.total) } : {};
-    return element("div", { class: "ms-bench-progress" }, element("progress", { ...far, "aria-label": chore.about }),
-      element("span", { class: "ms-help", text: `${chore.label || "Working"}${chore.total ? ` · ${chore.done} of ${chore.total}` : ""}${left}` }), button("Stop", "", onStop));
-  };
-  /* A table inside its own scroller: headings, rows of texts or elements. */
-  const table = (headings, rows, label) => element("div", { class: "ms-bench-scroll", tabindex: "0", role: "region", "aria-label": label },
-    element("table", { class: "ms-bench-table" }, element("thead", {}, element("tr", {}, ...headings.map((text) => element("th", { scope: "col", text })))),
-      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((value) => element("td", {}, value)))))));
-  return { card, labelled, input, size, progress, table };
-})();
+// The line that says how far the background work is.
+export const progressLine = (chore, onStop) => {
+  const left = chore.left === null ? "" : ` · about ${duration(chore.left)} left`;
+  const far = chore.total ? { max: chore.total, value: Math.min(chore.done, chore.total) } : {};
+  return element(
+    "div",
+    { class: "ms-bench-progress" },
+    element("progress", { ...far, "aria-label": chore.about }),
+    element("span", {
+      class: "ms-help",
+      text: `${chore.label || "Working"}${chore.total ? ` · ${chore.done} of ${chore.total}` : ""}${left}`,
+    }),
+    button("Stop", "", onStop),
+  );
+};
+// A table inside its own scroller: headings, rows of texts or elements.
+export const benchTable = (headings, rows, label) =>
+  element(
+    "div",
+    { class: "ms-bench-scroll", tabindex: "0", role: "region", "aria-label": label },
+    element(
+      "table",
+      { class: "ms-bench-table" },
+      element("thead", {}, element("tr", {}, ...headings.map((text) => element("th", { scope: "col", text })))),
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((value) => element("td", {}, value))))),
+    ),
+  );

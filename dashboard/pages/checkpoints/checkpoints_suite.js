@@ -1,97 +1,225 @@
-/* The page "Checkpoints": the suite that is being put together. The draft is what the suite file will say. */
-(() => {
-  "use strict";
-  const ms = window.mergescope, { bench } = ms, { element, button, select } = ms.charts;
-  /* A draft as the files' names suggest it. */
-  bench.suggested = (scan) => {
-    const by = (path) => scan.checkpoints.find((one) => one.path === path);
-    const base = by(scan.suggested.base), name = scan.root.split(/[\\/]/).filter(Boolean).pop() || "mine";
-    return {
-      name: name.toLowerCase().replace(/[^a-z0-9_.-]+/g, "-").replace(/^[^a-z0-9]+/, "").slice(0, 40) || "mine", title: "",
-      base: scan.suggested.base, arch: archOf(scan, base),
-      tasks: scan.suggested.tasks.map((task) => bench.task(scan, task)),
-    };
+// The page "Checkpoints": the suite that is being put together. The draft is what the suite file will say.
+// A draft as the files' names suggest it.
+import { button, element, select } from "../../charts/js/base.js";
+import { finding, heading, note } from "../../js/pieces.js";
+import { ENCODERS } from "./checkpoints_files.js";
+import { benchCard, benchTable, labelled, textInput } from "./checkpoints_parts.js";
+
+export const suggestedDraft = (scan) => {
+  const by = (path) => scan.checkpoints.find((one) => one.path === path);
+  const base = by(scan.suggested.base),
+    name = scan.root.split(/[\\/]/).filter(Boolean).pop() || "mine";
+  return {
+    name:
+      name
+        .toLowerCase()
+        .replace(/[^a-z0-9_.-]+/g, "-")
+        .replace(/^[^a-z0-9]+/, "")
+        .slice(0, 40) || "mine",
+    title: "",
+    base: scan.suggested.base,
+    arch: archOf(scan, base),
+    tasks: scan.suggested.tasks.map((task) => newTask(scan, task)),
   };
-  bench.task = (scan, { name = "", expert = "", head = "", images = "" } = {}) => ({ name, expert, head, images, ...classesOf(scan, images), prompts: "",
-    templates: "a photo of a {}." });
-  const archOf = (scan, base) => base?.architectures[0] || scan.configurations[0]?.path || "";
-  function classesOf(scan, images) {
-    const found = scan.images.find((one) => one.path === images);
-    return { folders: found?.classes || [], classes: (found?.classes || []).join("\n") };
-  }
+};
+const newTask = (scan, { name = "", expert = "", head = "", images = "" } = {}) => ({
+  name,
+  expert,
+  head,
+  images,
+  ...classesOf(scan, images),
+  prompts: "",
+  templates: "a photo of a {}.",
+});
+const archOf = (scan, base) => base?.architectures[0] || scan.configurations[0]?.path || "";
+function classesOf(scan, images) {
+  const found = scan.images.find((one) => one.path === images);
+  return { folders: found?.classes || [], classes: (found?.classes || []).join("\n") };
+}
 
-  /* What the server takes. */
-  bench.plain = (draft, scan) => ({
-    name: draft.name.trim(), title: draft.title.trim(), base: { arch: draft.arch.trim(), weights: draft.base },
-    tasks: draft.tasks.map((task) => {
-      const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
-      const names = lines(task.classes), kind = scan?.images.find((one) => one.path === task.images)?.kind || "folder";
-      const same = names.length === task.folders.length;
-      const classes = same && names.length ? Object.fromEntries(task.folders.map((folder, index) => [folder, names[index]])) : names;
-      return { name: task.name.trim(), expert: task.expert ? { weights: task.expert } : null, head: task.head, data: { kind, path: task.images },
-        classes, templates: task.prompts ? { set: task.prompts } : lines(task.templates) };
-    }),
+// What the server takes.
+export const plainDraft = (draft, scan) => ({
+  name: draft.name.trim(),
+  title: draft.title.trim(),
+  base: { arch: draft.arch.trim(), weights: draft.base },
+  tasks: draft.tasks.map((task) => {
+    const lines = (text) =>
+      text
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean);
+    const names = lines(task.classes),
+      kind = scan?.images.find((one) => one.path === task.images)?.kind || "folder";
+    const same = names.length === task.folders.length;
+    const classes =
+      same && names.length ? Object.fromEntries(task.folders.map((folder, index) => [folder, names[index]])) : names;
+    return {
+      name: task.name.trim(),
+      expert: task.expert ? { weights: task.expert } : null,
+      head: task.head,
+      data: { kind, path: task.images },
+      classes,
+      templates: task.prompts ? { set: task.prompts } : lines(task.templates),
+    };
+  }),
+});
+
+export const editor = (state, draft, act) => {
+  const { scan } = state,
+    keep = act.keep;
+  const encoders = scan.checkpoints.filter((one) => ENCODERS.includes(one.kind)).map((one) => [one.path, one.name]);
+  const heads = scan.checkpoints.filter((one) => one.kind === "classification head").map((one) => [one.path, one.name]);
+  const images = scan.images.map((one) => [one.path, one.name]);
+  const base = select([["", "choose the base"], ...encoders], draft.base, (value) => {
+    draft.base = value;
+    draft.arch =
+      archOf(
+        scan,
+        scan.checkpoints.find((one) => one.path === value),
+      ) || draft.arch;
+    act.redraw();
   });
+  const fitting = scan.checkpoints.find((one) => one.path === draft.base)?.architectures || [];
+  const options = element(
+    "datalist",
+    { id: "ms-bench-archs" },
+    ...[...fitting, ...scan.configurations.map((one) => one.path)].map((value) => element("option", { value })),
+  );
+  const set = (what, name) => (value) => {
+    what[name] = value;
+    keep();
+  };
+  const arch = textInput(draft.arch, "ViT-B-32-quickgelu", set(draft, "arch"), { list: options.id });
+  const grid = (...fields) => element("div", { class: "ms-fields" }, ...fields);
+  const line = (...parts) => element("div", { class: "ms-line" }, ...parts);
 
-  bench.editor = (state, draft, act) => {
-    const { scan } = state, keep = act.keep;
-    const encoders = scan.checkpoints.filter((one) => bench.ENCODERS.includes(one.kind)).map((one) => [one.path, one.name]);
-    const heads = scan.checkpoints.filter((one) => one.kind === "classification head").map((one) => [one.path, one.name]);
-    const images = scan.images.map((one) => [one.path, one.name]);
-    const base = select([["", "choose the base"], ...encoders], draft.base, (value) => {
-      draft.base = value;
-      draft.arch = archOf(scan, scan.checkpoints.find((one) => one.path === value)) || draft.arch;
-      act.redraw();
+  function taskCard(task, index) {
+    const name = textInput(task.name, "name of the task", set(task, "name"), {
+      "aria-label": `Name of task ${index + 1}`,
     });
-    const fitting = scan.checkpoints.find((one) => one.path === draft.base)?.architectures || [];
-    const options = element("datalist", { id: "ms-bench-archs" }, ...[...fitting, ...scan.configurations.map((one) => one.path)].map((value) => element("option", { value })));
-    const set = (what, name) => (value) => { what[name] = value; keep(); };
-    const arch = bench.input(draft.arch, "ViT-B-32-quickgelu", set(draft, "arch"), { list: options.id });
-    const grid = (...fields) => element("div", { class: "ms-fields" }, ...fields);
-    const line = (...parts) => element("div", { class: "ms-line" }, ...parts);
-
-    function taskCard(task, index) {
-      const name = bench.input(task.name, "name of the task", set(task, "name"), { "aria-label": `Name of task ${index + 1}` });
-      const remove = button("Remove", "", () => { draft.tasks.splice(index, 1); act.redraw(); }, { "aria-label": `Remove task ${task.name || index + 1}` });
-      const choices = [["", "my own"], ...state.prompts.map((one) => [one.name, `${one.title} (${one.classes} classes, published)`])];
-      const order = task.folders.length ? `in the order of the folders: ${task.folders.slice(0, 5).join(", ")}${task.folders.length > 5 ? ", …" : ""}` : "in the order of the labels";
-      return element("fieldset", { class: "ms-bench-task" }, element("legend", { class: "ms-hidden-text", text: `Task ${index + 1}` }), line(name, remove),
-        grid(bench.labelled("Expert", select([["", "none (an unseen task)"], ...encoders], task.expert, set(task, "expert"))),
-          bench.labelled("Images", select([["", "choose images"], ...images], task.images, (value) => {
+    const remove = button(
+      "Remove",
+      "",
+      () => {
+        draft.tasks.splice(index, 1);
+        act.redraw();
+      },
+      { "aria-label": `Remove task ${task.name || index + 1}` },
+    );
+    const choices = [
+      ["", "my own"],
+      ...state.prompts.map((one) => [one.name, `${one.title} (${one.classes} classes, published)`]),
+    ];
+    const order = task.folders.length
+      ? `in the order of the folders: ${task.folders.slice(0, 5).join(", ")}${task.folders.length > 5 ? ", …" : ""}`
+      : "in the order of the labels";
+    return element(
+      "fieldset",
+      { class: "ms-bench-task" },
+      element("legend", { class: "ms-hidden-text", text: `Task ${index + 1}` }),
+      line(name, remove),
+      grid(
+        labelled("Expert", select([["", "none (an unseen task)"], ...encoders], task.expert, set(task, "expert"))),
+        labelled(
+          "Images",
+          select([["", "choose images"], ...images], task.images, (value) => {
             Object.assign(task, { images: value }, classesOf(scan, value));
             act.redraw();
-          })),
-          bench.labelled("Class names and templates", select(choices, task.prompts, (value) => { task.prompts = value; act.redraw(); })),
-          bench.labelled("Head", select([["", "made from the texts"], ["own", "made from the texts, by the expert's own text tower"], ...heads], task.head, set(task, "head")))),
-        task.prompts ? null : grid(area("Class names, one a line", task, "classes", order), area("Templates, one a line", task, "templates", "{} stands for the class name")));
-    }
-    function area(label, task, name, help) {
-      const text = element("textarea", { rows: 4, spellcheck: "false", text: task[name], oninput: () => set(task, name)(text.value) });
-      return bench.labelled(label, text, help);
-    }
-    const idle = { disabled: state.busy };
-    return bench.card("The suite", ms.heading("3  The suite", "One base, its experts and their tasks. The form is filled in from the file names; correct whatever is wrong."),
-      grid(bench.labelled("Name", bench.input(draft.name, "mine", set(draft, "name")), "letters, digits, - and _"),
-        bench.labelled("Title", bench.input(draft.title, "optional", set(draft, "title"))),
-        bench.labelled("Base", base, "the weights that all experts started from"),
-        bench.labelled("Architecture", arch, "an open_clip name (OpenAI's weights and their fine-tunes end in -quickgelu) or a .json configuration"), options),
-      element("h3", { class: "ms-title", text: `Tasks (${draft.tasks.length})` }), element("div", { class: "ms-bench-tasks" }, ...draft.tasks.map(taskCard)),
-      button("Add a task", "", () => { draft.tasks.push(bench.task(scan)); act.redraw(); }),
-      line(button("Check everything", "", act.check, idle), button("Save and use", "primary", act.save, idle)),
-      ...(state.complaints ? [...complaints(state.complaints), ...state.findings.map(finding)] : []));
-    /* A doubt, and a click that changes the task in the draft as its remedy says. */
-    function finding(one) {
-      const task = draft.tasks.find((each) => each.name.trim() === one.action.task);
-      const apply = () => { Object.assign(task, one.action.set); state.findings = state.findings.filter((other) => other !== one); act.redraw(); };
-      return ms.finding(one, task ? button("Do this", "", apply, { title: Object.entries(one.action.set).map((pair) => pair.join(": ")).join(", ") }) : null);
-    }
-  };
-
-  function complaints(found) {
-    if (!found.length) return [ms.note("good", "No problems: every file fits its base, and every task has images.")];
-    const rows = found.flatMap((one) => (one.tensors.length ? one.tensors.slice(0, 12).map((row) => [one.role, one.file, row.tensor, row.problem, row.expected, row.found])
-      : [[one.role, one.file, "", one.message, "", ""]]));
-    return [ms.note("error", `${found.length} ${found.length === 1 ? "problem" : "problems"}; each has to go before this suite can be merged.`),
-      bench.table(["What", "File", "Tensor", "Problem", "Expected", "Found"], rows, "Problems of the suite")];
+          }),
+        ),
+        labelled(
+          "Class names and templates",
+          select(choices, task.prompts, (value) => {
+            task.prompts = value;
+            act.redraw();
+          }),
+        ),
+        labelled(
+          "Head",
+          select(
+            [["", "made from the texts"], ["own", "made from the texts, by the expert's own text tower"], ...heads],
+            task.head,
+            set(task, "head"),
+          ),
+        ),
+      ),
+      task.prompts
+        ? null
+        : grid(
+            area("Class names, one a line", task, "classes", order),
+            area("Templates, one a line", task, "templates", "{} stands for the class name"),
+          ),
+    );
   }
-})();
+  function area(label, task, name, help) {
+    const text = element("textarea", {
+      rows: 4,
+      spellcheck: "false",
+      text: task[name],
+      oninput: () => set(task, name)(text.value),
+    });
+    return labelled(label, text, help);
+  }
+  const idle = { disabled: state.busy };
+  return benchCard(
+    "The suite",
+    heading(
+      "3  The suite",
+      "One base, its experts and their tasks. The form is filled in from the file names; correct whatever is wrong.",
+    ),
+    grid(
+      labelled("Name", textInput(draft.name, "mine", set(draft, "name")), "letters, digits, - and _"),
+      labelled("Title", textInput(draft.title, "optional", set(draft, "title"))),
+      labelled("Base", base, "the weights that all experts started from"),
+      labelled(
+        "Architecture",
+        arch,
+        "an open_clip name (OpenAI's weights and their fine-tunes end in -quickgelu) or a .json configuration",
+      ),
+      options,
+    ),
+    element("h3", { class: "ms-title", text: `Tasks (${draft.tasks.length})` }),
+    element("div", { class: "ms-bench-tasks" }, ...draft.tasks.map(taskCard)),
+    button("Add a task", "", () => {
+      draft.tasks.push(newTask(scan));
+      act.redraw();
+    }),
+    line(button("Check everything", "", act.check, idle), button("Save and use", "primary", act.save, idle)),
+    ...(state.complaints ? [...complaints(state.complaints), ...state.findings.map(doubt)] : []),
+  );
+  // A doubt, and a click that changes the task in the draft as its remedy says.
+  function doubt(one) {
+    const task = draft.tasks.find((each) => each.name.trim() === one.action.task);
+    const apply = () => {
+      Object.assign(task, one.action.set);
+      state.findings = state.findings.filter((other) => other !== one);
+      act.redraw();
+    };
+    return finding(
+      one,
+      task
+        ? button("Do this", "", apply, {
+            title: Object.entries(one.action.set)
+              .map((pair) => pair.join(": "))
+              .join(", "),
+          })
+        : null,
+    );
+  }
+};
+
+function complaints(found) {
+  if (!found.length) return [note("good", "No problems: every file fits its base, and every task has images.")];
+  const rows = found.flatMap((one) =>
+    one.tensors.length
+      ? one.tensors.slice(0, 12).map((row) => [one.role, one.file, row.tensor, row.problem, row.expected, row.found])
+      : [[one.role, one.file, "", one.message, "", ""]],
+  );
+  return [
+    note(
+      "error",
+      `${found.length} ${found.length === 1 ? "problem" : "problems"}; each has to go before this suite can be merged.`,
+    ),
+    benchTable(["What", "File", "Tensor", "Problem", "Expected", "Found"], rows, "Problems of the suite"),
+  ];
+}

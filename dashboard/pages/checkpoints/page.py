@@ -10,7 +10,6 @@ PAGE = Page(
     "checkpoints",
     (Workbench,),
     template='<div class="ms-bench ms-form ms-stack"></div>',
-    scripts=("checkpoints_parts.js", "checkpoints_files.js", "checkpoints_suite.js", "checkpoints.js"),
     styles=("checkpoints.css",),
     charts=False,
     owner_only=True,

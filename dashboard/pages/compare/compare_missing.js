@@ -1,19 +1,32 @@
-/* "Run the missing methods" of the page Compare: a button, and a panel in which methods are ticked before they are queued. */
-window.mergescope.missing = (start) => {
-  "use strict";
-  const ms = window.mergescope, { element, quiet } = ms.charts;
+// "Run the missing methods" of the page Compare: a button, and a panel in which methods are ticked before they are queued.
+import { element, quiet } from "../../charts/js/base.js";
+import { toast } from "../../js/pieces.js";
+
+export const missingMethods = (start) => {
   const left = new Set();
-  let listed = [], known = "";
+  let listed = [],
+    known = "";
 
   const button = quiet("", () => open(panel.hidden), { class: "mc-primary", "aria-expanded": "false" });
   const queue = quiet("", begin, { class: "mc-primary" });
-  const tick = (text, value) => quiet(text, () => {
-    for (const box of list.querySelectorAll("input")) { box.checked = value; mark(box); }
-  });
+  const tick = (text, value) =>
+    quiet(text, () => {
+      for (const box of list.querySelectorAll("input")) {
+        box.checked = value;
+        mark(box);
+      }
+    });
   const list = element("div", { class: "an-missing-list" });
-  const panel = element("section", { class: "an-missing-panel", "aria-label": "Methods without a run", hidden: true },
-    element("p", { class: "mc-help", text: "Each method runs with its defaults on all tasks, one after the other. Formulas take seconds; methods that learn take minutes." }),
-    list, element("div", { class: "mc-form" }, queue, tick("All", true), tick("None", false)));
+  const panel = element(
+    "section",
+    { class: "an-missing-panel", "aria-label": "Methods without a run", hidden: true },
+    element("p", {
+      class: "mc-help",
+      text: "Each method runs with its defaults on all tasks, one after the other. Formulas take seconds; methods that learn take minutes.",
+    }),
+    list,
+    element("div", { class: "mc-form" }, queue, tick("All", true), tick("None", false)),
+  );
 
   function open(yes) {
     panel.hidden = !yes;
@@ -21,15 +34,25 @@ window.mergescope.missing = (start) => {
     if (yes) list.querySelector("input")?.focus();
   }
   function mark(box) {
-    if (box.checked) left.delete(box.value); else left.add(box.value);
+    if (box.checked) left.delete(box.value);
+    else left.add(box.value);
     const count = listed.filter((item) => !left.has(item.name)).length;
     queue.textContent = `Queue ${count} ${count === 1 ? "run" : "runs"}`;
     queue.disabled = count === 0;
   }
   function row(item) {
-    const box = element("input", { type: "checkbox", value: item.name, checked: !left.has(item.name), onchange: () => mark(box) });
-    return element("label", { class: "an-missing-row", title: item.summary }, box,
-      element("span", {}, element("b", { text: item.title }), element("small", { text: item.cost })));
+    const box = element("input", {
+      type: "checkbox",
+      value: item.name,
+      checked: !left.has(item.name),
+      onchange: () => mark(box),
+    });
+    return element(
+      "label",
+      { class: "an-missing-row", title: item.summary },
+      box,
+      element("span", {}, element("b", { text: item.title }), element("small", { text: item.cost })),
+    );
   }
   function fill(methods) {
     const now = methods.map((item) => item.name).join();
@@ -41,7 +64,11 @@ window.mergescope.missing = (start) => {
     listed = methods;
     const families = new Map();
     for (const item of methods) families.set(item.family, [...(families.get(item.family) || []), item]);
-    list.replaceChildren(...[...families].map(([family, items]) => element("fieldset", {}, element("legend", { text: family }), ...items.map(row))));
+    list.replaceChildren(
+      ...[...families].map(([family, items]) =>
+        element("fieldset", {}, element("legend", { text: family }), ...items.map(row)),
+      ),
+    );
     mark(list.querySelector("input") ?? { checked: true, value: "" });
   }
   async function begin() {
@@ -51,8 +78,8 @@ window.mergescope.missing = (start) => {
     queue.disabled = false;
     if (answer.error) return;
     const started = answer.started.length;
-    if (started) ms.toast(`${started} ${started === 1 ? "run is" : "runs are"} queued; they appear here one by one.`);
-    if (answer.problem) ms.toast(answer.problem, "warning");
+    if (started) toast(`${started} ${started === 1 ? "run is" : "runs are"} queued; they appear here one by one.`);
+    if (answer.problem) toast(answer.problem, "warning");
     open(false);
   }
   return { button, panel, fill };

@@ -9,6 +9,5 @@ PAGE = Page(
     "Compare",
     "compare",
     (Comparison,),
-    scripts=("analysis.js", "compare_missing.js", "compare.js"),
     styles=("analysis.css", "compare.css"),
 )

@@ -21,13 +21,10 @@ from core.store import ACTIVE, RunRecord
 from dashboard import wording
 from dashboard.asked import one_of
 from dashboard.charts.figure import Figure, Widths, in_both_widths
-from dashboard.context import Context
+from dashboard.context import LISTED, Context
 from dashboard.door import everybodys, owners
 from dashboard.pages.compare import figures, published
 from dashboard.pages.compare.time import time
-
-LISTED = 500
-"""Newest runs that are compared at most."""
 
 
 def _rows(given: object, info: ValidationInfo) -> Sequence[str]:
@@ -177,14 +174,11 @@ class Comparison:
             return wanted
         if run:
             return self._ctx.run(run, request).suite
-        return self._ctx.suite if self._ctx.suite in known else next(iter(sorted(known)), self._ctx.suite)
+        return self._ctx.suite if self._ctx.suite in known else next(iter(sorted(known)), "")
 
     def _choices(self, request: Any, chosen: str) -> list[tuple[str, str]]:
         """Suites with runs that the caller sees; for those who see everything also the one chosen at first."""
-        names = {record.suite for record in self._ctx.runs(request, limit=LISTED)} | ({chosen} if chosen else set())
-        if self._ctx.allowed(request) is None:
-            names.add(self._ctx.suite)
-        return self._ctx.menu(names)
+        return self._ctx.menu({*self._ctx.suites_of(request), *([chosen] if chosen else [])})
 
     def _missing(self, suite: str, records: Sequence[RunRecord]) -> list[Method]:
         """In the order of the method menu."""

@@ -12,6 +12,5 @@ PAGE = Page(
     "Playground",
     "playground",
     (Playground,),
-    scripts=("analysis.js", "playground.js", "sketchpad.js"),
     styles=("analysis.css", "playground.css"),
 )

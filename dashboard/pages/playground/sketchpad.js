@@ -1,19 +1,53 @@
-/* A square to draw in, to drop a picture on, or to paste one into. `onPicture(dataUri, drawn)` is called with what to look at. */
-window.mergescope.sketchpad = (onPicture) => {
-  "use strict";
-  const ms = window.mergescope, { element, quiet } = ms.charts;
-  const SIDE = 280, PEN = 20, RAW = 600 * 1024, MOST = 20 * 1024 * 1024, SMALLER = 512;
-  const canvas = element("canvas", { width: SIDE, height: SIDE, tabindex: "0", class: "pg-canvas", "aria-label": "Draw here, or drop or paste a picture" });
-  const pen = canvas.getContext("2d", { willReadFrequently: true });
+// A square to draw in, to drop a picture on, or to paste one into. `onPicture(dataUri, drawn)` is called with what to look at.
+import { element, quiet } from "../../charts/js/base.js";
+import { toast } from "../../js/pieces.js";
+import { page } from "../../js/shell.js";
+
+export const sketchpad = (onPicture) => {
+  const SIDE = 280,
+    PEN = 20,
+    RAW = 600 * 1024,
+    MOST = 20 * 1024 * 1024,
+    SMALLER = 512;
+  const canvas = element("canvas", {
+    width: SIDE,
+    height: SIDE,
+    tabindex: "0",
+    class: "pg-canvas",
+    "aria-label": "Draw here, or drop or paste a picture",
+  });
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
   const hint = element("p", { class: "pg-hint", text: "Draw here, drop a picture, or paste one" });
-  const file = element("input", { type: "file", accept: "image/png,image/jpeg,image/webp,image/gif,image/bmp", class: "ms-hidden-text",
-    "aria-label": "Picture file", tabindex: "-1", onchange: () => { take(file.files[0]); file.value = ""; } });
+  const file = element("input", {
+    type: "file",
+    accept: "image/png,image/jpeg,image/webp,image/gif,image/bmp",
+    class: "ms-hidden-text",
+    "aria-label": "Picture file",
+    tabindex: "-1",
+    onchange: () => {
+      take(file.files?.[0]);
+      file.value = "";
+    },
+  });
   const light = element("input", { type: "checkbox", onchange: clear });
   const square = element("div", { class: "pg-square" }, canvas, hint);
-  const root = element("div", { class: "pg-pad" }, square,
-    element("div", { class: "mc-form" }, quiet("Choose a file", () => file.click()), quiet("Clear", clear),
-      element("label", { class: "an-check" }, light, element("span", { text: "light pen on dark" }))), file);
-  let drawing = false, own = false, timer = 0, last = null; // own: what stands there was drawn here
+  const root = element(
+    "div",
+    { class: "pg-pad" },
+    square,
+    element(
+      "div",
+      { class: "mc-form" },
+      quiet("Choose a file", () => file.click()),
+      quiet("Clear", clear),
+      element("label", { class: "an-check" }, light, element("span", { text: "light pen on dark" })),
+    ),
+    file,
+  );
+  let drawing = false,
+    own = false,
+    timer = 0,
+    last = /** @type {[number, number] | null} */ (null); // own: what stands there was drawn here
 
   function clear() {
     clearTimeout(timer);
@@ -23,10 +57,12 @@ window.mergescope.sketchpad = (onPicture) => {
     own = false;
     square.classList.toggle("pg-dark", light.checked);
   }
+  /** @type {(event: PointerEvent) => [number, number]} */
   function point(event) {
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
   }
+  /** @type {(to: [number, number]) => void} */
   function line(to) {
     pen.strokeStyle = light.checked ? "#fff" : "#000";
     pen.lineWidth = PEN;
@@ -48,7 +84,9 @@ window.mergescope.sketchpad = (onPicture) => {
     clearTimeout(timer);
     line(point(event));
   });
-  canvas.addEventListener("pointermove", (event) => { if (drawing) line(point(event)); });
+  canvas.addEventListener("pointermove", (event) => {
+    if (drawing) line(point(event));
+  });
   const up = () => {
     if (!drawing) return;
     drawing = false;
@@ -57,46 +95,62 @@ window.mergescope.sketchpad = (onPicture) => {
   canvas.addEventListener("pointerup", up);
   canvas.addEventListener("pointercancel", up);
 
-  /* Small files travel as they are, so that the server sees what they really hold; large ones are made smaller here. */
+  // Small files travel as they are, so that the server sees what they really hold; large ones are made smaller here.
   async function take(blob) {
     if (!blob) return;
-    if (!blob.type.startsWith("image/")) { ms.toast("That is not a picture.", "warning"); return; }
-    if (blob.size > MOST) { ms.toast("The picture has more than 20 MB. Make it smaller.", "warning"); return; }
+    if (!blob.type.startsWith("image/")) {
+      toast("That is not a picture.", "warning");
+      return;
+    }
+    if (blob.size > MOST) {
+      toast("The picture has more than 20 MB. Make it smaller.", "warning");
+      return;
+    }
     clearTimeout(timer);
     try {
-      if (blob.size <= RAW) { onPicture(await asUri(blob), false); return; }
+      if (blob.size <= RAW) {
+        onPicture(await asUri(blob), false);
+        return;
+      }
       const image = await createImageBitmap(blob, { resizeWidth: SMALLER, resizeQuality: "medium" });
       const copy = element("canvas", { width: image.width, height: image.height });
-      copy.getContext("2d").drawImage(image, 0, 0);
+      copy.getContext("2d")?.drawImage(image, 0, 0);
       image.close();
       onPicture(copy.toDataURL("image/jpeg", 0.92), false);
     } catch {
-      ms.toast("The picture can't be read.", "error");
+      toast("The picture can't be read.", "error");
     }
   }
-  const asUri = (blob) => new Promise((done, failed) => {
-    const reader = new FileReader();
-    reader.onload = () => done(reader.result);
-    reader.onerror = () => failed(reader.error);
-    reader.readAsDataURL(blob);
+  const asUri = (blob) =>
+    new Promise((done, failed) => {
+      const reader = new FileReader();
+      reader.onload = () => done(reader.result);
+      reader.onerror = () => failed(reader.error);
+      reader.readAsDataURL(blob);
+    });
+  square.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    square.classList.add("pg-over");
   });
-  square.addEventListener("dragover", (event) => { event.preventDefault(); square.classList.add("pg-over"); });
   square.addEventListener("dragleave", () => square.classList.remove("pg-over"));
   square.addEventListener("drop", (event) => {
     event.preventDefault();
     square.classList.remove("pg-over");
-    take([...event.dataTransfer.files][0]);
+    take([...(event.dataTransfer?.files ?? [])][0]);
   });
   document.addEventListener("paste", (event) => {
-    if (!ms.visible(root) || event.target.closest?.("input, textarea")) return;
+    if (!page.visible(root) || (event.target instanceof Element && event.target.closest("input, textarea"))) return;
     take([...(event.clipboardData?.files ?? [])][0]);
   });
-  /* What the models look at, as the server understood it. */
+  // What the models look at, as the server understood it.
   function show(uri) {
     const image = new Image();
     clearTimeout(timer);
     own = false;
-    image.onload = () => { pen.drawImage(image, 0, 0, SIDE, SIDE); hint.hidden = true; };
+    image.onload = () => {
+      pen.drawImage(image, 0, 0, SIDE, SIDE);
+      hint.hidden = true;
+    };
     image.src = uri;
   }
   clear();

@@ -238,7 +238,6 @@ PAGE = Page(
     "setup",
     (SetUp,),
     template=TEMPLATE,
-    scripts=("setup_tasks.js", "setup_form.js", "setup_methods.js", "setup.js"),
     styles=("setup.css",),
     charts=False,
     owner_only=True,

@@ -1,43 +1,95 @@
-/* The methods on the page "Set up": under headings by what they need, with a search, and what the chosen one does. */
-window.mergescope.setupMethods = (() => {
-  "use strict";
-  const { element } = window.mergescope.charts;
-  const SEARCHED = 6;
+// The methods on the page "Set up": under headings by what they need, with a search, and what the chosen one does.
+import { element } from "../../charts/js/base.js";
+import { heading } from "../../js/pieces.js";
 
-  const chip = (item, onChange) => element("label", { class: "ms-chip", title: item.summary },
-    element("input", { type: "radio", name: "method", value: item.name, onchange: () => onChange(item.name) }), element("span", { text: item.title }));
+const SEARCHED = 6;
 
-  function build(section, { methods, onChange }) {
-    const search = element("input", { type: "search", class: "ms-method-search", placeholder: `Search ${methods.length} methods`, "aria-label": "Search methods", oninput: find });
-    const none = element("p", { class: "ms-help", text: "No method matches.", hidden: true });
-    const chips = new Map(methods.map((item) => [item.name, chip(item, onChange)]));
-    const rows = [...new Set(methods.map((item) => item.family))].map((family) => element("fieldset", { class: "ms-method-group" }, element("legend", { text: family }),
-      element("div", { class: "ms-chips" }, ...methods.filter((item) => item.family === family).map((item) => chips.get(item.name)))));
-    function find() {
-      const words = search.value.trim().toLowerCase();
-      for (const item of methods) {
-        const text = [item.title, item.name, item.summary, item.family, item.paper].join(" ").toLowerCase();
-        chips.get(item.name).hidden = !text.includes(words);
-      }
-      for (const row of rows) row.hidden = [...row.lastChild.children].every((box) => box.hidden);
-      none.hidden = rows.some((row) => !row.hidden);
+const chip = (item, onChange) =>
+  element(
+    "label",
+    { class: "ms-chip", title: item.summary },
+    element("input", { type: "radio", name: "method", value: item.name, onchange: () => onChange(item.name) }),
+    element("span", { text: item.title }),
+  );
+
+export function buildMethods(section, { methods, onChange }) {
+  const search = element("input", {
+    type: "search",
+    class: "ms-method-search",
+    placeholder: `Search ${methods.length} methods`,
+    "aria-label": "Search methods",
+    oninput: find,
+  });
+  const none = element("p", { class: "ms-help", text: "No method matches.", hidden: true });
+  const chips = new Map(methods.map((item) => [item.name, chip(item, onChange)]));
+  const rows = [...new Set(methods.map((item) => item.family))].map((family) =>
+    element(
+      "fieldset",
+      { class: "ms-method-group" },
+      element("legend", { text: family }),
+      element(
+        "div",
+        { class: "ms-chips" },
+        ...methods.filter((item) => item.family === family).map((item) => chips.get(item.name)),
+      ),
+    ),
+  );
+  function find() {
+    const words = search.value.trim().toLowerCase();
+    for (const item of methods) {
+      const text = [item.title, item.name, item.summary, item.family, item.paper].join(" ").toLowerCase();
+      chips.get(item.name).hidden = !text.includes(words);
     }
-    const head = window.mergescope.heading("3  Method", "Grouped by what each method needs besides the checkpoints.");
-    const about = element("div", { class: "ms-method-about" });
-    section.replaceChildren(element("div", { class: "ms-section-head" }, head, methods.length > SEARCHED ? search : null),
-      element("div", { class: "ms-method-groups" }, ...rows), none, about);
-    return { about, choose(name) { chips.get(name).firstChild.checked = true; } };
+    for (const row of rows) row.hidden = [...row.querySelectorAll("label")].every((box) => box.hidden);
+    none.hidden = rows.some((row) => !row.hidden);
   }
+  const head = heading("3  Method", "Grouped by what each method needs besides the checkpoints.");
+  const about = element("div", { class: "ms-method-about" });
+  section.replaceChildren(
+    element("div", { class: "ms-section-head" }, head, methods.length > SEARCHED ? search : null),
+    element("div", { class: "ms-method-groups" }, ...rows),
+    none,
+    about,
+  );
+  return {
+    about,
+    choose(name) {
+      chips.get(name).firstChild.checked = true;
+    },
+  };
+}
 
-  function facts(item) {
-    const rows = [["What it does", item.summary], ["Needs", item.needs], ["Costs", item.cost],
-      ["Learns", item.trains === "nothing" ? "" : item.trains], ["Paper", item.paper]].filter(([, text]) => text);
-    return element("dl", { class: "ms-facts" }, ...rows.flatMap(([term, text]) => [element("dt", { text: term }), element("dd", { text })]));
-  }
+export function methodFacts(item) {
+  const rows = [
+    ["What it does", item.summary],
+    ["Needs", item.needs],
+    ["Costs", item.cost],
+    ["Learns", item.trains === "nothing" ? "" : item.trains],
+    ["Paper", item.paper],
+  ].filter(([, text]) => text);
+  return element(
+    "dl",
+    { class: "ms-facts" },
+    ...rows.flatMap(([term, text]) => [element("dt", { text: term }), element("dd", { text })]),
+  );
+}
 
-  const presets = (found, chosen, onChange) => element("fieldset", { class: "ms-presets" }, element("legend", { text: "Start from" }),
-    ...found.map((preset) => element("label", {},
-      element("input", { type: "radio", name: "preset", checked: preset.name === chosen, onchange: () => onChange(preset) }),
-      element("span", {}, element("strong", { text: preset.title }), element("small", { text: preset.help })))));
-  return { build, facts, presets };
-})();
+export const presetChoice = (found, chosen, onChange) =>
+  element(
+    "fieldset",
+    { class: "ms-presets" },
+    element("legend", { text: "Start from" }),
+    ...found.map((preset) =>
+      element(
+        "label",
+        {},
+        element("input", {
+          type: "radio",
+          name: "preset",
+          checked: preset.name === chosen,
+          onchange: () => onChange(preset),
+        }),
+        element("span", {}, element("strong", { text: preset.title }), element("small", { text: preset.help })),
+      ),
+    ),
+  );

@@ -181,7 +181,6 @@ PAGE = Page(
     "share",
     (Sharing,),
     template='<div class="ms-share ms-form"></div>',
-    scripts=("share.js",),
     styles=("share.css",),
     charts=False,
 )

@@ -1,99 +1,216 @@
-/* The page "Share": files of the current run; for the owner links, devices, renaming and deleting. */
-window.mergescope.pages.share = (root) => {
-  "use strict";
-  const ms = window.mergescope, VIEWED = ["live", "layers", "similarity", "compare", "studies", "playground"];
-  const { ask, charts, heading } = ms, { element, button, select } = charts;
-  const sections = [["ms-files", "Files"], ["ms-links", "View links"], ["ms-public", "Public link"], ["ms-devices", "Other devices"], ["ms-manage", "This run"]];
-  root.append(...sections.slice(0, ms.readonly ? 1 : 5).map(([name, label]) => element("section", { class: `ms-card ${name}`, "aria-label": label })));
+// The page "Share": files of the current run; for the owner links, devices, renaming and deleting.
+import { ask, button, element, keyed, select } from "../../charts/js/base.js";
+import { ACTIVE } from "../../charts/js/given.js";
+import { listed, refreshRuns } from "../../js/runs.js";
+import { copy, empty, heading, note, toast, toastError } from "../../js/pieces.js";
+import { page } from "../../js/shell.js";
+
+const VIEWED = ["live", "layers", "similarity", "compare", "studies", "playground"];
+
+export const share = (root) => {
+  const sections = [
+    ["ms-files", "Files"],
+    ["ms-links", "View links"],
+    ["ms-public", "Public link"],
+    ["ms-devices", "Other devices"],
+    ["ms-manage", "This run"],
+  ];
+  root.append(
+    ...sections
+      .slice(0, page.readonly ? 1 : 5)
+      .map(([name, label]) => element("section", { class: `ms-card ${name}`, "aria-label": label })),
+  );
   const part = (name) => root.querySelector(`.ms-${name}`);
   const help = (text, more = "") => element("p", { class: `ms-help ${more}`, text });
   const titled = (title, text) => element("span", {}, element("strong", { text: title }), element("small", { text }));
   const address = (url) => element("code", { class: "ms-url", text: url, title: url });
-  const open = () => ms.visible(root) && ms.tab === "share";
+  const open = () => page.visible(root) && page.tab === "share";
 
-  let shownRun = null, shownStatus = "";
+  let shownRun = "",
+    shownStatus = "";
   async function files() {
-    const section = part("files"), run = ms.run;
+    const section = part("files"),
+      run = page.run;
     if (!run) {
-      section.replaceChildren(heading("Files", "Choose a run in the list on the left."), ms.empty(ms.known ? "No run chosen" : "Loading …", "The files of a run appear here: report, coefficients, merged model, a web page in one file."));
+      section.replaceChildren(
+        heading("Files", "Choose a run in the list on the left."),
+        empty(
+          page.known ? "No run chosen" : "Loading …",
+          "The files of a run appear here: report, coefficients, merged model, a web page in one file.",
+        ),
+      );
       return;
     }
-    const answer = await ask("share_offer", { run });
-    if (run !== ms.run || answer.error) return;
+    const answer = toastError(await ask("share_offer", { run }));
+    if (run !== page.run || answer.error) return;
     shownRun = run;
     shownStatus = answer.status;
-    section.replaceChildren(heading("Files", `What you can download from ${answer.title}.`), element("ul", { class: "ms-list ms-file-list" }, ...answer.files.map((file) => element("li", {}, titled(file.title, file.help),
-      element("code", { text: file.suffix }),
-      element("a", { class: "ms-button", text: "Download", href: file.url, download: true, "aria-label": `Download ${file.title}` })))));
-    if (answer.status !== "done") section.append(help("The report, model card and merged model appear here when the run is done."));
+    section.replaceChildren(
+      heading("Files", `What you can download from ${answer.title}.`),
+      element(
+        "ul",
+        { class: "ms-list ms-file-list" },
+        ...answer.files.map((file) =>
+          element(
+            "li",
+            {},
+            titled(file.title, file.help),
+            element("code", { text: file.suffix }),
+            element("a", {
+              class: "ms-button",
+              text: "Download",
+              href: file.url,
+              download: true,
+              "aria-label": `Download ${file.title}`,
+            }),
+          ),
+        ),
+      ),
+    );
+    if (answer.status !== "done")
+      section.append(help("The report, model card and merged model appear here when the run is done."));
     // What stands there already may have been typed into.
-    if (!ms.readonly) charts.keyed(part("manage"), [run, answer.status], () => managing(answer));
+    if (!page.readonly) keyed(part("manage"), [run, answer.status], () => managing(answer));
   }
 
-  const when = (seconds) => new Date(seconds * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+  const when = (seconds) =>
+    new Date(seconds * 1000).toLocaleString("en-GB", {
+      day: "numeric",
+      month: "short",
+      year: "numeric",
+      hour: "2-digit",
+      minute: "2-digit",
+    });
   let reach = {};
   const addresses = (path) => [...(reach.tunnel?.url ? [reach.tunnel.url + path] : []), location.origin + path];
 
-  /* What this page showed last, so that the link opens there: `?tab=layers&step=34`. */
+  // What this page showed last, so that the link opens there: `?tab=layers&step=34`.
   function view(run) {
     const seen = new URLSearchParams();
-    if (VIEWED.includes(ms.before)) seen.set("tab", ms.before);
-    if (run && ms.step !== null) seen.set("step", ms.step);
+    if (VIEWED.includes(page.before)) seen.set("tab", page.before);
+    if (run && page.step !== null) seen.set("step", String(page.step));
     return seen.size ? `?${seen}` : "";
   }
 
   async function links() {
     const section = part("links");
-    const answer = await ask("share_links");
+    const answer = toastError(await ask("share_links"));
     if (answer.error) return;
     reach = answer;
     if (!section.dataset.built) buildLinks(section);
     const list = section.querySelector(".ms-link-list");
-    list.replaceChildren(...answer.links.map((link) => {
-      const url = addresses(link.path)[0];
-      const revoke = async () => {
-        const done = await ask("share_revoke", { link: link.id });
-        if (!done.error) { ms.toast("Revoked. Everyone who opened this link is locked out."); links(); }
-      };
-      return element("li", {},
-        titled([link.scope, link.label].filter(Boolean).join(" · "), `made ${when(link.created)} · ${link.expires ? `ends ${when(link.expires)}` : "until revoked"}`),
-        button("Copy", "", () => ms.copy(url), { "aria-label": `Copy the link to ${link.scope}` }),
-        button("Revoke", "danger", revoke, { "aria-label": `Revoke the link to ${link.scope}` }), address(url));
-    }));
+    list.replaceChildren(
+      ...answer.links.map((link) => {
+        const url = addresses(link.path)[0];
+        const revoke = async () => {
+          const done = toastError(await ask("share_revoke", { link: link.id }));
+          if (!done.error) {
+            toast("Revoked. Everyone who opened this link is locked out.");
+            links();
+          }
+        };
+        return element(
+          "li",
+          {},
+          titled(
+            [link.scope, link.label].filter(Boolean).join(" · "),
+            `made ${when(link.created)} · ${link.expires ? `ends ${when(link.expires)}` : "until revoked"}`,
+          ),
+          button("Copy", "", () => copy(url), { "aria-label": `Copy the link to ${link.scope}` }),
+          button("Revoke", "danger", revoke, { "aria-label": `Revoke the link to ${link.scope}` }),
+          address(url),
+        );
+      }),
+    );
     section.querySelector(".ms-none").hidden = answer.links.length > 0;
-    section.querySelector(".ms-reach").hidden = !(answer.local && !answer.tunnel.url && location.hostname.match(/^(localhost|127\.|\[?::1)/));
+    section.querySelector(".ms-reach").hidden = !(
+      answer.local &&
+      !answer.tunnel.url &&
+      location.hostname.match(/^(localhost|127\.|\[?::1)/)
+    );
     drawPublic(answer.tunnel);
   }
   function buildLinks(section) {
     section.dataset.built = "1";
-    const scopes = [["run", "The current run"], ["all", "All runs, including future ones"]];
-    const terms = [["7", "for 7 days"], ["1", "for 1 day"], ["30", "for 30 days"], ["365", "for a year"], ["", "until revoked"]];
+    /** @type {Choice[]} */
+    const scopes = [
+      ["run", "The current run"],
+      ["all", "All runs, including future ones"],
+    ];
+    /** @type {Choice[]} */
+    const terms = [
+      ["7", "for 7 days"],
+      ["1", "for 1 day"],
+      ["30", "for 30 days"],
+      ["365", "for a year"],
+      ["", "until revoked"],
+    ];
     const scope = select(scopes, "run", () => {}, { "aria-label": "What the link shows" });
     const days = select(terms, "7", () => {}, { "aria-label": "How long it works" });
-    const label = element("input", { type: "text", maxlength: 80, placeholder: "for whom", "aria-label": "For whom",
-      title: "Who the link is for; optional, shown in the list below." });
+    const label = element("input", {
+      type: "text",
+      maxlength: 80,
+      placeholder: "for whom",
+      "aria-label": "For whom",
+      title: "Who the link is for; optional, shown in the list below.",
+    });
     const create = button("Create link", "primary", async () => {
-      if (scope.value === "run" && !ms.run) { ms.toast("Choose a run first, or share all runs.", "warning"); return; }
+      if (scope.value === "run" && !page.run) {
+        toast("Choose a run first, or share all runs.", "warning");
+        return;
+      }
       create.disabled = true;
-      const answer = await ask("share_create", { run: scope.value === "run" ? ms.run : "", days: days.value ? Number(days.value) : null, label: label.value });
+      const answer = toastError(
+        await ask("share_create", {
+          run: scope.value === "run" ? page.run : "",
+          days: days.value ? Number(days.value) : null,
+          label: label.value,
+        }),
+      );
       create.disabled = false;
       if (answer.error) return;
       label.value = "";
       await links();
-      ms.copy(addresses(answer.link.path)[0] + view(answer.link.run));
+      copy(addresses(answer.link.path)[0] + view(answer.link.run));
     });
-    const reachNote = ms.note("ms-reach", "This server answers on this machine only, so a link works for others only with a public link "
-      + "(start with --share) or where the server listens on the network (--host 0.0.0.0). To send a run by mail, download it as one HTML file.");
-    section.replaceChildren(heading("View links", "Anyone with such a link can look at the run but not change anything. You can revoke a link at any time."),
-      element("div", { class: "ms-line" }, scope, days, label, create), reachNote, help("No link yet.", "ms-none"), element("ul", { class: "ms-list ms-link-list" }));
+    const reachNote = note(
+      "ms-reach",
+      "This server answers on this machine only, so a link works for others only with a public link " +
+        "(start with --share) or where the server listens on the network (--host 0.0.0.0). To send a run by mail, download it as one HTML file.",
+    );
+    section.replaceChildren(
+      heading(
+        "View links",
+        "Anyone with such a link can look at the run but not change anything. You can revoke a link at any time.",
+      ),
+      element("div", { class: "ms-line" }, scope, days, label, create),
+      reachNote,
+      help("No link yet.", "ms-none"),
+      element("ul", { class: "ms-list ms-link-list" }),
+    );
   }
   function drawPublic(tunnel) {
-    const section = part("public"), parts = [heading("Public link", "A tunnel to the read-only view, so that people outside your network can see it.")];
-    if (tunnel.url) parts.push(address(tunnel.url), help("Links created above start with this address. It works until the server stops, for at most 72 hours."));
-    else if (tunnel.problem) parts.push(ms.note("warning", tunnel.problem));
-    else parts.push(help(tunnel.wanted ? "The public link is being set up …" : "None yet. Start the program with --share to get one."));
+    const section = part("public"),
+      parts = [
+        heading("Public link", "A tunnel to the read-only view, so that people outside your network can see it."),
+      ];
+    if (tunnel.url)
+      parts.push(
+        address(tunnel.url),
+        help("Links created above start with this address. It works until the server stops, for at most 72 hours."),
+      );
+    else if (tunnel.problem) parts.push(note("warning", tunnel.problem));
+    else
+      parts.push(
+        help(
+          tunnel.wanted ? "The public link is being set up …" : "None yet. Start the program with --share to get one.",
+        ),
+      );
     section.replaceChildren(...parts);
-    if (tunnel.wanted && !tunnel.url && !tunnel.problem) setTimeout(() => { if (open()) links(); }, 2000);
+    if (tunnel.wanted && !tunnel.url && !tunnel.problem)
+      setTimeout(() => {
+        if (open()) links();
+      }, 2000);
   }
 
   function devices() {
@@ -102,50 +219,78 @@ window.mergescope.pages.share = (root) => {
     section.dataset.built = "1";
     const out = element("div", { class: "ms-device" });
     const another = button("Sign in another browser", "", async () => {
-      const answer = await ask("share_device");
+      const answer = toastError(await ask("share_device"));
       if (answer.error) return;
       const url = location.origin + answer.path;
-      out.replaceChildren(address(url), button("Copy", "", () => ms.copy(url)), help("Works once, within a day. Anyone who opens it can do everything you can."));
+      out.replaceChildren(
+        address(url),
+        button("Copy", "", () => copy(url)),
+        help("Works once, within a day. Anyone who opens it can do everything you can."),
+      );
     });
     const all = button("Sign out all browsers", "danger", async () => {
       if (!confirm("Sign out every browser, including this one? This one is signed in again right away.")) return;
-      const answer = await ask("share_sign_out");
+      const answer = toastError(await ask("share_sign_out"));
       if (!answer.error) location.assign(answer.path);
     });
-    section.replaceChildren(heading("Your other devices", "Use Mergescope as the owner from another browser or a phone."),
-      element("div", { class: "ms-line" }, another, all), out);
+    section.replaceChildren(
+      heading("Your other devices", "Use Mergescope as the owner from another browser or a phone."),
+      element("div", { class: "ms-line" }, another, all),
+      out,
+    );
   }
 
   function managing(answer) {
-    const run = ms.run, name = element("input", { type: "text", maxlength: 100, value: answer.name, placeholder: "no name", "aria-label": "Name of the run" });
+    const run = page.run,
+      name = element("input", {
+        type: "text",
+        maxlength: 100,
+        value: answer.name,
+        placeholder: "no name",
+        "aria-label": "Name of the run",
+      });
     const rename = button("Rename", "", async () => {
-      const done = await ask("share_rename", { run, name: name.value });
-      if (!done.error) { ms.toast("Renamed."); ms.frame.refresh(); }
+      const done = toastError(await ask("share_rename", { run, name: name.value }));
+      if (!done.error) {
+        toast("Renamed.");
+        refreshRuns();
+      }
     });
-    const active = charts.ACTIVE.includes(answer.status);
-    const remove = button("Delete run", "danger", async () => {
-      if (!confirm("Delete this run with its steps, accuracies and merged model? This can't be undone.")) return;
-      const done = await ask("share_delete", { run });
-      if (done.error) return;
-      ms.toast("Deleted.");
-      ms.select(ms.frame.runs.find((one) => one.id !== run)?.id || "");
-      ms.frame.refresh();
-    }, { disabled: active, title: active ? "Cancel the run first" : null });
+    const active = ACTIVE.includes(answer.status);
+    const remove = button(
+      "Delete run",
+      "danger",
+      async () => {
+        if (!confirm("Delete this run with its steps, accuracies and merged model? This can't be undone.")) return;
+        const done = toastError(await ask("share_delete", { run }));
+        if (done.error) return;
+        toast("Deleted.");
+        page.select(listed.runs.find((one) => one.id !== run)?.id || "");
+        refreshRuns();
+      },
+      { disabled: active, title: active ? "Cancel the run first" : null },
+    );
     return [heading("This run", "Rename it or delete it."), element("div", { class: "ms-line" }, name, rename, remove)];
   }
 
   function show() {
-    if (ms.tab !== "share") return;
+    if (page.tab !== "share") return;
     files();
-    if (ms.readonly) return;
+    if (page.readonly) return;
     links();
     devices();
-    if (!ms.run) charts.keyed(part("manage"), "", () => [heading("This run", "Choose a run in the list on the left.")]);
+    if (!page.run) keyed(part("manage"), "", () => [heading("This run", "Choose a run in the list on the left.")]);
   }
-  ms.on("tab", () => setTimeout(show, 0));
-  ms.on("run", show);
-  let told = ms.known;
-  ms.on("runs", () => { if (told) return; told = true; show(); });
-  ms.on("status", (status) => { if (ms.tab === "share" && status && (status.id !== shownRun || status.status !== shownStatus)) files(); });
+  page.on("tab", () => setTimeout(show, 0));
+  page.on("run", show);
+  let told = page.known;
+  page.on("runs", () => {
+    if (told) return;
+    told = true;
+    show();
+  });
+  page.on("status", (status) => {
+    if (page.tab === "share" && status && (status.id !== shownRun || status.status !== shownStatus)) files();
+  });
   show();
 };

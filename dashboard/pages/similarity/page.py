@@ -9,6 +9,5 @@ PAGE = Page(
     "Similarity",
     "similarity",
     (Similarities,),
-    scripts=("analysis.js", "similarity.js"),
     styles=("analysis.css",),
 )

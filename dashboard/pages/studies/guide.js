@@ -1,52 +1,129 @@
-/* The method guide: what you have -> what to use, and a card for every method with its measured accuracy. */
-window.mergescope.guide = () => {
-  "use strict";
-  const ms = window.mergescope, { charts } = ms, { element } = charts;
-  const HEADINGS = { references: "References", nothing: "Checkpoints only", "unlabelled images": "With unlabelled images", "labelled images": "With a few labelled images",
-    "labelled training images": "With training data" };
+// The method guide: what you have -> what to use, and a card for every method with its measured accuracy.
+import { askUntilAnswered, element, percent } from "../../charts/js/base.js";
+import { coded, note } from "../../js/pieces.js";
+
+export const methodGuide = () => {
+  const HEADINGS = {
+    references: "References",
+    nothing: "Checkpoints only",
+    "unlabelled images": "With unlabelled images",
+    "labelled images": "With a few labelled images",
+    "labelled training images": "With training data",
+  };
   const root = element("div", { class: "st-guide ms-stack" });
-  const { coded } = ms;
-  let shown = "", turn = 0;
+  let shown = "",
+    turn = 0;
 
   async function show(suite) {
-    if (root.hidden) { shown = ""; return; }
+    if (root.hidden) {
+      shown = "";
+      return;
+    }
     if (shown === suite) return;
     shown = suite;
     const mine = (turn += 1);
     root.replaceChildren(element("div", { class: "mc-state" }, element("strong", { text: "Loading …" })));
-    const answer = await charts.answer("method_guide", { suite }, { alive: () => mine === turn });
+    const answer = await askUntilAnswered("method_guide", { suite }, { alive: () => mine === turn });
     if (!answer) return;
-    if (answer.error) { shown = ""; root.replaceChildren(ms.note("error", answer.error)); return; }
+    if (answer.error) {
+      shown = "";
+      root.replaceChildren(note("error", answer.error));
+      return;
+    }
     draw(answer);
   }
   function draw(answer) {
-    const table = element("section", { class: "mc-card" }, element("h3", { class: "ms-title", text: "What you have, what to use" }),
+    const table = element(
+      "section",
+      { class: "mc-card" },
+      element("h3", { class: "ms-title", text: "What you have, what to use" }),
       element("p", { class: "mc-help", text: answer.source }),
-      element("div", { class: "an-scroll", tabindex: "0", role: "region", "aria-label": "Decision table" },
-        element("table", { class: "st-table st-decide" }, element("thead", {}, element("tr", {}, ...["You have", answer.cards.some((card) => Number.isFinite(card.accuracy)) ? "Use, the best measured first" : "Use", "How"].map((text) => element("th", { scope: "col", text })))),
-          element("tbody", {}, ...answer.decisions.map((one) => element("tr", {}, element("th", { scope: "row", text: one.have }),
-            element("td", { text: one.use.join(", ") || "–", "data-head": "Use" }), element("td", { "data-head": "How" }, ...coded(one.how))))))));
+      element(
+        "div",
+        { class: "an-scroll", tabindex: "0", role: "region", "aria-label": "Decision table" },
+        element(
+          "table",
+          { class: "st-table st-decide" },
+          element(
+            "thead",
+            {},
+            element(
+              "tr",
+              {},
+              ...[
+                "You have",
+                answer.cards.some((card) => Number.isFinite(card.accuracy)) ? "Use, the best measured first" : "Use",
+                "How",
+              ].map((text) => element("th", { scope: "col", text })),
+            ),
+          ),
+          element(
+            "tbody",
+            {},
+            ...answer.decisions.map((one) =>
+              element(
+                "tr",
+                {},
+                element("th", { scope: "row", text: one.have }),
+                element("td", { text: one.use.join(", ") || "–", "data-head": "Use" }),
+                element("td", { "data-head": "How" }, ...coded(one.how)),
+              ),
+            ),
+          ),
+        ),
+      ),
+    );
     const groups = new Map();
     for (const card of answer.cards) groups.set(card.group, [...(groups.get(card.group) || []), card]);
     const top = Math.max(...answer.cards.map((card) => card.accuracy ?? 0), 0.01);
-    root.replaceChildren(table, ...[...groups].flatMap(([group, cards]) => [
-      element("h3", { class: "st-heading", text: HEADINGS[group] || group[0].toUpperCase() + group.slice(1) }),
-      element("div", { class: "st-methods" }, ...cards.map((card) => method(card, top)))]));
+    root.replaceChildren(
+      table,
+      ...[...groups].flatMap(([group, cards]) => [
+        element("h3", { class: "st-heading", text: HEADINGS[group] || group[0].toUpperCase() + group.slice(1) }),
+        element("div", { class: "st-methods" }, ...cards.map((card) => method(card, top))),
+      ]),
+    );
   }
   function method(card, top) {
     const bar = element("i");
     bar.style.width = `${Number.isFinite(card.accuracy) ? (100 * card.accuracy) / top : 0}%`;
-    const measured = Number.isFinite(card.accuracy) ? charts.percent(card.accuracy) : "not measured";
-    const seconds = Number.isFinite(card.seconds) ? ` Measured: ${card.seconds < 10 ? card.seconds.toFixed(1) : Math.round(card.seconds)} s.` : "";
-    return element("section", { class: "mc-card st-method", "data-method": card.name },
-      element("header", { class: "mc-head" }, element("h3", { text: card.title }), element("code", { text: card.name })),
+    const measured = Number.isFinite(card.accuracy) ? percent(card.accuracy) : "not measured";
+    const seconds = Number.isFinite(card.seconds)
+      ? ` Measured: ${card.seconds < 10 ? card.seconds.toFixed(1) : Math.round(card.seconds)} s.`
+      : "";
+    return element(
+      "section",
+      { class: "mc-card st-method", "data-method": card.name },
+      element(
+        "header",
+        { class: "mc-head" },
+        element("h3", { text: card.title }),
+        element("code", { text: card.name }),
+      ),
       element("p", { class: "st-summary", text: card.summary }),
-      element("div", { class: "st-reached" }, element("span", { class: "ms-bar" }, bar), element("b", { text: measured })),
+      element(
+        "div",
+        { class: "st-reached" },
+        element("span", { class: "ms-bar" }, bar),
+        element("b", { text: measured }),
+      ),
       element("p", { class: "st-formula" }, ...coded(card.formula)),
-      element("dl", { class: "mc-list" }, element("dt", { text: "Needs" }), element("dd", { text: card.needs }),
-        element("dt", { text: "Cost" }), element("dd", { text: card.cost + seconds }),
-        ...(card.trains === "nothing" ? [] : [element("dt", { text: "Trains" }), element("dd", { text: card.trains })])),
-      element("details", {}, element("summary", { text: "Paper and differences" }), element("p", { class: "mc-help st-paper" }, ...coded(card.paper))));
+      element(
+        "dl",
+        { class: "mc-list" },
+        element("dt", { text: "Needs" }),
+        element("dd", { text: card.needs }),
+        element("dt", { text: "Cost" }),
+        element("dd", { text: card.cost + seconds }),
+        ...(card.trains === "nothing" ? [] : [element("dt", { text: "Trains" }), element("dd", { text: card.trains })]),
+      ),
+      element(
+        "details",
+        {},
+        element("summary", { text: "Paper and differences" }),
+        element("p", { class: "mc-help st-paper" }, ...coded(card.paper)),
+      ),
+    );
   }
   return { root, show };
 };

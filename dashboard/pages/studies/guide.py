@@ -35,10 +35,17 @@ class Guide:
     @everybodys
     def method_guide(self, request: Request, suite: Line = "") -> Told:
         """Decision table, cards, and where the numbers come from."""
-        suite = self._ctx.library.suite(suite or self._ctx.suite).name
+        suite = self._ctx.library.suite(self._named(suite, request)).name
         report, source = self._report(suite, request)
         cards = guide.entries(report)
         return {"suite": suite, "source": source, "decisions": guide.decisions(cards), "cards": cards}
+
+    def _named(self, suite: str, request: Any) -> str:
+        """Who sees only some runs learns nothing of other suites, not even whether there is one of that name."""
+        if self._ctx.allowed(request) is None:
+            return suite or self._ctx.suite
+        known = self._ctx.suites_of(request)
+        return suite if suite in known else "" if suite else next(iter(known), "")
 
     def _report(self, suite: str, request: Any) -> tuple[dict[str, Any], str]:
         record = self._latest(suite) if self._ctx.allowed(request) is None else None

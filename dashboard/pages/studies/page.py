@@ -10,6 +10,5 @@ PAGE = Page(
     "Studies",
     "studies",
     (StudyDesk, Guide),
-    scripts=("analysis.js", "studies.js", "guide.js"),
     styles=("analysis.css", "compare.css", "studies.css"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Request
@@ -183,7 +184,8 @@ class StudyDesk:
             runs = self._ctx.store.studies.runs_of(str(cell.get("key", "")) for cell in record.cells)
             standing = self._ctx.studies.standing(record.id) if self._ctx.studies is not None else None
             active = record.status in ACTIVE
-            state = view.state(record, runs, standing if active else None)
+            told = replace(record, error=self._ctx.said(record.error or ""))
+            state = view.state(told, runs, standing if active else None)
         return {
             "name": study.name,
             "title": study.title,

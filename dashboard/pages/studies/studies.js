@@ -1,87 +1,187 @@
-/* The page Studies: a list of questions, and beside it the one that is looked at: start, progress, result, files. */
-window.mergescope.pages.studies = (root) => {
-  "use strict";
-  const ms = window.mergescope, { analysis, charts } = ms, { element, quiet } = charts;
-  const state = { suite: "", chosen: charts.remembered("study"), quick: true, listing: null, costs: null, costKey: "", resultKey: "", turn: 0, figures: [], open: false, busy: false };
+// The page Studies: a list of questions, and beside it the one that is looked at: start, progress, result, files.
+import { ask, askUntilAnswered, element, poller, quiet, remember, remembered, find } from "../../charts/js/base.js";
+import { choiceRow, labelledMenu } from "../../charts/js/card.js";
+import { stateBox } from "../../charts/js/facts.js";
+import { RESUMABLE } from "../../charts/js/given.js";
+import { failedState, figureCard } from "../../js/analysis.js";
+import { download, empty, note, toast, toastError } from "../../js/pieces.js";
+import { page } from "../../js/shell.js";
+import { methodGuide } from "./guide.js";
+import { active, findingsCard, studyTable, studyWords } from "./study_parts.js";
 
-  const box = charts.stateBox();
-  const suites = charts.menu("Suite", (value) => { state.suite = value; state.costs = null; state.costKey = ""; state.resultKey = ""; refresh(); guide.show(state.suite); });
-  const view = charts.choice("View", { studies: "Studies", guide: "Method guide" }, "studies", (value) => {
+export const studies = (root) => {
+  const state = {
+    suite: "",
+    chosen: remembered("study"),
+    quick: true,
+    listing: /** @type {Answer} */ (null),
+    costs: /** @type {Answer} */ (null),
+    costKey: "",
+    resultKey: "",
+    turn: 0,
+    figures: /** @type {[ReturnType<typeof figureCard>, Answer][]} */ ([]),
+    open: false,
+    busy: false,
+  };
+
+  const box = stateBox();
+  const suites = labelledMenu("Suite", (value) => {
+    state.suite = value;
+    state.costs = null;
+    state.costKey = "";
+    state.resultKey = "";
+    refresh();
+    guide.show(state.suite);
+  });
+  const view = choiceRow("View", { studies: "Studies", guide: "Method guide" }, "studies", (value) => {
     body.hidden = value !== "studies";
     guide.root.hidden = value !== "guide";
     if (value === "guide") guide.show(state.suite);
   });
-  const guide = ms.guide();
+  const guide = methodGuide();
   guide.root.hidden = true;
   const list = element("nav", { class: "st-list", "aria-label": "Studies" });
   const detail = element("section", { class: "st-detail ms-stack" });
   const body = element("div", { class: "st-body" }, list, detail);
-  const content = element("div", {}, element("div", { class: "mc-form st-tools" }, view.root, suites.root), body, guide.root);
+  const content = element(
+    "div",
+    {},
+    element("div", { class: "mc-form st-tools" }, view.root, suites.root),
+    body,
+    guide.root,
+  );
   root.append(box.root, content);
   content.hidden = true;
 
-  /* The parts of the detail stay in place, so that nothing jumps while a study goes on. */
-  const back = quiet("← All studies", () => { state.open = false; layout(); }, { class: "mc-quiet st-back" });
-  const title = element("h3"), question = element("p", { class: "st-question" }), paper = element("p", { class: "mc-help" });
+  // The parts of the detail stay in place, so that nothing jumps while a study goes on.
+  const back = quiet(
+    "← All studies",
+    () => {
+      state.open = false;
+      layout();
+    },
+    { class: "mc-quiet st-back" },
+  );
+  const title = element("h3"),
+    question = element("p", { class: "st-question" }),
+    paper = element("p", { class: "mc-help" });
   const status = element("p", { class: "st-status", role: "status" });
-  const bar = element("i"), track = element("span", { class: "ms-bar", role: "progressbar", "aria-label": "Progress of the study", "aria-valuemin": "0", "aria-valuemax": "100" }, bar);
-  const quick = element("input", { type: "checkbox", checked: state.quick, onchange: () => { state.quick = quick.checked; state.costKey = ""; costs(); } });
-  const start = quiet("Start", () => act("study_start", { suite: state.suite, study: state.chosen, options: { quick: state.quick } }), { class: "mc-primary" });
+  const bar = element("i"),
+    track = element(
+      "span",
+      {
+        class: "ms-bar",
+        role: "progressbar",
+        "aria-label": "Progress of the study",
+        "aria-valuemin": "0",
+        "aria-valuemax": "100",
+      },
+      bar,
+    );
+  const quick = element("input", {
+    type: "checkbox",
+    checked: state.quick,
+    onchange: () => {
+      state.quick = quick.checked;
+      state.costKey = "";
+      costs();
+    },
+  });
+  const start = quiet(
+    "Start",
+    () => act("study_start", { suite: state.suite, study: state.chosen, options: { quick: state.quick } }),
+    { class: "mc-primary" },
+  );
   const cancel = quiet("Cancel", () => act("study_cancel", { id: card()?.state?.id }));
   const cost = element("span", { class: "mc-facts" });
-  const form = element("div", { class: "mc-form st-start" }, start, cancel,
-    element("label", { class: "an-check" }, quick, element("span", { text: "Quick: fewer steps, seeds and values" })), cost);
-  const files = element("div", { class: "an-exports st-files", role: "group", "aria-label": "Files of this study" },
-    ...[["csv", "CSV"], ["latex", "LaTeX"], ["html", "HTML"], ["json", "JSON"], ["yaml", "YAML"]].map(([kind, text]) =>
-      quiet(text, () => save(kind))));
-  const head = element("section", { class: "mc-card" }, back, element("header", { class: "mc-head" }, element("div", {}, title, paper), files), question, form, track, status);
+  const quickly = element(
+    "label",
+    { class: "an-check" },
+    quick,
+    element("span", { text: "Quick: fewer steps, seeds and values" }),
+  );
+  const form = element("div", { class: "mc-form st-start" }, start, cancel, quickly, cost);
+  const files = element(
+    "div",
+    { class: "an-exports st-files", role: "group", "aria-label": "Files of this study" },
+    ...["CSV", "LaTeX", "HTML", "JSON", "YAML"].map((text) => quiet(text, () => save(text.toLowerCase()))),
+  );
+  const head = element(
+    "section",
+    { class: "mc-card" },
+    back,
+    element("header", { class: "mc-head" }, element("div", {}, title, paper), files),
+    question,
+    form,
+    track,
+    status,
+  );
   const result = element("div", { class: "st-result ms-stack" });
   detail.append(head, result);
 
   const card = () => state.listing?.studies.find((one) => one.name === state.chosen);
-  const active = (one) => Boolean(one?.state && charts.ACTIVE.includes(one.state.status));
 
-  function words(one) {
-    const now = one.state;
-    if (!now) return "not run on this suite yet";
-    const quickly = now.quick ? " · quick" : "";
-    if (now.status === "queued") return `waiting for its turn${quickly}`;
-    if (now.status === "running") return `${now.done} of ${now.total} runs${now.left ? ` · ${charts.duration(now.left)} left` : ""}${quickly}`;
-    const failed = now.failed ? ` · ${now.failed} failed` : "";
-    if (now.status === "done") return `done · ${now.done} of ${now.total} runs${failed}${quickly}`;
-    return `${now.status} · ${now.done} of ${now.total} runs${quickly}`;
-  }
   function drawList() {
-    list.replaceChildren(...state.listing.studies.map((one) => {
-      const bar_ = element("i");
-      if (one.state) bar_.style.width = `${100 * one.state.share}%`;
-      return element("button", { type: "button", class: `st-card ${one.state?.status || "new"}`, "data-study": one.name, "aria-current": one.name === state.chosen ? "true" : null,
-        onclick: () => { state.chosen = one.name; state.open = true; state.resultKey = ""; charts.remember("study", one.name); drawList(); draw(); layout(); } },
-      element("strong", { text: one.title }), element("span", { class: "st-card-question", text: one.question }),
-      element("small", { text: words(one) }), active(one) ? element("span", { class: "ms-bar" }, bar_) : null);
-    }));
+    list.replaceChildren(
+      ...state.listing.studies.map((one) => {
+        const bar_ = element("i");
+        if (one.state) bar_.style.width = `${100 * one.state.share}%`;
+        return element(
+          "button",
+          {
+            type: "button",
+            class: `st-card ${one.state?.status || "new"}`,
+            "data-study": one.name,
+            "aria-current": one.name === state.chosen ? "true" : null,
+            onclick: () => {
+              state.chosen = one.name;
+              state.open = true;
+              state.resultKey = "";
+              remember("study", one.name);
+              drawList();
+              draw();
+              layout();
+            },
+          },
+          element("strong", { text: one.title }),
+          element("span", { class: "st-card-question", text: one.question }),
+          element("small", { text: studyWords(one) }),
+          active(one) ? element("span", { class: "ms-bar" }, bar_) : null,
+        );
+      }),
+    );
   }
-  function layout() { body.classList.toggle("st-open", state.open); }
+  function layout() {
+    body.classList.toggle("st-open", state.open);
+  }
   function draw() {
     const one = card();
     if (!one) return;
-    const now = one.state, running = active(one);
+    const now = one.state,
+      running = active(one);
     title.textContent = one.title;
     question.textContent = one.question;
     paper.textContent = one.paper || "Mergescope's own question";
     form.hidden = !state.listing.owner;
-    quick.parentElement.hidden = running;
+    quickly.hidden = running;
     start.hidden = running;
-    start.textContent = now && charts.RESUMABLE.includes(now.status) && now.quick === state.quick ? "Go on" : now ? "Run again" : "Start";
+    start.textContent =
+      now && RESUMABLE.includes(now.status) && now.quick === state.quick ? "Go on" : now ? "Run again" : "Start";
     start.disabled = state.busy;
     cancel.hidden = !running;
     cancel.disabled = state.busy;
     const told = state.costs?.[one.name];
-    cost.textContent = running ? "" : told ? told.text : state.listing.owner && state.costs === null ? "measuring this machine …" : "";
+    cost.textContent = running
+      ? ""
+      : told
+        ? told.text
+        : state.listing.owner && state.costs === null
+          ? "measuring this machine …"
+          : "";
     track.hidden = !running;
     bar.style.width = now ? `${100 * now.share}%` : "0";
     track.setAttribute("aria-valuenow", now ? String(Math.round(100 * now.share)) : "0");
-    status.textContent = now ? [words(one), running ? now.doing : "", now.error].filter(Boolean).join(" — ") : "";
+    status.textContent = now ? [studyWords(one), running ? now.doing : "", now.error].filter(Boolean).join(" — ") : "";
     status.classList.toggle("st-wrong", Boolean(now?.error));
     files.hidden = !now || !now.done;
     loadResult(one);
@@ -94,47 +194,54 @@ window.mergescope.pages.studies = (root) => {
     state.resultKey = key;
     if (!now || !now.done) {
       state.figures = [];
-      result.replaceChildren(ms.empty(active(one) ? "The first run is in progress" : "No result on this suite yet",
-        active(one) ? "Tables and figures appear here and grow with each run." : state.listing.owner ? "Start the study above. Its results are kept, so you can cancel it and continue later." : "The owner has not run this study."));
+      result.replaceChildren(
+        empty(
+          active(one) ? "The first run is in progress" : "No result on this suite yet",
+          active(one)
+            ? "Tables and figures appear here and grow with each run."
+            : state.listing.owner
+              ? "Start the study above. Its results are kept, so you can cancel it and continue later."
+              : "The owner has not run this study.",
+        ),
+      );
       return;
     }
     const turn = (state.turn += 1);
-    const answer = await charts.answer("study_result", { id: now.id }, { alive: () => turn === state.turn });
+    const answer = await askUntilAnswered("study_result", { id: now.id }, { alive: () => turn === state.turn });
     if (!answer) return;
-    if (answer.error) { result.replaceChildren(ms.note("error", answer.error)); state.resultKey = ""; return; }
+    if (answer.error) {
+      result.replaceChildren(note("error", answer.error));
+      state.resultKey = "";
+      return;
+    }
     show(answer);
   }
   function show(answer) {
-    const partial = answer.card.state.done < answer.card.state.total;
-    const said = element("section", { class: "mc-card" }, element("h3", { class: "ms-title", text: partial ? "So far" : "What it found" }),
-      element("ul", { class: "st-findings" }, ...answer.findings.map((text) => element("li", { text }))), element("p", { class: "mc-help", text: answer.said }));
     state.figures = answer.charts.map((chart) => {
-      const figure = analysis.figureCard(chart.title, "", { wide: true, height: chart.wide.layout.height });
+      const figure = figureCard(chart.title, "", { wide: true, height: chart.wide.layout.height });
       return [figure, chart];
     });
-    result.replaceChildren(...(answer.findings.length ? [said] : []), ...state.figures.map(([figure]) => figure.root), ...answer.tables.map(table),
-      ...(answer.published.length ? [element("h3", { class: "st-heading", text: "Published, not measured here" })] : []), ...answer.published.map(table));
+    result.replaceChildren(
+      ...(answer.findings.length ? [findingsCard(answer)] : []),
+      ...state.figures.map(([figure]) => figure.root),
+      ...answer.tables.map(studyTable),
+      ...(answer.published.length
+        ? [element("h3", { class: "st-heading", text: "Published, not measured here" })]
+        : []),
+      ...answer.published.map(studyTable),
+    );
     for (const [figure, chart] of state.figures) figure.set(chart);
   }
-  function table(one) {
-    return element("section", { class: one.source ? "mc-card st-published" : "mc-card" }, element("h3", { class: "ms-title", text: one.title }),
-      one.source ? element("p", { class: "mc-help", text: one.source }) : null,
-      element("div", { class: "an-scroll", tabindex: "0", role: "region", "aria-label": one.title },
-        element("table", { class: "st-table" }, element("thead", {}, element("tr", {}, ...one.heads.map((text) => element("th", { scope: "col", text })))),
-          element("tbody", {}, ...one.rows.map((row) => element("tr", {}, element("th", { scope: "row", text: row.cells[0], title: row.note || null }),
-            ...row.cells.slice(1).map((text, place) => element("td", { text, class: row.best[place] && !one.source ? "st-best" : null }))))))));
-  }
-
   async function save(format) {
-    const answer = await charts.answer("study_text", { id: card()?.state?.id, format });
-    if (answer?.error) ms.toast(answer.error, "error");
-    else if (answer) ms.download(answer.text, answer.name, format === "html" ? "text/html" : "text/plain");
+    const answer = await askUntilAnswered("study_text", { id: card()?.state?.id, format });
+    if (answer?.error) toast(answer.error, "error");
+    else if (answer) download(answer.text, answer.name, format === "html" ? "text/html" : "text/plain");
   }
-  async function act(question, args) {
+  async function act(name, args) {
     if (state.busy) return;
     state.busy = true;
     draw();
-    await ms.ask(question, args);
+    toastError(await ask(name, args));
     state.busy = false;
     refresh();
   }
@@ -143,18 +250,28 @@ window.mergescope.pages.studies = (root) => {
     const key = `${state.suite} ${state.quick}`;
     if (key === state.costKey) return;
     state.costKey = key;
-    const answer = await charts.answer("study_estimate", { suite: state.suite, options: { quick: state.quick } }, { alive: () => key === state.costKey });
+    const answer = await askUntilAnswered(
+      "study_estimate",
+      { suite: state.suite, options: { quick: state.quick } },
+      { alive: () => key === state.costKey },
+    );
     if (!answer) return;
     state.costs = answer.costs || {};
-    if (answer.error) ms.toast(answer.error, "warning");
+    if (answer.error) toast(answer.error, "warning");
     draw();
   }
-  const refresh = charts.poller(async () => {
-    if (ms.tab !== "studies") return null;
-    if (!state.listing) { content.hidden = true; box.show({ title: "Loading …" }); }
-    const answer = await charts.ask("studies", { suite: state.suite });
+  const refresh = poller(async () => {
+    if (page.tab !== "studies") return null;
+    if (!state.listing) {
+      content.hidden = true;
+      box.show({ title: "Loading …" });
+    }
+    const answer = await ask("studies", { suite: state.suite });
     if (answer.error) {
-      if (!state.listing) { content.hidden = true; box.show(analysis.failed(answer.error, refresh)); }
+      if (!state.listing) {
+        content.hidden = true;
+        box.show(failedState(answer.error, refresh));
+      }
       return 4;
     }
     box.show(null);
@@ -164,14 +281,16 @@ window.mergescope.pages.studies = (root) => {
     suites.fill(answer.suites, answer.suite);
     suites.root.hidden = answer.suites.length < 2;
     if (!card()) state.chosen = (answer.studies.find(active) || answer.studies[0]).name;
-    const focused = document.activeElement?.dataset?.study;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset.study;
     drawList();
-    if (focused) list.querySelector(`[data-study="${focused}"]`)?.focus();
+    if (focused) find(list, `[data-study="${focused}"]`, HTMLElement).focus();
     draw();
     costs();
-    return answer.studies.some(active) ? Math.max(1, ms.pollSeconds) : null;
+    return answer.studies.some(active) ? Math.max(1, page.pollSeconds) : null;
   });
-  ms.on("theme", () => state.figures.forEach(([figure]) => figure.draw()));
-  ms.on("tab", () => { refresh(); if (ms.tab === "studies") state.figures.forEach(([figure]) => figure.draw()); });
+  page.on("tab", () => {
+    refresh();
+    if (page.tab === "studies") state.figures.forEach(([figure]) => figure.draw());
+  });
   refresh();
 };

@@ -1,0 +1,44 @@
+// Cells of the table of runs: an accuracy with its interval, a verdict.
+import { element, percent } from "../../charts/js/base.js";
+
+export const range = ([low, high]) => `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}`;
+// What an accuracy that nobody measured has to be, where it follows from agreement with the expert.
+function unknown(between) {
+  if (!between) return element("td", { text: "–", class: "an-missing" });
+  return element(
+    "td",
+    {
+      class: "an-missing",
+      title: "not measured: follows from how often it agrees with the expert, and from the expert's accuracy",
+    },
+    element("b", { text: range(between) }),
+  );
+}
+// A number that is worse than another's never stands without this.
+const MARKS = { good: ["✓", "an-verdict"], "": ["≈", "an-verdict an-even"] };
+export function verdictMark(row, kind) {
+  if (!row.verdict) return null;
+  const [text, name] = MARKS[kind] || ["⚠", "an-verdict an-worse"];
+  const words = `Verdict: ${row.verdict}${kind === "" ? ", no gain over the base" : ""}`;
+  return element("i", { class: name, role: "img", text, title: words, "aria-label": words });
+}
+export function accuracyCell(cell, between) {
+  if (!Number.isFinite(cell.accuracy)) return unknown(between);
+  const interval = Number.isFinite(cell.low) ? range([cell.low, cell.high]) : "";
+  return element(
+    "td",
+    {
+      class: cell.best ? "an-best" : null,
+      title:
+        [
+          cell.best ? "highest of its kind" : "",
+          interval && `95 % interval ${interval} %`,
+          Number.isFinite(cell.normalised) && `${percent(cell.normalised)} of the expert`,
+        ]
+          .filter(Boolean)
+          .join(" · ") || null,
+    },
+    element("b", { text: (100 * cell.accuracy).toFixed(1) }),
+    interval ? element("small", { text: interval }) : null,
+  );
+}

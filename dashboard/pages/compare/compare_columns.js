@@ -1,0 +1,93 @@
+// The columns of the table of runs, the classes its rows compete in, and the words beside a name.
+import { percent } from "../../charts/js/base.js";
+
+const count = (value) => (Number.isFinite(value) ? value.toLocaleString("en-US").replaceAll(",", " ") : "–");
+const seconds = (value) => (Number.isFinite(value) ? (value < 10 ? value.toFixed(2) : value.toFixed(1)) : "–");
+
+const column = (name, title, help, value, text) => ({ name, title, help, value, text });
+export const COLUMNS = [
+  column(
+    "agreement",
+    "Agreement",
+    "share of the watched images on which it predicts the same class as the task's expert",
+    (row) => row.agreement,
+    (row) => percent(row.agreement),
+  ),
+  column(
+    "normalised",
+    "Normalised",
+    "share of the experts' accuracy, averaged over the tasks",
+    (row) => row.normalised,
+    (row) => percent(row.normalised),
+  ),
+  column(
+    "seconds",
+    "Seconds",
+    "time of the steps, without evaluation",
+    (row) => row.seconds,
+    (row) => seconds(row.seconds),
+  ),
+  column(
+    "memory",
+    "Peak memory",
+    "of the whole process",
+    (row) => row.memory,
+    (row) => (row.memory === null ? "–" : `${count(Math.round(row.memory))} MB`),
+  ),
+  column(
+    "adapted_on",
+    "Learned on",
+    "the images the method learned from",
+    (row) => row.adapted_on,
+    (row) => (row.adapted_on === "nothing" ? "no images" : row.adapted_on || "–"),
+  ),
+  column(
+    "samples",
+    "Images seen",
+    "over all steps and tasks",
+    (row) => row.samples,
+    (row) => count(row.samples),
+  ),
+  column(
+    "steps",
+    "Steps",
+    "updates of λ",
+    (row) => row.steps,
+    (row) => count(row.steps),
+  ),
+];
+
+// Rows are ordered within the class they compete in.
+export const CLASSES = [
+  ["one", "A single model, made without labels"],
+  ["labelled", "A single model, learned with labels"],
+  ["several", "Several models, or extra modules for each task"],
+  ["edited", "λ changed by hand; the cost includes that of the run it came from"],
+  ["reference", "For orientation"],
+  ["published", "Published numbers, not measured here"],
+];
+const NEEDS = { "labelled images": "labels", "labelled training images": "labelled training images" };
+const images = (row) =>
+  row.adapted_on === "nothing"
+    ? "no images"
+    : row.adapted_on
+      ? `${row.adapted_on} images${Number.isFinite(row.samples) ? `, ${count(row.samples)} seen` : ""}`
+      : "";
+// What has to be known before a number is compared: what it is made of, what it saw.
+export const told = (row) =>
+  [
+    row.differs,
+    row.parent && `from ${row.parent}, ${row.changes}`,
+    row.note,
+    NEEDS[row.needs] && `needs ${NEEDS[row.needs]}`,
+    images(row),
+    row.complete ? "" : "other tasks, so its average is not comparable",
+  ]
+    .filter(Boolean)
+    .join(" · ");
+export const valueOf = (row, name) => {
+  if (name === "name") return row.label.toLowerCase();
+  if (name === "average") return row.average;
+  if (name.startsWith("task ")) return row.cells[Number(name.slice(5))].accuracy;
+  return COLUMNS.find((one) => one.name === name)?.value(row);
+};

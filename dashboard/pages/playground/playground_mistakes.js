@@ -1,0 +1,84 @@
+// What a run gets wrong: its confusion matrix, and the images that only the expert gets right.
+import { askUntilAnswered, element, percent } from "../../charts/js/base.js";
+import { doingWords } from "../../charts/js/progress.js";
+import { figureCard } from "../../js/analysis.js";
+import { page } from "../../js/shell.js";
+import { safe } from "./playground_parts.js";
+
+// `choose(index)` looks at an image, `mark()` shows which one is looked at. `look` takes seconds, so it follows when
+// everything else is there; it ends where `alive()` is false.
+export const mistakesCards = (choose, mark) => {
+  const matrix = figureCard("Confusion matrix", "", { height: 420, note: "Computing …" });
+  const gallery = element("div", { class: "pg-mistakes" });
+  const count = element("p", { class: "mc-help" });
+  const mistakes = element(
+    "section",
+    { class: "mc-card" },
+    element(
+      "header",
+      { class: "mc-head" },
+      element("div", {}, element("h3", { text: "Wrong here, but right for the expert" }), count),
+    ),
+    gallery,
+  );
+
+  const look = async (run, name, title, alive) => {
+    matrix.set(null);
+    matrix.note.textContent = "Evaluating the run on the test images …";
+    matrix.help.textContent = "";
+    gallery.replaceChildren();
+    count.textContent = "";
+    const answer = await askUntilAnswered(
+      "confusion",
+      { run, task: name, again: true },
+      {
+        alive,
+        pending: (now) => {
+          if (now.total) matrix.note.textContent = doingWords(now).filter(Boolean).join(", ");
+        },
+      },
+    );
+    if (!answer) return;
+    if (answer.error || answer.unlabelled) {
+      matrix.note.textContent = answer.error || "These images have no labels, so nothing can be counted.";
+      return;
+    }
+    const right = (value) => percent(value / answer.images);
+    matrix.help.textContent =
+      `${title} · ${answer.images} test images · ${right(answer.correct)} right` +
+      (answer.expert_correct === null ? "" : `, its expert ${right(answer.expert_correct)}`) +
+      (page.status?.status === "done" ? "" : ` · step ${answer.step}`);
+    matrix.set(answer.figures);
+    const more = answer.only_expert - answer.mistakes.length;
+    count.textContent =
+      answer.expert_correct === null
+        ? "This task has no expert."
+        : answer.only_expert
+          ? `${answer.only_expert} of ${answer.images} images · surest mistakes first${more > 0 ? ` · ${answer.mistakes.length} shown` : ""}`
+          : `None of ${answer.images} images: this run gets right everything the expert gets right.`;
+    gallery.replaceChildren(
+      ...answer.mistakes.map((image) =>
+        element(
+          "button",
+          {
+            type: "button",
+            class: "pg-mistake",
+            "data-index": image.index,
+            "aria-pressed": "false",
+            onclick: () => choose(image.index),
+          },
+          element("img", { src: safe(image.picture), alt: "", width: 56, height: 56, loading: "lazy" }),
+          element(
+            "span",
+            {},
+            element("b", { text: image.label }),
+            element("small", { text: `said ${image.said}, ${percent(image.share, 0)}` }),
+          ),
+        ),
+      ),
+    );
+    mark();
+  };
+
+  return { roots: [matrix.root, mistakes], look };
+};

@@ -1,0 +1,59 @@
+// What the page "Set up" knows before a run: time, the trust check, doubts about the inputs.
+import { button, element } from "../../charts/js/base.js";
+import { doingWords } from "../../charts/js/progress.js";
+import { finding, note } from "../../js/pieces.js";
+
+export const fact = (term, text) =>
+  element("p", { class: "ms-plan-fact" }, element("strong", { text: term }), element("span", { text }));
+
+// `act`: leaveOut(tasks) and distil() change what is asked for; `chosen` are the tasks of the wish.
+export const planWords = ({ forecast, caution, doubts, ahead, doing }, chosen, act) => {
+  const time = forecast.text ?? (forecast.error ? `unknown: ${forecast.error}` : "measuring …");
+  const before = ahead === 1 ? "One run is ahead of this one." : `${ahead} runs are ahead of this one.`;
+  return [
+    fact("Time", time),
+    ...(ahead ? [fact("Queue", before)] : []),
+    ...trust(caution, chosen, act),
+    ...(doubts.found ?? []).map((one) => doubt(one, chosen, act)),
+    ...(doing ? [fact("Working on", doingWords(doing).filter(Boolean).join(", "))] : []),
+  ];
+};
+
+const PASSED =
+  "Trust check passed: a shortened run leads away from no expert. The check misses about two losses in five (study “trust”).";
+
+function trust({ pending, error, tasks = [], overall, distil }, chosen, act) {
+  if (pending) return [fact("Trust check", "trying a shortened run, with a few long steps …")];
+  if (error) return [fact("Trust check", `not possible: ${error}`)];
+  if (!tasks.length) return [];
+  const bad = tasks.filter((task) => !task.trusted);
+  if (!bad.length && !overall) return [note("good", PASSED)];
+  const experts = button("Use the experts instead", "", act.distil, { title: "Set the objective to expert_kl" });
+  const names = bad.map((task) => task.task),
+    leave = leaving(names, bad.length === 1 ? "Leave it out" : "Leave them out", chosen, act);
+  return [
+    note(
+      "warning",
+      "",
+      element("strong", { text: lead(bad.length, overall) }),
+      overall ? element("p", { text: overall }) : null,
+      ...bad.map((task) => element("p", { text: task.advice })),
+      element("div", { class: "ms-line" }, distil ? experts : null, leave),
+    ),
+  ];
+}
+
+function lead(count, overall) {
+  if (overall) return "This merge is likely to lose accuracy";
+  return count === 1 ? "One task is likely to lose accuracy" : `${count} tasks are likely to lose accuracy`;
+}
+
+// What is doubtful about the inputs; one click leaves out the tasks that it is about.
+function doubt(one, chosen, act) {
+  const tasks = (one.action.leave_out ?? []).filter((task) => chosen.has(task));
+  return finding(one, leaving(tasks, "Leave it out", chosen, act));
+}
+
+// One task at least has to stay.
+const leaving = (tasks, text, chosen, act) =>
+  tasks.length && tasks.length < chosen.size ? button(text, "", () => act.leaveOut(tasks)) : null;

@@ -1,0 +1,62 @@
+// Parts of the page Studies: how far a study is, what it found, its tables.
+import { duration, element } from "../../charts/js/base.js";
+import { ACTIVE } from "../../charts/js/given.js";
+
+export const active = (one) => Boolean(one?.state && ACTIVE.includes(one.state.status));
+
+export function studyWords(one) {
+  const now = one.state;
+  if (!now) return "not run on this suite yet";
+  const quickly = now.quick ? " · quick" : "";
+  if (now.status === "queued") return `waiting for its turn${quickly}`;
+  if (now.status === "running")
+    return `${now.done} of ${now.total} runs${now.left ? ` · ${duration(now.left)} left` : ""}${quickly}`;
+  const failed = now.failed ? ` · ${now.failed} failed` : "";
+  if (now.status === "done") return `done · ${now.done} of ${now.total} runs${failed}${quickly}`;
+  return `${now.status} · ${now.done} of ${now.total} runs${quickly}`;
+}
+
+export function findingsCard(answer) {
+  const partial = answer.card.state.done < answer.card.state.total;
+  return element(
+    "section",
+    { class: "mc-card" },
+    element("h3", { class: "ms-title", text: partial ? "So far" : "What it found" }),
+    element("ul", { class: "st-findings" }, ...answer.findings.map((text) => element("li", { text }))),
+    element("p", { class: "mc-help", text: answer.said }),
+  );
+}
+
+export function studyTable(one) {
+  return element(
+    "section",
+    { class: one.source ? "mc-card st-published" : "mc-card" },
+    element("h3", { class: "ms-title", text: one.title }),
+    one.source ? element("p", { class: "mc-help", text: one.source }) : null,
+    element(
+      "div",
+      { class: "an-scroll", tabindex: "0", role: "region", "aria-label": one.title },
+      element(
+        "table",
+        { class: "st-table" },
+        element("thead", {}, element("tr", {}, ...one.heads.map((text) => element("th", { scope: "col", text })))),
+        element(
+          "tbody",
+          {},
+          ...one.rows.map((row) =>
+            element(
+              "tr",
+              {},
+              element("th", { scope: "row", text: row.cells[0], title: row.note || null }),
+              ...row.cells
+                .slice(1)
+                .map((text, place) =>
+                  element("td", { text, class: row.best[place] && !one.source ? "st-best" : null }),
+                ),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+}

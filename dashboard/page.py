@@ -50,8 +50,8 @@ def build_page(ctx: Context) -> gr.Blocks:
 
 def head(ctx: Context) -> str:
     """What the page loads before its components: settings for the scripts, the scripts, the icon."""
-    tabs = [page.name for page in pages(ctx.readonly)]
-    settings = json.dumps({"readonly": ctx.readonly, "pollSeconds": ctx.poll_seconds, "tabs": tabs})
+    tabs, viewed = ([page.name for page in pages(readonly)] for readonly in (ctx.readonly, True))
+    settings = json.dumps({"readonly": ctx.readonly, "pollSeconds": ctx.poll_seconds, "tabs": tabs, "viewed": viewed})
     program = bundle.url("viewer.js" if ctx.readonly else "owner.js")
     return (
         f'<link rel="icon" type="image/svg+xml" href="{escape(bundle.url("logo.svg"))}">'

@@ -1,7 +1,8 @@
 """Colours and the Gradio theme: calm surfaces, one accent colour, light and dark, local fonts only.
 
-`COLOURS` is the only place where colours are written down; the style sheet and the charts' exports take them
-from here. Every pair of text and background reaches a contrast of 4.5 (a test computes it).
+The page's colours are written down here alone, those that only charts have in `dashboard.charts.palette`; style
+sheets, charts and exports take them from there. Every pair of text and background reaches a contrast of 4.5 (a test
+computes it).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from pydantic_core import SchemaError
 
 from core.cli import (
     catalogue,
@@ -71,8 +72,8 @@ def _options(
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line; return the exit status. Named failures are one line on standard error."""
-    command = typer.main.get_command(app)
     try:
+        command = typer.main.get_command(app)
         status = command.main(list(arguments), prog_name=program(), standalone_mode=False)
     except typer.TyperException as error:
         return _fail(f"{error.format_message().rstrip('.')}. See `{program()} --help`.", BAD_INPUT)
@@ -80,6 +81,13 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(str(error), BAD_INPUT)
     except Interrupted as error:
         return _fail(str(error), INTERRUPTED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SchemaError as error:
+        # What Pydantic makes of Ctrl-C while it builds a class.
+        if KeyboardInterrupt.__name__ not in str(error):
+            raise
+        return INTERRUPTED
     except MergescopeError as error:
         return _fail(str(error), FAILED)
     except BrokenPipeError:

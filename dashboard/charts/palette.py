@@ -47,7 +47,8 @@ KINDS = {
 
 def _palette(page: theme.PageColours, place: int, *scales: str) -> Palette:
     kinds = {name: both[place] for name, both in KINDS.items()}
-    sequential, diverging, series = (tuple(text.split()) for text in scales)
+    sequential, diverging, more = (tuple(text.split()) for text in scales)
+    series = (page.accent, page.warm, *more)
     return Palette(**asdict(page), sequential=sequential, diverging=diverging, kinds=kinds, series=series)
 
 
@@ -56,14 +57,14 @@ LIGHT = _palette(
     0,
     "#f4f8f7 #cee7e1 #a7d5cd #81c2ba #5caea8 #389995 #148382 #006d6f #00565a #004146 #012d31",
     "#7e320f #a5522a #c8774d #e1a07c #f0cbb5 #f7f5f4 #b6dcd8 #7abfb9 #469e99 #227b78 #0d5957",
-    "#0f6b66 #b4481f #3b6fb6 #7b5ea7 #8a6d00 #33383d #b3478a #5b7d2a",
+    "#3b6fb6 #7b5ea7 #8a6d00 #33383d #b3478a #5b7d2a",
 )
 DARK = _palette(
     theme.DARK,
     1,
     "#1b2325 #1b383d #144e55 #05646c #027c81 #209395 #44aaa8 #69c0b9 #90d5cb #b8e8de #dffbf3",
     "#f2ab83 #d2875e #ad6641 #834c31 #56372a #292624 #294744 #2e6963 #388b84 #4dafa5 #69d3c7",
-    "#4cc3b8 #f2915f #7fa8e0 #b39ddb #e0b15c #eceff1 #e58cc0 #a7c96f",
+    "#7fa8e0 #b39ddb #e0b15c #eceff1 #e58cc0 #a7c96f",
 )
 THEMES: dict[ThemeName, Palette] = {"light": LIGHT, "dark": DARK}
 

@@ -15,6 +15,7 @@ class Page extends Emitter {
     this.readonly = Boolean(settings.readonly);
     this.pollSeconds = settings.pollSeconds || 1;
     this.tabs = settings.tabs ?? [];
+    this.viewed = settings.viewed ?? []; // those that a view link opens too
     // What the address asked for.
     const step = asked("step", /^[0-9]{1,7}$/),
       tab = asked("tab", /^[a-z]{1,20}$/);

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_core import SchemaError, SchemaValidator
 from safetensors.torch import load_file, save_file
 
 from core.checkpoints import identify
 from core.cli.output import log_plainly, tell
 from core.errors import BadCheckpoint, BadSuite
+from core.suite import find
 from core.suite.schema import parse_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +78,21 @@ def test_control_c_while_something_is_imported_is_no_traceback(module: str, tmp_
     )  # fmt: skip
     assert done.returncode in (130, -signal.SIGINT)
     assert done.stderr == ""
+
+
+def test_control_c_while_a_class_is_built_is_no_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pressed:
+        @property
+        def value(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        find, "available", lambda: SchemaValidator({"type": "enum", "cls": Pressed, "members": [Pressed()]})
+    )
+    assert cli("suites").status == 130
+    monkeypatch.setattr(find, "available", lambda: SchemaValidator({"type": "no such type"}))  # type: ignore[arg-type]
+    with pytest.raises(SchemaError):
+        cli("suites")
 
 
 @pytest.mark.parametrize("command", [("runs", "list"), ("runs", "show", "0" * 12), ("merge", "demo")])

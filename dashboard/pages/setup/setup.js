@@ -267,9 +267,9 @@ export const setup = (root) => {
     }
     const { forecast, caution, doubts, doing } = answer;
     start.words.replaceChildren(...parts, ...planWords(answer, choice.tasks, act));
-    cards?.caution(caution.tasks ?? []);
+    cards?.caution(caution?.tasks ?? []);
     start.allow(!form?.bad() && catalogue.startable);
-    if (forecast.pending || caution.pending || doubts.pending || doing) planTimer = setTimeout(plan, 1200);
+    if (forecast.pending || caution?.pending || doubts.pending || doing) planTimer = setTimeout(plan, 1200);
   }
   const act = {
     leaveOut(tasks) {

@@ -13,7 +13,7 @@ export const planWords = ({ forecast, caution, doubts, ahead, doing }, chosen, a
   return [
     fact("Time", time),
     ...(ahead ? [fact("Queue", before)] : []),
-    ...trust(caution, chosen, act),
+    ...(caution ? trust(caution, chosen, act) : []),
     ...(doubts.found ?? []).map((one) => doubt(one, chosen, act)),
     ...(doing ? [fact("Working on", doingWords(doing).filter(Boolean).join(", "))] : []),
   ];

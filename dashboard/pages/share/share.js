@@ -5,8 +5,6 @@ import { listed, refreshRuns } from "../../js/runs.js";
 import { copy, empty, heading, note, toast, toastError } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 
-const VIEWED = ["live", "layers", "similarity", "compare", "studies", "playground"];
-
 export const share = (root) => {
   const sections = [
     ["ms-files", "Files"],
@@ -87,7 +85,7 @@ export const share = (root) => {
   // What this page showed last, so that the link opens there: `?tab=layers&step=34`.
   function view(run) {
     const seen = new URLSearchParams();
-    if (VIEWED.includes(page.before)) seen.set("tab", page.before);
+    if (page.viewed.includes(page.before)) seen.set("tab", page.before);
     if (run && page.step !== null) seen.set("step", String(page.step));
     return seen.size ? `?${seen}` : "";
   }

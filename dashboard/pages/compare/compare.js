@@ -254,7 +254,8 @@ export const compare = (root) => {
   async function exported(format) {
     const ids = visible().map((row) => row.id);
     const answer = await askUntilAnswered("compare_text", { run: page.run, suite: state.answer.suite, ids, format });
-    if (answer?.error) toast(answer.error, "error");
+    if (!answer) return;
+    if (answer.error) toast(answer.error, "error");
     else if (format === "tsv") copy(answer.text);
     else download(answer.text, answer.name, format === "json" ? "application/json" : "text/plain");
   }

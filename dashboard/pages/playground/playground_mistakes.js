@@ -39,7 +39,7 @@ export const mistakesCards = (choose, mark) => {
       },
     );
     if (!answer) return;
-    if (answer.error || answer.unlabelled) {
+    if (answer.error || "unlabelled" in answer) {
       matrix.note.textContent = answer.error || "These images have no labels, so nothing can be counted.";
       return;
     }

@@ -258,18 +258,18 @@ export const setup = (root) => {
     const parts = /** @type {HTMLElement[]} */ ([element("p", { class: "ms-plan-lead", text: about })]);
     if (!catalogue.startable)
       parts.push(note("warning", "Another process is using this runs folder, so nothing can be started here."));
-    const problem = answer.error ?? answer.wrong;
-    if (problem) {
-      start.words.replaceChildren(...parts, note("error", problem));
+    if (answer.error || "wrong" in answer) {
+      start.words.replaceChildren(...parts, note("error", "wrong" in answer ? answer.wrong : (answer.error ?? "")));
       cards?.caution([]);
       start.allow(false);
       return;
     }
     const { forecast, caution, doubts, doing } = answer;
     start.words.replaceChildren(...parts, ...planWords(answer, choice.tasks, act));
-    cards?.caution(caution?.tasks ?? []);
+    cards?.caution(caution && "tasks" in caution ? caution.tasks : []);
     start.allow(!form?.bad() && catalogue.startable);
-    if (forecast.pending || caution?.pending || doubts.pending || doing) planTimer = setTimeout(plan, 1200);
+    const waits = [forecast, caution, doubts].some((one) => one && "pending" in one && one.pending);
+    if (waits || doing) planTimer = setTimeout(plan, 1200);
   }
   const act = {
     leaveOut(tasks) {

@@ -3,3 +3,77 @@ type Listed = import("../answers").SidebarEntry;
 type Verdict = import("../answers").SidebarVerdict;
 /** [what may be done, its word]. */
 type Action = [string, string];
+
+/** What a look into a folder finds (pages/checkpoints/plain.py). */
+type ScanFile = {
+  path: string;
+  name: string;
+  kind: string;
+  problem: string;
+  format: string;
+  architectures: string[];
+  bytes: number;
+  warnings: string[];
+};
+type ScanImages = { path: string; name: string; kind: string; classes: string[] };
+type ScanTask = { name: string; expert: string; head: string; images: string };
+type Scan = {
+  root: string;
+  cut: string;
+  checkpoints: ScanFile[];
+  images: ScanImages[];
+  configurations: { path: string; name: string }[];
+  suggested: { base: string; tasks: ScanTask[] };
+};
+type Unpacked = { images: ScanImages[]; name: string; count: number; skipped: string[] };
+type Chore = import("../answers").CheckpointsChoresChore;
+/** A suite file that is being put together. */
+type DraftTask = ScanTask & { folders: string[]; classes: string; prompts: string; templates: string };
+type Draft = { name: string; title: string; base: string; arch: string; tasks: DraftTask[] };
+/** What keeps a suite from being merged (core/problem/validation.py). */
+type Complaint = {
+  role: string;
+  file: string;
+  message: string;
+  tensors: { tensor: string; problem: string; expected: string; found: string }[];
+};
+/** What is doubtful about the inputs (core/problem/findings). */
+type Doubt<A> = { severity: string; text: string; remedy: string; action: A };
+type DraftDoubt = Doubt<{ task: string; set: Record<string, string> }>;
+type Published = import("../answers").CheckpointsPublishedRow;
+type BenchState = {
+  folders: string[];
+  published: Published[];
+  prompts: import("../answers").CheckpointsPrompts[];
+  typed: string;
+  scan: Scan;
+  complaints: Complaint[] | null;
+  findings: DraftDoubt[];
+  busy: boolean;
+};
+type BenchAct = {
+  keep: () => void;
+  redraw: () => void;
+  add: (folder: string) => void;
+  forget: (folder: string) => void;
+  upload: (file: File, name: string, skip: boolean) => void;
+  scan: (folder: string) => void;
+  fetch: (suite: string) => void;
+  check: () => void;
+  save: (replace?: boolean) => void;
+  use: (suite: string) => void;
+};
+
+type Compared = import("../answers").CompareCompared;
+type ResultRow = import("../answers").ExportResultsResultRow;
+type Score = import("../answers").ExportResultsScore;
+type Offered = import("../answers").CompareOffered;
+/** A column of the table of runs. */
+type Column = {
+  name: string;
+  title: string;
+  help: string;
+  value: (row: ResultRow) => string | number | null;
+  text: (row: ResultRow) => string;
+};
+type TableAct = { order: (column: string) => void; tick: (row: ResultRow, tick: HTMLInputElement) => void };

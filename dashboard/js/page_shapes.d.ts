@@ -77,3 +77,39 @@ type Column = {
   text: (row: ResultRow) => string;
 };
 type TableAct = { order: (column: string) => void; tick: (row: ResultRow, tick: HTMLInputElement) => void };
+
+type StudyCard = import("../answers").StudiesCard;
+
+type Method = import("../answers").SetupShapesForm;
+type Preset = import("../answers").SetupShapesPreset;
+type Field = import("../answers").SetupShapesField;
+/** As a row of a form shows it. */
+type Shown = Omit<Field, "essential">;
+type TaskCard = Required<import("../answers").SetupShapesCard>;
+type OnTask = (name: string, on: boolean) => void;
+type OnField = (name: string, value: unknown) => void;
+type FormOf = {
+  fields: Field[];
+  values: Record<string, unknown>;
+  suite?: Record<string, unknown>;
+  onInput: OnField;
+  extra: HTMLElement[];
+};
+type TaskCards = {
+  choose: (names: Set<string>) => void;
+  accuracies: (known: Record<string, import("../answers").SetupPair>) => void;
+  caution: (checks: import("../answers").SetupShapesChecked[]) => void;
+};
+type Wanting = {
+  wish: () => object;
+  refused: (name: string) => void;
+  load: (wish: import("../answers").SetupShapesAsked) => Promise<void>;
+};
+/** What Set up is told before a run: each part may be an answer, still pending, or wrong. */
+type Plan = Pick<import("../answers").SetupPlan, "ahead" | "doing"> & {
+  forecast: { text?: string; error?: string; pending?: unknown };
+  caution: Cautioned | null;
+  doubts: { found?: Answer[]; error?: string; pending?: unknown };
+};
+type Cautioned = Partial<import("../answers").SetupShapesCaution> & { pending?: unknown; error?: string };
+type PlanAct = { leaveOut: (tasks: string[]) => void; distil: () => void };

@@ -25,7 +25,7 @@ export const setup = (root) => {
     evaluate_every: 0,
     name: "",
   };
-  let catalogue = /** @type {Answer} */ (null),
+  let catalogue = /** @type {import("../../answers").SetupCatalogue} */ (/** @type {Answer} */ (null)),
     described = /** @type {Answer} */ (null),
     cards = /** @type {ReturnType<typeof buildTasks> | null} */ (null),
     form = /** @type {ReturnType<typeof buildForm> | null} */ (null),
@@ -37,8 +37,7 @@ export const setup = (root) => {
     everyTouched = false;
 
   /** @type {() => Method} */
-  const method = () =>
-    catalogue.methods.find((/** @type {Method} */ m) => m.name === choice.method) || catalogue.methods[0];
+  const method = () => catalogue.methods.find((m) => m.name === choice.method) || catalogue.methods[0];
   /** @type {() => Preset[]} */
   const presets = () => described?.presets[choice.method] || [];
   const values = () => ({
@@ -86,8 +85,7 @@ export const setup = (root) => {
       return;
     }
     /** @type {(name: string) => boolean} */
-    const has = (name) =>
-        catalogue.suites.some((/** @type {import("../../answers").SetupSuite} */ s) => s.name === name),
+    const has = (name) => catalogue.suites.some((s) => s.name === name),
       wanted = has(page.wanted?.suite) ? page.wanted : null,
       saved = kept();
     page.wanted = null;
@@ -123,10 +121,8 @@ export const setup = (root) => {
         changed();
       },
     });
-    if (before && catalogue.methods.some((/** @type {Method} */ m) => m.name === before.method))
-      choice.method = before.method;
-    else if (!catalogue.methods.some((/** @type {Method} */ m) => m.name === choice.method))
-      choice.method = catalogue.methods[0].name;
+    if (before && catalogue.methods.some((m) => m.name === before.method)) choice.method = before.method;
+    else if (!catalogue.methods.some((m) => m.name === choice.method)) choice.method = catalogue.methods[0].name;
     usePreset(presets()[0]);
     if (before) {
       for (const name of Object.keys(choice.settings))
@@ -164,8 +160,9 @@ export const setup = (root) => {
 
   function drawSuite() {
     const section = part("suite"),
-      suite = catalogue.suites.find((/** @type {import("../../answers").SetupSuite} */ s) => s.name === choice.suite);
-    const names = catalogue.suites.map((/** @type {import("../../answers").SetupSuite} */ item) => [
+      suite = /** @type {import("../../answers").SetupSuite} */ (catalogue.suites.find((s) => s.name === choice.suite));
+    /** @type {Choice[]} */
+    const names = catalogue.suites.map((item) => [
       item.name,
       `${item.title} (${item.missing.length ? "not downloaded" : `${item.tasks} tasks`})`,
     ]);
@@ -199,7 +196,7 @@ export const setup = (root) => {
         note("warning", `Some files of this suite are missing: ${suite.missing.slice(0, 3).join("; ")}${more}.`),
       );
     }
-    catalogue.broken.forEach((/** @type {string} */ text) =>
+    catalogue.broken.forEach((text) =>
       section.append(note("warning", `Skipped a suite because its file is not valid. ${text}`)),
     );
   }

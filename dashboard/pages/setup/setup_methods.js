@@ -56,7 +56,7 @@ export function buildMethods(section, { methods, onChange }) {
   return {
     about,
     choose(name) {
-      /** @type {HTMLInputElement} */ (chips.get(name)?.firstChild).checked = true;
+      /** @type {HTMLInputElement} */ (/** @type {HTMLElement} */ (chips.get(name)).firstChild).checked = true;
     },
   };
 }

@@ -85,7 +85,9 @@ type Preset = import("../answers").SetupShapesPreset;
 type Field = import("../answers").SetupShapesField;
 /** As a row of a form shows it. */
 type Shown = Omit<Field, "essential">;
-type TaskCard = Required<import("../answers").SetupShapesCard>;
+/** `labelled` and `held_out` are missing where the images can't be read (pages/setup/gallery.py). */
+type TaskCard = Required<Omit<import("../answers").SetupShapesCard, "labelled" | "held_out">> &
+  Pick<import("../answers").SetupShapesCard, "labelled" | "held_out">;
 type OnTask = (name: string, on: boolean) => void;
 type OnField = (name: string, value: unknown) => void;
 type FormOf = {

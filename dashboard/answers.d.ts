@@ -137,8 +137,12 @@ export interface CompareFigures {
   time: ChartsFigureWidths | null;
 }
 export interface ChartsFigureWidths {
-  wide: Record<string, any>;
-  narrow: Record<string, any>;
+  wide: ChartsFigureFigure;
+  narrow: ChartsFigureFigure;
+}
+export interface ChartsFigureFigure {
+  data: Array<Record<string, any>>;
+  layout: Record<string, any>;
 }
 export interface CompareStarted {
   started: Array<string>;
@@ -575,8 +579,8 @@ export interface StudiesViewRow {
   best: Array<boolean>;
 }
 export interface StudiesViewChart {
-  wide: Record<string, any>;
-  narrow: Record<string, any>;
+  wide: ChartsFigureFigure;
+  narrow: ChartsFigureFigure;
   title: string;
 }
 export interface StudiesStarted {

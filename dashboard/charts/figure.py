@@ -16,7 +16,14 @@ from typing_extensions import TypedDict
 
 from dashboard.charts import palette
 
-Figure = dict[str, Any]
+
+class Figure(TypedDict):
+    """What Plotly draws."""
+
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
+
+
 SERIES = tuple(f"@series{place}" for place in range(len(palette.LIGHT.series)))
 """Colours of several runs in one picture."""
 

@@ -6,10 +6,12 @@ import { Plot } from "../charts/js/plot.js";
 import { page } from "./shell.js";
 
 // For a box in place of a page (`stateBox`).
+/** @type {(progress: Progress) => Waiting} */
 export const workingState = ({ label, done, total, left }) => {
-  const far = total ? `${done} of ${total}${left >= 1 ? `, about ${duration(left)} left` : ""}` : "";
-  return { title: label ? `${label} …` : "Working …", text: far, done, total };
+  const far = total ? `${done} of ${total}${left !== null && left >= 1 ? `, about ${duration(left)} left` : ""}` : "";
+  return { title: label ? `${label} …` : "Working …", text: far, done, total: total ?? undefined };
 };
+/** @type {(text: string, retry: () => void) => Waiting} */
 export const failedState = (text, retry) => ({ title: "That did not work", text, wrong: true, retry });
 
 // A card with a figure made in Python. `set(figures, change)`: {wide, narrow} or null; `change(figure)` may alter the
@@ -25,7 +27,9 @@ export const figureCard = (title, help, { wide = false, height = 260, note = "",
   const card = chartCard(title, help, { height, wide, note });
   let figures = /** @type {Figures | null} */ (null),
     change = /** @type {Change} */ (() => {});
+  /** @type {(width: number) => Figure | null} */
   const chosen = (width) => figures?.[isNarrow(width) ? "narrow" : "wide"] ?? null;
+  /** @type {(size: Size) => Figure | null} */
   const drawn = (size) => {
     const found = chosen(size.width);
     if (!found) return null;
@@ -57,6 +61,7 @@ export const figureCard = (title, help, { wide = false, height = 260, note = "",
 };
 
 // "Save" with SVG and PNG.
+/** @type {(place: HTMLElement, title: string) => HTMLDetailsElement} */
 function saveMenu(place, title) {
   const summary = element("summary", { text: "Save", title: "Save this figure" });
   const made = element("details", { class: "an-save" }, summary, element("div", {}, ...saveButtons(place, title)));
@@ -70,6 +75,7 @@ function saveMenu(place, title) {
 }
 
 // Calls `refresh()` when the tab opens, when the run changes while it is open, and at once if it is open.
+/** @type {(tab: string, refresh: () => unknown) => void} */
 export const follow = (tab, refresh) => {
   const maybe = () => {
     if (page.tab === tab) refresh();

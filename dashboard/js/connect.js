@@ -9,10 +9,13 @@ import { page } from "./shell.js";
 /** @type {Hub | null} */
 let connected = null;
 export const hub = () => (connected ??= connect());
+/** @type {(root: HTMLElement) => void} */
 export const liveTab = (root) => live(root, hub());
+/** @type {(root: HTMLElement) => void} */
 export const layersTab = (root) => layers(root, hub(), { asks: true, owner: !page.readonly });
 
 function connect() {
+  /** @type {{ describe: (args: object) => Promise<Told<"describe">>, history: (args: object) => Promise<Told<"history">> }} */
   const source = { describe: (args) => ask("describe", args), history: (args) => ask("history", args) };
   const made = new Hub(source, page.pollSeconds);
   made.toSetup = page.toSetup;

@@ -16,7 +16,7 @@ export const toast = (text, kind = "info") => {
 };
 
 // The same answer; what went wrong is told at once.
-/** @type {(answer: Answer) => Answer} */
+/** @type {<T extends { error?: string }>(answer: T) => T} */
 export const toastError = (answer) => {
   if (answer.error) toast(answer.error, "error");
   return answer;

@@ -89,7 +89,7 @@ class Page extends Emitter {
   }
 
   // The first run to show: the URL's, the one this browser looked at last, the latest active one, the newest.
-  /** @type {(runs: Listed[]) => void} */
+  /** @type {(runs: { id: string, status: string }[]) => void} */
   reconnect(runs) {
     const known = new Set(runs.map((run) => run.id)),
       active = runs.find((run) => ACTIVE.includes(run.status)),

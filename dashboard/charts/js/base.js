@@ -122,7 +122,7 @@ export const quantile = (sorted, share) => {
 
 // A question to the server (dashboard/door.py). It never throws: what goes wrong is an answer too, and `later` says
 // that asking again may help.
-/** @type {(name: string, args?: object) => Promise<Answer>} */
+/** @type {<Q extends Question>(name: Q, args?: object) => Promise<Told<Q>>} */
 export const ask = async (name, args = {}) => {
   const headers = { "content-type": "application/json" };
   try {
@@ -136,7 +136,11 @@ export const ask = async (name, args = {}) => {
   return { error: "The server did not answer. It may have been stopped.", later: true };
 };
 // The same question until the answer is not pending; `alive()` false ends it with null, `pending(progress)` is told.
-/** @type {(name: string, args: object, options?: { alive?: () => boolean, pending?: (progress: Progress) => void }) => Promise<Answer>} */
+/**
+ * @type {<Q extends Question>(
+ *   name: Q, args: object, options?: { alive?: () => boolean, pending?: (progress: Progress) => void }
+ * ) => Promise<Told<Q> | null>}
+ */
 export const askUntilAnswered = async (name, args, { alive = () => true, pending = () => {} } = {}) => {
   let failures = 0;
   for (let tries = 0; alive(); tries += 1) {

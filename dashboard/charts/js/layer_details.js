@@ -15,7 +15,7 @@ export const layerCell = (hub, state, rights) => {
   });
   const list = element("dl", { class: "mc-list" });
   card.foot.append(list);
-  let facts = null,
+  let facts = /** @type {Told<"facts"> | null} */ (null),
     asked = "";
 
   async function ask() {

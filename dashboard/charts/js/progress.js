@@ -14,5 +14,5 @@ export const doingWords = ({ label, done, total, left }) => {
   /** @type {(value: number) => string} */
   const count = (value) => value.toLocaleString("en");
   const far = total ? ` ${count(Math.min(done, total))} of ${count(total)}` : " …";
-  return [label + far, left >= 1 ? `about ${duration(left)} left` : ""];
+  return [label + far, left !== null && left >= 1 ? `about ${duration(left)} left` : ""];
 };

@@ -10,13 +10,19 @@ interface Theme {
   warm: string;
 }
 
-/** What the server answers to a question; its shape stands in the desk's Python. */
+type Question = keyof import("../../answers").Answers;
+/** What comes of asking: the declared answer where there is no `error` and nothing is `pending`. */
+type Told<Q extends Question> = Exclude<
+  import("../../answers").Answers[Q],
+  import("../../answers").DoorFailed | import("../../answers").DoorPending
+> & { error?: string; later?: boolean; pending?: Progress };
+/** Parts of answers whose shape stands in the desk's Python alone. */
 type Answer = any;
 /** A figure as Plotly takes it. */
 type Figure = { data: any[]; layout: any };
 type Size = { width: number; height: number };
 /** Of work that takes a while (core/progress.py). */
-type Progress = { label: string; done: number; total: number; left: number };
+type Progress = import("../../answers").ProgressStanding;
 /** What is told instead of a page: `retry` is called by "Try again", `setup` leads to Set up. */
 type Waiting = {
   title: string;

@@ -6,15 +6,16 @@ import { foldersCard, foundCard, publishedCard } from "./checkpoints_files.js";
 import { progressLine } from "./checkpoints_parts.js";
 import { editor, plainDraft, suggestedDraft } from "./checkpoints_suite.js";
 
+/** @type {(root: HTMLElement) => void} */
 export const checkpoints = (root) => {
   const state = {
-    folders: /** @type {Answer[]} */ ([]),
-    published: /** @type {Answer[]} */ ([]),
-    prompts: /** @type {Answer[]} */ ([]),
+    folders: /** @type {string[]} */ ([]),
+    published: /** @type {Published[]} */ ([]),
+    prompts: /** @type {import("../../answers").CheckpointsPrompts[]} */ ([]),
     typed: "",
     scan: /** @type {Answer} */ (null),
-    complaints: /** @type {Answer} */ (null),
-    findings: /** @type {Answer[]} */ ([]),
+    complaints: /** @type {Complaint[] | null} */ (null),
+    findings: /** @type {DraftDoubt[]} */ ([]),
     busy: false,
     chore: /** @type {Answer} */ (null),
   };
@@ -25,15 +26,18 @@ export const checkpoints = (root) => {
 
   const open = () => page.tab === "checkpoints" && page.visible(root);
   const keep = () => remember("bench", JSON.stringify({ scan: state.scan, draft }), "sessionStorage");
+  /** @type {<T extends { error?: string }>(answer: T) => T} */
   const heard = (answer) => {
     if (answer.error) tell("error", answer.error);
     return answer;
   };
+  /** @type {(kind: string, text: string) => void} */
   function tell(kind, text) {
     message = { kind, text };
     draw();
   }
 
+  /** @type {BenchAct} */
   const act = {
     keep,
     redraw() {
@@ -100,6 +104,7 @@ export const checkpoints = (root) => {
       scrollTo(0, 0);
     },
   };
+  /** @type {(file: File) => Promise<{ error?: string, upload?: string }>} */
   async function send(file) {
     try {
       const answer = await fetch("/images-upload", { method: "POST", body: file, credentials: "same-origin" });
@@ -108,6 +113,7 @@ export const checkpoints = (root) => {
       return { error: "The file could not be sent. Is the server still running?" };
     }
   }
+  /** @type {(question: "bench_unpack" | "bench_scan" | "bench_fetch" | "bench_check", args: object) => Promise<void>} */
   async function begin(question, args) {
     message = null;
     const answer = heard(await ask(question, args));
@@ -122,6 +128,7 @@ export const checkpoints = (root) => {
     take(answer.chore);
     return state.busy ? page.pollSeconds : null;
   });
+  /** @type {(chore: Chore | null) => void} */
   function take(chore) {
     const was = state.busy;
     state.chore = chore;
@@ -134,6 +141,7 @@ export const checkpoints = (root) => {
     if (was && state.busy && line) line.replaceWith(progress());
     else draw();
   }
+  /** @type {(chore: Chore) => void} */
   function finished(chore) {
     if (chore.error) {
       message = { kind: chore.status === "cancelled" ? "" : "error", text: chore.error };
@@ -152,6 +160,7 @@ export const checkpoints = (root) => {
       refresh();
     }
   }
+  /** @type {(result: Unpacked) => void} */
   function unpacked({ images, name, count, skipped }) {
     state.scan ||= {
       root: "",
@@ -161,7 +170,9 @@ export const checkpoints = (root) => {
       configurations: [],
       suggested: { base: "", tasks: [] },
     };
-    const fresh = images.filter((one) => !state.scan.images.some((known) => known.path === one.path));
+    const fresh = images.filter(
+      (one) => !state.scan.images.some((/** @type {ScanImages} */ known) => known.path === one.path),
+    );
     state.scan.images.push(...fresh);
     draft ||= suggestedDraft(state.scan);
     keep();
@@ -183,8 +194,10 @@ export const checkpoints = (root) => {
   const progress = () => progressLine(state.chore, async () => heard(await ask("bench_cancel")));
   // Everything is drawn anew; the field that has the focus gets it back.
   function draw() {
-    const fields = () => [...root.querySelectorAll("input, select, textarea, button")];
-    const at = fields().indexOf(document.activeElement);
+    const fields = () => [
+      .../** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("input, select, textarea, button")),
+    ];
+    const at = fields().indexOf(/** @type {HTMLElement} */ (document.activeElement));
     const parts = [foldersCard(state, act)];
     if (state.busy) parts.push(progress());
     if (message) parts.push(note(message.kind, message.text));

@@ -4,10 +4,13 @@ import { empty, heading, note } from "../../js/pieces.js";
 import { benchCard, benchTable, fileSize, textInput } from "./checkpoints_parts.js";
 
 export const ENCODERS = ["image encoder and text tower", "image encoder", "adapter of an image encoder"];
+/** @type {(title: string, ...texts: string[]) => HTMLElement} */
 const titled = (title, ...texts) =>
   element("span", {}, element("strong", { text: title }), ...texts.map((text) => element("small", { text })));
 
+/** @type {(state: BenchState, act: BenchAct) => HTMLElement} */
 export const foldersCard = (state, act) => {
+  /** @type {(folder: string) => HTMLElement} */
   const row = (folder) =>
     element(
       "li",
@@ -30,6 +33,7 @@ export const foldersCard = (state, act) => {
     },
     { spellcheck: "false", "aria-label": "Folder on the machine that runs Mergescope" },
   );
+  /** @type {(event: Event) => void} */
   const add = (event) => {
     event.preventDefault();
     if (field.value.trim()) act.add(field.value.trim());
@@ -52,6 +56,7 @@ export const foldersCard = (state, act) => {
   );
 };
 // Images that are not on the server's machine yet.
+/** @type {(state: BenchState, act: BenchAct) => HTMLElement} */
 function upload(state, act) {
   const name = textInput("", "name, such as eurosat", () => {}, { "aria-label": "Name of these images" }),
     skip = element("input", { type: "checkbox" });
@@ -91,6 +96,7 @@ function upload(state, act) {
   );
 }
 
+/** @type {(scan: Scan) => HTMLElement} */
 export const foundCard = (scan) => {
   const usable = scan.checkpoints.filter((one) => one.kind !== "unusable"),
     broken = scan.checkpoints.filter((one) => one.kind === "unusable");
@@ -161,10 +167,14 @@ export const foundCard = (scan) => {
   }
   return card;
 };
+/** @type {(count: number, word: string) => string} */
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+/** @type {(one: ScanFile, shared: string[]) => HTMLElement} */
 const named = (one, shared) => titled(one.name, ...one.warnings.filter((each) => !shared.includes(each)));
 
+/** @type {(state: BenchState, act: BenchAct) => HTMLElement} */
 export const publishedCard = (state, act) => {
+  /** @type {(suite: Published) => HTMLElement} */
   const row = (suite) =>
     element(
       "li",

@@ -1,9 +1,11 @@
 // The page "Checkpoints": small pieces that its sections are made of. Text goes into the page through textContent only.
 import { button, duration, element } from "../../charts/js/base.js";
 
+/** @type {(name: string, ...content: Child[]) => HTMLElement} */
 export const benchCard = (name, ...content) => element("section", { class: "ms-card", "aria-label": name }, ...content);
 let count = 0;
 // A labelled control; `control` gets an id of its own.
+/** @type {(text: string, control: HTMLElement, help?: string) => HTMLElement} */
 export const labelled = (text, control, help) => {
   control.id = `ms-bench-${++count}`;
   return element(
@@ -14,6 +16,7 @@ export const labelled = (text, control, help) => {
     help ? element("p", { class: "ms-help", text: help }) : null,
   );
 };
+/** @type {(value: string, placeholder: string, onInput: (text: string) => void, attributes?: Attributes) => HTMLInputElement} */
 export const textInput = (value, placeholder, onInput, attributes = {}) => {
   const made = element("input", {
     type: "text",
@@ -24,6 +27,7 @@ export const textInput = (value, placeholder, onInput, attributes = {}) => {
   });
   return made;
 };
+/** @type {(bytes: number) => string} */
 export const fileSize = (bytes) =>
   bytes >= 2 ** 30
     ? `${(bytes / 2 ** 30).toFixed(1)} GiB`
@@ -32,6 +36,7 @@ export const fileSize = (bytes) =>
       : `${Math.max(1, Math.round(bytes / 1024))} KiB`;
 
 // The line that says how far the background work is.
+/** @type {(chore: Chore, onStop: () => unknown) => HTMLElement} */
 export const progressLine = (chore, onStop) => {
   const left = chore.left === null ? "" : ` · about ${duration(chore.left)} left`;
   const far = chore.total ? { max: chore.total, value: Math.min(chore.done, chore.total) } : {};
@@ -47,6 +52,7 @@ export const progressLine = (chore, onStop) => {
   );
 };
 // A table inside its own scroller: headings, rows of texts or elements.
+/** @type {(headings: string[], rows: Child[][], label: string) => HTMLElement} */
 export const benchTable = (headings, rows, label) =>
   element(
     "div",

@@ -5,7 +5,9 @@ import { finding, heading, note } from "../../js/pieces.js";
 import { ENCODERS } from "./checkpoints_files.js";
 import { benchCard, benchTable, labelled, textInput } from "./checkpoints_parts.js";
 
+/** @type {(scan: Scan) => Draft} */
 export const suggestedDraft = (scan) => {
+  /** @type {(path: string) => ScanFile | undefined} */
   const by = (path) => scan.checkpoints.find((one) => one.path === path);
   const base = by(scan.suggested.base),
     name = scan.root.split(/[\\/]/).filter(Boolean).pop() || "mine";
@@ -22,6 +24,7 @@ export const suggestedDraft = (scan) => {
     tasks: scan.suggested.tasks.map((task) => newTask(scan, task)),
   };
 };
+/** @type {(scan: Scan, task?: Partial<ScanTask>) => DraftTask} */
 const newTask = (scan, { name = "", expert = "", head = "", images = "" } = {}) => ({
   name,
   expert,
@@ -31,18 +34,22 @@ const newTask = (scan, { name = "", expert = "", head = "", images = "" } = {}) 
   prompts: "",
   templates: "a photo of a {}.",
 });
+/** @type {(scan: Scan, base?: ScanFile) => string} */
 const archOf = (scan, base) => base?.architectures[0] || scan.configurations[0]?.path || "";
+/** @type {(scan: Scan, images: string) => { folders: string[], classes: string }} */
 function classesOf(scan, images) {
   const found = scan.images.find((one) => one.path === images);
   return { folders: found?.classes || [], classes: (found?.classes || []).join("\n") };
 }
 
 // What the server takes.
+/** @type {(draft: Draft, scan: Scan | null) => object} */
 export const plainDraft = (draft, scan) => ({
   name: draft.name.trim(),
   title: draft.title.trim(),
   base: { arch: draft.arch.trim(), weights: draft.base },
   tasks: draft.tasks.map((task) => {
+    /** @type {(text: string) => string[]} */
     const lines = (text) =>
       text
         .split("\n")
@@ -64,11 +71,15 @@ export const plainDraft = (draft, scan) => ({
   }),
 });
 
+/** @type {(state: BenchState, draft: Draft, act: BenchAct) => HTMLElement} */
 export const editor = (state, draft, act) => {
   const { scan } = state,
     keep = act.keep;
+  /** @type {Choice[]} */
   const encoders = scan.checkpoints.filter((one) => ENCODERS.includes(one.kind)).map((one) => [one.path, one.name]);
+  /** @type {Choice[]} */
   const heads = scan.checkpoints.filter((one) => one.kind === "classification head").map((one) => [one.path, one.name]);
+  /** @type {Choice[]} */
   const images = scan.images.map((one) => [one.path, one.name]);
   const base = select([["", "choose the base"], ...encoders], draft.base, (value) => {
     draft.base = value;
@@ -85,14 +96,18 @@ export const editor = (state, draft, act) => {
     { id: "ms-bench-archs" },
     ...[...fitting, ...scan.configurations.map((one) => one.path)].map((value) => element("option", { value })),
   );
+  /** @type {(what: Record<string, unknown>, name: string) => (value: string) => void} */
   const set = (what, name) => (value) => {
     what[name] = value;
     keep();
   };
   const arch = textInput(draft.arch, "ViT-B-32-quickgelu", set(draft, "arch"), { list: options.id });
+  /** @type {(...children: Child[]) => HTMLElement} */
   const grid = (...fields) => element("div", { class: "ms-fields" }, ...fields);
+  /** @type {(...children: Child[]) => HTMLElement} */
   const line = (...parts) => element("div", { class: "ms-line" }, ...parts);
 
+  /** @type {(task: DraftTask, index: number) => HTMLElement} */
   function taskCard(task, index) {
     const name = textInput(task.name, "name of the task", set(task, "name"), {
       "aria-label": `Name of task ${index + 1}`,
@@ -106,9 +121,12 @@ export const editor = (state, draft, act) => {
       },
       { "aria-label": `Remove task ${task.name || index + 1}` },
     );
+    /** @type {Choice[]} */
     const choices = [
       ["", "my own"],
-      ...state.prompts.map((one) => [one.name, `${one.title} (${one.classes} classes, published)`]),
+      ...state.prompts.map(
+        (one) => /** @type {Choice} */ ([one.name, `${one.title} (${one.classes} classes, published)`]),
+      ),
     ];
     const order = task.folders.length
       ? `in the order of the folders: ${task.folders.slice(0, 5).join(", ")}${task.folders.length > 5 ? ", …" : ""}`
@@ -151,6 +169,7 @@ export const editor = (state, draft, act) => {
           ),
     );
   }
+  /** @type {(label: string, task: DraftTask, name: "classes" | "templates", help: string) => HTMLElement} */
   function area(label, task, name, help) {
     const text = element("textarea", {
       rows: 4,
@@ -188,10 +207,11 @@ export const editor = (state, draft, act) => {
     ...(state.complaints ? [...complaints(state.complaints), ...state.findings.map(doubt)] : []),
   );
   // A doubt, and a click that changes the task in the draft as its remedy says.
+  /** @type {(one: DraftDoubt) => HTMLElement} */
   function doubt(one) {
     const task = draft.tasks.find((each) => each.name.trim() === one.action.task);
     const apply = () => {
-      Object.assign(task, one.action.set);
+      if (task) Object.assign(task, one.action.set);
       state.findings = state.findings.filter((other) => other !== one);
       act.redraw();
     };
@@ -208,6 +228,7 @@ export const editor = (state, draft, act) => {
   }
 };
 
+/** @type {(found: Complaint[]) => HTMLElement[]} */
 function complaints(found) {
   if (!found.length) return [note("good", "No problems: every file fits its base, and every task has images.")];
   const rows = found.flatMap((one) =>

@@ -10,6 +10,7 @@ import { comparisonFigures } from "./compare_figures.js";
 import { missingMethods } from "./compare_missing.js";
 import { tableParts } from "./compare_table.js";
 
+/** @type {(root: HTMLElement) => void} */
 export const compare = (root) => {
   const FIRST = 5,
     MOST = 8;
@@ -100,17 +101,20 @@ export const compare = (root) => {
     scroll.parentElement?.classList.toggle("an-more", scroll.scrollLeft + scroll.clientWidth < scroll.scrollWidth - 4);
   }
 
+  /** @type {(rows: ResultRow[]) => ResultRow[]} */
   function ordered(rows) {
     const sign = state.down ? -1 : 1;
     return [...rows].sort((left, right) => {
       const a = valueOf(left, state.sort),
         b = valueOf(right, state.sort);
+      /** @param {unknown} value @returns {value is null | undefined | ""} */
       const absent = (value) => value === null || value === undefined || value === "";
       if (absent(a) || absent(b)) return Number(absent(a)) - Number(absent(b));
       return (a < b ? -1 : a > b ? 1 : 0) * sign;
     });
   }
   const visible = () => {
+    /** @type {(row: ResultRow) => boolean} */
     const matches = (row) => `${row.label} ${row.method} ${told(row)} ${row.id}`.toLowerCase().includes(state.filter);
     return ordered(state.answer.table.rows.filter(matches));
   };
@@ -122,6 +126,7 @@ export const compare = (root) => {
     none.hidden = rows.length > 0;
     hint();
   }
+  /** @type {TableAct} */
   const act = {
     order(column) {
       state.down = column === state.sort ? !state.down : column !== "name";
@@ -142,6 +147,7 @@ export const compare = (root) => {
     },
   };
 
+  /** @type {(answer: Compared) => void} */
   function show(answer) {
     state.answer = answer;
     suites.fill(answer.suites, answer.suite);
@@ -177,6 +183,7 @@ export const compare = (root) => {
     fill();
     figures();
   }
+  /** @type {(answer: Compared) => void} */
   function empty(answer) {
     content.hidden = true;
     const waiting = answer.active
@@ -235,6 +242,7 @@ export const compare = (root) => {
   const signature = () => statuses;
 
   async function figures() {
+    /** @type {Compared} */
     const { suite, table: found } = state.answer;
     const rows = ordered(found.rows).filter((row) => state.chosen.has(row.id)),
       ids = rows.map((row) => row.id),
@@ -251,20 +259,23 @@ export const compare = (root) => {
     drawing.set(answer.error ? null : answer, rows, found.tasks.length);
   }
 
+  /** @type {(format: string) => Promise<void>} */
   async function exported(format) {
     const ids = visible().map((row) => row.id);
     const answer = await askUntilAnswered("compare_text", { run: page.run, suite: state.answer.suite, ids, format });
-    if (answer?.error) toast(answer.error, "error");
+    if (!answer) return;
+    if (answer.error) toast(answer.error, "error");
     else if (format === "tsv") copy(answer.text);
     else download(answer.text, answer.name, format === "json" ? "application/json" : "text/plain");
   }
+  /** @type {(methods: string[]) => Promise<Told<"compare_start">>} */
   async function startMissing(methods) {
     const answer = toastError(await ask("compare_start", { run: page.run, suite: state.answer.suite, methods }));
     refresh(true);
     return answer;
   }
 
-  page.on("runs", (runs) => {
+  page.on("runs", (/** @type {Listed[]} */ runs) => {
     const now = runs.map((run) => run.id + run.status + run.title).join();
     if (now === statuses) return;
     statuses = now;

@@ -1,8 +1,10 @@
 // Cells of the table of runs: an accuracy with its interval, a verdict.
 import { element, percent } from "../../charts/js/base.js";
 
+/** @type {(interval: number[]) => string} */
 export const range = ([low, high]) => `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}`;
 // What an accuracy that nobody measured has to be, where it follows from agreement with the expert.
+/** @type {(between: number[] | null | undefined) => HTMLElement} */
 function unknown(between) {
   if (!between) return element("td", { text: "–", class: "an-missing" });
   return element(
@@ -15,16 +17,19 @@ function unknown(between) {
   );
 }
 // A number that is worse than another's never stands without this.
+/** @type {Record<string, [string, string]>} */
 const MARKS = { good: ["✓", "an-verdict"], "": ["≈", "an-verdict an-even"] };
+/** @type {(row: ResultRow, kind: string) => HTMLElement | null} */
 export function verdictMark(row, kind) {
   if (!row.verdict) return null;
   const [text, name] = MARKS[kind] || ["⚠", "an-verdict an-worse"];
   const words = `Verdict: ${row.verdict}${kind === "" ? ", no gain over the base" : ""}`;
   return element("i", { class: name, role: "img", text, title: words, "aria-label": words });
 }
+/** @type {(cell: Score, between: number[] | null | undefined) => HTMLElement} */
 export function accuracyCell(cell, between) {
   if (!Number.isFinite(cell.accuracy)) return unknown(between);
-  const interval = Number.isFinite(cell.low) ? range([cell.low, cell.high]) : "";
+  const interval = Number.isFinite(cell.low) ? range([cell.low ?? 0, cell.high ?? 0]) : "";
   return element(
     "td",
     {
@@ -38,7 +43,7 @@ export function accuracyCell(cell, between) {
           .filter(Boolean)
           .join(" · ") || null,
     },
-    element("b", { text: (100 * cell.accuracy).toFixed(1) }),
+    element("b", { text: (100 * (cell.accuracy ?? 0)).toFixed(1) }),
     interval ? element("small", { text: interval }) : null,
   );
 }

@@ -1,9 +1,14 @@
 // The columns of the table of runs, the classes its rows compete in, and the words beside a name.
 import { percent } from "../../charts/js/base.js";
 
-const count = (value) => (Number.isFinite(value) ? value.toLocaleString("en-US").replaceAll(",", " ") : "–");
-const seconds = (value) => (Number.isFinite(value) ? (value < 10 ? value.toFixed(2) : value.toFixed(1)) : "–");
+/** @type {(value: number | null) => string} */
+const count = (value) =>
+  value !== null && Number.isFinite(value) ? value.toLocaleString("en-US").replaceAll(",", " ") : "–";
+/** @type {(value: number | null) => string} */
+const seconds = (value) =>
+  value !== null && Number.isFinite(value) ? (value < 10 ? value.toFixed(2) : value.toFixed(1)) : "–";
 
+/** @type {(name: string, title: string, help: string, value: Column["value"], text: Column["text"]) => Column} */
 const column = (name, title, help, value, text) => ({ name, title, help, value, text });
 export const COLUMNS = [
   column(
@@ -66,7 +71,9 @@ export const CLASSES = [
   ["reference", "For orientation"],
   ["published", "Published numbers, not measured here"],
 ];
+/** @type {Record<string, string>} */
 const NEEDS = { "labelled images": "labels", "labelled training images": "labelled training images" };
+/** @type {(row: ResultRow) => string} */
 const images = (row) =>
   row.adapted_on === "nothing"
     ? "no images"
@@ -74,6 +81,7 @@ const images = (row) =>
       ? `${row.adapted_on} images${Number.isFinite(row.samples) ? `, ${count(row.samples)} seen` : ""}`
       : "";
 // What has to be known before a number is compared: what it is made of, what it saw.
+/** @type {(row: ResultRow) => string} */
 export const told = (row) =>
   [
     row.differs,
@@ -85,6 +93,7 @@ export const told = (row) =>
   ]
     .filter(Boolean)
     .join(" · ");
+/** @type {(row: ResultRow, name: string) => string | number | null | undefined} */
 export const valueOf = (row, name) => {
   if (name === "name") return row.label.toLowerCase();
   if (name === "average") return row.average;

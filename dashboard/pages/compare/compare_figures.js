@@ -5,6 +5,7 @@ import { colourOf } from "../../charts/js/look.js";
 import { figureCard } from "../../js/analysis.js";
 
 const VIEWS = { bars: "Bars", radar: "Radar", time: "Accuracy and seconds" };
+/** @type {Record<string, [string, string]>} */
 const WORDS = {
   bars: ["Accuracy by task", "bars: accuracy · whiskers: 95 % interval"],
   radar: ["Accuracy around the tasks", "the further out, the better; the rings say how much"],
@@ -13,10 +14,10 @@ const WORDS = {
 const TICK = "Tick runs in the table to draw them.";
 
 // {root, set(figures, rows, tasks), draw}; `clear` unticks every run.
-export const comparisonFigures = (clear) => {
+export const comparisonFigures = (/** @type {() => void} */ clear) => {
   let view = "bars",
     figures = /** @type {Answer} */ (null),
-    rows = /** @type {Answer[]} */ ([]),
+    rows = /** @type {ResultRow[]} */ ([]),
     tasks = 0;
   const card = figureCard("Bars", "", { wide: true, height: 330, note: TICK });
   const choice = choiceRow("Figure", VIEWS, view, (value) => {
@@ -46,6 +47,7 @@ export const comparisonFigures = (clear) => {
     const named = view === "time" || unlabelled || !figures ? [] : rows;
     key.replaceChildren(...named.map((row, place) => keyOf(row, filled?.wide.data[place]?.marker?.color)));
   }
+  /** @type {(found: Told<"compare_figures"> | null, chosen: ResultRow[], count: number) => void} */
   const set = (found, chosen, count) => {
     figures = found;
     rows = chosen;
@@ -56,6 +58,7 @@ export const comparisonFigures = (clear) => {
   return { root: card.root, set, draw };
 };
 
+/** @type {(row: ResultRow, colour?: string) => HTMLElement} */
 const keyOf = (row, colour) => {
   const style = colour ? `background:${colourOf(colour)}` : null;
   return element(

@@ -2,13 +2,14 @@
 import { element, quiet } from "../../charts/js/base.js";
 import { toast } from "../../js/pieces.js";
 
-export const missingMethods = (start) => {
+export const missingMethods = (/** @type {(methods: string[]) => Promise<Told<"compare_start">>} */ start) => {
   const left = new Set();
-  let listed = [],
+  let listed = /** @type {Offered[]} */ ([]),
     known = "";
 
   const button = quiet("", () => open(panel.hidden), { class: "mc-primary", "aria-expanded": "false" });
   const queue = quiet("", begin, { class: "mc-primary" });
+  /** @type {(text: string, value: boolean) => HTMLButtonElement} */
   const tick = (text, value) =>
     quiet(text, () => {
       for (const box of list.querySelectorAll("input")) {
@@ -28,11 +29,13 @@ export const missingMethods = (start) => {
     element("div", { class: "mc-form" }, queue, tick("All", true), tick("None", false)),
   );
 
+  /** @type {(yes: boolean | string) => void} */
   function open(yes) {
     panel.hidden = !yes;
     button.setAttribute("aria-expanded", String(yes));
     if (yes) list.querySelector("input")?.focus();
   }
+  /** @type {(box: { checked: boolean, value: string }) => void} */
   function mark(box) {
     if (box.checked) left.delete(box.value);
     else left.add(box.value);
@@ -40,6 +43,7 @@ export const missingMethods = (start) => {
     queue.textContent = `Queue ${count} ${count === 1 ? "run" : "runs"}`;
     queue.disabled = count === 0;
   }
+  /** @type {(item: Offered) => HTMLElement} */
   function row(item) {
     const box = element("input", {
       type: "checkbox",
@@ -54,6 +58,7 @@ export const missingMethods = (start) => {
       element("span", {}, element("b", { text: item.title }), element("small", { text: item.cost })),
     );
   }
+  /** @type {(methods: Offered[]) => void} */
   function fill(methods) {
     const now = methods.map((item) => item.name).join();
     button.hidden = !methods.length;

@@ -5,7 +5,9 @@ import { accuracyCell, range, verdictMark } from "./compare_cells.js";
 import { CLASSES, COLUMNS, told } from "./compare_columns.js";
 
 // Head and bodies of the table; `order` is {sort, down}, `act` has order(column) and tick(row, box).
+/** @type {(answer: Compared, rows: ResultRow[], order: { sort: string, down: boolean, chosen: Set<string> }, act: TableAct) => HTMLElement[]} */
 export const tableParts = (answer, rows, { sort, down, chosen }, act) => {
+  /** @type {(column: string, text: string, words: string, end?: boolean) => HTMLElement} */
   const head = (column, text, words, end = true) => headCell(column, text, words, end, sort === column, down, act);
   const heads = element(
     "tr",
@@ -26,6 +28,7 @@ export const tableParts = (answer, rows, { sort, down, chosen }, act) => {
   return [element("thead", {}, heads), ...bodies.filter((body) => body !== null)];
 };
 
+/** @type {(column: string, text: string, words: string, end: boolean, current: boolean, down: boolean, act: TableAct) => HTMLElement} */
 function headCell(column, text, words, end, current, down, act) {
   const arrow = element("i", { "aria-hidden": "true", text: current ? (down ? " ↓" : " ↑") : "" });
   const sort = element(
@@ -43,6 +46,7 @@ function headCell(column, text, words, end, current, down, act) {
   return element("th", looks, sort);
 }
 
+/** @type {(words: string, count: number, wide: number) => HTMLElement} */
 const section = (words, count, wide) =>
   element(
     "tr",
@@ -54,6 +58,7 @@ const section = (words, count, wide) =>
     ),
   );
 
+/** @type {(row: ResultRow, answer: Compared, checked: boolean, act: TableAct) => HTMLElement} */
 function line(row, answer, checked, act) {
   const tick = element("input", { type: "checkbox", checked, "aria-label": `Draw ${row.label}` });
   tick.addEventListener("change", () => act.tick(row, tick));

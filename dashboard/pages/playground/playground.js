@@ -9,6 +9,7 @@ import { mistakesCards } from "./playground_mistakes.js";
 import { modelCard, safe, thumb } from "./playground_parts.js";
 import { sketchpad } from "./sketchpad.js";
 
+/** @type {(root: HTMLElement) => void} */
 export const playground = (root) => {
   const box = stateBox();
   const state = {
@@ -16,13 +17,14 @@ export const playground = (root) => {
     status: "",
     task: "",
     head: "",
-    tasks: /** @type {Answer[]} */ ([]),
+    tasks: /** @type {import("../../answers").PlaygroundShapesTask[]} */ ([]),
     turn: 0,
     asked: 0,
     looked: "",
-    answer: /** @type {Answer} */ (null),
+    answer: /** @type {Told<"classify"> | null} */ (null),
     picked: /** @type {string | null} */ (null),
   };
+  /** @type {(name: string) => string} */
   const titleOf = (name) => state.tasks.find((one) => one.name === name)?.title ?? name;
 
   // Which picture
@@ -90,16 +92,18 @@ export const playground = (root) => {
   root.append(box.root, content);
 
   function mark() {
-    for (const button of root.querySelectorAll(".pg-thumb, .pg-mistake")) {
+    for (const button of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll(".pg-thumb, .pg-mistake"))) {
       button.setAttribute("aria-pressed", String(state.picked === `${state.task} ${button.dataset.index}`));
     }
   }
+  /** @type {(index: number) => void} */
   const pick = (index) => {
     state.picked = `${state.task} ${index}`;
     mark();
     classify("classify", { task: state.task, index }, state.task);
   };
 
+  /** @type {(question: "classify" | "classify_picture", args: object, about: string | null, drawn?: boolean) => Promise<void>} */
   async function classify(question, args, about, drawn = false) {
     const run = page.run,
       turn = (state.asked += 1);
@@ -154,6 +158,7 @@ export const playground = (root) => {
     );
     const known = answer.task === state.head && answer.truth;
     truth.textContent = known ? `true class: ${answer.truth}` : `classified into the classes of ${titleOf(state.head)}`;
+    /** @type {(name: string) => number} */
     const rank = (name) => (name === "merged" ? 0 : name === "base" ? 2 : name === state.head ? 1 : 3);
     const names = [...answer.models].sort((left, right) => rank(left) - rank(right));
     models.replaceChildren(
@@ -167,6 +172,7 @@ export const playground = (root) => {
     wrong.look(page.run, state.task, titleOf(state.task), () => key === state.looked && state.run === page.run);
   }
 
+  /** @type {(name: string) => Promise<void>} */
   async function choose(name) {
     state.task = name;
     const run = page.run,

@@ -7,7 +7,7 @@ import { safe } from "./playground_parts.js";
 
 // `choose(index)` looks at an image, `mark()` shows which one is looked at. `look` takes seconds, so it follows when
 // everything else is there; it ends where `alive()` is false.
-export const mistakesCards = (choose, mark) => {
+export const mistakesCards = (/** @type {(index: number) => void} */ choose, /** @type {() => void} */ mark) => {
   const matrix = figureCard("Confusion matrix", "", { height: 420, note: "Computing …" });
   const gallery = element("div", { class: "pg-mistakes" });
   const count = element("p", { class: "mc-help" });
@@ -22,6 +22,7 @@ export const mistakesCards = (choose, mark) => {
     gallery,
   );
 
+  /** @type {(run: string, name: string, title: string, alive: () => boolean) => Promise<void>} */
   const look = async (run, name, title, alive) => {
     matrix.set(null);
     matrix.note.textContent = "Evaluating the run on the test images …";
@@ -39,10 +40,11 @@ export const mistakesCards = (choose, mark) => {
       },
     );
     if (!answer) return;
-    if (answer.error || answer.unlabelled) {
+    if (answer.error || "unlabelled" in answer) {
       matrix.note.textContent = answer.error || "These images have no labels, so nothing can be counted.";
       return;
     }
+    /** @type {(value: number) => string} */
     const right = (value) => percent(value / answer.images);
     matrix.help.textContent =
       `${title} · ${answer.images} test images · ${right(answer.correct)} right` +

@@ -2,6 +2,7 @@
 import { element, percent } from "../../charts/js/base.js";
 
 // Only pictures that the server made itself.
+/** @type {(image: import("../../answers").PlaygroundShapesSample, onclick: () => void) => HTMLElement} */
 export function thumb(image, onclick) {
   const label = image.label;
   return element(
@@ -23,10 +24,12 @@ export function thumb(image, onclick) {
     }),
   );
 }
+/** @type {(uri: string) => string} */
 export const safe = (uri) => (/^data:image\/png;base64,[A-Za-z0-9+/=]+$/.test(uri) ? uri : "");
 
+/** @type {(name: string, title: string, rows: import("../../answers").PlaygroundShapesShown[], own: boolean) => HTMLElement} */
 export function modelCard(name, title, rows, own) {
-  const words = { merged: "Merged", base: "Base" }[name] ?? title;
+  const words = /** @type {Record<string, string>} */ ({ merged: "Merged", base: "Base" })[name] ?? title;
   const note =
     name === "merged"
       ? "this run"

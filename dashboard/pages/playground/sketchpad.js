@@ -3,7 +3,7 @@ import { element, quiet } from "../../charts/js/base.js";
 import { toast } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 
-export const sketchpad = (onPicture) => {
+export const sketchpad = (/** @type {(uri: string, drawn: boolean) => void} */ onPicture) => {
   const SIDE = 280,
     PEN = 20,
     RAW = 600 * 1024,
@@ -96,6 +96,7 @@ export const sketchpad = (onPicture) => {
   canvas.addEventListener("pointercancel", up);
 
   // Small files travel as they are, so that the server sees what they really hold; large ones are made smaller here.
+  /** @type {(blob?: File) => Promise<void>} */
   async function take(blob) {
     if (!blob) return;
     if (!blob.type.startsWith("image/")) {
@@ -121,10 +122,11 @@ export const sketchpad = (onPicture) => {
       toast("The picture can't be read.", "error");
     }
   }
+  /** @type {(blob: Blob) => Promise<string>} */
   const asUri = (blob) =>
     new Promise((done, failed) => {
       const reader = new FileReader();
-      reader.onload = () => done(reader.result);
+      reader.onload = () => done(String(reader.result));
       reader.onerror = () => failed(reader.error);
       reader.readAsDataURL(blob);
     });
@@ -143,6 +145,7 @@ export const sketchpad = (onPicture) => {
     take([...(event.clipboardData?.files ?? [])][0]);
   });
   // What the models look at, as the server understood it.
+  /** @type {(uri: string) => void} */
   function show(uri) {
     const image = new Image();
     clearTimeout(timer);

@@ -9,8 +9,11 @@ import { planWords } from "./setup_plan.js";
 import { startCard } from "./setup_start.js";
 import { buildTasks } from "./setup_tasks.js";
 
+/** @type {(root: HTMLElement) => void} */
 export const setup = (root) => {
-  const part = (name) => root.querySelector(`.ms-${name}`);
+  /** @type {(name: string) => HTMLElement} */
+  const part = (name) => /** @type {HTMLElement} */ (root.querySelector(`.ms-${name}`));
+  /** @type {Record<string, any> & { tasks: Set<string> }} */
   const choice = {
     suite: "",
     tasks: new Set(),
@@ -22,7 +25,7 @@ export const setup = (root) => {
     evaluate_every: 0,
     name: "",
   };
-  let catalogue = /** @type {Answer} */ (null),
+  let catalogue = /** @type {import("../../answers").SetupCatalogue} */ (/** @type {Answer} */ (null)),
     described = /** @type {Answer} */ (null),
     cards = /** @type {ReturnType<typeof buildTasks> | null} */ (null),
     form = /** @type {ReturnType<typeof buildForm> | null} */ (null),
@@ -33,7 +36,9 @@ export const setup = (root) => {
     planTimer = 0,
     everyTouched = false;
 
+  /** @type {() => Method} */
   const method = () => catalogue.methods.find((m) => m.name === choice.method) || catalogue.methods[0];
+  /** @type {() => Preset[]} */
   const presets = () => described?.presets[choice.method] || [];
   const values = () => ({
     suite: choice.suite,
@@ -58,6 +63,7 @@ export const setup = (root) => {
   };
   const kept = () => JSON.parse(remembered("setup", "sessionStorage") || "null");
 
+  /** @type {(first: boolean) => Promise<void>} */
   async function open(first) {
     if (first) blank();
     const number = ++asked,
@@ -78,6 +84,7 @@ export const setup = (root) => {
       );
       return;
     }
+    /** @type {(name: string) => boolean} */
     const has = (name) => catalogue.suites.some((s) => s.name === name),
       wanted = has(page.wanted?.suite) ? page.wanted : null,
       saved = kept();
@@ -88,6 +95,7 @@ export const setup = (root) => {
     await useSuite(before);
   }
 
+  /** @type {(before: Answer) => Promise<void>} */
   async function useSuite(before) {
     drawSuite();
     // What is on the page still speaks of the suite before.
@@ -102,8 +110,8 @@ export const setup = (root) => {
       return;
     }
     described = answer;
-    const names = new Set(described.tasks.map((task) => task.name));
-    choice.tasks = new Set(before ? before.tasks.filter((name) => names.has(name)) : names);
+    const names = new Set(described.tasks.map((/** @type {TaskCard} */ task) => task.name));
+    choice.tasks = new Set(before ? before.tasks.filter((/** @type {string} */ name) => names.has(name)) : names);
     cards = buildTasks(part("tasks"), {
       tasks: described.tasks,
       chosen: choice.tasks,
@@ -132,6 +140,7 @@ export const setup = (root) => {
     if (answer && !answer.error) cards?.accuracies(answer.accuracies);
   }
 
+  /** @type {(preset?: Preset) => void} */
   function usePreset(preset) {
     if (!preset) {
       choice.settings = {};
@@ -151,7 +160,8 @@ export const setup = (root) => {
 
   function drawSuite() {
     const section = part("suite"),
-      suite = catalogue.suites.find((s) => s.name === choice.suite);
+      suite = /** @type {import("../../answers").SetupSuite} */ (catalogue.suites.find((s) => s.name === choice.suite));
+    /** @type {Choice[]} */
     const names = catalogue.suites.map((item) => [
       item.name,
       `${item.title} (${item.missing.length ? "not downloaded" : `${item.tasks} tasks`})`,
@@ -202,6 +212,7 @@ export const setup = (root) => {
       },
     });
     chooser.choose(chosen.name);
+    /** @type {(preset: Preset) => void} */
     const use = (preset) => {
       everyTouched = false;
       usePreset(preset);
@@ -216,6 +227,7 @@ export const setup = (root) => {
 
   function drawOptions() {
     const chosen = method();
+    /** @type {OnField} */
     const set = (name, value) => {
       choice[name] = value;
       if (name === "evaluate_every") everyTouched = true;
@@ -234,6 +246,7 @@ export const setup = (root) => {
   }
 
   function drawPlan() {
+    /** @type {(wish: import("../../answers").SetupShapesAsked) => Promise<void>} */
     const load = (wish) => {
       choice.suite = wish.suite;
       everyTouched = true;
@@ -258,19 +271,20 @@ export const setup = (root) => {
     const parts = /** @type {HTMLElement[]} */ ([element("p", { class: "ms-plan-lead", text: about })]);
     if (!catalogue.startable)
       parts.push(note("warning", "Another process is using this runs folder, so nothing can be started here."));
-    const problem = answer.error ?? answer.wrong;
-    if (problem) {
-      start.words.replaceChildren(...parts, note("error", problem));
+    if (answer.error || "wrong" in answer) {
+      start.words.replaceChildren(...parts, note("error", "wrong" in answer ? answer.wrong : (answer.error ?? "")));
       cards?.caution([]);
       start.allow(false);
       return;
     }
     const { forecast, caution, doubts, doing } = answer;
     start.words.replaceChildren(...parts, ...planWords(answer, choice.tasks, act));
-    cards?.caution(caution?.tasks ?? []);
+    cards?.caution(caution && "tasks" in caution ? caution.tasks : []);
     start.allow(!form?.bad() && catalogue.startable);
-    if (forecast.pending || caution?.pending || doubts.pending || doing) planTimer = setTimeout(plan, 1200);
+    const waits = [forecast, caution, doubts].some((one) => one && "pending" in one && one.pending);
+    if (waits || doing) planTimer = setTimeout(plan, 1200);
   }
+  /** @type {PlanAct} */
   const act = {
     leaveOut(tasks) {
       for (const task of tasks) choice.tasks.delete(task);

@@ -1,6 +1,7 @@
 // How a run is carried out, in the form of the page "Set up": what no method has as a setting of its own.
 import { formRow } from "./setup_form.js";
 
+/** @type {(values: string[]) => { value: string, title: string }[]} */
 const named = (values) => values.map((value) => ({ value, title: value }));
 const EVERY = {
   name: "evaluate_every",
@@ -33,6 +34,7 @@ const NAME = {
 };
 const REST = { choices: [], source: "Mergescope", min: 0, max: null, above: null, below: null };
 
+/** @type {(method: Method, devices: string[], values: Record<string, unknown>, onInput: OnField) => HTMLElement[]} */
 export const executionRows = (method, devices, values, onInput) => {
   const steps = method.fields.some((field) => field.name === "steps");
   return [...(steps ? [EVERY] : []), { ...DEVICE, choices: named(devices) }, PRECISION, NAME].map((field) =>

@@ -4,14 +4,17 @@ import { coded, heading } from "../../js/pieces.js";
 
 let serial = 0;
 
+/** @type {(value: unknown, field: Shown) => string} */
 function words(value, field) {
   if (field.kind === "bool") return value ? "on" : "off";
   const found = field.choices.find((choice) => choice.value === value);
   return found ? found.title : String(value);
 }
 
+/** @type {(field: Shown, value: unknown, onInput: (value: unknown) => void, attributes: Attributes) => HTMLElement} */
 function control(field, value, onInput, attributes) {
   if (field.kind === "choice") {
+    /** @type {Choice[]} */
     const choices = field.choices.map((choice) => [String(choice.value), choice.title]);
     return select(
       choices,
@@ -38,7 +41,7 @@ function control(field, value, onInput, attributes) {
     type: "text",
     autocomplete: "off",
     spellcheck: "false",
-    inputmode: { int: "numeric", float: "decimal" }[field.kind],
+    inputmode: /** @type {Record<string, string>} */ ({ int: "numeric", float: "decimal" })[field.kind],
     value: String(value ?? ""),
     oninput: read,
     ...attributes,
@@ -47,6 +50,7 @@ function control(field, value, onInput, attributes) {
 }
 
 // What the browser can tell at once; the server checks everything again.
+/** @type {(field: Shown, value: unknown) => string} */
 function wrong(field, value) {
   if (field.kind !== "int" && field.kind !== "float") return "";
   if (typeof value !== "number") return "should be a number";
@@ -58,9 +62,11 @@ function wrong(field, value) {
   return "";
 }
 
+/** @type {(field: Shown, value: unknown, suiteValue: unknown, onInput: OnField) => HTMLElement} */
 export function formRow(field, value, suiteValue, onInput) {
   const id = `ms-field-${++serial}`;
   const message = element("p", { class: "ms-wrong", role: "alert", id: `${id}-wrong` });
+  /** @type {(next: unknown) => void} */
   const show = (next) => {
     const text = wrong(field, next);
     message.textContent = text && `${field.title} ${text}.`;
@@ -77,6 +83,7 @@ export function formRow(field, value, suiteValue, onInput) {
     { id, name: field.name, "aria-describedby": `${id}-help ${id}-wrong` },
   );
   const label = element("label", { text: field.title, for: id });
+  /** @type {(text: string) => string} */
   const known = (text) => text.toLowerCase().replace(/[^a-z]/g, "");
   const help = element(
     "p",
@@ -98,7 +105,9 @@ export function formRow(field, value, suiteValue, onInput) {
   return box;
 }
 
+/** @type {(section: HTMLElement, form: FormOf) => { bad: () => boolean, focus: (name: string) => void }} */
 export function buildForm(section, { fields, values, suite, onInput, extra }) {
+  /** @type {(essential: boolean) => HTMLElement[]} */
   const rows = (essential) =>
     fields
       .filter((field) => Boolean(field.essential) === essential)
@@ -120,7 +129,7 @@ export function buildForm(section, { fields, values, suite, onInput, extra }) {
       const found = section.querySelector(`[data-name="${CSS.escape(name)}"]`);
       if (!found) return;
       found.closest("details")?.setAttribute("open", "");
-      found.querySelector("input,select")?.focus();
+      /** @type {HTMLElement | null} */ (found.querySelector("input,select"))?.focus();
     },
   };
 }

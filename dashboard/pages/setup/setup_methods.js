@@ -4,6 +4,7 @@ import { heading } from "../../js/pieces.js";
 
 const SEARCHED = 6;
 
+/** @type {(item: Method, onChange: (name: string) => void) => HTMLLabelElement} */
 const chip = (item, onChange) =>
   element(
     "label",
@@ -12,6 +13,7 @@ const chip = (item, onChange) =>
     element("span", { text: item.title }),
   );
 
+/** @type {(section: HTMLElement, options: { methods: Method[], onChange: (name: string) => void }) => { about: HTMLElement, choose: (name: string) => void }} */
 export function buildMethods(section, { methods, onChange }) {
   const search = element("input", {
     type: "search",
@@ -38,7 +40,7 @@ export function buildMethods(section, { methods, onChange }) {
     const words = search.value.trim().toLowerCase();
     for (const item of methods) {
       const text = [item.title, item.name, item.summary, item.family, item.paper].join(" ").toLowerCase();
-      chips.get(item.name).hidden = !text.includes(words);
+      /** @type {HTMLElement} */ (chips.get(item.name)).hidden = !text.includes(words);
     }
     for (const row of rows) row.hidden = [...row.querySelectorAll("label")].every((box) => box.hidden);
     none.hidden = rows.some((row) => !row.hidden);
@@ -54,11 +56,12 @@ export function buildMethods(section, { methods, onChange }) {
   return {
     about,
     choose(name) {
-      chips.get(name).firstChild.checked = true;
+      /** @type {HTMLInputElement} */ (/** @type {HTMLElement} */ (chips.get(name)).firstChild).checked = true;
     },
   };
 }
 
+/** @type {(item: Method) => HTMLElement} */
 export function methodFacts(item) {
   const rows = [
     ["What it does", item.summary],
@@ -74,6 +77,7 @@ export function methodFacts(item) {
   );
 }
 
+/** @type {(found: Preset[], chosen: string, onChange: (preset: Preset) => void) => HTMLElement} */
 export const presetChoice = (found, chosen, onChange) =>
   element(
     "fieldset",

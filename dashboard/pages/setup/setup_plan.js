@@ -3,10 +3,12 @@ import { button, element } from "../../charts/js/base.js";
 import { doingWords } from "../../charts/js/progress.js";
 import { finding, note } from "../../js/pieces.js";
 
+/** @type {(term: string, text: string) => HTMLElement} */
 export const fact = (term, text) =>
   element("p", { class: "ms-plan-fact" }, element("strong", { text: term }), element("span", { text }));
 
 // `act`: leaveOut(tasks) and distil() change what is asked for; `chosen` are the tasks of the wish.
+/** @type {(plan: Plan, chosen: Set<string>, act: PlanAct) => HTMLElement[]} */
 export const planWords = ({ forecast, caution, doubts, ahead, doing }, chosen, act) => {
   const time = forecast.text ?? (forecast.error ? `unknown: ${forecast.error}` : "measuring …");
   const before = ahead === 1 ? "One run is ahead of this one." : `${ahead} runs are ahead of this one.`;
@@ -22,6 +24,7 @@ export const planWords = ({ forecast, caution, doubts, ahead, doing }, chosen, a
 const PASSED =
   "Trust check passed: a shortened run leads away from no expert. The check misses about two losses in five (study “trust”).";
 
+/** @type {(caution: Cautioned, chosen: Set<string>, act: PlanAct) => HTMLElement[]} */
 function trust({ pending, error, tasks = [], overall, distil }, chosen, act) {
   if (pending) return [fact("Trust check", "trying a shortened run, with a few long steps …")];
   if (error) return [fact("Trust check", `not possible: ${error}`)];
@@ -43,17 +46,20 @@ function trust({ pending, error, tasks = [], overall, distil }, chosen, act) {
   ];
 }
 
+/** @type {(count: number, overall?: string) => string} */
 function lead(count, overall) {
   if (overall) return "This merge is likely to lose accuracy";
   return count === 1 ? "One task is likely to lose accuracy" : `${count} tasks are likely to lose accuracy`;
 }
 
 // What is doubtful about the inputs; one click leaves out the tasks that it is about.
+/** @type {(one: Doubt<{ leave_out?: string[] }>, chosen: Set<string>, act: PlanAct) => HTMLElement} */
 function doubt(one, chosen, act) {
   const tasks = (one.action.leave_out ?? []).filter((task) => chosen.has(task));
   return finding(one, leaving(tasks, "Leave it out", chosen, act));
 }
 
 // One task at least has to stay.
+/** @type {(tasks: string[], text: string, chosen: Set<string>, act: PlanAct) => HTMLElement | null} */
 const leaving = (tasks, text, chosen, act) =>
   tasks.length && tasks.length < chosen.size ? button(text, "", () => act.leaveOut(tasks)) : null;

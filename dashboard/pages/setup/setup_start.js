@@ -9,6 +9,7 @@ const LARGEST = 65536;
 
 // `wish()` is what is asked for, `refused(name)` is told of a setting that does not fit, `load(wish)` takes a file's.
 // {words, allow(yes)}: the place of what is known before the run, and whether it may start.
+/** @type {(section: HTMLElement, wanted: Wanting) => { words: HTMLElement, allow: (yes: boolean) => void }} */
 export const startCard = (section, { wish, refused, load }) => {
   let starting = false,
     allowed = false;
@@ -66,6 +67,7 @@ export const startCard = (section, { wish, refused, load }) => {
     const answer = toastError(await ask("setup_save", wish()));
     if (!answer.error) download(answer.yaml, answer.file, "text/yaml");
   }
+  /** @type {(chosen: File) => Promise<void>} */
   async function read(chosen) {
     if (chosen.size > LARGEST) {
       toast("A settings file is a short YAML text; this one is larger than 64 KiB.", "error");
@@ -76,6 +78,7 @@ export const startCard = (section, { wish, refused, load }) => {
     await load(answer);
     toast("Settings loaded.");
   }
+  /** @type {(yes: boolean) => void} */
   const allow = (yes) => {
     allowed = yes;
     update();

@@ -5,12 +5,15 @@ import { heading } from "../../js/pieces.js";
 /** @type {(text: string, title?: string | null) => HTMLElement} */
 const meta = (text, title = null) => element("span", { class: "ms-task-meta", text, title });
 
+/** @type {(images: Record<string, number>) => string[]} */
 function counted(images) {
+  /** @type {Record<string, string>} */
   const words = { test: "test", "held-out": "held-out", train: "training" };
   const parts = Object.entries(images).map(([split, n]) => `${n.toLocaleString("en")} ${words[split] || split}`);
   return parts.reverse();
 }
 
+/** @type {(task: TaskCard, chosen: boolean, onChange: OnTask) => HTMLLabelElement} */
 function card(task, chosen, onChange) {
   const input = element("input", {
     type: "checkbox",
@@ -52,8 +55,9 @@ function card(task, chosen, onChange) {
   return box;
 }
 
+/** @type {(box: HTMLElement, task: TaskCard, known?: import("../../answers").SetupPair | null) => void} */
 function accuracy(box, task, known) {
-  const slot = box.querySelector(".ms-span-row");
+  const slot = /** @type {HTMLElement} */ (box.querySelector(".ms-span-row"));
   if (task.labelled === false) {
     slot.replaceChildren(meta("unlabelled: λ and entropy, no accuracy"));
     return;
@@ -70,6 +74,7 @@ function accuracy(box, task, known) {
   const low = known.base ?? 0,
     high = known.expert ?? low;
   const range = element("i", { style: `left:${100 * Math.min(low, high)}%;width:${100 * Math.abs(high - low)}%` });
+  /** @type {(role: string, value: number) => HTMLElement} */
   const mark = (role, value) => element("b", { class: role, style: `left:${100 * value}%` });
   const words = [
     known.base === null ? "" : `base ${percent(known.base)}`,
@@ -89,19 +94,24 @@ function accuracy(box, task, known) {
   );
 }
 
+/** @type {(box: HTMLElement, check?: import("../../answers").SetupShapesChecked) => void} */
 function badge(box, check) {
-  const slot = box.querySelector(".ms-badge");
+  const slot = /** @type {HTMLElement} */ (box.querySelector(".ms-badge"));
   slot.textContent = check && !check.trusted ? "needs caution" : "";
   slot.title = check?.advice || "";
   box.classList.toggle("caution", Boolean(check && !check.trusted));
 }
 
+/** @type {(section: HTMLElement, options: { tasks: TaskCard[], chosen: Set<string>, onChange: OnTask }) => TaskCards} */
 export function buildTasks(section, { tasks, chosen, onChange }) {
-  const boxes = new Map(tasks.map((task) => [task.name, card(task, chosen.has(task.name), onChange)]));
-  tasks.forEach((task) => accuracy(boxes.get(task.name), task, null));
-  const choose = (wanted, told = /** @type {typeof onChange} */ (() => {})) =>
+  const boxes = new Map(
+    tasks.map((task) => /** @type {const} */ ([task.name, card(task, chosen.has(task.name), onChange)])),
+  );
+  tasks.forEach((task) => accuracy(/** @type {HTMLElement} */ (boxes.get(task.name)), task, null));
+  /** @type {(wanted: (name: string) => boolean, told?: OnTask) => void} */
+  const choose = (wanted, told = () => {}) =>
     boxes.forEach((box, name) => {
-      const input = box.querySelector("input");
+      const input = /** @type {HTMLInputElement} */ (box.querySelector("input"));
       if (input.checked === wanted(name)) return;
       input.checked = wanted(name);
       box.classList.toggle("chosen", input.checked);
@@ -126,7 +136,7 @@ export function buildTasks(section, { tasks, chosen, onChange }) {
       choose((name) => names.has(name));
     },
     accuracies(known) {
-      tasks.forEach((task) => accuracy(boxes.get(task.name), task, known[task.name]));
+      tasks.forEach((task) => accuracy(/** @type {HTMLElement} */ (boxes.get(task.name)), task, known[task.name]));
     },
     caution(checks) {
       const by = new Map((checks || []).map((check) => [check.task, check]));

@@ -5,6 +5,7 @@ import { listed, refreshRuns } from "../../js/runs.js";
 import { copy, empty, heading, note, toast, toastError } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 
+/** @type {(root: HTMLElement) => void} */
 export const share = (root) => {
   const sections = [
     ["ms-files", "Files"],
@@ -18,9 +19,13 @@ export const share = (root) => {
       .slice(0, page.readonly ? 1 : 5)
       .map(([name, label]) => element("section", { class: `ms-card ${name}`, "aria-label": label })),
   );
+  /** @type {(name: string) => any} */
   const part = (name) => root.querySelector(`.ms-${name}`);
+  /** @type {(text: string, more?: string) => HTMLElement} */
   const help = (text, more = "") => element("p", { class: `ms-help ${more}`, text });
+  /** @type {(title: string, text: string) => HTMLElement} */
   const titled = (title, text) => element("span", {}, element("strong", { text: title }), element("small", { text }));
+  /** @type {(url: string) => HTMLElement} */
   const address = (url) => element("code", { class: "ms-url", text: url, title: url });
   const open = () => page.visible(root) && page.tab === "share";
 
@@ -71,6 +76,7 @@ export const share = (root) => {
     if (!page.readonly) keyed(part("manage"), [run, answer.status], () => managing(answer));
   }
 
+  /** @type {(seconds: number) => string} */
   const when = (seconds) =>
     new Date(seconds * 1000).toLocaleString("en-GB", {
       day: "numeric",
@@ -79,10 +85,13 @@ export const share = (root) => {
       hour: "2-digit",
       minute: "2-digit",
     });
+  /** @type {Partial<Told<"share_links">>} */
   let reach = {};
+  /** @type {(path: string) => string[]} */
   const addresses = (path) => [...(reach.tunnel?.url ? [reach.tunnel.url + path] : []), location.origin + path];
 
   // What this page showed last, so that the link opens there: `?tab=layers&step=34`.
+  /** @type {(run: string) => string} */
   function view(run) {
     const seen = new URLSearchParams();
     if (page.viewed.includes(page.before)) seen.set("tab", page.before);
@@ -128,6 +137,7 @@ export const share = (root) => {
     );
     drawPublic(answer.tunnel);
   }
+  /** @type {(section: HTMLElement) => void} */
   function buildLinks(section) {
     section.dataset.built = "1";
     /** @type {Choice[]} */
@@ -187,6 +197,7 @@ export const share = (root) => {
       element("ul", { class: "ms-list ms-link-list" }),
     );
   }
+  /** @type {(tunnel: import("../../answers").ShareTunnel) => void} */
   function drawPublic(tunnel) {
     const section = part("public"),
       parts = [
@@ -238,6 +249,7 @@ export const share = (root) => {
     );
   }
 
+  /** @type {(answer: Told<"share_offer">) => Child[]} */
   function managing(answer) {
     const run = page.run,
       name = element("input", {

@@ -6,6 +6,7 @@ import { themeColours, upright } from "../../charts/js/look.js";
 import { failedState, figureCard, follow, workingState } from "../../js/analysis.js";
 import { page } from "../../js/shell.js";
 
+/** @type {(root: HTMLElement) => void} */
 export const similarity = (root) => {
   const box = stateBox();
   const state = { shown: "", turn: 0, measure: "cosine", group: 0, found: /** @type {Answer} */ (null) };
@@ -94,7 +95,7 @@ export const similarity = (root) => {
     norms.set(found.figures.norms, (figure) => {
       figure.data[0].x = found.norms[group];
       const median = quantile(
-        found.norms[group].filter(Number.isFinite).sort((a, b) => a - b),
+        found.norms[group].filter(Number.isFinite).sort((/** @type {number} */ a, /** @type {number} */ b) => a - b),
         0.5,
       );
       for (const shape of figure.layout.shapes) shape.x0 = shape.x1 = median;
@@ -106,6 +107,7 @@ export const similarity = (root) => {
     });
   }
 
+  /** @type {(found: Told<"similarity">) => void} */
   function tell(found) {
     list.replaceChildren(
       ...found.advice.map((one) =>

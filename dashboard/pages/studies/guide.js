@@ -3,6 +3,7 @@ import { askUntilAnswered, element, percent } from "../../charts/js/base.js";
 import { coded, note } from "../../js/pieces.js";
 
 export const methodGuide = () => {
+  /** @type {Record<string, string>} */
   const HEADINGS = {
     references: "References",
     nothing: "Checkpoints only",
@@ -14,6 +15,7 @@ export const methodGuide = () => {
   let shown = "",
     turn = 0;
 
+  /** @type {(suite: string) => Promise<void>} */
   async function show(suite) {
     if (root.hidden) {
       shown = "";
@@ -32,6 +34,7 @@ export const methodGuide = () => {
     }
     draw(answer);
   }
+  /** @type {(answer: Told<"method_guide">) => void} */
   function draw(answer) {
     const table = element(
       "section",
@@ -80,17 +83,23 @@ export const methodGuide = () => {
       table,
       ...[...groups].flatMap(([group, cards]) => [
         element("h3", { class: "st-heading", text: HEADINGS[group] || group[0].toUpperCase() + group.slice(1) }),
-        element("div", { class: "st-methods" }, ...cards.map((card) => method(card, top))),
+        element(
+          "div",
+          { class: "st-methods" },
+          ...cards.map((/** @type {import("../../answers").StudiesGuideMethodCard} */ card) => method(card, top)),
+        ),
       ]),
     );
   }
+  /** @type {(card: import("../../answers").StudiesGuideMethodCard, top: number) => HTMLElement} */
   function method(card, top) {
     const bar = element("i");
-    bar.style.width = `${Number.isFinite(card.accuracy) ? (100 * card.accuracy) / top : 0}%`;
+    bar.style.width = `${Number.isFinite(card.accuracy) ? (100 * (card.accuracy ?? 0)) / top : 0}%`;
     const measured = Number.isFinite(card.accuracy) ? percent(card.accuracy) : "not measured";
-    const seconds = Number.isFinite(card.seconds)
-      ? ` Measured: ${card.seconds < 10 ? card.seconds.toFixed(1) : Math.round(card.seconds)} s.`
-      : "";
+    const seconds =
+      card.seconds !== null && Number.isFinite(card.seconds)
+        ? ` Measured: ${card.seconds < 10 ? card.seconds.toFixed(1) : Math.round(card.seconds)} s.`
+        : "";
     return element(
       "section",
       { class: "mc-card st-method", "data-method": card.name },

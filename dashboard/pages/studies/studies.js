@@ -9,6 +9,7 @@ import { page } from "../../js/shell.js";
 import { methodGuide } from "./guide.js";
 import { active, findingsCard, studyTable, studyWords } from "./study_parts.js";
 
+/** @type {(root: HTMLElement) => void} */
 export const studies = (root) => {
   const state = {
     suite: "",
@@ -119,11 +120,12 @@ export const studies = (root) => {
   const result = element("div", { class: "st-result ms-stack" });
   detail.append(head, result);
 
-  const card = () => state.listing?.studies.find((one) => one.name === state.chosen);
+  /** @type {() => StudyCard | undefined} */
+  const card = () => state.listing?.studies.find((/** @type {StudyCard} */ one) => one.name === state.chosen);
 
   function drawList() {
     list.replaceChildren(
-      ...state.listing.studies.map((one) => {
+      ...state.listing.studies.map((/** @type {StudyCard} */ one) => {
         const bar_ = element("i");
         if (one.state) bar_.style.width = `${100 * one.state.share}%`;
         return element(
@@ -187,6 +189,7 @@ export const studies = (root) => {
     loadResult(one);
   }
 
+  /** @type {(one: StudyCard) => Promise<void>} */
   async function loadResult(one) {
     const now = one.state;
     const key = now ? `${now.id} ${now.done} ${now.failed}` : `none ${one.name}`;
@@ -216,6 +219,7 @@ export const studies = (root) => {
     }
     show(answer);
   }
+  /** @type {(answer: Told<"study_result">) => void} */
   function show(answer) {
     state.figures = answer.charts.map((chart) => {
       const figure = figureCard(chart.title, "", { wide: true, height: chart.wide.layout.height });
@@ -232,11 +236,13 @@ export const studies = (root) => {
     );
     for (const [figure, chart] of state.figures) figure.set(chart);
   }
+  /** @type {(format: string) => Promise<void>} */
   async function save(format) {
     const answer = await askUntilAnswered("study_text", { id: card()?.state?.id, format });
     if (answer?.error) toast(answer.error, "error");
     else if (answer) download(answer.text, answer.name, format === "html" ? "text/html" : "text/plain");
   }
+  /** @type {(name: "study_start" | "study_cancel", args: object) => Promise<void>} */
   async function act(name, args) {
     if (state.busy) return;
     state.busy = true;

@@ -2,8 +2,10 @@
 import { duration, element } from "../../charts/js/base.js";
 import { ACTIVE } from "../../charts/js/given.js";
 
+/** @type {(one: StudyCard) => boolean} */
 export const active = (one) => Boolean(one?.state && ACTIVE.includes(one.state.status));
 
+/** @type {(one: StudyCard) => string} */
 export function studyWords(one) {
   const now = one.state;
   if (!now) return "not run on this suite yet";
@@ -16,8 +18,9 @@ export function studyWords(one) {
   return `${now.status} · ${now.done} of ${now.total} runs${quickly}`;
 }
 
+/** @type {(answer: Told<"study_result">) => HTMLElement} */
 export function findingsCard(answer) {
-  const partial = answer.card.state.done < answer.card.state.total;
+  const partial = Boolean(answer.card.state && answer.card.state.done < answer.card.state.total);
   return element(
     "section",
     { class: "mc-card" },
@@ -27,6 +30,7 @@ export function findingsCard(answer) {
   );
 }
 
+/** @type {(one: import("../../answers").StudiesViewShown) => HTMLElement} */
 export function studyTable(one) {
   return element(
     "section",

@@ -1,9 +1,10 @@
 // The page "Set up": loads the catalogue, keeps the choices, asks the server what they mean, starts the run.
-import { ask, askUntilAnswered, element, remember, remembered, select } from "../../charts/js/base.js";
+import { ask, askUntilAnswered, element, select } from "../../charts/js/base.js";
 import { failed, heading, note, skeleton } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { executionRows } from "./setup_execution.js";
 import { buildForm } from "./setup_form.js";
+import { keepForm, kept } from "./setup_kept.js";
 import { buildMethods, methodFacts, presetChoice } from "./setup_methods.js";
 import { planWords } from "./setup_plan.js";
 import { startCard } from "./setup_start.js";
@@ -57,11 +58,7 @@ export const setup = (root) => {
     part("suite").setAttribute("aria-busy", "true");
     chooser = start = null;
   }
-  const keep = () => {
-    if (!described) return;
-    remember("setup", JSON.stringify({ ...values(), preset: choice.preset, everyTouched }), "sessionStorage");
-  };
-  const kept = () => JSON.parse(remembered("setup", "sessionStorage") || "null");
+  const keep = () => described && keepForm({ ...values(), preset: choice.preset, everyTouched });
 
   /** @type {(first: boolean) => Promise<void>} */
   async function open(first) {

@@ -1,9 +1,8 @@
 // The page "Share": files of the current run; for the owner links, devices, renaming and deleting.
 import { ask, button, element, keyed, select } from "../../charts/js/base.js";
-import { ACTIVE } from "../../charts/js/given.js";
-import { listed, refreshRuns } from "../../js/runs.js";
 import { copy, empty, heading, note, toast, toastError } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
+import { managing } from "./share_manage.js";
 
 /** @type {(root: HTMLElement) => void} */
 export const share = (root) => {
@@ -247,40 +246,6 @@ export const share = (root) => {
       element("div", { class: "ms-line" }, another, all),
       out,
     );
-  }
-
-  /** @type {(answer: Told<"share_offer">) => Child[]} */
-  function managing(answer) {
-    const run = page.run,
-      name = element("input", {
-        type: "text",
-        maxlength: 100,
-        value: answer.name,
-        placeholder: "no name",
-        "aria-label": "Name of the run",
-      });
-    const rename = button("Rename", "", async () => {
-      const done = toastError(await ask("share_rename", { run, name: name.value }));
-      if (!done.error) {
-        toast("Renamed.");
-        refreshRuns();
-      }
-    });
-    const active = ACTIVE.includes(answer.status);
-    const remove = button(
-      "Delete run",
-      "danger",
-      async () => {
-        if (!confirm("Delete this run with its steps, accuracies and merged model? This can't be undone.")) return;
-        const done = toastError(await ask("share_delete", { run }));
-        if (done.error) return;
-        toast("Deleted.");
-        page.select(listed.runs.find((one) => one.id !== run)?.id || "");
-        refreshRuns();
-      },
-      { disabled: active, title: active ? "Cancel the run first" : null },
-    );
-    return [heading("This run", "Rename it or delete it."), element("div", { class: "ms-line" }, name, rename, remove)];
   }
 
   function show() {

@@ -274,10 +274,7 @@ export const studies = (root) => {
     }
     const answer = await ask("studies", { suite: state.suite });
     if (answer.error) {
-      if (!state.listing) {
-        content.hidden = true;
-        box.show(failedState(answer.error, refresh));
-      }
+      if (!state.listing) box.show(failedState(answer.error, refresh));
       return 4;
     }
     box.show(null);

@@ -40,11 +40,14 @@ def _key(row: Row) -> Key:
 
 
 def plain(rows: Sequence[Row], planned: Collection[Key]) -> dict[str, Any]:
-    """What `core.studies.everywhere` reads: rows with a settled rate; a formula counts for every number of images."""
-    own = chosen(rows)
+    """What `core.studies.everywhere` reads: rows with a settled rate, beside what was published and is not in `rows`.
+
+    A formula counts for every number of images.
+    """
+    own, published = chosen(rows), everywhere.read()
     reached = {key: values for key, values in seeds(rows).items() if settled(own[key], rows)}
-    budgets = sorted({images for _, images, _ in reached} - {0})
-    found: dict[str, Any] = {}
+    budgets = sorted({images for _, images, _ in planned} - {0})
+    found: dict[str, Any] = dict(published.get("rows", {}))
     for key, values in sorted(reached.items()):
         (suite, images, title), row = key, own[key]
         if row["block"] == APART:
@@ -52,8 +55,9 @@ def plain(rows: Sequence[Row], planned: Collection[Key]) -> dict[str, Any]:
         one = found.setdefault(title, {"method": row["method"], "own": usual(row), "accuracy": {}})
         told = [round(statistics.fmean(values), 4), round(error(values), 4), len(values)]
         one["accuracy"] |= {f"{suite} {count}": told for count in ([images] if images else budgets)}
-    done = len(set(reached) & set(planned))
-    return {"planned": len(planned), "done": done, "notes": everywhere.read().get("notes", []), "rows": found}
+    known = {(title, place) for title, row in found.items() for place in row["accuracy"]}
+    done = sum((title, f"{suite} {images or budgets[0]}") in known for suite, images, title in planned)
+    return {"planned": len(planned), "done": done, "notes": published.get("notes", []), "rows": found}
 
 
 def settled(row: Row, rows: Sequence[Row]) -> bool:

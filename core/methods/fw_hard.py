@@ -30,7 +30,9 @@ class FwHardSettings(FrankWolfeSettings):
     step_size: float = setting(
         0.1, "Multiplies the step length 2 / (t + 2) in step t.", source=f"{PAPER}; FusionBench", gt=0, le=10
     )
-    scale: float = setting(0.3, "Another factor on the step length.", source="FusionBench", gt=0, le=1)
+    scale: float = setting(
+        0.3, "Another factor on the step length.", source="FusionBench", label="Factor on the step length", gt=0, le=1
+    )
 
 
 class FwHard(Method[FwHardSettings]):

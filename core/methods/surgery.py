@@ -30,7 +30,9 @@ class SurgerySettings(MethodSettings):
         "task_arithmetic", "The data-free method that makes the merged model, with its defaults.",
         source=f"{PAPER}, section 5.2",
     )  # fmt: skip
-    rank: int = setting(16, "Width of each task's module.", source=f"{PAPER}, section 5.1", ge=1, le=4096)
+    rank: int = setting(
+        16, "Width of each task's module.", source=f"{PAPER}, section 5.1", label="Width of the modules", ge=1, le=4096
+    )
     lr: float = setting(1e-3, "Adam's learning rate.", source=f"{PAPER}, section 5.1", gt=0, le=10)
     steps: int = setting(1000, "Optimiser steps.", source="FusionBench", ge=1, le=1_000_000)
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}, section 5.1", ge=1, le=4096)

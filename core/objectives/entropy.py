@@ -17,7 +17,7 @@ class Entropy(Objective):
     """Mean entropy of the merged model's predictions."""
 
     name = "entropy"
-    title = "Prediction entropy"
+    title = "Entropy of the predictions"
     paper = "AdaMerging (Yang et al., ICLR 2024), equations 5 and 7."
     summary = "Makes the merged model confident on your unlabelled images. Works if the experts are confident."
 

@@ -17,7 +17,7 @@ class EntropySelected(Objective):
     """H(p) where H(p) < 0.4 ln C, else 0; divided by all samples of the batch, so that micro-batches are exact."""
 
     name = "entropy_selected"
-    title = "Entropy of confident samples"
+    title = "Entropy of the more confident images"
     paper = (
         "EATA (Niu et al., ICML 2022), equation 2 without its redundancy filter and weights. The mean is over all "
         "samples; those left out count as 0."

@@ -21,7 +21,7 @@ class ExpertKL(Objective[ExpertKLSettings]):
     """KL(expert ‖ merged) of the class probabilities softmax(logits / temperature)."""
 
     name = "expert_kl"
-    title = "KL to each task's expert"
+    title = "Distance to the expert's predictions"
     paper = "SAMerging (2025), the distillation loss; the paper uses temperature 2, here 1 unless you set it."
     summary = (
         "Pulls the merged model's answers towards those of each task's expert; use it where entropy can't be trusted."

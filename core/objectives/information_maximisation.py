@@ -27,7 +27,7 @@ class InformationMaximisation(Objective[InformationMaximisationSettings]):
     """
 
     name = "information_maximisation"
-    title = "Information maximisation"
+    title = "Entropy, keeping all classes in use"
     paper = (
         "RIM (Krause et al., NeurIPS 2010) and SHOT (Liang et al., ICML 2020), equation 3; a moving average replaces "
         "the batch mean, which sixteen images estimate poorly."

@@ -38,7 +38,7 @@ class DataFraction(Study):
                 loss = paired(by_seed(found[share]), whole)
                 if loss is not None:
                     findings.append(f"{title_of(name)} with {words(share)}: {signed(loss)} points against all images.")
-        paper = published.of_study(self.name)
+        [paper] = published.of_study(self.name)
         told = tuple(float(column.name.rstrip("%")) / 100 for column in paper.columns)
         series += [Series(f"{row.label}, published", told, row.values, published=True) for row in paper.rows]
         chart = Chart("Average accuracy by share of images", "lines", "share of images", "average accuracy",

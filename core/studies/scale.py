@@ -40,4 +40,4 @@ class Scale(Study):
                 peak, best = max(known, key=lambda pair: pair[0])
                 findings.append(f"{title_of(name)} is best at λ = {best:g} with {100 * peak:.1f} %.")
         chart = Chart("Average accuracy by λ", "lines", "λ", "average accuracy", tuple(series))
-        return Result(tuple(tables), (chart,), tuple(findings), (published.of_study(self.name),))
+        return Result(tuple(tables), (chart,), tuple(findings), published.of_study(self.name))

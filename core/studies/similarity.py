@@ -66,4 +66,4 @@ class SimilarityStudy(Study):
         said = [f"{len(gains)} pairs: {sum(gain > 0 for gain in gains)} gain, {sum(gain < 0 for gain in gains)} lose."]
         if found is not None:
             said.append(f"Spearman's ρ of cosine and gain: {found[0]:.2f} (p = {found[1]:.2g}, {len(gains)} pairs).")
-        return Result((table,), (chart,), tuple(said), (published.of_study(self.name),))
+        return Result((table,), (chart,), tuple(said), published.of_study(self.name))

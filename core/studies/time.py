@@ -57,7 +57,7 @@ class Time(Study):
         columns = (Column("Seconds", "seconds"), Column("Average accuracy"))
         table = Table("Accuracy against seconds", "Method, step", columns, tuple(rows))
         chart = Chart("Accuracy against seconds", "lines", "seconds of the steps", "average accuracy", tuple(series))
-        return Result((table,), (chart,), tuple(findings), (published.of_study(self.name),))
+        return Result((table,), (chart,), tuple(findings), published.of_study(self.name))
 
 
 def _half(

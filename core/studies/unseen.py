@@ -57,7 +57,7 @@ class Unseen(Study):
         table = Table("Accuracy on merged and left-out tasks", "Method", columns, tuple(rows))
         series = (Series("merged tasks", tuple(shown), tuple(seen)), Series("left out", tuple(shown), tuple(unseen)))
         chart = Chart("Accuracy on merged and left-out tasks", "bars", "", "average accuracy", series)
-        return Result((table,), (chart,), tuple(findings), (published.of_study(self.name),))
+        return Result((table,), (chart,), tuple(findings), published.of_study(self.name))
 
 
 def _variants(scope: Scope) -> list[tuple[str, str]]:

@@ -64,7 +64,7 @@ def field(name: str, known: Mapping[str, Any]) -> Field:
         choices = objectives.names() if name == "objective" else starts.names()
     return {
         "name": name,
-        "title": wording.field_title(name),
+        "title": known.get("label") or wording.field_title(name),
         "help": known.get("description", ""),
         "kind": "choice" if choices else KINDS.get(known.get("type", ""), "text"),
         "choices": [{"value": value, "title": wording.choice_title(name, value)} for value in choices],

@@ -121,7 +121,7 @@ def print_report(report: dict[str, Any]) -> None:
     for told in doubts(report):
         tell(told)
     if report.get("check") == {"warnings": []}:
-        tell("The check before the start found no reason to warn.")
+        tell("The check before the start found nothing to warn about.")
     tell("  ".join(summary(report)))
     if verdict := report.get("verdict"):
         tell(verdict["sentence"])

@@ -104,9 +104,7 @@ class _Look:
         path = self._there(named)
         base = load_checkpoint(path, VISUAL)
         if self._texts and base.opened.layout.kind == Kind.ENCODER:
-            message = (
-                f"`{named}` has no text tower, which makes the heads; give such a base, or a `head` for every task."
-            )
+            message = f"`{named}` has no text tower to make heads with; give a base that has one, or a `head` per task."
             self._complaints.append(Complaint("base", named, message))
             self._texts = False
         check_base(base, self._encoder)

@@ -31,7 +31,7 @@ def test_a_merge_without_labels_explains_itself_on_every_page(page: Any) -> None
     at_home(page)
     page.evaluate("mergescope.open('setup')")
     page.wait_for_selector(".ms-start:enabled")
-    assert "unlabelled: λ and entropy, no accuracy" in page.locator(".ms-task").first.inner_text()
+    assert "no labels: λ and entropy, but no accuracy" in page.locator(".ms-task").first.inner_text()
     page.locator('.ms-field[data-name="steps"] input').fill("8")
     page.wait_for_selector(".ms-start:enabled")
     page.locator(".ms-start").click()

@@ -92,7 +92,7 @@ def _load_text_tower(arch: Architecture, weights: Path) -> nn.Module:
     tensors = {name: found[name].float() for name in wanted if name in found}
     if wrong := differences(wanted, tensors, sorted(wanted), cast=True):
         raise BadCheckpoint(
-            f"`{weights.name}` lacks a complete text tower of this architecture, which is needed to build the heads: "
+            f"`{weights.name}` has no complete text tower of this architecture, which is needed to build the heads: "
             f"{'; '.join(map(str, wrong[:4]))}{'; …' if len(wrong) > 4 else ''}. Give weights that include it, or a "
             "`head`."
         )

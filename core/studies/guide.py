@@ -145,9 +145,9 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
         Decision("The task of each image is known when the model is used", (*experts, *several),
                  "One model or module per task: needs more memory, keeps more accuracy."),
         Decision("The trust check before Start warns about a task", best(setting="objective"),
-                 "Use `--set objective=expert_kl` to follow the experts instead of minimising entropy."),
+                 "Use `--set objective=expert_kl` to follow the experts' answers instead of minimising entropy."),
         Decision("Task vectors that point in opposing directions (negative cosine)", (),
-                 "See the page Similarity, and merge within the groups it suggests: one model per group."),
+                 "See the page Similarity and merge within the groups it suggests, with one model per group."),
     ]  # fmt: skip
     return [line for line in lines if line.use or line.always]
 

@@ -130,7 +130,7 @@ def test_every_problem_is_listed_not_only_the_first(tmp_path: Path) -> None:
         "`suite.yaml`, line 11",
         "`suite.yaml`, line 15",
     ]
-    assert "`base.arc` should be a known key; `arch` is missing; perhaps that was meant" in str(caught.value)
+    assert "`base.arc` should be a known key; `arch` is missing; perhaps you meant that" in str(caught.value)
 
 
 def test_a_list_that_is_too_short_is_told_beside_its_wrong_entries(tmp_path: Path) -> None:

@@ -100,8 +100,8 @@ function cellCard(hub, state) {
   return { root: card.root, update };
 }
 
-const MEASURED = "Accuracy is measured on a sample every few steps, and on all test images at the end.";
-const NO_LABELS = "The test images have no labels, so accuracy can't be measured; this is shown instead";
+const MEASURED = "Accuracy is measured on a sample every few steps and on all test images at the end.";
+const NO_LABELS = "The test images have no labels, so accuracy can't be measured; agreement is shown instead";
 const unlabelled = (run) =>
   Boolean(run?.evaluations.length && run.evaluations.every((one) => !one.accuracy.some(Number.isFinite)));
 

@@ -55,7 +55,7 @@ FIELDS = {
     "others": "All other tensors come from",
     "patience": "Stop after … steps without gain",
     "per": "Choose an expert for each …",
-    "qkv": "Query, key and value",
+    "qkv": "Query, key and value as",
     "rescale": "Scale up what is left",
     "ridge": "Pull towards the merged model",
     "scale": "Scale λ of every task vector",

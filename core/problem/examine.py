@@ -164,5 +164,5 @@ class _Look:
     def _there(self, named: str) -> Path:
         path = self._suite.resolve(named)
         if not path.exists():
-            raise BadInput(f"`{named}` is not there. Fetch it, or correct the path in `{self._suite.path.name}`.")
+            raise BadInput(f"`{named}` is missing. Fetch it, or correct the path in `{self._suite.path.name}`.")
         return path

@@ -21,7 +21,7 @@ quarter or half, and some are doubled; `many` has sixteen tasks with half of the
 these. For every row, the rate or scale was chosen on held-out images with seed 0. A value with ± (standard error) is
 the mean of several seeds; any other comes from one. Of {planned} planned cells, {done} have been measured so far; –
 marks the rest.
-A row whose title is not a method's is a method with other settings than its defaults.
+A row whose title is not that of a method is a method with settings other than its defaults.
 `python -m tests.bench.equal_suites`
 """
 
@@ -87,5 +87,5 @@ def _beaten(found: Mapping[str, Any], place: str) -> str:
     if not ahead:
         return ""
     suite, count = place.split()
-    listed = ", ".join(f"{title} by {100 * gaps[title]:.1f}" for title in sorted(ahead, key=lambda one: -gaps[one]))
-    return f"- `{BEST}` is behind on `{suite}` with {int(count):,} images: {listed}"
+    listed = ", ".join(f"“{title}” by {100 * gaps[title]:.1f}" for title in sorted(ahead, key=lambda one: -gaps[one]))
+    return f"- On `{suite}` with {int(count):,} images, `{BEST}` is behind {listed}"

@@ -226,9 +226,9 @@ def test_missing_files_are_all_listed(tmp_path: Path) -> None:
     (tmp_path / "task1.safetensors").unlink()
     (tmp_path / "task2.npz").unlink()
     assert suite.missing() == [
-        "base: `nowhere.safetensors` is not there",
-        "expert of task1: `task1.safetensors` is not there",
-        "images of task2: `task2.npz` is not there",
+        "base: `nowhere.safetensors` is missing",
+        "expert of task1: `task1.safetensors` is missing",
+        "images of task2: `task2.npz` is missing",
     ]
 
 

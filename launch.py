@@ -36,7 +36,7 @@ def _port(text: str | int) -> int:
 
 @app.command()
 def ui(
-    suite: Annotated[str, typer.Option(metavar="SUITE", help="The suite to select at first.")] = "demo",
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="The suite to select first.")] = "demo",
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int | None,

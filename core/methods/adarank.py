@@ -49,8 +49,8 @@ class AdaRankSettings(LearningSettings):
         source="Mergescope; bounds memory", label="Components to keep in memory", ge=0, le=65_536,
     )  # fmt: skip
     start_scale: float = setting(
-        1.0, "Scales what `start` changes in the base; 0: the factor from ½ to 2½ with the lowest loss on the first "
-        "batch.",
+        1.0, "Factor on the change that `start` makes to the base; 0: the one from ½ to 2½ with the lowest loss on the "
+        "first batch.",
         source="Mergescope; 1: the start as it is", ge=0, le=10,
     )  # fmt: skip
     qkv: Literal["fused", "split"] = setting(

@@ -39,7 +39,7 @@ class SurgerySettings(MethodSettings):
     adapt_on: Literal["test", "held-out", "train"] = setting(
         "test", "The split to learn from; accuracy is always reported on test images.", source=PAPER
     )
-    fraction: float = setting(1.0, "Share of that split's images to use.", source=f"{PAPER}: all", gt=0, le=1)
+    fraction: float = setting(1.0, "Share of the split's images to use.", source=f"{PAPER}: all", gt=0, le=1)
 
     @field_validator("start")
     @classmethod

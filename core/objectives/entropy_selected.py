@@ -22,7 +22,7 @@ class EntropySelected(Objective):
         "EATA (Niu et al., ICML 2022), equation 2 without its redundancy filter and weights. The mean is over all "
         "samples; those left out count as 0."
     )
-    summary = "Leaves out images the merged model is unsure about: their entropy mostly points the wrong way."
+    summary = "Leaves out images that the merged model is unsure about: their entropy mostly leads the wrong way."
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """Entropy of each sample, 0 for the unsure ones."""

@@ -13,7 +13,7 @@ class ExpertKLSettings(ObjectiveSettings):
     """Settings of the distillation loss."""
 
     temperature: float = setting(
-        1.0, "Temperature of the objective `expert_kl`; others have none.", source="plain KL divergence", gt=0, le=100
+        1.0, "Used only by the objective `expert_kl`.", source="plain KL divergence", gt=0, le=100
     )
 
 

@@ -13,7 +13,7 @@ class InformationMaximisationSettings(ObjectiveSettings):
     """Settings of information maximisation."""
 
     diversity: float = setting(
-        1.0, "Weight of the second term of `information_maximisation`; others have none.",
+        1.0, "Weight of the second term of the objective `information_maximisation`; not used by others.",
         source="SHOT (ICML 2020), equation 3", ge=0, le=10,
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ class Scale(Study):
     """Accuracy of Task Arithmetic and TIES against their one λ (AdaMerging, figure 1)."""
 
     name = "scale"
-    title = "One λ for all, swept"
+    title = "One λ for all tasks"
     question = "How much does the accuracy of Task Arithmetic depend on its single λ?"
     paper = "AdaMerging, figure 1"
     seeds = (0,)

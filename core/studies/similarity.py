@@ -55,7 +55,7 @@ class SimilarityStudy(Study):
             gains.append(both - (single[0] + single[1]) / 2)
         points = Series("pairs", tuple(cosines), tuple(map(Estimate, gains)), labels=tuple(names))
         chart = Chart("Gain of merging two experts", "points", "cosine of their task vectors",
-                      "change in accuracy against each alone", (points,), unit="points")  # fmt: skip
+                      "change in accuracy compared with each alone", (points,), unit="points")  # fmt: skip
         rows = [
             Row(name, (Estimate(cosine), Estimate(gain)))
             for name, cosine, gain in sorted(zip(names, cosines, gains, strict=True), key=lambda row: -row[1])

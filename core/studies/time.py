@@ -71,5 +71,5 @@ def _half(
     for step, seconds, value in zip(steps, spent, reached, strict=True):
         if value is not None and seconds is not None and value.mean >= goal:
             gain = 100 * (last.mean - first.mean)
-            return [f"{name} has nine tenths of its {gain:.1f} points after step {step}, {seconds.mean:.0f} s."]
+            return [f"{name} has gained nine tenths of its {gain:.1f} points by step {step}, {seconds.mean:.0f} s."]
     return []

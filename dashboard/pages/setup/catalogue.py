@@ -89,15 +89,13 @@ def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[Preset]:
     start = usual | own
     found = []
     if own:
-        found.append(
-            _preset("suite", "This suite's settings", "Chosen for this suite; everything else is the default.", start)
-        )
+        found.append(_preset("suite", "This suite's settings", "Chosen for this suite; the rest are defaults.", start))
     elif paper != usual:
         found.append(
             _preset(
                 "usual",
                 "Usual settings",
-                "As published, but goes back to an earlier step if that was clearly better.",
+                "As published, but goes back to an earlier step if it was clearly better.",
                 usual,
             )
         )

@@ -207,7 +207,7 @@ class StudyDesk:
 
     def _require_whole_view(self, request: Request) -> None:
         if self._ctx.allowed(request) is not None:
-            raise NotVisible("Studies are not part of this link, which shows single runs.")
+            raise NotVisible("This link shows single runs, not studies.")
 
 
 def _plan(study: Study, suite: SuiteFile, options: StudyOptions) -> list[Cell]:

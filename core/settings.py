@@ -14,9 +14,7 @@ S = TypeVar("S", bound="Settings")
 LIMITS = ("gt", "ge", "lt", "le")
 
 
-def setting(
-    default: Any, description: str, *, source: str, label: str = "", before: Any = None, **limits: Any
-) -> Any:
+def setting(default: Any, description: str, *, source: str, label: str = "", before: Any = None, **limits: Any) -> Any:
     """A pydantic field with a plain-words description and the source of its default.
 
     `label` is how a form names it, where the words for its name mean something else. `before` is what runs did before

@@ -71,7 +71,9 @@ def naive_loop(
     [
         *itertools.product(["task", "tensor"], [True, False], ["entropy"]),
         *itertools.product(["block"], [True, False], ["cross_entropy", "expert_kl"]),
-        *itertools.product(["block"], [True], sorted({*objectives.names()} - {"entropy", "cross_entropy", "expert_kl"})),
+        *itertools.product(
+            ["block"], [True], sorted({*objectives.names()} - {"entropy", "cross_entropy", "expert_kl"})
+        ),
         *(
             pytest.param(*case, marks=pytest.mark.nightly)
             for case in [

@@ -111,7 +111,11 @@ class WriteLock:
             self._lock.acquire(timeout=wait)
         except Timeout:
             return False
-        write_text(self._name, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        try:
+            write_text(self._name, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        except BaseException:
+            self._lock.release()
+            raise
         return True
 
     def release(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+import time
 
 if __name__ == "__main__":
     gc.disable()  # Nobody looks for garbage in what is imported.
@@ -72,12 +73,24 @@ if find_spec("dashboard") is not None:
     study.draw_page = _study_page
 
 
+class _Interrupting:
+    """Raises KeyboardInterrupt, once for signals that follow each other at once: the first is still being handled."""
+
+    last = -1.0
+
+    def __call__(self, *_: object) -> None:
+        before, self.last = self.last, time.monotonic()
+        if before < 0 or self.last - before > 1:
+            raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line of this process and exit with its status."""
     # So that a run is noted as interrupted and nothing half-written stays.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupting = _Interrupting()
+    signal.signal(signal.SIGTERM, interrupting)
+    if signal.getsignal(signal.SIGINT) in (signal.SIG_DFL, signal.default_int_handler):
+        signal.signal(signal.SIGINT, interrupting)
     gc.enable()
     log_plainly()
     arguments = sys.argv[1:]

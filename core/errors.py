@@ -41,6 +41,10 @@ class CannotWrite(RunFailed):
     """Disk full, read-only or failing: what was there before is intact, and a run can be resumed."""
 
 
+class DiskFull(CannotWrite):
+    """No room left: what frees some has to work all the same."""
+
+
 class NonFinite(RunFailed):
     """A loss or coefficient became NaN or infinite; stopped before the update."""
 
@@ -77,6 +81,12 @@ _REMEDIES = {
 def reason(error: OSError) -> str:
     """Why the system refused, with a remedy where there is one."""
     return _REMEDIES.get(error.errno or 0) or error.strerror or str(error)
+
+
+def refusal(what: str, error: OSError) -> CannotWrite:
+    """What the system refused, in one line about `what`."""
+    kind = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else CannotWrite
+    return kind(f"{what} failed: {reason(error)}.")
 
 
 def told(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from core.errors import CannotWrite, reason
+from core.errors import CannotWrite, refusal
 
 _NUMBER = re.compile(r"(?:os error|code:) (\d+)")
 _HERE = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
@@ -37,11 +37,11 @@ def refusals(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CannotWrite(f"{what} failed: {reason(error)}.") from error
+        raise refusal(what, error) from error
     except SafetensorError as error:  # No OSError, whatever the disk has refused.
-        found = _NUMBER.search(str(error))
-        words = reason(OSError(int(found[1]), os.strerror(int(found[1])))) if found else " ".join(str(error).split())
-        raise CannotWrite(f"{what} failed: {words}.") from error
+        if found := _NUMBER.search(str(error)):
+            raise refusal(what, OSError(int(found[1]), os.strerror(int(found[1])))) from error
+        raise CannotWrite(f"{what} failed: {' '.join(str(error).split())}.") from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import typer
 from core.cli import options, running, targets
 from core.cli.output import print_json, print_table, tell
 from core.cli.targets import command, reading, writing
-from core.errors import BadInput
+from core.errors import BadInput, DiskFull
 from core.export.numbers import number, percent
 
 if TYPE_CHECKING:
@@ -213,7 +213,16 @@ def _export_folder(run_id: str, folder: Path, runs: Path | None, push: str | Non
 @app.command()
 def delete(run_id: RunId, runs: options.Runs = None) -> None:
     """Delete one run and everything that belongs to it."""
+    try:
+        _delete(run_id, runs)
+    except DiskFull:
+        with reading(runs) as store:
+            store.make_room(run_id)
+        _delete(run_id, runs)
+    tell(f"Deleted run {run_id}.")
+
+
+def _delete(run_id: str, runs: Path | None) -> None:
     with writing(runs) as store:
         store.run(run_id)
         store.delete(run_id)
-    tell(f"Deleted run {run_id}.")

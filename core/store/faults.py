@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
-from core.errors import CannotWrite, RunFailed, reason
+from core.errors import CannotWrite, RunFailed, refusal
 from core.files import refusals
 
 _SQLITE = {
@@ -53,13 +53,13 @@ def plainly(what: str) -> Iterator[None]:
     except (DBAPIError, sqlite3.Error) as error:
         if is_damage(error):
             raise Damaged(f"{what} failed: {_DAMAGED}") from error
-        raise CannotWrite(f"{what} failed: {_of_database(error)}.") from error
+        raise _of_database(what, error) from error
 
 
-def _of_database(error: DBAPIError | sqlite3.Error) -> str:
+def _of_database(what: str, error: DBAPIError | sqlite3.Error) -> CannotWrite:
     origin = error.orig if isinstance(error, DBAPIError) else error
     name = getattr(origin, "sqlite_errorname", None) or ""
     for prefix, number in _SQLITE.items():
         if name.startswith(prefix):
-            return reason(OSError(number, os.strerror(number)))
-    return f"{origin}"
+            return refusal(what, OSError(number, os.strerror(number)))
+    return CannotWrite(f"{what} failed: {origin}.")

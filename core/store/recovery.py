@@ -39,8 +39,8 @@ _ID = re.compile(r"[0-9a-f]{12}")
 def made_sound(database: Database, artefacts: Path) -> str:
     """Repair the database if it is damaged and bring it up to date; what had to be repaired, in plain words."""
     path, said = database.path, ""
-    if not path.exists() and _unfinished(path).exists():  # A repair ended between its last two steps.
-        _unfinished(path).replace(path)
+    if _complete(path).exists():  # A repair ended during its last steps.
+        _take_the_place(path, aside(path.parent))
     wrong = damage(path)
     new = not path.exists() or not path.stat().st_size
     if wrong:
@@ -108,7 +108,7 @@ def repair(path: Path) -> tuple[Path, Saved]:
 
     Until the fresh one is complete the damaged one stays where it is, so that a repair that is interrupted begins anew.
     """
-    place, fresh = aside(path.parent), _unfinished(path)
+    place, fresh = aside(path.parent), path.with_name(f"repaired-{path.name}")
     for left in path.parent.glob(f"{fresh.name}*"):
         left.unlink()
     database = Database(fresh, write=True)
@@ -116,16 +116,23 @@ def repair(path: Path) -> tuple[Path, Saved]:
     with _source(path, place) as source:
         saved = _copied(source, database, place)
     database.close()
+    fresh.replace(_complete(path))
+    _take_the_place(path, place)
+    return place, saved
+
+
+def _complete(path: Path) -> Path:
+    """Where a fresh database waits for its place: one of this name has all that could be read."""
+    return path.with_name(f"complete-{path.name}")
+
+
+def _take_the_place(path: Path, place: Path) -> None:
+    """Move the damaged database to `place`, its log too, which would be read into the fresh one that follows."""
     for suffix in ("-shm", "-wal", ""):
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.replace(place / part.name)
-    fresh.replace(path)
-    return place, saved
-
-
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f"repaired-{path.name}")
+    _complete(path).replace(path)
 
 
 def _copied(source: sqlite3.Connection, database: Database, place: Path) -> Saved:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
-from core.errors import BadInput, CannotWrite, UnknownName
+from core.errors import BadInput, CannotWrite, DiskFull, UnknownName
 from core.files import sha256
 from core.store import recovery
 from core.store.faults import is_damage
@@ -129,19 +129,20 @@ class Runs(OpenedStore):
         """Remove a run with all its records and artefacts; raises `BadInput` for one still going on."""
         try:
             self._forget(run_id)
-        except CannotWrite:
-            # A full disk has no room to note the change. The run's files make some, and go in any case.
-            if self.run(run_id, whole=False).status in ACTIVE:
-                raise
-            self._artefacts.remove(run_id)
+        except DiskFull:
+            self.make_room(run_id)
             self._forget(run_id)
         self._unsaved.pop(run_id, None)
         self._artefacts.remove(run_id)
 
+    def make_room(self, run_id: str) -> None:
+        """Remove the files of a run that is to be deleted where the disk is too full to note that; as `delete`."""
+        _require_ended(self.run(run_id, whole=False))
+        self._artefacts.remove(run_id)
+
     def _forget(self, run_id: str) -> None:
         with self._changing(f"Deleting run {run_id}", run_id) as (connection, number):
-            if self._now(_read(connection, number)).status in ACTIVE:
-                raise BadInput(f"Run {run_id} is still running. Cancel it, then delete it.")
+            _require_ended(self._now(_read(connection, number)))
             connection.execute(delete(RUNS).where(RUNS.c.ordinal == number))
 
     def artefact(self, run_id: str, filename: str) -> Path:
@@ -179,6 +180,11 @@ class Runs(OpenedStore):
 def _check_status(status: str) -> None:
     if status not in STATUSES:
         raise UnknownName("status", status, STATUSES)
+
+
+def _require_ended(record: RunRecord) -> None:
+    if record.status in ACTIVE:
+        raise BadInput(f"Run {record.id} is still running. Cancel it, then delete it.")
 
 
 def _encoded(values: Mapping[str, Any]) -> dict[str, Any]:

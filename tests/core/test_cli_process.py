@@ -83,6 +83,29 @@ def test_ctrl_c_gives_130_and_a_hint_and_resume_equals_never_having_stopped(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_while_the_first_is_handled_changes_nothing(number: signal.Signals) -> None:
+    program = UNHURRIED.replace(
+        "launch.main()",
+        f"""
+import os
+run = launch.run
+def pressed_twice(line):
+    status = run(line)
+    os.kill(os.getpid(), {int(number)})
+    return status
+launch.run = pressed_twice
+Store.open = lambda *_, **__: os.kill(os.getpid(), {int(number)})
+launch.main()
+""",
+    )
+    command = [sys.executable, "-c", program, "runs", "list"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.slow
 def test_a_failure_is_one_line_and_status_2_for_a_shell_too(tiny_suite: Path, tmp_path: Path) -> None:
     command = [*LAUNCH, "merge", str(tiny_suite), "--set", "steps=-1"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=180, check=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -172,3 +173,46 @@ def test_a_repair_that_is_interrupted_leaves_what_it_began_with(folder: Path) ->
     with pytest.raises(KeyboardInterrupt):
         Store.open(folder)
     assert (folder / FILE).read_bytes() == before
+
+
+def killed(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies(work: Callable[[], object]) -> None:
+    """A process of its own does it and is killed meanwhile."""
+    if (pid := os.fork()) == 0:
+        work()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["copying", FILE, f"complete-{FILE}"])
+def test_a_repair_that_is_killed_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    replace, names = Path.replace, ["run 0", "run 1", "run 2"]
+
+    def leaves_a_log() -> None:
+        Store.open(tmp_path).close()
+        store = Store.open(tmp_path)
+        for name in names:
+            store.record(new_run(store, name=name), step(0))
+        store.studies.create(name="seeds", suite="tiny", origin="tiny", options={}, cells=[])
+        killed()
+
+    def repairs() -> None:
+        if moment == "copying":
+            monkeypatch.setattr("core.store.recovery._copy_study", killed)
+        monkeypatch.setattr(Path, "replace", lambda here, to: (killed if here.name == moment else replace)(here, to))
+        Store.open(tmp_path)
+
+    dies(leaves_a_log)
+    if moment == "copying":
+        (tmp_path / FILE).unlink()
+    else:
+        write(0, b"\0" * 100)(tmp_path)
+    dies(repairs)
+    with Store.open(tmp_path) as store:
+        assert [record.name for record in store.runs()] == names[::-1]
+        assert [len(store.steps(record.id)) for record in store.runs()] == [1, 1, 1]
+        assert len(store.studies.listing()) == 1

@@ -25,8 +25,11 @@ import orjson
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, create_model
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Route
 from typing_extensions import TypedDict
 
 from core.errors import MergescopeError
@@ -41,6 +44,8 @@ from dashboard.context import Context
 ROUTE = "/ask"
 FRESH_SECONDS = 0.25
 """Twenty viewers cost a few looks into the store a second; nobody sees a step later than that."""
+ZIPPED = Middleware(GZipMiddleware, minimum_size=65_536, compresslevel=1)
+"""The long answers come with the page, and pass a tunnel sooner so; polls stay plain, the processor is the run's."""
 _REMEMBERED = 64
 _LONGEST_QUESTION = 1024
 
@@ -181,7 +186,7 @@ def add_door(app: FastAPI, ctx: Context, prefix: str, desks: Iterable[object]) -
                 fresh.put(asked, answer, changes)
         return _json(answer)
 
-    app.add_route(f"{prefix}{ROUTE}/{{name}}", ask, methods=["POST"])
+    app.router.routes.append(Route(f"{prefix}{ROUTE}/{{name}}", ask, methods=["POST"], middleware=[ZIPPED]))
 
 
 class Fresh:

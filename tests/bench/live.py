@@ -48,6 +48,8 @@ WARM_UP = 15.0
 POLLS_PER_SECOND = 1.0
 STEPS_PER_SECOND = 5
 START_SECONDS = 240
+CAUGHT_UP = "mergescope.charts.hub.run.cursor >= mergescope.charts.hub.run.stepsDone"
+"""In a page: it has all steps so far. At its first picture it may have any part of them."""
 TARGETS = {
     "bytes_per_step": 20_000,
     "poll_p95_ms_20_viewers": 500,
@@ -218,6 +220,7 @@ def painted(server: Server, seconds: float, name: str, weigh: bool = False) -> d
         devtools.on("Network.loadingFinished", lambda event: weight.append(event["encodedDataLength"]))
         page.goto(f"{server.url}/?run={server.run}&tab=live", timeout=120_000)
         page.wait_for_selector("#ms-live .heatmaplayer image", timeout=120_000)
+        page.wait_for_function(CAUGHT_UP, timeout=120_000)
         cold = sum(weight) / 1e6
         page.evaluate("mergescope.charts.timing.paints.length = 0")
         page.wait_for_timeout(1000 * seconds)

@@ -116,6 +116,13 @@ def test_a_polled_question_is_answered_once_a_moment_and_its_errors_are_answers(
     assert http.get("/ask/counted").status_code == 405
 
 
+def test_what_comes_with_the_page_is_zipped_and_a_poll_is_not(dashboard_site: Site) -> None:
+    owner = dashboard_site.owner()
+    assert owner.post("setup_catalogue", {}).headers["content-encoding"] == "gzip"
+    assert owner.call("setup_catalogue")["methods"]
+    assert "content-encoding" not in owner.post("runs_list", {"limit": 5}).headers
+
+
 @pytest.mark.parametrize(
     ("sent", "wrong"),
     [

@@ -80,6 +80,19 @@ class Failed(TypedDict):
     error: str
 
 
+class Waiting(TypedDict):
+    """Not measured yet."""
+
+    pending: bool
+
+
+class File(TypedDict):
+    """A text to be saved under a name."""
+
+    text: str
+    name: str
+
+
 class Pending(TypedDict):
     """It is being computed; ask again."""
 

@@ -22,7 +22,7 @@ from dashboard import wording
 from dashboard.asked import one_of
 from dashboard.charts.figure import Figure, Widths, in_both_widths
 from dashboard.context import LISTED
-from dashboard.door import Desk, everybodys, owners
+from dashboard.door import Desk, File, everybodys, owners
 from dashboard.pages.compare import figures, published
 from dashboard.pages.compare.time import time
 from dashboard.pages.page import Page
@@ -67,13 +67,6 @@ class Figures(TypedDict):
     bars: Widths | None
     radar: Widths | None
     time: Widths | None
-
-
-class File(TypedDict):
-    """A text to be saved under a name."""
-
-    text: str
-    name: str
 
 
 class Started(TypedDict):

@@ -15,7 +15,7 @@ from core.runs.whatif import save
 from core.store import RunRecord
 from dashboard.asked import Line
 from dashboard.charts.service import Count
-from dashboard.door import Desk, Failed, Pending, Run, everybodys, owners, told
+from dashboard.door import Desk, Failed, Pending, Run, Waiting, everybodys, owners, told
 from dashboard.pages.layers import whatif as engine
 from dashboard.pages.layers.facts import Facts, task_vector_facts
 
@@ -39,12 +39,6 @@ class WhatIf(TypedDict):
 
     images: int
     tasks: list[Compared]
-
-
-class Waiting(TypedDict):
-    """Not measured yet."""
-
-    pending: bool
 
 
 class Saved(TypedDict):

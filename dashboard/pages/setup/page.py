@@ -17,13 +17,13 @@ from core.problem.evaluate import references
 from core.progress import Progress, Standing
 from core.suite.find import SuiteFile
 from dashboard.asked import Line
-from dashboard.door import Desk, Failed, Pending, owners
+from dashboard.door import Desk, Failed, Pending, Waiting, owners
 from dashboard.pages.page import Page
 from dashboard.pages.setup import gallery, wish
 from dashboard.pages.setup.catalogue import describe_all, presets
 from dashboard.pages.setup.caution import caution, checked, doubts
 from dashboard.pages.setup.forecast import forecast
-from dashboard.pages.setup.shapes import Asked, Card, Caution, Expected, Form, Found, Preset, Waiting
+from dashboard.pages.setup.shapes import Asked, Card, Caution, Expected, Form, Found, Preset
 from dashboard.settings_file import from_yaml, to_yaml
 
 LATEST_RUNS = 50

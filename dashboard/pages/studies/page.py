@@ -23,7 +23,7 @@ from core.studies.engine.scope import StudyOptions
 from core.suite.find import SuiteFile
 from dashboard.asked import Line, one_of
 from dashboard.context import NotVisible
-from dashboard.door import Desk, Done, Failed, Pending, everybodys, owners
+from dashboard.door import Desk, Done, Failed, File, Pending, everybodys, owners
 from dashboard.pages.page import Page
 from dashboard.pages.studies import file, view
 from dashboard.pages.studies.guide import Guide
@@ -85,13 +85,6 @@ class Found(view.Shows):
 
     card: Card
     said: str
-
-
-class File(TypedDict):
-    """A text to be saved under a name."""
-
-    text: str
-    name: str
 
 
 class StudyDesk(Desk):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
+import time
 
 if __name__ == "__main__":
     gc.disable()  # Nobody looks for garbage in what is imported.
@@ -22,6 +24,8 @@ from core.cli.output import log_plainly
 from core.errors import BadInput, MergescopeError
 
 GLOBAL_OPTIONS = ("-h", "--help", "--version")
+_PATIENCE = 1.0
+"""Seconds after the first signal to stop in which another one is ignored: some shells and tools send two."""
 
 
 def _port(text: str | int) -> int:
@@ -32,7 +36,7 @@ def _port(text: str | int) -> int:
 
 @app.command()
 def ui(
-    suite: Annotated[str, typer.Option(metavar="SUITE", help="The suite to select at first.")] = "demo",
+    suite: Annotated[str, typer.Option(metavar="SUITE", help="The suite to select first.")] = "demo",
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int | None,
@@ -72,12 +76,26 @@ if find_spec("dashboard") is not None:
     study.draw_page = _study_page
 
 
+class _Stop:
+    """Handles signals to stop, so that a run is noted as interrupted and nothing half-written stays."""
+
+    first: float | None = None
+    """When the first one came."""
+
+    def __call__(self, number: int, _frame: object) -> None:
+        if self.first is None:
+            self.first = time.monotonic()
+            raise KeyboardInterrupt
+        if time.monotonic() - self.first > _PATIENCE:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+
 def main() -> None:
     """Run the command line of this process and exit with its status."""
-    # So that a run is noted as interrupted and nothing half-written stays.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, stop := _Stop())
+    if signal.getsignal(signal.SIGINT) in (signal.SIG_DFL, signal.default_int_handler):
+        signal.signal(signal.SIGINT, stop)
     gc.enable()
     log_plainly()
     arguments = sys.argv[1:]

@@ -14,12 +14,14 @@ S = TypeVar("S", bound="Settings")
 LIMITS = ("gt", "ge", "lt", "le")
 
 
-def setting(default: Any, description: str, *, source: str, before: Any = None, **limits: Any) -> Any:
+def setting(default: Any, description: str, *, source: str, label: str = "", before: Any = None, **limits: Any) -> Any:
     """A pydantic field with a plain-words description and the source of its default.
 
-    `before` is what runs did before the setting was there, where that is not the default.
+    `label` is how a form names it, where the words for its name mean something else. `before` is what runs did before
+    the setting was there, where that is not the default.
     """
-    more: dict[str, Any] = {"source": source} | ({} if before is None else {"before": before})
+    more: dict[str, Any] = {"source": source} | ({"label": label} if label else {})
+    more |= {} if before is None else {"before": before}
     return Field(default, description=description, json_schema_extra=more, **limits)
 
 

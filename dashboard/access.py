@@ -228,7 +228,7 @@ class Access:
             links = {link["id"]: Link(**link | when) for link, when in zip(raw["links"], times, strict=True)}
             return _Book(str(raw["key"]), sessions, {k: v for k, v in links.items() if v.valid(now)})
         except OSError as error:
-            log.warning("Sessions and links can't be read. %s New ones live until the restart.", told(error))
+            log.warning("Sessions and links can't be read. %s New ones last until the restart.", told(error))
             self._path = None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._clock()))

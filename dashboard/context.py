@@ -79,8 +79,7 @@ class Context:
         if record is not None:
             return record
         raise NotVisible(
-            "That run is not here. Expected a run of this workspace that your link covers. "
-            "Choose one in the list on the left."
+            "That run is not here. Expected one that your link covers. Choose a run in the list on the left."
         )
 
     def runs(self, request: Any, *, suite: str | None = None, limit: int | None = None) -> list[RunRecord]:

@@ -182,13 +182,13 @@ _ALL = (
     Download(
         "page",
         "Page in one file",
-        "The charts and step slider, working without a server.",
+        "The charts with the step slider; works without a server.",
         ".html",
         partial(_exported, "page"),
         _has_steps,
     ),
     Download("report", "Report", "Accuracies with intervals, entropy, λ, settings.", ".json", _report, _has_report),
-    Download("settings", "Settings", "To read, or to load on the page Set up.", ".yaml", _settings, _has_settings),
+    Download("settings", "Settings", "Can be loaded again on the page Set up.", ".yaml", _settings, _has_settings),
     Download("lambda-json", "λ, JSON", "The coefficients after the last step.", ".json", _last_lambda, _has_lambda),
     Download("lambda-csv", "λ, CSV", "After every step, one row per group.", ".csv", _all_lambda, _has_lambda),
     Download(
@@ -198,7 +198,7 @@ _ALL = (
     Download(
         "figures",
         "Figures",
-        "Every chart, for use in a paper; each can be saved as SVG or PNG.",
+        "Every chart for use in a paper; each can be saved as SVG or PNG.",
         ".html",
         partial(_exported, "figures"),
         _has_steps,
@@ -206,7 +206,7 @@ _ALL = (
     Download(
         "space",
         "Hugging Face Space",
-        "A folder that replays the run; unpack it into a Space.",
+        "A folder that replays the run; unpack it in a Space.",
         ".zip",
         _space,
         _has_steps,

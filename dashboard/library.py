@@ -106,7 +106,7 @@ class Library:
         known = self.suites()
         if name not in known:
             if self._guests:
-                raise BadInput("The suite is not here any more.")
+                raise BadInput("The suite is no longer here.")
             raise UnknownName("suite", str(name)[:80], sorted(known))
         return known[name]
 

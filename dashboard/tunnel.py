@@ -35,6 +35,6 @@ class Tunnel:
             self.url = networking.setup_tunnel("127.0.0.1", self.port, secrets.token_urlsafe(32), None, None)
         except (OSError, RuntimeError, ValueError, ChecksumMismatchError, httpx.HTTPError) as error:
             self.problem = (
-                f"No public link could be opened ({type(error).__name__}): this machine can't seem to reach "
+                f"No public link could be opened ({type(error).__name__}): this machine does not seem to reach "
                 f"Gradio's tunnel server. Everything else works. {OTHER_WAYS}"
             )

@@ -85,8 +85,8 @@ def open_folder(folder: Path) -> tuple[CheckpointSource, str, dict[str, Any]]:
         config = read_json(folder, name)
         if "auto_map" in config:
             raise BadCheckpoint(
-                f"`{folder.name}/{name}` should be a plain configuration. Found `auto_map`, which asks to run code of "
-                "the repository; none was run. Give the weights of a plain CLIP model."
+                f"`{folder.name}/{name}` should be a plain configuration. Found `auto_map`, which asks to run code "
+                "from the repository; none was run. Give the weights of a plain CLIP model."
             )
         for weight in weights:
             if _there(folder, weight):

@@ -45,7 +45,9 @@ def load_checkpoint(path: Path, prefix: str = "", skip: str | None = None) -> Ch
     """
     opened = open_checkpoint(path)
     if opened.layout.kind == Kind.ADAPTER:
-        raise BadCheckpoint(f"`{path.name}` is an adapter, which is of no use without its base; give whole weights.")
+        raise BadCheckpoint(
+            f"`{path.name}` is an adapter, which can't be used without its base; give complete weights."
+        )
     return _checkpoint(opened, dict(opened.read(prefix, skip))).require_finite(prefix)
 
 

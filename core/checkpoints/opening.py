@@ -79,7 +79,9 @@ def open_checkpoint(path: Path) -> Opened:
     layout = find_layout(path.name, source.table, adapter=configuration == ADAPTER)
     if layout.kind == Kind.ADAPTER and not configuration:
         if not (path.parent / ADAPTER).is_file():
-            raise BadCheckpoint(f"`{path.name}` holds an adapter; expected {ADAPTER} beside it, which gives its scale.")
+            raise BadCheckpoint(
+                f"`{path.name}` holds an adapter; expected {ADAPTER} next to it, which gives its scale."
+            )
         configuration, config = ADAPTER, read_json(path.parent, ADAPTER)
     kind = config.get("model_type", "clip")
     if configuration not in (ADAPTER, OPEN_CLIP) and kind not in MODEL_TYPES:

@@ -87,7 +87,7 @@ def _warnings(opened: Opened) -> list[str]:
         found.append("it has no projection; an expert keeps the base's")
     if opened.layout.kind in (Kind.CLIP, Kind.ENCODER) and opened.quick_gelu is None:
         found.append(
-            "it does not say whether it uses GELU or QuickGELU; OpenAI's weights and their fine-tunes use QuickGELU"
+            "it does not state whether it uses GELU or QuickGELU; OpenAI's weights and their fine-tunes use QuickGELU"
         )
     floats = {entry.dtype for entry in opened.source.table.values() if entry.dtype.is_floating_point}
     if len(floats) > 1:

@@ -23,12 +23,12 @@ def check(
     suite: options.SuiteName,
     tasks: options.Tasks = None,
     method: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Also say which tasks a run of this method is likely to harm.")
+        str | None, typer.Option(metavar="NAME", help="Also report which tasks a run of this method is likely to harm.")
     ] = None,
     set_: options.Settings = None,
     as_json: options.Json = False,
 ) -> None:
-    """Hold every file of SUITE against its base; list all problems (exit status 2) and what makes numbers doubtful."""
+    """Check all files of SUITE against its base; list problems (exit status 2) and what casts doubt on the numbers."""
     from core.cli.loading import suite_and_tasks
     from core.insight.trust import warnings
     from core.problem import examine as checking

@@ -39,7 +39,7 @@ def inspect(
 
 def _facts(verdict: Verdict) -> list[list[str]]:
     more = f", and {len(verdict.architectures) - SHOWN} more" if len(verdict.architectures) > SHOWN else ""
-    activation = {True: "QuickGELU", False: "GELU", None: "not said"}[verdict.quick_gelu]
+    activation = {True: "QuickGELU", False: "GELU", None: "not stated"}[verdict.quick_gelu]
     types = ", ".join(f"{count} {dtype}" for dtype, count in verdict.dtypes.items())
     return [
         ["format", verdict.format],

@@ -32,8 +32,8 @@ def compare(
         str,
         typer.Option(
             metavar="a,b,c|all",
-            help="Methods, separated by commas, or all. `adamerging:group=task:objective=cross_entropy` is a method "
-            "with its own settings.",
+            help="Methods separated by commas, or all. A method can have settings of its own: "
+            "`adamerging:group=task:objective=cross_entropy`.",
         ),
     ],
     tasks: options.Tasks = None,
@@ -41,9 +41,7 @@ def compare(
     seed: options.Seed = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Run everything again, even what has finished before.")
-    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again, even what is already done.")] = False,
     memory: options.Memory = "auto",
     runs: options.Runs = None,
     as_json: options.Json = False,
@@ -69,7 +67,7 @@ def compare(
         measured = [task["name"] for task in rows[0][1]["tasks"]] if rows else []
         _print_rows(file.name, measured, [row for row, _, _ in rows], missing)
     if reused := sum(reused for _, _, reused in rows):
-        say(f"{reused} of {len(rows)} rows are runs that were finished before; `--fresh` runs them again.")
+        say(f"{reused} of {len(rows)} rows are earlier runs; `--fresh` runs them again.")
     failures = [f"{one['label']}: {one['reason']}" for one in missing if one["failed"]]
     for reason in (f"{one['label']} is left out: {one['reason']}" for one in missing if not one["failed"]):
         say(reason)
@@ -174,7 +172,7 @@ COLUMNS: dict[str, Callable[[ResultRow], str]] = {
     "verdict": lambda row: row.verdict,
     ">seconds": lambda row: number(row.seconds, 1),
     ">peak MB": lambda row: number(row.memory, 0),
-    "adapted on": lambda row: row.adapted_on,
+    "learned on": lambda row: row.adapted_on,
     ">images": lambda row: number(row.samples, 0),
     "needs": lambda row: row.needs,
     "result": lambda row: row.result,

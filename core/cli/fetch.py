@@ -7,7 +7,7 @@ from core.cli.output import print_json, shown, tell
 
 
 def fetch(suite: options.SuiteName, tasks: options.Tasks = None, as_json: options.Json = False) -> None:
-    """Fetch the checkpoints of SUITE from the Hugging Face hub; one that broke off continues where it stopped."""
+    """Fetch the checkpoints of SUITE from the Hugging Face hub; an interrupted one continues where it stopped."""
     from core.cli.loading import suite_and_tasks
     from core.suite.fetch import fetch_suite
 

@@ -10,7 +10,7 @@ import typer
 from core.cli import options
 from core.cli.output import print_json, print_table, shown, tell
 
-app = typer.Typer(help="Folders whose checkpoints and images every suite may open.", no_args_is_help=True)
+app = typer.Typer(help="Manage the folders whose checkpoints and images every suite may open.", no_args_is_help=True)
 Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A folder on this machine.")]
 
 
@@ -18,7 +18,7 @@ def scan(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with checkpoints and images.")],
     as_json: options.Json = False,
 ) -> None:
-    """Say what FOLDER holds that a suite can be made of: checkpoints, heads and sets of images."""
+    """List what FOLDER holds to make a suite from: checkpoints, heads and sets of images."""
     from core.suite import scan as scanning
 
     with shown() as progress:
@@ -59,12 +59,12 @@ def list_folders(as_json: options.Json = False) -> None:
     if as_json:
         print_json({"folders": known})
     else:
-        tell("\n".join(known) or "None yet; a suite opens only files in its own folder. Add one with `folders add`.")
+        tell("\n".join(known) or "None yet: a suite opens only files in its own folder. Add one with `folders add`.")
 
 
 @app.command("add")
 def add(folder: Folder) -> None:
-    """Let every suite open files below FOLDER."""
+    """Let every suite open the files in FOLDER."""
     from core.suite.roots import add_root
 
     tell(f"Added {add_root(folder)}.")
@@ -72,7 +72,7 @@ def add(folder: Folder) -> None:
 
 @app.command("remove")
 def remove(folder: Folder) -> None:
-    """Take FOLDER off the list; its files stay."""
+    """Remove FOLDER from the list; its files stay."""
     from core.suite.roots import remove_root
 
     remove_root(folder)

@@ -54,7 +54,7 @@ def _execute(
     try:
         return runner.execute(store, run_id, problem, spec, progress=progress)
     except KeyboardInterrupt:
-        hint = f"Go on with `{command(store, 'resume', run_id)}`." if kept else "The run was not kept."
+        hint = f"Continue with `{command(store, 'resume', run_id)}`." if kept else "The run was not kept."
         raise Interrupted(f"Interrupted. {hint}") from None
 
 
@@ -121,7 +121,7 @@ def print_report(report: dict[str, Any]) -> None:
     for told in doubts(report):
         tell(told)
     if report.get("check") == {"warnings": []}:
-        tell("The check before the start found no reason to warn.")
+        tell("The check before the start found nothing to warn about.")
     tell("  ".join(summary(report)))
     if verdict := report.get("verdict"):
         tell(verdict["sentence"])
@@ -134,5 +134,5 @@ def summary(report: dict[str, Any]) -> list[str]:
         f"{number(report['seconds'], 1)} s",
         f"{number(report['peak_memory_mb'], 0)} MB peak memory",
         f"{report['device']}, {report['precision']}",
-        f"adapted on {report['adapted_on']}",
+        f"learned on {report['adapted_on']}",
     ]

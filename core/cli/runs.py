@@ -127,7 +127,7 @@ def resume(
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
-    """Go on with a run that was interrupted, cancelled or failed, from its last recorded step."""
+    """Continue a run that was interrupted, cancelled or failed, from its last recorded step."""
     targets.check(report, "--report")
     with writing(runs) as store:
         result = running.resume(store, run_id)
@@ -207,12 +207,12 @@ def _export_folder(run_id: str, folder: Path, runs: Path | None, push: str | Non
         kind = publish.write_folder(record, each_step(store, run_id), model, suites.find(record.origin), folder)
     tell(f"Wrote {folder}; load it with {kind}.from_pretrained.")
     if push is not None:
-        tell(f"Sent to {publish.push_to_hub(folder, push, private=not public)}")
+        tell(f"Uploaded to {publish.push_to_hub(folder, push, private=not public)}")
 
 
 @app.command()
 def delete(run_id: RunId, runs: options.Runs = None) -> None:
-    """Delete one run with everything that belongs to it."""
+    """Delete one run and everything that belongs to it."""
     with writing(runs) as store:
         store.run(run_id)
         store.delete(run_id)

@@ -41,7 +41,7 @@ def study(
     tasks: options.Tasks = None,
     set_: options.Settings = None,
     recipe: Annotated[Path | None, typer.Option("--from", metavar="YAML", help="Repeat the study in a recipe.")] = None,
-    estimate: Annotated[bool, typer.Option("--estimate", help="Only print what it would cost.")] = False,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Only print how long it would take.")] = False,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = "auto",
@@ -71,7 +71,7 @@ def study(
     tasks_needed = tasks_of(asked.study, asked.suite, asked.cells)
     problem = loading.load(asked.suite, tasks_needed, asked.options.device, asked.options.precision, memory)
     if changed := [role for role, value in asked.hashes.items() if problem.hashes.get(role) != value]:
-        say(f"Warning: the checkpoints of {', '.join(changed)} are not those that the recipe was made with.")
+        say(f"Warning: the checkpoints of {', '.join(changed)} differ from those the recipe was made with.")
     with writing(runs) as store:
         if estimate:
             _print_estimate(store, asked, problem, as_json)
@@ -89,7 +89,7 @@ def _asked(name: str | None, suite: str | None, recipe: Path | None, values: dic
 
     if recipe is not None:
         if name is not None or suite is not None:
-            raise BadInput("`--from` names study and suite itself. Found a study or suite beside it; leave them out.")
+            raise BadInput("`--from` names study and suite itself. Found a study or suite as well; leave them out.")
         return read(recipe)
     chosen = studies.get(str(name))
     if suite is None:
@@ -147,7 +147,7 @@ def _print_result(study: Study, record: StudyRecord, result: Any) -> None:
     from core.studies.engine.result import grid
 
     for table in (*result.tables, *result.published):
-        source = f" (published: {table.source})" if table.source else ""
+        source = f" ({table.source})" if table.source else ""
         print_grid(table.title + source, grid(table))
     for finding in result.findings:
         tell(finding)
@@ -164,7 +164,7 @@ def _print_estimate(store: Store, asked: Recipe, problem: Problem, as_json: bool
     if as_json:
         print_json({"runs": len(known), "runs_done": sum(known), "seconds": seconds})
         return
-    tell(f"{len(known)} runs, {sum(known)} of them done; about {seconds / 60:.1f} minutes for the others.")
+    tell(f"{len(known)} runs, {sum(known)} of them done; the others take about {seconds / 60:.1f} minutes.")
 
 
 def _list(as_json: bool) -> None:

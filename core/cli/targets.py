@@ -112,7 +112,7 @@ def writing(folder: Path | None) -> Iterator[Store]:
     with Store.open(folder_of_runs(folder)) as store:
         if store.read_only:
             raise StoreReadOnly(
-                f"The runs in `{store.folder}` are in use by {store.holder}. Stop it, or do this in its page."
+                f"The runs in `{store.folder}` are in use by {store.holder}. Stop it, or do this on its page."
             )
         yield store
 

@@ -1,1 +1,1 @@
-"""Image encoders and text towers: architecture, weights as arguments, precision, preprocessing, zero-shot heads."""
+"""Image encoders and text towers: architecture, weights as arguments, precision, preprocessing."""

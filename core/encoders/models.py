@@ -119,7 +119,7 @@ def build(arch: Architecture, device: str = "cpu") -> nn.Module:
     if foreign := arch.config["text_cfg"].get("hf_model_name"):
         raise BadSuite(
             f"`{arch.name}` has a text tower that open_clip would fetch (`{foreign}`). Give each task a `head`, made "
-            "where that model is at hand."
+            "where that model is available."
         )
     kind = open_clip.CustomTextCLIP if config.pop("custom_text", False) else open_clip.CLIP
     if "multimodal_cfg" in config:

@@ -35,7 +35,7 @@ model = {kind}.from_pretrained("path/to/this/folder")
 processor = CLIPImageProcessor.from_pretrained("path/to/this/folder")
 ```
 
-The folder holds the weights in float32. Image features are normalised before they meet a head.
+The folder holds the weights in float32. Image features are normalised before they are multiplied by a head.
 """
 
 
@@ -62,8 +62,8 @@ def model_card(
     parts = [
         f"---\n{yaml.safe_dump(front, sort_keys=False)}---",
         f"# {for_markdown(title)}",
-        f"One image encoder made of {len(record.tasks)} experts of the suite {for_markdown(record.suite)}, merged with "
-        f"{for_markdown(method_title(record))}." + (f" {for_markdown(method.summary)}" if method else ""),
+        f"One image encoder made from {len(record.tasks)} experts of the suite {for_markdown(record.suite)}, merged "
+        f"with {for_markdown(method_title(record))}." + (f" {for_markdown(method.summary)}" if method else ""),
         "## Results",
         _told(record, grid),
         *_doubts(record.report),
@@ -82,7 +82,7 @@ def _told(record: RunRecord, grid: Grid) -> str:
         return "This run has no final evaluation."
     words = {
         "nothing": "No images were used for merging.",
-        "test": "λ was learned on the unlabelled test images; the same images are scored here.",
+        "test": "λ was learned on the unlabelled test images, on which accuracy is measured too.",
     }
     split = words.get(record.adapted_on, f"λ was learned on unlabelled {record.adapted_on} images.")
     if record.what_if is not None:

@@ -41,7 +41,7 @@ def write_folder(record: RunRecord, steps: Iterable[StepRecord], merged: Path, s
     complete or not at all. Raises `BadInput` where it is there already or the architecture has no counterpart.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput(f"`{folder}` should be a new or empty folder. Found something in it; choose another name.")
+        raise BadInput(f"`{folder}` should be a new or empty folder. Found files in it; choose another name.")
     arch = suite.arch()
     titles = {task.name: task.title or task.name for task in suite.tasks}
     with refusals(f"Writing {folder}"):
@@ -80,7 +80,9 @@ def push_to_hub(
         sent = api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Merged model")
     except (HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise CannotSend(f"`{repo}` could not be sent: {reason}. `{folder}` is complete; send it later.") from None
+        raise CannotSend(
+            f"`{repo}` could not be uploaded: {reason}. `{folder}` is complete; upload it later."
+        ) from None
     return str(sent.commit_url)
 
 

@@ -200,7 +200,7 @@ def _groups(similarity: Similarity, names: Sequence[str]) -> list[Advice]:
         "them with each other costs least. If one model for everything is not good enough, merge these first."
     )
     involved = tuple(similarity.tasks[i] for group in found for i in group)
-    return [Advice("group", "These belong together", text, involved)]
+    return [Advice("group", "These tasks belong together", text, involved)]
 
 
 def _branches(similarity: Similarity) -> list[Advice]:
@@ -211,7 +211,7 @@ def _branches(similarity: Similarity) -> list[Advice]:
     numbers = f"the mean cosine is {_number(before)} before {name} and {_number(after)} from there on"
     if before > after:
         text = (
-            f"Up to there, the experts changed in similar ways: {numbers}. All tasks can share that part; keep the "
+            f"The experts changed in similar ways up to there: {numbers}. All tasks can share that part; keep the "
             "rest separate for each group of tasks, or at least let λ differ by layer there."
         )
         return [Advice("branch", f"Branch at {name}", text)]

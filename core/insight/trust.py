@@ -71,11 +71,11 @@ class TaskTrust:
         if self.trusted:
             return ""
         if math.isinf(self.end.kl):
-            return f"{self.task}: in a shortened run, λ or the loss diverges. To avoid this, {self.remedy}."
+            return f"{self.task}: λ or the loss diverges in a shortened run. To avoid this, {self.remedy}."
         return (
-            f"{self.task}: a shortened run leads away from its expert (KL {self.start.kl:.2f} → {self.end.kl:.2f} "
-            f"nats, agreement {100 * self.start.agreement:.0f} → {100 * self.end.agreement:.0f} %), so the whole run "
-            f"will probably cost accuracy here. To avoid this, {self.remedy}."
+            f"{self.task}: in a shortened run, the model moves away from its expert (KL {self.start.kl:.2f} → "
+            f"{self.end.kl:.2f} nats, agreement {100 * self.start.agreement:.0f} → {100 * self.end.agreement:.0f} %), "
+            f"so the full run will probably cost accuracy on this task. To avoid this, {self.remedy}."
         )
 
 
@@ -85,8 +85,9 @@ def overall(found: Sequence[TaskTrust]) -> str:
         return ""
     begin, end = (mean([getattr(one, moment).kl for one in found]) for moment in ("start", "end"))
     return (
-        f"On average, a shortened run leads away from the experts (KL {begin:.2f} → {end:.2f} nats), so the whole "
-        f"run will probably end below its start. To avoid this, {found[0].remedy}, or run a formula such as tsv_m."
+        f"In a shortened run, the model on average moves away from the experts (KL {begin:.2f} → {end:.2f} nats), so "
+        f"the full run will probably end below its start. To avoid this, {found[0].remedy}, or run a formula such as "
+        "tsv_m."
     )
 
 

@@ -30,20 +30,20 @@ class LearningSettings(WatchedSettings):
     """Settings of every method that learns λ."""
 
     group: GroupKind = setting(
-        "tensor", "Parameter tensors that share λ: `task` (all), `block`, or `tensor` (the paper's layer-wise).",
+        "tensor", "Tensors of a task that share λ: all (`task`), a `block` or none (`tensor`, the paper's layer-wise).",
         source=f"{PAPER}, layer-wise",
     )  # fmt: skip
     objective: objectives.Name = setting("entropy", "What to minimise.", source=f"{PAPER}, equation 5")
     init: float = setting(0.3, "λ at the start.", source=f"{PAPER}, section 4.1", ge=-10, le=10)
     clamp: bool = setting(
         True,
-        "Clamp λ to 0…1 in the merge (the learned λ itself may go outside).",
+        "Clamp λ to 0…1 when merging; the learned λ itself may leave that range.",
         source="the authors' code; FusionBench: off",
     )
     lr: float = setting(1e-3, "Adam's learning rate.", source=f"{PAPER}, section 4.1", gt=0, le=10)
     steps: int = setting(500, "Optimiser steps.", source=f"{PAPER}; FusionBench: 1,000", ge=1, le=1_000_000)
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}; its code takes 2 × 16", ge=1, le=4096)
-    fraction: float = setting(1.0, "Share of that split's images to use.", source=f"{PAPER}, table 5", gt=0, le=1)
+    fraction: float = setting(1.0, "Share of the split's images to use.", source=f"{PAPER}, table 5", gt=0, le=1)
     once: bool = setting(
         False,
         "Use each image only once, as in a stream. With `adapt_on=held-out`, the held-out images come first and the "
@@ -52,7 +52,7 @@ class LearningSettings(WatchedSettings):
     )  # fmt: skip
     start: starts.Name = setting(
         starts.NONE,
-        "The data-free method whose model to start from, with that method's defaults; `none`: θ₀ + init · Σ τ.",
+        "Start from the model of this data-free method, with its defaults; `none`: from θ₀ + init · Σ τ.",
         source=f"{PAPER}: none",
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ class JointSettings(MethodSettings):
         source=f"{PAPER}: 200 of 2,000", ge=0, lt=1,
     )  # fmt: skip
     weight_decay: float = setting(0.1, "AdamW's weight decay.", source=PAPER, ge=0, le=10)
-    fraction: float = setting(1.0, "Share of that split's images to use.", source=PAPER, gt=0, le=1)
+    fraction: float = setting(1.0, "Share of the split's images to use.", source=PAPER, gt=0, le=1)
     keep_every: int = setting(
         100,
         "How many steps apart to save states from which a stopped run can resume.",

@@ -34,13 +34,13 @@ class WatchedSettings(MethodSettings):
     )  # fmt: skip
     keep_step: Literal["best", "last"] = setting(
         "best",
-        "Which step's model to keep. `best`: the last, unless an earlier one clearly agrees better with the experts "
+        "Which step's model to keep. `best`: the last, unless an earlier one agrees clearly better with the experts "
         "and is no worse by KL, on images that no step uses. `last`: always the last; steps may then use all images.",
         source="Mergescope; AdaMerging: the last", before="last",
     )  # fmt: skip
     patience: int = setting(
-        0, "Stop after this many steps without getting closer to the experts; with `keep_step=last`, when the mean "
-        "loss over this many steps is not 0.1 % below that of the same number before them; 0: never.",
+        0, "Stop once this many steps have brought the model no closer to the experts. With `keep_step=last`: once "
+        "their mean loss is less than 0.1 % below that of as many steps before them. 0: never.",
         source="Mergescope; off in the paper", ge=0, le=1_000_000,
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ class AdaMergingPP(LearningMethod[AdaMergingPPSettings]):
     title = "TIES-AdaMerging (AdaMerging++)"
     paper = "AdaMerging (Yang et al., ICLR 2024), section 3.2; trimming and sign election as in TIES (sum variant)."
     summary = "AdaMerging, after dropping small and outvoted entries from the task vectors."
-    cost = "As AdaMerging, plus one more copy of the task vectors in memory."
+    cost = "Like AdaMerging, plus one more copy of the task vectors in memory."
     Settings = AdaMergingPPSettings
 
     def _prepared(self, problem: Problem, settings: AdaMergingPPSettings) -> TaskVectors:

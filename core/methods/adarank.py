@@ -46,11 +46,11 @@ class AdaRankSettings(LearningSettings):
     )  # fmt: skip
     rank: int = setting(
         0, "Components kept in memory per matrix and task, for `own`; 0: all of them.",
-        source="Mergescope; bounds memory", ge=0, le=65_536,
+        source="Mergescope; bounds memory", label="Components to keep in memory", ge=0, le=65_536,
     )  # fmt: skip
     start_scale: float = setting(
-        1.0, "Scales what `start` changes in the base; 0: the factor from ½ to 2½ with the lowest loss on the first "
-        "batch.",
+        1.0, "Factor on the change that `start` makes to the base; 0: the one from ½ to 2½ with the lowest loss on the "
+        "first batch.",
         source="Mergescope; 1: the start as it is", ge=0, le=10,
     )  # fmt: skip
     qkv: Literal["fused", "split"] = setting(

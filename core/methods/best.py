@@ -33,9 +33,9 @@ class BestCombination(AdaRank):
         "Mergescope's own combination. It starts from TSV-Merge (Gargiulo et al., CVPR 2025), scaled to the length "
         "with the lowest loss on the first batch, and learns the layer-wise λ of AdaMerging (Yang et al., ICLR 2024) "
         "and the masks of AdaRank (ICLR 2026) with the distillation loss of SAMerging (2025) in place of entropy. With "
-        "few images, the masks are left out. It won on the demo suite (.github/BENCHMARKS.md); experts whose training "
-        "stopped a third of the way hold it back (.github/METHODS.md). It has not been measured on the papers' eight "
-        "tasks."
+        "few images, the masks are left out. It was the best on the demo suite (.github/BENCHMARKS.md); experts "
+        "that moved too little from the base hold it back (.github/METHODS.md). It has not been measured on the "
+        "papers' eight tasks."
     )
     summary = (
         "Starts from a strong model merged without data, then learns from unlabelled images how much of each expert to "
@@ -43,8 +43,8 @@ class BestCombination(AdaRank):
         "own confidence."
     )
     cost = (
-        "As AdaRank: two singular value decompositions per matrix and expert, the components in memory, and steps that "
-        "take about twice as long as AdaMerging's on a small model. Plus one forward pass of each expert over the "
+        "Like AdaRank: two singular value decompositions per matrix and expert, the components in memory, and steps "
+        "that take about twice as long as AdaMerging's on a small model. Plus one forward pass of each expert over the "
         "images used."
     )
     Settings = BestSettings

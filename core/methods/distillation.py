@@ -31,8 +31,8 @@ class DistillationSettings(JointSettings, ExpertKLSettings, WatchedSettings):
     )  # fmt: skip
     start: starts.Name = setting(
         "task_arithmetic",
-        "The data-free method whose model to start from, with that method's defaults; `none`: θ₀.",
-        source="where AdaMerging begins",
+        "Start from the model of this data-free method, with its defaults; `none`: from θ₀.",
+        source="where AdaMerging starts",
     )
 
 
@@ -47,11 +47,11 @@ class Distillation(Method[DistillationSettings]):
         "the two differ in where they start and what teaches them."
     )
     summary = (
-        "Trains the whole merged model on each expert's answers to unlabelled images: slow, and shows what learning λ "
-        "alone can't reach. Set `objective=pseudo_label` to train on proxy labels."
+        "Trains the whole merged model on each expert's answers to unlabelled images: slow, but shows what learning λ "
+        "alone can't achieve. Set `objective=pseudo_label` to train on proxy labels."
     )
     cost = (
-        "As Traditional MTL: a full fine-tuning with about ten copies of the encoder in memory, plus three for the "
+        "Like Traditional MTL: a full fine-tuning with about ten copies of the encoder in memory, plus three for the "
         "step that is kept, and one forward pass of each expert over the images used. A step takes as long as one of "
         "Traditional MTL (1.01 times the processor time on the demo suite)."
     )

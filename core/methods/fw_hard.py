@@ -25,12 +25,14 @@ class FwHardSettings(FrankWolfeSettings):
         10, "Number of steps; each chooses an expert.", source=f"{PAPER}; FusionBench", ge=1, le=10_000
     )
     begin_with: Literal["task_arithmetic", "ties", "pretrained"] = setting(
-        "task_arithmetic", "The method whose model to start from, with its defaults.", source=f"{PAPER}; FusionBench"
+        "task_arithmetic", "Start from the model of this method, with its defaults.", source=f"{PAPER}; FusionBench"
     )
     step_size: float = setting(
         0.1, "Multiplies the step length 2 / (t + 2) in step t.", source=f"{PAPER}; FusionBench", gt=0, le=10
     )
-    scale: float = setting(0.3, "Another factor on the step length.", source="FusionBench", gt=0, le=1)
+    scale: float = setting(
+        0.3, "Another factor on the step length.", source="FusionBench", label="Factor on the step length", gt=0, le=1
+    )
 
 
 class FwHard(Method[FwHardSettings]):
@@ -48,7 +50,7 @@ class FwHard(Method[FwHardSettings]):
         "Starts from a merged model and, at each step, moves a little towards the expert that lowers the loss fastest."
     )
     cost = "One forward and backward pass over 100 images of every task per step; memory for one more model."
-    trains = "which expert to go towards"
+    trains = "Which expert to move towards"
     needs = Need.UNLABELLED
     Settings = FwHardSettings
 

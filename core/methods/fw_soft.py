@@ -50,8 +50,8 @@ class FwSoft(Method[FwSoftSettings]):
         "500 steps in each of ten rounds."
     )
     summary = "Picks the most useful expert for each task, learns how much of it to add, and repeats."
-    cost = "As AdaMerging, plus a pass over 100 images of every task in each round; no copy of the experts."
-    trains = "one number per chosen expert and parameter tensor"
+    cost = "Like AdaMerging, plus a pass over 100 images of every task in each round; no copy of the experts."
+    trains = "One number per chosen expert and parameter tensor"
     needs = Need.UNLABELLED
     Settings = FwSoftSettings
 

@@ -49,7 +49,8 @@ class Grouped(Staged[GroupedSettings]):
         "diverge."
     )
     cost = (
-        "As the method used within the groups. Makes one model per group, or one branch per group if there is a trunk."
+        "Depends on the method used within the groups. Makes one model per group, or one branch per group if there is "
+        "a trunk."
     )
     single = False
     Settings = GroupedSettings

@@ -24,7 +24,7 @@ class MultiTaskSettings(JointSettings):
         "none", "How to combine the tasks' gradients: their sum, PCGrad, or GradNorm.", source="AdaMerging's baseline"
     )
     adapt_on: Literal["train", "held-out", "test"] = setting(
-        "train", "The split whose labelled images to train on.", source="what training means"
+        "train", "The split whose labelled images to train on.", source="the usual split for training"
     )
     alpha: float = setting(
         1.5,

@@ -30,14 +30,16 @@ class SurgerySettings(MethodSettings):
         "task_arithmetic", "The data-free method that makes the merged model, with its defaults.",
         source=f"{PAPER}, section 5.2",
     )  # fmt: skip
-    rank: int = setting(16, "Width of each task's module.", source=f"{PAPER}, section 5.1", ge=1, le=4096)
+    rank: int = setting(
+        16, "Width of each task's module.", source=f"{PAPER}, section 5.1", label="Width of the modules", ge=1, le=4096
+    )
     lr: float = setting(1e-3, "Adam's learning rate.", source=f"{PAPER}, section 5.1", gt=0, le=10)
     steps: int = setting(1000, "Optimiser steps.", source="FusionBench", ge=1, le=1_000_000)
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}, section 5.1", ge=1, le=4096)
     adapt_on: Literal["test", "held-out", "train"] = setting(
         "test", "The split to learn from; accuracy is always reported on test images.", source=PAPER
     )
-    fraction: float = setting(1.0, "Share of that split's images to use.", source=f"{PAPER}: all", gt=0, le=1)
+    fraction: float = setting(1.0, "Share of the split's images to use.", source=f"{PAPER}: all", gt=0, le=1)
 
     @field_validator("start")
     @classmethod

@@ -13,7 +13,7 @@ class TaskArithmeticSettings(DepthSettings):
 
     scale: float = other_default(
         DepthSettings, "scale", 0.3, "λ: weight of the sum of task vectors.",
-        source="Task Arithmetic; AdaMerging section 4",
+        source="Task Arithmetic; AdaMerging section 4", label="Scale λ of every task vector",
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ class WEMoESettings(WatchedSettings):
     lr: float = setting(1e-4, "Adam's learning rate.", source=f"{PAPER}, section 5", gt=0, le=10)
     steps: int = setting(1000, "Optimiser steps.", source=f"{PAPER}, section 5", ge=1, le=1_000_000)
     batch: int = setting(16, "Images per task and step.", source=f"{PAPER}, section 5", ge=1, le=4096)
-    fraction: float = setting(1.0, "Share of that split's images to use.", source=f"{PAPER}: all", gt=0, le=1)
+    fraction: float = setting(1.0, "Share of the split's images to use.", source=f"{PAPER}: all", gt=0, le=1)
     keep_every: int = setting(
         25,
         "How many steps apart to save states from which a stopped run can resume.",
@@ -58,7 +58,7 @@ class WEMoE(Method[WEMoESettings]):
     summary = "Keeps the MLPs of all experts and lets a small router mix them for each image."
     cost = (
         "K + 1 times the computation and weights of the MLPs, in training and afterwards, plus a router of width² + "
-        "width·K numbers in each block. As much memory as AdaMerging: 3.4 GiB for ViT-B/32 and eight tasks."
+        "width·K numbers in each block. Takes as much memory as AdaMerging: 3.4 GiB for ViT-B/32 and eight tasks."
     )
     trains = "A router in each block"
     needs = Need.UNLABELLED

@@ -16,7 +16,7 @@ def entropy(logits: Tensor) -> Tensor:
 class Entropy(Objective):
     """Mean entropy of the merged model's predictions."""
 
-    title = "Prediction entropy"
+    title = "Entropy of the predictions"
     paper = "AdaMerging (Yang et al., ICLR 2024), equations 5 and 7."
     summary = "Makes the merged model confident on your unlabelled images. Works if the experts are confident."
 

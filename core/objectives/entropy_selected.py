@@ -16,12 +16,12 @@ SHARE = 0.4
 class EntropySelected(Objective):
     """H(p) where H(p) < 0.4 ln C, else 0; divided by all samples of the batch, so that micro-batches are exact."""
 
-    title = "Entropy of confident samples"
+    title = "Entropy of the more confident images"
     paper = (
         "EATA (Niu et al., ICML 2022), equation 2 without its redundancy filter and weights. The mean is over all "
         "samples; those left out count as 0."
     )
-    summary = "Leaves out images the merged model is unsure about: their entropy mostly points the wrong way."
+    summary = "Leaves out images that the merged model is unsure about: their entropy mostly leads the wrong way."
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
         found = entropy(logits)

@@ -13,14 +13,14 @@ class ExpertKLSettings(ObjectiveSettings):
     """Settings of the distillation loss."""
 
     temperature: float = setting(
-        1.0, "Temperature of the objective `expert_kl`; others have none.", source="plain KL divergence", gt=0, le=100
+        1.0, "Used only by the objective `expert_kl`.", source="plain KL divergence", gt=0, le=100
     )
 
 
 class ExpertKL(Objective[ExpertKLSettings]):
     """KL(expert ‖ merged) of the class probabilities softmax(logits / temperature)."""
 
-    title = "KL to each task's expert"
+    title = "Distance to the expert's predictions"
     paper = "SAMerging (2025), the distillation loss; the paper uses temperature 2, here 1 unless you set it."
     summary = (
         "Pulls the merged model's answers towards those of each task's expert; use it where entropy can't be trusted."

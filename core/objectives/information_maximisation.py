@@ -13,7 +13,7 @@ class InformationMaximisationSettings(ObjectiveSettings):
     """Settings of information maximisation."""
 
     diversity: float = setting(
-        1.0, "Weight of the second term of `information_maximisation`; others have none.",
+        1.0, "Weight of the second term of the objective `information_maximisation`; not used by others.",
         source="SHOT (ICML 2020), equation 3", ge=0, le=10,
     )  # fmt: skip
 
@@ -26,7 +26,7 @@ class InformationMaximisation(Objective[InformationMaximisationSettings]):
     uniform; with a fixed m each sample's loss is its own, and micro-batches stay exact.
     """
 
-    title = "Information maximisation"
+    title = "Entropy, keeping all classes in use"
     paper = (
         "RIM (Krause et al., NeurIPS 2010) and SHOT (Liang et al., ICML 2020), equation 3; a moving average replaces "
         "the batch mean, which sixteen images estimate poorly."

@@ -11,7 +11,7 @@ from core.objectives import Objective, Target
 class PseudoLabel(Objective):
     """Cross-entropy against the class that the task's own expert finds most likely."""
 
-    title = "Labels from each task's expert"
+    title = "Cross-entropy with the expert's answers"
     paper = "Pseudo-Label (Lee, ICML workshop 2013), equation 15; labels come from the expert, not the model."
     summary = (
         "Uses each expert's answer as the label: a harder target than the KL divergence, and wrong wherever the expert "

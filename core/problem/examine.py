@@ -104,9 +104,7 @@ class _Look:
         path = self._there(named)
         base = load_checkpoint(path, VISUAL)
         if self._texts and base.opened.layout.kind == Kind.ENCODER:
-            message = (
-                f"`{named}` has no text tower, which makes the heads; give such a base, or a `head` for every task."
-            )
+            message = f"`{named}` has no text tower to make heads with; give a base that has one, or a `head` per task."
             self._complaints.append(Complaint("base", named, message))
             self._texts = False
         check_base(base, self._encoder)
@@ -166,5 +164,5 @@ class _Look:
     def _there(self, named: str) -> Path:
         path = self._suite.resolve(named)
         if not path.exists():
-            raise BadInput(f"`{named}` is not there. Fetch it, or correct the path in `{self._suite.path.name}`.")
+            raise BadInput(f"`{named}` is missing. Fetch it, or correct the path in `{self._suite.path.name}`.")
         return path

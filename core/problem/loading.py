@@ -116,14 +116,14 @@ def _notes(vectors: TaskVectors) -> list[Finding]:
     found = []
     if vectors.memory.mapped:
         text = (
-            f"The task vectors ({vectors.deltas.nbytes / 2**20:,.0f} MiB) lie in a temporary file that each step reads."
+            f"The task vectors ({vectors.deltas.nbytes / 2**20:,.0f} MiB) are in a temporary file that each step reads."
         )
-        remedy = "With more memory free, or fewer tasks, steps are faster."
+        remedy = "Steps are faster with more free memory or fewer tasks."
         found.append(Finding(Code.MAPPED_TASK_VECTORS, Severity.NOTE, SUITE, text, remedy))
     if vectors.own:
         text = (
-            f"The experts of {', '.join(vectors.own)} have other buffers (BatchNorm statistics) than the base. Each "
-            "expert is measured with its own; merged models keep those of the base, which can cost accuracy."
+            f"The experts of {', '.join(vectors.own)} have different buffers (BatchNorm statistics) from the base. "
+            "Each expert is measured with its own; merged models keep those of the base, which can cost accuracy."
         )
         remedy = "An architecture without BatchNorm has no such loss."
         found.append(Finding(Code.OWN_BUFFERS, Severity.NOTE, SUITE, text, remedy))

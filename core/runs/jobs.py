@@ -109,7 +109,7 @@ class Jobs:
         return [str(work.key) for work in self.worker.going(_KIND)]
 
     def _require_room(self, device: str, limit: int | None) -> None:
-        full = f"At most {self._limit} runs can wait for {device}. Cancel one, or come back when one is done."
+        full = f"At most {self._limit} runs can wait for {device}. Cancel one, or try again when one is done."
         self.worker.require_room(Lane(_KIND, device), limit, full)
 
     def _queue(self, run_id: str, device: str, method: Method, suite: SuiteFile | None = None) -> Work[None]:

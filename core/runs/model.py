@@ -54,7 +54,7 @@ def made(store: Store, record: RunRecord, problem: Problem) -> Made:
                 return Made(step.outcome, step.number)
     if record.status == "done" and method.form is Form.MODULES:
         raise BadInput(f"The result of {method.title} can't be tried here: {method.form.obstacle}.")
-    raise BadInput("This run has no merged model yet. Wait for its first step, or choose another run.")
+    raise BadInput("This run has no merged model yet. Wait for the first step, or choose another run.")
 
 
 def file_of(store: Store, record: RunRecord, problem: Callable[[], Problem]) -> Path:

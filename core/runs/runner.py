@@ -86,7 +86,7 @@ def execute(
 def require_resumable(record: RunRecord) -> None:
     """Raise `BadInput` for a run that is done, and for one that is a changed λ and no method's own steps."""
     if record.status == "done":
-        raise BadInput(f"Run {record.id} is done; there is nothing to resume. Start a new run.")
+        raise BadInput(f"Run {record.id} is done, so there is nothing to resume. Start a new run.")
     if record.what_if is not None:
         raise BadInput(
             f"Run {record.id} is run {record.what_if.of} with λ changed by hand; it has no steps to resume. Delete it, "

@@ -171,7 +171,7 @@ def _require_finite(step: Step) -> None:
         if not math.isfinite(loss):
             raise NonFinite(
                 f"The loss of `{task}` should be finite. Found {loss} at step {step.number}. The last good step is "
-                "kept; lower `lr`, or look at that task's images and expert."
+                "kept; lower `lr`, or check that task's images and expert."
             )
     if step.coefficients is not None and not step.coefficients.values.isfinite().all():
         raise NonFinite(f"λ should be finite. Found NaN or infinity at step {step.number}. Lower `lr`.")

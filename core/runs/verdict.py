@@ -115,10 +115,12 @@ def judge(
     if kept is not None and kept < last:
         parts.append(_kept(title, kept, last))
     if best is not None:
-        parts.append(f"`{best}` reaches {percent(ahead[best])}; run it instead.")
+        parts.append(f"Run `{best}` instead.")
     if drawn:
         of = "all tasks" if set(drawn) == tasks else ", ".join(drawn)
-        parts.append(f"The steps could also use the watched images of {of}, which flatters the result.")
+        parts.append(
+            f"The steps could also use the monitoring images of {of}, so the result may look better than it is."
+        )
     remedy = None if best is None else {"method": best}
     return Verdict(code, " ".join(parts), measure, images, value, beside, remedy, gain)
 
@@ -127,10 +129,10 @@ def _sentence(
     code: Code, title: str, value: float, beside: Mapping[str, float], ahead: Mapping[str, float],
     beaten: Sequence[str], words: str, images: int, full: tuple[float, float] | None, gain: bool,
 ) -> str:  # fmt: skip
-    about = f"{percent(value)} {words} on {images:,} watched images"
+    about = f"{percent(value)} {words} on {images:,} monitoring images"
     if code is Code.BELOW_BASE and full is not None and full[0] < full[1]:
         own, base = full
-        return f"Worse than the base: {percent(own)} accurate on all test images; the base reaches {percent(base)}."
+        return f"Worse than the base: {percent(own)} accurate on all test images, against the base's {percent(base)}."
     if code is Code.FINE:
         groups = {"better than": beaten, "about as good as": [name for name in beside if name not in beaten]}
         told = ", ".join(f"{how} {listed([*map(_title, names)])}" for how, names in groups.items() if names)
@@ -143,7 +145,7 @@ def _sentence(
 def _kept(title: str, kept: int, last: int) -> str:
     if kept == 0:
         return (
-            f"{title} moved away from the experts from the start, so the start is kept, and none of its {last} steps."
+            f"{title} moved away from the experts from the start, so the start is kept and none of the {last} steps is."
         )
     return f"{title} moved away from the experts after step {kept} of {last}, so step {kept} is kept."
 

@@ -16,7 +16,7 @@ from core.errors import BadInput, Cancelled, MergescopeError, told
 from core.progress import Remembered
 
 T = TypeVar("T")
-UNEXPECTED = "It stopped because of a mistake in Mergescope; the terminal has the details."
+UNEXPECTED = "It stopped because of a bug in Mergescope; the terminal shows the details."
 
 
 REST_BESIDE_A_RUN = 24.0
@@ -223,7 +223,7 @@ class Worker:
 
     def _drop(self, work: Work[Any], state: State) -> None:
         self._lanes[work.lane].remove(work)
-        work.state, work.error = state, "It was stopped before its turn."
+        work.state, work.error = state, "It was cancelled before it started."
         # Whoever waits for it is woken after that, and finds the end written down.
         work.note(state.value)
 

@@ -15,7 +15,7 @@ from core.store.opened import checked
 from core.store.records import encode
 from core.store.tables import RUNS
 
-LOST = "The records of this run are lost; its merged model is intact. Export it, or start the run again."
+LOST = "The records of this run are lost; its merged model is intact. Export it, or start a new run."
 
 
 def adopt(database: Database, artefacts: Path) -> tuple[int, int]:

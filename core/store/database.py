@@ -13,7 +13,7 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from core.errors import CannotWrite
 from core.files import alive, write_text
 
 _BUSY_SECONDS = 5.0
@@ -111,7 +112,8 @@ class WriteLock:
             self._lock.acquire(timeout=wait)
         except Timeout:
             return False
-        write_text(self._name, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        with suppress(CannotWrite):  # Deleting a run has to be possible on a full disk.
+            write_text(self._name, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
         return True
 
     def release(self) -> None:

@@ -140,13 +140,13 @@ def _copied(source: sqlite3.Connection, database: Database, place: Path) -> Save
 def told(saved: Saved) -> str:
     """What was saved and what was not, in a sentence or two."""
     if not saved:
-        return "Its list of runs can't be read, so it is unknown how many it held."
+        return "Its list of runs can't be read, so it is not known how many it held."
     parts = {
         good: ", ".join(_counted(saved[kind, good], kind) for kind in ("run", "study") if saved[kind, good])
         for good in (True, False)
     }
     lost = f"{parts[False]} could not, or only in part" if parts[False] else "nothing is known to be lost"
-    return f"{parts[True] or 'Nothing'} could be read and {'is' if not parts[True] else 'are'} here; {lost}."
+    return f"{parts[True] or 'Nothing'} could be recovered; {lost}."
 
 
 def _counted(count: int, kind: str) -> str:

@@ -127,12 +127,22 @@ class Runs(OpenedStore):
 
     def delete(self, run_id: str) -> None:
         """Remove a run with all its records and artefacts; raises `BadInput` for one still going on."""
+        try:
+            self._forget(run_id)
+        except CannotWrite:
+            # A full disk has no room to note the change. The run's files make some, and go in any case.
+            if self.run(run_id, whole=False).status in ACTIVE:
+                raise
+            self._artefacts.remove(run_id)
+            self._forget(run_id)
+        self._unsaved.pop(run_id, None)
+        self._artefacts.remove(run_id)
+
+    def _forget(self, run_id: str) -> None:
         with self._changing(f"Deleting run {run_id}", run_id) as (connection, number):
             if self._now(_read(connection, number)).status in ACTIVE:
                 raise BadInput(f"Run {run_id} is still running. Cancel it, then delete it.")
             connection.execute(delete(RUNS).where(RUNS.c.ordinal == number))
-        self._unsaved.pop(run_id, None)
-        self._artefacts.remove(run_id)
 
     def artefact(self, run_id: str, filename: str) -> Path:
         """Where a file of a run lies or is to be written, always inside the run's own folder."""

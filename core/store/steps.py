@@ -175,7 +175,7 @@ def _evaluated(
         if not math.isfinite(one.entropy):
             raise NonFinite(
                 f"The answers on `{one.task}` should be finite numbers. Found an entropy of {one.entropy}: weights of "
-                "the merged model or of an expert are too large. Look at that task's expert, or lower λ."
+                "the merged model or of an expert are too large. Check that task's expert, or lower λ."
             )
         key = {"run": run, "number": step, "task": one.task, **of}
         connection.execute(delete(EVALUATIONS).where(*(EVALUATIONS.c[name] == value for name, value in key.items())))

@@ -114,8 +114,8 @@ def _findings(
     gap = paired(*(by_seed(own.get(("adamerging", way), ())) for way in ("stream", None)))
     if gap is not None:
         found.append(
-            f"Learning from images that come before, each once, changes AdaMerging's average by {signed(gap)} points "
-            "against learning on the test images."
+            f"Learning from a stream of earlier images, each used once, changes AdaMerging's average by {signed(gap)} "
+            "points compared with learning on the test images."
         )
     for kind in _COSTS:
         seconds, images = (_fact(own.get(kind, ()), name) for name in ("seconds", "samples_seen"))

@@ -25,7 +25,7 @@ class Corruptions(Study):
 
     title = "Corrupted images"
     question = (
-        "How much accuracy is lost on blurred, noisy or compressed images, and does it help to learn λ on such images?"
+        "How much accuracy is lost on blurred, noisy or compressed images, and does learning λ on such images help?"
     )
     paper = "AdaMerging, robustness tables; constants of Hendrycks and Dietterich (ICLR 2019)"
     seeds = (0,)

@@ -15,7 +15,7 @@ FRACTIONS = (0.001, 0.01, 0.05, 1.0)
 class DataFraction(Study):
     """Learning λ from a part of the images (AdaMerging, table 5)."""
 
-    title = "Share of the images"
+    title = "Fewer images"
     question = "How much accuracy is lost if λ is learned from 5 %, 1 % or 0.1 % of the unlabelled images?"
     paper = "AdaMerging, table 5"
 
@@ -36,8 +36,10 @@ class DataFraction(Study):
             for share in shares[:-1]:
                 loss = paired(by_seed(found[share]), whole)
                 if loss is not None:
-                    findings.append(f"{title_of(name)} with {words(share)}: {signed(loss)} points against all images.")
-        paper = published.of_study(self.name)
+                    findings.append(
+                        f"{title_of(name)} with {words(share)}: {signed(loss)} points compared with all images."
+                    )
+        [paper] = published.of_study(self.name)
         told = tuple(float(column.name.rstrip("%")) / 100 for column in paper.columns)
         series += [Series(f"{row.label}, published", told, row.values, published=True) for row in paper.rows]
         chart = Chart("Average accuracy by share of images", "lines", "share of images", "average accuracy",

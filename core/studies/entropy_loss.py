@@ -43,7 +43,7 @@ class EntropyLoss(Study):
     def result(self, scope: Scope, cells: Sequence[Done]) -> Result:
         """ρ by task and step."""
         tables, charts, findings = [], [], []
-        paper = published.of_study(self.name)
+        [paper] = published.of_study(self.name)
         told = tuple(float(column.name.removeprefix("step ")) for column in paper.columns)
         mean = Series("mean of the paper's tasks, published", told, paper.rows[0].values, published=True)
         for name in dict.fromkeys(one.cell.method for one in finished(cells)):

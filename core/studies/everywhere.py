@@ -16,12 +16,12 @@ _INTRODUCTION = """
 ## On several suites at equal numbers of images
 
 Accuracy in % with {counts} unlabelled images over all tasks (formulas use none). `demo` is the bundled suite; the
-others are derived from it. In `weak`, the experts went only a third of the way; in `uneven`, some went a quarter or
-half of the way and some twice as far; `many` has sixteen tasks with half of the classes each, and experts trained on
+others are derived from it. In `weak`, task vectors are cut to a third of their length; in `uneven`, some are cut to a
+quarter or half, and some are doubled; `many` has sixteen tasks with half of the classes each, and experts trained on
 these. For every row, the rate or scale was chosen on held-out images with seed 0. A value with ± (standard error) is
 the mean of several seeds; any other comes from one. Of {planned} planned cells, {done} have been measured so far; –
 marks the rest.
-A row whose title is not the name of a method is a method with other settings.
+A row whose title is not that of a method is a method with settings other than its defaults.
 `python -m tests.bench.equal_suites`
 """
 
@@ -87,5 +87,5 @@ def _beaten(found: Mapping[str, Any], place: str) -> str:
     if not ahead:
         return ""
     suite, count = place.split()
-    listed = ", ".join(f"{title} by {100 * gaps[title]:.1f}" for title in sorted(ahead, key=lambda one: -gaps[one]))
-    return f"- `{BEST}` is behind on `{suite}` with {int(count):,} images: {listed}"
+    listed = ", ".join(f"“{title}” by {100 * gaps[title]:.1f}" for title in sorted(ahead, key=lambda one: -gaps[one]))
+    return f"- On `{suite}` with {int(count):,} images, `{BEST}` is behind {listed}"

@@ -63,7 +63,7 @@ class Experts(Study):
                    lambda one: one.accuracy(every), "percent", "average accuracy"),
             _Panel("Time of a run on images of all tasks", RELEVANT, counts,
                    lambda one: (one.report or {}).get("seconds"), "seconds", "seconds"),
-            _Panel("Memory of a run beside the loaded suite, MiB", RELEVANT, counts,
+            _Panel("Memory of a run on top of the loaded suite, MiB", RELEVANT, counts,
                    lambda one: one.measured("memory").get("grown_mb"), "count", "MiB"),
         ]  # fmt: skip
         pairs = [(panel, panel.values(cells)) for panel in shown]
@@ -133,7 +133,7 @@ def _growth(panel: _Panel, found: Values) -> str:
         return ""
     name = max(growth, key=lambda one: growth[one])
     return (
-        f"From {panel.counts[0]} to {panel.counts[-1]} experts the memory of a run grows most with {title_of(name)}: "
+        f"From {panel.counts[0]} to {panel.counts[-1]} experts, the memory of a run grows most with {title_of(name)}: "
         f"by {growth[name]:.0f} MiB."
     )
 
@@ -144,7 +144,7 @@ def _held(cells: Sequence[Done]) -> str:
         if found := one.measured("memory"):
             each = found["task_vectors_mb"] / len(one.cell.tasks)
             where = "a temporary file" if found["mapped"] else "memory (`--memory mapped` puts them into a file)"
-            return f"Each expert's task vector takes {each:.1f} MiB beside that; they lay in {where}."
+            return f"Each expert's task vector takes {each:.1f} MiB on top of that; they were kept in {where}."
     return ""
 
 

@@ -101,7 +101,7 @@ OF_TASK = Predictor("the check before Start", _shortened(CHECKED, "kl", max), CH
 OF_ALL = Predictor("the check before Start", _shortened(CHECKED, "kl", _average), CHECKED, MEAN_RISE)
 
 PREDICTORS = (
-    Predictor("an expert less sure than the start (the old rule)", _old, threshold=0.0),
+    Predictor("an expert less confident than the start (the old rule)", _old, threshold=0.0),
     Predictor("direction: objective and KL, summed", _gradient, "gradients"),
     Predictor("direction: objective and KL of the worst task", _gradient_of_task, "gradients"),
     *(predictor for one in AHEAD for predictor in _whole_way(*one)),
@@ -130,7 +130,7 @@ def ranks(models: Sequence[Model]) -> Table:
         rows.append(_row(name, chosen, _of_means))
         rows.append(_row(f"{name}, task by task", chosen, _by_task))
     columns = (*(Column(title, "number") for title in RANKED), Column("models", "count", marks="nothing"))
-    return Table("Spearman's ρ of accuracy and what needs no labels", "Models", columns, tuple(rows))
+    return Table("Spearman's ρ of accuracy and measures that need no labels", "Models", columns, tuple(rows))
 
 
 def _row(name: str, models: Sequence[Model], correlation: Callable[[Sequence[Model], str, int], float | None]) -> Row:

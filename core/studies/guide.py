@@ -133,7 +133,7 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
     several = tuple(one.title for one in cards if not one.single and not one.role.reference)
     lines = [
         Decision("Checkpoints only", best(Need.NOTHING),
-                 "A formula: takes seconds, needs no images. Try different λ with the study `scale`."),
+                 "A formula: takes seconds and needs no images. Try different λ with the study `scale`."),
         Decision("Unlabelled images of every task", best(Need.UNLABELLED),
                  "Learns λ, and sometimes more, from the images; takes minutes."),
         Decision("A few hundred labelled images per task", best(Need.LABELLED),
@@ -143,11 +143,11 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
                  "Joint training: the benchmark that merging is measured against, and the most expensive option.",
                  always=False),
         Decision("The task of each image is known when the model is used", (*experts, *several),
-                 "One model or module per task: needs more memory, keeps more accuracy."),
+                 "One model or module per task: needs more memory but keeps more accuracy."),
         Decision("The trust check before Start warns about a task", best(setting="objective"),
-                 "Use `--set objective=expert_kl` to follow the experts instead of minimising entropy."),
+                 "Use `--set objective=expert_kl` to follow the experts' answers instead of minimising entropy."),
         Decision("Task vectors that point in opposing directions (negative cosine)", (),
-                 "See the page Similarity, and merge within the groups it suggests: one model per group."),
+                 "See the page Similarity and merge within the groups it suggests, with one model per group."),
     ]  # fmt: skip
     return [line for line in lines if line.use or line.always]
 

@@ -41,4 +41,4 @@ class HeldOut(Study):
         )  # fmt: skip
         chart = Chart("Average accuracy by the split that λ is learned on", "bars", "", "average accuracy", series)
         table = scope.accuracy_table("Accuracy on test images", "Method", rows)
-        return Result((table,), (chart,), tuple(findings), (published.of_study(self.name),))
+        return Result((table,), (chart,), tuple(findings), published.of_study(self.name))

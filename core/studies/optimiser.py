@@ -16,7 +16,7 @@ FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Learning rates, times the one that this suite and method take."""
 CHOICES = ("optimiser", "optimizer", "group", "clamp")
 """Settings with few values, which are all tried where the method has them."""
-TITLES = {"init": "λ to begin with", "lr": "learning rate", "group": "tensors that share λ", "clamp": "clamp λ to 0…1"}
+TITLES = {"init": "λ at the start", "lr": "learning rate", "group": "tensors that share λ", "clamp": "clamp λ to 0…1"}
 
 
 class Optimiser(Study):

@@ -20,9 +20,10 @@ def tables() -> dict[str, Any]:
     return found
 
 
-def of_study(name: str) -> Table:
-    """What a paper has in answer to the question of a study."""
-    return table(**tables()["studies"][name])
+def of_study(name: str) -> tuple[Table, ...]:
+    """What a paper has in answer to the question of a study, if any has."""
+    found = tables()["studies"].get(name)
+    return (table(**found),) if found else ()
 
 
 def table(

@@ -15,7 +15,7 @@ VALUES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 class Scale(Study):
     """Accuracy of Task Arithmetic and TIES against their one λ (AdaMerging, figure 1)."""
 
-    title = "One λ for all, swept"
+    title = "One λ for all tasks"
     question = "How much does the accuracy of Task Arithmetic depend on its single λ?"
     paper = "AdaMerging, figure 1"
     seeds = (0,)
@@ -39,4 +39,4 @@ class Scale(Study):
                 peak, best = max(known, key=lambda pair: pair[0])
                 findings.append(f"{title_of(name)} is best at λ = {best:g} with {100 * peak:.1f} %.")
         chart = Chart("Average accuracy by λ", "lines", "λ", "average accuracy", tuple(series))
-        return Result(tuple(tables), (chart,), tuple(findings), (published.of_study(self.name),))
+        return Result(tuple(tables), (chart,), tuple(findings), published.of_study(self.name))

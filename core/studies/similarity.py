@@ -54,7 +54,7 @@ class SimilarityStudy(Study):
             gains.append(both - (single[0] + single[1]) / 2)
         points = Series("pairs", tuple(cosines), tuple(map(Estimate, gains)), labels=tuple(names))
         chart = Chart("Gain of merging two experts", "points", "cosine of their task vectors",
-                      "change in accuracy against each alone", (points,), unit="points")  # fmt: skip
+                      "change in accuracy compared with each alone", (points,), unit="points")  # fmt: skip
         rows = [
             Row(name, (Estimate(cosine), Estimate(gain)))
             for name, cosine, gain in sorted(zip(names, cosines, gains, strict=True), key=lambda row: -row[1])
@@ -65,4 +65,4 @@ class SimilarityStudy(Study):
         said = [f"{len(gains)} pairs: {sum(gain > 0 for gain in gains)} gain, {sum(gain < 0 for gain in gains)} lose."]
         if found is not None:
             said.append(f"Spearman's ρ of cosine and gain: {found[0]:.2f} (p = {found[1]:.2g}, {len(gains)} pairs).")
-        return Result((table,), (chart,), tuple(said), (published.of_study(self.name),))
+        return Result((table,), (chart,), tuple(said), published.of_study(self.name))

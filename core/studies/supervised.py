@@ -43,4 +43,4 @@ class Supervised(Study):
         )  # fmt: skip
         chart = Chart("Average accuracy with and without labels", "bars", "", "average accuracy", series)
         table = scope.accuracy_table("Accuracy with and without labels", "Method", rows)
-        return Result((table,), (chart,), tuple(findings), (published.of_study(self.name),))
+        return Result((table,), (chart,), tuple(findings), published.of_study(self.name))

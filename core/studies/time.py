@@ -56,7 +56,7 @@ class Time(Study):
         columns = (Column("Seconds", "seconds"), Column("Average accuracy"))
         table = Table("Accuracy against seconds", "Method, step", columns, tuple(rows))
         chart = Chart("Accuracy against seconds", "lines", "seconds of the steps", "average accuracy", tuple(series))
-        return Result((table,), (chart,), tuple(findings), (published.of_study(self.name),))
+        return Result((table,), (chart,), tuple(findings), published.of_study(self.name))
 
 
 def _half(
@@ -70,5 +70,5 @@ def _half(
     for step, seconds, value in zip(steps, spent, reached, strict=True):
         if value is not None and seconds is not None and value.mean >= goal:
             gain = 100 * (last.mean - first.mean)
-            return [f"{name} has nine tenths of its {gain:.1f} points after step {step}, {seconds.mean:.0f} s."]
+            return [f"{name} has gained nine tenths of its {gain:.1f} points by step {step}, {seconds.mean:.0f} s."]
     return []

@@ -177,8 +177,8 @@ def _share(found: Evaluation) -> Estimate | None:
 def _table(words: str, judged: Sequence[Judged]) -> Table:
     columns = (
         Column("sensitivity", marks="nothing"), Column("specificity", marks="nothing"),
-        Column("warned of what did harm", "count"), Column("did harm", "count"),
-        Column("silent on what did none", "count"), Column("did none", "count"),
+        Column("harmful, warned", "count"), Column("harmful", "count"),
+        Column("harmless, silent", "count"), Column("harmless", "count"),
         Column("chosen by", "number"), Column("threshold", "number"), Column("takes", "seconds"),
     )  # fmt: skip
     rows = []
@@ -187,7 +187,12 @@ def _table(words: str, judged: Sequence[Judged]) -> Table:
         numbers = (yes.correct, yes.total, no.correct, no.total, one.chosen, one.threshold, one.seconds)
         values = [None if value is None else Estimate(float(value)) for value in numbers]
         rows.append(Row(one.predictor.title, (_share(yes), _share(no), *values)))
-    return Table(f"Foreseen without labels: {words} (cases that chose no threshold)", "Predictor", columns, tuple(rows))
+    return Table(
+        f"Predicted without labels: {words} (cases that were not used to choose a threshold)",
+        "Predictor",
+        columns,
+        tuple(rows),
+    )
 
 
 def _chart(words: str, judged: Sequence[Judged]) -> Chart:
@@ -196,24 +201,26 @@ def _chart(words: str, judged: Sequence[Judged]) -> Chart:
         Series(kind, names, tuple(_share(getattr(one, kind)) for one in judged))
         for kind in ("sensitivity", "specificity")
     ]
-    return Chart(f"Foreseen: {words}", "bars", "", "share of cases", tuple(series))
+    return Chart(f"Predicted: {words}", "bars", "", "share of cases", tuple(series))
 
 
 def _findings(words: str, judged: Sequence[Judged], known: Sequence[Outcome], asked: Question) -> list[str]:
     """What the check before Start achieves, what it misses, and which predictor was best where it is chosen."""
     harm = sum(asked(one) for one in known)
-    found = [f"In {harm} of {len(known)} cases {words}."]
+    found = [f"In {harm} of {len(known)} cases, {words}."]
     check, best = judged[0], max(judged, key=lambda one: one.chosen)
     yes, no = check.sensitivity, check.specificity
     if yes.accuracy is None or no.accuracy is None:
         return found
-    enough = "as wanted" if yes.accuracy >= WANTED[0] and no.accuracy >= WANTED[1] else "less than wanted (90 and 80 %)"
+    enough = (
+        "as required" if yes.accuracy >= WANTED[0] and no.accuracy >= WANTED[1] else "less than required (90 and 80 %)"
+    )
     missed = f" It misses: {'; '.join(check.missed)}." if check.missed else ""
     found.append(
-        f"On the cases that chose no threshold the check before Start warns of {yes.correct} of {yes.total} where "
-        f"{words}, and is silent on {no.correct} of {no.total} others: {enough}.{missed}"
+        f"On the cases that were not used to choose a threshold, the check before Start warns in {yes.correct} of the "
+        f"{yes.total} in which {words}, and stays silent in {no.correct} of the {no.total} others: {enough}.{missed}"
     )
-    found.append(f"Best on the cases that choose: {best.predictor.title}.")
+    found.append(f"Best on the cases used to choose thresholds: {best.predictor.title}.")
     return found
 
 
@@ -224,7 +231,7 @@ def _guarded(known: Sequence[Outcome]) -> list[str]:
         return []
     below, harmed = sum(one.below() for one in kept), sum(one.harmed() for one in kept)
     return [
-        f"With `keep_step=best` the average ends below the start in {below} of {len(kept)} "
+        f"With `keep_step=best`, the average ends below the start in {below} of {len(kept)} "
         f"cases, and a task loses more than 3 points in {harmed}."
     ]
 

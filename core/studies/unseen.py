@@ -50,13 +50,13 @@ class Unseen(Study):
             unseen.append(values[1])
             gain = paired(_by_run(found, _unseen), _by_run(found, _base_unseen))
             if gain is not None:
-                findings.append(f"{name}: {signed(gain)} points against the base on tasks it never saw.")
+                findings.append(f"{name}: {signed(gain)} points compared with the base on tasks it never saw.")
         columns = (Column("Merged tasks"), Column("Left-out tasks"),
                    Column("Base on the left-out tasks", marks="nothing"))  # fmt: skip
         table = Table("Accuracy on merged and left-out tasks", "Method", columns, tuple(rows))
         series = (Series("merged tasks", tuple(shown), tuple(seen)), Series("left out", tuple(shown), tuple(unseen)))
         chart = Chart("Accuracy on merged and left-out tasks", "bars", "", "average accuracy", series)
-        return Result((table,), (chart,), tuple(findings), (published.of_study(self.name),))
+        return Result((table,), (chart,), tuple(findings), published.of_study(self.name))
 
 
 def _variants(scope: Scope) -> list[tuple[str, str]]:

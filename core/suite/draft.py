@@ -42,7 +42,9 @@ def save(draft: Mapping[str, Any], *, replace: bool = False) -> Path:
     if (ASSETS / "suites" / suite.path.name).is_file():
         raise BadInput(f"`name` should not be that of a bundled suite. Found `{suite.name}`; choose another.")
     if suite.path.exists() and not replace:
-        raise BadInput(f"`name` should be new. Found `{suite.name}`, which is taken; choose another, or to replace it.")
+        raise BadInput(
+            f"`name` should be new. Found `{suite.name}`, which is taken; choose another, or choose to replace it."
+        )
     _ = suite.tasks  # Class names that do not fit the images are told before anything is written.
     write_text(suite.path, to_yaml(draft))
     return suite.path

@@ -108,7 +108,7 @@ class SuiteFile:
         """One line for each file that the suite names and that is not there."""
         # A checkpoint may be a folder, as the Hugging Face hub has them.
         found = [
-            f"{what}: `{name}` is not there{f' (`fetch {self.name}` gets it)' if is_hub(name) else ''}"
+            f"{what}: `{name}` is missing{f' (`fetch {self.name}` gets it)' if is_hub(name) else ''}"
             for what, name in self._named()
             if not self.resolve(name).exists()
         ]

@@ -86,8 +86,8 @@ def scan(root: Path, progress: Progress = SILENT) -> Scan:
     found = Scan(root)
     weights = _walk(root, found, progress)
     if len(weights) > MOST_CHECKPOINTS:
-        found.cut = f"only the first {MOST_CHECKPOINTS} of {len(weights)} weight files were looked at"
-    progress.start("Looking at checkpoints", min(len(weights), MOST_CHECKPOINTS))
+        found.cut = f"only the first {MOST_CHECKPOINTS} of {len(weights)} weight files were examined"
+    progress.start("Examining checkpoints", min(len(weights), MOST_CHECKPOINTS))
     for path in weights[:MOST_CHECKPOINTS]:
         found.checkpoints.append(_judge(path))
         progress.advance()

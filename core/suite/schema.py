@@ -106,7 +106,7 @@ class ExpertEntry(Entry):
     @model_validator(mode="after")
     def _measured(self) -> Self:
         if self.accuracy is None and self.accuracy_images is not None:
-            raise ValueError("given `accuracy` too where it has `accuracy_images`")
+            raise ValueError("given `accuracy` as well if it has `accuracy_images`")
         return self
 
 
@@ -149,7 +149,7 @@ class TaskEntry(Entry):
         if not known and self.data.kind == "arrays":
             raise ValueError("given `classes`, `classes_file` or `templates: {set: …}`: arrays have no class names")
         if self.head == OWN_HEAD and self.expert is None:
-            raise ValueError("given an `expert`, whose text tower makes the head where it is `own`")
+            raise ValueError("given an `expert`, whose text tower makes the head if that is `own`")
         return self
 
 
@@ -280,7 +280,7 @@ def _explain(file: str, root: yaml.Node | None, item: Any) -> str:
             node = node.value[part]
     line = node.start_mark.line + 1 if node is not None else 1
     limits = item.get("ctx", {})
-    meant = f"`{item['meant']}` is missing; perhaps that was meant" if "meant" in item else "this one is unknown"
+    meant = f"`{item['meant']}` is missing; perhaps you meant that" if "meant" in item else "this one is unknown"
     expected = {
         "too_short": f"a list of at least {limits.get('min_length')}; found {limits.get('actual_length')}",
         "too_long": f"a list of at most {limits.get('max_length')}; found {limits.get('actual_length')}",

@@ -83,7 +83,7 @@ class ImageCache:
                     self._build(key, listing, fitting, progress, skip)
                     found = self._open(key, fitting)
         if found is None:
-            raise BadInput(f"The image cache `{self._folder}` does not keep what is written there. Check that disk.")
+            raise BadInput(f"The image cache `{self._folder}` does not keep what is written to it. Check that disk.")
         return found
 
     def _open(self, key: str, fitting: Fitting) -> Cached | None:

@@ -84,8 +84,8 @@ class StoredPixels:
             if self._on_damage is not None:
                 self._on_damage()
             raise RunFailed(
-                f"Image {row} in the cache (`{self._path.name}`) was damaged or cut off while it was in use. The entry "
-                "is dropped; start again, and the images are decoded again."
+                f"Image {row} in the cache (`{self._path.name}`) was damaged or truncated while in use. The entry "
+                "was dropped; start again, and the images are decoded again."
             )
         return found
 

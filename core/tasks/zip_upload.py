@@ -151,6 +151,6 @@ def _extract(
         more = f", and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         raise BadInput(
             f"{len(bad)} of {len(members)} files can't be used as images: {', '.join(bad[:SHOWN])}{more}; remove them, "
-            "or ask for them to be left out."
+            "or choose to leave them out."
         )
     return good, bad

@@ -74,8 +74,8 @@ def drifting(task: str, looks: Sequence[EvaluationRecord]) -> str:
         return ""
     start, now = looks[0], looks[-1]
     return (
-        f"{task}: the model agrees with its expert on {100 * (now.agreement or 0):.0f} % of {now.total} watched "
-        f"images after step {now.step}, down from {100 * (start.agreement or 0):.0f} % at the start."
+        f"{task}: the model agrees with its expert on {100 * (now.agreement or 0):.0f} % of {now.total} "
+        f"monitoring images after step {now.step}, down from {100 * (start.agreement or 0):.0f} % at the start."
     )
 
 

@@ -12,7 +12,7 @@ export const workingState = ({ label, done, total, left }) => {
   return { title: label ? `${label} …` : "Working …", text: far, done, total: total ?? undefined };
 };
 /** @type {(text: string, retry: () => void) => Waiting} */
-export const failedState = (text, retry) => ({ title: "That did not work", text, wrong: true, retry });
+export const failedState = (text, retry) => ({ title: "Something went wrong", text, wrong: true, retry });
 
 // A card with a figure made in Python. `set(figures, change)`: {wide, narrow} or null; `change(figure)` may alter the
 // copy that is drawn.

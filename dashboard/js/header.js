@@ -83,7 +83,7 @@ function farWords(run) {
   if (now) return now;
   if (run.status === "queued") {
     if (loading(run)) return ["loading the checkpoints and images"];
-    return [run.position ? `place ${run.position} in the queue` : "waits for its turn"];
+    return [run.position ? `place ${run.position} in the queue` : "waiting for its turn"];
   }
   if (run.status === "done")
     return [run.average === null ? "" : `${percent(run.average)} on average`, duration(run.seconds)];

@@ -21,7 +21,7 @@ export const refreshRuns = poller(async () => {
   const answer = await ask("runs_list", { limit: listed.limit, run: page.run || page.asked.run });
   if (answer.error) {
     failures += 1;
-    const words = "The server does not answer. You are seeing the last known state; this page keeps trying.";
+    const words = "The server does not answer. This is the last known state; the page keeps trying.";
     if (failures === 3) toast(words, "warning");
   } else {
     if (failures > 2) toast("Connected again.");

@@ -97,7 +97,7 @@ class Page extends Emitter {
     this.known = true;
     const wanted = [...own, active?.id, runs[0]?.id].find((id) => id && known.has(id)) ?? "";
     if (this.asked.run && !known.has(this.asked.run))
-      toast("The run in this link is not here, or not any more.", "warning");
+      toast("The run in this link is not here, or no longer here.", "warning");
     if (!wanted) this.emit("run", ""); // what said that it loads learns that there is nothing to load
     const step = wanted && wanted === this.asked.run ? this.asked.step : null;
     this.select(wanted, { step, chosen: own.includes(wanted) });

@@ -114,7 +114,7 @@ def taken(upload: str) -> Path:
     """The file of an earlier upload; raises `BadInput`."""
     path = _folder() / f"{upload}.zip"
     if not re.fullmatch(r"[0-9a-f]{32}", upload) or not path.is_file():
-        raise BadInput("The uploaded file is not here any more. Upload it again.")
+        raise BadInput("The uploaded file is no longer here. Upload it again.")
     return path
 
 

@@ -46,7 +46,7 @@ class Guests:
     async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, who: Hashable) -> None:
         """Let `app` answer once it is this guest's turn, which ends when the answer begins or `app` calls `OVER`."""
         if self._inside[who] >= PER_GUEST or self._inside.total() >= IN_ALL:
-            await too_many("Too many requests at a time.")(scope, receive, send)
+            await too_many("Too many requests at once.")(scope, receive, send)
             return
         self._inside[who] += 1
         try:
@@ -54,13 +54,13 @@ class Guests:
                 async with asyncio.timeout(PATIENCE):
                     messages = await _body(receive)
             except TimeoutError:
-                await JSONResponse({"error": "That took too long to arrive."}, 408)(scope, receive, send)
+                await JSONResponse({"error": "The request took too long to arrive."}, 408)(scope, receive, send)
                 return
             mine = None if messages is None else await self._my_turn(receive)
             if messages is None or mine is None:
                 return
             if not mine:
-                await too_many("Too many people look at this server just now.")(scope, receive, send)
+                await too_many("Too many people are using this server right now.")(scope, receive, send)
                 return
             begin, held, answered = time.monotonic(), True, False
 

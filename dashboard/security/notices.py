@@ -8,7 +8,7 @@ from dashboard.theme import DARK, LIGHT
 def not_owner() -> str:
     """For a caller without owner session at the owner's address."""
     return page(
-        "This dashboard belongs to somebody",
+        "This dashboard is private",
         "Open the link that <code>python launch.py</code> printed when it started; it signs this browser in. "
         "Each link works once: the page <em>Share</em> of a signed-in browser makes another. "
         "Were you sent a link to look at a run? Open that one again: it starts with <code>/s/</code>.",
@@ -27,7 +27,7 @@ def no_link() -> str:
 def bad_link() -> str:
     """For a view link or one-time link that is not valid (any more)."""
     return page(
-        "This link does not work any more",
+        "This link no longer works",
         "View links expire and can be revoked, and an owner's link works once. If you started the server, restart "
         "it or use a browser that is signed in; otherwise ask for a new link.",
     )

@@ -152,7 +152,7 @@ CORE, FAULTS = "tests/core/", "tests/core/test_store_faults.py"
 ROWS = {
     1: Row("200 SIGKILLs: no acknowledged step lost, no run unreadable", _lost),
     2: Row("resumed bit for bit at all of 100 kill points", _resumed),
-    3: Row("no execution, memory + ≤ 200 MB; 100,000 mutants a format: only named refusals, ≤ 1 s", _hostile),
+    3: Row("nothing executed, memory grows by ≤ 200 MB; 100,000 mutants per format refused by name in ≤ 1 s", _hostile),
     4: Row(
         "every state-changing handler refuses a caller without a token",
         _tests("tests/dashboard/test_security.py", "-k", "reaches or every_server_function or calling"),
@@ -160,16 +160,16 @@ ROWS = {
     5: Row("20 viewers at 1 Hz for 10 min: p95 ≤ 500 ms, no error, run slowed ≤ 10 %", _viewers),
     6: Row("1,000 runs × 10,000 steps: list ≤ 1 s, open ≤ 2 s", _thousand),
     7: Row(
-        "whatever refuses at any write ends in an expected state",
+        "a write that fails at any point leaves an expected state",
         _tests(f"{CORE}test_files.py", FAULTS, "-k", "test_files or disk or refusal or made or swept or refuses"),
     ),
-    8: Row("60 guests: run slowed ≤ 10 %, owner's p95 ≤ 250 ms, memory + ≤ 200 MB", _guests),
-    9: Row("all of 200 flipped or cut files refused or made again", _tests(f"{CORE}test_kept.py")),
+    8: Row("60 guests: run slowed ≤ 10 %, owner's p95 ≤ 250 ms, memory grows by ≤ 200 MB", _guests),
+    9: Row("200 flipped or truncated files are refused or made again", _tests(f"{CORE}test_kept.py")),
     10: Row(
-        "what can be read of a damaged store stays, what is lost is said",
+        "everything readable in a damaged store is kept; what is lost is reported",
         _tests(f"{CORE}test_store_repair.py", FAULTS, "-k", "test_store_repair or damage or changed or database"),
     ),
-    11: Row("10,000 runs: list ≤ 2 s of the processor, page ≤ 0.5 s, exports in constant memory", _large),
+    11: Row("10,000 runs: list ≤ 2 s of processor time, page ≤ 0.5 s, exports in constant memory", _large),
 }
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_a_mistake_is_told_and_nothing_is_lost(page: Any, tmp_path: Path) -> Non
     page.wait_for_selector(".ms-bench-task")
     page.get_by_label("Architecture").fill("ViT-B-32")
     page.get_by_role("button", name="Check everything").click()
-    page.get_by_text("each has to go before this suite can be merged").wait_for()
+    page.get_by_text("to fix before this suite can be merged").wait_for()
     page.reload()
     page.get_by_role("tab", name="Checkpoints").click()
     page.wait_for_selector(".ms-bench-task")

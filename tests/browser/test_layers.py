@@ -78,7 +78,7 @@ def test_change_since_step_0_is_zero_at_step_0(layers: Any) -> None:
 
 def test_two_runs_beside_each_other_and_subtracted(layers: Any, server: Server) -> None:
     finish(server, method="adamerging", settings={"steps": 12, "batch": 4, "seed": 5}, name="other seed")
-    press(layers, "Against a run")
+    press(layers, "Against another run")
     menu = layers.locator("#ms-layers").get_by_label("Run", exact=True)
     layers.wait_for_function("document.querySelectorAll('#ms-layers select[aria-label=Run] option').length > 1")
     menu.select_option(index=1)

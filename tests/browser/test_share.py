@@ -81,8 +81,8 @@ def test_a_new_link_opens_where_its_maker_was(page: Any, server: Server, finishe
 def test_a_stranger_is_told_what_to_do(guest: Any, server: Server) -> None:
     guest.watch.allowed.append("401|403|404")
     stranger = guest.new_page()
-    for path, words in (("/", "belongs to somebody"), ("/view/", "needs a link"), ("/open/nonsense", "does not work"),
-                        ("/s/0123456789abcdef/" + "0" * 32, "does not work")):  # fmt: skip
+    for path, words in (("/", "is private"), ("/view/", "needs a link"), ("/open/nonsense", "no longer works"),
+                        ("/s/0123456789abcdef/" + "0" * 32, "no longer works")):  # fmt: skip
         stranger.goto(server.url + path)
         assert words in stranger.locator("h1").inner_text()
 

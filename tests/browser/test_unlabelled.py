@@ -31,12 +31,14 @@ def test_a_merge_without_labels_explains_itself_on_every_page(page: Any) -> None
     at_home(page)
     page.evaluate("mergescope.open('setup')")
     page.wait_for_selector(".ms-start:enabled")
-    assert "unlabelled: λ and entropy, no accuracy" in page.locator(".ms-task").first.inner_text()
+    assert "no labels: λ and entropy, but no accuracy" in page.locator(".ms-task").first.inner_text()
     page.locator('.ms-field[data-name="steps"] input').fill("8")
     page.wait_for_selector(".ms-start:enabled")
     page.locator(".ms-start").click()
     page.wait_for_selector("#ms-header .ms-pill.done")
-    page.get_by_text("The test images have no labels, so accuracy can't be measured; this is shown instead").wait_for()
+    page.get_by_text(
+        "The test images have no labels, so accuracy can't be measured; agreement is shown instead"
+    ).wait_for()
     assert not page.get_by_role("heading", name="Accuracy by task").is_visible()
     page.wait_for_function("document.querySelector('[aria-label=\"Agreement with the experts\"]').data?.length === 4")
     page.locator(".mc-help").filter(has_text=re.compile(r"so accuracy lies in \d+\.\d % to \d+\.\d %")).wait_for()

@@ -121,7 +121,7 @@ def test_an_adapter_of_a_whole_clip_model_is_read_from_its_file_alone(tmp_path: 
     torch.testing.assert_close(found, base_of(merged), rtol=1e-6, atol=1e-6)
     assert identify(file).kind == Kind.ADAPTER
     (tmp_path / "adapter_config.json").rename(tmp_path / "elsewhere.json")
-    with pytest.raises(BadCheckpoint, match=r"expected adapter_config\.json beside it"):
+    with pytest.raises(BadCheckpoint, match=r"expected adapter_config\.json next to it"):
         load_expert(file, base)
 
 
@@ -135,7 +135,7 @@ def test_the_scale_is_part_of_what_an_adapter_is(tmp_path: Path) -> None:
 
 def test_an_adapter_alone_is_no_base(tmp_path: Path) -> None:
     adapter(tmp_path)
-    with pytest.raises(BadCheckpoint, match="is an adapter, which is of no use without its base"):
+    with pytest.raises(BadCheckpoint, match="is an adapter, which can't be used without its base"):
         load_checkpoint(tmp_path)
 
 

@@ -74,7 +74,7 @@ def _as_other(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (Path.unlink, ["task1.safetensors", "not there"]),
+        (Path.unlink, ["task1.safetensors", "is missing"]),
         (_truncate, ["task1.safetensors", "truncated"]),
         (_empty, ["task1.safetensors"]),
         (_text, ["task1.safetensors", "safetensors"]),

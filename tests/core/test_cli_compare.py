@@ -126,7 +126,7 @@ def test_a_second_call_takes_finished_runs_and_says_so(cli: Cli, tiny_suite: Pat
     again = cli(*command, "--json")
     assert all(row["reused"] for row in again.data["rows"])
     assert [row | {"reused": False} for row in again.data["rows"]] == first.data["rows"]
-    assert "2 of 2 rows are runs that were finished before" in again.err
+    assert "2 of 2 rows are earlier runs" in again.err
     # Another seed is another run; so is anything under --fresh.
     other = cli(*command, "--seed", "1", "--json").data["rows"]
     assert not other[1]["reused"]

@@ -155,21 +155,21 @@ def alert(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_distrust_is_said_on_standard_error_only(cli: Cli, tiny_suite: Path) -> None:
     # Entropy leads away from experts of random numbers; following them does not.
     answer = cli("merge", tiny_suite, *AWAY, "--json")
-    assert "leads away from its expert" in answer.err
+    assert "moves away from its expert" in answer.err
     assert "expert_kl" in answer.err
     assert answer.data["method"] == "adamerging"
     assert all(text in answer.err for text in answer.data["check"]["warnings"])
     assert answer.data["check"]["warnings"]
     follows = cli("merge", tiny_suite, *AWAY, "--set", "objective=expert_kl")
-    assert "leads away" not in follows.err
-    assert "The check before the start found no reason to warn." in follows.out
+    assert "moves away" not in follows.err
+    assert "The check before the start found nothing to warn about." in follows.out
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("alert")
 def test_check_looks_ahead_where_a_method_is_named(cli: Cli, tiny_suite: Path) -> None:
     named = ("check", tiny_suite, "--method", "adamerging", *AWAY)
-    assert "leads away from its expert" in cli(*named).out
+    assert "moves away from its expert" in cli(*named).out
     found = cli(*named, "--json").data["trust"]
     assert [one["task"] for one in found] == ["task0", "task1", "task2"]
     assert not all(one["trusted"] for one in found)

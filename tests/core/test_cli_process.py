@@ -65,10 +65,12 @@ def test_ctrl_c_gives_130_and_a_hint_and_resume_equals_never_having_stopped(
     )
     with Store.open(home / "runs", write=False) as store:
         _wait(lambda: _steps_done(store) >= 5, process)
-    process.send_signal(signal.SIGINT)
+    for _ in range(3):  # Some shells and tools send several.
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.004)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert out == ""
+    assert (out, "Traceback" in err) == ("", False), err
     [run] = cli("runs", "list", "--json").data["runs"]
     assert run["status"] == "interrupted"
     assert 5 <= run["steps_done"] < 60

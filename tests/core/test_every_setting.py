@@ -11,6 +11,8 @@ from torch import Tensor
 from core import methods
 from core.problem.method import Need
 from core.problem.problem import Problem
+from core.settings import MethodSettings
+from core.techniques.depth import DepthSettings
 from tests.core.properties import another_value, run
 
 SETTINGS = [
@@ -20,6 +22,7 @@ SETTINGS = [
     if methods.get(method).needs is Need.NOTHING and name not in ("seed", "auto_scale")
 ]
 """Those two have tests of their own."""
+RIVALS = [name for name in methods.names() if not issubclass(methods.get(name).Settings, DepthSettings)]
 TOGETHER = {
     ("dare", "keep"): {"merge_with": "ties", "drop": 0.5},
     ("grouped", "groups"): {"groups": 2},  # By itself it makes one group of the tiny suite.
@@ -42,3 +45,12 @@ def test_every_setting_changes_the_result(method: str, name: str, problem64: Pro
     change = (made(**{name: value}) - made()).abs().max()
     assert change.isfinite()
     assert change > 1e-9, f"`{name}={value}` changes nothing; if it needs other settings, name them in TOGETHER"
+
+
+@pytest.mark.parametrize("method", RIVALS)
+def test_another_scale_than_that_of_the_merged_task_vector_says_so(method: str) -> None:
+    fields = methods.get(method).Settings.model_fields
+    for name in DepthSettings.model_fields.keys() - MethodSettings.model_fields.keys() & fields.keys():
+        extra = fields[name].json_schema_extra
+        assert isinstance(extra, dict)
+        assert "label" in extra, f"Derive from DepthSettings for LiNeS and scale=auto, or give `{name}` another label"

@@ -44,6 +44,6 @@ def test_what_does_well_on_all_suites_is_recommended_before_what_does_best_on_on
 def test_the_guide_says_where_best_is_behind_by_more_than_a_standard_error() -> None:
     found = markdown(bundled()).splitlines()
     assert "| Best combination | 2.6 | 90.0 ± 0.3 | 75.0 ± 0.3 |" in found
-    begin = found.index("- `best` is behind on `weak` with 512 images: Iso-CTS by 5.0, best without masks by 1.0")
+    begin = found.index("- On `weak` with 512 images, `best` is behind “Iso-CTS” by 5.0, “best without masks” by 1.0")
     assert (found[begin - 1], found[begin + 1]) == ("", "- A note")
     assert any("Of 9 planned cells, 4 have been measured" in line for line in found)

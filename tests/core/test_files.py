@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from core.errors import CannotWrite
 from core.files import _HERE, replacing, scratch, write_atomically, write_text
 from core.store import Store, state
+from core.store.opened import OpenedStore
 from tests.core.store_help import new_run, step
 
 
@@ -122,3 +123,29 @@ def test_what_killed_processes_had_in_the_system_s_folder_is_removed(
     mine, second = scratch(), scratch()
     assert sorted(tmp_path.iterdir()) == sorted([mine, second, tmp_path / "mergescope.mine"])
     assert stat.S_IMODE(mine.stat().st_mode) == 0o700
+
+
+def test_a_run_can_be_deleted_to_make_room_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(tmp_path) as store:
+        run_id, other = new_run(store), new_run(store)
+        for one in (run_id, other):
+            store.set_status(one, "failed")
+            store.keep(one, "merged.safetensors", lambda path: path.write_bytes(b"large"))
+    change = OpenedStore.writing
+
+    @contextmanager
+    def full(store: Store, what: str, *, counted: bool = True) -> Iterator[object]:
+        if len(list((tmp_path / "artefacts").glob("*/*"))) == 2:
+            raise CannotWrite("the disk is full")
+        with change(store, what, counted=counted) as connection:
+            yield connection
+
+    with monkeypatch.context() as patched:
+        patched.setattr("core.store.database.write_text", lambda *_: write_text(Path("/dev/full/x"), ""))
+        store = Store.open(tmp_path)
+    with store:
+        monkeypatch.setattr(OpenedStore, "writing", full)
+        with pytest.raises(CannotWrite):
+            store.rename(other, "x")
+        store.delete(run_id)
+        assert [(found.id, store.artefacts(found.id)) for found in store.runs()] == [(other, ["merged.safetensors"])]

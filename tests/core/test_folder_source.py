@@ -202,4 +202,4 @@ def test_folders_merge_from_the_command_line(tmp_path: Path, cli: Any) -> None:
     assert report["coefficients"]["tasks"] == ["task0", "task1"]
     assert all(len(row) == 2 and None not in row for row in report["entropy"])
     missing = cli("merge", with_data(suite, 1, {"kind": "folder", "path": "nowhere"}))
-    missing.refused("images of task1: the folder `nowhere` is not there")
+    missing.refused("images of task1: the folder `nowhere` is missing")

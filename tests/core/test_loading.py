@@ -177,7 +177,7 @@ def test_a_configuration_that_is_no_object_is_refused(text: str, folder: Path) -
 def test_missing_files_are_refused_before_anything_is_read(folder: Path) -> None:
     (folder / "base.safetensors").write_bytes(b"damaged")
     (folder / "task1.npz").unlink()
-    with pytest.raises(BadSuite, match=r"images of task1: `task1\.npz` is not there"):
+    with pytest.raises(BadSuite, match=r"images of task1: `task1\.npz` is missing"):
         opened(folder)
 
 

@@ -204,7 +204,7 @@ def test_a_folder_arrives_whole(private: bool, receiver: Receiver, tmp_path: Pat
 def test_a_refusal_of_the_hub_is_told_and_the_folder_stays(status: int, receiver: Receiver, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     receiver.status = status
-    with pytest.raises(CannotSend, match=rf"`me/model` could not be sent.*{status}.*is complete") as caught:
+    with pytest.raises(CannotSend, match=rf"`me/model` could not be uploaded.*{status}.*is complete") as caught:
         push_to_hub(tmp_path, "me/model", token="hf_secret", endpoint=receiver.address)
     assert "hf_secret" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]

@@ -90,7 +90,7 @@ def test_a_suite_file_may_state_it_and_need_not(tmp_path: Path) -> None:
         ({"accuracy": -0.1}, r"line \d+.*greater than or equal to 0"),
         ({"accuracy": "good"}, r"line \d+.*number"),
         ({"accuracy": 0.9, "accuracy_images": 0}, r"line \d+.*greater than or equal to 1"),
-        ({"accuracy_images": 100}, r"line \d+.*`accuracy` too where it has `accuracy_images`"),
+        ({"accuracy_images": 100}, r"line \d+.*`accuracy` as well if it has `accuracy_images`"),
     ],
 )
 def test_what_is_no_share_is_refused_with_its_line(more: dict[str, Any], message: str, tmp_path: Path) -> None:

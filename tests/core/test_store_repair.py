@@ -96,7 +96,7 @@ def test_damage_that_takes_nothing_away_loses_nothing(folder: Path, what: str) -
         assert all((store.last_state(record.id) or (0,))[0] == STEPS - 1 for record in store.runs())
         assert [study.options for study in store.studies.listing()] == [{"quick": True}]
         for notice in store.notices:
-            assert "9 runs, 1 study could be read and are here; nothing is known to be lost" in notice
+            assert "9 runs, 1 study could be recovered; nothing is known to be lost" in notice
     with Store.open(folder) as store:
         assert store.notices == ()
 

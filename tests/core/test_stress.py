@@ -161,7 +161,7 @@ def test_predictors_are_high_where_the_model_goes_away_from_an_expert() -> None:
         "ahead": {"ahead 16 1": [*looks("share", 0, 0.3, 0.4), *looks("share", 1, 0.1, 0.5)]}, "seconds": {},
     }  # fmt: skip
     found = {one.title: one.score(measured) for one in PREDICTORS}
-    assert found["an expert less sure than the start (the old rule)"] == pytest.approx(0.1)
+    assert found["an expert less confident than the start (the old rule)"] == pytest.approx(0.1)
     assert found["direction: objective and KL, summed"] == -0.5
     assert found["direction: objective and KL of the worst task"] == 0.2
     assert found["whole way in 8 steps, reach 1: KL, average"] is None

@@ -130,7 +130,7 @@ def test_every_problem_is_listed_not_only_the_first(tmp_path: Path) -> None:
         "`suite.yaml`, line 11",
         "`suite.yaml`, line 15",
     ]
-    assert "`base.arc` should be a known key; `arch` is missing; perhaps that was meant" in str(caught.value)
+    assert "`base.arc` should be a known key; `arch` is missing; perhaps you meant that" in str(caught.value)
 
 
 def test_a_list_that_is_too_short_is_told_beside_its_wrong_entries(tmp_path: Path) -> None:
@@ -226,9 +226,9 @@ def test_missing_files_are_all_listed(tmp_path: Path) -> None:
     (tmp_path / "task1.safetensors").unlink()
     (tmp_path / "task2.npz").unlink()
     assert suite.missing() == [
-        "base: `nowhere.safetensors` is not there",
-        "expert of task1: `task1.safetensors` is not there",
-        "images of task2: `task2.npz` is not there",
+        "base: `nowhere.safetensors` is missing",
+        "expert of task1: `task1.safetensors` is missing",
+        "images of task2: `task2.npz` is missing",
     ]
 
 

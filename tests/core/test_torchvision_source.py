@@ -207,7 +207,7 @@ def test_a_data_set_that_is_not_there_is_not_fetched_unasked(dataset: str, tmp_p
         raise AssertionError("nothing may be fetched")
 
     monkeypatch.setattr("socket.socket.connect", connect)
-    assert "is not there" in opened(tmp_path / "data", dataset).missing()
+    assert "is missing" in opened(tmp_path / "data", dataset).missing()
     (tmp_path / "data").mkdir()
     source = opened(tmp_path / "data", dataset)
     with pytest.raises(BadSuite, match=rf"torchvision should find {dataset} in `data`") as caught:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from core import methods
+from core import methods, objectives
 from core.encoders.encoder import Encoder
 from core.errors import NonFinite
 from core.problem.method import State
@@ -71,7 +71,9 @@ def naive_loop(
     [
         *itertools.product(["task", "tensor"], [True, False], ["entropy"]),
         *itertools.product(["block"], [True, False], ["cross_entropy", "expert_kl"]),
-        *itertools.product(["block"], [True], ["entropy_selected", "information_maximisation", "pseudo_label"]),
+        *itertools.product(
+            ["block"], [True], sorted({*objectives.names()} - {"entropy", "cross_entropy", "expert_kl"})
+        ),
         *(
             pytest.param(*case, marks=pytest.mark.nightly)
             for case in [

@@ -77,7 +77,7 @@ def test_failures_are_told_and_do_not_stop_the_lane(worker: Worker) -> None:
     after = worker.submit(Work(CPU, 3, str))
     assert worker.wait(lambda: after.ready, 30)
     assert (mistake.state, failure.state, failure.error) == (State.FAILED, State.FAILED, "too small")
-    assert "mistake in Mergescope" in mistake.error
+    assert "bug in Mergescope" in mistake.error
     for thread in threading.enumerate():
         if thread.name.startswith("runs cpu"):
             thread.join(30)

@@ -190,7 +190,7 @@ def test_a_guest_is_not_given_what_the_owner_was_told_just_now(dashboard_site: S
 
 
 def test_a_guest_hears_of_no_suite_but_those_of_the_link(dashboard_site: Site, short_run: str) -> None:
-    viewer, gone = dashboard_site.viewer(short_run), {"error": "The suite is not here any more."}
+    viewer, gone = dashboard_site.viewer(short_run), {"error": "The suite is no longer here."}
     for other in ("nobody's", "demo"):  # One that is there looks like one that is not.
         assert viewer.call("method_guide", suite=other) == gone
     assert viewer.call("method_guide")["suite"] == "tiny"

@@ -137,7 +137,7 @@ def test_viewers_of_everything_see_studies_and_start_none(
     assert stranger.post("study_start", {"suite": "tiny", "study": "scale"}).status_code in (401, 403)
     one = dashboard_site.viewer(short_run)
     for name in ("studies", "study_result", "study_text"):
-        assert "not part of this link" in one.call(name, id=scale["state"]["id"])["error"]
+        assert "not studies" in one.call(name, id=scale["state"]["id"])["error"]
 
 
 def test_the_guide_has_a_card_for_every_method_and_numbers_from_the_store_only(dashboard_site: Site) -> None:

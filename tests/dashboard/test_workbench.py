@@ -135,7 +135,7 @@ def test_images_come_as_a_zip_file_and_only_from_the_owner(dashboard_site: Site,
     assert [one["classes"] for one in found["images"] if one["name"] == "pets"] == [["cats", "dogs"]]
     assert (home / "images/pets/cats/a.png").is_file()
     assert list((home / "uploads").iterdir()) == []
-    assert "not here any more" in owner.call("bench_unpack", upload=sent["upload"], name="again")["error"]
+    assert "no longer here" in owner.call("bench_unpack", upload=sent["upload"], name="again")["error"]
 
 
 @pytest.mark.parametrize("name", ["../x", "", "a/b", ".hidden", "x" * 65])

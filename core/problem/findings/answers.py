@@ -75,9 +75,9 @@ def found(task: str, seen: Compared, base: Evaluation | None = None, expert: Eva
                 Code.EXPERT_ANSWERS_AS_BASE,
                 Severity.WARNING,
                 task,
-                f"The expert of `{task}` should give other answers than its base. Found the same class on {seen.same} "
+                f"The expert of `{task}` should answer differently from its base. Found the same class on {seen.same} "
                 f"of {seen.images} images, and logits that changed by {100 * seen.moved:.1f} %: nothing to gain.",
-                "Check that this is the right checkpoint and that it was trained, or leave it out.",
+                "Check that this is the right checkpoint and that it was trained, or leave the task out.",
                 leave_out(task),
             )
         )
@@ -88,7 +88,7 @@ def found(task: str, seen: Compared, base: Evaluation | None = None, expert: Eva
                 Severity.SEVERE,
                 task,
                 f"The expert of `{task}` should beat its base on its own task. Found {words}.",
-                "Check its checkpoint, class names, templates and label order, or leave it out.",
+                "Check its checkpoint, class names, templates and label order, or leave the task out.",
                 leave_out(task),
             )
         )

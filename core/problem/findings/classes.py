@@ -52,14 +52,14 @@ def _finding(code: Code, task: str, text: str, remedy: str) -> Finding:
 
 def _blank(task: str, places: Sequence[int]) -> Finding:
     shown = ", ".join(map(str, places[:SHOWN])) + (", …" if len(places) > SHOWN else "")
-    text = f"The class names of `{task}` should be words. Found blank ones, at place {shown} (the first is 0)."
+    text = f"The class names of `{task}` should be words. Found blank ones, at position {shown} (the first is 0)."
     return _finding(
         Code.BLANK_CLASS_NAME, task, text, "Name these classes in `classes`, or take them out of the images."
     )
 
 
 def _twins(task: str, pairs: Sequence[tuple[str, str]]) -> Finding:
-    text = f"The class names of `{task}` should differ. Found {_told(pairs)}, which a text tower can't tell apart."
+    text = f"The class names of `{task}` should differ. Found {_told(pairs)}, which the text tower can't tell apart."
     return _finding(Code.EQUAL_CLASS_NAMES, task, text, "Rename one of the two in `classes`, or make them one class.")
 
 

@@ -34,8 +34,8 @@ def found(task: Task, expert: Checkpoint, base: Checkpoint, head: Tensor) -> lis
                 Code.OWN_TEXT_TOWER,
                 Severity.WARNING,
                 task.name,
-                f"The text tower in `{name}` should be the base's, which makes the head of `{task.name}`. Found "
-                f"another one (`{other}` differs), so the expert is not measured with the class texts it learned with.",
+                f"The text tower in `{name}` should be that of the base, which makes the head of `{task.name}`. Found "
+                f"another one (`{other}` differs), so the expert is not measured with the one it was trained with.",
                 "Set `head: own` for this task, so that the expert's own text tower builds its head.",
                 {"task": task.name, "set": {"head": "own"}},
             )

@@ -14,8 +14,8 @@ def found(facts: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
     whole = len(bare) == len(facts)
     for subject in [SUITE] if bare and whole else bare:
         of = "" if whole else f" of {subject}"
-        text = f"The test images{of} have no labels: agreement with the experts is measured, accuracy is not."
-        told.append(Finding(Code.NO_LABELS, Severity.NOTE, subject, text, "Give labels where accuracy is wanted."))
+        text = f"The test images{of} have no labels: agreement with the experts is measured instead of accuracy."
+        told.append(Finding(Code.NO_LABELS, Severity.NOTE, subject, text, "Give labels if you want accuracy."))
     for task, own in facts.items():
         if own["skipped"]:
             text = f"{own['skipped']} files of {task} can't be read as images and are left out."

@@ -75,7 +75,7 @@ class VectorFindings:
             f"The expert of `{task}` should be close to the base, as fine-tuned models are (cosine of their matrices "
             f"about 1). Found cosine {self._kinship[task]:.2f} and a task vector {share:.2g} times as long as the "
             "base: it was made from another base.",
-            "Give the expert that was fine-tuned from this base, or leave it out.",
+            "Give an expert that was fine-tuned from this base, or leave the task out.",
             leave_out(task),
         )
 
@@ -90,8 +90,8 @@ def _alike(one: str, other: str, cosine: float) -> Finding:
         Severity.WARNING,
         other,
         f"The experts of `{one}` and `{other}` should differ. Found task vectors with cosine {cosine:.3f}: they are "
-        "one fine-tune, or two steps of one, which then counts twice in the merge.",
-        "Give each task its own expert, or leave one of them out.",
+        "the same fine-tuned model, or two steps of one training run, so it counts twice in the merge.",
+        "Give each task its own expert, or leave one of the tasks out.",
         leave_out(other),
         others=(one,),
     )
@@ -121,6 +121,6 @@ def _long(tasks: Sequence[str], norms: Sequence[float], at: int) -> Finding | No
         tasks[at],
         f"The task vector of `{tasks[at]}` should be about as long as the others (median ‖τ‖ {median:.3g}). "
         f"Found {norms[at]:.3g}, {norms[at] / median:.1f} times as long: with one λ for all, it drowns out the others.",
-        "Check that its checkpoint is the right one and was not trained too long; otherwise learn λ, or leave it out.",
+        "Check that its checkpoint is the right one and was not trained too long, or learn λ, or leave the task out.",
         leave_out(tasks[at]),
     )

@@ -49,7 +49,7 @@ class Arrays(Source):
 
     def missing(self) -> str | None:
         """The file's path, where there is none."""
-        return None if self.files[0].is_file() else f"`{self.entry.path}` is not there"
+        return None if self.files[0].is_file() else f"`{self.entry.path}` is missing"
 
     @cached_property
     def own_splits(self) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class Source(ABC):
 
     def missing(self) -> str | None:
         """What is not there and keeps this source from being read, as one phrase; None where nothing is missing."""
-        return None if self.files[0].is_dir() else f"the folder `{self._named}` is not there"
+        return None if self.files[0].is_dir() else f"the folder `{self._named}` is missing"
 
     @cached_property
     def fingerprint(self) -> str:

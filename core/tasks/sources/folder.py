@@ -97,7 +97,7 @@ class Folder(Source):
             if split in found:
                 raise BadSuite(
                     f"Task `{self.task}`: `{self.entry.path}` has two folders for split `{split}`: "
-                    f"`{found[split].name}` and `{name}`. Say which with `splits: {{{split}: {name}}}`."
+                    f"`{found[split].name}` and `{name}`. Choose one with `splits: {{{split}: {name}}}`."
                 )
             found[split] = root / name
         return found or {"test": root}

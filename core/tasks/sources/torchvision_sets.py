@@ -181,7 +181,7 @@ class Torchvision(Source):
         needs = f"install `{self._known.needs}`, or " if isinstance(error, ImportError) and self._known.needs else ""
         return BadSuite(
             f"Task `{self.task}`: torchvision should find {self.entry.dataset} in `{self.entry.root}`. "
-            f"Found: {str(error).splitlines()[0][:200]} To remedy, {needs}put its files there{fetch}."
+            f"Found: {str(error).splitlines()[0][:200]} To fix this, {needs}put its files there{fetch}."
         )
 
 

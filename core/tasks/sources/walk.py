@@ -60,7 +60,7 @@ def level(folder: Path, place: Place) -> Level:
 def walk(folder: Path, place: Place, depth: int = 0) -> Iterator[FoundFile]:
     """All files below `folder`; raises `BadSuite` as `level` does, and where it is nested too deeply."""
     if depth > DEEPEST:
-        raise BadSuite(f"`{folder}` is nested more than {DEEPEST} folders deep; class folders never are.")
+        raise BadSuite(f"`{folder}` is nested more than {DEEPEST} folders deep, which class folders never are.")
     here = level(folder, place)
     yield from here.files
     for name in here.folders:

@@ -27,14 +27,14 @@ export const accuracyKey = (run, step, whole) => {
 
 // A formula has no steps to speak of.
 const whenMeasured = (run, now) => {
-  const images = now.full ? "all test images" : `${now.images} images a task`;
+  const images = now.full ? "all test images" : `${now.images} images per task`;
   return run.total || now.step ? `step ${now.step}, ${images}` : `merged, ${images}`;
 };
 function overSteps(run) {
   const sample = run.evaluations.find((one) => !one.full),
     full = run.evaluations.some((one) => one.full);
   return [
-    sample && ["●", `${sample.images} images a task`, "now"],
+    sample && ["●", `${sample.images} images per task`, "now"],
     full && [sample ? "◯" : "●", "all test images", "now"],
     run.earlier !== null && ["|", `kept: step ${run.earlier}`, "now"],
   ];

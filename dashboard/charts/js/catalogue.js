@@ -7,12 +7,12 @@ const rows =
     Math.max(least, each * tasks + more);
 /** @type {(height: number) => Height} */
 const fixed = (height) => () => height;
-const AGREEMENT = { title: "Agreement with the experts", note: "how often both predict the same class" };
+const AGREEMENT = { title: "Agreement with the experts", note: "how often model and expert predict the same class" };
 
 /** @type {Record<string, { title: string, note: string, height: Height }>} */
 export const FIGURES = {
-  coefficients: { title: "Merging coefficients", note: "a column per parameter tensor", height: rows(24, 62, 236) },
-  change: { title: "Change since step 0", note: "minus λ at the start", height: rows(24, 62, 236) },
+  coefficients: { title: "Merging coefficients", note: "one column per parameter tensor", height: rows(24, 62, 236) },
+  change: { title: "Change since step 0", note: "λ minus its value at the start", height: rows(24, 62, 236) },
   accuracy: { title: "Accuracy by task", note: "", height: rows(25, 40, 252) },
   accuracyOverSteps: {
     title: "Accuracy over steps",
@@ -23,10 +23,10 @@ export const FIGURES = {
   agreementByTask: { ...AGREEMENT, height: rows(25, 40, 252) }, // where nothing was learned step by step
   divergence: { title: "Divergence from the experts", note: "KL(expert ‖ model)", height: fixed(252) },
   entropy: { title: "Prediction entropy", note: "nats per image and task", height: fixed(252) },
-  depth: { title: "Profile by depth", note: "mean λ of each block, one line a task", height: fixed(230) },
+  depth: { title: "Profile by depth", note: "mean λ of each block, one line per task", height: fixed(230) },
   spread: {
     title: "Profile by task",
-    note: "○ mean at step 0 · ● mean now · thick: middle half of the tensors · thin: all of them",
+    note: "○ mean at step 0 · ● mean now · thick: middle half of the tensors · thin: all tensors",
     height: rows(27, 36, 180),
   },
 };

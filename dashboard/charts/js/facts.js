@@ -32,7 +32,7 @@ const waitingState = (hub) => {
   if (run.steps.length || run.frames.length || run.evaluations.length) return null;
   if (run.status === "queued" || run.status === "running") return beginning(hub.status);
   if (run.status === "failed") return { title: "This run failed", text: run.failure || "No step was made." };
-  return { title: "Nothing was recorded", text: "This run ended before its first step." };
+  return { title: "Nothing recorded", text: "This run ended before its first step." };
 };
 
 // `status` is what the list of runs knows: the place in the queue, and what the run is doing at the moment.

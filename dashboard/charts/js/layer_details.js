@@ -61,11 +61,11 @@ const cellFacts = (run, task, group, step, facts) => {
     const norm = Math.sqrt(squares.reduce((sum, value) => sum + value, 0));
     rows.push([
       "‖τ‖",
-      `${norm.toPrecision(3)} (${percent(norm ** 2 / facts.norms.reduce((sum, row) => sum + row[task] ** 2, 0))} of the task vector's energy)`,
+      `${norm.toPrecision(3)} (${percent(norm ** 2 / facts.norms.reduce((sum, row) => sum + row[task] ** 2, 0))} of ‖τ‖²)`,
     ]);
     rows.push([
       "sign conflict",
-      `${percent(mean(group.members.map((member) => facts.conflict[member][task])))} of entries against another task, on average`,
+      `${percent(mean(group.members.map((member) => facts.conflict[member][task])))} of entries have the opposite sign to another task's, on average`,
     ]);
   }
   return rows;

@@ -85,7 +85,7 @@ function controlsOf(hub, state, rights) {
     state.changed();
   };
   const details = { tensor: "Tensors", block: "Blocks", kind: "Kinds" };
-  const shows = { value: "λ", start: "Change since step 0", ...(rights.asks && { other: "Against a run" }) };
+  const shows = { value: "λ", start: "Change since step 0", ...(rights.asks && { other: "Against another run" }) };
   const pairs = { side: "Both", difference: "Difference" };
   const forget = set("detail", () => (state.cell = null)),
     look = set("show", (value) => value === "other" && offer());

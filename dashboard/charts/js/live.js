@@ -62,7 +62,7 @@ function lambdaCard(hub, state) {
     card.fit(Math.min(560, FIGURES.coefficients.height(run?.tasks.length ?? 8)));
     facts.textContent = runFacts(run).join(" · ");
     keyed(card.help, `${run?.id} ${run?.columns.length}`, () => {
-      if (single(run)) return ["one λ a task, over all steps"];
+      if (single(run)) return ["one λ per task, over all steps"];
       return [`${FIGURES.coefficients.note} · click one to follow it`, ...kindKey(run?.columns ?? [])];
     });
     card.draw();
@@ -100,8 +100,8 @@ function cellCard(hub, state) {
   return { root: card.root, update };
 }
 
-const MEASURED = "Accuracy is measured on a sample every few steps, and on all test images at the end.";
-const NO_LABELS = "The test images have no labels, so accuracy can't be measured; this is shown instead";
+const MEASURED = "Accuracy is measured on a sample every few steps and on all test images at the end.";
+const NO_LABELS = "The test images have no labels, so accuracy can't be measured; agreement is shown instead";
 const unlabelled = (run) =>
   Boolean(run?.evaluations.length && run.evaluations.every((one) => !one.accuracy.some(Number.isFinite)));
 
@@ -129,8 +129,7 @@ function accuracyCard(hub, state) {
   return { root: card.root, update };
 }
 
-const UNWATCHED =
-  "Not measured: this run was made by an earlier version, or its tasks have no images for comparing it with the experts.";
+const UNWATCHED = "Not measured: this run was made by an earlier version, or its tasks have no monitoring images.";
 
 function agreementCard(hub, state) {
   // What is done at once has no steps to draw.
@@ -146,13 +145,13 @@ function agreementCard(hub, state) {
       looks = run?.agreements ?? [],
       own = run && reported(run);
     choice.root.hidden = !looks.some((one) => one.half === "choosing");
-    card.note.textContent = run?.ended ? UNWATCHED : "Agreement is measured from time to time, and at the end.";
+    card.note.textContent = run?.ended ? UNWATCHED : "Agreement is measured every few steps, and at the end.";
     const kl = state.measure === "kl" && !choice.root.hidden,
       average = own && mean(own[kl ? "kl" : "agreement"]),
       value = kl ? `${number(average)} nats` : percent(average);
     const told = [
       (kl ? FIGURES.divergence : FIGURES.agreement).note,
-      `on ${looks[0]?.images} watched images a task`,
+      `on ${looks[0]?.images} monitoring images per task`,
       own && (looks.length > 1 ? `${value} on ${own.images} others` : `mean ${value}`),
     ];
     told.push(accuracyBetween(run));

@@ -13,7 +13,7 @@ const OPERATIONS = [
 // Asks whatif({run, step, edits}) -> {pending} | {images, tasks: [{learned, edited}]} | {error};
 // whatif_save({…, name}) -> {pending} | {saved: id} | {error}
 export const whatif = (hub, state) => {
-  const card = chartCard("What if?", "change λ, see the effect above, and measure what it does to every task", {
+  const card = chartCard("What if?", "change λ, see the new values above, and measure the effect on every task", {
     height: 0,
     wide: true,
   });
@@ -73,7 +73,7 @@ export const whatif = (hub, state) => {
       say("Saved as a new run.");
       hub.emit("saved", answer.saved);
     } else {
-      say(`Measured on ${answer.images} test images a task.`);
+      say(`Measured on ${answer.images} test images per task.`);
       table.replaceChildren(whatifTable(run, answer.tasks));
     }
   }

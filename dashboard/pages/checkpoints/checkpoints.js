@@ -62,7 +62,7 @@ export const checkpoints = (root) => {
     },
     async upload(file, name, skip) {
       if (!/\.zip$/i.test(file.name)) {
-        tell("error", `Images come as one .zip file. Found ${file.name}.`);
+        tell("error", `Images should be in one .zip file. Found ${file.name}.`);
         return;
       }
       message = { kind: "", text: `Sending ${file.name} …` };
@@ -85,7 +85,7 @@ export const checkpoints = (root) => {
       if (
         answer.error &&
         /which is taken/.test(answer.error) &&
-        confirm(`A suite called ${draft.name} is there already. Replace it?`)
+        confirm(`A suite called ${draft.name} already exists. Replace it?`)
       ) {
         act.save(true);
         return;
@@ -177,7 +177,10 @@ export const checkpoints = (root) => {
     draft ||= suggestedDraft(state.scan);
     keep();
     const left = skipped.length ? ` ${skipped.length} files were left out: ${skipped.slice(0, 5).join(", ")}.` : "";
-    message = { kind: "good", text: `${count} images are there as ${name}; choose them as a task's images.${left}` };
+    message = {
+      kind: "good",
+      text: `${count} images were unpacked as ${name}; choose them as a task's images.${left}`,
+    };
     refresh();
   }
   async function refresh() {

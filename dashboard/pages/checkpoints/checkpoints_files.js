@@ -83,7 +83,7 @@ function upload(state, act) {
     element("summary", { text: "Upload images as a .zip file" }),
     element("p", {
       class: "ms-help",
-      text: "One folder per class, or train and test folders with class folders in them; without class folders the images are unlabelled. At most 4 GiB.",
+      text: "One folder per class, or train and test folders that hold class folders; without class folders, the images are unlabelled. At most 4 GiB.",
     }),
     element(
       "div",
@@ -113,7 +113,7 @@ export const foundCard = (scan) => {
     card.append(
       empty(
         "Nothing usable found",
-        "Expected files such as model.safetensors or finetuned.pt, folders " +
+        "Expected files such as model.safetensors or finetuned.pt, folders laid out " +
           "as on the Hugging Face hub, or folders with images (CLASS/image.png).",
       ),
     );
@@ -130,7 +130,7 @@ export const foundCard = (scan) => {
           one.kind,
           one.format,
           one.architectures.join(", ") ||
-            (ENCODERS.includes(one.kind) ? "no known model; give a .json configuration" : "–"),
+            (ENCODERS.includes(one.kind) ? "no known model; needs a .json configuration" : "–"),
           fileSize(one.bytes),
         ]),
         "Checkpoints that can be used",

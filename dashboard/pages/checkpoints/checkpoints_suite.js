@@ -155,7 +155,7 @@ export const editor = (state, draft, act) => {
         labelled(
           "Head",
           select(
-            [["", "made from the texts"], ["own", "made from the texts, by the expert's own text tower"], ...heads],
+            [["", "made from the texts"], ["own", "made from the texts by the expert's own text tower"], ...heads],
             task.head,
             set(task, "head"),
           ),
@@ -164,8 +164,8 @@ export const editor = (state, draft, act) => {
       task.prompts
         ? null
         : grid(
-            area("Class names, one a line", task, "classes", order),
-            area("Templates, one a line", task, "templates", "{} stands for the class name"),
+            area("Class names, one per line", task, "classes", order),
+            area("Templates, one per line", task, "templates", "{} stands for the class name"),
           ),
     );
   }
@@ -184,7 +184,7 @@ export const editor = (state, draft, act) => {
     "The suite",
     heading(
       "3  The suite",
-      "One base, its experts and their tasks. The form is filled in from the file names; correct whatever is wrong.",
+      "One base, its experts and their tasks. The form is filled in from the file names; correct anything that is wrong.",
     ),
     grid(
       labelled("Name", textInput(draft.name, "mine", set(draft, "name")), "letters, digits, - and _"),
@@ -239,7 +239,7 @@ function complaints(found) {
   return [
     note(
       "error",
-      `${found.length} ${found.length === 1 ? "problem" : "problems"}; each has to go before this suite can be merged.`,
+      `${found.length} ${found.length === 1 ? "problem" : "problems"} to fix before this suite can be merged.`,
     ),
     benchTable(["What", "File", "Tensor", "Problem", "Expected", "Found"], rows, "Problems of the suite"),
   ];

@@ -155,12 +155,12 @@ export const compare = (root) => {
     const { rows } = answer.table,
       runs = rows.filter((row) => row.kind === "run");
     help.textContent =
-      "accuracy in per cent on the test images · bold: the highest of its kind, with labels and without apart" +
+      "accuracy in per cent on the test images · bold: the highest, separately with and without labels" +
       (rows.some((row) => row.kind === "published")
         ? " · rows marked “published” are the papers' numbers, not measured here"
         : "");
     active.textContent = answer.active
-      ? `${answer.active} more ${answer.active === 1 ? "run is" : "runs are"} going on or waiting`
+      ? `${answer.active} more ${answer.active === 1 ? "run is" : "runs are"} in progress or waiting`
       : "";
     missing?.fill(answer.missing);
     if (!runs.length) {
@@ -187,13 +187,13 @@ export const compare = (root) => {
   function empty(answer) {
     content.hidden = true;
     const waiting = answer.active
-      ? `${answer.active} ${answer.active === 1 ? "run is" : "runs are"} going on. It appears here once it is done.`
+      ? `${answer.active} ${answer.active === 1 ? "run is" : "runs are"} in progress. Finished runs appear here.`
       : "";
     box.show({
       title: waiting ? "No finished run yet" : "Nothing to compare yet",
       text:
         waiting ||
-        (missing ? "Start a merge under Set up, or run several methods in one go." : "Finished runs appear here."),
+        (missing ? "Start a merge under Set up, or run several methods at once." : "Finished runs appear here."),
     });
     if (missing && answer.missing.length && !answer.active) box.root.append(missing.button, missing.panel);
     else takeBack();

@@ -11,7 +11,7 @@ function unknown(between) {
     "td",
     {
       class: "an-missing",
-      title: "not measured: follows from how often it agrees with the expert, and from the expert's accuracy",
+      title: "not measured: derived from the expert's accuracy and how often the model agrees with the expert",
     },
     element("b", { text: range(between) }),
   );

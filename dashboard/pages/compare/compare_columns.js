@@ -2,8 +2,7 @@
 import { percent } from "../../charts/js/base.js";
 
 /** @type {(value: number | null) => string} */
-const count = (value) =>
-  value !== null && Number.isFinite(value) ? value.toLocaleString("en-US").replaceAll(",", " ") : "–";
+const count = (value) => (value !== null && Number.isFinite(value) ? value.toLocaleString("en-US") : "–");
 /** @type {(value: number | null) => string} */
 const seconds = (value) =>
   value !== null && Number.isFinite(value) ? (value < 10 ? value.toFixed(2) : value.toFixed(1)) : "–";
@@ -14,7 +13,7 @@ export const COLUMNS = [
   column(
     "agreement",
     "Agreement",
-    "share of the watched images on which it predicts the same class as the task's expert",
+    "share of the monitoring images on which the model predicts the same class as the task's expert",
     (row) => row.agreement,
     (row) => percent(row.agreement),
   ),
@@ -67,8 +66,8 @@ export const CLASSES = [
   ["one", "A single model, made without labels"],
   ["labelled", "A single model, learned with labels"],
   ["several", "Several models, or extra modules for each task"],
-  ["edited", "λ changed by hand; the cost includes that of the run it came from"],
-  ["reference", "For orientation"],
+  ["edited", "λ changed by hand; costs include those of the original run"],
+  ["reference", "For reference"],
   ["published", "Published numbers, not measured here"],
 ];
 /** @type {Record<string, string>} */
@@ -89,7 +88,7 @@ export const told = (row) =>
     row.note,
     NEEDS[row.needs] && `needs ${NEEDS[row.needs]}`,
     images(row),
-    row.complete ? "" : "other tasks, so its average is not comparable",
+    row.complete ? "" : "other tasks, so the average is not comparable",
   ]
     .filter(Boolean)
     .join(" · ");

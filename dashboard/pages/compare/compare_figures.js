@@ -8,8 +8,8 @@ const VIEWS = { bars: "Bars", radar: "Radar", time: "Accuracy and seconds" };
 /** @type {Record<string, [string, string]>} */
 const WORDS = {
   bars: ["Accuracy by task", "bars: accuracy · whiskers: 95 % interval"],
-  radar: ["Accuracy around the tasks", "the further out, the better; the rings say how much"],
-  time: ["Accuracy against time", "average accuracy · names: ticked runs · grey: all others, hover to read them"],
+  radar: ["Accuracy by task, as a radar chart", "further out is better; the rings mark the accuracy"],
+  time: ["Accuracy against time", "average accuracy · named: ticked runs · grey: all others; hover to see their names"],
 };
 const TICK = "Tick runs in the table to draw them.";
 
@@ -39,7 +39,7 @@ export const comparisonFigures = (/** @type {() => void} */ clear) => {
     card.note.textContent = unlabelled
       ? "Nothing to draw: the test images have no labels, so there is no accuracy."
       : view === "radar" && tasks < 3
-        ? "A radar needs at least three tasks."
+        ? "A radar chart needs at least three tasks."
         : TICK;
     const chosen = figures?.[view],
       filled = chosen?.wide.data.length ? chosen : null;

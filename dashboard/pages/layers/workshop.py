@@ -54,7 +54,7 @@ class Workshop(Desk):
     def facts(self, run: Run) -> Facts | Pending | Failed:
         """Norms and sign conflicts of the task vectors under a run's λ; computed once a suite."""
         if not run.groups:
-            raise BadInput("This run has no coefficients, so there are no columns to tell about.")
+            raise BadInput("This run has no coefficients, so there is nothing to show for its layers.")
 
         def compute(progress: Progress) -> Facts:
             return task_vector_facts(self._ctx.problem_of(run, progress), run.groups, run.tasks, progress)

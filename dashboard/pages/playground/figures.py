@@ -27,7 +27,7 @@ def confusion(counts: Tensor, classes: Sequence[str], *, narrow: bool = False) -
     side = min(max(len(label) for label in labels) * 6.6 + 14, 110)
     words = [
         [
-            f"{plain(true)} called {plain(said)}: {int(counts[row, column])} of {int(totals[row])}"
+            f"{plain(true)} taken for {plain(said)}: {int(counts[row, column])} of {int(totals[row])}"
             for column, said in enumerate(classes)
         ]
         for row, true in enumerate(classes)
@@ -61,7 +61,8 @@ def confusion(counts: Tensor, classes: Sequence[str], *, narrow: bool = False) -
         "data": [heat],
         "layout": {
             "margin": {"l": side + 22, "r": 10 if narrow else 56, "t": 6, "b": side * 0.8 + 30},
-            "xaxis": ticks | {"range": [-0.5, len(places) - 0.5], "tickangle": -50, "title": title | {"text": "said"}},
+            "xaxis": ticks
+            | {"range": [-0.5, len(places) - 0.5], "tickangle": -50, "title": title | {"text": "predicted class"}},
             "yaxis": ticks | {"range": [len(places) - 0.5, -0.5], "title": title | {"text": "true class"}},
             "height": 360 if narrow else min(640, max(380, 130 + 17 * len(places))),
         },

@@ -28,11 +28,11 @@ def read(uri: object, size: int) -> Tensor:
     if not isinstance(uri, str) or not (start := _URI.match(uri)):
         raise BadInput("A picture should be a PNG, JPEG, WebP, GIF or BMP file. Found something else.")
     if len(uri) > MOST_BYTES * 4 // 3 + 100:
-        raise BadInput(f"A picture should have at most {MOST_BYTES // 1024} kB. Found more. Make it smaller.")
+        raise BadInput(f"A picture should be at most {MOST_BYTES // 1024} kB. Found more. Make it smaller.")
     try:
         raw = base64.b64decode(uri[start.end() :], validate=True)
     except (binascii.Error, ValueError):
-        raise BadInput("The picture did not arrive whole. Try again.") from None
+        raise BadInput("The picture did not arrive complete. Try again.") from None
     return _tensor(_decode(raw), size)
 
 

@@ -43,7 +43,7 @@ export const playground = (root) => {
       element(
         "div",
         {},
-        element("h3", { text: "A picture" }),
+        element("h3", { text: "Picture" }),
         element("p", {
           class: "mc-help",
           text: pad ? "draw, drop or paste one, or click a test image" : "click a test image",
@@ -72,7 +72,7 @@ export const playground = (root) => {
     element(
       "header",
       { class: "mc-head" },
-      element("div", {}, element("h3", { text: "What each model sees" }), truth),
+      element("div", {}, element("h3", { text: "What each model predicts" }), truth),
       element("div", { class: "mc-tools" }, head.root),
     ),
     models,

@@ -17,7 +17,7 @@ export const mistakesCards = (/** @type {(index: number) => void} */ choose, /**
     element(
       "header",
       { class: "mc-head" },
-      element("div", {}, element("h3", { text: "Wrong here, but right for the expert" }), count),
+      element("div", {}, element("h3", { text: "Mistakes that the expert doesn't make" }), count),
     ),
     gallery,
   );
@@ -41,7 +41,7 @@ export const mistakesCards = (/** @type {(index: number) => void} */ choose, /**
     );
     if (!answer) return;
     if (answer.error || "unlabelled" in answer) {
-      matrix.note.textContent = answer.error || "These images have no labels, so nothing can be counted.";
+      matrix.note.textContent = answer.error || "These images have no labels, so mistakes can't be counted.";
       return;
     }
     /** @type {(value: number) => string} */
@@ -56,8 +56,8 @@ export const mistakesCards = (/** @type {(index: number) => void} */ choose, /**
       answer.expert_correct === null
         ? "This task has no expert."
         : answer.only_expert
-          ? `${answer.only_expert} of ${answer.images} images · surest mistakes first${more > 0 ? ` · ${answer.mistakes.length} shown` : ""}`
-          : `None of ${answer.images} images: this run gets right everything the expert gets right.`;
+          ? `${answer.only_expert} of ${answer.images} images · most confident first${more > 0 ? ` · ${answer.mistakes.length} shown` : ""}`
+          : `None of ${answer.images} images: whatever the expert gets right, this run gets right too.`;
     gallery.replaceChildren(
       ...answer.mistakes.map((image) =>
         element(
@@ -74,7 +74,7 @@ export const mistakesCards = (/** @type {(index: number) => void} */ choose, /**
             "span",
             {},
             element("b", { text: image.label }),
-            element("small", { text: `said ${image.said}, ${percent(image.share, 0)}` }),
+            element("small", { text: `predicted ${image.said}, ${percent(image.share, 0)}` }),
           ),
         ),
       ),

@@ -36,8 +36,8 @@ export function modelCard(name, title, rows, own) {
       : name === "base"
         ? "before fine-tuning"
         : own
-          ? "expert of these classes"
-          : "expert of another task";
+          ? "expert on these classes"
+          : "expert on another task";
   return element(
     "div",
     {

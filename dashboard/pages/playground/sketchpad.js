@@ -100,11 +100,11 @@ export const sketchpad = (/** @type {(uri: string, drawn: boolean) => void} */ o
   async function take(blob) {
     if (!blob) return;
     if (!blob.type.startsWith("image/")) {
-      toast("That is not a picture.", "warning");
+      toast("That file is not a picture.", "warning");
       return;
     }
     if (blob.size > MOST) {
-      toast("The picture has more than 20 MB. Make it smaller.", "warning");
+      toast("The picture is larger than 20 MB. Make it smaller.", "warning");
       return;
     }
     clearTimeout(timer);

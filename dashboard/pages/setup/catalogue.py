@@ -64,7 +64,7 @@ def field(name: str, known: Mapping[str, Any]) -> Field:
         choices = objectives.names() if name == "objective" else starts.names()
     return {
         "name": name,
-        "title": wording.field_title(name),
+        "title": known.get("label") or wording.field_title(name),
         "help": known.get("description", ""),
         "kind": "choice" if choices else KINDS.get(known.get("type", ""), "text"),
         "choices": [{"value": value, "title": wording.choice_title(name, value)} for value in choices],
@@ -89,15 +89,13 @@ def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[Preset]:
     start = usual | own
     found = []
     if own:
-        found.append(
-            _preset("suite", "This suite's settings", "Chosen for this suite; everything else is the default.", start)
-        )
+        found.append(_preset("suite", "This suite's settings", "Chosen for this suite; the rest are defaults.", start))
     elif paper != usual:
         found.append(
             _preset(
                 "usual",
                 "Usual settings",
-                "As published, but goes back to an earlier step if that was clearly better.",
+                "As published, but goes back to an earlier step if it was clearly better.",
                 usual,
             )
         )

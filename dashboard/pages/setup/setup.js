@@ -264,7 +264,7 @@ export const setup = (root) => {
     const number = ++planning,
       answer = await ask("setup_plan", values());
     if (number !== planning || !start) return;
-    const about = `${method().title} on ${choice.tasks.size} of ${described.tasks.length} tasks.`;
+    const about = `${method().title} on ${choice.tasks.size} of ${described.tasks.length} tasks`;
     const parts = /** @type {HTMLElement[]} */ ([element("p", { class: "ms-plan-lead", text: about })]);
     if (!catalogue.startable)
       parts.push(note("warning", "Another process is using this runs folder, so nothing can be started here."));

@@ -6,7 +6,7 @@ const named = (values) => values.map((value) => ({ value, title: value }));
 const EVERY = {
   name: "evaluate_every",
   title: "Measure accuracy every … steps",
-  help: "On up to 128 test images per task; 0: only at the end.",
+  help: "Uses up to 128 test images per task; 0: only at the end.",
   kind: "int",
   default: 0,
 };

@@ -22,11 +22,11 @@ export const planWords = ({ forecast, caution, doubts, ahead, doing }, chosen, a
 };
 
 const PASSED =
-  "Trust check passed: a shortened run leads away from no expert. The check misses about two losses in five (study “trust”).";
+  "Trust check passed: in a shortened run, the model moves away from none of the experts. The check misses about two in five losses (study “trust”).";
 
 /** @type {(caution: Cautioned, chosen: Set<string>, act: PlanAct) => HTMLElement[]} */
 function trust({ pending, error, tasks = [], overall, distil }, chosen, act) {
-  if (pending) return [fact("Trust check", "trying a shortened run, with a few long steps …")];
+  if (pending) return [fact("Trust check", "trying a shortened run with a few long steps …")];
   if (error) return [fact("Trust check", `not possible: ${error}`)];
   if (!tasks.length) return [];
   const bad = tasks.filter((task) => !task.trusted);

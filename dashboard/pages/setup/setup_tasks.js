@@ -59,14 +59,14 @@ function card(task, chosen, onChange) {
 function accuracy(box, task, known) {
   const slot = /** @type {HTMLElement} */ (box.querySelector(".ms-span-row"));
   if (task.labelled === false) {
-    slot.replaceChildren(meta("unlabelled: λ and entropy, no accuracy"));
+    slot.replaceChildren(meta("no labels: λ and entropy, but no accuracy"));
     return;
   }
   if (!known) {
     slot.replaceChildren(
       element("span", {
         class: "ms-help",
-        text: task.expert ? "expert: being measured …" : "no expert: only scored",
+        text: task.expert ? "expert: being measured …" : "no expert: only evaluated",
       }),
     );
     return;
@@ -78,7 +78,7 @@ function accuracy(box, task, known) {
   const mark = (role, value) => element("b", { class: role, style: `left:${100 * value}%` });
   const words = [
     known.base === null ? "" : `base ${percent(known.base)}`,
-    known.expert === null ? "no expert: only scored" : `expert ${percent(known.expert)}`,
+    known.expert === null ? "no expert: only evaluated" : `expert ${percent(known.expert)}`,
   ]
     .filter(Boolean)
     .join(" → ");

@@ -38,7 +38,7 @@ export const share = (root) => {
         heading("Files", "Choose a run in the list on the left."),
         empty(
           page.known ? "No run chosen" : "Loading …",
-          "The files of a run appear here: report, coefficients, merged model, a web page in one file.",
+          "A run's files appear here: its report, coefficients, merged model and a web page in one file.",
         ),
       );
       return;
@@ -120,7 +120,7 @@ export const share = (root) => {
           {},
           titled(
             [link.scope, link.label].filter(Boolean).join(" · "),
-            `made ${when(link.created)} · ${link.expires ? `ends ${when(link.expires)}` : "until revoked"}`,
+            `created ${when(link.created)} · ${link.expires ? `expires ${when(link.expires)}` : "until revoked"}`,
           ),
           button("Copy", "", () => copy(url), { "aria-label": `Copy the link to ${link.scope}` }),
           button("Revoke", "danger", revoke, { "aria-label": `Revoke the link to ${link.scope}` }),
@@ -182,26 +182,24 @@ export const share = (root) => {
     });
     const reachNote = note(
       "ms-reach",
-      "This server answers on this machine only, so a link works for others only with a public link " +
-        "(start with --share) or where the server listens on the network (--host 0.0.0.0). To send a run by mail, download it as one HTML file.",
+      "This server can only be reached from this machine. For others, a link works only with a public link " +
+        "(start with --share) or if the server listens on the network (--host 0.0.0.0). To send a run by email, download it as one HTML file.",
     );
     section.replaceChildren(
       heading(
         "View links",
-        "Anyone with such a link can look at the run but not change anything. You can revoke a link at any time.",
+        "Anyone with such a link can see the run but not change anything. You can revoke a link at any time.",
       ),
       element("div", { class: "ms-line" }, scope, days, label, create),
       reachNote,
-      help("No link yet.", "ms-none"),
+      help("No links yet.", "ms-none"),
       element("ul", { class: "ms-list ms-link-list" }),
     );
   }
   /** @type {(tunnel: import("../../answers").ShareTunnel) => void} */
   function drawPublic(tunnel) {
     const section = part("public"),
-      parts = [
-        heading("Public link", "A tunnel to the read-only view, so that people outside your network can see it."),
-      ];
+      parts = [heading("Public link", "A tunnel that lets people outside your network open the read-only view.")];
     if (tunnel.url)
       parts.push(
         address(tunnel.url),
@@ -237,7 +235,7 @@ export const share = (root) => {
       );
     });
     const all = button("Sign out all browsers", "danger", async () => {
-      if (!confirm("Sign out every browser, including this one? This one is signed in again right away.")) return;
+      if (!confirm("Sign out every browser, including this one? This one will be signed in again right away.")) return;
       const answer = toastError(await ask("share_sign_out"));
       if (!answer.error) location.assign(answer.path);
     });

@@ -55,7 +55,7 @@ export const methodGuide = () => {
               {},
               ...[
                 "You have",
-                answer.cards.some((card) => Number.isFinite(card.accuracy)) ? "Use, the best measured first" : "Use",
+                answer.cards.some((card) => Number.isFinite(card.accuracy)) ? "Use (best measured first)" : "Use",
                 "How",
               ].map((text) => element("th", { scope: "col", text })),
             ),

@@ -199,7 +199,7 @@ class StudyDesk(Desk):
 
     def _require_whole_view(self, request: Request) -> None:
         if self._ctx.allowed(request) is not None:
-            raise NotVisible("Studies are not part of this link, which shows single runs.")
+            raise NotVisible("This link shows single runs, not studies.")
 
 
 def _plan(study: Study, suite: SuiteFile, options: StudyOptions) -> list[Cell]:

@@ -168,7 +168,7 @@ export const studies = (root) => {
     quickly.hidden = running;
     start.hidden = running;
     start.textContent =
-      now && RESUMABLE.includes(now.status) && now.quick === state.quick ? "Go on" : now ? "Run again" : "Start";
+      now && RESUMABLE.includes(now.status) && now.quick === state.quick ? "Continue" : now ? "Run again" : "Start";
     start.disabled = state.busy;
     cancel.hidden = !running;
     cancel.disabled = state.busy;
@@ -183,7 +183,7 @@ export const studies = (root) => {
     track.hidden = !running;
     bar.style.width = now ? `${100 * now.share}%` : "0";
     track.setAttribute("aria-valuenow", now ? String(Math.round(100 * now.share)) : "0");
-    status.textContent = now ? [studyWords(one), running ? now.doing : "", now.error].filter(Boolean).join(" — ") : "";
+    status.textContent = now ? [studyWords(one), running ? now.doing : "", now.error].filter(Boolean).join(" · ") : "";
     status.classList.toggle("st-wrong", Boolean(now?.error));
     files.hidden = !now || !now.done;
     loadResult(one);

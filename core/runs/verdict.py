@@ -100,8 +100,8 @@ def judge(
     beside = {name: average_share(found, measure) for name, found in others.items()}
     ahead = {n: v for n, v in beside.items() if clearly_better(others[n], result, measure)}
     best = max((n for n in ahead if n not in ("base", "start")), key=lambda n: ahead[n], default=None)
-    code = Code.FINE
-    if "base" in ahead or (full is not None and full[0] < full[1]):
+    code, below = Code.FINE, full is not None and full[0] < full[1]
+    if "base" in ahead or below:
         code = Code.BELOW_BASE
     elif "start" in ahead:
         code = Code.BELOW_START
@@ -115,7 +115,9 @@ def judge(
     if kept is not None and kept < last:
         parts.append(_kept(title, kept, last))
     if best is not None:
-        parts.append(f"Run `{best}` instead.")
+        # Where the sentence does not say it already.
+        reaches = f"; it reaches {percent(ahead[best])} on the monitoring images" if below else ""
+        parts.append(f"Run `{best}` instead{reaches}.")
     if drawn:
         of = "all tasks" if set(drawn) == tasks else ", ".join(drawn)
         parts.append(

@@ -70,8 +70,10 @@ def test_a_gain_over_the_base_is_one_that_chance_does_not_explain(base: int | No
 
 
 def test_a_result_below_its_base_on_all_images_is_called_so_whatever_the_sample_says() -> None:
-    found = verdict(measured(300, 300), {"base": measured(200, 200)}, full=(0.424, 0.472))
+    others = {"base": measured(200, 200), "tsv_m": measured(360, 360)}
+    found = verdict(measured(300, 300), others, full=(0.424, 0.472))
     assert found.code is Code.BELOW_BASE
+    assert found.sentence.endswith("Run `tsv_m` instead; it reaches 90.0 % on the monitoring images.")
     assert "42.4 %" in found.sentence
     assert "47.2 %" in found.sentence
 

@@ -55,17 +55,14 @@ class Remembered(Progress):
         self._now: tuple[str, int, int | None, float] | Standing | None = None
 
     def start(self, label: str, total: int | None) -> None:
-        """A new piece of work begins now."""
         self.tick()
         self._now = label, 0, total, time.monotonic()
 
     def rename(self, label: str) -> None:
-        """Another part of it, counted and timed with the others."""
         if isinstance(self._now, tuple):
             self._now = label, *self._now[1:]
 
     def advance(self, units: int = 1) -> None:
-        """Some of it is done."""
         self.tick()
         if isinstance(self._now, tuple):
             label, done, total, begun = self._now

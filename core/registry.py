@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from functools import cached_property
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from core.errors import UnknownName
 
@@ -15,13 +15,24 @@ class _HasName(Protocol):
     name: ClassVar[str]
 
 
+class _File:
+    def __get__(self, _entry: object, kind: type) -> str:
+        return kind.__module__.rpartition(".")[2]
+
+
+def named_by_file() -> Any:
+    """The `name` of entries, or of what they inherit from: that of the file which has the class."""
+    return _File()
+
+
 T = TypeVar("T", bound=_HasName)
 
 
 class Registry(Generic[T]):
     """An instance of every concrete subclass of `kind` defined in the modules of `package`, by its name.
 
-    Raises `TypeError` for a class with another name than its file's, and for one with a name that lacks methods.
+    Raises `TypeError` for a class with another name than its file's, and for one that lacks methods; what begins with
+    `_` may.
     """
 
     def __init__(self, package: str, kind: type[T], noun: str) -> None:
@@ -51,15 +62,15 @@ class Registry(Generic[T]):
     @staticmethod
     def _meant(value: type[_HasName]) -> bool:
         """Whether a class is an entry, and no base class of some."""
-        name, file = getattr(value, "name", None), value.__module__.rpartition(".")[2]
+        name, file = value.name, value.__module__.rpartition(".")[2]
         missing = ", ".join(sorted(getattr(value, "__abstractmethods__", ())))
-        if missing and name is None:
+        if missing and value.__name__.startswith("_"):
             return False
         if missing:
             raise TypeError(f"`{value.__name__}` in {value.__module__} should have all methods. Add {missing}.")
         if name != file:
             raise TypeError(
-                f"`{value.__name__}` in {value.__module__} should have its file's name. Found `name = {name!r}`; make "
-                f"it `name = {file!r}`, or rename the file."
+                f"`{value.__name__}` in {value.__module__} should have its file's name. Found `name = {name!r}`; leave "
+                f"it out, which makes it {file!r}, or rename the file."
             )
         return True

@@ -148,7 +148,7 @@ export interface CompareStarted {
   started: Array<string>;
   problem: string;
 }
-export interface CompareFile {
+export interface DoorFile {
   text: string;
   name: string;
 }
@@ -409,7 +409,7 @@ export interface SetupShapesAsked {
   precision: string;
 }
 export interface SetupPlan {
-  forecast: SetupShapesExpected | SetupShapesWaiting | DoorFailed;
+  forecast: SetupShapesExpected | DoorWaiting | DoorFailed;
   caution: SetupShapesCaution | DoorPending | DoorFailed | null;
   doubts: SetupShapesFound | DoorPending | DoorFailed;
   doing: ProgressStanding | null;
@@ -420,7 +420,7 @@ export interface SetupShapesExpected {
   seconds: number;
   text: string;
 }
-export interface SetupShapesWaiting {
+export interface DoorWaiting {
   pending: boolean;
 }
 export interface SetupShapesCaution {
@@ -586,10 +586,6 @@ export interface StudiesViewChart {
 export interface StudiesStarted {
   id: string;
 }
-export interface StudiesFile {
-  text: string;
-  name: string;
-}
 export interface LayersWorkshopWhatIf {
   images: number;
   tasks: Array<LayersWorkshopCompared>;
@@ -601,9 +597,6 @@ export interface LayersWorkshopCompared {
 export interface LayersWorkshopMeasured {
   accuracy: number | null;
   entropy: number;
-}
-export interface LayersWorkshopWaiting {
-  pending: boolean;
 }
 export interface LayersWorkshopSaved {
   saved: string;
@@ -623,7 +616,7 @@ export interface Answers {
   compare: CompareCompared | DoorFailed;
   compare_figures: CompareFigures | DoorFailed;
   compare_start: CompareStarted | DoorFailed;
-  compare_text: CompareFile | DoorFailed;
+  compare_text: DoorFile | DoorFailed;
   confusion: PlaygroundShapesConfusion | PlaygroundShapesUnlabelled | DoorPending | DoorFailed;
   describe: ChartsFeedDescription | DoorFailed;
   facts: LayersFactsFacts | DoorPending | DoorFailed;
@@ -654,8 +647,8 @@ export interface Answers {
   study_estimate: StudiesCosts | DoorPending | DoorFailed;
   study_result: StudiesFound | DoorFailed;
   study_start: StudiesStarted | DoorFailed;
-  study_text: StudiesFile | DoorFailed;
+  study_text: DoorFile | DoorFailed;
   take_over: DoorDone | DoorFailed;
-  whatif: LayersWorkshopWhatIf | LayersWorkshopWaiting | DoorFailed;
+  whatif: LayersWorkshopWhatIf | DoorWaiting | DoorFailed;
   whatif_save: LayersWorkshopSaved | DoorPending | DoorFailed;
 }

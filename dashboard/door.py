@@ -1,12 +1,12 @@
 """The one door: whatever a page asks the server is `POST {prefix}/ask/<name>`, with JSON in and JSON out.
 
-A question is a method of a desk, an object made for one `Context`; its name is the method's. Its mark says who may ask
+A question is a method of a `Desk`; its name is the method's. Its mark says who may ask
 it, and without a mark nobody can. Its parameters are what a browser may send, and their types what is accepted: a `Run`
 arrives as the id of a run that the caller has to be allowed to see. Two names are special: `request` is the request
 itself, `given` all that was sent, for those that check it themselves. What it returns is the shape of its answer, a
 `TypedDict`; the tests hold every answer against it (`tests/dashboard/shapes.py`).
 
-    class Sharing:
+    class Sharing(Desk):
         @owners
         def share_rename(self, run: Run, name: Line = "") -> Done: ...
 """
@@ -50,6 +50,15 @@ _REMEMBERED = 64
 _LONGEST_QUESTION = 1024
 
 Answer = Mapping[str, object]
+
+
+class Desk:
+    """Answers questions of pages, with the rights of one context."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+
 Method = TypeVar("Method", bound=Callable[..., Answer])
 T = TypeVar("T")
 Asked = tuple[Viewer, str, bytes]
@@ -74,6 +83,19 @@ class Failed(TypedDict):
     """What was wrong, in one line; any question may be answered so."""
 
     error: str
+
+
+class Waiting(TypedDict):
+    """Not measured yet."""
+
+    pending: bool
+
+
+class File(TypedDict):
+    """A text to be saved under a name."""
+
+    text: str
+    name: str
 
 
 class Pending(TypedDict):
@@ -117,7 +139,7 @@ class Question:
         }
         return create_model(self.method.__name__, __config__=ConfigDict(strict=True), **fields)
 
-    def answer(self, desk: object, ctx: Context, given: dict[str, Any], request: Request) -> Answer:
+    def answer(self, desk: Desk, ctx: Context, given: dict[str, Any], request: Request) -> Answer:
         """What the desk says; named errors become `Failed`. What takes long is done by other threads."""
         leave_openmp()
         try:
@@ -158,13 +180,13 @@ def _marked(method: Method, question: Question) -> Method:
     return method
 
 
-def questions(desk: object, readonly: bool) -> dict[str, Question]:
+def questions(desk: Desk, readonly: bool) -> dict[str, Question]:
     """What a desk can be asked, in the read-only view or by the owner."""
     own = {name: one for name, one in QUESTIONS.items() if getattr(type(desk), name, None) is one.method}
     return {name: one for name, one in own.items() if not (readonly and one.owners)}
 
 
-def add_door(app: FastAPI, ctx: Context, prefix: str, desks: Iterable[object]) -> None:
+def add_door(app: FastAPI, ctx: Context, prefix: str, desks: Iterable[Desk]) -> None:
     """Answer at `POST {prefix}/ask/<name>` what these desks know, with the rights that `ctx` gives the caller."""
     fresh = Fresh(ctx.store)
     known = {name: (one, desk) for desk in desks for name, one in questions(desk, ctx.readonly).items()}
@@ -211,7 +233,7 @@ class Fresh:
             self._answers.popitem(last=False)
 
 
-def _answered(question: Question, desk: object, ctx: Context, body: bytes, request: Request) -> bytes:
+def _answered(question: Question, desk: Desk, ctx: Context, body: bytes, request: Request) -> bytes:
     try:
         given = orjson.loads(body)  # It refuses what is nested too deeply, where `json` recurses.
     except ValueError:

@@ -7,7 +7,6 @@ computes it).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from dashboard.settings import WEB
@@ -19,45 +18,19 @@ FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "DejaVu Sans Mono", "monospace")
 
 
-@dataclass(frozen=True)
-class PageColours:
-    """Colours of one mode as CSS hex values."""
-
-    surface: str
-    card: str
-    raised: str
-    """Inputs and hovered rows."""
-    line: str
-    strong_line: str
-    """Borders of controls: 3:1 against the card."""
-    text: str
-    muted: str
-    accent: str
-    accent_hover: str
-    accent_soft: str
-    on_accent: str
-    warm: str
-    """The second mark in charts, where one accent is not enough."""
-    bad: str
-    bad_soft: str
-    good: str
-    warn: str
-    warn_soft: str
-
-
 COLOURS = {
     "surface": ("#f7f7f5", "#14181b"),
     "card": ("#ffffff", "#1c2024"),
-    "raised": ("#f3f4f2", "#252a2f"),
+    "raised": ("#f3f4f2", "#252a2f"),  # Inputs and hovered rows.
     "line": ("#e2e3df", "#30363b"),
-    "strong_line": ("#8b938f", "#748089"),
+    "strong_line": ("#8b938f", "#748089"),  # Borders of controls: 3:1 against the card.
     "text": ("#1c2023", "#eceff1"),
     "muted": ("#58636a", "#a3adb4"),
     "accent": ("#0f6b66", "#4cc3b8"),
     "accent_hover": ("#0b5450", "#6fd3ca"),
     "accent_soft": ("#e0f0ee", "#1d3a39"),
     "on_accent": ("#ffffff", "#0d1d1c"),
-    "warm": ("#b4481f", "#f2915f"),
+    "warm": ("#b4481f", "#f2915f"),  # The second mark in charts, where one accent is not enough.
     "bad": ("#b3261e", "#ff8a80"),
     "bad_soft": ("#fbeae8", "#3c2325"),
     "good": ("#1d6b34", "#7fd197"),
@@ -65,7 +38,7 @@ COLOURS = {
     "warn_soft": ("#fbf1dc", "#3a301b"),
 }
 """Name -> the colour in the light and in the dark mode."""
-LIGHT, DARK = (PageColours(**{name: both[place] for name, both in COLOURS.items()}) for place in range(2))
+LIGHT, DARK = ({name: both[place] for name, both in COLOURS.items()} for place in range(2))
 
 
 def colours() -> str:
@@ -98,15 +71,15 @@ def theme() -> Base:
     return base.set(**both)
 
 
-def _properties(palette: PageColours) -> str:
-    return "".join(f"--ms-{name.replace('_', '-')}:{value};" for name, value in asdict(palette).items())
+def _properties(palette: dict[str, str]) -> str:
+    return "".join(f"--ms-{name.replace('_', '-')}:{value};" for name, value in palette.items())
 
 
 def _fonts(names: tuple[str, ...]) -> str:
     return ",".join(f'"{name}"' if " " in name else name for name in names)
 
 
-_NAMES = {name.replace("_", "-") for name in asdict(LIGHT)}
+_NAMES = {name.replace("_", "-") for name in COLOURS}
 _GRADIO = {  # What Gradio's tabs, sidebar, frame and messages take; the page has no other component of it.
     "body_background_fill": "surface",
     "body_text_color": "text",

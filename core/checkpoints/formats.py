@@ -67,11 +67,9 @@ class Shards(CheckpointSource):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """See `CheckpointSource.files`."""
         return tuple(part.path for part in self._parts)
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
-        """See `CheckpointSource.read`."""
         for name in names:
             yield from self._part_of[name].read([name])
 

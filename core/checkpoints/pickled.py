@@ -107,7 +107,6 @@ class LegacyFile(Pickled):
         super().__init__(path, found, (NO_CHECKSUM,))
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
-        """See `CheckpointSource.read`."""
         with opened(self.path) as file:
             for name in names:
                 ref: TensorRef = self.refs[name]

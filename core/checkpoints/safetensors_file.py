@@ -50,7 +50,6 @@ class SafetensorsFile(CheckpointSource):
         self.table, self._begins, self.metadata = read_header(path)
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
-        """See `CheckpointSource.read`."""
         with opened(self.path) as file:
             for name in names:
                 file.seek(self._begins[name])

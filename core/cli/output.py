@@ -126,22 +126,18 @@ class Bar(Progress):
         self._prefix = f"[{standing.done + 1}/{standing.total}{more}] "
 
     def start(self, label: str, total: int | None) -> None:
-        """Replace the bar by an empty one."""
         self.finish()
         self._task = self._display.add_task(f"{self._prefix}{label}", total=total)
 
     def rename(self, label: str) -> None:
-        """Another text before the same bar."""
         if self._task is not None:
             self._display.update(self._task, description=f"{self._prefix}{label}")
 
     def advance(self, units: int = 1) -> None:
-        """Move the bar."""
         if self._task is not None:
             self._display.advance(self._task, units)
 
     def finish(self) -> None:
-        """Remove the bar."""
         if self._task is not None:
             self._display.remove_task(self._task)
             self._task = None

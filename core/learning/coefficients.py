@@ -144,7 +144,6 @@ class LearningMethod(Method[L]):
     needs = Need.UNLABELLED
 
     def steps(self, problem: Problem, settings: L, resume: State | None = None) -> Iterator[Step]:
-        """One step an update of what is learned."""
         yield from carry_out(self._learner(problem, settings), resume)
 
     def mixture(self, settings: L) -> Callable[[Problem], Mixture] | None:

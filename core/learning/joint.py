@@ -63,7 +63,6 @@ class JointTrainer(Drawing, Generic[J]):
         return settings.lr * 0.5 * (1 + math.cos(math.pi * (self.number - rise) / (settings.steps - rise)))
 
     def step(self) -> Measured:
-        """One update of all weights."""
         sums, gradient = self._measured(self._batches.next())
         measured = Measured.of(sums)
         require_finite(self.number + 1, measured.losses, [gradient], "Weights were")

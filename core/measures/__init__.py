@@ -12,7 +12,7 @@ import torch
 
 from core.problem.method import Method
 from core.problem.problem import Problem
-from core.registry import Registry
+from core.registry import Registry, named_by_file
 from core.settings import MethodSettings
 from core.step import Coefficients, Outcome, Weights
 from core.store import EvaluationRecord, StepRecord
@@ -50,7 +50,7 @@ class Subject:
 class Measure(ABC):
     """Adding a file with one concrete subclass to `core/measures` adds a measure."""
 
-    name: ClassVar[str]
+    name: ClassVar[str] = named_by_file()
     looks: ClassVar[bool] = True
     """Whether it looks at the test images."""
 

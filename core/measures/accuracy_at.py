@@ -14,8 +14,6 @@ from core.statistics import mean
 class AccuracyAt(Measure):
     """Average accuracy of the models of the asked steps, computed again from their recorded λ."""
 
-    name = "accuracy_at"
-
     def measure(self, subject: Subject, options: Mapping[str, Any]) -> dict[str, Any]:
         """`{"steps": [...], "seconds": [...], "accuracy": [average or None]}`; seconds are those of the steps alone."""
         records = list(subject.steps())

@@ -16,8 +16,6 @@ BINS = 15
 class CalibrationMeasure(Measure):
     """ECE and mean confidence of every task on its test images; tasks without labels are left out."""
 
-    name = "calibration"
-
     def measure(self, subject: Subject, options: Mapping[str, Any]) -> dict[str, Any]:
         """Task -> `{"ece", "confidence", "accuracy", "bins": [[n, mean confidence, accuracy]]}`."""
         problem, found = subject.problem, {}

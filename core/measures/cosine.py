@@ -12,7 +12,6 @@ from core.measures import Measure, Subject
 class Cosine(Measure):
     """Cosine similarity of every pair of task vectors (AdaMerging, figure 4)."""
 
-    name = "cosine"
     looks = False
 
     def measure(self, subject: Subject, options: Mapping[str, Any]) -> dict[str, Any]:

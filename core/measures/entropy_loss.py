@@ -23,8 +23,6 @@ class EntropyLossMeasure(Measure):
     The merged models of the asked steps are computed again from their recorded λ.
     """
 
-    name = "entropy_loss"
-
     def measure(self, subject: Subject, options: Mapping[str, Any]) -> dict[str, Any]:
         """`{"steps": [...], "tasks": {task: [ρ or None a step]}, "experts": {measure: [mean over tasks a step]}}`.
 

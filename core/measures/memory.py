@@ -15,7 +15,6 @@ class Memory(Measure):
     The loaded suite, all of its task vectors included, was there before the run.
     """
 
-    name = "memory"
     looks = False
 
     def measure(self, subject: Subject, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,8 +29,6 @@ IMAGES = 64
 class TrustMeasure(Measure):
     """Predictors of harm, each with the seconds it took, and accuracies at the start and at the kept step."""
 
-    name = "trust"
-
     def measure(self, subject: Subject, options: Mapping[str, Any]) -> dict[str, Any]:
         """`{"start", "kept", "kept_step", "expert_entropy", "looks", "gradients", "ahead", "seconds"}`.
 

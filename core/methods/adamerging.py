@@ -8,7 +8,6 @@ from core.learning.coefficients import LearningMethod, LearningSettings
 class AdaMerging(LearningMethod[LearningSettings]):
     """θ = θ₀ + Σ_k λ[g, k] τ_k with λ learned; `group` makes it task-wise, block-wise or layer-wise."""
 
-    name = "adamerging"
     title = "AdaMerging"
     starts_as = "task_arithmetic"
     paper = (

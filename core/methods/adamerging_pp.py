@@ -17,7 +17,6 @@ class AdaMergingPPSettings(LearningSettings):
 class AdaMergingPP(LearningMethod[AdaMergingPPSettings]):
     """AdaMerging with τ_k replaced by its entries that survive TIES' trimming and sign election."""
 
-    name = "adamerging_pp"
     title = "TIES-AdaMerging (AdaMerging++)"
     paper = "AdaMerging (Yang et al., ICLR 2024), section 3.2; trimming and sign election as in TIES (sum variant)."
     summary = "AdaMerging, after dropping small and outvoted entries from the task vectors."

@@ -66,7 +66,6 @@ class AdaRankSettings(LearningSettings):
 class AdaRank(LearningMethod[AdaRankSettings]):
     """θ = θ₀ + Σ_k λ_k Σ_i 1[σ(b_ki / 10) > ½] s_ki u_ki v_kiᵀ with λ and b learned, matrix by matrix."""
 
-    name = "adarank"
     title = "AdaRank"
     paper = (
         "AdaRank (ICLR 2026): masks over the singular components of attention and MLP matrices, straight-through "

@@ -10,13 +10,11 @@ from core.settings import MethodSettings
 class Average(Formula[MethodSettings]):
     """θ = mean(θ_k) = θ₀ + Σ_k τ_k / K."""
 
-    name = "average"
     title = "Weight averaging"
     paper = "Model soups (Wortsman et al., ICML 2022); baseline of AdaMerging."
     summary = "The plain mean of all experts."
     cost = "Seconds."
 
     def made(self, problem: Problem, settings: MethodSettings) -> Outcome:
-        """The mean of the experts."""
         vectors = problem.task_vectors
         return Outcome.of(merge(vectors, dict.fromkeys(vectors.tasks, 1 / len(vectors.tasks))))

@@ -28,7 +28,6 @@ class BestSettings(AdaRankSettings):
 class BestCombination(AdaRank):
     """θ = θ_TSV-M + change of Σ_k λ_k Σ_i m_ki s_ki u_ki v_kiᵀ, λ and m learned by Σ_k KL(expert_k ‖ merged)."""
 
-    name = "best"
     title = "Best combination"
     paper = (
         "Mergescope's own combination. It starts from TSV-Merge (Gargiulo et al., CVPR 2025), scaled to the length "

@@ -37,7 +37,6 @@ class BreadcrumbsSettings(DepthSettings):
 class Breadcrumbs(Tensorwise[BreadcrumbsSettings]):
     """θ = θ₀ + α Σ_k m_k∘τ_k, where m_k keeps the entries of each tensor between the quantiles β and γ of |τ_k|."""
 
-    name = "breadcrumbs"
     title = "Model Breadcrumbs"
     paper = "Model Breadcrumbs (Davari and Belilovsky, ECCV 2024); a layer is one parameter tensor."
     summary = (
@@ -48,7 +47,6 @@ class Breadcrumbs(Tensorwise[BreadcrumbsSettings]):
     Settings = BreadcrumbsSettings
 
     def merging(self, problem: Problem, settings: BreadcrumbsSettings) -> Merge:
-        """The sum of the masked task vectors."""
 
         def merge(_name: str, delta: Tensor) -> Tensor:
             flat = delta.flatten(1)

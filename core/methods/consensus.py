@@ -22,7 +22,6 @@ class ConsensusSettings(DepthSettings):
 class Consensus(Tensorwise[ConsensusSettings]):
     """θ = θ₀ + λ [Σ_k m_k ≥ votes]∘Σ_k τ_k with the TALL masks m_k."""
 
-    name = "consensus"
     title = "Consensus Task Arithmetic"
     paper = (
         "Localizing Task Information (Wang et al., ICML 2024), TALL masks and consensus. The authors choose the masks' "
@@ -34,6 +33,5 @@ class Consensus(Tensorwise[ConsensusSettings]):
     Settings = ConsensusSettings
 
     def merging(self, problem: Problem, settings: ConsensusSettings) -> Merge:
-        """The sum of the task vectors where enough tasks vote for it."""
         votes = min(settings.votes, len(problem.tasks))
         return lambda _name, delta: delta.sum(0) * (masks(delta, settings.share).sum(0) >= votes)

@@ -42,7 +42,6 @@ class DareSettings(DepthSettings):
 class Dare(Formula[DareSettings]):
     """θ = θ₀ + λ Σ_k m_k∘τ_k / (1 − p), where each entry of m_k is 0 with probability p."""
 
-    name = "dare"
     title = "DARE"
     paper = (
         "Language Models are Super Mario (Yu et al., ICML 2024); then Task Arithmetic or TIES (sum "
@@ -59,7 +58,6 @@ class Dare(Formula[DareSettings]):
         return True
 
     def made(self, problem: Problem, settings: DareSettings) -> Outcome:
-        """The merged model."""
         vectors = problem.task_vectors
         if settings.merge_with == "ties":
             thinned = vectors.room(len(vectors.tasks))

@@ -39,7 +39,6 @@ class DistillationSettings(JointSettings, ExpertKLSettings, WatchedSettings):
 class Distillation(Method[DistillationSettings]):
     """min_θ Σ_k KL(expert_k ‖ θ) on task k's images, from a merged model: what learning λ alone leaves out."""
 
-    name = "distillation"
     title = "Distillation"
     role = Role.YARDSTICK
     paper = (
@@ -61,7 +60,6 @@ class Distillation(Method[DistillationSettings]):
     Settings = DistillationSettings
 
     def steps(self, problem: Problem, settings: DistillationSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step an update of all weights."""
         vectors, watch = problem.task_vectors, Watch(problem, settings, settings.steps)
         begun = settings.start != starts.NONE
         theta = vectors.flat(starts.made(problem, settings.start)) if begun else vectors.origin.clone()

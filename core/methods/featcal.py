@@ -41,7 +41,6 @@ class FeatCalSettings(StatisticsSettings):
 class FeatCal(Statistical[FeatCalSettings]):
     """W ← W + argmin_D Σ_k ‖(W + D) x − W_k (¼ x_k + ¾ x)‖² + ridge‖D‖² for inputs x of the merged, x_k of expert k."""
 
-    name = "featcal"
     title = "FeatCal"
     paper = (
         "FeatCal (2026): a closed form from 256 unlabelled images of each task, layer by layer from input to output; "
@@ -57,7 +56,6 @@ class FeatCal(Statistical[FeatCalSettings]):
     Settings = FeatCalSettings
 
     def work(self, problem: Problem, settings: FeatCalSettings) -> Generator[float, None, Outcome]:
-        """Layer by layer."""
         vectors = problem.task_vectors
         merged = vectors.flat(starts.made(problem, settings.begin_with))
         spans = dict(zip(vectors.names, vectors.spans, strict=True))

@@ -37,7 +37,6 @@ class FisherSettings(StatisticsSettings):
 class Fisher(Statistical[FisherSettings]):
     """θ = θ₀ + Σ_k F_k∘τ_k / Σ_k F_k with F_k = E[(∂ log p(y|x, θ_k)/∂θ)²], one value per parameter."""
 
-    name = "fisher"
     title = "Fisher merging"
     paper = (
         "Merging Models with Fisher-Weighted Averaging (Matena and Raffel, NeurIPS 2022), equations 3 and 4: diagonal "
@@ -49,7 +48,6 @@ class Fisher(Statistical[FisherSettings]):
     Settings = FisherSettings
 
     def work(self, problem: Problem, settings: FisherSettings) -> Generator[float, None, Outcome]:
-        """Image by image."""
         vectors = problem.task_vectors
         passes = EncoderGradient(problem, vectors)
         weighted, total = torch.zeros_like(vectors.origin), torch.zeros_like(vectors.origin)

@@ -38,7 +38,6 @@ class FwHardSettings(FrankWolfeSettings):
 class FwHard(Method[FwHardSettings]):
     """θ ← θ + γ_t·0.3·(θ_sel − θ), γ_t = 2/(t + 2)·step size, where sel minimises ⟨∇, θ_k⟩."""
 
-    name = "fw_hard"
     title = "FW-Merging (hard)"
     paper = (
         "FW-Merging (arXiv 2503.12649), the hard variant; the first model can be chosen as in FusionBench. The authors "
@@ -56,7 +55,6 @@ class FwHard(Method[FwHardSettings]):
     Settings = FwHardSettings
 
     def steps(self, problem: Problem, settings: FwHardSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step a move."""
         yield from carry_out(_Walk(problem, settings), resume)
 
 

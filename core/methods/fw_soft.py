@@ -41,7 +41,6 @@ class FwSoftSettings(FrankWolfeSettings):
 class FwSoft(Method[FwSoftSettings]):
     """θ ← θ + Σ_j μ[t, j] (θ_sel(j) − θ): each round chooses an expert sel(j) for each task j and learns μ."""
 
-    name = "fw_soft"
     title = "FW-Merging (soft)"
     paper = (
         "FW-Merging (arXiv 2503.12649), the soft variant: coefficients for each parameter tensor, not clamped, as in "
@@ -57,7 +56,6 @@ class FwSoft(Method[FwSoftSettings]):
     Settings = FwSoftSettings
 
     def steps(self, problem: Problem, settings: FwSoftSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step an update of the coefficients."""
         yield from carry_out(_Rounds(problem, settings), resume)
 
     def mixture(self, settings: FwSoftSettings) -> Callable[[Problem], Mixture]:

@@ -39,7 +39,6 @@ class GroupedSettings(MethodSettings):
 class Grouped(Staged[GroupedSettings]):
     """θ_group = merge of the group's experts; the first blocks may come from the merge of all experts."""
 
-    name = "grouped"
     title = "Grouped merging"
     paper = (
         "Average-linkage groups of the cosine similarity of task vectors (AdaMerging, figure 4), each merged with a "
@@ -57,7 +56,6 @@ class Grouped(Staged[GroupedSettings]):
     Settings = GroupedSettings
 
     def work(self, problem: Problem, settings: GroupedSettings) -> Generator[float, None, Outcome]:
-        """Merge after merge."""
         vectors = problem.task_vectors
         found = similarity(vectors)
         groups = partition(found, settings.groups)

@@ -9,7 +9,6 @@ from core.settings import MethodSettings
 class Individual(Formula[MethodSettings]):
     """θ = θ_k on task k; K models, so there is nothing to export."""
 
-    name = "individual"
     title = "Individual experts"
     role = Role.UPPER
     paper = "Fine-tuned models, one per task (Ilharco et al., ICLR 2023)."

@@ -33,7 +33,6 @@ class IsoCSettings(DepthSettings):
 class IsoC(Tensorwise[IsoCSettings]):
     """Δ = mean(S)·U Vᵀ for Σ_k τ_k = U S Vᵀ, matrix by matrix."""
 
-    name = "iso_c"
     title = "Iso-C"
     paper = f"No Task Left Behind (Marczak et al., ICML 2025), Iso-C; {NOTES}"
     summary = "Adds all task vectors, then gives every direction the same strength, so that no task drowns out another."
@@ -41,7 +40,6 @@ class IsoC(Tensorwise[IsoCSettings]):
     Settings = IsoCSettings
 
     def merging(self, problem: Problem, settings: IsoCSettings) -> Merge:
-        """Matrix by matrix."""
         return matrices(merge, settings.qkv)
 
 

@@ -26,7 +26,6 @@ class IsoCTSSettings(IsoCSettings):
 class IsoCTS(Tensorwise[IsoCTSSettings]):
     """Iso-C with the weakest common directions replaced by the strongest that each task has outside them."""
 
-    name = "iso_cts"
     title = "Iso-CTS"
     paper = f"No Task Left Behind (Marczak et al., ICML 2025), Iso-CTS; {NOTES}"
     summary = "Like Iso-C, but also keeps the directions specific to each task."

@@ -25,7 +25,6 @@ class LinesSettings(DepthSettings):
 class Lines(Formula[LinesSettings]):
     """θ = θ₀ + (α + β·ℓ/(L − 1)) Σ_k τ_k in block ℓ of L, α Σ_k τ_k outside the blocks."""
 
-    name = "lines"
     title = "LiNeS"
     paper = (
         "LiNeS (Wang et al., ICLR 2025), applied to Task Arithmetic. Other data-free methods offer the same scaling as "
@@ -39,7 +38,6 @@ class Lines(Formula[LinesSettings]):
     Settings = LinesSettings
 
     def made(self, problem: Problem, settings: LinesSettings) -> Outcome:
-        """The merged model."""
         vectors = problem.task_vectors
         scale = settings.scale or 1 / len(vectors.tasks)
         total = vectors.total()

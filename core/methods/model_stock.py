@@ -15,7 +15,6 @@ from core.techniques.tensorwise import Merge, Tensorwise
 class ModelStock(Tensorwise[MethodSettings]):
     """θ = θ₀ + t·mean(τ) with t = K cos φ / (1 + (K − 1) cos φ) for each tensor; φ: the mean angle of all pairs."""
 
-    name = "model_stock"
     title = "Model Stock"
     paper = (
         "Model Stock (Jang et al., ECCV 2024), the ratio t for two and for more experts. It was designed for experts "
@@ -26,7 +25,6 @@ class ModelStock(Tensorwise[MethodSettings]):
     cost = "Seconds."
 
     def merging(self, problem: Problem, settings: MethodSettings) -> Merge:
-        """The mean of the task vectors, as far as they agree."""
         return lambda _name, delta: ratio(delta) * delta.mean(0)
 
 

@@ -39,7 +39,6 @@ class MultiTaskSettings(JointSettings):
 class MultiTask(Method[MultiTaskSettings]):
     """min_θ Σ_k cross-entropy of task k under its frozen head, from θ₀: what merging tries to do without training."""
 
-    name = "multi_task"
     title = "Traditional MTL"
     role = Role.YARDSTICK
     paper = (
@@ -62,7 +61,6 @@ class MultiTask(Method[MultiTaskSettings]):
     Settings = MultiTaskSettings
 
     def steps(self, problem: Problem, settings: MultiTaskSettings, resume: State | None = None) -> Iterator[Step]:
-        """One step an update of all weights."""
         yield from carry_out(_Balanced(problem, settings), resume)
 
 

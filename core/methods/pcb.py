@@ -29,7 +29,6 @@ class PcbSettings(DepthSettings):
 class Pcb(Formula[PcbSettings]):
     """τ = Σ_k β_k∘τ_k / Σ_k β_k with β_k from self-competition and cross-competition, the lowest 1 − r set to 0."""
 
-    name = "pcb"
     title = "PCB-Merging"
     paper = (
         "Parameter Competition Balancing (Du et al., NeurIPS 2024), as in the authors' code: β_k = "
@@ -41,7 +40,6 @@ class Pcb(Formula[PcbSettings]):
     Settings = PcbSettings
 
     def made(self, problem: Problem, settings: PcbSettings) -> Outcome:
-        """The merged model."""
         vectors = problem.task_vectors
         total = vectors.total()
         weighted, weights = torch.zeros_like(total), torch.zeros_like(total)

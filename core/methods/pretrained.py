@@ -9,7 +9,6 @@ from core.settings import MethodSettings
 class Pretrained(Formula[MethodSettings]):
     """θ = θ₀."""
 
-    name = "pretrained"
     title = "Pre-trained"
     role = Role.LOWER
     paper = "Zero-shot CLIP (Radford et al., 2021)."
@@ -17,5 +16,4 @@ class Pretrained(Formula[MethodSettings]):
     cost = "Nothing."
 
     def made(self, problem: Problem, settings: MethodSettings) -> Outcome:
-        """The base."""
         return Outcome.of(problem.task_vectors.base)

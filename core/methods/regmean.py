@@ -22,7 +22,6 @@ class RegMeanSettings(StatisticsSettings):
 class RegMean(Statistical[RegMeanSettings]):
     """W = W₀ + (Σ_k τ_k G_k)(Σ_k G_k)⁻¹ with G_k the second moments of the layer's input in expert k; else the mean."""
 
-    name = "regmean"
     title = "RegMean"
     paper = (
         "Dataless Knowledge Fusion (Jin et al., ICLR 2023), equation 2 with scaled off-diagonals. It covers every "

@@ -11,7 +11,6 @@ from core.problem.grouping import block_of, by_depth
 class RegMeanPP(RegMean):
     """As RegMean, with G_k measured in expert k's block behind the merged embedding and the merged earlier blocks."""
 
-    name = "regmean_pp"
     title = "RegMean++"
     paper = (
         "RegMean++ (Nguyen et al., 2025): as RegMean, with inputs from the merged earlier blocks. CLIP's final "

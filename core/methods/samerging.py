@@ -31,7 +31,6 @@ class SAMergingSettings(LearningSettings):
 class SAMerging(LearningMethod[SAMergingSettings]):
     """min_λ max_{‖ε‖ ≤ ρ} Σ_k KL(expert_k ‖ merged at λ + ε), to first order."""
 
-    name = "samerging"
     title = "SAMerging"
     paper = (
         "SAMerging (2025); sharpness-aware minimisation (Foret et al., ICLR 2021), equations 2 and 3, over Adam. A "

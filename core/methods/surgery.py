@@ -52,7 +52,6 @@ class SurgerySettings(MethodSettings):
 class Surgery(Method[SurgerySettings]):
     """z ↦ z − W_up ReLU(W_down z) on the merged encoder's features of task k, trained to ‖· − z_expert‖₁."""
 
-    name = "surgery"
     title = "Representation Surgery"
     paper = (
         "Representation Surgery for Multi-Task Model Merging (Yang et al., ICML 2024), equations 4 and 5, on "
@@ -68,7 +67,6 @@ class Surgery(Method[SurgerySettings]):
     Settings = SurgerySettings
 
     def steps(self, problem: Problem, settings: SurgerySettings, resume: State | None = None) -> Iterator[Step]:
-        """One step an update of all tasks' modules."""
         yield from carry_out(_ModuleTrainer(problem, settings), resume)
 
 
@@ -103,7 +101,6 @@ class _ModuleTrainer(Trainer):
         return row, self._problem.features(self._weights, images[used]), self._problem.features(expert, images[used])
 
     def step(self) -> Measured:
-        """One update of every task's module."""
         self._problem.tick()
         losses, entropies, total = {}, {}, self._down.new_zeros(())
         for at, (task, stream) in enumerate(self._streams.items()):

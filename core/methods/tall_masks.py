@@ -30,7 +30,6 @@ class TallMasksSettings(MethodSettings):
 class TallMasks(Formula[TallMasksSettings]):
     """θ_k ≈ θ₀ + m_k∘Σ_j τ_j with m_k = [|τ_k| ≥ share·|Σ_j τ_j − τ_k|]."""
 
-    name = "tall_masks"
     title = "TALL masks"
     paper = (
         "Localizing Task Information (Wang et al., ICML 2024), TALL masks: compression, not merging. Each task needs "

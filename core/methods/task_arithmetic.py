@@ -20,7 +20,6 @@ class TaskArithmeticSettings(DepthSettings):
 class TaskArithmetic(Formula[TaskArithmeticSettings]):
     """θ = θ₀ + λ Σ_k τ_k."""
 
-    name = "task_arithmetic"
     title = "Task Arithmetic"
     paper = "Editing Models with Task Arithmetic (Ilharco et al., ICLR 2023), section 3."
     summary = "Adds all task vectors with one weight, 0.3 unless you choose another."
@@ -28,7 +27,6 @@ class TaskArithmetic(Formula[TaskArithmeticSettings]):
     Settings = TaskArithmeticSettings
 
     def made(self, problem: Problem, settings: TaskArithmeticSettings) -> Outcome:
-        """The scaled sum."""
         vectors = problem.task_vectors
         per_tensor = vectors.origin.new_tensor(factors(vectors.names, settings.scale, settings.lines))
         rows = per_tensor[:, None].expand(-1, len(vectors.tasks))

@@ -29,7 +29,6 @@ class TiesSettings(DepthSettings):
 class Ties(Formula[TiesSettings]):
     """θ = θ₀ + λ · disjoint merge of the trimmed task vectors."""
 
-    name = "ties"
     title = "TIES-Merging"
     paper = (
         "TIES-Merging (Yadav et al., NeurIPS 2023), section 4. The authors also count the text tower's zeros and so "
@@ -44,7 +43,6 @@ class Ties(Formula[TiesSettings]):
     Settings = TiesSettings
 
     def made(self, problem: Problem, settings: TiesSettings) -> Outcome:
-        """The merged model."""
         vectors = problem.task_vectors
         election = Election(vectors, settings.keep)
         merged = torch.empty_like(vectors.origin)

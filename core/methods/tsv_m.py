@@ -25,7 +25,6 @@ class TsvMSettings(DepthSettings):
 class TsvM(Tensorwise[TsvMSettings]):
     """Δ = polar(U*) S* polar(V*)ᵀ from the top ⌊r/K⌋ singular triples of each τ_k, matrix by matrix."""
 
-    name = "tsv_m"
     title = "TSV-Merge"
     paper = (
         "Task Singular Vectors (Gargiulo et al., CVPR 2025), TSV-Merge; tensors that are not matrices take the mean of "
@@ -38,7 +37,6 @@ class TsvM(Tensorwise[TsvMSettings]):
     Settings = TsvMSettings
 
     def merging(self, problem: Problem, settings: TsvMSettings) -> Merge:
-        """Matrix by matrix."""
         return matrices(merge, settings.qkv)
 
 

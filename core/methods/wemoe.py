@@ -49,7 +49,6 @@ class WEMoESettings(WatchedSettings):
 class WEMoE(Method[WEMoESettings]):
     """Task Arithmetic outside the MLPs; MLP(x) with θ₀ + Σ_k r_k(x) τ_k inside, r learned by minimising entropy."""
 
-    name = "wemoe"
     title = "WEMoE"
     paper = (
         "Weight-Ensembling Mixture of Experts (Tang et al., ICML 2024), equations 5 to 7, routers of two layers. Each "
@@ -68,7 +67,6 @@ class WEMoE(Method[WEMoESettings]):
     Settings = WEMoESettings
 
     def steps(self, problem: Problem, settings: WEMoESettings, resume: State | None = None) -> Iterator[Step]:
-        """One step an update of all routers."""
         yield from carry_out(_RouterTrainer(problem, settings), resume)
 
 
@@ -84,7 +82,6 @@ class _RouterTrainer(Drawing):
         self._adam = Adam(self._routers, settings.lr)
 
     def step(self) -> Measured:
-        """One update of the routers."""
         batches = self._batches.next()
         leaves = {name: tensor.detach().requires_grad_() for name, tensor in self._routers.items()}
         count = sum(len(batch.images) for batch in batches)

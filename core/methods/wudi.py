@@ -30,7 +30,6 @@ class WudiSettings(DepthSettings):
 class Wudi(Tensorwise[WudiSettings]):
     """m minimises Σ_k ‖(m − τ_k) τ_kᵀ‖² / ‖τ_k‖² from m = Σ_k τ_k, for each linear layer of each block."""
 
-    name = "wudi"
     title = "WUDI-Merging"
     paper = (
         "Whoever Started the Interference Should End It (Cheng et al., ICML 2025). The gradient is computed from the K "
@@ -47,7 +46,6 @@ class Wudi(Tensorwise[WudiSettings]):
     Settings = WudiSettings
 
     def merging(self, problem: Problem, settings: WudiSettings) -> Merge:
-        """Linear layer by linear layer."""
         return partial(_merge, problem, settings)
 
 

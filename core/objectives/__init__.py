@@ -10,7 +10,7 @@ from pydantic import AfterValidator, create_model
 from torch import Tensor
 from typing_extensions import TypeVar
 
-from core.registry import Registry
+from core.registry import Registry, named_by_file
 from core.settings import Settings, parse
 from core.step import Need
 
@@ -40,7 +40,7 @@ S = TypeVar("S", bound=ObjectiveSettings, default=ObjectiveSettings)
 class Objective(ABC, Generic[S]):
     """A loss on logits. Adding a file with one concrete subclass to `core/objectives` adds an objective."""
 
-    name: ClassVar[str]
+    name: ClassVar[str] = named_by_file()
     title: ClassVar[str]
     paper: ClassVar[str]
     summary: ClassVar[str]

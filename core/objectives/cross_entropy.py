@@ -12,7 +12,6 @@ from core.step import Need
 class CrossEntropy(Objective):
     """Mean cross-entropy of the merged model's predictions against labels."""
 
-    name = "cross_entropy"
     title = "Cross-entropy with the labels"
     paper = "AdaMerging (Yang et al., ICLR 2024), table 4 (supervised variant)."
     summary = "Uses labels: an upper bound on what label-free objectives can reach with the same λ."

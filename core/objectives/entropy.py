@@ -16,11 +16,9 @@ def entropy(logits: Tensor) -> Tensor:
 class Entropy(Objective):
     """Mean entropy of the merged model's predictions."""
 
-    name = "entropy"
     title = "Entropy of the predictions"
     paper = "AdaMerging (Yang et al., ICLR 2024), equations 5 and 7."
     summary = "Makes the merged model confident on your unlabelled images. Works if the experts are confident."
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
-        """Entropy of each sample."""
         return entropy(logits)

@@ -16,7 +16,6 @@ SHARE = 0.4
 class EntropySelected(Objective):
     """H(p) where H(p) < 0.4 ln C, else 0; divided by all samples of the batch, so that micro-batches are exact."""
 
-    name = "entropy_selected"
     title = "Entropy of the more confident images"
     paper = (
         "EATA (Niu et al., ICML 2022), equation 2 without its redundancy filter and weights. The mean is over all "
@@ -25,6 +24,5 @@ class EntropySelected(Objective):
     summary = "Leaves out images that the merged model is unsure about: their entropy mostly leads the wrong way."
 
     def per_sample(self, logits: Tensor, target: Tensor | None) -> Tensor:
-        """Entropy of each sample, 0 for the unsure ones."""
         found = entropy(logits)
         return found * (found.detach() < SHARE * math.log(logits.shape[-1]))

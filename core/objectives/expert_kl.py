@@ -20,7 +20,6 @@ class ExpertKLSettings(ObjectiveSettings):
 class ExpertKL(Objective[ExpertKLSettings]):
     """KL(expert ‖ merged) of the class probabilities softmax(logits / temperature)."""
 
-    name = "expert_kl"
     title = "Distance to the expert's predictions"
     paper = "SAMerging (2025), the distillation loss; the paper uses temperature 2, here 1 unless you set it."
     summary = (

@@ -26,7 +26,6 @@ class InformationMaximisation(Objective[InformationMaximisationSettings]):
     uniform; with a fixed m each sample's loss is its own, and micro-batches stay exact.
     """
 
-    name = "information_maximisation"
     title = "Entropy, keeping all classes in use"
     paper = (
         "RIM (Krause et al., NeurIPS 2010) and SHOT (Liang et al., ICML 2020), equation 3; a moving average replaces "

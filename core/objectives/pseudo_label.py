@@ -11,7 +11,6 @@ from core.objectives import Objective, Target
 class PseudoLabel(Objective):
     """Cross-entropy against the class that the task's own expert finds most likely."""
 
-    name = "pseudo_label"
     title = "Cross-entropy with the expert's answers"
     paper = "Pseudo-Label (Lee, ICML workshop 2013), equation 15; labels come from the expert, not the model."
     summary = (

@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 from core import objectives
 from core.problem.mixture import Mixture
 from core.problem.problem import Problem
-from core.registry import Registry
+from core.registry import Registry, named_by_file
 from core.settings import MethodSettings
 from core.step import Coefficients, Features, Form, Need, Outcome, State, Step, Weights
 
@@ -52,8 +52,8 @@ class Role(StrEnum):
 class Method(ABC, Generic[S]):
     """A merging method. Adding a file with one concrete subclass to `core/methods` adds a method."""
 
-    name: ClassVar[str]
-    """Also the file's name; stable (reports and scripts use it)."""
+    name: ClassVar[str] = named_by_file()
+    """Stable: reports and scripts use it."""
     title: ClassVar[str]
     paper: ClassVar[str]
     """Citation with equation, and where this differs from the authors' code."""

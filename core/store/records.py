@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import orjson
 from sqlalchemy import RowMapping
@@ -153,22 +153,15 @@ def quarantined(run_id: str, reason: str) -> RunRecord:
     )
 
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("id", "suite", "origin", "method", "name", "created", "adapted_on", "cell"), str),
-    **dict.fromkeys(("started", "finished", "error"), (str, type(None))),
-    **dict.fromkeys(("seed", "steps", "steps_done", "samples_seen"), int),
-    **dict.fromkeys(("peak_memory_mb", "average_accuracy"), (float, type(None))),
-    "kept": (int, type(None)),
-    "seconds": float,
-}
-_PLAIN = ("status", *_TYPES)
+_JSON = ("settings", "execution", "hashes", "tasks", "groups", "report")
+_PLAIN = {name: kind for name, kind in get_type_hints(RunRecord).items() if name not in _JSON}
 
 
 def _require_plain(row: Mapping[str, Any] | RowMapping) -> None:
     # SQLite holds any type in any column, so damaged bytes can come back as something else.
     if row["status"] not in STATUSES:
         raise ValueError(f"status {row['status']!r:.20}")
-    for name, kind in _TYPES.items():
+    for name, kind in _PLAIN.items():
         if not isinstance(row[name], kind):
             raise TypeError(f"{name} is {row[name]!r:.20}")
 

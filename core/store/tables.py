@@ -5,7 +5,7 @@ They are the only place that says what the tables are made of: their names are r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 
@@ -15,11 +15,9 @@ from sqlalchemy.pool import StaticPool
 from core.errors import BadInput
 from core.store.database import Database
 
-
-def m001(connection: Connection) -> None:
-    """Runs, their steps, λ, checkpoint, evaluations and report."""
-    owner = "run INTEGER NOT NULL REFERENCES runs (ordinal) ON DELETE CASCADE"
-    for statement in (
+_OWNER = "run INTEGER NOT NULL REFERENCES runs (ordinal) ON DELETE CASCADE"
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (  # Runs, their steps, λ, checkpoint, evaluations and report.
         "CREATE TABLE schema_version (version INTEGER NOT NULL)",
         """CREATE TABLE runs (
             ordinal INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -36,24 +34,19 @@ def m001(connection: Connection) -> None:
             seconds FLOAT NOT NULL DEFAULT 0, peak_memory_mb FLOAT, average_accuracy FLOAT)""",
         "CREATE INDEX runs_by_status ON runs (status)",
         "CREATE INDEX runs_by_suite ON runs (suite)",
-        f"""CREATE TABLE steps ({owner}, number INTEGER NOT NULL, seconds FLOAT NOT NULL,
+        f"""CREATE TABLE steps ({_OWNER}, number INTEGER NOT NULL, seconds FLOAT NOT NULL,
             samples INTEGER NOT NULL, losses TEXT NOT NULL, entropies TEXT NOT NULL,
             PRIMARY KEY (run, number)) WITHOUT ROWID""",
-        f"""CREATE TABLE coefficients ({owner}, number INTEGER NOT NULL, data BLOB NOT NULL,
+        f"""CREATE TABLE coefficients ({_OWNER}, number INTEGER NOT NULL, data BLOB NOT NULL,
             PRIMARY KEY (run, number))""",
-        f"""CREATE TABLE checkpoints ({owner} PRIMARY KEY, number INTEGER NOT NULL, sha256 TEXT NOT NULL,
+        f"""CREATE TABLE checkpoints ({_OWNER} PRIMARY KEY, number INTEGER NOT NULL, sha256 TEXT NOT NULL,
             data BLOB NOT NULL)""",
-        f"""CREATE TABLE evaluations ({owner}, number INTEGER NOT NULL, split TEXT NOT NULL,
+        f"""CREATE TABLE evaluations ({_OWNER}, number INTEGER NOT NULL, split TEXT NOT NULL,
             kind TEXT NOT NULL, task TEXT NOT NULL, correct INTEGER, total INTEGER NOT NULL, entropy FLOAT NOT NULL,
             complete INTEGER NOT NULL, PRIMARY KEY (run, number, split, kind, task)) WITHOUT ROWID""",
-        f"CREATE TABLE reports ({owner} PRIMARY KEY, body TEXT NOT NULL)",
-    ):
-        connection.execute(text(statement))
-
-
-def m002(connection: Connection) -> None:
-    """Studies, and the content key of a run that is a cell of one."""
-    for statement in (
+        f"CREATE TABLE reports ({_OWNER} PRIMARY KEY, body TEXT NOT NULL)",
+    ),
+    (  # Studies, and the content key of a run that is a cell of one.
         "ALTER TABLE runs ADD COLUMN cell TEXT NOT NULL DEFAULT ''",
         "CREATE INDEX runs_by_cell ON runs (cell)",
         """CREATE TABLE studies (
@@ -63,31 +56,23 @@ def m002(connection: Connection) -> None:
             created TEXT NOT NULL DEFAULT '',
             status TEXT NOT NULL, finished TEXT, error TEXT,
             options TEXT NOT NULL DEFAULT '{}', cells TEXT NOT NULL DEFAULT '[]')""",
-    ):
-        connection.execute(text(statement))
-
-
-def m003(connection: Connection) -> None:
-    """Agreement with the experts and KL to them, and the step whose model a run kept."""
-    for statement in (
+    ),
+    (  # Agreement with the experts and KL to them, and the step whose model a run kept.
         "ALTER TABLE evaluations ADD COLUMN agreeing INTEGER",
         "ALTER TABLE evaluations ADD COLUMN kl FLOAT",
         "ALTER TABLE runs ADD COLUMN kept INTEGER",
-    ):
-        connection.execute(text(statement))
-
-
-def m004(connection: Connection) -> None:
-    """Hashes of what is kept: files of a run, and λ of each step. What earlier versions kept has none."""
-    for statement in (
+    ),
+    (  # Hashes of what is kept: files of a run, and λ of each step. What earlier versions kept has none.
         "ALTER TABLE coefficients ADD COLUMN sha256 TEXT",
         """CREATE TABLE artefacts (run INTEGER NOT NULL REFERENCES runs (ordinal) ON DELETE CASCADE,
             name TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (run, name)) WITHOUT ROWID""",
-    ):
+    ),
+)
+
+
+def _apply(connection: Connection, migration: Iterable[str]) -> None:
+    for statement in migration:
         connection.execute(text(statement))
-
-
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001, m002, m003, m004)
 
 
 def version(connection: Connection) -> int:
@@ -106,7 +91,7 @@ def migrate(database: Database) -> None:
         with database.writing() as connection:
             found = version(connection)
             if found < number:
-                migration(connection)
+                _apply(connection, migration)
                 connection.execute(text("DELETE FROM schema_version"))
                 connection.execute(text("INSERT INTO schema_version (version) VALUES (:number)"), {"number": number})
     require_known(found, database)
@@ -118,7 +103,7 @@ def blank(version: int | None = None) -> Iterator[Connection]:
     engine = create_engine("sqlite://", poolclass=StaticPool)
     with engine.begin() as connection:
         for migration in MIGRATIONS[:version]:
-            migration(connection)
+            _apply(connection, migration)
         yield connection
     engine.dispose()
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from core.export.titles import title_of
-from core.registry import Registry
+from core.registry import Registry, named_by_file
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done
 from core.studies.engine.result import Result
@@ -25,8 +25,8 @@ LEARNED = ("adamerging", "adamerging_pp")
 class Study(ABC):
     """Adding a file with one concrete subclass to `core/studies` adds a study."""
 
-    name: ClassVar[str]
-    """Also the file's name; stable (scripts and stored studies use it)."""
+    name: ClassVar[str] = named_by_file()
+    """Stable: scripts and stored studies use it."""
     title: ClassVar[str]
     question: ClassVar[str]
     """What is asked, in plain words."""

@@ -32,7 +32,6 @@ _COSTS: tuple[Kind, ...] = (
 class Accuracy(Study):
     """All systems, tasks × methods (AdaMerging, tables 1 and 2)."""
 
-    name = "accuracy"
     title = "Accuracy of every method"
     question = "How much of the experts' accuracy does each method keep, task by task?"
     paper = "AdaMerging, tables 1 and 2"

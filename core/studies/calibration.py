@@ -16,7 +16,6 @@ from core.studies.engine.result import Chart, Column, Result, Row, Series, Table
 class Calibration(Study):
     """Expected calibration error of merged models, base and experts (Guo et al., ICML 2017; 15 bins)."""
 
-    name = "calibration"
     title = "Calibration"
     question = "Can you trust a merged model's confidence as much as the experts'?"
     paper = "metric: Guo et al. (ICML 2017), equation 3"

@@ -23,7 +23,6 @@ class Corruptions(Study):
     λ is learned on the corrupted test images, as in the paper: that is what a model in use would see.
     """
 
-    name = "corruptions"
     title = "Corrupted images"
     question = (
         "How much accuracy is lost on blurred, noisy or compressed images, and does learning λ on such images help?"

@@ -15,7 +15,6 @@ FRACTIONS = (0.001, 0.01, 0.05, 1.0)
 class DataFraction(Study):
     """Learning λ from a part of the images (AdaMerging, table 5)."""
 
-    name = "data_fraction"
     title = "Fewer images"
     question = "How much accuracy is lost if λ is learned from 5 %, 1 % or 0.1 % of the unlabelled images?"
     paper = "AdaMerging, table 5"

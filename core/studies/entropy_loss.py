@@ -26,7 +26,6 @@ BESIDE = {
 class EntropyLoss(Study):
     """Rank correlation of entropy and cross-entropy over test samples while λ is learned (AdaMerging, figure 4)."""
 
-    name = "entropy_loss"
     title = "Entropy as a stand-in for the loss"
     question = "Does low entropy mean low loss on each task, and does that stay true while λ is being learned?"
     paper = "AdaMerging, section 3.2.2 and its appendix"

@@ -27,7 +27,6 @@ class Experts(Study):
     learning rate, so that both see the same images beside those of its choices.
     """
 
-    name = "experts"
     title = "Number of experts"
     question = "Does merging hold up when irrelevant experts are added, and does it benefit from relevant ones?"
     paper = "FW-Merging (arXiv 2503.12649), scaling with the number of models"

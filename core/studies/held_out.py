@@ -15,7 +15,6 @@ SPLITS = ("test", "held-out")
 class HeldOut(Study):
     """λ learned on unlabelled test images or on a held-out split; accuracy always on test (authors' response)."""
 
-    name = "held_out"
     title = "Test or held-out images"
     question = "Does it matter if λ is learned on the same images it is tested on?"
     paper = "AdaMerging, authors' response: 100 iterations on test and on held-out images"

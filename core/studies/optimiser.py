@@ -22,7 +22,6 @@ TITLES = {"init": "λ at the start", "lr": "learning rate", "group": "tensors th
 class Optimiser(Study):
     """One setting at a time around the defaults: λ-init, learning rate, optimiser, grouping, clamp."""
 
-    name = "optimiser"
     title = "Optimiser and start"
     question = "Which learning settings matter: where λ starts, how fast it learns, or which tensors share a λ?"
     paper = "AdaMerging, settings of the learning"

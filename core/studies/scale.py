@@ -15,7 +15,6 @@ VALUES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 class Scale(Study):
     """Accuracy of Task Arithmetic and TIES against their one λ (AdaMerging, figure 1)."""
 
-    name = "scale"
     title = "One λ for all tasks"
     question = "How much does the accuracy of Task Arithmetic depend on its single λ?"
     paper = "AdaMerging, figure 1"

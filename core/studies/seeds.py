@@ -16,7 +16,6 @@ REFERENCE = "adamerging"
 class Seeds(Study):
     """Every method that the seed changes, with five seeds: means, intervals, paired differences to AdaMerging."""
 
-    name = "seeds"
     title = "Seeds and intervals"
     question = "How much of the difference between methods is just the luck of the seed?"
     seeds = (0, 1, 2, 3, 4)

@@ -21,7 +21,6 @@ class SimilarityStudy(Study):
     Gain of a pair: mean over its two tasks of accuracy(θ₀ + λ(τ_i + τ_j)) − accuracy(θ₀ + λ τ_task).
     """
 
-    name = "similarity"
     title = "Similarity and gain"
     question = "Do experts with similar task vectors help each other, and do opposite ones hurt?"
     paper = "AdaMerging, figure on task-vector cosines (the relation to gain is Mergescope's own question)"

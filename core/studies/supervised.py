@@ -16,7 +16,6 @@ OBJECTIVES = {"entropy": "unsupervised", "cross_entropy": "supervised"}
 class Supervised(Study):
     """Cross-entropy on labels instead of entropy (AdaMerging, supervised variants)."""
 
-    name = "supervised"
     title = "With and without labels"
     question = "How much better would λ be if it were learned with labels?"
     paper = "AdaMerging, supervised against unsupervised"

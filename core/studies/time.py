@@ -16,7 +16,6 @@ SHARES = (0.0, 0.06, 0.1, 0.2, 0.4, 0.8, 1.0)
 class Time(Study):
     """Accuracy during learning against seconds (AdaMerging, appendix, time cost)."""
 
-    name = "time"
     title = "Accuracy against time"
     question = "How much accuracy does each minute of learning buy, and when is a formula enough?"
     paper = "AdaMerging, time cost in its appendix"

@@ -25,14 +25,12 @@ WANTED = (0.9, 0.8)
 class Trust(Study):
     """Stress cases: what became of each task's accuracy, and what could have been known before the start."""
 
-    name = "trust"
     title = "What can be predicted without labels"
     question = "Can a check before the start tell harmful merges from harmless ones?"
     paper = "AdaMerging, section 3.2.2: entropy as a stand-in for the loss, tested where it may fail"
     seeds = (0,)
 
     def plan(self, scope: Scope) -> list[Cell]:
-        """One run a case."""
         found = [
             case for case in cases(scope.tasks) if not scope.options.methods or case.method in scope.options.methods
         ]

@@ -16,7 +16,6 @@ LEFT_OUT = 2
 class Unseen(Study):
     """Merge all but two tasks, test on the two (AdaMerging, generalisation to unseen tasks)."""
 
-    name = "unseen"
     title = "Unseen tasks"
     question = "Does a merged model also get better on tasks whose experts were left out?"
     paper = "AdaMerging, tables on unseen tasks"

@@ -46,7 +46,6 @@ class Statistical(Staged[T]):
     needs = Need.UNLABELLED
 
     def samples(self, problem: Problem, settings: T) -> int:
-        """Images of all tasks together."""
         return sum(min(settings.samples, len(problem.split(task, settings.adapt_on))) for task in problem.tasks)
 
 

@@ -49,7 +49,6 @@ class Staged(Method[S]):
         yield Step(PARTS, samples=self.samples(problem, settings) + made[0].images, outcome=made[0])
 
     def total_steps(self, settings: S) -> int:
-        """The number of parts."""
         return PARTS
 
 

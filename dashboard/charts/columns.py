@@ -9,9 +9,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from core.problem.grouping import block_of
+from core.problem.grouping import block_of, by_depth
 
-_NUMBER = re.compile(r"\d+")
 _KIND_RULES = (
     ("LayerNorm", re.compile(r"(^|[._])(ln|norm|layer_?norm|bn)(\d|_|\.|$)", re.IGNORECASE)),
     ("attention", re.compile(r"attn|attention|\bls_?1\b", re.IGNORECASE)),
@@ -68,7 +67,8 @@ def arrange(groups: tuple[str, ...]) -> tuple[MapColumn, ...]:
     Inside a block they stand as stored, projections last.
     """
     columns = [_column(name, row) for row, name in enumerate(groups)]
-    return tuple(sorted(columns, key=lambda column: (_depth(column.block), column.kind == "projection", column.row)))
+    depth = {block: at for at, block in enumerate(by_depth(column.block for column in columns))}
+    return tuple(sorted(columns, key=lambda one: (depth[one.block], one.kind == "projection", one.row)))
 
 
 def _column(name: str, row: int) -> MapColumn:
@@ -78,9 +78,3 @@ def _column(name: str, row: int) -> MapColumn:
     for pattern, replacement in _SHORT:
         label = pattern.sub(replacement, label)
     return MapColumn(name, label, block_of(name), kind_of(name), row)
-
-
-def _depth(block: str) -> tuple[int, ...]:
-    if block.startswith("block "):
-        return (1, *(int(number) for number in _NUMBER.findall(block)))
-    return (2,) if block == "output" else (0,)

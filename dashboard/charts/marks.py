@@ -78,16 +78,11 @@ class Known:
 
     def accuracies(self, tasks: Sequence[str]) -> dict[str, Values]:
         """One list per mark in the order of `tasks`; marks nobody knows are left out."""
-        marks = {"base": self.base, "expert": self.expert, "task_arithmetic": self.task_arithmetic}
-        return {name: [known.get(task) for task in tasks] for name, known in marks.items() if known}
+        return {name: [known.get(task) for task in tasks] for name, known in vars(self).items() if known}
 
     def over(self, other: Known) -> Known:
         """This knowledge, completed by `other`."""
-        return Known(
-            self.base or other.base,
-            self.expert or other.expert,
-            self.task_arithmetic or other.task_arithmetic,
-        )
+        return Known(**{name: known or getattr(other, name) for name, known in vars(self).items()})
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ The JavaScript charts receive the same numbers (`as_json`), so that live and exp
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from dashboard import theme
@@ -20,9 +20,11 @@ FONT = ", ".join(f'"{name}"' if " " in name else name for name in theme.FONT)
 
 
 @dataclass(frozen=True)
-class Palette(theme.PageColours):
-    """Colours of one theme: the page's, and those of charts alone."""
+class Palette:
+    """Colours of one theme."""
 
+    page: dict[str, str]
+    """Those of the page, by the names of `theme.COLOURS`."""
     sequential: tuple[str, ...]
     """Small λ to large λ, equal steps in OKLab."""
     diverging: tuple[str, ...]
@@ -45,11 +47,11 @@ KINDS = {
 """Kind of tensor -> its colour in the light and in the dark theme."""
 
 
-def _palette(page: theme.PageColours, place: int, *scales: str) -> Palette:
+def _palette(page: dict[str, str], place: int, *scales: str) -> Palette:
     kinds = {name: both[place] for name, both in KINDS.items()}
     sequential, diverging, more = (tuple(text.split()) for text in scales)
-    series = (page.accent, page.warm, *more)
-    return Palette(**asdict(page), sequential=sequential, diverging=diverging, kinds=kinds, series=series)
+    series = (page["accent"], page["warm"], *more)
+    return Palette(page, sequential, diverging, kinds, series)
 
 
 LIGHT = _palette(
@@ -86,11 +88,11 @@ def colourscale(colours: tuple[str, ...]) -> list[list[float | str]]:
 
 def template(name: ThemeName) -> dict[str, Any]:
     """The Plotly template of a theme: what all charts share. Only those that say so can be zoomed."""
-    colours = THEMES[name]
+    colours = THEMES[name].page
     axis = {
-        "gridcolor": colours.line,
-        "linecolor": colours.line,
-        "tickcolor": colours.line,
+        "gridcolor": colours["line"],
+        "linecolor": colours["line"],
+        "tickcolor": colours["line"],
         "zeroline": False,
         "ticks": "",
         "automargin": False,
@@ -102,11 +104,11 @@ def template(name: ThemeName) -> dict[str, Any]:
         "layout": {
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"family": FONT, "size": 12, "color": colours.muted},
+            "font": {"family": FONT, "size": 12, "color": colours["muted"]},
             "hoverlabel": {
-                "bgcolor": colours.card,
-                "bordercolor": colours.muted,
-                "font": {"family": FONT, "size": 12, "color": colours.text},
+                "bgcolor": colours["card"],
+                "bordercolor": colours["muted"],
+                "font": {"family": FONT, "size": 12, "color": colours["text"]},
                 "align": "left",
             },
             "xaxis": axis,
@@ -125,7 +127,9 @@ def as_json() -> str:
     """Both themes, their templates and the configuration, for the JavaScript charts."""
     themes = {
         name: {
-            **asdict(colours),
+            **colours.page,
+            "kinds": colours.kinds,
+            "series": colours.series,
             "sequential": colourscale(colours.sequential),
             "diverging": colourscale(colours.diverging),
             "template": template(name),

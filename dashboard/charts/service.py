@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from core.export.titles import run_title
 from dashboard.charts.feed import Description, Feed, History, describe
 from dashboard.context import Context
-from dashboard.door import Run, everybodys, polled
+from dashboard.door import Desk, Run, everybodys, polled
 
 MOST_STEPS = 10_000_000
 LISTED = 200
@@ -31,11 +31,12 @@ class Others(TypedDict):
     runs: list[Named]
 
 
-class Charts:
+class Charts(Desk):
     """Answers for one context; `feed` is shared with other contexts of the store."""
 
     def __init__(self, ctx: Context, feed: Feed) -> None:
-        self._ctx, self._feed = ctx, feed
+        super().__init__(ctx)
+        self._feed = feed
 
     @everybodys
     def describe(self, run: Run) -> Description:

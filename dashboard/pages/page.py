@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from dashboard import ui
 from dashboard.charts import bundle
-from dashboard.context import Context
+from dashboard.door import Desk
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Page:
     """The words on the tab."""
     name: str
     """Lower-case letters; stands in `?tab=`."""
-    desks: tuple[Callable[[Context], object], ...] = ()
+    desks: tuple[type[Desk], ...] = ()
     """What answers the questions that no other page asks."""
     template: str = '<div class="mc"></div>'
     styles: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from core.store import ACTIVE, RunRecord
 from dashboard import ui
 from dashboard.charts import bundle
 from dashboard.context import Context
-from dashboard.door import Done, Run, owners, polled
+from dashboard.door import Desk, Done, Run, owners, polled
 from dashboard.wording import RESUMABLE, STATUS, worry
 
 Action = Literal["pause", "resume", "cancel", "restart"]
@@ -122,11 +122,8 @@ def build_header() -> None:
     ui.drawn(template, "window.mergescope.frame.header(element);", elem_id="ms-header")
 
 
-class Runs:
+class Runs(Desk):
     """What sidebar and header ask for, whichever tab is open."""
-
-    def __init__(self, ctx: Context) -> None:
-        self._ctx = ctx
 
     @polled
     def runs_list(self, request: Request, limit: Any = None, run: Any = None) -> Listed:

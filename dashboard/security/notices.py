@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.theme import DARK, LIGHT, PageColours
+from dashboard.theme import DARK, LIGHT
 
 
 def not_owner() -> str:
@@ -65,11 +65,9 @@ def page(title: str, text: str, *, head: str = "", busy: bool = False) -> str:
 
 
 def _css() -> str:
-    def values(palette: PageColours) -> str:
-        return (
-            f"--s:{palette.surface};--c:{palette.card};--l:{palette.line};--t:{palette.text};--m:{palette.muted};"
-            f"--a:{palette.accent}"
-        )
+    def values(palette: dict[str, str]) -> str:
+        names = ("surface", "card", "line", "text", "muted", "accent")
+        return ";".join(f"--{name[0]}:{palette[name]}" for name in names)
 
     return (
         f":root{{{values(LIGHT)};color-scheme:light dark}}"

@@ -156,4 +156,4 @@ def test_named_colours_become_those_of_the_theme_and_texts_stay_as_they_are(
     made = blank.evaluate("(figure) => mergescope.charts.coloured(figure)", figure)
     assert made == coloured(figure, theme)
     assert (made["data"][0]["name"], made["data"][0]["customdata"]) == ("@text", ["@muted", None, 0.5])
-    assert made["layout"]["font"]["color"] == palette.THEMES[theme].text
+    assert made["layout"]["font"]["color"] == palette.THEMES[theme].page["text"]

@@ -250,13 +250,13 @@ def test_a_store_of_a_newer_version_is_refused_and_kept(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_migration_leaves_no_half_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(connection: object) -> None:
-        from core.store.tables import m001
+    from core.store.tables import MIGRATIONS
 
-        m001(connection)  # type: ignore[arg-type]
+    def broken() -> Iterator[str]:
+        yield from MIGRATIONS[0]
         raise RuntimeError("stopped here")
 
-    monkeypatch.setattr("core.store.tables.MIGRATIONS", (broken,))
+    monkeypatch.setattr("core.store.tables.MIGRATIONS", (broken(),))
     with pytest.raises(RuntimeError, match="stopped"):
         Store.open(tmp_path)
     monkeypatch.undo()

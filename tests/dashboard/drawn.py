@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from dashboard.charts import palette
@@ -21,7 +20,8 @@ def coloured(value: Any, theme: ThemeName, key: str = "") -> Any:
     if isinstance(value, str) and key in ("color", "fillcolor", "colorscale"):
         name, _, alpha = value.removeprefix("@").partition(" ")
         word = name.rstrip("0123456789")
-        found = asdict(palette.THEMES[theme])[word]
+        colours = palette.THEMES[theme]
+        found = (vars(colours) | colours.page)[word]
         if alpha:
             return f"rgba({','.join(str(int(found[at : at + 2], 16)) for at in (1, 3, 5))},{alpha})"
         if key == "colorscale":

@@ -20,7 +20,7 @@ from core.runs.spec import RunSpec
 from core.store import Execution, WhatIf
 from core.suite.find import SuiteFile
 from dashboard.pages.compare import published
-from dashboard.pages.compare.service import Comparison
+from dashboard.pages.compare.page import Comparison
 from tests.dashboard.client import Dashboard
 from tests.dashboard.compared import TASKS, record, table
 

@@ -22,7 +22,7 @@ from dashboard.library import Library
 from dashboard.pages.setup import catalogue, gallery, wish
 from dashboard.pages.setup.catalogue import presets
 from dashboard.pages.setup.caution import doubts
-from dashboard.pages.setup.forecast import RunForecast
+from dashboard.pages.setup.forecast import told
 from dashboard.settings_file import from_yaml, to_yaml
 from tests.dashboard.conftest import Site
 from tests.tiny import make_suite
@@ -165,10 +165,10 @@ def test_a_settings_file_names_the_line_of_a_mistake() -> None:
 
 
 def test_a_forecast_adds_steps_and_evaluation() -> None:
-    found = RunForecast(step=0.5, steps=100, along=20, final=10, source="measured on this machine")
-    assert found.total == 80
-    assert "80 s" in found.words()
-    assert "0.5 s" in found.words()
+    found = told(step=0.5, steps=100, along=20, final=10, source="measured on this machine")
+    assert found["seconds"] == 80
+    assert "80 s" in found["text"]
+    assert "0.5 s" in found["text"]
 
 
 @pytest.mark.slow

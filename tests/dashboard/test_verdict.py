@@ -15,7 +15,7 @@ from core.store import Store
 from dashboard import wording
 from dashboard.context import Context
 from dashboard.pages import sidebar
-from dashboard.pages.compare.service import Comparison
+from dashboard.pages.compare.page import Comparison
 from dashboard.static_export.export import export
 from tests.dashboard import synthetic
 from tests.dashboard.compared import TASKS, record, table

@@ -15,22 +15,12 @@ from core.problem.stress import experts, images
 
 Alteration = Mapping[str, Any]
 
-_FUNCTIONS: dict[str, Callable[[Problem, Sequence[str], Alteration], Problem]] = {
-    "weakened": experts.weakened,
-    "lengthened": experts.lengthened,
-    "noisy": experts.noisy,
-    "irrelevant": experts.irrelevant,
-    "swapped": experts.swapped,
-    "other_base": experts.other_base,
-    "trained_on": experts.trained_on,
-    "corrupted": images.corrupted,
-    "inverted": images.inverted,
-    "few": images.few,
-    "one_class": images.one_class,
-    "label_shift": images.label_shift,
-    "permuted_head": experts.permuted,
-    "foreign_head": experts.foreign,
-}
+_ALTERATIONS: tuple[Callable[[Problem, Sequence[str], Alteration], Problem], ...] = (
+    experts.weakened, experts.lengthened, experts.noisy, experts.irrelevant, experts.swapped, experts.other_base,
+    experts.trained_on, images.corrupted, images.inverted, images.few, images.one_class, images.label_shift,
+    experts.permuted_head, experts.foreign_head,
+)  # fmt: skip
+_FUNCTIONS = {one.__name__: one for one in _ALTERATIONS}
 KINDS = tuple(_FUNCTIONS)
 """What can be done to a suite."""
 

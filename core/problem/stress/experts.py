@@ -82,7 +82,7 @@ def trained_on(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -
     return _each(problem, tasks, longer)
 
 
-def permuted(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
+def permuted_head(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
     """A `share` of the class names, at least two, in a circle: each stands for the next class."""
 
     def moved(task: str, head: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ def permuted(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> 
     return _each_head(problem, tasks, moved)
 
 
-def foreign(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
+def foreign_head(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
     """Class names of the other tasks, drawn at random; directions without a meaning where there are too few."""
 
     def moved(task: str, head: Tensor) -> Tensor:

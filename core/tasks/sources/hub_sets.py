@@ -78,7 +78,6 @@ class Hub(Source):
 
     @property
     def where(self) -> str:
-        """The id or the path."""
         return str(self.entry.dataset or self.entry.path)
 
     def missing(self) -> str | None:

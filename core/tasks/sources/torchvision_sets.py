@@ -99,7 +99,6 @@ class Torchvision(Source):
 
     @property
     def where(self) -> str:
-        """The data set and its folder."""
         return f"{self.entry.dataset} in {self.entry.root}"
 
     def missing(self) -> str | None:

@@ -15,8 +15,7 @@ from core.runs.whatif import save
 from core.store import RunRecord
 from dashboard.asked import Line
 from dashboard.charts.service import Count
-from dashboard.context import Context
-from dashboard.door import Failed, Pending, Run, everybodys, owners, told
+from dashboard.door import Desk, Failed, Pending, Run, Waiting, everybodys, owners, told
 from dashboard.pages.layers import whatif as engine
 from dashboard.pages.layers.facts import Facts, task_vector_facts
 
@@ -42,23 +41,14 @@ class WhatIf(TypedDict):
     tasks: list[Compared]
 
 
-class Waiting(TypedDict):
-    """Not measured yet."""
-
-    pending: bool
-
-
 class Saved(TypedDict):
     """The id of the run that was made."""
 
     saved: str
 
 
-class Workshop:
+class Workshop(Desk):
     """Answers for one context."""
-
-    def __init__(self, ctx: Context) -> None:
-        self._ctx = ctx
 
     @everybodys
     def facts(self, run: Run) -> Facts | Pending | Failed:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any, cast
 
 from core.progress import Progress
 from core.store import RunRecord
 from core.studies.engine.cost import SHAPE, image_seconds, pace
 from core.suite.find import SuiteFile
-from dashboard.door import Failed
+from dashboard.door import Failed, Waiting
 from dashboard.library import Library
-from dashboard.pages.setup.shapes import Expected, Waiting
+from dashboard.pages.setup.shapes import Expected
 from dashboard.pages.setup.wish import Wish
 from dashboard.ui import duration
 
@@ -22,38 +21,20 @@ SAMPLE = 128
 MEASURED_STEPS = 2
 
 
-@dataclass(frozen=True)
-class RunForecast:
-    """Expected time of a run, in seconds."""
-
-    step: float
-    steps: int
-    along: float
-    """Evaluations between the steps."""
-    final: float
-    """Evaluation of all test images at the end."""
-    source: str
-    """Where the numbers come from, in words."""
-
-    @property
-    def total(self) -> float:
-        """All together, without loading and without waiting in the queue."""
-        return self.step * self.steps + self.along + self.final
-
-    def words(self) -> str:
-        """One or two sentences."""
-        if not self.steps:
-            return f"A single formula, then {duration(self.final)} of evaluation ({self.source})."
-        evaluation = self.along + self.final
-        return (
-            f"About {duration(self.total)}: {self.steps} steps of {self.step:.2g} s and {duration(evaluation)} of "
-            f"evaluation ({self.source})."
-        )
+def told(step: float, steps: int, along: float, final: float, source: str) -> Expected:
+    """The seconds of all steps, of the evaluations between them and of that of all test images at the end, in a
+    sentence or two; `source` says in words where they come from. Loading and waiting in the queue are not in it."""
+    total = step * steps + along + final
+    if not steps:
+        return {"seconds": total, "text": f"A single formula, then {duration(final)} of evaluation ({source})."}
+    rest = f"and {duration(along + final)} of evaluation ({source})."
+    text = f"About {duration(total)}: {steps} steps of {step:.2g} s {rest}"
+    return {"seconds": total, "text": text}
 
 
 def forecast(wish: Wish, library: Library, runs: Sequence[RunRecord]) -> Expected | Waiting | Failed:
     """Measures in the background where nothing is known."""
-    answer = library.later(("speed", *_likeness(wish, library)), lambda told: _measure(wish, library, told))
+    answer = library.later(("speed", *_likeness(wish, library)), lambda progress: _measure(wish, library, progress))
     spec, experts = wish.spec, len(wish.spec.tasks)
     steps, every = spec.method.total_steps(spec.settings), spec.execution.evaluate_every
     known = pace(spec.method.name, spec.settings.model_dump(mode="json"), experts, experts, runs) if steps else None
@@ -67,14 +48,13 @@ def forecast(wish: Wish, library: Library, runs: Sequence[RunRecord]) -> Expecte
     step, image = answer.value
     images = library.remember(("counts", wish.suite.name), wish.suite, lambda: _test_images(wish.suite))
     total = sum(images[task] for task in wish.tasks)
-    found = RunForecast(
+    return told(
         step=known if known is not None else step,
         steps=steps,
         along=(steps // every if every else 0) * SAMPLE * experts * image,
         final=total * image,
         source="an earlier run" if known is not None else "measured on this machine",
     )
-    return {"seconds": found.total, "text": found.words()}
 
 
 def _likeness(wish: Wish, library: Library) -> tuple[Any, ...]:
@@ -83,9 +63,9 @@ def _likeness(wish: Wish, library: Library) -> tuple[Any, ...]:
     return (*library.identity(wish.suite), wish.tasks, spec.method.name, how.device, how.precision, shape)
 
 
-def _measure(wish: Wish, library: Library, told: Progress) -> tuple[float, float]:
+def _measure(wish: Wish, library: Library, progress: Progress) -> tuple[float, float]:
     """Seconds per step and per evaluated image."""
-    problem, spec = wish.load(library, told), wish.spec
+    problem, spec = wish.load(library, progress), wish.spec
     image = image_seconds(problem)
     if not spec.method.total_steps(spec.settings):
         return 0.0, image

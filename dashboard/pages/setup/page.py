@@ -6,20 +6,25 @@ values, and every value that comes back is checked by `dashboard.pages.setup.wis
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
 from typing_extensions import TypedDict
 
+from core import methods
 from core.errors import BadInput
+from core.problem.evaluate import references
 from core.progress import Progress, Standing
+from core.suite.find import SuiteFile
 from dashboard.asked import Line
-from dashboard.context import Context
-from dashboard.door import Failed, Pending, owners
+from dashboard.door import Desk, Failed, Pending, Waiting, owners
 from dashboard.pages.page import Page
-from dashboard.pages.setup.shapes import Asked, Card, Caution, Expected, Form, Found, Preset, Waiting
-
-if TYPE_CHECKING:
-    from core.suite.find import SuiteFile
+from dashboard.pages.setup import gallery, wish
+from dashboard.pages.setup.catalogue import describe_all, presets
+from dashboard.pages.setup.caution import caution, checked, doubts
+from dashboard.pages.setup.forecast import forecast
+from dashboard.pages.setup.shapes import Asked, Card, Caution, Expected, Form, Found, Preset
+from dashboard.settings_file import from_yaml, to_yaml
 
 LATEST_RUNS = 50
 """How far back a run may lie whose speed is taken for the forecast."""
@@ -111,19 +116,12 @@ class Saved(TypedDict):
     file: str
 
 
-class SetUp:
+class SetUp(Desk):
     """What the form asks the server for."""
-
-    def __init__(self, ctx: Context) -> None:
-        self._ctx = ctx
 
     @owners
     def setup_catalogue(self) -> Catalogue:
         """Suites, methods and devices to choose from."""
-        import torch
-
-        from dashboard.pages.setup import catalogue
-
         suites: list[Suite] = [
             {"name": suite.name, "title": suite.title, "description": suite.entry.description,
              "tasks": len(suite.tasks), "missing": _missing(suite)}
@@ -135,7 +133,7 @@ class SetUp:
             "suites": sorted(suites, key=lambda suite: (suite["name"] != self._ctx.suite, bool(suite["missing"]))),
             "suite": self._ctx.suite,
             "broken": broken,
-            "methods": catalogue.describe_all(),
+            "methods": describe_all(),
             "devices": devices,
             "startable": self._ctx.jobs is not None,
         }
@@ -143,10 +141,6 @@ class SetUp:
     @owners
     def setup_tasks(self, suite: Line) -> Tasks:
         """A suite's task cards, and the presets of every method on it."""
-        from core import methods
-        from dashboard.pages.setup import gallery
-        from dashboard.pages.setup.catalogue import presets
-
         file = self._ctx.library.suite(suite)
         self._ctx.library.warm(file.name)
         return {
@@ -160,8 +154,6 @@ class SetUp:
     @owners
     def setup_accuracies(self, suite: Line) -> Accuracies:
         """Accuracies of base and experts; `pending` while they are measured."""
-        from core.problem.evaluate import references
-
         file = self._ctx.library.suite(suite)
 
         def compute(told: Progress) -> dict[str, Pair]:
@@ -177,10 +169,6 @@ class SetUp:
     @owners
     def setup_plan(self, given: dict[str, Any]) -> Plan | Wrong:
         """What is wrong or doubtful, how long it takes, which tasks need caution, how many runs are ahead."""
-        from dashboard.pages.setup import wish
-        from dashboard.pages.setup.caution import caution, doubts
-        from dashboard.pages.setup.forecast import forecast
-
         try:
             asked = wish.read(given, self._ctx.library)
         except BadInput as error:
@@ -199,9 +187,6 @@ class SetUp:
     @owners
     def setup_start(self, given: dict[str, Any]) -> Started:
         """Queue the run."""
-        from dashboard.pages.setup import wish
-        from dashboard.pages.setup.caution import checked
-
         asked = wish.read(given, self._ctx.library)
         run_id = self._ctx.writing_jobs().submit(checked(asked, self._ctx.library), asked.suite)
         return {"run": run_id}
@@ -209,9 +194,6 @@ class SetUp:
     @owners
     def setup_save(self, given: dict[str, Any]) -> Saved:
         """The settings as a YAML file."""
-        from dashboard.pages.setup import wish
-        from dashboard.settings_file import to_yaml
-
         asked = wish.read(given, self._ctx.library)
         file = f"mergescope-{asked.suite.name}-{asked.spec.method.name}.yaml"
         return {"yaml": to_yaml(asked.plain()), "file": file}
@@ -219,9 +201,6 @@ class SetUp:
     @owners
     def setup_load(self, yaml: str) -> Asked:
         """What a settings file says."""
-        from dashboard.pages.setup import wish
-        from dashboard.settings_file import from_yaml
-
         return wish.read(from_yaml(yaml), self._ctx.library).plain()
 
 

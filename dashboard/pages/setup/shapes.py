@@ -80,12 +80,6 @@ class Expected(TypedDict):
     text: str
 
 
-class Waiting(TypedDict):
-    """Not measured yet."""
-
-    pending: bool
-
-
 class Likeness(TypedDict):
     """Of model and expert on the images of a task."""
 

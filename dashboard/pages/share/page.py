@@ -12,10 +12,11 @@ from typing_extensions import TypedDict
 
 from core.errors import BadInput
 from core.export.titles import run_title
+from dashboard import downloads
 from dashboard.access import Link
 from dashboard.asked import Line
 from dashboard.context import Context
-from dashboard.door import Done, Run, everybodys, owners
+from dashboard.door import Desk, Done, Run, everybodys, owners
 from dashboard.pages.page import Page
 from dashboard.settings import LOCAL_HOSTS
 
@@ -86,17 +87,12 @@ class Way(TypedDict):
     path: str
 
 
-class Sharing:
+class Sharing(Desk):
     """What the page asks the server for."""
-
-    def __init__(self, ctx: Context) -> None:
-        self._ctx = ctx
 
     @everybodys
     def share_offer(self, run: Run, request: Request) -> Offer:
         """The files of a run that the caller may see."""
-        from dashboard import downloads
-
         found = downloads.offered(self._ctx.store, run, owner=self._ctx.is_owner(request))
         prefix = "/view/download" if self._ctx.readonly else "/download"
         return {

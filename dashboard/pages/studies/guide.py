@@ -13,8 +13,7 @@ from core.store import StudyRecord
 from core.studies import guide
 from core.studies.engine import files
 from dashboard.asked import Line
-from dashboard.context import Context
-from dashboard.door import everybodys
+from dashboard.door import Desk, everybodys
 
 
 class Told(TypedDict):
@@ -26,11 +25,8 @@ class Told(TypedDict):
     cards: list[guide.MethodCard]
 
 
-class Guide:
+class Guide(Desk):
     """Reads the latest accuracy study of a suite; of the demo suite, else the table that comes with the program."""
-
-    def __init__(self, ctx: Context) -> None:
-        self._ctx = ctx
 
     @everybodys
     def method_guide(self, request: Request, suite: Line = "") -> Told:

@@ -4,6 +4,8 @@ declare const Plotly: {
   purge(place: HTMLElement): void;
   downloadImage(place: HTMLElement, options: object): Promise<unknown>;
 };
+/** An element with a chart in it. */
+type Plotted = HTMLElement & { on(name: string, listener: (event: any) => void): void; layout?: any };
 interface Window {
   Plotly?: typeof Plotly;
   mergescope: object;

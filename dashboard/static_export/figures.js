@@ -12,20 +12,25 @@ import { Plot } from "../charts/js/plot.js";
 import { depthFigure, spreadFigure } from "../charts/js/profile.js";
 import { Run } from "../charts/js/run.js";
 
+/** @typedef {{ title: string, height: number, help: (string | Node)[], figure: Sized }} Drawing */
 const WIDTH = 960;
 
 // Figures of a run, each of a size; null where there is nothing to draw.
+/** @param {Recorded} whole */
 function ofRun(whole) {
   const run = new Run(whole.describe.run);
   run.describe(whole.describe);
   for (const answer of whole.history) run.ingest(answer);
   const values = run.frames.length ? run.values(null) : null,
     view = { run, step: null, chosen: -1, values, start: run.origin };
+  /** @type {(made: (values: Float32Array) => Float32Array, scale: Scale) => Sized} */
   const map = (made, scale) => (size) =>
-    values && runMap(size, run, made(), { selected: null, zoomed: null, ...scale });
+    values && runMap(size, run, made(values), { selected: null, zoomed: null, ...scale });
   const step = run.earlier === null ? "the last step" : `step ${run.earlier}, which was kept`,
     reach = limits(0, run.reach, 0.02, 0.02)[1];
+  /** @type {(words: string) => (string | Node)[]} */
   const after = (words) => [`λ after ${step}, ${words}`];
+  /** @type {(about: (typeof FIGURES)[string], figure: Sized, help?: (string | Node)[]) => Drawing} */
   const shown = (about, figure, help = [about.note]) => {
     const height = about.height(run.tasks.length, WIDTH);
     return { title: about.title, height, help, figure };
@@ -34,12 +39,12 @@ function ofRun(whole) {
   return [
     shown(
       coefficients,
-      map(() => values, { unit: "λ", range: limits(...run.range) }),
+      map((those) => those, { unit: "λ", range: limits(...run.range) }),
       after(coefficients.note),
     ),
     shown(
       change,
-      map(() => subtract(values, run.origin), { unit: "Δλ", span: reach }),
+      map((those) => subtract(those, run.origin ?? those), { unit: "Δλ", span: reach }),
       after(change.note),
     ),
     shown(accuracy, (size) => accuracyFigure(size, view), legend(accuracyKey(run, null, false))),
@@ -55,6 +60,7 @@ function ofRun(whole) {
 
 const data = JSON.parse(find(document, "#run", HTMLScriptElement).text);
 // Those of a study were made before: [[title, {data, layout}]].
+/** @type {(figures: [string, Figure][]) => Drawing[]} */
 const ofStudy = (figures) =>
   figures.map(([title, one]) => ({ title, height: one.layout.height, help: [], figure: () => coloured(one) }));
 

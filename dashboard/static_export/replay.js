@@ -8,13 +8,14 @@ import { embedded } from "./embedded.js";
 
 const whole = JSON.parse(find(document, "#run", HTMLScriptElement).text);
 const hub = new Hub(embedded(whole), 1);
-live(document.querySelector("#live .mc"), hub);
-layers(document.querySelector("#layers .mc"), hub);
+live(find(document, "#live .mc", HTMLElement), hub);
+layers(find(document, "#layers .mc", HTMLElement), hub);
 hub.show(whole.describe.run);
 const asked = new URLSearchParams(location.hash.slice(1));
 if (/^[0-9]{1,7}$/.test(asked.get("step") || "")) hub.setStep(Number(asked.get("step")));
 const buttons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("nav button"));
 const sections = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("main > section"));
+/** @type {(view: string | null | undefined) => void} */
 const open = (view) => {
   for (const section of sections) section.hidden = section.id !== view;
   for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.view === view));

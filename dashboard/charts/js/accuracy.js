@@ -1,15 +1,17 @@
 // Accuracy by task: where the merged model stands between base and expert, and how it got there.
 import { marksBeside, ownsFull } from "./accuracy_key.js";
-import { mean, number, percent, plain } from "./base.js";
+import { isNumber, mean, number, percent, plain } from "./base.js";
 import { brief, cursor, faint, isNarrow, limits, rowBar, taskAxis, taskRoom, themeColours } from "./look.js";
 
-// `view`: {run, step}. One row a task: base ○, Task Arithmetic ◆, merged ● with its interval, expert |.
+// One row a task: base ○, Task Arithmetic ◆, merged ● with its interval, expert |.
+/** @typedef {{ run: Run, step: number | null }} View */
+/** @type {(size: Size, view: View) => Figure | null} */
 export const accuracyFigure = (size, view) => {
   const { run } = view,
     colours = themeColours();
   const now = run.evaluation(view.step);
   const marks = marksBeside(run, now?.full);
-  const known = [...marks.map((mark) => mark.values), now?.accuracy].flat().filter(Number.isFinite);
+  const known = [...marks.map((mark) => mark.values), now?.accuracy].flat().filter(isNumber);
   if (!known.length) return null;
   const names = run.tasks.map((task) => task.title),
     rows = names.map((_, place) => place);
@@ -22,6 +24,7 @@ export const accuracyFigure = (size, view) => {
         shapes.push(rowBar(row, now.low[row], now.high[row], faint(colours.accent, 0.35), 6));
     });
   }
+  /** @type {(values: Maybe[], name: string, marker: object) => object} */
   const dots = (values, name, marker) => ({
     mode: "markers",
     x: values,
@@ -31,6 +34,7 @@ export const accuracyFigure = (size, view) => {
     cliponaxis: false,
     hovertemplate: `<b>%{customdata}</b><br>${name} %{x:.1%}<extra></extra>`,
   });
+  /** @type {Record<string, object>} */
   const looks = {
     base: { symbol: "circle-open", size: 9, color: colours.muted, line: { width: 1.5 } },
     expert: { symbol: "line-ns-open", size: 13, color: colours.text, line: { width: 2.2 } },
@@ -52,6 +56,7 @@ export const accuracyFigure = (size, view) => {
 };
 
 // One row a task: how far the model that the run has agrees with its expert on images that chose nothing.
+/** @type {(size: Size, view: { run: Run }) => Figure | null} */
 export const agreementByTask = (size, { run }) => {
   const now = reported(run);
   if (!now) return null;
@@ -91,15 +96,18 @@ export const agreementByTask = (size, { run }) => {
 /** @type {(range: number[]) => string} */
 const range = ([low, high]) => `${percent(low)} to ${percent(high)}`;
 // What accuracy has to be on average where all that is known is agreement and how good the experts are; "" else.
+/** @type {(run: Run | null) => string} */
 export const accuracyBetween = (run) => {
   if (!run?.between.length || !run.between.every(Boolean)) return "";
-  return `so accuracy lies in ${range([0, 1].map((end) => mean(run.between.map((one) => one[end]))))}`;
+  return `so accuracy lies in ${range([0, 1].map((end) => mean(run.between.map((one) => one?.[end]))))}`;
 };
 // What the model that the run has achieves on the half of the watched images that reports.
+/** @type {(run: Run) => Agreement | null} */
 export const reported = (run) =>
   run.agreements.findLast((one) => one.half === "reporting" && one.step === (run.kept ?? run.stepsDone)) ?? null;
 
 // Shares in figures at the right edge, one a row.
+/** @type {(values: Maybe[]) => object[]} */
 const valuesBeside = (values) =>
   values.map((value, row) => ({
     x: 1,
@@ -112,9 +120,12 @@ const valuesBeside = (values) =>
     font: { size: 12, color: themeColours().text },
   }));
 
+/** @type {(run: Run) => Set<number>} */
 const warned = (run) => new Set(run.notices.map((notice) => run.tasks.findIndex((task) => task.name === notice.task)));
 
+/** @type {(row: number, marks: Mark[], limits: number[], color: string, width: number) => object} */
 function span(row, marks, [low, high], color, width) {
+  /** @type {(name: string) => Maybe} */
   const at = (name) => marks.find((mark) => mark.name === name)?.values[row];
   const from = at("base"),
     to = at("expert");
@@ -122,6 +133,7 @@ function span(row, marks, [low, high], color, width) {
 }
 
 // Small multiples: accuracy over steps for each task, with the marks as lines.
+/** @type {(size: Size, view: View) => Figure | null} */
 export const accuracyOverSteps = (size, view) => {
   const { run } = view,
     colours = themeColours();
@@ -133,8 +145,8 @@ export const accuracyOverSteps = (size, view) => {
   const marks = marksBeside(run, ownsFull(run));
   const values = [...marks.map((mark) => mark.values), ...measured.map((one) => one.accuracy)];
   const [low, high] = limits(
-    Math.min(...values.flat().filter(Number.isFinite)),
-    Math.max(...values.flat().filter(Number.isFinite)),
+    Math.min(...values.flat().filter(isNumber)),
+    Math.max(...values.flat().filter(isNumber)),
     0.1,
     0.2,
   );
@@ -196,6 +208,7 @@ export const accuracyOverSteps = (size, view) => {
       yanchor: "bottom",
       font: { size: 12, color: colours.text },
     });
+    /** @type {(those: Evaluation[], mode: string, marker: object) => object} */
     const points = (those, mode, marker) => ({
       mode,
       xaxis: `x${name}`,
@@ -220,12 +233,16 @@ export const accuracyOverSteps = (size, view) => {
   return { data, layout };
 };
 
+/** @type {(marks: Mark[], place: number) => [Maybe, object][]} */
 function markLines(marks, place) {
   const colours = themeColours();
+  /** @type {Record<string, object>} */
   const lines = {
     base: { color: colours.muted, width: 1, dash: "dot" },
     expert: { color: colours.text, width: 1.4 },
     task_arithmetic: { color: colours.warm, width: 1.4, dash: "dash" },
   };
-  return marks.map((mark) => [mark.values[place], lines[mark.name]]).filter(([value]) => Number.isFinite(value));
+  return marks
+    .map(/** @returns {[Maybe, object]} */ (mark) => [mark.values[place], lines[mark.name]])
+    .filter(([value]) => Number.isFinite(value));
 }

@@ -63,7 +63,7 @@ export const select = (choices, value, onChange, attributes = {}) => {
 };
 
 /** @param {unknown} value @returns {value is number} */
-const isNumber = (value) => Number.isFinite(value);
+export const isNumber = (value) => Number.isFinite(value);
 // Plotly reads a few tags and entities in labels; a name must not become one.
 /** @type {(text: string) => string} */
 export const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

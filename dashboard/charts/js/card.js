@@ -4,6 +4,7 @@ import { element, keyed, quiet } from "./base.js";
 import { Plot } from "./plot.js";
 
 // {root, body, place, note, help, tools, foot, fit}: a heading, one line of help, controls, and the place of a chart.
+/** @param {string} title @param {string} help @param {CardOptions} options */
 export const chartCard = (title, help, { height, wide = false, note = "" }) => {
   const place = element("div", { class: "mc-plot", role: "img", "aria-label": title });
   const waiting = element("p", { class: "mc-note", text: note });
@@ -14,29 +15,45 @@ export const chartCard = (title, help, { height, wide = false, note = "" }) => {
   const head = element("header", { class: "mc-head" }, words, tools);
   const body = element("div", { class: "mc-body" }, place, waiting);
   const root = element("section", { class: wide ? "mc-card mc-wide" : "mc-card" }, head, body, foot);
+  /** @type {(pixels: number) => string} */
   const fit = (pixels) => (place.style.minHeight = `${pixels}px`);
   fit(height);
   return { root, body, place, note: waiting, help: helping, tools, foot, fit };
 };
 
 // The same with its chart: `draw()` draws `figure(size, run)`, which is null where there is nothing to draw.
+/**
+ * @param {Hub} hub @param {string} title @param {string} help @param {CardOptions} options
+ * @param {FigureOf} figure @param {Listening} listening
+ */
 export const plotCard = (hub, title, help, options, figure, listening = {}) => {
   const card = chartCard(title, help, options);
+  /** @type {Sized} */
   const made = (size) => (hub.run?.about ? figure(size, hub.run) : null);
   const plot = new Plot(card.place, made, { note: card.note, ...listening });
   return { ...card, plot, draw: () => plot.draw() };
 };
 
 // A row of buttons of which one is pressed. `options`: {value: label}.
+/**
+ * @template {string} V
+ * @param {string} label
+ * @param {Partial<Record<V, string>>} options
+ * @param {string} chosen
+ * @param {(value: V) => void} onChange
+ */
 export const choiceRow = (label, options, chosen, onChange) => {
   const root = element("div", { class: "mc-choice", role: "group", "aria-label": label });
+  /** @type {(value: V) => void} */
   const press = (value) => {
     select(value);
     onChange(value);
   };
-  const buttons = Object.entries(options).map(([value, text]) =>
+  const pairs = /** @type {[V, string][]} */ (Object.entries(options));
+  const buttons = pairs.map(([value, text]) =>
     element("button", { type: "button", text, value, onclick: () => press(value) }),
   );
+  /** @type {(value: string) => void} */
   const select = (value) => {
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.value === value));
   };
@@ -47,9 +64,11 @@ export const choiceRow = (label, options, chosen, onChange) => {
 
 // A labelled <select>; `fill([[value, text]], chosen)` replaces its options; without `chosen` it keeps the choice where
 // that still exists.
+/** @param {string} label @param {(value: string) => void} onChange */
 export const labelledMenu = (label, onChange) => {
   const select = element("select", { "aria-label": label, onchange: () => onChange(select.value) });
   const root = element("label", { class: "mc-menu" }, element("span", { text: label }), select);
+  /** @type {(options: Choice[], chosen?: string) => void} */
   const fill = (options, chosen = select.value) => {
     const made = () => options.map(([value, shown]) => element("option", { value, text: shown }));
     keyed(select, JSON.stringify(options), made);
@@ -58,6 +77,7 @@ export const labelledMenu = (label, onChange) => {
   return { root, select, fill };
 };
 
+/** @type {(parts: Sign[]) => HTMLElement[]} */
 export const legend = (parts) =>
   parts.map(([mark, text, role]) =>
     element(
@@ -69,7 +89,9 @@ export const legend = (parts) =>
   );
 
 // Buttons that save the figure in a place: drawn by the browser's own Plotly, nothing leaves it.
+/** @type {(place: HTMLElement, title: string, words?: string) => HTMLButtonElement[]} */
 export const saveButtons = (place, title, words = "") => {
+  /** @type {(format: string) => void} */
   const save = (format) => {
     const filename =
         title
@@ -85,6 +107,7 @@ export const saveButtons = (place, title, words = "") => {
 };
 
 // The slider through all steps: drag, arrow keys, Home and End, play; "follow live" while the run goes on.
+/** @param {Hub} hub */
 export const scrubber = (hub) => {
   const slider = element("input", {
     type: "range",
@@ -108,6 +131,7 @@ export const scrubber = (hub) => {
   let timer = 0;
 
   const frames = () => hub.run?.frames ?? [];
+  /** @type {(place: number) => number} */
   const numberAt = (place) => frames()[place]?.number ?? 0;
   function start() {
     const from = hub.run?.place(hub.step) ?? 0;

@@ -2,6 +2,7 @@
 import { number } from "./base.js";
 
 // An edit is {task, where, op, value}: `task` a name or "", `where` "" | "block:…" | "kind:…" | "column:…".
+/** @type {(values: Float32Array, run: Run, edits: Edit[]) => Float32Array} */
 export const applyEdits = (values, run, edits) => {
   const edited = Float32Array.from(values),
     width = run.columns.length;
@@ -20,6 +21,7 @@ export const applyEdits = (values, run, edits) => {
   return edited;
 };
 
+/** @type {(where: string, column: Tensor) => boolean} */
 function covers(where, column) {
   if (!where) return true;
   const cut = where.indexOf(":"),
@@ -28,6 +30,7 @@ function covers(where, column) {
   return name === { block: column.block, kind: column.kind, column: column.name }[kind];
 }
 
+/** @type {(edit: Edit, run: Run) => string} */
 export const editWords = (edit, run) => {
   const task = edit.task ? (run.tasks.find((one) => one.name === edit.task)?.title ?? edit.task) : "all tasks";
   const name = edit.where.slice(edit.where.indexOf(":") + 1);

@@ -2,6 +2,7 @@
 import { button, duration, element, megabytes } from "./base.js";
 import { doing } from "./progress.js";
 
+/** @type {(run: Run | null) => string[]} */
 export const runFacts = (run) => {
   if (!run || !run.about) return [];
   const facts = [];
@@ -16,6 +17,7 @@ export const runFacts = (run) => {
 };
 
 // What a person is told instead of charts; null where there is something to draw.
+/** @type {(hub: Hub) => Waiting | null} */
 const waitingState = (hub) => {
   const run = hub.run,
     loading = { title: "Loading …" };
@@ -36,11 +38,13 @@ const waitingState = (hub) => {
 };
 
 // `status` is what the list of runs knows: the place in the queue, and what the run is doing at the moment.
+/** @type {(status: Listed | null) => Waiting} */
 function beginning(status) {
   const then = "The charts start with the first step.";
   const now = doing(status);
-  if (now) return { title: now[0], text: now[1] || then, done: status.doing.done, total: status.doing.total };
-  if (status?.status === "queued" && status.position > 0) {
+  if (now && status?.doing)
+    return { title: now[0], text: now[1] || then, done: status.doing.done, total: status.doing.total };
+  if (status?.status === "queued" && status.position !== null && status.position > 0) {
     const before = status.position === 1 ? "Another run is" : `${status.position} other runs are`;
     return { title: "Waiting for its turn", text: `${before} active or queued on this device.` };
   }
@@ -80,6 +84,7 @@ export const stateBox = () => {
 };
 
 // Such a box with `waitingState`; it hides `content` meanwhile.
+/** @type {(hub: Hub, content: HTMLElement) => HTMLElement} */
 export const runState = (hub, content) => {
   const { root, show } = stateBox();
   const update = () => {

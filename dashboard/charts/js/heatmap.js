@@ -5,7 +5,9 @@ import { groupMatrix, groupsOf } from "./matrix.js";
 
 const LETTER = 6.7; // pixels of one letter at 12 px, for margins
 
-// `view`: {tasks: [{name, title}], groups, rows, unit, range | span, selected, revision, zoomed, title}
+/** @typedef {MapView & { tasks: Task[], groups: Group[], rows: Float32Array[], revision: string }} View */
+/** @typedef {{ block: string, from: number, to: number, key: string }} Span */
+/** @type {(size: Size, view: View) => Figure} */
 export const heatmapFigure = (size, view) => {
   const narrow = isNarrow(size.width);
   const margin = { l: taskRoom(view.tasks, narrow), r: narrow ? 46 : 60, t: 8, b: 28 };
@@ -41,12 +43,14 @@ export const heatmapFigure = (size, view) => {
 };
 
 // The same of a run, a column per parameter tensor.
+/** @type {(size: Size, run: Run, values: Float32Array, view: MapView) => Figure} */
 export const runMap = (size, run, values, view) => {
   const groups = groupsOf(run.columns, "tensor"),
     rows = groupMatrix(values, run.tasks.length, groups);
   return heatmapFigure(size, { tasks: run.tasks, groups, rows, revision: run.id, ...view });
 };
 
+/** @type {(view: View, cell: number) => object} */
 function cells(view, cell) {
   const colours = themeColours();
   const signed = view.span !== undefined;
@@ -77,12 +81,14 @@ function cells(view, cell) {
 }
 
 // Rows are told apart by their names, so two tasks of one title show their short names.
+/** @type {(tasks: Task[]) => string[]} */
 function rowNames(tasks) {
   const titles = tasks.map((task) => task.title);
   return tasks.map((task) => plain(new Set(titles).size === titles.length ? task.title : task.name));
 }
 
 // Above the colour bar; Plotly's own title would touch the topmost number.
+/** @type {(text: string) => object} */
 const unit = (text) => ({
   text,
   x: 1,
@@ -95,6 +101,7 @@ const unit = (text) => ({
   font: { size: 12 },
 });
 
+/** @type {(groups: Group[]) => object} */
 function kinds(groups) {
   const names = Object.keys(themeColours().kinds);
   const scale = names.flatMap((name, place) =>
@@ -115,6 +122,7 @@ function kinds(groups) {
   };
 }
 
+/** @type {(view: View) => object[]} */
 function separators(view) {
   const line = { color: themeColours().card, width: 3 };
   const shapes = [];
@@ -126,6 +134,7 @@ function separators(view) {
   return shapes;
 }
 
+/** @type {(view: View) => object[]} */
 function outline(view) {
   if (!view.selected) return [];
   const { task, group } = view.selected;
@@ -133,7 +142,9 @@ function outline(view) {
   return [{ type: "rect", x0: group - 0.5, x1: group + 0.5, y0: task - 0.5, y1: task + 0.5, line }];
 }
 
+/** @type {(groups: Group[]) => Span[]} */
 function spans(groups) {
+  /** @type {Span[]} */
   const found = [];
   groups.forEach((group, place) => {
     const last = found[found.length - 1];
@@ -144,6 +155,7 @@ function spans(groups) {
 }
 
 // Names of single columns where there is room for them, else names of blocks, as many as fit.
+/** @param {Group[]} groups @param {number[] | null} zoomed @param {number} inner */
 function ticks(groups, zoomed, inner) {
   const [low, high] = zoomed ?? [-0.5, groups.length - 0.5];
   const first = Math.max(0, Math.ceil(low)),
@@ -179,7 +191,9 @@ function ticks(groups, zoomed, inner) {
 }
 
 // Exactly on a category Plotly would show the tick's short text when hovering, in place of the category's name.
+/** @type {(place: number) => number} */
 const aside = (place) => place + 1e-3;
+/** @type {(group: Group) => string} */
 const caption = (group) =>
   group.block.startsWith("block ") && group.label !== group.block
     ? `${briefBlock(group.block, "b")} ${group.label}`

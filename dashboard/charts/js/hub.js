@@ -1,6 +1,4 @@
 // The one poller of a page: asks the source for what is new and tells every chart.
-//
-// A source is {describe(args), history(args)}, both asynchronous: the server, or data inside an exported file.
 import { Emitter, poller } from "./base.js";
 import { Run } from "./run.js";
 
@@ -8,19 +6,20 @@ const LONGEST_WAIT = 15;
 const KNOWN_RUNS = 4;
 
 export class Hub extends Emitter {
+  /** @param {Source} source @param {number} seconds */
   constructor(source, seconds = 0.7) {
     super();
     this.source = source;
     this.seconds = seconds;
-    this.runs = new Map();
+    this.runs = /** @type {Map<string, Run>} */ (new Map());
     this.id = "";
     this.other = ""; // the run that the current one is compared with
     this.step = /** @type {number | null} */ (null); // null: follow the newest
-    this.views = new Set();
+    this.views = /** @type {Set<HTMLElement>} */ (new Set());
     this.poll = poller(() => this._tick());
     this.failures = 0;
     this.trouble = "";
-    this.status = /** @type {Answer} */ (null); // what the list of runs says of it
+    this.status = /** @type {Listed | null} */ (null); // what the list of runs says of it
     this.known = /** @type {boolean | undefined} */ (undefined); // whether that list is known
     this.toSetup = /** @type {(() => void) | null} */ (null); // leads to Set up, where there is one
     document.addEventListener("visibilitychange", () => this.wake());
@@ -33,6 +32,7 @@ export class Hub extends Emitter {
     return this.runs.get(this.other) ?? null;
   }
 
+  /** @param {string | null} id */
   show(id) {
     if (id === this.id) return;
     this.id = id || "";
@@ -43,6 +43,7 @@ export class Hub extends Emitter {
     this.wake();
   }
 
+  /** @param {string} id */
   compare(id) {
     this.other = id && id !== this.id ? id : "";
     this._open(this.other);
@@ -51,6 +52,7 @@ export class Hub extends Emitter {
   }
 
   // The newest step of a run that goes on means: follow it. A step may be asked for before it has arrived.
+  /** @param {number | null} step */
   setStep(step) {
     const run = this.run,
       newest = run?.frames.length && !run.ended ? run.last : Infinity;
@@ -68,6 +70,7 @@ export class Hub extends Emitter {
   }
 
   // `view` is an element; while none is laid out, nothing is asked.
+  /** @param {HTMLElement} view */
   attach(view) {
     this.views.add(view);
     new ResizeObserver(() => this.wake()).observe(view);
@@ -84,6 +87,7 @@ export class Hub extends Emitter {
     if (!this.failures) this.poll();
   }
 
+  /** @param {string} id */
   _open(id) {
     if (!id) return;
     const run = this.runs.get(id) ?? new Run(id);
@@ -96,7 +100,7 @@ export class Hub extends Emitter {
 
   // Seconds until the next question; null until something wakes it: a resize, a visible tab, a chosen run.
   async _tick() {
-    const open = () => [this.run, this.second].filter((run) => run && !run.complete);
+    const open = () => [this.run, this.second].flatMap((run) => (run && !run.complete ? [run] : []));
     if (!this.watched()) {
       this.failures = 0;
       return null;
@@ -121,6 +125,7 @@ export class Hub extends Emitter {
     if (were) this.emit("trouble", "");
   }
 
+  /** @param {Run} run */
   async _ask(run) {
     if (!run.about) run.describe(checked(await this.source.describe({ run: run.id })));
     const asked = performance.now();
@@ -140,6 +145,7 @@ export class Hub extends Emitter {
   }
 }
 
+/** @type {<T extends { error?: string }>(answer: T) => T} */
 const checked = (answer) => {
   if (!answer || answer.error) throw new Error(answer?.error ?? "The server gave no answer.");
   return answer;

@@ -6,12 +6,14 @@ import { cellFigure } from "./cell.js";
 import { chosenGroup, shownValues } from "./layer_values.js";
 import { depthFigure, spreadFigure } from "./profile.js";
 
+/** @type {(hub: Hub, state: LayersState, rights: Rights) => RunCard} */
 export const layerCell = (hub, state, rights) => {
   const options = { height: 230, note: "Click a cell above to follow its λ over all steps." };
   const card = plotCard(hub, "One coefficient", "", options, (size, run) => {
-    const group = chosenGroup(run, state),
+    const { cell } = state,
+      group = chosenGroup(run, state),
       second = state.show === "other" ? hub.second : null;
-    return group && cellFigure(size, { run, second, step: hub.step, task: state.cell.task, group });
+    return group && cell && cellFigure(size, { run, second, step: hub.step, task: cell.task, group });
   });
   const list = element("dl", { class: "mc-list" });
   card.foot.append(list);
@@ -29,14 +31,16 @@ export const layerCell = (hub, state, rights) => {
   }
   function update() {
     const run = hub.run,
+      { cell } = state,
       group = chosenGroup(run, state);
-    card.help.textContent = group
-      ? `${run.tasks[state.cell.task].title} · ${group.key}`
-      : "λ over all steps, and how large the task vector is there";
+    card.help.textContent =
+      run && cell && group
+        ? `${run.tasks[cell.task].title} · ${group.key}`
+        : "λ over all steps, and how large the task vector is there";
     list.hidden = !group;
-    if (group) {
+    if (run && cell && group) {
       ask();
-      const rows = cellFacts(run, state.cell.task, group, hub.step, asked === hub.id ? facts : null);
+      const rows = cellFacts(run, cell.task, group, hub.step, asked === hub.id ? facts : null);
       list.replaceChildren(
         ...rows.flatMap(([name, value]) => [element("dt", { text: name }), element("dd", { text: value })]),
       );
@@ -47,6 +51,7 @@ export const layerCell = (hub, state, rights) => {
 };
 
 // [[name, value]] about one task in one group; `facts` has norms and conflicts [column][task], or is null.
+/** @type {(run: Run, task: number, group: Group, step: number | null, facts: Told<"facts"> | null) => string[][]} */
 const cellFacts = (run, task, group, step, facts) => {
   const track = run.track(task, group.members),
     place = run.place(step);
@@ -71,6 +76,7 @@ const cellFacts = (run, task, group, step, facts) => {
   return rows;
 };
 
+/** @type {(hub: Hub, state: LayersState) => RunCard} */
 export const layerDepth = (hub, state) => {
   const { title, note, height } = FIGURES.depth;
   const options = { height: height(), note: "This run has one λ for all layers." };
@@ -85,13 +91,16 @@ export const layerDepth = (hub, state) => {
   return { root: card.root, update };
 };
 
+/** @type {(hub: Hub, state: LayersState) => RunCard} */
 export const layerSpread = (hub, state) => {
   const { title, note, height } = FIGURES.spread;
+  /** @type {FigureOf} */
   const figure = (size, run) => {
     if (!run.hasCoefficients) return null;
     const values = shownValues(hub, state);
     return spreadFigure(size, { run, values, start: run.origin, chosen: state.task });
   };
+  /** @type {(point: { pointIndex: number }) => void} */
   const onClick = ({ pointIndex }) => {
     state.task = state.task === pointIndex ? -1 : pointIndex;
     state.changed();

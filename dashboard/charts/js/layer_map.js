@@ -7,12 +7,19 @@ import { kindKey } from "./live.js";
 import { groupMatrix } from "./matrix.js";
 import { Plot } from "./plot.js";
 
+/** @type {Record<string, [number, number]>} */
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
+/** @type {(hub: Hub, state: LayersState, rights: Rights) => RunCard} */
 export const layerMap = (hub, state, rights) => {
   const options = { height: 320, wide: true, note: "λ appears with the first step." };
+  /** @type {(point: CellPoint) => void} */
   const pick = (point) => Array.isArray(point.pointIndex) && point.curveNumber === 0 && choose(...point.pointIndex);
-  const map = (size, run) => (run.hasCoefficients ? figure(size, layerValues(hub, state)) : null);
+  /** @type {FigureOf} */
+  const map = (size, run) => {
+    const shown = run.hasCoefficients ? layerValues(hub, state) : null;
+    return shown && figure(size, run, shown);
+  };
   const card = plotCard(hub, "λ by layer", "", options, map, { onZoom: true, onClick: pick });
   const place = element("div", { class: "mc-plot", role: "img", "aria-label": "λ of the other run" });
   const otherName = element("p", { class: "mc-help" }),
@@ -23,24 +30,27 @@ export const layerMap = (hub, state, rights) => {
   card.tools.append(...controls.roots);
   const below = new Plot(place, (size) => {
     const shown = otherValues(hub, state);
-    return shown && figure(size, shown);
+    return shown && hub.run && figure(size, hub.run, shown);
   });
 
-  function figure(size, { values, ...scale }) {
-    const run = hub.run,
+  /** @type {(size: Size, run: Run, shown: Scale & { values: Float32Array }) => Figure} */
+  function figure(size, run, { values, ...scale }) {
+    const { cell } = state,
       groups = layerGroups(run, state);
-    const chosen = groups.findIndex((group) => group.key === state.cell?.key);
+    const chosen = groups.findIndex((group) => group.key === cell?.key);
     return heatmapFigure(size, {
       tasks: run.tasks,
       groups,
       rows: groupMatrix(values, run.tasks.length, groups),
       zoomed: card.plot.zoomed,
       revision: `${run.id} ${state.detail}`,
-      selected: chosen >= 0 ? { task: state.cell.task, group: chosen } : null,
+      selected: cell && chosen >= 0 ? { task: cell.task, group: chosen } : null,
       ...scale,
     });
   }
+  /** @type {(task: number, group: number) => void} */
   function choose(task, group) {
+    if (!hub.run) return;
     state.cell = { task, key: layerGroups(hub.run, state)[group].key };
     state.task = task;
     state.changed();
@@ -70,15 +80,25 @@ export const layerMap = (hub, state, rights) => {
 };
 
 // The cell beside the chosen one; the first cell where none is chosen.
+/** @type {(run: Run, state: LayersState, move: number[]) => [number, number]} */
 function moved(run, state, [down, right]) {
-  const groups = layerGroups(run, state);
-  const at = groups.findIndex((group) => group.key === state.cell?.key);
-  if (at < 0) return [0, 0];
+  const { cell } = state,
+    groups = layerGroups(run, state);
+  const at = groups.findIndex((group) => group.key === cell?.key);
+  if (!cell || at < 0) return [0, 0];
+  /** @type {(value: number, count: number) => number} */
   const within = (value, count) => Math.max(0, Math.min(count - 1, value));
-  return [within(state.cell.task + down, run.tasks.length), within(at + right, groups.length)];
+  return [within(cell.task + down, run.tasks.length), within(at + right, groups.length)];
 }
 
+/** @param {Hub} hub @param {LayersState} state @param {Rights} rights */
 function controlsOf(hub, state, rights) {
+  /**
+   * @template {"detail" | "show" | "pair"} K
+   * @param {K} name
+   * @param {(value: LayersState[K]) => void} [more]
+   * @returns {(value: LayersState[K]) => void}
+   */
   const set = (name, more) => (value) => {
     state[name] = value;
     more?.(value);
@@ -99,6 +119,7 @@ function controlsOf(hub, state, rights) {
 
   async function offer() {
     const { runs = [] } = await ask("runs", { run: hub.id });
+    /** @type {Choice[]} */
     const options = runs.map((run) => [run.id, run.name]);
     other.fill(options.length ? [["", "Choose …"], ...options] : [["", "No other run has coefficients"]]);
   }

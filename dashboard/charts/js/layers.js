@@ -6,8 +6,18 @@ import { layerMap } from "./layer_map.js";
 import { whatif } from "./whatif.js";
 
 // `rights.asks`: there is a server to ask for more; `rights.owner`: it lets λ be changed.
+/** @type {(root: HTMLElement, hub: Hub, rights?: Rights) => void} */
 export const layers = (root, hub, rights = {}) => {
-  const state = { detail: "tensor", show: "value", pair: "side", task: -1, cell: null, edits: [] };
+  /** @type {LayersState} */
+  const state = {
+    detail: "tensor",
+    show: "value",
+    pair: "side",
+    task: -1,
+    cell: null,
+    edits: [],
+    changed: () => redraw(),
+  };
   const content = element("div", { class: "mc-grid" });
   const map = layerMap(hub, state, rights),
     cell = layerCell(hub, state, rights);
@@ -32,7 +42,6 @@ export const layers = (root, hub, rights = {}) => {
     content.hidden = none;
     if (!none) for (const card of cards) card.update();
   };
-  state.changed = redraw;
   hub.on("run", () => {
     Object.assign(state, { task: -1, cell: null, edits: [], show: state.show === "other" ? "value" : state.show });
     redraw();

@@ -1,21 +1,23 @@
 // Lines over steps, one a task with the mean in front and names at their ends: entropy, loss, task-wise λ.
-import { mean, number, percent, plain } from "./base.js";
+import { isNumber, mean, number, percent, plain } from "./base.js";
 import { cursor, endLabels, isNarrow, labelRoom, limits, themeColours, taskLabels } from "./look.js";
 
 const MOST_POINTS = 400;
 
 // A trailing average over steps, so that the newest value is the present one.
+/** @type {(values: Maybe[], window: number) => (number | null)[]} */
 const smooth = (values, window) => {
+  /** @type {(number | null)[]} */
   const smoothed = [];
   let sum = 0,
     count = 0;
   values.forEach((value, place) => {
-    if (Number.isFinite(value)) {
+    if (isNumber(value)) {
       sum += value;
       count += 1;
     }
     const gone = values[place - window];
-    if (place >= window && Number.isFinite(gone)) {
+    if (place >= window && isNumber(gone)) {
       sum -= gone;
       count -= 1;
     }
@@ -23,9 +25,10 @@ const smooth = (values, window) => {
   });
   return smoothed;
 };
+/** @type {(count: number) => number} */
 export const smoothingWindow = (count) => Math.max(1, Math.min(25, Math.round(count / 12)));
 
-// `view`: {run, step, chosen, what}: `chosen` is the index of the task in front or -1, `what` is entropy or loss.
+/** @type {(size: Size, view: RunView & { what?: Curve }) => Figure | null} */
 export const entropyFigure = (size, view) => {
   const { run, what = "entropy" } = view;
   const steps = run.steps.filter((step) => step[what].some(Number.isFinite));
@@ -60,7 +63,8 @@ export const entropyFigure = (size, view) => {
   });
 };
 
-// `view`: {run, step, chosen, measure}: agreement with each task's expert, or KL to it, on the half that chooses.
+// Agreement with each task's expert, or KL to it, on the half that chooses.
+/** @type {(size: Size, view: RunView & { measure?: "agreement" | "kl" }) => Figure | null} */
 export const agreementFigure = (size, { run, step, chosen, measure = "agreement" }) => {
   const looks = run.agreements.filter((one) => one.half === "choosing");
   if (!looks.length) return null;
@@ -81,12 +85,14 @@ export const agreementFigure = (size, { run, step, chosen, measure = "agreement"
 };
 
 // A picture has no more pixels to show; the newest value always stays.
+/** @type {(count: number) => <T>(list: T[]) => T[]} */
 const thinner = (count) => {
   const every = Math.ceil(count / MOST_POINTS);
   return (list) => (every === 1 ? list : list.filter((_, place) => place % every === 0 || place === count - 1));
 };
 
 // λ of each task over steps, for runs with a single group.
+/** @type {(size: Size, view: RunView) => Figure | null} */
 export const taskwiseFigure = (size, view) => {
   const { run } = view;
   if (!run.frames.length) return null;
@@ -108,6 +114,7 @@ export const taskwiseFigure = (size, view) => {
 };
 
 // One line; `words` is Plotly's template of what is told of a point.
+/** @type {(x: number[], y: Maybe[], name: string, words: string, line: Stroke, more?: object) => LineTrace} */
 export const lineTrace = (x, y, name, words, line, more = {}) => ({
   mode: x.length > 1 ? "lines" : "markers",
   x,
@@ -119,6 +126,7 @@ export const lineTrace = (x, y, name, words, line, more = {}) => ({
 });
 
 // The layout of lines over the steps of a run up to `end`, that can be zoomed where there is room.
+/** @type {(run: Run, step: number | null, narrow: boolean, range: number[], end: number, more: object) => Drawn} */
 export const overSteps = (run, step, narrow, [low, high], end, more) => {
   const zoom = { fixedrange: narrow };
   const x = { range: [0, Math.max(run.total || 0, end, 1)], title: { text: "step" }, nticks: narrow ? 4 : 7 };
@@ -132,12 +140,17 @@ export const overSteps = (run, step, narrow, [low, high], end, more) => {
   };
 };
 
+/**
+ * @typedef {{ x: number[], lines: Maybe[][], means: Maybe[], meanText: (value: Maybe) => string }} Lines
+ * @type {(size: Size, view: RunView & Lines & { value: string, floor: number | null, total?: boolean }) => Figure}
+ */
 const linesFigure = (size, { run, step, chosen, x, lines, means, meanText, value, floor, total = false }) => {
   const colours = themeColours(),
     narrow = isNarrow(size.width);
+  /** @type {<T>(line: T[]) => T} */
   const last = (line) => line[line.length - 1],
     words = `step %{x}<br>${value}`;
-  const every = lines.flat().filter(Number.isFinite);
+  const every = lines.flat().filter(isNumber);
   const [low, high] =
     floor === null
       ? limits(Math.min(...every), Math.max(...every), 0.02, 0.04)
@@ -149,7 +162,7 @@ const linesFigure = (size, { run, step, chosen, x, lines, means, meanText, value
     return lineTrace(x, line, run.tasks[task].title, words, { width, color }, { opacity });
   });
   const told = words + (total ? "<br>total %{customdata:.2f}" : ""),
-    customdata = means.map((one) => one * run.tasks.length);
+    customdata = means.map((one) => Number(one) * run.tasks.length);
   data.push(lineTrace(x, means, "mean of the tasks", told, { width: 2.6, color: colours.accent }, { customdata }));
   const labels = [front, ...taskLabels(lines.map(last), run.tasks, chosen, narrow)],
     height = size.height - margin.t - margin.b;

@@ -11,16 +11,24 @@ import { agreementFigure, entropyFigure, smoothingWindow, taskwiseFigure } from 
 import { limits, themeColours } from "./look.js";
 import { groupsOf } from "./matrix.js";
 
+/** @type {(root: HTMLElement, hub: Hub) => void} */
 export const live = (root, hub) => {
-  const state = { task: -1, cell: null, accuracy: "now", what: "entropy", measure: "agreement" };
+  /** @type {LiveState} */
+  const state = {
+    task: -1,
+    cell: null,
+    accuracy: "now",
+    what: "entropy",
+    measure: "agreement",
+    set: (changes) => {
+      Object.assign(state, changes);
+      redraw();
+    },
+  };
   const content = element("div", { class: "mc-grid" });
   const warnings = element("div", { class: "mc-warnings mc-wide", role: "status" });
   const redraw = () => {
     for (const card of cards) card.update();
-  };
-  state.set = (changes) => {
-    Object.assign(state, changes);
-    redraw();
   };
   const cards = [lambdaCard, cellCard, accuracyCard, agreementCard, entropyCard].map((make) => make(hub, state));
   content.append(warnings, ...cards.map((card) => card.root));
@@ -37,19 +45,24 @@ export const live = (root, hub) => {
   redraw();
 };
 
+/** @type {(hub: Hub, state: LiveState) => RunCard} */
 function lambdaCard(hub, state) {
+  /** @type {(run: Run | null) => boolean} */
   const single = (run) => run?.columns.length === 1;
+  /** @type {(point: CellPoint) => void} */
   const pick = (point) => {
     if (single(hub.run) || !Array.isArray(point.pointIndex) || point.curveNumber !== 0) return;
     const [task, group] = point.pointIndex,
       same = state.cell?.task === task && state.cell.group === group;
     state.set(same ? { cell: null, task: -1 } : { cell: { task, group }, task });
   };
+  /** @type {FigureOf} */
   const figure = (size, run) => {
-    if (!run.hasCoefficients || !run.frames.length) return null;
+    const values = run.values(hub.step);
+    if (!values || !run.hasCoefficients || !run.frames.length) return null;
     if (single(run)) return taskwiseFigure(size, { run, step: hub.step, chosen: state.task });
     const scale = { unit: "λ", range: limits(...run.range) };
-    return runMap(size, run, run.values(hub.step), { ...scale, selected: state.cell, zoomed: card.plot.zoomed });
+    return runMap(size, run, values, { ...scale, selected: state.cell, zoomed: card.plot.zoomed });
   };
   const options = { height: 300, wide: true, note: "λ appears with the first step." };
   const card = plotCard(hub, `${FIGURES.coefficients.title} λ`, "", options, figure, { onZoom: true, onClick: pick });
@@ -71,29 +84,37 @@ function lambdaCard(hub, state) {
 }
 
 // What the strip of colours below a map means; nothing where all columns are of one kind.
+/** @type {(columns: { kind: string }[]) => HTMLElement[]} */
 export const kindKey = (columns) => {
   const kinds = new Set(columns.map((column) => column.kind));
+  /** @type {(kind: string) => HTMLElement} */
   const swatch = (kind) => element("i", { class: `mc-kind mc-kind-${kind}`, "aria-hidden": "true" });
   return Object.keys(themeColours().kinds)
     .filter((kind) => kinds.size > 1 && kinds.has(kind))
     .map((kind) => element("span", { class: "mc-key" }, swatch(kind), kind));
 };
 
+/** @type {(hub: Hub, state: LiveState) => RunCard} */
 function cellCard(hub, state) {
   const group = () => (state.cell && hub.run ? groupsOf(hub.run.columns, "tensor")[state.cell.group] : null);
-  const figure = (size, run) =>
-    group() && cellFigure(size, { run, second: null, step: hub.step, task: state.cell.task, group: group() });
+  /** @type {FigureOf} */
+  const figure = (size, run) => {
+    const { cell } = state,
+      column = group();
+    return cell && column && cellFigure(size, { run, second: null, step: hub.step, task: cell.task, group: column });
+  };
   const card = plotCard(hub, "One coefficient over time", "", { height: 200, wide: true }, figure);
   card.tools.append(quiet("Close", () => state.set({ cell: null, task: -1 })));
   const update = () => {
-    card.root.hidden = !group();
-    if (!group()) return;
     const run = hub.run,
+      { cell } = state,
       column = group();
-    const track = run.track(state.cell.task, column.members),
+    card.root.hidden = !column;
+    if (!run || !cell || !column) return;
+    const track = run.track(cell.task, column.members),
       now = track.y[run.place(hub.step)];
     card.help.textContent =
-      `${run.tasks[state.cell.task].title} · ${column.key} · λ = ${number(now)}, ` +
+      `${run.tasks[cell.task].title} · ${column.key} · λ = ${number(now)}, ` +
       `${signed(now - track.y[0])} since step 0 · thin lines: the other tasks`;
     card.draw();
   };
@@ -102,10 +123,13 @@ function cellCard(hub, state) {
 
 const MEASURED = "Accuracy is measured on a sample every few steps and on all test images at the end.";
 const NO_LABELS = "The test images have no labels, so accuracy can't be measured; agreement is shown instead";
+/** @type {(run: Run | null) => boolean} */
 const unlabelled = (run) =>
   Boolean(run?.evaluations.length && run.evaluations.every((one) => !one.accuracy.some(Number.isFinite)));
 
+/** @type {(hub: Hub, state: LiveState) => RunCard} */
 function accuracyCard(hub, state) {
+  /** @type {FigureOf} */
   const figure = (size, run) =>
     (state.accuracy === "now" ? accuracyFigure : accuracyOverSteps)(size, { run, step: hub.step });
   const { title, note, height } = FIGURES.accuracy;
@@ -131,8 +155,10 @@ function accuracyCard(hub, state) {
 
 const UNWATCHED = "Not measured: this run was made by an earlier version, or its tasks have no monitoring images.";
 
+/** @type {(hub: Hub, state: LiveState) => RunCard} */
 function agreementCard(hub, state) {
   // What is done at once has no steps to draw.
+  /** @type {FigureOf} */
   const figure = (size, run) =>
     agreementFigure(size, { run, step: hub.step, chosen: state.task, measure: state.measure }) ??
     agreementByTask(size, { run });
@@ -163,13 +189,16 @@ function agreementCard(hub, state) {
 }
 
 // The sum over tasks is what the method minimises.
+/** @type {(run: Run, what: Curve) => string} */
 function total(run, what) {
   const last = run.steps.slice(-smoothingWindow(run.steps.length)).map((step) => mean(step[what]));
   const sum = mean(last) * run.tasks.length;
   return Number.isFinite(sum) ? `sum of the tasks ${number(sum, 2)}` : "";
 }
 
+/** @type {(hub: Hub, state: LiveState) => RunCard} */
 function entropyCard(hub, state) {
+  /** @type {FigureOf} */
   const figure = (size, run) => entropyFigure(size, { run, step: hub.step, chosen: state.task, what: state.what });
   const card = plotCard(hub, FIGURES.entropy.title, "", { height: FIGURES.entropy.height() }, figure);
   const curves = { entropy: "Entropy", loss: "Loss" };
@@ -189,7 +218,7 @@ function entropyCard(hub, state) {
       FIGURES.entropy.note,
       split && split !== "nothing" ? `on unlabelled ${split} images` : "",
       run?.steps.length ? total(run, state.what) : "",
-      run?.steps.length > 60 ? `mean of ${smoothingWindow(run.steps.length)} steps` : "",
+      run && run.steps.length > 60 ? `mean of ${smoothingWindow(run.steps.length)} steps` : "",
     ]
       .filter(Boolean)
       .join(" · ");

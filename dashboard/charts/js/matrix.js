@@ -2,7 +2,7 @@
 import { mean } from "./base.js";
 import { themeColours } from "./look.js";
 
-// [{key, label, block, kind, members}] with `members` the indices of the run's columns.
+/** @type {(columns: Tensor[], detail: Detail) => Group[]} */
 export const groupsOf = (columns, detail) => {
   if (detail === "tensor") {
     const seen = new Set();
@@ -13,19 +13,13 @@ export const groupsOf = (columns, detail) => {
       return { ...column, key, label: column.label, members: [index] };
     });
   }
-  const made = new Map();
+  const made = /** @type {Map<string, Group>} */ (new Map());
   columns.forEach((column, index) => {
     const key = column[detail];
-    if (!made.has(key))
-      made.set(key, {
-        key,
-        name: key,
-        label: key,
-        block: detail === "block" ? key : "",
-        kind: column.kind,
-        members: [],
-      });
-    const group = made.get(key);
+    const block = detail === "block" ? key : "";
+    /** @type {Group} */
+    const group = made.get(key) ?? { key, name: key, label: key, block, kind: column.kind, members: [] };
+    made.set(key, group);
     group.members.push(index);
     if (detail === "block" && group.kind !== column.kind) group.kind = "mixed";
   });
@@ -36,6 +30,7 @@ export const groupsOf = (columns, detail) => {
 };
 
 // Mean over each group's members; rows are tasks. `values` is task-major.
+/** @type {(values: Float32Array, taskCount: number, groups: Group[]) => Float32Array[]} */
 export const groupMatrix = (values, taskCount, groups) => {
   const width = values.length / taskCount,
     rows = [];
@@ -51,9 +46,11 @@ export const groupMatrix = (values, taskCount, groups) => {
   return rows;
 };
 
+/** @type {(left: Float32Array, right: Float32Array) => Float32Array} */
 export const subtract = (left, right) => left.map((value, place) => value - right[place]);
 
 // λ of `run` brought to the tasks and columns of `like`, by name; NaN where `run` has no such cell.
+/** @type {(run: Run, values: Float32Array, like: Run) => Float32Array} */
 export const align = (run, values, like) => {
   const width = run.columns.length,
     place = new Map(run.columns.map((column, index) => [column.name, index]));
@@ -72,4 +69,5 @@ export const align = (run, values, like) => {
   return aligned;
 };
 
+/** @type {(run: Run) => boolean} */
 const coarse = (run) => run.columns.every((column) => column.name === column.block);

@@ -3,6 +3,7 @@ import { palette } from "./given.js";
 import { timing } from "./hub.js";
 import { layout } from "./look.js";
 
+/** @type {Set<Plot>} */
 const all = new Set();
 const FRAME = 30; // milliseconds of drawing at a stretch
 let scheduled = false,
@@ -13,12 +14,12 @@ let scheduled = false,
 // `note` is an element that is shown meanwhile.
 export class Plot {
   /**
-   * @param {HTMLElement & Record<string, any>} place
-   * @param {(size: Size) => Figure | null} figure
-   * @param {{ onClick?: ((point: any) => void) | null, onZoom?: boolean, note?: HTMLElement | null }} options
+   * @param {HTMLElement} place
+   * @param {Sized} figure
+   * @param {Listening & { note?: HTMLElement | null }} options
    */
   constructor(place, figure, { onClick = null, onZoom = false, note = null } = {}) {
-    this.place = place;
+    this.place = /** @type {Plotted} */ (place);
     this.figure = figure;
     this.onClick = onClick;
     this.onZoom = onZoom;
@@ -32,6 +33,7 @@ export class Plot {
   }
 
   // Only where `key` says that something else is to be seen.
+  /** @param {unknown} key */
   drawFor(key) {
     const text = JSON.stringify(key);
     if (text === this.key) return;

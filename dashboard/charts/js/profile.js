@@ -17,6 +17,7 @@ import {
 import { groupsOf } from "./matrix.js";
 
 // {mean, low, high, median, first, third, least, most} of some λ.
+/** @typedef {ReturnType<typeof summary>} Summary @param {Iterable<number>} values */
 const summary = (values) => {
   const sorted = [...values].filter(Number.isFinite).sort((left, right) => left - right);
   return {
@@ -31,7 +32,9 @@ const summary = (values) => {
   };
 };
 
-// `view`: {run, values, chosen}: mean λ of each block; the chosen task with the range of the middle 80 % of its tensors.
+// Mean λ of each block; the chosen task with the range of the middle 80 % of its tensors.
+/** @typedef {Pick<RunView, "run" | "chosen"> & { values: Float32Array | null | undefined }} View */
+/** @type {(size: Size, view: View) => Figure | null} */
 export const depthFigure = (size, view) => {
   const { run, values, chosen } = view;
   const blocks = groupsOf(run.columns, "block");
@@ -62,7 +65,7 @@ export const depthFigure = (size, view) => {
   const [low, high] = limits(Math.min(...shown), Math.max(...shown), 0.02, 0.06);
   const margin = { l: 46, r: labelRoom(run.tasks, narrow, "mean"), t: 8, b: 28 },
     height = size.height - margin.t - margin.b;
-  const ends = stats.map((task) => task.at(-1).mean),
+  const ends = stats.map((task) => task.at(-1)?.mean),
     front = { value: overall.at(-1), text: "mean", colour: colours.accent };
   const labels = [front, ...taskLabels(ends, run.tasks, chosen, narrow)];
   return {
@@ -80,6 +83,7 @@ export const depthFigure = (size, view) => {
   };
 };
 
+/** @type {(stats: Summary[], x: number[], colour: string) => object[]} */
 function band(stats, x, colour) {
   const edge = { mode: "lines", x, line: { width: 0 }, hoverinfo: "skip" };
   return [
@@ -88,6 +92,7 @@ function band(stats, x, colour) {
   ];
 }
 
+/** @type {(blocks: Group[], inner: number) => object} */
 function depthTicks(blocks, inner) {
   const every = Math.ceil(blocks.length / Math.max(3, Math.floor(inner / 44)));
   const shown = blocks.map((block, place) => ({ block, place })).filter(({ place }) => place % every === 0);
@@ -97,7 +102,8 @@ function depthTicks(blocks, inner) {
   };
 }
 
-// `view`: {run, values, start, chosen}: for each task the range, the middle half and the mean over all tensors; ○ is step 0.
+// For each task the range, the middle half and the mean over all tensors; ○ is step 0.
+/** @type {(size: Size, view: View & { start: Float32Array | null }) => Figure | null} */
 export const spreadFigure = (size, view) => {
   const { run, values, start } = view;
   if (!values) return null;
@@ -106,15 +112,18 @@ export const spreadFigure = (size, view) => {
     narrow = isNarrow(size.width);
   const names = run.tasks.map((task) => task.title),
     rows = names.map((_, place) => place);
+  /** @type {(from: Float32Array, task: number) => Float32Array} */
   const part = (from, task) => from.subarray(task * width, (task + 1) * width);
   const stats = rows.map((task) => summary(part(values, task)));
   const before = start ? rows.map((task) => mean(part(start, task))) : [];
+  /** @type {(row: number, from: number, to: number, thick: number) => object} */
   const bar = (row, from, to, thick) => {
     const [colour, strong, weak] = row === view.chosen ? [colours.warm, 0.9, 0.55] : [colours.accent, 0.8, 0.45];
     return rowBar(row, from, to, faint(colour, thick > 3 ? weak : strong), thick);
   };
   const all = [...stats.flatMap((one) => [one.least, one.most]), ...before].filter(Number.isFinite);
   const [low, high] = limits(Math.min(...all), Math.max(...all), 0.02, 0.04);
+  /** @type {(x: number[], marker: object, template: string) => object} */
   const dots = (x, marker, template) => ({
     mode: "markers",
     x,

@@ -2,11 +2,11 @@
 import { duration } from "./base.js";
 
 // [what, how long], before, between and after the steps of a run. Between two steps only what takes a while.
-/** @type {(run: Answer) => string[] | null} */
+/** @type {(run: Listed | null) => string[] | null} */
 export const doing = (run) => {
   const now = run?.doing,
     between = run?.status === "running" && run.steps && run.steps_done < run.steps;
-  return !now || (between && !(now.left > 3)) ? null : doingWords(now);
+  return !now || (between && !((now.left ?? 0) > 3)) ? null : doingWords(now);
 };
 
 /** @type {(progress: Progress) => string[]} */

@@ -6,32 +6,39 @@ import { ACTIVE } from "./given.js";
 const CAPACITY = 1000; // frames kept; past it every second one is dropped, so memory and scrubbing stay bounded
 
 export class Run {
+  /** @param {string} id */
   constructor(id) {
     this.id = id;
-    this.about = /** @type {Answer} */ (null); // the description: title, tasks, marks, …
-    this.columns = /** @type {Answer[]} */ ([]); // {name, label, block, kind}, in the order of depth
-    this.origin = /** @type {Answer} */ (null); // λ of the first step, task-major
-    this.frames = /** @type {Answer[]} */ ([]); // {number, halves}: differences to the origin
-    this.steps = /** @type {Answer[]} */ ([]); // {number, entropy: Float32Array, loss: Float32Array, seconds}
-    this.evaluations = /** @type {Answer[]} */ ([]); // {step, full, split, accuracy: [], low: [], high: [], entropy: []}
-    this.between = /** @type {Answer[]} */ ([]); // [low, high] a task: what an accuracy has to be that nobody measured
-    this.agreements = /** @type {Answer[]} */ ([]); // {step, half: choosing | reporting, images, agreement: [], kl: []}
+    this.about = /** @type {Told<"describe"> | null} */ (null); // the description: title, tasks, marks, …
+    this.columns = /** @type {Tensor[]} */ ([]); // in the order of depth
+    this.origin = /** @type {Float32Array | null} */ (null); // λ of the first step, task-major
+    this.frames = /** @type {Frame[]} */ ([]);
+    this.steps = /** @type {Step[]} */ ([]);
+    this.evaluations = /** @type {Evaluation[]} */ ([]);
+    this.between = /** @type {([number, number] | null)[]} */ ([]); // where an accuracy lies that nobody measured
+    this.agreements = /** @type {Agreement[]} */ ([]);
     this.kept = /** @type {number | null} */ (null); // the step whose model a finished run kept
-    this.marks = /** @type {Answer} */ ({});
-    this.notices = /** @type {Answer[]} */ ([]);
+    this.marks = /** @type {Record<string, Mark[]>} */ ({});
+    this.notices = /** @type {Told<"history">["notices"]} */ ([]);
     this.status = "";
+    this.elapsed = 0;
+    this.memory = /** @type {number | null} */ (null);
+    this.failure = /** @type {string | null} */ (null);
+    this.device = "";
+    this.precision = "";
     this.stepsDone = 0;
     this.total = 0;
     this.cursor = -1;
     this.seen = 0; // evaluations known
     this.stride = 1;
-    this.range = [Infinity, -Infinity]; // of λ over all steps
+    this.range = /** @type {[number, number]} */ ([Infinity, -Infinity]); // of λ over all steps
     this.reach = 0; // largest change of any λ since the first step
     this.hasLoss = false; // the objective is not the entropy itself
     this.complete = false;
     this.asked = false; // twice for everything
   }
 
+  /** @returns {Task[]} */
   get tasks() {
     return this.about?.tasks ?? [];
   }
@@ -49,12 +56,14 @@ export class Run {
     return this.origin !== null && this.columns.length > 0;
   }
 
+  /** @param {Told<"describe">} about */
   describe(about) {
     this.about = about;
     this.status = about.status;
   }
 
   // Take in the answer of one poll. Returns true where something changed.
+  /** @param {Told<"history">} answer */
   ingest(answer) {
     const before = this._signature();
     Object.assign(this, {
@@ -85,7 +94,7 @@ export class Run {
       this.evaluations = answer.evaluations;
       this.agreements = answer.agreements;
     }
-    this.between = answer.between ?? [];
+    this.between = /** @type {Run["between"]} */ (answer.between ?? []);
     this.seen = answer.seen;
     this.cursor = answer.cursor;
     this.complete = this.ended && !answer.more;
@@ -104,29 +113,34 @@ export class Run {
     return JSON.stringify([this.status, this.stepsDone, this.cursor, this.seen, this.marks, this.notices]);
   }
 
+  /** @param {Told<"history">} answer */
   _scalars(answer) {
     const tasks = this.tasks.length,
       entropy = decodeFloats(answer.entropies);
     const loss = answer.losses ? decodeFloats(answer.losses) : entropy;
     this.hasLoss = this.hasLoss || Boolean(answer.losses);
     answer.numbers.forEach((number, place) => {
+      /** @type {(values: Float32Array) => Float32Array} */
       const part = (values) => values.subarray(place * tasks, (place + 1) * tasks);
       this.steps.push({ number, seconds: answer.seconds[place], entropy: part(entropy), loss: part(loss) });
     });
   }
 
+  /** @param {Told<"history">} answer */
   _coefficients(answer) {
-    if (!answer.frames.length) return;
-    const size = this.origin.length,
+    const { origin } = this;
+    if (!answer.frames.length || !origin) return;
+    const size = origin.length,
       halves = decodeHalves(answer.coefficients);
     answer.frames.forEach((number, place) => {
       const own = halves.slice(place * size, (place + 1) * size);
       this.frames.push({ number, halves: own });
-      this.stretch(addHalves(this.origin, own));
+      this.stretch(addHalves(origin, own));
     });
   }
 
   // The newest step is always shown, kept only where it is a multiple of the stride.
+  /** @param {Told<"history">} answer */
   _settle(answer) {
     if (!answer.numbers.length) return;
     for (const list of [this.steps, this.frames]) {
@@ -138,6 +152,7 @@ export class Run {
 
   _thin() {
     this.stride *= 2;
+    /** @type {(one: { number: number }, place: number, list: unknown[]) => boolean} */
     const keep = ({ number }, place, list) =>
       number % this.stride === 0 || number === this.kept || place === list.length - 1;
     this.frames = this.frames.filter(keep);
@@ -145,20 +160,23 @@ export class Run {
   }
 
   // The range of λ only grows, so the colours of a live chart do not flicker.
+  /** @param {Float32Array} values */
   stretch(values) {
     let [low, high] = this.range,
       reach = this.reach;
+    const origin = this.origin ?? values;
     values.forEach((value, place) => {
       if (value < low) low = value;
       if (value > high) high = value;
-      reach = Math.max(reach, Math.abs(value - this.origin[place]));
+      reach = Math.max(reach, Math.abs(value - origin[place]));
     });
-    this.range = [low, high];
+    this.range = /** @type {Run["range"]} */ ([low, high]);
     this.reach = reach;
   }
 
   // Index of the newest frame whose number is at most `step`; null means the model that the run has: the step that it
   // kept, or the newest.
+  /** @param {number | null} step */
   place(step) {
     step ??= this.earlier ?? Infinity;
     let low = 0,
@@ -172,22 +190,25 @@ export class Run {
   }
 
   // λ at a step as Float32Array, task-major: values[task * columns + column]; null before the first frame.
+  /** @param {number | null} step */
   values(step) {
     const frame = this.frames[this.place(step)];
-    if (frame) return addHalves(this.origin, frame.halves);
+    if (frame && this.origin) return addHalves(this.origin, frame.halves);
     return this.origin;
   }
 
   // λ of one cell over all steps.
+  /** @type {(task: number, columns: number[]) => Track} */
   track(task, columns) {
     const x = [],
       y = [],
-      width = this.columns.length;
+      width = this.columns.length,
+      origin = this.origin ?? [];
     for (const frame of this.frames) {
       let sum = 0;
       for (const column of columns) {
         const place = task * width + column;
-        sum += this.origin[place] + fromHalf(frame.halves[place]);
+        sum += origin[place] + fromHalf(frame.halves[place]);
       }
       x.push(frame.number);
       y.push(sum / columns.length);
@@ -196,6 +217,7 @@ export class Run {
   }
 
   // The evaluation that holds at a step: the newest one not after it; null as in `place`.
+  /** @param {number | null} step */
   evaluation(step) {
     const upTo = step ?? this.earlier ?? Infinity;
     return this.evaluations.filter((one) => one.step <= upTo).pop() ?? null;

@@ -4,20 +4,28 @@ import { chartCard, labelledMenu } from "./card.js";
 import { editWords } from "./edits.js";
 import { groupsOf } from "./matrix.js";
 
+/** @type {Choice[]} */
 const OPERATIONS = [
   ["set", "set to"],
   ["scale", "multiply by"],
   ["add", "add"],
 ];
 
+/** @type {Record<string, string>} */
+const USUAL = { set: "0.30", scale: "1.10", add: "0.05" };
+/** @type {(value: string, text: string) => Choice} */
+const choice = (value, text) => [value, text];
+
 // Asks whatif({run, step, edits}) -> {pending} | {images, tasks: [{learned, edited}]} | {error};
 // whatif_save({…, name}) -> {pending} | {saved: id} | {error}
+/** @type {(hub: Hub, state: LayersState) => RunCard} */
 export const whatif = (hub, state) => {
   const card = chartCard("What if?", "change λ, see the new values above, and measure the effect on every task", {
     height: 0,
     wide: true,
   });
   card.body.hidden = true;
+  /** @type {(edits: Edit[]) => void} */
   const change = (edits) => {
     state.edits = edits;
     forget();
@@ -44,12 +52,14 @@ export const whatif = (hub, state) => {
     message.className = "mc-help";
     table.replaceChildren();
   }
+  /** @type {(text: string, wrong?: boolean) => void} */
   function say(text, wrong = false) {
     message.textContent = text;
     message.className = wrong ? "mc-error" : "mc-help";
   }
 
   // The server computes in the background; the same question is asked until it is answered.
+  /** @type {(what: "whatif" | "whatif_save") => Promise<void>} */
   async function work(what) {
     const run = hub.run;
     if (busy || !run) return;
@@ -69,10 +79,10 @@ export const whatif = (hub, state) => {
     busy = false;
     update();
     if (answer.error) say(answer.error, true);
-    else if (answer.saved) {
+    else if ("saved" in answer) {
       say("Saved as a new run.");
       hub.emit("saved", answer.saved);
-    } else {
+    } else if ("tasks" in answer) {
       say(`Measured on ${answer.images} test images per task.`);
       table.replaceChildren(whatifTable(run, answer.tasks));
     }
@@ -83,6 +93,7 @@ export const whatif = (hub, state) => {
     card.root.hidden = !run?.frames.length;
     if (!run) return;
     form.update();
+    /** @type {(edit: Edit) => HTMLElement} */
     const chip = (edit) => {
       const text = editWords(edit, run),
         undo = () => change(state.edits.filter((one) => one !== edit));
@@ -102,6 +113,7 @@ export const whatif = (hub, state) => {
 };
 
 // The line of controls that makes one change.
+/** @param {Hub} hub @param {LayersState} state @param {(edits: Edit[]) => void} change */
 function parts(hub, state, change) {
   const task = labelledMenu("Task", () => {}),
     where = labelledMenu("Where", () => {}),
@@ -115,11 +127,16 @@ function parts(hub, state, change) {
       value.focus();
       return;
     }
-    const edit = { task: task.select.value, where: where.select.value, op: how.select.value, value: wanted };
+    const edit = {
+      task: task.select.value,
+      where: where.select.value,
+      op: /** @type {Edit["op"]} */ (how.select.value),
+      value: wanted,
+    };
     change([...state.edits, edit]);
   });
   const suggest = () => {
-    value.value = { set: "0.30", scale: "1.10", add: "0.05" }[how.select.value];
+    value.value = USUAL[how.select.value];
   };
   value.addEventListener("keydown", (event) => {
     if (event.key === "Enter") add.click();
@@ -128,39 +145,45 @@ function parts(hub, state, change) {
   let followed = "";
   const update = () => {
     const run = hub.run;
-    task.fill([["", "all tasks"], ...run.tasks.map((one) => [one.name, one.title])]);
+    if (!run) return;
+    task.fill([["", "all tasks"], ...run.tasks.map((one) => choice(one.name, one.title))]);
     where.fill(places(run));
     const cell = JSON.stringify([run.id, state.cell]);
     if (cell === followed) return;
     followed = cell;
     if (!state.cell) return;
     task.select.value = run.tasks[state.cell.task].name;
-    where.select.value = placeOf(run, state);
+    where.select.value = placeOf(run, state.detail, state.cell.key);
   };
   return { root, update };
 }
 
+/** @type {(run: Run) => Choice[]} */
 function places(run) {
   const kinds = [...new Set(run.columns.map((column) => column.kind))],
     blocks = [...new Set(run.columns.map((column) => column.block))];
   if (run.columns.length === 1) return [["", "all layers"]];
   return [
     ["", "all layers"],
-    ...blocks.map((block) => [`block:${block}`, block]),
-    ...(kinds.length > 1 ? kinds.map((kind) => [`kind:${kind}`, `all ${kind}`]) : []),
+    ...blocks.map((block) => choice(`block:${block}`, block)),
+    ...(kinds.length > 1 ? kinds.map((kind) => choice(`kind:${kind}`, `all ${kind}`)) : []),
     ...run.columns
       .filter((column) => column.name !== column.block)
-      .map((column) => [`column:${column.name}`, `${column.block} · ${column.label}`]),
+      .map((column) => choice(`column:${column.name}`, `${column.block} · ${column.label}`)),
   ];
 }
 
-function placeOf(run, state) {
-  const group = groupsOf(run.columns, state.detail).find((one) => one.key === state.cell.key);
-  if (state.detail === "tensor" && group && group.name !== group.block) return `column:${group.name}`;
-  return run.columns.length === 1 ? "" : `${state.detail === "kind" ? "kind" : "block"}:${state.cell.key}`;
+/** @type {(run: Run, detail: Detail, key: string) => string} */
+function placeOf(run, detail, key) {
+  const group = groupsOf(run.columns, detail).find((one) => one.key === key);
+  if (detail === "tensor" && group && group.name !== group.block) return `column:${group.name}`;
+  return run.columns.length === 1 ? "" : `${detail === "kind" ? "kind" : "block"}:${key}`;
 }
 
+/** @typedef {{ accuracy: number, entropy: number }} Measured */
+/** @type {(run: Run, tasks: Effect[]) => HTMLElement} */
 const whatifTable = (run, tasks) => {
+  /** @type {(name: string, learned: Measured, edited: Measured) => HTMLElement} */
   const cells = (name, learned, edited) =>
     element(
       "tr",
@@ -173,8 +196,11 @@ const whatifTable = (run, tasks) => {
       element("td", { text: number(edited.entropy) }),
       element("td", { text: signed(edited.entropy - learned.entropy) }),
     );
+  /** @type {(which: keyof Effect, what: keyof Measured) => number} */
   const average = (which, what) => mean(tasks.map((task) => task[which][what] ?? NaN));
+  /** @type {(which: keyof Effect) => Measured} */
   const both = (which) => ({ accuracy: average(which, "accuracy"), entropy: average(which, "entropy") });
+  /** @type {(one: Effect["learned"]) => Measured} */
   const clean = (one) => ({ accuracy: one.accuracy ?? NaN, entropy: one.entropy });
   const heads = ["Task", "accuracy, learned λ", "your λ", "points", "entropy, learned λ", "your λ", "change"];
   return element(
@@ -191,6 +217,7 @@ const whatifTable = (run, tasks) => {
 };
 
 // Only accuracy is coloured: a lower entropy is no good in itself.
+/** @type {(value: number) => HTMLElement} */
 function gain(value) {
   const clear = Number.isFinite(value) && Math.abs(value) >= 0.0005;
   return element("td", { text: points(value), class: clear ? (value > 0 ? "mc-better" : "mc-worse") : null });

@@ -54,10 +54,7 @@ export const header = (root) => {
   draw();
 };
 
-const NOTHING = {
-  viewer: "Choose a run in the list.",
-  owner: "Choose tasks and a method, then press Start merge.",
-};
+const NOTHING = { viewer: "Choose a run in the list.", owner: "Choose tasks and a method, then press Start merge." };
 
 /** @type {(run: Listed | null) => string} */
 function noticeKind(run) {

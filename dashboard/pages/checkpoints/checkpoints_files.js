@@ -1,12 +1,9 @@
 // The page "Checkpoints": folders, what was found in one, and published suites.
 import { button, element } from "../../charts/js/base.js";
-import { empty, heading, note } from "../../js/pieces.js";
+import { empty, heading, note, titled } from "../../js/pieces.js";
 import { benchCard, benchTable, fileSize, textInput } from "./checkpoints_parts.js";
 
 export const ENCODERS = ["image encoder and text tower", "image encoder", "adapter of an image encoder"];
-/** @type {(title: string, ...texts: string[]) => HTMLElement} */
-const titled = (title, ...texts) =>
-  element("span", {}, element("strong", { text: title }), ...texts.map((text) => element("small", { text })));
 
 /** @type {(state: BenchState, act: BenchAct) => HTMLElement} */
 export const foldersCard = (state, act) => {

@@ -3,7 +3,7 @@ import { ask, askUntilAnswered, element, quiet, find } from "../../charts/js/bas
 import { labelledMenu } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
 import { failedState, follow } from "../../js/analysis.js";
-import { copy, download, toast, toastError } from "../../js/pieces.js";
+import { copy, download, toast, toastError, wordsCard } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { told, valueOf } from "./compare_columns.js";
 import { comparisonFigures } from "./compare_figures.js";
@@ -66,15 +66,10 @@ export const compare = (root) => {
   new ResizeObserver(() => hint()).observe(scroll);
   const none = element("p", { class: "mc-help an-none", text: "No run matches the filter.", hidden: true });
   const help = element("p", { class: "mc-help" });
-  const card = element(
-    "section",
-    { class: "mc-card mc-wide" },
-    element(
-      "header",
-      { class: "mc-head" },
-      element("div", {}, element("h3", { text: "Runs, task by task" }), help),
-      element("div", { class: "mc-tools" }, active, missing?.button),
-    ),
+  const card = wordsCard(
+    "Runs, task by task",
+    help,
+    [active, missing?.button],
     missing?.panel,
     element(
       "div",
@@ -88,6 +83,7 @@ export const compare = (root) => {
     none,
   );
 
+  card.classList.add("mc-wide");
   const drawing = comparisonFigures(() => {
     state.chosen.clear();
     fill();

@@ -3,7 +3,7 @@ import { askUntilAnswered, element } from "../../charts/js/base.js";
 import { labelledMenu } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
 import { failedState, follow } from "../../js/analysis.js";
-import { toast } from "../../js/pieces.js";
+import { toast, wordsCard } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { mistakesCards } from "./playground_mistakes.js";
 import { modelCard, safe, thumb } from "./playground_parts.js";
@@ -34,22 +34,10 @@ export const playground = (root) => {
   const preview = pad ? null : element("img", { class: "pg-preview", alt: "the chosen picture", hidden: true });
   const task = labelledMenu("Test images of", (value) => choose(value));
   const thumbs = element("div", { class: "pg-thumbs" });
-  const picture = element(
-    "section",
-    { class: "mc-card" },
-    element(
-      "header",
-      { class: "mc-head" },
-      element(
-        "div",
-        {},
-        element("h3", { text: "Picture" }),
-        element("p", {
-          class: "mc-help",
-          text: pad ? "draw, drop or paste one, or click a test image" : "click a test image",
-        }),
-      ),
-    ),
+  const picture = wordsCard(
+    "A picture",
+    pad ? "draw, drop or paste one, or click a test image" : "click a test image",
+    [],
     pad ? pad.root : preview,
     task.root,
     thumbs,
@@ -66,18 +54,7 @@ export const playground = (root) => {
     class: "pg-wait mc-help",
     text: "Choose a picture to see how each model classifies it.",
   });
-  const said = element(
-    "section",
-    { class: "mc-card" },
-    element(
-      "header",
-      { class: "mc-head" },
-      element("div", {}, element("h3", { text: "What each model predicts" }), truth),
-      element("div", { class: "mc-tools" }, head.root),
-    ),
-    models,
-    waiting,
-  );
+  const said = wordsCard("What each model sees", truth, [head.root], models, waiting);
 
   const wrong = mistakesCards((index) => {
     pick(index);

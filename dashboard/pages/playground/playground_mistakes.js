@@ -2,6 +2,7 @@
 import { askUntilAnswered, element, percent } from "../../charts/js/base.js";
 import { doingWords } from "../../charts/js/progress.js";
 import { figureCard } from "../../js/analysis.js";
+import { wordsCard } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { safe } from "./playground_parts.js";
 
@@ -11,16 +12,7 @@ export const mistakesCards = (/** @type {(index: number) => void} */ choose, /**
   const matrix = figureCard("Confusion matrix", "", { height: 420, note: "Computing …" });
   const gallery = element("div", { class: "pg-mistakes" });
   const count = element("p", { class: "mc-help" });
-  const mistakes = element(
-    "section",
-    { class: "mc-card" },
-    element(
-      "header",
-      { class: "mc-head" },
-      element("div", {}, element("h3", { text: "Mistakes that the expert doesn't make" }), count),
-    ),
-    gallery,
-  );
+  const mistakes = wordsCard("Wrong here, but right for the expert", count, [], gallery);
 
   /** @type {(run: string, name: string, title: string, alive: () => boolean) => Promise<void>} */
   const look = async (run, name, title, alive) => {

@@ -1,6 +1,6 @@
 // The page "Share": files of the current run; for the owner links, devices, renaming and deleting.
 import { ask, button, element, keyed, select } from "../../charts/js/base.js";
-import { copy, empty, heading, note, toast, toastError } from "../../js/pieces.js";
+import { copy, empty, heading, note, titled, toast, toastError } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { managing } from "./share_manage.js";
 
@@ -22,8 +22,6 @@ export const share = (root) => {
   const part = (name) => root.querySelector(`.ms-${name}`);
   /** @type {(text: string, more?: string) => HTMLElement} */
   const help = (text, more = "") => element("p", { class: `ms-help ${more}`, text });
-  /** @type {(title: string, text: string) => HTMLElement} */
-  const titled = (title, text) => element("span", {}, element("strong", { text: title }), element("small", { text }));
   /** @type {(url: string) => HTMLElement} */
   const address = (url) => element("code", { class: "ms-url", text: url, title: url });
   const open = () => page.visible(root) && page.tab === "share";

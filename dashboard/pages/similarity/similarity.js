@@ -4,6 +4,7 @@ import { choiceRow } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
 import { themeColours, upright } from "../../charts/js/look.js";
 import { failedState, figureCard, follow, workingState } from "../../js/analysis.js";
+import { wordsCard } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 
 /** @type {(root: HTMLElement) => void} */
@@ -36,21 +37,7 @@ export const similarity = (root) => {
   matrix.foot.append(element("div", { class: "mc-scrub" }, whole, slider, shown));
 
   const list = element("ul", { class: "an-advice" });
-  const advice = element(
-    "section",
-    { class: "mc-card" },
-    element(
-      "header",
-      { class: "mc-head" },
-      element(
-        "div",
-        {},
-        element("h3", { text: "What this means" }),
-        element("p", { class: "mc-help", text: "advice based on these numbers" }),
-      ),
-    ),
-    list,
-  );
+  const advice = wordsCard("What this means", "advice based on these numbers", [], list);
   const norms = figureCard("Length of each task vector", "", { height: 250 });
   const depth = figureCard(
     "Similarity over depth",

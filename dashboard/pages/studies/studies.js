@@ -4,7 +4,7 @@ import { choiceRow, labelledMenu } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
 import { RESUMABLE } from "../../charts/js/given.js";
 import { failedState, figureCard } from "../../js/analysis.js";
-import { download, empty, note, toast, toastError } from "../../js/pieces.js";
+import { bar, download, empty, note, toast, toastError } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { methodGuide } from "./guide.js";
 import { active, findingsCard, studyTable, studyWords } from "./study_parts.js";
@@ -67,7 +67,7 @@ export const studies = (root) => {
     question = element("p", { class: "st-question" }),
     paper = element("p", { class: "mc-help" });
   const status = element("p", { class: "st-status", role: "status" });
-  const bar = element("i"),
+  const filled = element("i"),
     track = element(
       "span",
       {
@@ -77,7 +77,7 @@ export const studies = (root) => {
         "aria-valuemin": "0",
         "aria-valuemax": "100",
       },
-      bar,
+      filled,
     );
   const quick = element("input", {
     type: "checkbox",
@@ -126,8 +126,6 @@ export const studies = (root) => {
   function drawList() {
     list.replaceChildren(
       ...state.listing.studies.map((/** @type {StudyCard} */ one) => {
-        const bar_ = element("i");
-        if (one.state) bar_.style.width = `${100 * one.state.share}%`;
         return element(
           "button",
           {
@@ -148,7 +146,7 @@ export const studies = (root) => {
           element("strong", { text: one.title }),
           element("span", { class: "st-card-question", text: one.question }),
           element("small", { text: studyWords(one) }),
-          active(one) ? element("span", { class: "ms-bar" }, bar_) : null,
+          active(one) ? bar(one.state?.share ?? 0) : null,
         );
       }),
     );
@@ -181,7 +179,7 @@ export const studies = (root) => {
           ? "measuring this machine …"
           : "";
     track.hidden = !running;
-    bar.style.width = now ? `${100 * now.share}%` : "0";
+    filled.style.width = now ? `${100 * now.share}%` : "0";
     track.setAttribute("aria-valuenow", now ? String(Math.round(100 * now.share)) : "0");
     status.textContent = now ? [studyWords(one), running ? now.doing : "", now.error].filter(Boolean).join(" · ") : "";
     status.classList.toggle("st-wrong", Boolean(now?.error));

@@ -2,7 +2,7 @@
 import { ask, askUntilAnswered, element, quiet, find } from "../../charts/js/base.js";
 import { labelledMenu } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
-import { failedState, follow } from "../../js/analysis.js";
+import { failedState, follow, newest } from "../../js/analysis.js";
 import { copy, download, toast, toastError, wordsCard } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { told, valueOf } from "./compare_columns.js";
@@ -10,14 +10,16 @@ import { comparisonFigures } from "./compare_figures.js";
 import { missingMethods } from "./compare_missing.js";
 import { tableParts } from "./compare_table.js";
 
+const FORMATS = { Copy: "tsv", CSV: "csv", LaTeX: "tex", JSON: "json" };
+
 /** @type {(root: HTMLElement) => void} */
 export const compare = (root) => {
   const FIRST = 5,
     MOST = 8;
-  const box = stateBox();
+  const box = stateBox(),
+    tables = newest(),
+    drawings = newest();
   const state = {
-    turn: 0,
-    drawn: 0,
     key: "",
     answer: /** @type {Answer} */ (null),
     suite: "",
@@ -50,10 +52,7 @@ export const compare = (root) => {
   const exports = element(
     "div",
     { class: "an-exports" },
-    quiet("Copy", () => exported("tsv")),
-    quiet("CSV", () => exported("csv")),
-    quiet("LaTeX", () => exported("tex")),
-    quiet("JSON", () => exported("json")),
+    ...Object.entries(FORMATS).map(([text, format]) => quiet(text, () => exported(format))),
   );
   const missing = page.readonly ? null : missingMethods(startMissing);
   const active = element("span", { class: "mc-facts", role: "status" });
@@ -206,16 +205,11 @@ export const compare = (root) => {
     const wanted = `${page.run} ${state.suite} ${signature()}`;
     if (wanted === state.key && !anew) return;
     state.key = wanted;
-    const turn = (state.turn += 1);
     if (!state.answer) {
       content.hidden = true;
       box.show({ title: "Loading …" });
     }
-    const answer = await askUntilAnswered(
-      "compare",
-      { run: page.run, suite: state.suite },
-      { alive: () => turn === state.turn },
-    );
+    const answer = await tables.asking("compare", { run: page.run, suite: state.suite });
     if (!answer) return;
     if (answer.error) {
       content.hidden = true;
@@ -243,25 +237,23 @@ export const compare = (root) => {
     const rows = ordered(found.rows).filter((row) => state.chosen.has(row.id)),
       ids = rows.map((row) => row.id),
       others = found.rows.map((row) => row.id);
-    const turn = (state.drawn += 1);
     if (!ids.length) {
+      drawings.drop();
       drawing.set(null, [], found.tasks.length);
       return;
     }
     const question = { run: page.run, suite, ids, others };
-    const answer = await askUntilAnswered("compare_figures", question, { alive: () => turn === state.drawn });
+    const answer = await drawings.asking("compare_figures", question);
     if (!answer) return;
-    if (answer.error) toast(answer.error, "error");
-    drawing.set(answer.error ? null : answer, rows, found.tasks.length);
+    drawing.set(toastError(answer).error ? null : answer, rows, found.tasks.length);
   }
 
   /** @type {(format: string) => Promise<void>} */
   async function exported(format) {
     const ids = visible().map((row) => row.id);
     const answer = await askUntilAnswered("compare_text", { run: page.run, suite: state.answer.suite, ids, format });
-    if (!answer) return;
-    if (answer.error) toast(answer.error, "error");
-    else if (format === "tsv") copy(answer.text);
+    if (!answer || toastError(answer).error) return;
+    if (format === "tsv") copy(answer.text);
     else download(answer.text, answer.name, format === "json" ? "application/json" : "text/plain");
   }
   /** @type {(methods: string[]) => Promise<Told<"compare_start">>} */

@@ -21,16 +21,10 @@ export const mistakesCards = (/** @type {(index: number) => void} */ choose, /**
     matrix.help.textContent = "";
     gallery.replaceChildren();
     count.textContent = "";
-    const answer = await askUntilAnswered(
-      "confusion",
-      { run, task: name, again: true },
-      {
-        alive,
-        pending: (now) => {
-          if (now.total) matrix.note.textContent = doingWords(now).filter(Boolean).join(", ");
-        },
-      },
-    );
+    const pending = (/** @type {Progress} */ now) => {
+      if (now.total) matrix.note.textContent = doingWords(now).filter(Boolean).join(", ");
+    };
+    const answer = await askUntilAnswered("confusion", { run, task: name, again: true }, { alive, pending });
     if (!answer) return;
     if (answer.error || "unlabelled" in answer) {
       matrix.note.textContent = answer.error || "These images have no labels, so mistakes can't be counted.";

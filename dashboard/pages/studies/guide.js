@@ -1,5 +1,6 @@
 // The method guide: what you have -> what to use, and a card for every method with its measured accuracy.
-import { askUntilAnswered, element, percent } from "../../charts/js/base.js";
+import { element, percent } from "../../charts/js/base.js";
+import { newest } from "../../js/analysis.js";
 import { bar, coded, note, table, terms } from "../../js/pieces.js";
 
 export const methodGuide = () => {
@@ -12,8 +13,8 @@ export const methodGuide = () => {
     "labelled training images": "With training data",
   };
   const root = element("div", { class: "st-guide ms-stack" });
-  let shown = "",
-    turn = 0;
+  const { asking } = newest();
+  let shown = "";
 
   /** @type {(suite: string) => Promise<void>} */
   async function show(suite) {
@@ -23,9 +24,8 @@ export const methodGuide = () => {
     }
     if (shown === suite) return;
     shown = suite;
-    const mine = (turn += 1);
     root.replaceChildren(element("div", { class: "mc-state" }, element("strong", { text: "Loading …" })));
-    const answer = await askUntilAnswered("method_guide", { suite }, { alive: () => mine === turn });
+    const answer = await asking("method_guide", { suite });
     if (!answer) return;
     if (answer.error) {
       shown = "";

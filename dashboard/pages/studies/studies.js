@@ -3,7 +3,7 @@ import { ask, askUntilAnswered, element, poller, quiet, remember, remembered, fi
 import { choiceRow, labelledMenu } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
 import { RESUMABLE } from "../../charts/js/given.js";
-import { failedState, figureCard } from "../../js/analysis.js";
+import { failedState, figureCard, newest } from "../../js/analysis.js";
 import { bar, download, empty, note, toast, toastError } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { methodGuide } from "./guide.js";
@@ -19,13 +19,13 @@ export const studies = (root) => {
     costs: /** @type {Answer} */ (null),
     costKey: "",
     resultKey: "",
-    turn: 0,
     figures: /** @type {[ReturnType<typeof figureCard>, Answer][]} */ ([]),
     open: false,
     busy: false,
   };
 
-  const box = stateBox();
+  const box = stateBox(),
+    results = newest();
   const suites = labelledMenu("Suite", (value) => {
     state.suite = value;
     state.costs = null;
@@ -207,8 +207,7 @@ export const studies = (root) => {
       );
       return;
     }
-    const turn = (state.turn += 1);
-    const answer = await askUntilAnswered("study_result", { id: now.id }, { alive: () => turn === state.turn });
+    const answer = await results.asking("study_result", { id: now.id });
     if (!answer) return;
     if (answer.error) {
       result.replaceChildren(note("error", answer.error));
@@ -237,8 +236,8 @@ export const studies = (root) => {
   /** @type {(format: string) => Promise<void>} */
   async function save(format) {
     const answer = await askUntilAnswered("study_text", { id: card()?.state?.id, format });
-    if (answer?.error) toast(answer.error, "error");
-    else if (answer) download(answer.text, answer.name, format === "html" ? "text/html" : "text/plain");
+    if (answer && !toastError(answer).error)
+      download(answer.text, answer.name, format === "html" ? "text/html" : "text/plain");
   }
   /** @type {(name: "study_start" | "study_cancel", args: object) => Promise<void>} */
   async function act(name, args) {

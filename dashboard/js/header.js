@@ -93,9 +93,6 @@ function farWords(run) {
 /** @type {(verdict: Verdict | null | undefined) => HTMLElement | null} */
 function remedy(verdict) {
   if (!verdict?.remedy || !page.toSetup) return null;
-  return button(`Set up ${verdict.title}`, "", () => {
-    page.wanted = verdict.remedy;
-    page.emit("suite");
-    page.open("setup");
-  });
+  const wanted = verdict.remedy;
+  return button(`Set up ${verdict.title}`, "", () => page.setUp(wanted));
 }

@@ -63,6 +63,17 @@ export const terms = (name, rows) => {
 export const titled = (title, ...texts) =>
   element("span", {}, element("strong", { text: title }), ...texts.map((text) => element("small", { text })));
 
+// A box to tick, with its label: {root, box}.
+/** @type {(text: string, name: string, attributes?: Attributes) => { root: HTMLElement, box: HTMLInputElement }} */
+export const tickable = (text, name, attributes = {}) => {
+  const box = element("input", { type: "checkbox", ...attributes });
+  return { root: element("label", { class: name }, box, element("span", { text })), box };
+};
+
+// Controls side by side.
+/** @type {(...parts: Child[]) => HTMLElement} */
+export const line = (...parts) => element("div", { class: "ms-line" }, ...parts);
+
 // How far something is.
 /** @type {(share: number) => HTMLElement} */
 export const bar = (share) => element("span", { class: "ms-bar" }, element("i", { style: `width:${100 * share}%` }));

@@ -82,9 +82,7 @@ export const checkpoints = (root) => {
       act.use(answer.suite);
     },
     use(suite) {
-      page.wanted = { suite };
-      page.emit("suite");
-      page.open("setup");
+      page.setUp({ suite });
       scrollTo(0, 0);
     },
   };

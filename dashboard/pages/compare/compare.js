@@ -3,7 +3,7 @@ import { ask, askUntilAnswered, element, quiet, find } from "../../charts/js/bas
 import { labelledMenu } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
 import { failedState, follow, newest } from "../../js/analysis.js";
-import { copy, download, toast, toastError, wordsCard } from "../../js/pieces.js";
+import { copy, download, tickable, toast, toastError, wordsCard } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { told, valueOf } from "./compare_columns.js";
 import { comparisonFigures } from "./compare_figures.js";
@@ -44,10 +44,9 @@ export const compare = (root) => {
     state.suite = value;
     refresh(true);
   });
-  const intervals = element("input", {
-    type: "checkbox",
+  const intervals = tickable("95 % intervals", "an-check", {
     checked: true,
-    onchange: () => table.classList.toggle("an-plain", !intervals.checked),
+    onchange: () => table.classList.toggle("an-plain", !intervals.box.checked),
   });
   const exports = element(
     "div",
@@ -70,14 +69,7 @@ export const compare = (root) => {
     help,
     [active, missing?.button],
     missing?.panel,
-    element(
-      "div",
-      { class: "mc-form an-tools" },
-      suites.root,
-      filter,
-      element("label", { class: "an-check" }, intervals, element("span", { text: "95 % intervals" })),
-      exports,
-    ),
+    element("div", { class: "mc-form an-tools" }, suites.root, filter, intervals.root, exports),
     element("div", { class: "an-frame" }, scroll),
     none,
   );

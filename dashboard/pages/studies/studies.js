@@ -4,7 +4,7 @@ import { choiceRow, labelledMenu } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
 import { RESUMABLE } from "../../charts/js/given.js";
 import { failedState, figureCard, newest } from "../../js/analysis.js";
-import { bar, download, empty, note, toast, toastError } from "../../js/pieces.js";
+import { bar, download, empty, note, tickable, toast, toastError } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { methodGuide } from "./guide.js";
 import { active, findingsCard, studyTable, studyWords } from "./study_parts.js";
@@ -79,8 +79,7 @@ export const studies = (root) => {
       },
       filled,
     );
-  const quick = element("input", {
-    type: "checkbox",
+  const { root: quickly, box: quick } = tickable("Quick: fewer steps, seeds and values", "an-check", {
     checked: state.quick,
     onchange: () => {
       state.quick = quick.checked;
@@ -95,12 +94,6 @@ export const studies = (root) => {
   );
   const cancel = quiet("Cancel", () => act("study_cancel", { id: card()?.state?.id }));
   const cost = element("span", { class: "mc-facts" });
-  const quickly = element(
-    "label",
-    { class: "an-check" },
-    quick,
-    element("span", { text: "Quick: fewer steps, seeds and values" }),
-  );
   const form = element("div", { class: "mc-form st-start" }, start, cancel, quickly, cost);
   const files = element(
     "div",
@@ -125,8 +118,8 @@ export const studies = (root) => {
 
   function drawList() {
     list.replaceChildren(
-      ...state.listing.studies.map((/** @type {StudyCard} */ one) => {
-        return element(
+      ...state.listing.studies.map((/** @type {StudyCard} */ one) =>
+        element(
           "button",
           {
             type: "button",
@@ -147,8 +140,8 @@ export const studies = (root) => {
           element("span", { class: "st-card-question", text: one.question }),
           element("small", { text: studyWords(one) }),
           active(one) ? bar(one.state?.share ?? 0) : null,
-        );
-      }),
+        ),
+      ),
     );
   }
   function layout() {

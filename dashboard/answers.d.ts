@@ -148,7 +148,7 @@ export interface CompareStarted {
   started: Array<string>;
   problem: string;
 }
-export interface CompareFile {
+export interface DownloadsFile {
   text: string;
   name: string;
 }
@@ -586,10 +586,6 @@ export interface StudiesViewChart {
 export interface StudiesStarted {
   id: string;
 }
-export interface StudiesFile {
-  text: string;
-  name: string;
-}
 export interface LayersWorkshopWhatIf {
   images: number;
   tasks: Array<LayersWorkshopCompared>;
@@ -623,7 +619,7 @@ export interface Answers {
   compare: CompareCompared | DoorFailed;
   compare_figures: CompareFigures | DoorFailed;
   compare_start: CompareStarted | DoorFailed;
-  compare_text: CompareFile | DoorFailed;
+  compare_text: DownloadsFile | DoorFailed;
   confusion: PlaygroundShapesConfusion | PlaygroundShapesUnlabelled | DoorPending | DoorFailed;
   describe: ChartsFeedDescription | DoorFailed;
   facts: LayersFactsFacts | DoorPending | DoorFailed;
@@ -654,7 +650,7 @@ export interface Answers {
   study_estimate: StudiesCosts | DoorPending | DoorFailed;
   study_result: StudiesFound | DoorFailed;
   study_start: StudiesStarted | DoorFailed;
-  study_text: StudiesFile | DoorFailed;
+  study_text: DownloadsFile | DoorFailed;
   take_over: DoorDone | DoorFailed;
   whatif: LayersWorkshopWhatIf | LayersWorkshopWaiting | DoorFailed;
   whatif_save: LayersWorkshopSaved | DoorPending | DoorFailed;

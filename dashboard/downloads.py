@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import orjson
+from typing_extensions import TypedDict
 
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.export.card import model_card
@@ -29,6 +30,13 @@ Kind = Literal["page", "figures", "space"]
 Tick = Callable[[], None]
 Write = Callable[[Context, RunRecord, Path, Tick], Path]
 Offered = Callable[[Store, RunRecord], bool]
+
+
+class File(TypedDict):
+    """A text to be saved under a name."""
+
+    text: str
+    name: str
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from dashboard.asked import one_of
 from dashboard.charts.figure import Figure, Widths, in_both_widths
 from dashboard.context import LISTED, Context
 from dashboard.door import everybodys, owners
+from dashboard.downloads import File
 from dashboard.pages.compare import figures, published
 from dashboard.pages.compare.time import time
 
@@ -66,13 +67,6 @@ class Figures(TypedDict):
     bars: Widths | None
     radar: Widths | None
     time: Widths | None
-
-
-class File(TypedDict):
-    """A text to be saved under a name."""
-
-    text: str
-    name: str
 
 
 class Started(TypedDict):

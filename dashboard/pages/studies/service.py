@@ -24,6 +24,7 @@ from core.suite.find import SuiteFile
 from dashboard.asked import Line, one_of
 from dashboard.context import Context, NotVisible
 from dashboard.door import Done, Failed, Pending, everybodys, owners
+from dashboard.downloads import File
 from dashboard.pages.studies import file, view
 from dashboard.ui import duration
 
@@ -83,13 +84,6 @@ class Found(view.Shows):
 
     card: Card
     said: str
-
-
-class File(TypedDict):
-    """A text to be saved under a name."""
-
-    text: str
-    name: str
 
 
 class StudyDesk:

@@ -35,7 +35,7 @@ export const playground = (root) => {
   const task = labelledMenu("Test images of", (value) => choose(value));
   const thumbs = element("div", { class: "pg-thumbs" });
   const picture = wordsCard(
-    "A picture",
+    "Picture",
     pad ? "draw, drop or paste one, or click a test image" : "click a test image",
     [],
     pad ? pad.root : preview,
@@ -54,7 +54,7 @@ export const playground = (root) => {
     class: "pg-wait mc-help",
     text: "Choose a picture to see how each model classifies it.",
   });
-  const said = wordsCard("What each model sees", truth, [head.root], models, waiting);
+  const said = wordsCard("What each model predicts", truth, [head.root], models, waiting);
 
   const wrong = mistakesCards((index) => {
     pick(index);

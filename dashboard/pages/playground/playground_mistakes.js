@@ -12,7 +12,7 @@ export const mistakesCards = (/** @type {(index: number) => void} */ choose, /**
   const matrix = figureCard("Confusion matrix", "", { height: 420, note: "Computing …" });
   const gallery = element("div", { class: "pg-mistakes" });
   const count = element("p", { class: "mc-help" });
-  const mistakes = wordsCard("Wrong here, but right for the expert", count, [], gallery);
+  const mistakes = wordsCard("Mistakes that the expert doesn't make", count, [], gallery);
 
   /** @type {(run: string, name: string, title: string, alive: () => boolean) => Promise<void>} */
   const look = async (run, name, title, alive) => {

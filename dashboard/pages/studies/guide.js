@@ -37,7 +37,7 @@ export const methodGuide = () => {
   /** @type {(answer: Told<"method_guide">) => void} */
   function draw(answer) {
     const measured = answer.cards.some((card) => Number.isFinite(card.accuracy)),
-      heads = ["You have", measured ? "Use, the best measured first" : "Use", "How"];
+      heads = ["You have", measured ? "Use (best measured first)" : "Use", "How"];
     const rows = answer.decisions.map((one) => [
       element("th", { scope: "row", text: one.have }),
       element("td", { text: one.use.join(", ") || "–", "data-head": "Use" }),

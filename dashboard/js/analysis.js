@@ -1,5 +1,5 @@
 // What the pages Similarity, Compare, Studies and Playground share: states, and cards with figures made in Python.
-import { duration, element } from "../charts/js/base.js";
+import { askUntilAnswered, duration, element } from "../charts/js/base.js";
 import { chartCard, saveButtons } from "../charts/js/card.js";
 import { coloured, isNarrow } from "../charts/js/look.js";
 import { Plot } from "../charts/js/plot.js";
@@ -73,6 +73,18 @@ function saveMenu(place, title) {
   });
   return made;
 }
+
+// Asks until answered, as long as nothing newer has been asked here: what comes too late is null. `drop()` forgets what is
+// being asked.
+export const newest = () => {
+  let turn = 0;
+  /** @type {typeof askUntilAnswered} */
+  const asking = (name, args, { alive = () => true, ...more } = {}) => {
+    const mine = (turn += 1);
+    return askUntilAnswered(name, args, { alive: () => mine === turn && alive(), ...more });
+  };
+  return { asking, drop: () => (turn += 1) };
+};
 
 // Calls `refresh()` when the tab opens, when the run changes while it is open, and at once if it is open.
 /** @type {(tab: string, refresh: () => unknown) => void} */

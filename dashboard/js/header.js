@@ -54,10 +54,7 @@ export const header = (root) => {
   draw();
 };
 
-const NOTHING = {
-  viewer: "Choose a run in the list.",
-  owner: "Choose tasks and a method, then press Start merge.",
-};
+const NOTHING = { viewer: "Choose a run in the list.", owner: "Choose tasks and a method, then press Start merge." };
 
 /** @type {(run: Listed | null) => string} */
 function noticeKind(run) {
@@ -96,9 +93,6 @@ function farWords(run) {
 /** @type {(verdict: Verdict | null | undefined) => HTMLElement | null} */
 function remedy(verdict) {
   if (!verdict?.remedy || !page.toSetup) return null;
-  return button(`Set up ${verdict.title}`, "", () => {
-    page.wanted = verdict.remedy;
-    page.emit("suite");
-    page.open("setup");
-  });
+  const wanted = verdict.remedy;
+  return button(`Set up ${verdict.title}`, "", () => page.setUp(wanted));
 }

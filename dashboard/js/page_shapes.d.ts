@@ -70,10 +70,9 @@ type Score = import("../answers").ExportResultsScore;
 type Offered = import("../answers").CompareOffered;
 /** A column of the table of runs. */
 type Column = {
-  name: string;
+  name: "agreement" | "normalised" | "seconds" | "memory" | "adapted_on" | "samples" | "steps";
   title: string;
   help: string;
-  value: (row: ResultRow) => string | number | null;
   text: (row: ResultRow) => string;
 };
 type TableAct = { order: (column: string) => void; tick: (row: ResultRow, tick: HTMLInputElement) => void };

@@ -27,6 +27,57 @@ export const toastError = (answer) => {
 export const heading = (title, help) =>
   element("div", {}, element("h2", { class: "ms-title", text: title }), element("p", { class: "ms-help", text: help }));
 
+// A card in which the pages Compare, Playground and Similarity say something without a figure; `help` may be an element
+// whose text changes.
+/** @type {(title: string, help: string | HTMLElement, tools: Child[], ...content: Child[]) => HTMLElement} */
+export const wordsCard = (title, help, tools, ...content) => {
+  const helping = typeof help === "string" ? element("p", { class: "mc-help", text: help }) : help,
+    words = element("div", {}, element("h3", { text: title }), helping),
+    right = tools.length > 0 && element("div", { class: "mc-tools" }, ...tools);
+  return element("section", { class: "mc-card" }, element("header", { class: "mc-head" }, words, right), ...content);
+};
+
+// A table in a scroller of its own. A cell is made already, or what stands in a <td>.
+/** @type {(label: string, heads: string[], rows: Child[][], looks?: { scroller: string, table: string }) => HTMLElement} */
+export const table = (label, heads, rows, looks = { scroller: "an-scroll", table: "st-table" }) => {
+  /** @type {(cell: Child) => Child} */
+  const made = (cell) => (cell instanceof HTMLTableCellElement ? cell : element("td", {}, cell));
+  const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col", text }))),
+    body = rows.map((row) => element("tr", {}, ...row.map(made)));
+  return element(
+    "div",
+    { class: looks.scroller, tabindex: "0", role: "region", "aria-label": label },
+    element("table", { class: looks.table }, element("thead", {}, head), element("tbody", {}, ...body)),
+  );
+};
+
+// Terms, each with its text.
+/** @type {(name: string, rows: [string, string][]) => HTMLElement} */
+export const terms = (name, rows) => {
+  const parts = rows.flatMap(([term, text]) => [element("dt", { text: term }), element("dd", { text })]);
+  return element("dl", { class: name }, ...parts);
+};
+
+// A title with smaller lines below it, in a list.
+/** @type {(title: string, ...texts: string[]) => HTMLElement} */
+export const titled = (title, ...texts) =>
+  element("span", {}, element("strong", { text: title }), ...texts.map((text) => element("small", { text })));
+
+// A box to tick, with its label: {root, box}.
+/** @type {(text: string, name: string, attributes?: Attributes) => { root: HTMLElement, box: HTMLInputElement }} */
+export const tickable = (text, name, attributes = {}) => {
+  const box = element("input", { type: "checkbox", ...attributes });
+  return { root: element("label", { class: name }, box, element("span", { text })), box };
+};
+
+// Controls side by side.
+/** @type {(...parts: Child[]) => HTMLElement} */
+export const line = (...parts) => element("div", { class: "ms-line" }, ...parts);
+
+// How far something is.
+/** @type {(share: number) => HTMLElement} */
+export const bar = (share) => element("span", { class: "ms-bar" }, element("i", { style: `width:${100 * share}%` }));
+
 // A remark in a coloured frame.
 /** @type {(kind: string, text: string, ...more: Child[]) => HTMLElement} */
 export const note = (kind, text, ...more) =>

@@ -7,14 +7,7 @@ import { toast, toastError } from "./pieces.js";
 import { page } from "./shell.js";
 
 /** @type {{ runs: Listed[], more: boolean, machine: string, writer: { text: string, gone: boolean } | null, first: boolean, limit: number }} */
-export const listed = {
-  runs: [],
-  more: false,
-  machine: "",
-  writer: null,
-  first: true,
-  limit: 50,
-};
+export const listed = { runs: [], more: false, machine: "", writer: null, first: true, limit: 50 };
 let failures = 0;
 
 export const refreshRuns = poller(async () => {

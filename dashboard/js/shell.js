@@ -54,6 +54,14 @@ class Page extends Emitter {
     this.emit("tab", tab);
   }
 
+  // Set up, with what it should show.
+  /** @type {(wanted: object) => void} */
+  setUp(wanted) {
+    this.wanted = wanted;
+    this.emit("suite");
+    this.open("setup");
+  }
+
   // What leads to Set up; null where there is no such page.
   get toSetup() {
     return this.tabs.includes("setup") ? () => this.open("setup") : null;

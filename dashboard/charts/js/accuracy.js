@@ -152,12 +152,7 @@ export const accuracyOverSteps = (size, view) => {
   );
   const end = Math.max(run.total || 0, ...measured.map((one) => one.step), 1);
   /** @type {Figure["layout"]} */
-  const layout = {
-    margin: { l: 36, r: 10, t: 20, b: 24 },
-    uirevision: run.id,
-    shapes: [],
-    annotations: [],
-  };
+  const layout = { margin: { l: 36, r: 10, t: 20, b: 24 }, uirevision: run.id, shapes: [], annotations: [] };
   // All test images and a sample of them are not joined: their difference is no progress.
   const full = measured.filter((one) => one.full),
     sampled = full.length < measured.length ? measured.filter((one) => !one.full) : measured;

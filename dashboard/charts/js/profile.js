@@ -73,10 +73,7 @@ export const depthFigure = (size, view) => {
     layout: {
       margin,
       uirevision: run.id,
-      xaxis: {
-        range: [-0.3, x.length - 0.7],
-        ...depthTicks(blocks, size.width - margin.l - margin.r),
-      },
+      xaxis: { range: [-0.3, x.length - 0.7], ...depthTicks(blocks, size.width - margin.l - margin.r) },
       yaxis: { range: [low, high], nticks: 5, tickformat: ".2~f" },
       annotations: endLabels(labels, { x: x.length - 1, low, high, height }),
     },

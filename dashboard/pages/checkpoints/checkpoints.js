@@ -45,21 +45,12 @@ export const checkpoints = (root) => {
       draw();
     },
     async add(folder) {
-      const answer = heard(await ask("bench_folder", { add: folder }));
-      if (!answer.error) {
-        state.folders = answer.folders;
-        state.typed = "";
-        message = null;
-        draw();
-      }
+      if (!(await changeFolders({ add: folder }))) return;
+      state.typed = "";
+      message = null;
+      draw();
     },
-    async forget(folder) {
-      const answer = heard(await ask("bench_folder", { remove: folder }));
-      if (!answer.error) {
-        state.folders = answer.folders;
-        draw();
-      }
-    },
+    forget: (folder) => changeFolders({ remove: folder }),
     async upload(file, name, skip) {
       if (!/\.zip$/i.test(file.name)) {
         tell("error", `Images should be in one .zip file. Found ${file.name}.`);
@@ -67,12 +58,8 @@ export const checkpoints = (root) => {
       }
       message = { kind: "", text: `Sending ${file.name} …` };
       draw();
-      const answer = await send(file);
-      if (answer.error) {
-        tell("error", answer.error);
-        return;
-      }
-      begin("bench_unpack", { upload: answer.upload, name, skip });
+      const answer = heard(await send(file));
+      if (!answer.error) begin("bench_unpack", { upload: answer.upload, name, skip });
     },
     scan: (folder) => begin("bench_scan", { folder }),
     fetch: (suite) => begin("bench_fetch", { suite }),
@@ -90,20 +77,23 @@ export const checkpoints = (root) => {
         act.save(true);
         return;
       }
-      if (answer.error) {
-        tell("error", answer.error);
-        return;
-      }
+      if (heard(answer).error) return;
       toast(`Saved as ${answer.path}.`);
       act.use(answer.suite);
     },
     use(suite) {
-      page.wanted = { suite };
-      page.emit("suite");
-      page.open("setup");
+      page.setUp({ suite });
       scrollTo(0, 0);
     },
   };
+  /** @type {(change: { add?: string, remove?: string }) => Promise<boolean>} */
+  async function changeFolders(change) {
+    const answer = heard(await ask("bench_folder", change));
+    if (answer.error) return false;
+    state.folders = answer.folders;
+    draw();
+    return true;
+  }
   /** @type {(file: File) => Promise<{ error?: string, upload?: string }>} */
   async function send(file) {
     try {
@@ -120,11 +110,8 @@ export const checkpoints = (root) => {
     if (!answer.error) poll();
   }
   const poll = poller(async () => {
-    const answer = await ask("bench_poll");
-    if (answer.error) {
-      tell("error", answer.error);
-      return null;
-    }
+    const answer = heard(await ask("bench_poll"));
+    if (answer.error) return null;
     take(answer.chore);
     return state.busy ? page.pollSeconds : null;
   });

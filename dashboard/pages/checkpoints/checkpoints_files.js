@@ -1,12 +1,9 @@
 // The page "Checkpoints": folders, what was found in one, and published suites.
 import { button, element } from "../../charts/js/base.js";
-import { empty, heading, note } from "../../js/pieces.js";
+import { empty, heading, line, note, tickable, titled } from "../../js/pieces.js";
 import { benchCard, benchTable, fileSize, textInput } from "./checkpoints_parts.js";
 
 export const ENCODERS = ["image encoder and text tower", "image encoder", "adapter of an image encoder"];
-/** @type {(title: string, ...texts: string[]) => HTMLElement} */
-const titled = (title, ...texts) =>
-  element("span", {}, element("strong", { text: title }), ...texts.map((text) => element("small", { text })));
 
 /** @type {(state: BenchState, act: BenchAct) => HTMLElement} */
 export const foldersCard = (state, act) => {
@@ -59,7 +56,7 @@ export const foldersCard = (state, act) => {
 /** @type {(state: BenchState, act: BenchAct) => HTMLElement} */
 function upload(state, act) {
   const name = textInput("", "name, such as eurosat", () => {}, { "aria-label": "Name of these images" }),
-    skip = element("input", { type: "checkbox" });
+    skip = tickable("leave out files that are not images", "ms-check");
   const file = element("input", {
     type: "file",
     accept: ".zip,application/zip",
@@ -73,7 +70,7 @@ function upload(state, act) {
     "Upload",
     "",
     () => {
-      if (file.files?.[0]) act.upload(file.files[0], name.value.trim(), skip.checked);
+      if (file.files?.[0]) act.upload(file.files[0], name.value.trim(), skip.box.checked);
     },
     { disabled: state.busy },
   );
@@ -85,14 +82,7 @@ function upload(state, act) {
       class: "ms-help",
       text: "One folder per class, or train and test folders that hold class folders; without class folders, the images are unlabelled. At most 4 GiB.",
     }),
-    element(
-      "div",
-      { class: "ms-line" },
-      file,
-      name,
-      send,
-      element("label", { class: "ms-check" }, skip, element("span", { text: "leave out files that are not images" })),
-    ),
+    line(file, name, send, skip.root),
   );
 }
 

@@ -1,5 +1,6 @@
 // The page "Checkpoints": small pieces that its sections are made of. Text goes into the page through textContent only.
 import { button, duration, element } from "../../charts/js/base.js";
+import { table } from "../../js/pieces.js";
 
 /** @type {(name: string, ...content: Child[]) => HTMLElement} */
 export const benchCard = (name, ...content) => element("section", { class: "ms-card", "aria-label": name }, ...content);
@@ -51,16 +52,6 @@ export const progressLine = (chore, onStop) => {
     button("Stop", "", onStop),
   );
 };
-// A table inside its own scroller: headings, rows of texts or elements.
 /** @type {(headings: string[], rows: Child[][], label: string) => HTMLElement} */
 export const benchTable = (headings, rows, label) =>
-  element(
-    "div",
-    { class: "ms-bench-scroll", tabindex: "0", role: "region", "aria-label": label },
-    element(
-      "table",
-      { class: "ms-bench-table" },
-      element("thead", {}, element("tr", {}, ...headings.map((text) => element("th", { scope: "col", text })))),
-      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((value) => element("td", {}, value))))),
-    ),
-  );
+  table(label, headings, rows, { scroller: "ms-bench-scroll", table: "ms-bench-table" });

@@ -1,7 +1,7 @@
 // The page "Checkpoints": the suite that is being put together. The draft is what the suite file will say.
 // A draft as the files' names suggest it.
 import { button, element, select } from "../../charts/js/base.js";
-import { finding, heading, note } from "../../js/pieces.js";
+import { finding, heading, line, note } from "../../js/pieces.js";
 import { ENCODERS } from "./checkpoints_files.js";
 import { benchCard, benchTable, labelled, textInput } from "./checkpoints_parts.js";
 
@@ -53,7 +53,7 @@ export const plainDraft = (draft, scan) => ({
     const lines = (text) =>
       text
         .split("\n")
-        .map((line) => line.trim())
+        .map((each) => each.trim())
         .filter(Boolean);
     const names = lines(task.classes),
       kind = scan?.images.find((one) => one.path === task.images)?.kind || "folder";
@@ -104,8 +104,6 @@ export const editor = (state, draft, act) => {
   const arch = textInput(draft.arch, "ViT-B-32-quickgelu", set(draft, "arch"), { list: options.id });
   /** @type {(...children: Child[]) => HTMLElement} */
   const grid = (...fields) => element("div", { class: "ms-fields" }, ...fields);
-  /** @type {(...children: Child[]) => HTMLElement} */
-  const line = (...parts) => element("div", { class: "ms-line" }, ...parts);
 
   /** @type {(task: DraftTask, index: number) => HTMLElement} */
   function taskCard(task, index) {

@@ -2,22 +2,24 @@
 import { ask, askUntilAnswered, element, quiet, find } from "../../charts/js/base.js";
 import { labelledMenu } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
-import { failedState, follow } from "../../js/analysis.js";
-import { copy, download, toast, toastError } from "../../js/pieces.js";
+import { failedState, follow, newest } from "../../js/analysis.js";
+import { copy, download, tickable, toast, toastError, wordsCard } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { told, valueOf } from "./compare_columns.js";
 import { comparisonFigures } from "./compare_figures.js";
 import { missingMethods } from "./compare_missing.js";
 import { tableParts } from "./compare_table.js";
 
+const FORMATS = { Copy: "tsv", CSV: "csv", LaTeX: "tex", JSON: "json" };
+
 /** @type {(root: HTMLElement) => void} */
 export const compare = (root) => {
   const FIRST = 5,
     MOST = 8;
-  const box = stateBox();
+  const box = stateBox(),
+    tables = newest(),
+    drawings = newest();
   const state = {
-    turn: 0,
-    drawn: 0,
     key: "",
     answer: /** @type {Answer} */ (null),
     suite: "",
@@ -42,18 +44,14 @@ export const compare = (root) => {
     state.suite = value;
     refresh(true);
   });
-  const intervals = element("input", {
-    type: "checkbox",
+  const intervals = tickable("95 % intervals", "an-check", {
     checked: true,
-    onchange: () => table.classList.toggle("an-plain", !intervals.checked),
+    onchange: () => table.classList.toggle("an-plain", !intervals.box.checked),
   });
   const exports = element(
     "div",
     { class: "an-exports" },
-    quiet("Copy", () => exported("tsv")),
-    quiet("CSV", () => exported("csv")),
-    quiet("LaTeX", () => exported("tex")),
-    quiet("JSON", () => exported("json")),
+    ...Object.entries(FORMATS).map(([text, format]) => quiet(text, () => exported(format))),
   );
   const missing = page.readonly ? null : missingMethods(startMissing);
   const active = element("span", { class: "mc-facts", role: "status" });
@@ -66,28 +64,17 @@ export const compare = (root) => {
   new ResizeObserver(() => hint()).observe(scroll);
   const none = element("p", { class: "mc-help an-none", text: "No run matches the filter.", hidden: true });
   const help = element("p", { class: "mc-help" });
-  const card = element(
-    "section",
-    { class: "mc-card mc-wide" },
-    element(
-      "header",
-      { class: "mc-head" },
-      element("div", {}, element("h3", { text: "Runs, task by task" }), help),
-      element("div", { class: "mc-tools" }, active, missing?.button),
-    ),
+  const card = wordsCard(
+    "Runs, task by task",
+    help,
+    [active, missing?.button],
     missing?.panel,
-    element(
-      "div",
-      { class: "mc-form an-tools" },
-      suites.root,
-      filter,
-      element("label", { class: "an-check" }, intervals, element("span", { text: "95 % intervals" })),
-      exports,
-    ),
+    element("div", { class: "mc-form an-tools" }, suites.root, filter, intervals.root, exports),
     element("div", { class: "an-frame" }, scroll),
     none,
   );
 
+  card.classList.add("mc-wide");
   const drawing = comparisonFigures(() => {
     state.chosen.clear();
     fill();
@@ -210,16 +197,11 @@ export const compare = (root) => {
     const wanted = `${page.run} ${state.suite} ${signature()}`;
     if (wanted === state.key && !anew) return;
     state.key = wanted;
-    const turn = (state.turn += 1);
     if (!state.answer) {
       content.hidden = true;
       box.show({ title: "Loading …" });
     }
-    const answer = await askUntilAnswered(
-      "compare",
-      { run: page.run, suite: state.suite },
-      { alive: () => turn === state.turn },
-    );
+    const answer = await tables.asking("compare", { run: page.run, suite: state.suite });
     if (!answer) return;
     if (answer.error) {
       content.hidden = true;
@@ -247,25 +229,23 @@ export const compare = (root) => {
     const rows = ordered(found.rows).filter((row) => state.chosen.has(row.id)),
       ids = rows.map((row) => row.id),
       others = found.rows.map((row) => row.id);
-    const turn = (state.drawn += 1);
     if (!ids.length) {
+      drawings.drop();
       drawing.set(null, [], found.tasks.length);
       return;
     }
     const question = { run: page.run, suite, ids, others };
-    const answer = await askUntilAnswered("compare_figures", question, { alive: () => turn === state.drawn });
+    const answer = await drawings.asking("compare_figures", question);
     if (!answer) return;
-    if (answer.error) toast(answer.error, "error");
-    drawing.set(answer.error ? null : answer, rows, found.tasks.length);
+    drawing.set(toastError(answer).error ? null : answer, rows, found.tasks.length);
   }
 
   /** @type {(format: string) => Promise<void>} */
   async function exported(format) {
     const ids = visible().map((row) => row.id);
     const answer = await askUntilAnswered("compare_text", { run: page.run, suite: state.answer.suite, ids, format });
-    if (!answer) return;
-    if (answer.error) toast(answer.error, "error");
-    else if (format === "tsv") copy(answer.text);
+    if (!answer || toastError(answer).error) return;
+    if (format === "tsv") copy(answer.text);
     else download(answer.text, answer.name, format === "json" ? "application/json" : "text/plain");
   }
   /** @type {(methods: string[]) => Promise<Told<"compare_start">>} */

@@ -1,9 +1,9 @@
 // The page Playground: one picture under every model, and what a run gets wrong.
-import { askUntilAnswered, element } from "../../charts/js/base.js";
+import { element } from "../../charts/js/base.js";
 import { labelledMenu } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
-import { failedState, follow } from "../../js/analysis.js";
-import { toast } from "../../js/pieces.js";
+import { failedState, follow, newest } from "../../js/analysis.js";
+import { toast, wordsCard } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { mistakesCards } from "./playground_mistakes.js";
 import { modelCard, safe, thumb } from "./playground_parts.js";
@@ -11,15 +11,15 @@ import { sketchpad } from "./sketchpad.js";
 
 /** @type {(root: HTMLElement) => void} */
 export const playground = (root) => {
-  const box = stateBox();
+  const box = stateBox(),
+    samples = newest(),
+    pictures = newest();
   const state = {
     run: "",
     status: "",
     task: "",
     head: "",
     tasks: /** @type {import("../../answers").PlaygroundShapesTask[]} */ ([]),
-    turn: 0,
-    asked: 0,
     looked: "",
     answer: /** @type {Told<"classify"> | null} */ (null),
     picked: /** @type {string | null} */ (null),
@@ -34,22 +34,10 @@ export const playground = (root) => {
   const preview = pad ? null : element("img", { class: "pg-preview", alt: "the chosen picture", hidden: true });
   const task = labelledMenu("Test images of", (value) => choose(value));
   const thumbs = element("div", { class: "pg-thumbs" });
-  const picture = element(
-    "section",
-    { class: "mc-card" },
-    element(
-      "header",
-      { class: "mc-head" },
-      element(
-        "div",
-        {},
-        element("h3", { text: "Picture" }),
-        element("p", {
-          class: "mc-help",
-          text: pad ? "draw, drop or paste one, or click a test image" : "click a test image",
-        }),
-      ),
-    ),
+  const picture = wordsCard(
+    "Picture",
+    pad ? "draw, drop or paste one, or click a test image" : "click a test image",
+    [],
     pad ? pad.root : preview,
     task.root,
     thumbs,
@@ -66,18 +54,7 @@ export const playground = (root) => {
     class: "pg-wait mc-help",
     text: "Choose a picture to see how each model classifies it.",
   });
-  const said = element(
-    "section",
-    { class: "mc-card" },
-    element(
-      "header",
-      { class: "mc-head" },
-      element("div", {}, element("h3", { text: "What each model predicts" }), truth),
-      element("div", { class: "mc-tools" }, head.root),
-    ),
-    models,
-    waiting,
-  );
+  const said = wordsCard("What each model predicts", truth, [head.root], models, waiting);
 
   const wrong = mistakesCards((index) => {
     pick(index);
@@ -106,7 +83,7 @@ export const playground = (root) => {
   /** @type {(question: "classify" | "classify_picture", args: object, about: string | null, drawn?: boolean) => Promise<void>} */
   async function classify(question, args, about, drawn = false) {
     const run = page.run,
-      turn = (state.asked += 1);
+      alive = () => run === page.run;
     if (!about) {
       state.picked = null;
       mark();
@@ -116,11 +93,7 @@ export const playground = (root) => {
       waiting.textContent = "Asking every model …";
       waiting.hidden = Boolean(state.answer);
     }, 300);
-    const answer = await askUntilAnswered(
-      question,
-      { run, again: true, ...args },
-      { alive: () => turn === state.asked && run === page.run },
-    );
+    const answer = await pictures.asking(question, { run, again: true, ...args }, { alive });
     clearTimeout(slow);
     if (!answer) return;
     models.classList.remove("pg-stale");
@@ -176,19 +149,12 @@ export const playground = (root) => {
   async function choose(name) {
     state.task = name;
     const run = page.run,
-      turn = (state.turn += 1);
+      alive = () => run === page.run;
     look();
-    const alive = () => turn === state.turn && run === page.run;
-    const answer = await askUntilAnswered(
-      "samples",
-      { run, task: name, again: true },
-      {
-        alive,
-        pending: () => {
-          if (!thumbs.childElementCount) box.show({ title: "Loading the models and images …" });
-        },
-      },
-    );
+    const pending = () => {
+      if (!thumbs.childElementCount) box.show({ title: "Loading the models and images …" });
+    };
+    const answer = await samples.asking("samples", { run, task: name, again: true }, { alive, pending });
     if (!answer) return;
     if (answer.error) {
       content.hidden = true;

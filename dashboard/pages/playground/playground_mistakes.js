@@ -2,6 +2,7 @@
 import { askUntilAnswered, element, percent } from "../../charts/js/base.js";
 import { doingWords } from "../../charts/js/progress.js";
 import { figureCard } from "../../js/analysis.js";
+import { wordsCard } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { safe } from "./playground_parts.js";
 
@@ -11,16 +12,7 @@ export const mistakesCards = (/** @type {(index: number) => void} */ choose, /**
   const matrix = figureCard("Confusion matrix", "", { height: 420, note: "Computing …" });
   const gallery = element("div", { class: "pg-mistakes" });
   const count = element("p", { class: "mc-help" });
-  const mistakes = element(
-    "section",
-    { class: "mc-card" },
-    element(
-      "header",
-      { class: "mc-head" },
-      element("div", {}, element("h3", { text: "Mistakes that the expert doesn't make" }), count),
-    ),
-    gallery,
-  );
+  const mistakes = wordsCard("Mistakes that the expert doesn't make", count, [], gallery);
 
   /** @type {(run: string, name: string, title: string, alive: () => boolean) => Promise<void>} */
   const look = async (run, name, title, alive) => {
@@ -29,16 +21,10 @@ export const mistakesCards = (/** @type {(index: number) => void} */ choose, /**
     matrix.help.textContent = "";
     gallery.replaceChildren();
     count.textContent = "";
-    const answer = await askUntilAnswered(
-      "confusion",
-      { run, task: name, again: true },
-      {
-        alive,
-        pending: (now) => {
-          if (now.total) matrix.note.textContent = doingWords(now).filter(Boolean).join(", ");
-        },
-      },
-    );
+    const pending = (/** @type {Progress} */ now) => {
+      if (now.total) matrix.note.textContent = doingWords(now).filter(Boolean).join(", ");
+    };
+    const answer = await askUntilAnswered("confusion", { run, task: name, again: true }, { alive, pending });
     if (!answer) return;
     if (answer.error || "unlabelled" in answer) {
       matrix.note.textContent = answer.error || "These images have no labels, so mistakes can't be counted.";

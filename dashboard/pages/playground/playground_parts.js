@@ -7,21 +7,8 @@ export function thumb(image, onclick) {
   const label = image.label;
   return element(
     "button",
-    {
-      type: "button",
-      class: "pg-thumb",
-      title: label,
-      "aria-pressed": "false",
-      "data-index": image.index,
-      onclick,
-    },
-    element("img", {
-      src: safe(image.picture),
-      alt: label,
-      width: 52,
-      height: 52,
-      loading: "lazy",
-    }),
+    { type: "button", class: "pg-thumb", title: label, "aria-pressed": "false", "data-index": image.index, onclick },
+    element("img", { src: safe(image.picture), alt: label, width: 52, height: 52, loading: "lazy" }),
   );
 }
 /** @type {(uri: string) => string} */
@@ -40,10 +27,7 @@ export function modelCard(name, title, rows, own) {
           : "expert on another task";
   return element(
     "div",
-    {
-      class: `pg-model ${name === "merged" ? "pg-first" : ""} ${own ? "pg-own" : ""}`,
-      "data-model": name,
-    },
+    { class: `pg-model ${name === "merged" ? "pg-first" : ""} ${own ? "pg-own" : ""}`, "data-model": name },
     element("h4", {}, words, element("small", { text: note })),
     element(
       "ol",

@@ -1,6 +1,6 @@
 // A square to draw in, to drop a picture on, or to paste one into. `onPicture(dataUri, drawn)` is called with what to look at.
 import { element, quiet } from "../../charts/js/base.js";
-import { toast } from "../../js/pieces.js";
+import { tickable, toast } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 
 export const sketchpad = (/** @type {(uri: string, drawn: boolean) => void} */ onPicture) => {
@@ -29,7 +29,7 @@ export const sketchpad = (/** @type {(uri: string, drawn: boolean) => void} */ o
       file.value = "";
     },
   });
-  const light = element("input", { type: "checkbox", onchange: clear });
+  const { root: ticking, box: light } = tickable("light pen on dark", "an-check", { onchange: clear });
   const square = element("div", { class: "pg-square" }, canvas, hint);
   const root = element(
     "div",
@@ -40,7 +40,7 @@ export const sketchpad = (/** @type {(uri: string, drawn: boolean) => void} */ o
       { class: "mc-form" },
       quiet("Choose a file", () => file.click()),
       quiet("Clear", clear),
-      element("label", { class: "an-check" }, light, element("span", { text: "light pen on dark" })),
+      ticking,
     ),
     file,
   );

@@ -1,6 +1,6 @@
 // The methods on the page "Set up": under headings by what they need, with a search, and what the chosen one does.
 import { element } from "../../charts/js/base.js";
-import { heading } from "../../js/pieces.js";
+import { heading, terms, titled } from "../../js/pieces.js";
 
 const SEARCHED = 6;
 
@@ -63,17 +63,17 @@ export function buildMethods(section, { methods, onChange }) {
 
 /** @type {(item: Method) => HTMLElement} */
 export function methodFacts(item) {
+  /** @type {[string, string][]} */
   const rows = [
     ["What it does", item.summary],
     ["Needs", item.needs],
     ["Costs", item.cost],
     ["Learns", item.trains === "nothing" ? "" : item.trains],
     ["Paper", item.paper],
-  ].filter(([, text]) => text);
-  return element(
-    "dl",
-    { class: "ms-facts" },
-    ...rows.flatMap(([term, text]) => [element("dt", { text: term }), element("dd", { text })]),
+  ];
+  return terms(
+    "ms-facts",
+    rows.filter(([, text]) => text),
   );
 }
 
@@ -93,7 +93,7 @@ export const presetChoice = (found, chosen, onChange) =>
           checked: preset.name === chosen,
           onchange: () => onChange(preset),
         }),
-        element("span", {}, element("strong", { text: preset.title }), element("small", { text: preset.help })),
+        titled(preset.title, preset.help),
       ),
     ),
   );

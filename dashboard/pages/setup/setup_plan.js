@@ -1,7 +1,7 @@
 // What the page "Set up" knows before a run: time, the trust check, doubts about the inputs.
 import { button, element } from "../../charts/js/base.js";
 import { doingWords } from "../../charts/js/progress.js";
-import { finding, note } from "../../js/pieces.js";
+import { finding, line, note } from "../../js/pieces.js";
 
 /** @type {(term: string, text: string) => HTMLElement} */
 export const fact = (term, text) =>
@@ -41,7 +41,7 @@ function trust({ pending, error, tasks = [], overall, distil }, chosen, act) {
       element("strong", { text: lead(bad.length, overall) }),
       overall ? element("p", { text: overall }) : null,
       ...bad.map((task) => element("p", { text: task.advice })),
-      element("div", { class: "ms-line" }, distil ? experts : null, leave),
+      line(distil ? experts : null, leave),
     ),
   ];
 }

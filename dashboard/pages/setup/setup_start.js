@@ -1,6 +1,6 @@
 // "What will happen" on the page "Set up": the button that starts the run, and settings as files.
 import { ask, button, element } from "../../charts/js/base.js";
-import { download, toast, toastError } from "../../js/pieces.js";
+import { download, line, toast, toastError } from "../../js/pieces.js";
 import { refreshRuns } from "../../js/runs.js";
 import { page } from "../../js/shell.js";
 import { fact } from "./setup_plan.js";
@@ -33,9 +33,7 @@ export const startCard = (section, { wish, refused, load }) => {
     element("h2", { class: "ms-title", text: "What will happen" }),
     start,
     words,
-    element(
-      "div",
-      { class: "ms-line" },
+    line(
       button("Save settings", "", save, saving),
       button("Load settings", "", () => file.click(), loading),
       file,

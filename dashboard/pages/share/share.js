@@ -1,6 +1,6 @@
 // The page "Share": files of the current run; for the owner links, devices, renaming and deleting.
 import { ask, button, element, keyed, select } from "../../charts/js/base.js";
-import { copy, empty, heading, note, toast, toastError } from "../../js/pieces.js";
+import { copy, empty, heading, line, note, titled, toast, toastError } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { managing } from "./share_manage.js";
 
@@ -22,8 +22,6 @@ export const share = (root) => {
   const part = (name) => root.querySelector(`.ms-${name}`);
   /** @type {(text: string, more?: string) => HTMLElement} */
   const help = (text, more = "") => element("p", { class: `ms-help ${more}`, text });
-  /** @type {(title: string, text: string) => HTMLElement} */
-  const titled = (title, text) => element("span", {}, element("strong", { text: title }), element("small", { text }));
   /** @type {(url: string) => HTMLElement} */
   const address = (url) => element("code", { class: "ms-url", text: url, title: url });
   const open = () => page.visible(root) && page.tab === "share";
@@ -190,7 +188,7 @@ export const share = (root) => {
         "View links",
         "Anyone with such a link can see the run but not change anything. You can revoke a link at any time.",
       ),
-      element("div", { class: "ms-line" }, scope, days, label, create),
+      line(scope, days, label, create),
       reachNote,
       help("No links yet.", "ms-none"),
       element("ul", { class: "ms-list ms-link-list" }),
@@ -241,7 +239,7 @@ export const share = (root) => {
     });
     section.replaceChildren(
       heading("Your other devices", "Use Mergescope as the owner from another browser or a phone."),
-      element("div", { class: "ms-line" }, another, all),
+      line(another, all),
       out,
     );
   }

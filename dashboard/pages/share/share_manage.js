@@ -1,7 +1,7 @@
 // Renaming and deleting the current run.
 import { ask, button, element } from "../../charts/js/base.js";
 import { ACTIVE } from "../../charts/js/given.js";
-import { heading, toast, toastError } from "../../js/pieces.js";
+import { heading, line, toast, toastError } from "../../js/pieces.js";
 import { listed, refreshRuns } from "../../js/runs.js";
 import { page } from "../../js/shell.js";
 
@@ -36,5 +36,5 @@ export function managing(answer) {
     },
     { disabled: active, title: active ? "Cancel the run first" : null },
   );
-  return [heading("This run", "Rename it or delete it."), element("div", { class: "ms-line" }, name, rename, remove)];
+  return [heading("This run", "Rename it or delete it."), line(name, rename, remove)];
 }

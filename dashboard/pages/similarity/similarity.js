@@ -1,15 +1,17 @@
 // The page Similarity: matrix with a slider over the groups of tensors, lengths, depth, advice.
-import { askUntilAnswered, element, quantile, quiet } from "../../charts/js/base.js";
+import { element, quantile, quiet } from "../../charts/js/base.js";
 import { choiceRow } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
 import { themeColours, upright } from "../../charts/js/look.js";
-import { failedState, figureCard, follow, workingState } from "../../js/analysis.js";
+import { failedState, figureCard, follow, newest, workingState } from "../../js/analysis.js";
+import { wordsCard } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 
 /** @type {(root: HTMLElement) => void} */
 export const similarity = (root) => {
-  const box = stateBox();
-  const state = { shown: "", turn: 0, measure: "cosine", group: 0, found: /** @type {Answer} */ (null) };
+  const box = stateBox(),
+    { asking } = newest();
+  const state = { shown: "", measure: "cosine", group: 0, found: /** @type {Answer} */ (null) };
 
   const matrix = figureCard("Task vectors, pair by pair", "", { height: 420 });
   const measure = choiceRow("Measure", { cosine: "Cosine", conflict: "Sign conflict" }, state.measure, (value) => {
@@ -36,21 +38,7 @@ export const similarity = (root) => {
   matrix.foot.append(element("div", { class: "mc-scrub" }, whole, slider, shown));
 
   const list = element("ul", { class: "an-advice" });
-  const advice = element(
-    "section",
-    { class: "mc-card" },
-    element(
-      "header",
-      { class: "mc-head" },
-      element(
-        "div",
-        {},
-        element("h3", { text: "What this means" }),
-        element("p", { class: "mc-help", text: "advice based on these numbers" }),
-      ),
-    ),
-    list,
-  );
+  const advice = wordsCard("What this means", "advice based on these numbers", [], list);
   const norms = figureCard("Length of each task vector", "", { height: 250 });
   const depth = figureCard(
     "Similarity over depth",
@@ -123,23 +111,16 @@ export const similarity = (root) => {
 
   async function refresh(again = false) {
     if (state.shown === page.run && !again) return;
-    const run = (state.shown = page.run),
-      turn = (state.turn += 1);
+    const run = (state.shown = page.run);
     if (!state.found) {
       content.hidden = true;
       box.show({ title: "Comparing the experts …", text: "" });
     }
-    const answer = await askUntilAnswered(
-      "similarity",
-      { run, again },
-      {
-        alive: () => turn === state.turn,
-        pending: (progress) => {
-          content.hidden = true;
-          box.show(workingState(progress));
-        },
-      },
-    );
+    const pending = (/** @type {Progress} */ progress) => {
+      content.hidden = true;
+      box.show(workingState(progress));
+    };
+    const answer = await asking("similarity", { run, again }, { pending });
     if (!answer) return;
     content.hidden = Boolean(answer.error);
     if (answer.error) {

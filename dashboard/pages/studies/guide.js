@@ -1,6 +1,7 @@
 // The method guide: what you have -> what to use, and a card for every method with its measured accuracy.
-import { askUntilAnswered, element, percent } from "../../charts/js/base.js";
-import { coded, note } from "../../js/pieces.js";
+import { element, percent } from "../../charts/js/base.js";
+import { newest } from "../../js/analysis.js";
+import { bar, coded, note, table, terms } from "../../js/pieces.js";
 
 export const methodGuide = () => {
   /** @type {Record<string, string>} */
@@ -12,8 +13,8 @@ export const methodGuide = () => {
     "labelled training images": "With training data",
   };
   const root = element("div", { class: "st-guide ms-stack" });
-  let shown = "",
-    turn = 0;
+  const { asking } = newest();
+  let shown = "";
 
   /** @type {(suite: string) => Promise<void>} */
   async function show(suite) {
@@ -23,9 +24,8 @@ export const methodGuide = () => {
     }
     if (shown === suite) return;
     shown = suite;
-    const mine = (turn += 1);
     root.replaceChildren(element("div", { class: "mc-state" }, element("strong", { text: "Loading …" })));
-    const answer = await askUntilAnswered("method_guide", { suite }, { alive: () => mine === turn });
+    const answer = await asking("method_guide", { suite });
     if (!answer) return;
     if (answer.error) {
       shown = "";
@@ -36,51 +36,25 @@ export const methodGuide = () => {
   }
   /** @type {(answer: Told<"method_guide">) => void} */
   function draw(answer) {
-    const table = element(
+    const measured = answer.cards.some((card) => Number.isFinite(card.accuracy)),
+      heads = ["You have", measured ? "Use (best measured first)" : "Use", "How"];
+    const rows = answer.decisions.map((one) => [
+      element("th", { scope: "row", text: one.have }),
+      element("td", { text: one.use.join(", ") || "–", "data-head": "Use" }),
+      element("td", { "data-head": "How" }, ...coded(one.how)),
+    ]);
+    const decisions = element(
       "section",
       { class: "mc-card" },
       element("h3", { class: "ms-title", text: "What you have, what to use" }),
       element("p", { class: "mc-help", text: answer.source }),
-      element(
-        "div",
-        { class: "an-scroll", tabindex: "0", role: "region", "aria-label": "Decision table" },
-        element(
-          "table",
-          { class: "st-table st-decide" },
-          element(
-            "thead",
-            {},
-            element(
-              "tr",
-              {},
-              ...[
-                "You have",
-                answer.cards.some((card) => Number.isFinite(card.accuracy)) ? "Use (best measured first)" : "Use",
-                "How",
-              ].map((text) => element("th", { scope: "col", text })),
-            ),
-          ),
-          element(
-            "tbody",
-            {},
-            ...answer.decisions.map((one) =>
-              element(
-                "tr",
-                {},
-                element("th", { scope: "row", text: one.have }),
-                element("td", { text: one.use.join(", ") || "–", "data-head": "Use" }),
-                element("td", { "data-head": "How" }, ...coded(one.how)),
-              ),
-            ),
-          ),
-        ),
-      ),
+      table("Decision table", heads, rows, { scroller: "an-scroll", table: "st-table st-decide" }),
     );
     const groups = new Map();
     for (const card of answer.cards) groups.set(card.group, [...(groups.get(card.group) || []), card]);
     const top = Math.max(...answer.cards.map((card) => card.accuracy ?? 0), 0.01);
     root.replaceChildren(
-      table,
+      decisions,
       ...[...groups].flatMap(([group, cards]) => [
         element("h3", { class: "st-heading", text: HEADINGS[group] || group[0].toUpperCase() + group.slice(1) }),
         element(
@@ -93,13 +67,17 @@ export const methodGuide = () => {
   }
   /** @type {(card: import("../../answers").StudiesGuideMethodCard, top: number) => HTMLElement} */
   function method(card, top) {
-    const bar = element("i");
-    bar.style.width = `${Number.isFinite(card.accuracy) ? (100 * (card.accuracy ?? 0)) / top : 0}%`;
     const measured = Number.isFinite(card.accuracy) ? percent(card.accuracy) : "not measured";
     const seconds =
       card.seconds !== null && Number.isFinite(card.seconds)
         ? ` Measured: ${card.seconds < 10 ? card.seconds.toFixed(1) : Math.round(card.seconds)} s.`
         : "";
+    /** @type {[string, string][]} */
+    const about = [
+      ["Needs", card.needs],
+      ["Cost", card.cost + seconds],
+    ];
+    if (card.trains !== "nothing") about.push(["Trains", card.trains]);
     return element(
       "section",
       { class: "mc-card st-method", "data-method": card.name },
@@ -110,22 +88,9 @@ export const methodGuide = () => {
         element("code", { text: card.name }),
       ),
       element("p", { class: "st-summary", text: card.summary }),
-      element(
-        "div",
-        { class: "st-reached" },
-        element("span", { class: "ms-bar" }, bar),
-        element("b", { text: measured }),
-      ),
+      element("div", { class: "st-reached" }, bar((card.accuracy || 0) / top), element("b", { text: measured })),
       element("p", { class: "st-formula" }, ...coded(card.formula)),
-      element(
-        "dl",
-        { class: "mc-list" },
-        element("dt", { text: "Needs" }),
-        element("dd", { text: card.needs }),
-        element("dt", { text: "Cost" }),
-        element("dd", { text: card.cost + seconds }),
-        ...(card.trains === "nothing" ? [] : [element("dt", { text: "Trains" }), element("dd", { text: card.trains })]),
-      ),
+      terms("mc-list", about),
       element(
         "details",
         {},

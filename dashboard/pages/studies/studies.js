@@ -3,8 +3,8 @@ import { ask, askUntilAnswered, element, poller, quiet, remember, remembered, fi
 import { choiceRow, labelledMenu } from "../../charts/js/card.js";
 import { stateBox } from "../../charts/js/facts.js";
 import { RESUMABLE } from "../../charts/js/given.js";
-import { failedState, figureCard } from "../../js/analysis.js";
-import { download, empty, note, toast, toastError } from "../../js/pieces.js";
+import { failedState, figureCard, newest } from "../../js/analysis.js";
+import { bar, download, empty, note, tickable, toast, toastError } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { methodGuide } from "./guide.js";
 import { active, findingsCard, studyTable, studyWords } from "./study_parts.js";
@@ -19,13 +19,13 @@ export const studies = (root) => {
     costs: /** @type {Answer} */ (null),
     costKey: "",
     resultKey: "",
-    turn: 0,
     figures: /** @type {[ReturnType<typeof figureCard>, Answer][]} */ ([]),
     open: false,
     busy: false,
   };
 
-  const box = stateBox();
+  const box = stateBox(),
+    results = newest();
   const suites = labelledMenu("Suite", (value) => {
     state.suite = value;
     state.costs = null;
@@ -67,7 +67,7 @@ export const studies = (root) => {
     question = element("p", { class: "st-question" }),
     paper = element("p", { class: "mc-help" });
   const status = element("p", { class: "st-status", role: "status" });
-  const bar = element("i"),
+  const filled = element("i"),
     track = element(
       "span",
       {
@@ -77,10 +77,9 @@ export const studies = (root) => {
         "aria-valuemin": "0",
         "aria-valuemax": "100",
       },
-      bar,
+      filled,
     );
-  const quick = element("input", {
-    type: "checkbox",
+  const { root: quickly, box: quick } = tickable("Quick: fewer steps, seeds and values", "an-check", {
     checked: state.quick,
     onchange: () => {
       state.quick = quick.checked;
@@ -95,12 +94,6 @@ export const studies = (root) => {
   );
   const cancel = quiet("Cancel", () => act("study_cancel", { id: card()?.state?.id }));
   const cost = element("span", { class: "mc-facts" });
-  const quickly = element(
-    "label",
-    { class: "an-check" },
-    quick,
-    element("span", { text: "Quick: fewer steps, seeds and values" }),
-  );
   const form = element("div", { class: "mc-form st-start" }, start, cancel, quickly, cost);
   const files = element(
     "div",
@@ -125,10 +118,8 @@ export const studies = (root) => {
 
   function drawList() {
     list.replaceChildren(
-      ...state.listing.studies.map((/** @type {StudyCard} */ one) => {
-        const bar_ = element("i");
-        if (one.state) bar_.style.width = `${100 * one.state.share}%`;
-        return element(
+      ...state.listing.studies.map((/** @type {StudyCard} */ one) =>
+        element(
           "button",
           {
             type: "button",
@@ -148,9 +139,9 @@ export const studies = (root) => {
           element("strong", { text: one.title }),
           element("span", { class: "st-card-question", text: one.question }),
           element("small", { text: studyWords(one) }),
-          active(one) ? element("span", { class: "ms-bar" }, bar_) : null,
-        );
-      }),
+          active(one) ? bar(one.state?.share ?? 0) : null,
+        ),
+      ),
     );
   }
   function layout() {
@@ -181,7 +172,7 @@ export const studies = (root) => {
           ? "measuring this machine …"
           : "";
     track.hidden = !running;
-    bar.style.width = now ? `${100 * now.share}%` : "0";
+    filled.style.width = now ? `${100 * now.share}%` : "0";
     track.setAttribute("aria-valuenow", now ? String(Math.round(100 * now.share)) : "0");
     status.textContent = now ? [studyWords(one), running ? now.doing : "", now.error].filter(Boolean).join(" · ") : "";
     status.classList.toggle("st-wrong", Boolean(now?.error));
@@ -209,8 +200,7 @@ export const studies = (root) => {
       );
       return;
     }
-    const turn = (state.turn += 1);
-    const answer = await askUntilAnswered("study_result", { id: now.id }, { alive: () => turn === state.turn });
+    const answer = await results.asking("study_result", { id: now.id });
     if (!answer) return;
     if (answer.error) {
       result.replaceChildren(note("error", answer.error));
@@ -239,8 +229,8 @@ export const studies = (root) => {
   /** @type {(format: string) => Promise<void>} */
   async function save(format) {
     const answer = await askUntilAnswered("study_text", { id: card()?.state?.id, format });
-    if (answer?.error) toast(answer.error, "error");
-    else if (answer) download(answer.text, answer.name, format === "html" ? "text/html" : "text/plain");
+    if (answer && !toastError(answer).error)
+      download(answer.text, answer.name, format === "html" ? "text/html" : "text/plain");
   }
   /** @type {(name: "study_start" | "study_cancel", args: object) => Promise<void>} */
   async function act(name, args) {

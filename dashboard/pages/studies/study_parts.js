@@ -1,6 +1,7 @@
 // Parts of the page Studies: how far a study is, what it found, its tables.
 import { duration, element } from "../../charts/js/base.js";
 import { ACTIVE } from "../../charts/js/given.js";
+import { table } from "../../js/pieces.js";
 
 /** @type {(one: StudyCard) => boolean} */
 export const active = (one) => Boolean(one?.state && ACTIVE.includes(one.state.status));
@@ -32,35 +33,15 @@ export function findingsCard(answer) {
 
 /** @type {(one: import("../../answers").StudiesViewShown) => HTMLElement} */
 export function studyTable(one) {
+  const rows = one.rows.map(({ cells: [name, ...cells], note, best }) => [
+    element("th", { scope: "row", text: name, title: note || null }),
+    ...cells.map((text, place) => element("td", { text, class: best[place] && !one.source ? "st-best" : null })),
+  ]);
   return element(
     "section",
     { class: one.source ? "mc-card st-published" : "mc-card" },
     element("h3", { class: "ms-title", text: one.title }),
     one.source ? element("p", { class: "mc-help", text: one.source }) : null,
-    element(
-      "div",
-      { class: "an-scroll", tabindex: "0", role: "region", "aria-label": one.title },
-      element(
-        "table",
-        { class: "st-table" },
-        element("thead", {}, element("tr", {}, ...one.heads.map((text) => element("th", { scope: "col", text })))),
-        element(
-          "tbody",
-          {},
-          ...one.rows.map((row) =>
-            element(
-              "tr",
-              {},
-              element("th", { scope: "row", text: row.cells[0], title: row.note || null }),
-              ...row.cells
-                .slice(1)
-                .map((text, place) =>
-                  element("td", { text, class: row.best[place] && !one.source ? "st-best" : null }),
-                ),
-            ),
-          ),
-        ),
-      ),
-    ),
+    table(one.title, one.heads, rows),
   );
 }

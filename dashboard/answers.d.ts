@@ -210,8 +210,8 @@ export interface ChartsFeedHistory {
   losses: string;
   frames: Array<number>;
   coefficients: string;
-  columns: Array<[string, string, string, string]>;
-  origin: string;
+  columns?: Array<[string, string, string, string]>;
+  origin?: string;
   marks: Record<string, Array<ChartsMarksMark>>;
   evaluations: Array<ChartsMarksSummary>;
   agreements: Array<ChartsMarksAgreement>;

@@ -59,7 +59,9 @@ class Declarations:
             self.made[name] = ""
             hints = get_type_hints(kind, include_extras=True)
             names = [one.name for one in fields(kind)] if is_dataclass(kind) else list(hints)
-            optional = getattr(kind, "__optional_keys__", ())
+            # Annotations that are text hide NotRequired from `__optional_keys__`.
+            hidden = [each for each in names if get_origin(hints[each]) is NotRequired]
+            optional = {*getattr(kind, "__optional_keys__", ()), *hidden}
             rows = [f"  {each}{'?' if each in optional else ''}: {self.of(hints[each])};" for each in names]
             self.made[name] = "\n".join([f"export interface {name} {{", *rows, "}"])
         return name

@@ -80,7 +80,7 @@ export class Run {
       notices: answer.notices,
       stride: Math.max(this.stride, answer.stride),
     });
-    if (answer.columns) {
+    if (answer.columns && answer.origin) {
       this.columns = answer.columns.map(([name, label, block, kind]) => ({ name, label, block, kind }));
       this.origin = decodeFloats(answer.origin);
       this.frames = [];

@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from core import methods
-from core.studies import everywhere
 from tests.bench.equal_rows import APART, SINGLE, Entry
 
 Row = Mapping[str, Any]
@@ -39,12 +38,12 @@ def _key(row: Row) -> Key:
     return row["suite"], row["images"], row["title"]
 
 
-def plain(rows: Sequence[Row], planned: Collection[Key]) -> dict[str, Any]:
-    """What `core.studies.everywhere` reads: rows with a settled rate, beside what was published and is not in `rows`.
+def plain(rows: Sequence[Row], planned: Collection[Key], published: Mapping[str, Any]) -> dict[str, Any]:
+    """What `core.studies.everywhere` reads: rows with a settled rate, beside what was `published` before.
 
     A formula counts for every number of images.
     """
-    own, published = chosen(rows), everywhere.read()
+    own = chosen(rows)
     reached = {key: values for key, values in seeds(rows).items() if settled(own[key], rows)}
     budgets = sorted({images for _, images, _ in planned} - {0})
     found: dict[str, Any] = dict(published.get("rows", {}))

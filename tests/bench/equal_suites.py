@@ -32,6 +32,7 @@ import torch
 from core.errors import MergescopeError
 from core.problem.loading import load
 from core.problem.problem import Problem
+from core.studies import everywhere
 from core.suite.find import find
 from tests.bench import equal_report
 from tests.bench.equal_made import BUDGETS, SUITES, made, train_halves
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         planned = [
             (suite, images, entry.title) for suite, images, entry, _ in units(names, tasks, budgets, options.only)
         ]
-        print(json.dumps(equal_report.plain(rows, planned), indent=0))
+        print(json.dumps(equal_report.plain(rows, planned, everywhere.read()), indent=0))
         return
     problems = made(load(find("demo")), names, options.many)
     found = units(names, {name: len(one.tasks) for name, one in problems.items()}, budgets, options.only)

@@ -86,7 +86,10 @@ def test_more_seeds_are_for_rows_near_the_best(tmp_path: Path) -> None:
 def test_a_rate_counts_when_its_neighbours_are_measured() -> None:
     rows = [row("one", 0.7), row("one", 0.6, lr=0.03, held_out=0.4)]
     place, planned = {"made 64": [0.7, 0.0, 1]}, [("made", 64, "one"), ("made", 64, "other")]
-    assert plain(rows, planned)["rows"] == {}
-    found = plain([*rows, row("one", 0.8, lr=0.3, held_out=0.4)], planned)
+    assert plain(rows, planned, {})["rows"] == {}
+    found = plain([*rows, row("one", 0.8, lr=0.3, held_out=0.4)], planned, {})
     assert found["rows"] == {"one": {"method": "samerging", "own": True, "accuracy": place}}
     assert (found["done"], found["planned"]) == (1, 2)
+    known = {"other": {"method": "best", "own": True, "accuracy": place}}
+    both = plain([*rows, row("one", 0.8, lr=0.3, held_out=0.4)], planned, {"rows": known, "notes": ["A note"]})
+    assert (both["rows"], both["done"], both["notes"]) == ({**known, **found["rows"]}, 2, ["A note"])

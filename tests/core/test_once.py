@@ -117,7 +117,7 @@ def test_the_accuracy_study_tells_a_stream_from_the_method_itself(tiny_suite: Pa
         (row,) = (row for row in result.tables[0].rows if row.label == label)
         assert row.values[-1] is not None
         assert row.values[-1].mean == pytest.approx(sum(own) / 3)
-    assert any("each once" in text for text in result.findings)
+    assert any("each used once" in text for text in result.findings)
     failed = [
         replace(one, report=None, error="no held-out images") if one.cell.where.get("way") else one for one in done
     ]

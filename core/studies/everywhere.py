@@ -10,6 +10,8 @@ from typing import Any
 from core.paths import ASSETS
 
 FILE = ASSETS / "reference" / "equal_suites.json"
+_VISIBLE = 0.0005
+"""A difference that is not 0.0 points when it is written."""
 BEST = "best"
 """The method that is held against all others."""
 _INTRODUCTION = """
@@ -75,7 +77,7 @@ def _told(value: Sequence[float] | None) -> str:
 
 
 def _beaten(found: Mapping[str, Any], place: str) -> str:
-    """What is ahead of `best` by more than a standard error of the difference; empty: nothing."""
+    """What is ahead of `best` by more than a standard error of the difference, and visibly; empty: nothing."""
     own: Mapping[str, Any] = next(
         (row["accuracy"] for row in found.values() if row["method"] == BEST and row["own"]), {}
     )
@@ -83,7 +85,7 @@ def _beaten(found: Mapping[str, Any], place: str) -> str:
         return ""
     here = {title: row["accuracy"][place] for title, row in found.items() if place in row["accuracy"]}
     gaps = {title: told[0] - own[place][0] for title, told in here.items()}
-    ahead = [title for title, told in here.items() if gaps[title] > math.hypot(told[1], own[place][1])]
+    ahead = [title for title, told in here.items() if gaps[title] > max(math.hypot(told[1], own[place][1]), _VISIBLE)]
     if not ahead:
         return ""
     suite, count = place.split()

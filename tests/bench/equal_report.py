@@ -45,7 +45,7 @@ def plain(rows: Sequence[Row], planned: Collection[Key], published: Mapping[str,
     """
     own = chosen(rows)
     reached = {key: values for key, values in seeds(rows).items() if settled(own[key], rows)}
-    budgets = sorted({images for _, images, _ in planned} - {0})
+    budgets = sorted({images for _, images, _ in reached} - {0}) or sorted({images for _, images, _ in planned} - {0})
     found: dict[str, Any] = dict(published.get("rows", {}))
     for key, values in sorted(reached.items()):
         (suite, images, title), row = key, own[key]

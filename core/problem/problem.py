@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -48,6 +49,9 @@ class Problem:
     """Task -> what its images are: `kind`, `images` per split, `held_out`, `labelled`."""
     findings: tuple[Finding, ...] = ()
     """What a person should know about results on this problem, the worst first."""
+    ahead: int = 1
+    """Steps that are asked of the device at most before the host reads what they came to; on a CPU nothing is gained by
+    more than one."""
     images_from: tuple[str, ...] = ()
     """Tasks whose images λ is learned from, where these are not the merged ones: some experts may bring no images, and
     a task may have images without an expert."""
@@ -78,6 +82,12 @@ class Problem:
     def device(self) -> torch.device:
         """Where everything is computed."""
         return self.encoder.device
+
+    @property
+    def small(self) -> torch.device:
+        """Where what is small lies: λ, its moments, losses, the experts' logits. On CUDA beside the weights, so that no
+        step waits for the host; else in the host's memory, since MPS lacks float64."""
+        return self.device if self.device.type == "cuda" else torch.device("cpu")
 
     @property
     def precision(self) -> str:
@@ -123,12 +133,13 @@ class Problem:
         """Pixels uint8 `[N, H, W, 3]` on the device, where all of them fit a share of its free memory; else as `images`
         gives them. For images that are asked for again and again."""
         pixels = self.images(task, split)
-        if self.device.type != "cuda" or not isinstance(pixels, Tensor):
+        if self.device.type != "cuda":
             return pixels
         if (task, split) not in self._near:
-            held = sum(known.nbytes for known in self._near.values() if known.is_cuda)
-            fits = held + pixels.nbytes <= HELD * (held + torch.cuda.mem_get_info(self.device)[0])
-            self._near[task, split] = pixels.to(self.device) if fits else pixels
+            held, size = sum(known.nbytes for known in self._near.values()), math.prod(pixels.shape)
+            if held + size > HELD * (held + torch.cuda.mem_get_info(self.device)[0]):
+                return pixels
+            self._near[task, split] = pixels[:].to(self.device)
         return self._near[task, split]
 
     def within_memory(self, images: int, work: Callable[[int], T]) -> T:
@@ -174,9 +185,9 @@ class Problem:
             for part in images.split(size):
                 self.tick()
                 with self.encoder.ticking(self.tick):
-                    parts.append(compute(weights, self.encoder.prepare(part)).cpu())
+                    parts.append(compute(weights, self.encoder.prepare(part)).to(self.small))
                 progress.advance(len(part))
-            return torch.cat(parts)
+            return torch.cat(parts).cpu()
 
         return self.within_memory(len(images), run)
 

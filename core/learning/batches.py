@@ -48,7 +48,7 @@ class Batches:
             device = held.device if isinstance(held, Tensor) else None
             self._streams[task] = Stream(task, count, batch, seed, fraction, without.get(task), device)
             self._held[task] = held
-            if problem.device.type == "cuda" and device != problem.device:
+            if problem.apart and device != problem.device:
                 self._ahead = self._ahead or Ahead(self._pinned)
             if objective.target is Target.LABELS and labels is not None:
                 self._labels[task] = labels.to(problem.small)
@@ -114,7 +114,7 @@ class Batches:
     def _pinned(self, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Pixels in memory that the device fetches from by itself, or on the device already."""
         pixels = {task: self._held[task][chosen] for task, chosen in drawn.items()}
-        return {task: found if found.is_cuda else found.pin_memory() for task, found in pixels.items()}
+        return {task: found.pin_memory() if found.device.type == "cpu" else found for task, found in pixels.items()}
 
     def _of(self, task: str, chosen: Tensor, pixels: Tensor) -> Batch:
         match self._objective.target:

@@ -33,7 +33,7 @@ class Made:
 def read(made: Sequence[Made]) -> list[Made]:
     """The same in the host's memory, brought there by one copy: each waits for all that the device was asked before."""
     tensors = [tensor for one in made for tensor in _tensors(one)]
-    distant = [tensor for tensor in tensors if tensor.is_cuda]
+    distant = [tensor for tensor in tensors if tensor.device.type != "cpu"]
     if not distant:
         return list(made)
     flat = torch.cat([tensor.double().flatten() for tensor in distant]).cpu().split([one.numel() for one in distant])

@@ -21,7 +21,7 @@ from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
 from core.problem.findings import SUITE, Code, Finding, Severity, by_severity, classes, files, images
 from core.problem.heads import TaskHeads, head_hash
 from core.problem.mapped import InMemory, Mapped, Memory
-from core.problem.memory import available, give_back
+from core.problem.memory import free, give_back
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.problem.validation import BadFiles, Examiner, activation
@@ -242,6 +242,5 @@ def _empty_vectors(
 
 def _place(memory: str, size: int, device: torch.device) -> Memory:
     """Where a matrix of `size` bytes goes."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available()
-    small = free is None or size <= SHARE * free
+    small = size <= SHARE * free(device)
     return InMemory() if memory == "ram" or (memory == "auto" and small) else Mapped(paths.cache())

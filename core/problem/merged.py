@@ -84,7 +84,7 @@ class EncoderGradient:
 
     def __init__(self, problem: Problem, vectors: TaskVectors, together: bool | None = None) -> None:
         self._problem, self._names = problem, vectors.names
-        self._together = problem.device.type == "cuda" if together is None else together
+        self._together = problem.apart if together is None else together
         narrow = problem.precision == "bfloat16"
         self.weights = torch.empty_like(vectors.origin)
         """θ as one vector `[D]`: write it before each pass, which may overwrite it."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from core.encoders.encoder import Encoder
 from core.errors import BadInput, RunFailed, UnknownName
 from core.problem.findings import Finding
+from core.problem.memory import free
 from core.problem.task_vectors import TaskVectors
 from core.progress import SILENT, Progress
 from core.statistics import Stated
@@ -84,10 +85,15 @@ class Problem:
         return self.encoder.device
 
     @property
+    def apart(self) -> bool:
+        """Whether the device goes on by itself while the host asks for more; each read waits for all of that."""
+        return self.device.type not in ("cpu", "mps")
+
+    @property
     def small(self) -> torch.device:
-        """Where what is small lies: λ, its moments, losses, the experts' logits. On CUDA beside the weights, so that no
-        step waits for the host; else in the host's memory, since MPS lacks float64."""
-        return self.device if self.device.type == "cuda" else torch.device("cpu")
+        """Where what is small lies: λ, its moments, losses, the experts' logits. Beside the weights, so that no step
+        waits for the host; but in the host's memory with MPS, which lacks float64."""
+        return self.device if self.apart else torch.device("cpu")
 
     @property
     def precision(self) -> str:
@@ -133,11 +139,11 @@ class Problem:
         """Pixels uint8 `[N, H, W, 3]` on the device, where all of them fit a share of its free memory; else as `images`
         gives them. For images that are asked for again and again."""
         pixels = self.images(task, split)
-        if self.device.type != "cuda":
+        if not self.apart:
             return pixels
         if (task, split) not in self._near:
             held, size = sum(known.nbytes for known in self._near.values()), math.prod(pixels.shape)
-            if held + size > HELD * (held + torch.cuda.mem_get_info(self.device)[0]):
+            if held + size > HELD * (held + free(self.device)):
                 return pixels
             self._near[task, split] = pixels[:].to(self.device)
         return self._near[task, split]

@@ -140,9 +140,9 @@ def test_a_wish_is_heard_within_a_block_and_waiting_is_no_part_of_a_step(store: 
     def ticking() -> None:
         nonlocal waits
         waits += 1
-        if waits == 30:
+        if waits == 300:
             control.paused_seconds += 1000.0  # As if somebody had let it wait within a block.
-        if waits == 200:
+        if waits == 900:
             control.cancel()
         tick()
 

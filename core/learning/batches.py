@@ -91,6 +91,16 @@ class Batches:
         return len(images)
 
     @property
+    def fixed(self) -> bool:
+        """Whether all that a batch is made of lies on the device and stays there."""
+        asked = self._objective.target is Target.EXPERT and len(self._answers) < len(self._streams)
+        return self._ahead is None and not asked
+
+    def tensors(self) -> list[Tensor]:
+        """What `note` changes."""
+        return list(self._marginals.values())
+
+    @property
     def images_per_step(self) -> int:
         """Images of one step, over all tasks."""
         return sum(min(self._batch, stream.size) for stream in self._streams.values())

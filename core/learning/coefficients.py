@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Generic, TypeVar
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from core import objectives
 from core.learning import starts
+from core.learning.captured import Captured
 from core.learning.made import Made
 from core.learning.optimiser import Adam, Drawing, carry_out, finite, require_finite
 from core.learning.watch import Watch, WatchedSettings
@@ -87,7 +88,10 @@ class Learner(Drawing, Generic[L]):
         self._vectors, self._grouping = mixture.vectors, mixture.grouping
         shape = (len(self._grouping.groups), len(self._vectors.tasks))
         self._raw = torch.full(shape, settings.init, dtype=self._vectors.origin.dtype, device=problem.small)
-        self._adam = Adam({"raw": self._raw, **self._more_parameters()}, settings.lr)
+        self._adam = Adam({"raw": self._raw, **self._more_parameters()}, settings.lr, recorded=problem.capture)
+        self._advance: Callable[[Mapping[str, Tensor]], Measured] = self._plain
+        if problem.capture and self._batches.fixed:
+            self._advance = Captured(self._plain, self._changing, partial(setattr, problem, "captured"))
         # The mean loss of the latest steps ends a run whose last step is kept: each has to be read at once.
         self.ahead = 1 if settings.patience and settings.keep_step == "last" else problem.ahead
 
@@ -107,7 +111,14 @@ class Learner(Drawing, Generic[L]):
 
     def step(self) -> Measured:
         """Measure one batch of every task and update λ."""
-        measured, gradients = self._measure(self._batches.next())
+        self._problem.tick()
+        return self._advance(self._batches.draw())
+
+    def _changing(self) -> list[Tensor]:
+        return [*self._adam.tensors(), *self._batches.tensors()]
+
+    def _plain(self, drawn: Mapping[str, Tensor]) -> Measured:
+        measured, gradients = self._measure(self._batches.of(drawn))
         self._adam.step(gradients)
         self._batches.note(measured)
         return replace(measured, finite=finite(measured.gradient, *gradients.values()))

@@ -196,7 +196,7 @@ def finite(*gradients: Tensor) -> Tensor:
 def require_finite(
     step: int, losses: Mapping[str, float], sound: Tensor, kept: str, remedy: str = "Lower `lr`"
 ) -> None:
-    """Raise `NonFinite` where a loss is NaN or infinite or the gradients are not `sound`; `kept` is what that spares."""
+    """Raise `NonFinite` where a loss is NaN or infinite, or the gradients are not `sound`; it spares what is `kept`."""
     bad = [task for task, loss in losses.items() if not math.isfinite(loss)]
     if bad or not sound:
         raise NonFinite(
@@ -208,9 +208,17 @@ def require_finite(
 class Adam:
     """AdamW, betas (0.9, 0.999), over named leaf tensors that are changed in place; without weight decay it is Adam."""
 
-    def __init__(self, parameters: Mapping[str, Tensor], lr: float, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self, parameters: Mapping[str, Tensor], lr: float, weight_decay: float = 0.0, *, recorded: bool = False
+    ) -> None:
+        """`recorded`: the count of steps lies on the device too, so that a recorded step counts."""
         self.parameters, tensors = dict(parameters), list(parameters.values())
-        self._adam = torch.optim.AdamW(tensors, lr=lr, betas=(0.9, 0.999), weight_decay=weight_decay)
+        self._adam = torch.optim.AdamW(
+            tensors, lr=lr, betas=(0.9, 0.999), weight_decay=weight_decay, capturable=recorded
+        )
+        self._recorded = recorded
+        if recorded:
+            self._begin(0, {})
 
     def step(self, gradients: Mapping[str, Tensor], lr: float | None = None) -> None:
         """One update of every parameter, at another learning rate from here on where one is given."""
@@ -237,8 +245,23 @@ class Adam:
         """Go on as after `steps` updates."""
         for name, parameter in self.parameters.items():
             parameter.copy_(state[name])
-            moments = {moment: state[_key(name, moment)].to(parameter, copy=True) for moment in _MOMENTS}
-            self._adam.state[parameter] = {"step": torch.tensor(float(steps)), **moments}
+        self._begin(steps, state)
+
+    def _begin(self, steps: int, state: State) -> None:
+        for name, parameter in self.parameters.items():
+            known = {moment: state.get(_key(name, moment)) for moment in _MOMENTS}
+            moments = {
+                moment: torch.zeros_like(parameter) if value is None else value.to(parameter, copy=True)
+                for moment, value in known.items()
+            }
+            # PyTorch's own count would be a float32, in which 1 − 0.999^t has but four digits at first.
+            count = torch.tensor(float(steps))
+            count = count.to(parameter.device, torch.float64) if self._recorded else count
+            self._adam.state[parameter] = {"step": count, **moments}
+
+    def tensors(self) -> list[Tensor]:
+        """Everything that a step changes."""
+        return [*self.parameters.values(), *(value for known in self._adam.state.values() for value in known.values())]
 
 
 def _key(name: str, moment: str) -> str:

@@ -50,6 +50,7 @@ def load(
     memory: str = "auto",
     micro_batch: int | None = None,
     ahead: int | None = None,
+    capture: bool = False,
     progress: Progress = SILENT,
 ) -> Problem:
     """Load a suite, or those of its `tasks` that are named, ready to be merged.
@@ -57,7 +58,8 @@ def load(
     `deltas` is the precision of the task vectors: `auto`, `float32`, `bfloat16` or `float64`. `memory` is where they
     lie: `ram`, `mapped` (a temporary file; `deltas=auto` does not round them then), or `auto`: mapped where they would
     take more than half of the memory that is free. That changes no bit of any result, and neither does `ahead`: the
-    steps that are made at most before the host reads them.
+    steps that are made at most before the host reads them. Nor does `capture`, which on CUDA records a step that learns
+    λ once and repeats it: a recording that gives other bits is not used.
     Raises `BadSuite`, `BadCheckpoint` or `UnknownName`, and `RunFailed` where the disk has no room for the file;
     nothing of the person's files is changed.
     """
@@ -103,6 +105,7 @@ def load(
         classes={task.name: task.classes for task in chosen},
         micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample),
         ahead=ahead or (AHEAD if encoder.device.type == "cuda" else 1),
+        capture=capture and encoder.device.type == "cuda",
         hashes={"base": base_hash} | hashes,
         content={task.name: content(suite, base_hash, arch, task, opened) for task in chosen},
         stated={

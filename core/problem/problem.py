@@ -53,6 +53,8 @@ class Problem:
     ahead: int = 1
     """Steps that are asked of the device at most before the host reads what they came to; on a CPU nothing is gained by
     more than one."""
+    capture: bool = False
+    """Whether steps that learn λ are recorded once, as a CUDA graph, and then repeated."""
     images_from: tuple[str, ...] = ()
     """Tasks whose images λ is learned from, where these are not the merged ones: some experts may bring no images, and
     a task may have images without an expert."""
@@ -63,6 +65,8 @@ class Problem:
     def __post_init__(self) -> None:
         self._loaded: dict[tuple[str, str], Images] = {}
         self._near: dict[tuple[str, str], Tensor] = {}
+        self.captured = ""
+        """`yes` once steps are repeated from a recording, or why they are not; empty where nobody asked."""
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ class Session:
     ) -> None:
         self._store, self._id, self._problem, self._spec = store, run_id, problem, spec
         self._control, self._progress, self._on_step = control, progress, on_step
-        self._micro_batch = problem.micro_batch
+        self._noted: dict[str, Any] = {"micro_batch": problem.micro_batch, "captured": problem.captured}
         self._paused = 0.0
         """Seconds that the steps being taken in have waited, and that are not taken off yet."""
 
@@ -58,7 +58,7 @@ class Session:
         with closing(cast("Any", method.steps(self._problem, self._spec.settings, resume))) as generator:
             for block in self._blocks(generator):
                 self._store.record(self._id, *block)
-                self._note_micro_batch()
+                self._note_execution()
                 for step in block:
                     if self._on_step is not None:
                         self._on_step(step)
@@ -174,11 +174,13 @@ class Session:
         self._progress.finish()
         self._store.add_evaluation(self._id, step.number, found, full=False)
 
-    def _note_micro_batch(self) -> None:
-        if self._problem.micro_batch != self._micro_batch:
-            self._micro_batch = self._problem.micro_batch
+    def _note_execution(self) -> None:
+        """What turned out on the way: another micro-batch, since memory ran out, and whether steps were recorded."""
+        found: dict[str, Any] = {"micro_batch": self._problem.micro_batch, "captured": self._problem.captured}
+        if found != self._noted:
+            self._noted = found
             known = self._store.run(self._id).execution
-            self._store.describe(self._id, execution=replace(known, micro_batch=self._micro_batch).plain())
+            self._store.describe(self._id, execution=replace(known, **found).plain())
 
 
 def _require_finite(step: Step) -> None:

@@ -24,7 +24,9 @@ from core.suite.find import SuiteFile
 REVISION = 3
 """Raise it with every change after which some method's result, a checkpoint's weights or an accuracy is another one:
 results of before are then not taken for those of now."""
-APART = frozenset(("memory", "micro_batch", "evaluate_every", "loaded", "keep_model", "content", "check", "more"))
+APART = frozenset(
+    ("memory", "micro_batch", "evaluate_every", "loaded", "keep_model", "content", "check", "captured", "more")
+)
 """Of `Execution`, what a result does not depend on; `content` counts for the tasks that are used."""
 _MAY_CHANGE = frozenset(("made_by", "threads", "torch", "resumed_with"))
 """What may be another when a run goes on: the runner restores or notes it."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from core import methods
 from core.errors import RunFailed, UnknownName
 from core.insight.similarity import similarity
-from core.problem import loading, memory
+from core.problem import memory
 from core.problem.loading import load
 from core.problem.mapped import InMemory, Mapped
 from core.problem.problem import Problem

@@ -81,15 +81,9 @@ def contract(gradient: Tensor, deltas: Tensor, sizes: Sequence[int], row_of: Seq
     return (_members(tuple(sizes), tuple(row_of), rows, gradient.device) @ parts.double()).to(gradient)
 
 
-@combine.register_fake
-def _(
-    origin: Tensor, deltas: Tensor, rows: Tensor, sizes: Sequence[int], row_of: Sequence[int], out: Tensor
-) -> None: ...
-
-
-@contract.register_fake
-def _(gradient: Tensor, deltas: Tensor, sizes: Sequence[int], row_of: Sequence[int], rows: int) -> Tensor:
-    return gradient.new_empty(rows, len(deltas))
+# Shapes alone, for tensors without numbers.
+combine.register_fake(lambda origin, deltas, rows, sizes, row_of, out: None)
+contract.register_fake(lambda gradient, deltas, sizes, row_of, rows: gradient.new_empty(rows, len(deltas)))
 
 
 @lru_cache(maxsize=4)

@@ -128,6 +128,7 @@ class RunSpec:
             **{f"checkpoint of {role}": value for role, value in self.hashes.items() if role in ("base", *self.tasks)},
             **{f"images of {task}": value for task, value in how.content.items() if task in used},
             **{name: value for name, value in how.plain().items() if name not in APART | how.more.keys()},
+            "device": how.device.partition(":")[0],  # Which one of several does not matter.
         }
 
     @property

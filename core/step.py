@@ -111,5 +111,7 @@ class Step:
     watched: Mapping[Half, Sequence[Evaluation]] = field(default_factory=dict)
     """What the model after this step achieves on the images that are watched, where it was measured; with the outcome,
     the reporting half is that of the outcome's model."""
+    more: bool = False
+    """Whether the next step has been made too and comes at once: both can be stored together."""
     kept: int | None = None
     """With the outcome: the step whose model it is; None where steps are not watched."""

@@ -40,7 +40,11 @@ class Encoder:
     def prepare(self, images: Tensor) -> Tensor:
         """uint8 `[N, H, W, 3]` -> normalised `[N, 3, S, S]` on the encoder's device."""
         dtype = torch.float64 if self.precision == "float64" else torch.float32
-        return normalise(self.arch, images.to(self.device), dtype)
+        return normalise(self.arch, self.near(images), dtype)
+
+    def near(self, tensor: Tensor) -> Tensor:
+        """The tensor on the encoder's device; from pinned memory it comes while the host goes on."""
+        return tensor.to(self.device, non_blocking=self.device.type == "cuda")
 
     def features(self, weights: Mapping[str, Tensor], prepared: Tensor) -> Tensor:
         """Normalised image features `[N, embed_dim]` (float32, or float64), differentiable in the weights."""

@@ -42,6 +42,14 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def devices(name: str) -> tuple[str, ...]:
+    """The devices that a run asked for `name` may take: of several GPUs each, unless one was named. Raises as above."""
+    found = choose_device(name)
+    if str(found) == "cuda" and (count := torch.cuda.device_count()) > 1:
+        return tuple(f"cuda:{index}" for index in range(count))
+    return (str(found),)
+
+
 def choose_precision(name: str, encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor, cache: Path) -> str:
     """`name` itself, or for `auto` the faster of float32 and bfloat16 autocast in a forward and backward pass.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import Generic, TypeVar
 
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor
 
 from core import objectives
 from core.learning import starts
-from core.learning.optimiser import Adam, Drawing, carry_out, require_finite
+from core.learning.captured import Captured
+from core.learning.made import Made
+from core.learning.optimiser import Adam, Drawing, carry_out, finite, require_finite
 from core.learning.watch import Watch, WatchedSettings
 from core.problem.grouping import GroupKind
 from core.problem.merged import Batch, Measured, MergedModel
@@ -73,8 +76,8 @@ def around_start(problem: Problem, vectors: TaskVectors, settings: LearningSetti
 class Learner(Drawing, Generic[L]):
     """λ of a mixture, its optimiser and its batches: Adam on Σ_k of the tasks' mean losses (AdaMerging, equation 7).
 
-    Subclasses learn more than λ, or find its gradient another way. A step raises `NonFinite` before an update that a
-    NaN or infinite loss or gradient would spoil.
+    Subclasses learn more than λ, or find its gradient another way. A step reads nothing from the device: that a loss or
+    gradient is NaN or infinite raises `NonFinite` when the step is read, and neither it nor its state is stored.
     """
 
     def __init__(self, problem: Problem, mixture: Mixture, settings: L) -> None:
@@ -84,8 +87,13 @@ class Learner(Drawing, Generic[L]):
         self._mixture, self._settings = mixture, settings
         self._vectors, self._grouping = mixture.vectors, mixture.grouping
         shape = (len(self._grouping.groups), len(self._vectors.tasks))
-        self._raw = torch.full(shape, settings.init, dtype=self._vectors.origin.dtype)
-        self._adam = Adam({"raw": self._raw, **self._more_parameters()}, settings.lr)
+        self._raw = torch.full(shape, settings.init, dtype=self._vectors.origin.dtype, device=problem.small)
+        self._adam = Adam({"raw": self._raw, **self._more_parameters()}, settings.lr, recorded=problem.capture)
+        self._advance: Callable[[Mapping[str, Tensor]], Measured] = self._plain
+        if problem.capture and self._batches.fixed:
+            self._advance = Captured(self._plain, self._changing, partial(setattr, problem, "captured"))
+        # The mean loss of the latest steps ends a run whose last step is kept: each has to be read at once.
+        self.ahead = 1 if settings.patience and settings.keep_step == "last" else problem.ahead
 
     def _more_parameters(self) -> Mapping[str, Tensor]:
         """What is learned beside λ."""
@@ -103,14 +111,21 @@ class Learner(Drawing, Generic[L]):
 
     def step(self) -> Measured:
         """Measure one batch of every task and update λ."""
-        measured, gradients = self._measure(self._batches.next())
-        require_finite(
-            self.number + 1, measured.losses, (measured.gradient, *gradients.values()),
-            "λ was", "Lower `lr`, turn `clamp` on",
-        )  # fmt: skip
+        self._problem.tick()
+        return self._advance(self._batches.draw())
+
+    def _changing(self) -> list[Tensor]:
+        return [*self._adam.tensors(), *self._batches.tensors()]
+
+    def _plain(self, drawn: Mapping[str, Tensor]) -> Measured:
+        measured, gradients = self._measure(self._batches.of(drawn))
         self._adam.step(gradients)
         self._batches.note(measured)
-        return measured
+        return replace(measured, finite=finite(measured.gradient, *gradients.values()))
+
+    def require_sound(self, made: Made) -> None:
+        assert made.measured is not None
+        require_finite(made.number, made.measured.losses, made.measured.finite, "λ was", "Lower `lr`, turn `clamp` on")
 
     def _measure(self, batches: list[Batch]) -> tuple[Measured, dict[str, Tensor]]:
         """The batches' losses as they are now, and the gradients that the optimiser gets."""

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from torch import Tensor
 
-from core.learning.optimiser import Adam, Drawing, require_finite
+from core.learning.optimiser import Adam, Drawing, finite, require_finite
 from core.learning.watch import Watch
 from core.objectives import Objective
 from core.problem.merged import Batch, EncoderGradient, Measured, Sums
@@ -65,7 +65,7 @@ class JointTrainer(Drawing, Generic[J]):
     def step(self) -> Measured:
         sums, gradient = self._measured(self._batches.next())
         measured = Measured.of(sums)
-        require_finite(self.number + 1, measured.losses, [gradient], "Weights were")
+        require_finite(self.number + 1, measured.losses, finite(gradient), "Weights were")
         self._adam.step({"theta": gradient}, self.learning_rate())
         return measured
 

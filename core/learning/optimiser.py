@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from core.errors import NonFinite
 from core.learning.batches import Batches
+from core.learning.made import Made, read
 from core.learning.watch import Watch
 from core.objectives import Objective
 from core.problem.merged import Measured
@@ -21,11 +22,15 @@ from core.problem.problem import Problem
 from core.step import Coefficients, Outcome, State, Step, Weights
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+READ_EVERY = 0.25
+"""Seconds of steps that a device is asked for at most before the host reads what they came to."""
 
 
 class Trainer(ABC):
     """Something that learns in so many steps; `carry_out` takes it through them."""
 
+    ahead = 1
+    """Steps that may be made at most before the host reads the first of them: more where a step reads nothing."""
     keep_every = 1
     """Steps between two states from which a stopped run can go on: large ones are not written after each step."""
     images: int
@@ -34,7 +39,9 @@ class Trainer(ABC):
     def __init__(self, steps: int, watch: Watch | None = None) -> None:
         self._last, self.watch = steps, watch
         self.number = 0
-        """That of the step just made; `carry_out` counts."""
+        """That of the step just made."""
+        self._pace = math.inf
+        """Seconds that a step took lately."""
 
     @abstractmethod
     def step(self) -> Measured:
@@ -69,31 +76,62 @@ class Trainer(ABC):
         """Whether all steps are made, or the watch's patience has run out."""
         return self.number == self._last or (self.watch is not None and self.watch.over)
 
-    def record(self, measured: Measured | None, begin: float) -> Step:
-        """The step just made, as the runner stores it; it began at `begin` of `time.perf_counter`."""
-        watch, watched = self.watch, {}
+    def require_sound(self, made: Made) -> None:
+        """Raise `NonFinite` for a step that is not; most have looked before they changed anything."""
+        assert made.sound
+
+    def block(self) -> list[Made]:
+        """One step, or as many as the device is asked for at once: up to one after which the model is looked at."""
+        most = min(self.ahead, max(1, int(READ_EVERY / self._pace)))
+        made: list[Made] = []
+        while len(made) < most and not (made and (self.finished() or self._looks())):
+            measured = self.step()
+            self.number += 1
+            made.append(self._made(measured))
+        return made
+
+    def records(self, begin: float, block: Sequence[Made] | None = None) -> Iterator[Step]:
+        """The steps just made as the runner stores them; they began at `begin` of `time.perf_counter`. Without a block
+        it is step 0, or the last one again."""
+        made = read(block or [self._made(None)])
+        self._pace = (time.perf_counter() - begin) / len(made)
+        for one, then in zip(made, [*made[1:], None], strict=True):
+            if not one.sound:
+                self.require_sound(one)
+            step = Step(
+                number=one.number,
+                losses=one.measured.losses if one.measured else {},
+                entropies=one.measured.entropies if one.measured else {},
+                seconds=self._pace,
+                samples=self.images if one.measured else 0,
+                coefficients=one.coefficients,
+                weights=one.weights,
+                more=then is not None and then.sound,
+            )
+            yield step if then is not None else self._last_of_block(step)
+
+    def _last_of_block(self, step: Step) -> Step:
+        """With the state to go on from, and what the model achieves where it is looked at."""
+        begin, watch, watched = time.perf_counter(), self.watch, {}
         if watch is not None:
-            if measured is not None:
-                watch.note(measured.losses)
-            if self.finished() or watch.looks(self.number):
+            if step.losses:
+                watch.note(step.losses)
+            if self.finished() or self._looks():
                 watched = watch.look(self.number, self.outcome, self.state)
         stored = self.finished() or self.number % self.keep_every == 0
         state = {"number": torch.tensor(self.number), **self.state()} if stored else None
         if state is not None and watch is not None:
             state |= watch.state()
-        step = Step(
-            number=self.number,
-            losses=measured.losses if measured else {},
-            entropies=measured.entropies if measured else {},
-            samples=self.images if measured else 0,
-            coefficients=self.mixed(),
-            state=(lambda: state) if state is not None else None,
-            weights=self.weights(),
-            watched=watched,
-        )
+        step = replace(step, state=(lambda: state) if state is not None else None, watched=watched)
         if self.finished():
             step = self._concluded(step)
-        return replace(step, seconds=time.perf_counter() - begin)
+        return replace(step, seconds=step.seconds + time.perf_counter() - begin)
+
+    def _looks(self) -> bool:
+        return self.watch is not None and self.watch.looks(self.number)
+
+    def _made(self, measured: Measured | None) -> Made:
+        return Made(self.number, measured, self.mixed(), self.weights())
 
     def _concluded(self, step: Step) -> Step:
         """The last step with the model that is kept."""
@@ -144,20 +182,23 @@ def carry_out(trainer: Trainer, resume: State | None) -> Iterator[Step]:
         if trainer.watch is not None:
             trainer.watch.restore(resume)
     if resume is None or trainer.finished():  # Stopped after the last step: only its outcome is missing.
-        yield trainer.record(None, begin)
+        yield from trainer.records(begin)
     while not trainer.finished():
         begin = time.perf_counter()
-        measured = trainer.step()
-        trainer.number += 1
-        yield trainer.record(measured, begin)
+        yield from trainer.records(begin, trainer.block())
+
+
+def finite(*gradients: Tensor) -> Tensor:
+    """Whether no number in any of them is NaN or infinite, as a tensor."""
+    return torch.stack([gradient.isfinite().all() for gradient in gradients]).all()
 
 
 def require_finite(
-    step: int, losses: Mapping[str, float], gradients: Iterable[Tensor], kept: str, remedy: str = "Lower `lr`"
+    step: int, losses: Mapping[str, float], sound: Tensor, kept: str, remedy: str = "Lower `lr`"
 ) -> None:
-    """Raise `NonFinite` where a NaN or infinite loss or gradient would spoil the update; `kept` is what it spares."""
+    """Raise `NonFinite` where a loss is NaN or infinite, or the gradients are not `sound`; it spares what is `kept`."""
     bad = [task for task, loss in losses.items() if not math.isfinite(loss)]
-    if bad or not all(gradient.isfinite().all() for gradient in gradients):
+    if bad or not sound:
         raise NonFinite(
             f"Step {step}: the loss of {', '.join(bad) or 'some task'} or its gradient is NaN or infinite. {kept} kept "
             f"as after the step before. {remedy}, or look at `similarity`."
@@ -167,9 +208,17 @@ def require_finite(
 class Adam:
     """AdamW, betas (0.9, 0.999), over named leaf tensors that are changed in place; without weight decay it is Adam."""
 
-    def __init__(self, parameters: Mapping[str, Tensor], lr: float, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self, parameters: Mapping[str, Tensor], lr: float, weight_decay: float = 0.0, *, recorded: bool = False
+    ) -> None:
+        """`recorded`: the count of steps lies on the device too, so that a recorded step counts."""
         self.parameters, tensors = dict(parameters), list(parameters.values())
-        self._adam = torch.optim.AdamW(tensors, lr=lr, betas=(0.9, 0.999), weight_decay=weight_decay)
+        self._adam = torch.optim.AdamW(
+            tensors, lr=lr, betas=(0.9, 0.999), weight_decay=weight_decay, capturable=recorded
+        )
+        self._recorded = recorded
+        if recorded:
+            self._begin(0, {})
 
     def step(self, gradients: Mapping[str, Tensor], lr: float | None = None) -> None:
         """One update of every parameter, at another learning rate from here on where one is given."""
@@ -196,8 +245,23 @@ class Adam:
         """Go on as after `steps` updates."""
         for name, parameter in self.parameters.items():
             parameter.copy_(state[name])
-            moments = {moment: state[_key(name, moment)].to(parameter, copy=True) for moment in _MOMENTS}
-            self._adam.state[parameter] = {"step": torch.tensor(float(steps)), **moments}
+        self._begin(steps, state)
+
+    def _begin(self, steps: int, state: State) -> None:
+        for name, parameter in self.parameters.items():
+            known = {moment: state.get(_key(name, moment)) for moment in _MOMENTS}
+            moments = {
+                moment: torch.zeros_like(parameter) if value is None else value.to(parameter, copy=True)
+                for moment, value in known.items()
+            }
+            # PyTorch's own count would be a float32, in which 1 − 0.999^t has but four digits at first.
+            count = torch.tensor(float(steps))
+            count = count.to(parameter.device, torch.float64) if self._recorded else count
+            self._adam.state[parameter] = {"step": count, **moments}
+
+    def tensors(self) -> list[Tensor]:
+        """Everything that a step changes."""
+        return [*self.parameters.values(), *(value for known in self._adam.state.values() for value in known.values())]
 
 
 def _key(name: str, moment: str) -> str:

@@ -104,7 +104,7 @@ class MaskLearner(Learner[AdaRankSettings]):
         )
         self._encoder = EncoderGradient(self._problem, self._vectors)
         shape = (len(self._vectors.tasks), self._components.count)
-        logits = torch.full(shape, -START, dtype=self._vectors.origin.dtype)
+        logits = torch.full(shape, -START, dtype=self._vectors.origin.dtype, device=self._problem.small)
         for columns, rank in self._components.ranks:
             on = max(1, round(settings.kept * rank)) if settings.components == "own" else rank
             logits[:, columns.start : min(columns.start + on, columns.stop)] = START

@@ -83,7 +83,7 @@ class _Walk(Trainer):
         """Choose and move; the losses before the move."""
         sums, found = self._selection.pooled(self._theta(self._rows, self._rest))
         measured = Measured.of(sums)
-        require_finite(self.number + 1, measured.losses, [], "Weights were", "Choose another start")
+        require_finite(self.number + 1, measured.losses, measured.finite, "Weights were", "Choose another start")
         chosen = choose(found.cpu(), self._settings.per, torch.zeros(found.shape, dtype=torch.bool))
         length = 2 / (self.number + 2) * self._settings.step_size * self._settings.scale
         self._rows *= 1 - length

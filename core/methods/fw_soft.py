@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core import objectives
 from core.learning.frank_wolfe import PAPER, FrankWolfeSettings, Selection, choose
-from core.learning.optimiser import Adam, Drawing, carry_out, require_finite
+from core.learning.optimiser import Adam, Drawing, carry_out, finite, require_finite
 from core.learning.watch import Watch
 from core.problem.merged import Measured, MergedModel
 from core.problem.method import Coefficients, Method, Need, Problem, State, Step, Weights
@@ -101,7 +101,7 @@ class _Rounds(Drawing):
         slope = measured.gradient.to(used)
         # θ moves by μ_j (θ_sel(j) − θ_start): the chain rule from dL/dλ.
         gradient = slope.gather(1, self._chosen) - (self._rows * slope).sum(1, keepdim=True)
-        require_finite(self.number + 1, measured.losses, [gradient], "λ was")
+        require_finite(self.number + 1, measured.losses, finite(gradient), "λ was")
         self._adam.step({"raw": gradient})
         self._batches.note(measured)
         return measured

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
 
 from core import objectives
 from core.learning.coefficients import Learner, LearningMethod, LearningSettings
@@ -45,10 +45,11 @@ class SAMerging(LearningMethod[SAMergingSettings]):
 
 
 class _SharpnessAware(Learner[SAMergingSettings]):
-    def _measure(self, batches: list[Batch]) -> tuple[Measured, dict[str, Tensor]]:
+    def _measure(self, batches: list[Batch]) -> tuple[Measured, dict[str, torch.Tensor]]:
         here, gradients = self._measure_at(self._raw, batches)
-        norm = gradients["raw"].norm()
-        if not self._settings.rho or not norm > 0:  # A norm that is NaN stops the run, one that is 0 has no direction.
+        if not self._settings.rho:
             return here, gradients
-        _, gradients = self._measure_at(self._raw + self._settings.rho * gradients["raw"] / norm, batches)
+        slope = gradients["raw"]
+        norm = slope.norm().clamp_min(torch.finfo(slope.dtype).tiny)  # A slope of 0 has no direction: λ stays.
+        _, gradients = self._measure_at(self._raw + self._settings.rho * slope / norm, batches)
         return here, gradients

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.learning import starts
-from core.learning.optimiser import Adam, Trainer, carry_out, require_finite
+from core.learning.optimiser import Adam, Trainer, carry_out, finite, require_finite
 from core.objectives.entropy import entropy
 from core.problem.merged import Measured
 from core.problem.method import Features, Method, Need, Outcome, Problem, State, Step, Weights
@@ -112,9 +112,10 @@ class _ModuleTrainer(Trainer):
             losses[task], entropies[task] = loss.item(), entropy(logits).mean().item()
             total = total + loss
         gradients = dict(zip(("down", "up"), torch.autograd.grad(total, [self._down, self._up]), strict=True))
-        require_finite(self.number + 1, losses, gradients.values(), "The modules were")
+        require_finite(self.number + 1, losses, finite(*gradients.values()), "The modules were")
         self._adam.step(gradients)
-        return Measured(losses, entropies)
+        values = torch.tensor([list(losses.values()), list(entropies.values())], dtype=torch.float64)
+        return Measured(tuple(losses), values)
 
     def state(self) -> State:
         positions = torch.tensor([stream.position for stream in self._streams.values()])

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from core import objectives
 from core.encoders.encoder import Encoder
 from core.errors import BadInput
-from core.learning.optimiser import Adam, Drawing, carry_out, require_finite
+from core.learning.optimiser import Adam, Drawing, carry_out, finite, require_finite
 from core.learning.watch import Watch, WatchedSettings
 from core.problem.merged import Measured, accumulate, merge
 from core.problem.method import Method, Need, Outcome, Problem, State, Step, Weights
@@ -95,7 +95,7 @@ class _RouterTrainer(Drawing):
         # K + 1 products are kept for the backward pass where the plain encoder keeps one.
         measured = self._problem.within_memory(count, lambda size: work(max(1, size // (1 + len(self._problem.tasks)))))
         gradients = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
-        require_finite(self.number + 1, measured.losses, gradients.values(), "The routers were")
+        require_finite(self.number + 1, measured.losses, finite(*gradients.values()), "The routers were")
         self._adam.step(gradients)
         self._batches.note(measured)
         return measured

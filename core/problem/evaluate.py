@@ -46,12 +46,13 @@ def evaluate(
     advances by the images that are done.
     """
     images = problem.split(task, split)
-    chosen = torch.arange(len(images))
+    pixels, labels = problem.near(task, split), images.labels
     if limit is not None and limit < len(images):
         chosen = torch.linspace(0, len(images) - 1, limit).long()
-    logits = problem.logits(weights, task, images.pixels[chosen], features, progress)
-    correct = None if images.labels is None else int((logits.argmax(1) == images.labels[chosen]).sum())
-    return Evaluation(task, correct, len(chosen), entropy(logits).mean().item())
+        pixels, labels = images.pixels[chosen], None if labels is None else labels[chosen]
+    logits = problem.logits(weights, task, pixels, features, progress)
+    correct = None if labels is None else int((logits.argmax(1) == labels).sum())
+    return Evaluation(task, correct, len(logits), entropy(logits).mean().item())
 
 
 def evaluate_outcome(problem: Problem, outcome: Outcome, task: str, progress: Progress = SILENT) -> Evaluation:

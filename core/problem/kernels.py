@@ -56,19 +56,19 @@ def _contract(  # type: ignore[no-untyped-def]
     tl.store(parts + piece * K + k, tl.sum(total, 1), mask=k < K)
 
 
+@torch.library.custom_op("mergescope::combine", mutates_args=("out",))
 def combine(
     origin: Tensor, deltas: Tensor, rows: Tensor, sizes: Sequence[int], row_of: Sequence[int], out: Tensor
-) -> Tensor:
+) -> None:
     """θ₀ + Σ_k λ[g, k] τ_k into `out` `[D]`; the parameter tensors have `sizes` columns and rows `row_of` of λ."""
     begins, ends, groups, align = _pieces(tuple(sizes), tuple(row_of), origin.device)
     with torch.cuda.device_of(out):  # Triton launches on the current device.
         _combine[len(begins),](
             origin, deltas, rows.contiguous(), out, begins, ends, groups, deltas.stride(0), len(deltas), BLOCK, align
         )
-    torch.autograd.graph.increment_version(out)  # As PyTorch's own writing does.
-    return out
 
 
+@torch.library.custom_op("mergescope::contract", mutates_args=())
 def contract(gradient: Tensor, deltas: Tensor, sizes: Sequence[int], row_of: Sequence[int], rows: int) -> Tensor:
     """⟨gradient, τ_k⟩ summed inside each group, `[rows, K]`."""
     begins, ends, _, align = _pieces(tuple(sizes), tuple(row_of), gradient.device)
@@ -79,6 +79,11 @@ def contract(gradient: Tensor, deltas: Tensor, sizes: Sequence[int], row_of: Seq
     with torch.cuda.device_of(parts):
         _contract[len(begins),](gradient, deltas, parts, begins, ends, deltas.stride(0), tasks, wide, block, align)
     return (_members(tuple(sizes), tuple(row_of), rows, gradient.device) @ parts.double()).to(gradient)
+
+
+# Shapes alone, for tensors without numbers.
+combine.register_fake(lambda origin, deltas, rows, sizes, row_of, out: None)
+contract.register_fake(lambda gradient, deltas, sizes, row_of, rows: gradient.new_empty(rows, len(deltas)))
 
 
 @lru_cache(maxsize=4)

@@ -21,7 +21,7 @@ from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
 from core.problem.findings import SUITE, Code, Finding, Severity, by_severity, classes, files, images
 from core.problem.heads import TaskHeads, head_hash
 from core.problem.mapped import InMemory, Mapped, Memory
-from core.problem.memory import available, give_back
+from core.problem.memory import free, give_back
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.problem.validation import BadFiles, Examiner, activation
@@ -34,6 +34,8 @@ MEMORIES = ("auto", "ram", "mapped")
 DELTAS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 LARGE = 2**30
 """Bytes of float32 task vectors from which `deltas=auto` halves them to bfloat16."""
+AHEAD = 64
+"""Steps that a GPU is asked for at most before the host reads; a quarter of a second of them at most, too."""
 SHARE = 0.5
 """Share of the memory that is free which task vectors may take before `memory=auto` maps them from a file."""
 
@@ -47,13 +49,17 @@ def load(
     deltas: str = "auto",
     memory: str = "auto",
     micro_batch: int | None = None,
+    ahead: int | None = None,
+    capture: bool = False,
     progress: Progress = SILENT,
 ) -> Problem:
     """Load a suite, or those of its `tasks` that are named, ready to be merged.
 
     `deltas` is the precision of the task vectors: `auto`, `float32`, `bfloat16` or `float64`. `memory` is where they
     lie: `ram`, `mapped` (a temporary file; `deltas=auto` does not round them then), or `auto`: mapped where they would
-    take more than half of the memory that is free. That changes no bit of any result.
+    take more than half of the memory that is free. That changes no bit of any result, and neither does `ahead`: the
+    steps that are made at most before the host reads them. Nor does `capture`, which on CUDA records a step that learns
+    λ once and repeats it: a recording that gives other bits is not used.
     Raises `BadSuite`, `BadCheckpoint` or `UnknownName`, and `RunFailed` where the disk has no room for the file;
     nothing of the person's files is changed.
     """
@@ -98,6 +104,8 @@ def load(
         load_images=lambda task, split: opened.images(task, split, Remembered(lambda: problem.tick())),
         classes={task.name: task.classes for task in chosen},
         micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample),
+        ahead=ahead or (AHEAD if encoder.device.type == "cuda" else 1),
+        capture=capture and encoder.device.type == "cuda",
         hashes={"base": base_hash} | hashes,
         content={task.name: content(suite, base_hash, arch, task, opened) for task in chosen},
         stated={
@@ -237,6 +245,5 @@ def _empty_vectors(
 
 def _place(memory: str, size: int, device: torch.device) -> Memory:
     """Where a matrix of `size` bytes goes."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available()
-    small = free is None or size <= SHARE * free
+    small = size <= SHARE * free(device)
     return InMemory() if memory == "ram" or (memory == "auto" and small) else Mapped(paths.cache())

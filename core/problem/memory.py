@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import math
 import os
 import re
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 _STATUS = Path("/proc/self/status")
 _LIMIT = Path("/sys/fs/cgroup")
@@ -61,6 +66,16 @@ def available() -> int | None:
         cached = re.search(r"^inactive_file (\d+)", (_LIMIT / "memory.stat").read_text(), re.MULTILINE)
         left.append(int((_LIMIT / "memory.max").read_text()) - used + (int(cached.group(1)) if cached else 0))
     return max(0, min(left))
+
+
+def free(device: torch.device) -> float:
+    """Bytes that are free on a device, or in the host's memory where it has none of its own; infinite if not known."""
+    import torch
+
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    known = available()
+    return math.inf if known is None else known
 
 
 def _kib(table: Path, name: str) -> int | None:

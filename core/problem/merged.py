@@ -34,23 +34,35 @@ class Batch:
 
 @dataclass(frozen=True)
 class Measured:
-    """Loss, entropy and gradient of one set of batches at one λ."""
+    """Loss, entropy and gradient of one set of batches at one λ. All tensors lie where `Problem.small` says."""
 
-    losses: dict[str, float]
-    """Task -> mean loss of its batch, in nats; what is minimised is their sum."""
-    entropies: dict[str, float]
+    tasks: tuple[str, ...]
+    values: Tensor
+    """Losses and entropies, means over each task's batch in nats, float64 `[2, tasks]`; what is minimised is the sum of
+    the losses."""
     gradient: Tensor = field(default_factory=lambda: torch.zeros(0))
-    """dL/dλ `[groups, tasks]` on the CPU, where λ is what was merged (after a clamp); empty where λ is not what is
-    learned."""
+    """dL/dλ `[groups, tasks]`, where λ is what was merged (after a clamp); empty where λ is not what is learned."""
     predictions: dict[str, Tensor] = field(default_factory=dict)
-    """Task -> mean of the predicted probabilities over its batch, `[classes]` on the CPU."""
+    """Task -> mean of the predicted probabilities over its batch, `[classes]`."""
+    finite: Tensor = field(default_factory=lambda: torch.ones((), dtype=torch.bool))
+    """Whether no gradient that the optimiser gets is NaN or infinite, where that is known."""
 
     @staticmethod
     def of(sums: Mapping[str, Sums], gradient: Tensor | None = None) -> Measured:
         """What a pass found, with the gradient that was made of its dL/dθ."""
         gradient = torch.zeros(0) if gradient is None else gradient
-        losses, entropies = ({task: found.values[i].item() for task, found in sums.items()} for i in range(2))
-        return Measured(losses, entropies, gradient, {task: found.predictions for task, found in sums.items()})
+        values = torch.stack([found.values for found in sums.values()], 1)
+        return Measured(tuple(sums), values, gradient, {task: found.predictions for task, found in sums.items()})
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """Task -> mean loss. Reading it waits until the device has come so far; so with `entropies`."""
+        return dict(zip(self.tasks, self.values[0].tolist(), strict=True))
+
+    @property
+    def entropies(self) -> dict[str, float]:
+        """Task -> mean entropy of the predictions, whatever the objective."""
+        return dict(zip(self.tasks, self.values[1].tolist(), strict=True))
 
 
 @dataclass
@@ -72,7 +84,7 @@ class EncoderGradient:
 
     def __init__(self, problem: Problem, vectors: TaskVectors, together: bool | None = None) -> None:
         self._problem, self._names = problem, vectors.names
-        self._together = problem.device.type == "cuda" if together is None else together
+        self._together = problem.apart if together is None else together
         narrow = problem.precision == "bfloat16"
         self.weights = torch.empty_like(vectors.origin)
         """θ as one vector `[D]`: write it before each pass, which may overwrite it."""
@@ -150,21 +162,20 @@ def accumulate(
     parts: list[tuple[str, Tensor]] = []
     for pieces in _micro_batches(batches, size):
         problem.tick()
-        prepared = encoder.prepare(torch.cat([piece.images for piece, _ in pieces]))
+        prepared = encoder.prepare(torch.cat([encoder.near(piece.images) for piece, _ in pieces]))
         with encoder.ticking(problem.tick):
             features = encoder.features(weights, prepared)
         total = features.new_zeros(())
         for (piece, share), own in zip(pieces, features.split([len(p.images) for p, _ in pieces]), strict=True):
             logits = own @ problem.heads[piece.task].T
-            target = piece.target.to(logits.device) if piece.target is not None else None
+            target = encoder.near(piece.target) if piece.target is not None else None
             loss = objective(logits, target).sum() * share
             total = total + loss
             logits = logits.detach()
             found = (loss.detach()[None], entropy(logits).sum()[None] * share, logits.softmax(-1).sum(0) * share)
             parts.append((piece.task, torch.cat(found)))
         backward(total)
-    # Read once, after everything has been asked of the device: each read waits for all that was asked before.
-    read = torch.cat([part for _, part in parts]).cpu().double().split([len(part) for _, part in parts])
+    read = torch.cat([part for _, part in parts]).to(problem.small).double().split([len(part) for _, part in parts])
     sums: dict[str, Tensor] = {}
     for (task, _), part in zip(parts, read, strict=True):
         sums[task] = sums[task] + part if task in sums else part
@@ -196,7 +207,7 @@ class MergedModel:
     """Losses of a mixture, and their gradient with respect to its λ; buffers are used again."""
 
     def __init__(self, problem: Problem, mixture: Mixture) -> None:
-        self._vectors, self._grouping = mixture.vectors, mixture.grouping
+        self._vectors, self._grouping, self._small = mixture.vectors, mixture.grouping, problem.small
         self._pass = EncoderGradient(problem, mixture.vectors)
 
     def measure(self, coefficients: Tensor, batches: Sequence[Batch], objective: Objective) -> Measured:
@@ -205,7 +216,8 @@ class MergedModel:
             self._vectors.combine(coefficients, self._grouping.row_of, out=self._pass.weights)
         sums = self._pass.run(batches, objective)
         rows = len(self._grouping.groups)
-        return Measured.of(sums, self._vectors.contract(self._pass.gradient, self._grouping.row_of, rows).cpu())
+        gradient = self._vectors.contract(self._pass.gradient, self._grouping.row_of, rows)
+        return Measured.of(sums, gradient.to(self._small))
 
 
 def _micro_batches(batches: Sequence[Batch], size: int) -> list[list[tuple[Batch, float]]]:

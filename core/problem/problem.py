@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from torch import Tensor
 from core.encoders.encoder import Encoder
 from core.errors import BadInput, RunFailed, UnknownName
 from core.problem.findings import Finding
+from core.problem.memory import free
 from core.problem.task_vectors import TaskVectors
 from core.progress import SILENT, Progress
 from core.statistics import Stated
@@ -48,6 +50,11 @@ class Problem:
     """Task -> what its images are: `kind`, `images` per split, `held_out`, `labelled`."""
     findings: tuple[Finding, ...] = ()
     """What a person should know about results on this problem, the worst first."""
+    ahead: int = 1
+    """Steps that are asked of the device at most before the host reads what they came to; on a CPU nothing is gained by
+    more than one."""
+    capture: bool = False
+    """Whether steps that learn λ are recorded once, as a CUDA graph, and then repeated."""
     images_from: tuple[str, ...] = ()
     """Tasks whose images λ is learned from, where these are not the merged ones: some experts may bring no images, and
     a task may have images without an expert."""
@@ -58,6 +65,8 @@ class Problem:
     def __post_init__(self) -> None:
         self._loaded: dict[tuple[str, str], Images] = {}
         self._near: dict[tuple[str, str], Tensor] = {}
+        self.captured = ""
+        """`yes` once steps are repeated from a recording, or why they are not; empty where nobody asked."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -78,6 +87,17 @@ class Problem:
     def device(self) -> torch.device:
         """Where everything is computed."""
         return self.encoder.device
+
+    @property
+    def apart(self) -> bool:
+        """Whether the device goes on by itself while the host asks for more; each read waits for all of that."""
+        return self.device.type not in ("cpu", "mps")
+
+    @property
+    def small(self) -> torch.device:
+        """Where what is small lies: λ, its moments, losses, the experts' logits. Beside the weights, so that no step
+        waits for the host; but in the host's memory with MPS, which lacks float64."""
+        return self.device if self.apart else torch.device("cpu")
 
     @property
     def precision(self) -> str:
@@ -123,12 +143,13 @@ class Problem:
         """Pixels uint8 `[N, H, W, 3]` on the device, where all of them fit a share of its free memory; else as `images`
         gives them. For images that are asked for again and again."""
         pixels = self.images(task, split)
-        if self.device.type != "cuda" or not isinstance(pixels, Tensor):
+        if not self.apart:
             return pixels
         if (task, split) not in self._near:
-            held = sum(known.nbytes for known in self._near.values() if known.is_cuda)
-            fits = held + pixels.nbytes <= HELD * (held + torch.cuda.mem_get_info(self.device)[0])
-            self._near[task, split] = pixels.to(self.device) if fits else pixels
+            held, size = sum(known.nbytes for known in self._near.values()), math.prod(pixels.shape)
+            if held + size > HELD * (held + free(self.device)):
+                return pixels
+            self._near[task, split] = pixels[:].to(self.device)
         return self._near[task, split]
 
     def within_memory(self, images: int, work: Callable[[int], T]) -> T:
@@ -174,9 +195,9 @@ class Problem:
             for part in images.split(size):
                 self.tick()
                 with self.encoder.ticking(self.tick):
-                    parts.append(compute(weights, self.encoder.prepare(part)).cpu())
+                    parts.append(compute(weights, self.encoder.prepare(part)).to(self.small))
                 progress.advance(len(part))
-            return torch.cat(parts)
+            return torch.cat(parts).cpu()
 
         return self.within_memory(len(images), run)
 

@@ -112,7 +112,8 @@ class TaskVectors:
         if self._fused():
             from core.problem import kernels
 
-            return kernels.combine(self.origin, self.deltas, rows, self._sizes, row_of, out)
+            kernels.combine(self.origin, self.deltas, rows, self._sizes, list(row_of), out)
+            return out
         for at, part in self._pieces():
             torch.addmv(self.origin[part], self._wide(part).T, rows[row_of[at]], out=out[part])
         return out
@@ -122,7 +123,8 @@ class TaskVectors:
         if self._fused():
             from core.problem import kernels
 
-            return kernels.contract(gradient, self.deltas, self._sizes, row_of, rows)
+            found: Tensor = kernels.contract(gradient, self.deltas, self._sizes, list(row_of), rows)
+            return found
         total = torch.zeros(rows, len(self.tasks), dtype=gradient.dtype, device=gradient.device)
         for at, part in self._pieces():
             total[row_of[at]] += torch.mv(self._wide(part), gradient[part])

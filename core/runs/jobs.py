@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from core import methods
-from core.encoders.precision import choose_device
+from core.encoders.precision import devices
 from core.errors import BadInput
 from core.problem import loading
 from core.problem.method import Method
@@ -49,7 +49,6 @@ class Jobs:
 
         Raises `QueueFull`, `Closing`, `StoreReadOnly`, `CannotWrite`.
         """
-        device = spec.execution.device
         # The check before the start may end between two clicks.
         wish = replace(spec, execution=replace(spec.execution, check=None))
         with self._lock:
@@ -58,8 +57,9 @@ class Jobs:
             fresh = time.monotonic() - when < _DOUBLE_CLICK
             if fresh and wish == before and self._store.run(run_id).status != "cancelled":
                 return run_id
+            device = self._shortest(spec.execution.device)
             self._require_room(device, self._limit)
-            run_id = spec.create(self._store)
+            run_id = replace(spec, execution=replace(spec.execution, device=device)).create(self._store)
             self._recent = wish, time.monotonic(), run_id
             self._queue(run_id, device, spec.method, suite)
         return run_id
@@ -73,7 +73,7 @@ class Jobs:
             if work is not None:
                 return work
             runner.require_resumable(record)
-            device = str(choose_device(record.device or "auto"))
+            device = self._shortest(record.device or "auto")
             method = methods.get(record.method)
             self._require_room(device, self._limit if limited else None)
             self._store.set_status(run_id, "queued")
@@ -107,6 +107,11 @@ class Jobs:
     def active(self) -> list[str]:
         """Ids of the runs that are going on or waiting, in their order."""
         return [str(work.key) for work in self.worker.going(_KIND)]
+
+    def _shortest(self, name: str) -> str:
+        """Of the devices that `name` may mean the one with the fewest runs."""
+        lanes = [work.lane for work in self.worker.going(_KIND)]
+        return min(devices(name), key=lambda device: lanes.count(Lane(_KIND, device)))
 
     def _require_room(self, device: str, limit: int | None) -> None:
         full = f"At most {self._limit} runs can wait for {device}. Cancel one, or try again when one is done."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -46,7 +46,9 @@ class Session:
     ) -> None:
         self._store, self._id, self._problem, self._spec = store, run_id, problem, spec
         self._control, self._progress, self._on_step = control, progress, on_step
-        self._micro_batch = problem.micro_batch
+        self._noted: dict[str, Any] = {"micro_batch": problem.micro_batch, "captured": problem.captured}
+        self._paused = 0.0
+        """Seconds that the steps being taken in have waited, and that are not taken off yet."""
 
     def steps(self, state: tuple[int, State] | None) -> Outcome:
         """Record every step the method yields; returns what it made."""
@@ -54,16 +56,17 @@ class Session:
         outcome, method, every = None, self._spec.method, self._spec.execution.evaluate_every
         self._counting(done)
         with closing(cast("Any", method.steps(self._problem, self._spec.settings, resume))) as generator:
-            while (step := self._next(generator)) is not None:
-                self._store.record(self._id, step)
-                self._note_micro_batch()
-                if self._on_step is not None:
-                    self._on_step(step)
-                self._progress.advance(step.number - done)
-                done, outcome = step.number, step.outcome or outcome
-                if every and step.number % every == 0 and step.outcome is None:
-                    self._sample(step)
-                    self._counting(done)
+            for block in self._blocks(generator):
+                self._store.record(self._id, *block)
+                self._note_execution()
+                for step in block:
+                    if self._on_step is not None:
+                        self._on_step(step)
+                    self._progress.advance(step.number - done)
+                    done, outcome = step.number, step.outcome or outcome
+                    if every and step.number % every == 0 and step.outcome is None:
+                        self._sample(step)
+                        self._counting(done)
         self._progress.finish()
         if outcome is None:
             raise RuntimeError(f"method {method.name} ended without an outcome")
@@ -133,6 +136,15 @@ class Session:
         subject = measures.Subject(self._problem, spec.method, spec.settings, outcome, record.groups, steps, watched)
         return {"measured": {one["name"]: measures.get(one["name"]).measure(subject, one) for one in wanted}}
 
+    def _blocks(self, generator: Any) -> Iterator[list[Step]]:
+        """The steps, those together that were made together."""
+        block: list[Step] = []
+        while (step := self._next(generator)) is not None:
+            block.append(step)
+            if not step.more:
+                yield block
+                block = []
+
     def _next(self, generator: Any) -> Step | None:
         """The next step, timed by a monotonic clock without pauses, and checked."""
         self._problem.tick()
@@ -140,10 +152,13 @@ class Session:
         step: Step | None = next(generator, None)
         if step is None:
             return None
-        elapsed = time.perf_counter() - begin
-        paused = self._control.paused_seconds - waited
+        elapsed = step.seconds or time.perf_counter() - begin
+        # Steps that were made together share the time that they waited.
+        self._paused += self._control.paused_seconds - waited
+        spent = min(self._paused, elapsed)
+        self._paused = self._paused - spent if step.more else 0.0
         _require_finite(step)
-        return replace(step, seconds=max(0.0, (step.seconds or elapsed) - paused))
+        return replace(step, seconds=elapsed - spent)
 
     def _counting(self, done: int) -> None:
         self._progress.start(self._spec.method.title, self._spec.method.total_steps(self._spec.settings) or None)
@@ -159,11 +174,13 @@ class Session:
         self._progress.finish()
         self._store.add_evaluation(self._id, step.number, found, full=False)
 
-    def _note_micro_batch(self) -> None:
-        if self._problem.micro_batch != self._micro_batch:
-            self._micro_batch = self._problem.micro_batch
+    def _note_execution(self) -> None:
+        """What turned out on the way: another micro-batch, since memory ran out, and whether steps were recorded."""
+        found: dict[str, Any] = {"micro_batch": self._problem.micro_batch, "captured": self._problem.captured}
+        if found != self._noted:
+            self._noted = found
             known = self._store.run(self._id).execution
-            self._store.describe(self._id, execution=replace(known, micro_batch=self._micro_batch).plain())
+            self._store.describe(self._id, execution=replace(known, **found).plain())
 
 
 def _require_finite(step: Step) -> None:

@@ -24,7 +24,9 @@ from core.suite.find import SuiteFile
 REVISION = 3
 """Raise it with every change after which some method's result, a checkpoint's weights or an accuracy is another one:
 results of before are then not taken for those of now."""
-APART = frozenset(("memory", "micro_batch", "evaluate_every", "loaded", "keep_model", "content", "check", "more"))
+APART = frozenset(
+    ("memory", "micro_batch", "evaluate_every", "loaded", "keep_model", "content", "check", "captured", "more")
+)
 """Of `Execution`, what a result does not depend on; `content` counts for the tasks that are used."""
 _MAY_CHANGE = frozenset(("made_by", "threads", "torch", "resumed_with"))
 """What may be another when a run goes on: the runner restores or notes it."""
@@ -126,6 +128,7 @@ class RunSpec:
             **{f"checkpoint of {role}": value for role, value in self.hashes.items() if role in ("base", *self.tasks)},
             **{f"images of {task}": value for task, value in how.content.items() if task in used},
             **{name: value for name, value in how.plain().items() if name not in APART | how.more.keys()},
+            "device": how.device.partition(":")[0],  # Which one of several does not matter.
         }
 
     @property

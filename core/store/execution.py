@@ -95,6 +95,8 @@ class Execution:
     keep_model: bool = True
     what_if: WhatIf | None = None
     """Where λ came from, if a person changed it by hand."""
+    captured: str = ""
+    """`yes` if steps were repeated from a recording (a CUDA graph), or why they were not; empty if nobody asked."""
     resumed_with: tuple[Mapping[str, Any], ...] = ()
     """The versions of PyTorch that took over: `{"after_step": n, "torch": version}`."""
     check: tuple[str, ...] | None = None

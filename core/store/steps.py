@@ -46,45 +46,25 @@ _TOTALS = (
 class Steps(OpenedStore):
     """What a store holds of the way that its runs have gone."""
 
-    def record(self, run_id: str, step: Step) -> None:
-        """Store a step, λ and the state to go on from, all or nothing; the run's totals change with it.
+    def record(self, run_id: str, *steps: Step) -> None:
+        """Store steps, λ and the state to go on from after the last, all or nothing; the run's totals change with them.
 
         Storing a step again replaces it. The step that carries the outcome keeps the checkpoint before it: a run that
         stops between its last step and its report then goes on with that step and gets the outcome again.
         """
-        state = step.state() if step.state is not None and step.outcome is None else None
-        state = parked(self._artefacts, run_id, step.number, state)
-        with self._changing(f"Recording step {step.number} of run {run_id}", run_id, counted=False) as (
+        last = steps[-1]
+        state = last.state() if last.state is not None and last.outcome is None else None
+        state = parked(self._artefacts, run_id, last.number, state)
+        with self._changing(f"Recording step {last.number} of run {run_id}", run_id, counted=False) as (
             connection,
             run,
         ):
-            place = connection.execute(_PLACE, {"at": run}).one()
-            before = None
-            if step.number <= place.steps_done:
-                before = connection.execute(_BEFORE, {"at": run, "step": step.number}).one_or_none()
-            losses, entropies = encode(dict(step.losses)), encode(dict(step.entropies))
-            row = {"run": run, "number": step.number}
-            facts = {"seconds": step.seconds, "samples": step.samples, "losses": losses, "entropies": entropies}
-            connection.execute(_STEP, row | facts)
-            if step.coefficients is not None:
-                groups, values = _checked(step.coefficients, place.groups, place.tasks)
-                if groups != place.groups:
-                    connection.execute(_GROUPS, {"at": run, "names": groups})
-                connection.execute(
-                    _LAMBDA, {"run": run, "number": step.number, "data": values, "sha256": _hash(values)}
-                )
+            for step in steps:
+                _recorded(connection, run, step)
             if state is not None:
                 data, sha256 = pack(state)
-                connection.execute(_CHECKPOINT, row | {"sha256": sha256, "data": data})
-            if step.kept is not None:
-                connection.execute(_KEPT, {"at": run, "step": step.kept})
-            for half, found in step.watched.items():
-                kept = step.kept if half is Half.REPORTING else None
-                _evaluated(connection, run, step.number if kept is None else kept, found, half=half)
-            seconds, samples = (before.seconds, before.samples) if before else (0.0, 0)
-            more = {"more_seconds": step.seconds - seconds, "more_samples": step.samples - samples}
-            connection.execute(_TOTALS, {"at": run, "step": step.number, **more})
-        settled(self._artefacts, run_id, step.number, state)
+                connection.execute(_CHECKPOINT, {"run": run, "number": last.number, "sha256": sha256, "data": data})
+        settled(self._artefacts, run_id, last.number, state)
 
     def steps(
         self, run_id: str, since: int = -1, limit: int | None = None, coefficients: bool = True
@@ -152,6 +132,30 @@ class Steps(OpenedStore):
                 )
                 for row in connection.execute(query.order_by(EVALUATIONS.c.number, EVALUATIONS.c.complete))
             ]  # fmt: skip
+
+
+def _recorded(connection: Connection, run: int, step: Step) -> None:
+    place = connection.execute(_PLACE, {"at": run}).one()
+    before = None
+    if step.number <= place.steps_done:
+        before = connection.execute(_BEFORE, {"at": run, "step": step.number}).one_or_none()
+    losses, entropies = encode(dict(step.losses)), encode(dict(step.entropies))
+    row = {"run": run, "number": step.number}
+    facts = {"seconds": step.seconds, "samples": step.samples, "losses": losses, "entropies": entropies}
+    connection.execute(_STEP, row | facts)
+    if step.coefficients is not None:
+        groups, values = _checked(step.coefficients, place.groups, place.tasks)
+        if groups != place.groups:
+            connection.execute(_GROUPS, {"at": run, "names": groups})
+        connection.execute(_LAMBDA, row | {"data": values, "sha256": _hash(values)})
+    if step.kept is not None:
+        connection.execute(_KEPT, {"at": run, "step": step.kept})
+    for half, found in step.watched.items():
+        kept = step.kept if half is Half.REPORTING else None
+        _evaluated(connection, run, step.number if kept is None else kept, found, half=half)
+    seconds, samples = (before.seconds, before.samples) if before else (0.0, 0)
+    more = {"more_seconds": step.seconds - seconds, "more_samples": step.samples - samples}
+    connection.execute(_TOTALS, {"at": run, "step": step.number, **more})
 
 
 def totals(connection: Connection, run: int, last: int) -> tuple[float, int]:

@@ -16,9 +16,17 @@ class Stream:
     """
 
     def __init__(
-        self, task: str, count: int, batch: int, seed: int, fraction: float = 1.0, without: Tensor | None = None
+        self,
+        task: str,
+        count: int,
+        batch: int,
+        seed: int,
+        fraction: float = 1.0,
+        without: Tensor | None = None,
+        device: torch.device | None = None,
     ) -> None:
-        self._key = (seed, task)
+        """`device`: where the indices of a batch are wanted; each epoch is brought there once."""
+        self._key, self._device = (seed, task), device
         everything = torch.randperm(count, generator=generator(*self._key, "subset")) if fraction < 1 else None
         pool = torch.arange(count) if everything is None else everything
         if without is not None:  # First, so that a share of the images is as many as it would be with all.
@@ -26,7 +34,7 @@ class Stream:
         self.pool = pool[: max(1, round(count * fraction))]
         """Indices int64 `[size]` of the images that the stream draws from."""
         self._batch = min(batch, len(self.pool))
-        self._order: Tensor | None = None
+        self._order = dict[int, Tensor]()
         self.position = 0
         """Batches handed out so far."""
 
@@ -46,13 +54,18 @@ class Stream:
 
     def next(self) -> Tensor:
         """Indices int64 `[batch]` of the next batch; a last, smaller batch of an epoch is left out."""
-        epoch, at = divmod(self.position, self.epoch)
-        if at == 0 or self._order is None:
-            self._order = self.pool[torch.randperm(len(self.pool), generator=generator(*self._key, f"epoch {epoch}"))]
+        found = self.peek()
         self.position += 1
-        return self._order[at * self._batch : (at + 1) * self._batch]
+        return found
+
+    def peek(self) -> Tensor:
+        """What `next` would give."""
+        epoch, at = divmod(self.position, self.epoch)
+        if epoch not in self._order:
+            order = torch.randperm(len(self.pool), generator=generator(*self._key, f"epoch {epoch}"))
+            self._order = {epoch: self.pool[order].to(self._device)}
+        return self._order[epoch][at * self._batch : (at + 1) * self._batch]
 
     def seek(self, position: int) -> None:
         """Go on as if `position` batches had been handed out."""
         self.position = position
-        self._order = None

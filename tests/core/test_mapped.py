@@ -16,7 +16,7 @@ from torch import Tensor
 from core import methods
 from core.errors import RunFailed, UnknownName
 from core.insight.similarity import similarity
-from core.problem import loading, memory
+from core.problem import memory
 from core.problem.loading import load
 from core.problem.mapped import InMemory, Mapped
 from core.problem.problem import Problem
@@ -156,7 +156,7 @@ def test_auto_maps_what_would_take_most_of_the_memory(tiny_suite: Path, monkeypa
     file, how = find(str(tiny_suite)), {"device": "cpu", "precision": "float32", "micro_batch": 8}
     size = load(file, **how).task_vectors.deltas.nbytes  # type: ignore[arg-type]
     for free, mapped in ((2 * size, False), (2 * size - 2, True), (None, False)):
-        monkeypatch.setattr(loading, "available", lambda free=free: free)
+        monkeypatch.setattr(memory, "available", lambda free=free: free)
         found = load(file, **how).task_vectors  # type: ignore[arg-type]
         assert found.memory.mapped == mapped
         assert isinstance(found.memory, Mapped if mapped else InMemory)

@@ -100,8 +100,14 @@ def _sections(device: str, folder: Path, small: bool) -> Iterator[tuple[str, Sec
     yield "trajectory", lambda: same.trajectories(device, 3 if small else 20, suites)
     yield "resume float32", lambda: same.resumes(partial(few, precision="float32"), 2 if small else 10)
     yield "resume bfloat16", lambda: same.resumes(partial(few, precision=precision), 2 if small else 10)
+    if device != "cpu":
+        yield "captured", lambda: same.captured(partial(few, precision=precision), 4 if small else 20)
     yield "combine and contract", lambda: speed.parts(arch, experts, device)
-    yield "500 steps", lambda: speed.many_steps(arch, experts, batch, 4 if small else 500, device, precision)
+    many = partial(speed.many_steps, arch, experts, batch, 4 if small else 500, device, precision)
+    yield "500 steps", many
+    if device != "cpu":
+        yield "500 steps captured", partial(many, capture=True)
+    yield "500 steps, each read at once", partial(many, ahead=1)
     marks = (0, 1, 2) if small else (0, 50, 100, 200)
     known = tiny if small else "demo"
     yield "time to accuracy", lambda: speed.time_to_accuracy(known, device, marks)

@@ -53,7 +53,7 @@ def _trajectory(suite: str, device: str, steps: int) -> dict[str, Any]:
         ("cpu_float64", "cpu", "float64"),
         ("cpu_float32", "cpu", "float32"),
     ]:
-        problem = load(find(suite), device=place, precision=precision, micro_batch=128)
+        problem = load(find(suite), device=place, precision=precision, micro_batch=128, ahead=1)
         paths[label] = torch.stack([raw(step) for step in taken(problem, steps)]).double()
         if precision == "auto":
             found["auto_chose"] = problem.precision
@@ -78,7 +78,7 @@ def raw(step: Step) -> Tensor:
 
 def resumes(make: Callable[[], Problem], steps: int) -> dict[str, Any]:
     """A run, the same again, and one that is cancelled within a step and goes on from its stored state."""
-    problem = make()
+    problem = replace(make(), ahead=1)  # Each step has a state then.
     whole = [raw(step) for step in taken(problem, steps)]
     again = [raw(step) for step in taken(problem, steps)]
     stopped, path, kept = steps // 2, [], None
@@ -94,7 +94,7 @@ def resumes(make: Callable[[], Problem], steps: int) -> dict[str, Any]:
     except Cancelled:
         pass
     assert kept is not None
-    path += [raw(step) for step in taken(make(), steps, unpack(*kept))]
+    path += [raw(step) for step in taken(replace(make(), ahead=1), steps, unpack(*kept))]
     same = {"repeated": again, "cancelled_and_resumed": path}
     found: dict[str, Any] = {"steps": steps, "stopped_after": stopped, "precision": problem.precision}
     for name, other in same.items():
@@ -104,6 +104,19 @@ def resumes(make: Callable[[], Problem], steps: int) -> dict[str, Any]:
             "first_difference_at_step": equal.index(False) if not all(equal) else None,
         }
     return found | {"seconds_until_cancel_is_heard": _latency(problem)}
+
+
+def captured(make: Callable[[], Problem], steps: int) -> dict[str, Any]:
+    """Steps repeated from a CUDA graph beside those that are called."""
+    plain = replace(make(), ahead=1)
+    recorded = replace(plain, capture=True)
+    paths = [torch.stack([raw(step) for step in taken(problem, steps)]) for problem in (plain, recorded)]
+    return {
+        "steps": steps,
+        "recorded": recorded.captured,
+        "bit_identical": torch.equal(*paths),
+        "largest_difference": (paths[0] - paths[1]).abs().max().item(),
+    }
 
 
 def _latency(problem: Problem) -> float:

@@ -6,6 +6,7 @@ import argparse
 import gc
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,14 +151,17 @@ def parts(arch: str, experts: int, device: str) -> dict[str, Any]:
     return found
 
 
-def many_steps(arch: str, experts: int, batch: int, steps: int, device: str, precision: str) -> dict[str, Any]:
-    """Wall time of a whole run of AdaMerging, evaluation apart."""
-    problem = make(arch, experts, 64, device=device, precision=precision)
+def many_steps(
+    arch: str, experts: int, batch: int, steps: int, device: str, precision: str, **how: Any
+) -> dict[str, Any]:
+    """Wall time of a whole run of AdaMerging, evaluation apart; `how` is of the problem, such as `capture`."""
+    problem = replace(make(arch, experts, 64, device=device, precision=precision), **how)
     begin = time.perf_counter()
     for _ in methods.get("adamerging").steps(problem, LearningSettings(steps=steps, batch=batch)):
         pass
     wait(problem)
-    return {"arch": arch, "experts": experts, "steps": steps, "seconds": round(time.perf_counter() - begin, 3)}
+    seconds = round(time.perf_counter() - begin, 3)
+    return {"arch": arch, "experts": experts, "steps": steps, "seconds": seconds, "captured": problem.captured}
 
 
 def stored_run(name: str, device: str, steps: int, folder: Path) -> dict[str, Any]:

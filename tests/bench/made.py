@@ -9,6 +9,7 @@ import torch
 from core.encoders.encoder import Encoder, micro_batch_for
 from core.encoders.models import Architecture, architecture, build_visual
 from core.encoders.precision import choose_device
+from core.problem.loading import AHEAD
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.tasks import Images
@@ -46,4 +47,5 @@ def make(
         load_images=lambda task, _split: Images(pixels[task], torch.arange(images) % CLASSES),
         classes=dict.fromkeys(tasks, tuple(map(str, range(CLASSES)))),
         micro_batch=micro_batch_for(encoder, vectors.base, pixels[tasks[0]][:8]),
+        ahead=AHEAD if place.type == "cuda" else 1,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def on_cuda(tmp_path_factory: pytest.TempPathFactory, tiny_suite: Path, problem6
     """The tiny suite on the device, everything in float64."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MERGESCOPE_HOME", str(tmp_path_factory.mktemp("home-cuda")))
-        problem = load(find(str(tiny_suite)), device="cuda", precision="float64", micro_batch=64)
+        problem = load(find(str(tiny_suite)), device="cuda", precision="float64", micro_batch=64, ahead=1)
     heads = {task: head.to(problem.device) for task, head in problem64.heads.items()}
     return replace(problem, heads=heads)
 
@@ -94,6 +95,18 @@ def test_a_run_is_cancelled_resumed_stored_and_changed(store: Store, on_cuda: Pr
     assert last is not None
     changed = save(store, on_cuda, store.run(run_id), 4, np.clip(last * 0.5, 0, 1), (Edit("", "", "scale", 0.5),))
     assert store.run(changed).status == "done"
+
+
+@pytest.mark.parametrize("how", [{"ahead": 5}, {"capture": True}, {"ahead": 5, "capture": True}])
+@pytest.mark.parametrize("method", ["adamerging", "samerging", "adarank"])
+def test_neither_reading_later_nor_a_graph_changes_a_bit(method: str, how: dict[str, Any], on_cuda: Problem) -> None:
+    values = {"steps": 12, "batch": 4, "lr": 0.05, "keep_step": "last"}
+    plain, problem = replace(on_cuda), replace(on_cuda, **how)
+    # A recorded step counts in float64 on the device: it is compared with one that does so too.
+    expected = run(method, replace(plain, capture="capture" in how), **values)
+    found = run(method, problem, **values)
+    assert problem.captured in ("", "yes")
+    assert [one.losses for one in found] == [one.losses for one in expected]
 
 
 def test_running_out_of_memory_halves_the_micro_batch(on_cuda: Problem) -> None:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from core.encoders.attention import pack
-from core.encoders.models import Architecture, build_visual, computed_buffers
+from core.encoders.building import build_visual, computed_buffers
+from core.encoders.models import Architecture
 from core.encoders.preprocessing import normalise
 
 ACTIVATIONS = 256 * 2**20

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
+from core.lazily import torch
 from core.seeds import generator
 
 
@@ -16,7 +14,7 @@ class Stream:
     """
 
     def __init__(
-        self, task: str, count: int, batch: int, seed: int, fraction: float = 1.0, without: Tensor | None = None
+        self, task: str, count: int, batch: int, seed: int, fraction: float = 1.0, without: torch.Tensor | None = None
     ) -> None:
         self._key = (seed, task)
         everything = torch.randperm(count, generator=generator(*self._key, "subset")) if fraction < 1 else None
@@ -26,7 +24,7 @@ class Stream:
         self.pool = pool[: max(1, round(count * fraction))]
         """Indices int64 `[size]` of the images that the stream draws from."""
         self._batch = min(batch, len(self.pool))
-        self._order: Tensor | None = None
+        self._order: torch.Tensor | None = None
         self.position = 0
         """Batches handed out so far."""
 
@@ -44,7 +42,7 @@ class Stream:
         """Whether some image comes more than once in so many batches."""
         return steps * self._batch > len(self.pool)
 
-    def next(self) -> Tensor:
+    def next(self) -> torch.Tensor:
         """Indices int64 `[batch]` of the next batch; a last, smaller batch of an epoch is left out."""
         epoch, at = divmod(self.position, self.epoch)
         if at == 0 or self._order is None:

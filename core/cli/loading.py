@@ -33,7 +33,14 @@ def suite_and_tasks(suite: str, tasks: str | None) -> tuple[SuiteFile, list[str]
     return file, chosen
 
 
-def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str, memory: str = "auto") -> Problem:
+def load(
+    file: SuiteFile,
+    tasks: list[str] | None,
+    device: str,
+    precision: str,
+    memory: str = "auto",
+    micro_batch: int | None = None,
+) -> Problem:
     """Load base, experts, heads and images, with a progress bar on a terminal."""
     from core.problem import loading
 
@@ -42,7 +49,14 @@ def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str, 
     deltas, place = HELD[memory]
     with shown() as progress:
         problem = loading.load(
-            file, tasks, device=device, precision=precision, deltas=deltas, memory=place, progress=progress
+            file,
+            tasks,
+            device=device,
+            precision=precision,
+            deltas=deltas,
+            memory=place,
+            micro_batch=micro_batch,
+            progress=progress,
         )
     for finding in problem.findings:
         say(str(finding))

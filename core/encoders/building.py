@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from importlib.metadata import version
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from core import paths, remembered
 from core.encoders.models import Architecture
 from core.errors import BadSuite
 
@@ -46,6 +48,22 @@ def build_visual(arch: Architecture, device: str = "cpu") -> nn.Module:
         lambda: _build_vision_tower(config["embed_dim"], config["vision_cfg"], bool(config.get("quick_gelu"))),
         device,
     )
+
+
+def outline(arch: Architecture) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
+    """The image encoder's parameters with their shapes, and the buffers that checkpoints hold.
+
+    Remembered for each release of what builds it, which takes seconds to import. Raises `BadSuite` as `build` does.
+    """
+
+    def built() -> dict[str, Any]:
+        visual = build_visual(arch, "meta")
+        stored = [name for name, _ in visual.named_buffers() if name not in _not_stored(visual)]
+        return {"parameters": {name: list(p.shape) for name, p in visual.named_parameters()}, "buffers": stored}
+
+    key = remembered.key([arch.config, str(torch.__version__), version("open_clip_torch"), version("timm")])
+    found = remembered.value(paths.cache() / "encoders" / f"{key}.json", key, built)
+    return {name: tuple(shape) for name, shape in found["parameters"].items()}, tuple(found["buffers"])
 
 
 def computed_buffers(arch: Architecture, visual: nn.Module) -> dict[str, Tensor]:

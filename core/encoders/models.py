@@ -60,8 +60,8 @@ def architecture(name: str, file: Path | None = None) -> Architecture:
         # open_clip itself also takes `hf-hub:…` and `local-dir:…`: those fetch, or open what is not in the suite.
         if name not in known():
             raise UnknownName("architecture", name, ["a path to a .json configuration", *known()])
-        config, taken = deepcopy(known()[name]).values()
-        return Architecture(name, _self_contained(name, config), **_input(taken))
+        said = deepcopy(known()[name])
+        return Architecture(name, _self_contained(name, said["config"]), **_input(said["input"]))
     try:
         config = json.loads(file.read_text("utf-8"))
         taken: dict[str, Any] = {}
@@ -117,6 +117,6 @@ def _usual_input(name: str) -> dict[str, Any]:
     """What most pretrained weights of a model of open_clip take their images through; nothing where it has none."""
     import open_clip
 
-    known = [open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)]
-    kinds = Counter(tuple((key, one[key]) for key in _INPUT if one.get(key) is not None) for one in known)
+    tags = [open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)]
+    kinds = Counter(tuple((key, one[key]) for key in _INPUT if one.get(key) is not None) for one in tags)
     return dict(kinds.most_common(1)[0][0]) if kinds else {}

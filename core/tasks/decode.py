@@ -7,6 +7,7 @@ import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -40,9 +41,22 @@ class Fitting:
 
     size: tuple[int, int]
     """Height and width in pixels."""
-    apply: Callable[[Image.Image], Image.Image]
-    identity: str
-    """Says everything that the result depends on beside the picture."""
+    make: Callable[[], tuple[Callable[[Image.Image], Image.Image], str]]
+    """Gives `apply` and `identity`; not called before one of them is needed."""
+
+    @property
+    def apply(self) -> Callable[[Image.Image], Image.Image]:
+        """Brings a picture to that size."""
+        return self._made[0]
+
+    @property
+    def identity(self) -> str:
+        """Says everything that the result depends on beside the picture."""
+        return self._made[1]
+
+    @cached_property
+    def _made(self) -> tuple[Callable[[Image.Image], Image.Image], str]:
+        return self.make()
 
 
 def open_picture(file: Path | IO[bytes]) -> Image.Image:

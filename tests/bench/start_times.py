@@ -24,6 +24,7 @@ from pathlib import Path
 import httpx
 
 IMPORT = "import torch, gradio"
+MERGED = "weight_average"
 PAGE = "the page"
 COMMANDS = {
     "suites": 1.2,
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"MERGESCOPE_HOME": str(options.home or folder), "PYTHONUNBUFFERED": "1"}
+        command(["launch.py", "merge", "demo", "--method", MERGED], environment)
         rounds = [measured(environment) for _ in range(options.rounds + 1)][1:]  # The first one fills caches.
     middle = {name: [statistics.median(one[name][at] for one in rounds) for at in (0, 1)] for name in rounds[0]}
     rows = {

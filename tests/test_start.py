@@ -23,18 +23,8 @@ from core.cli.catalogue import describe_method
 from core.encoders import building, models
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = {
-    "torch",
-    "open_clip",
-    "torchvision",
-    "timm",
-    "transformers",
-    "scipy",
-    "pandas",
-    "gradio",
-    "plotly",
-    "dashboard",
-}
+BUILDING = {"open_clip", "torchvision", "timm", "transformers"}
+HEAVY = BUILDING | {"torch", "scipy", "pandas", "gradio", "plotly", "dashboard"}
 CHECKPOINT = ROOT / "assets" / "demo" / "digits.safetensors"
 LISTS = ("suites", "tasks demo", "methods", "methods ties", f"inspect {CHECKPOINT}")
 RUN = """

@@ -28,7 +28,7 @@ class Encoder:
         self.arch, self.device, self.precision = arch, device, precision
         self._tick: Callable[[], None] = lambda: None
         self.parameter_shapes, self.buffer_names = outline(arch)
-        """Buffers that checkpoints hold, such as the statistics of BatchNorm."""
+        """Name -> shape, and the buffers that checkpoints hold, such as the statistics of BatchNorm."""
 
     @cached_property
     def _visual(self) -> nn.Module:

@@ -25,7 +25,7 @@ def fitting(arch: Architecture) -> Fitting:
 
     The same objects: everything of `open_clip.transform.image_transform` before the conversion to a tensor.
     """
-    return Fitting(arch.input_size, partial(_steps, arch))
+    return Fitting(arch.input_size, cache(partial(_steps, arch)))
 
 
 def _steps(arch: Architecture) -> tuple[Callable[[Image.Image], Image.Image], str]:

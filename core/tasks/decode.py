@@ -7,7 +7,6 @@ import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -47,16 +46,12 @@ class Fitting:
     @property
     def apply(self) -> Callable[[Image.Image], Image.Image]:
         """Brings a picture to that size."""
-        return self._made[0]
+        return self.make()[0]
 
     @property
     def identity(self) -> str:
         """Says everything that the result depends on beside the picture."""
-        return self._made[1]
-
-    @cached_property
-    def _made(self) -> tuple[Callable[[Image.Image], Image.Image], str]:
-        return self.make()
+        return self.make()[1]
 
 
 def open_picture(file: Path | IO[bytes]) -> Image.Image:

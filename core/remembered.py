@@ -43,8 +43,8 @@ def keep(file: Path | None, plain: Any) -> None:
 
 
 def value(file: Path | None, known_by: str, compute: Callable[[], Any]) -> Any:
-    """The JSON value in a file, if it is `known_by` the same as when it was kept; else what `compute` says, which is then
-    kept there instead."""
+    """The JSON value in a file, if it is `known_by` the same as when it was kept; else what `compute` says, which then
+    takes its place there."""
     made = recall(file, lambda plain: plain["value"] if plain["key"] == known_by else None)
     if made is None:
         made = compute()

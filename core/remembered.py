@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
 
 from core.errors import CannotWrite
 from core.files import write_atomically
+from core.lazily import torch
 
 T = TypeVar("T")
 _DAMAGE = (OSError, ValueError, TypeError, LookupError, RuntimeError)
@@ -43,9 +42,21 @@ def keep(file: Path | None, plain: Any) -> None:
     _write(file, json.dumps(plain).encode())
 
 
-def tensor(file: Path | None, name: str, shape: tuple[int, ...], compute: Callable[[], Tensor]) -> Tensor:
+def value(file: Path | None, known_by: str, compute: Callable[[], Any]) -> Any:
+    """The JSON value in a file, if it is `known_by` the same as when it was kept; else what `compute` says, which then
+    takes its place there."""
+    made = recall(file, lambda plain: plain["value"] if plain["key"] == known_by else None)
+    if made is None:
+        made = compute()
+        keep(file, {"key": known_by, "value": made})
+    return made
+
+
+def tensor(file: Path | None, name: str, shape: tuple[int, ...], compute: Callable[[], torch.Tensor]) -> torch.Tensor:
     """The tensor of that name in a safetensors file, if its shape is this and its numbers are finite; else what
     `compute` says, which is then kept there."""
+    from safetensors.torch import load, save
+
     if file is not None:
         with suppress(SafetensorError, *_DAMAGE):
             found = load(_content(file))[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-import torch
+from core.lazily import torch
 
 
 def generator(*key: object) -> torch.Generator:

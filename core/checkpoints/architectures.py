@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from core.checkpoints.source import TensorEntry
-from core.encoders.models import VISUAL, architecture, build
+from core.encoders.models import VISUAL, architecture, known
 from core.errors import BadSuite, UnknownName
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
@@ -31,11 +31,8 @@ def guess(table: Mapping[str, TensorEntry], quick_gelu: bool | None = None) -> t
     A table without text tower or projection fits every model that agrees with what it has. Where `quick_gelu` is
     known only models with that activation are named; shapes alone can't tell.
     """
-    import open_clip  # Here and below: it takes seconds, which the first page need not wait for.
-
     names = _fitting(tuple(sorted((name, entry.shape) for name, entry in table.items())))
-    configs = {name: open_clip.get_model_config(name) or {} for name in names}
-    return tuple(n for n in names if quick_gelu in (None, bool(configs[n].get("quick_gelu", False))))
+    return tuple(n for n in names if quick_gelu in (None, bool(known()[n]["config"].get("quick_gelu", False))))
 
 
 @lru_cache(maxsize=256)
@@ -50,12 +47,9 @@ def _fitting(shapes: Shapes) -> tuple[str, ...]:
 
 
 def _configs() -> Iterator[tuple[str, dict[str, Any]]]:
-    import open_clip
-
-    for name in open_clip.list_models():
-        config = open_clip.get_model_config(name)
-        if config is not None and "multimodal_cfg" not in config:
-            yield name, config
+    for name, said in known().items():
+        if "multimodal_cfg" not in said["config"]:
+            yield name, said["config"]
 
 
 def _fits_transformer(config: dict[str, Any], table: Mapping[str, tuple[int, ...]]) -> bool:
@@ -111,6 +105,8 @@ def _blocks(table: Mapping[str, object]) -> list[int]:
 
 
 def _fits(name: str, table: Mapping[str, tuple[int, ...]]) -> bool:
+    from core.encoders.building import build  # Here: most tables are told apart without building anything.
+
     try:
         model = build(architecture(name), device="meta")
     except (BadSuite, UnknownName):

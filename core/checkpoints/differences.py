@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import torch
-from torch import Tensor
+from core.lazily import torch
 
 SHOWN = 6
 
@@ -44,7 +43,7 @@ class Difference:
 
 
 def differences(
-    base: Mapping[str, Tensor], expert: Mapping[str, Tensor], names: Sequence[str], cast: bool = False
+    base: Mapping[str, torch.Tensor], expert: Mapping[str, torch.Tensor], names: Sequence[str], cast: bool = False
 ) -> list[Difference]:
     """All of them; `names` are the tensors that an expert has to have, and `cast` accepts other element types."""
     found = [Difference(name, DifferenceKind.MISSING, "a tensor", "none") for name in names if name not in expert]
@@ -59,7 +58,7 @@ def differences(
     return found
 
 
-def not_finite(tensors: Mapping[str, Tensor]) -> list[Difference]:
+def not_finite(tensors: Mapping[str, torch.Tensor]) -> list[Difference]:
     """The tensors with NaN, infinity, or what is infinite in float32, the format of what is merged."""
     return [
         Difference(name, DifferenceKind.NONFINITE, "finite numbers", "NaN or infinity")

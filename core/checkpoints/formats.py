@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from core.checkpoints.pickled import LegacyFile
 from core.checkpoints.safetensors_file import SafetensorsFile
 from core.checkpoints.source import CheckpointSource, check_table, opened
 from core.checkpoints.torch_zip import ZipFile
 from core.errors import BadCheckpoint
 from core.files import inside
+from core.lazily import torch
 
 MAX_JSON = 8 * 2**20
 MAX_SHARDS = 1000
@@ -69,7 +68,7 @@ class Shards(CheckpointSource):
     def files(self) -> tuple[Path, ...]:
         return tuple(part.path for part in self._parts)
 
-    def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+    def read(self, names: Iterable[str]) -> Iterator[tuple[str, torch.Tensor]]:
         for name in names:
             yield from self._part_of[name].read([name])
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from torch import Tensor
-
 from core.checkpoints.source import TensorRecipe
+from core.lazily import torch
 
 QKV = ("q_proj", "k_proj", "v_proj")
 VISION, TEXT = "vision_model.", "text_model."
@@ -96,12 +95,12 @@ def to_open_clip(name: str) -> tuple[str, str] | None:
     return found and (found[0].replace("#", block), found[1])
 
 
-def from_open_clip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def from_open_clip(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """open_clip tensors of a CLIP model (or of its image encoder, under `visual.`) under Hugging Face's names.
 
     The inverse of `recipes`. Raises `KeyError` naming a tensor that Hugging Face's CLIP has no place for.
     """
-    made: dict[str, Tensor] = {}
+    made: dict[str, torch.Tensor] = {}
     for name, tensor in tensors.items():
         block, general = _general(name)
         if general not in THEIRS:

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
 from core.checkpoints import lora
 from core.checkpoints.differences import differences, not_finite, spoiled, told
 from core.checkpoints.layouts import Kind
 from core.checkpoints.opening import Opened, open_checkpoint
 from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint
+from core.lazily import torch
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Checkpoint:
     """Named tensors of one checkpoint, on the CPU, as stored; what an adapter changes in float64."""
 
     path: Path
-    tensors: dict[str, Tensor]
+    tensors: dict[str, torch.Tensor]
     sha256: str
     opened: Opened
     """What else it holds; its numbers are read on demand."""
@@ -51,7 +50,7 @@ def load_checkpoint(path: Path, prefix: str = "", skip: str | None = None) -> Ch
     return _checkpoint(opened, dict(opened.read(prefix, skip))).require_finite(prefix)
 
 
-def load_expert(path: Path, base: Mapping[str, Tensor], *, finite: bool = True) -> Checkpoint:
+def load_expert(path: Path, base: Mapping[str, torch.Tensor], *, finite: bool = True) -> Checkpoint:
     """The image encoder in `path`, its names without `visual.`; `base` is that of the base.
 
     What the format leaves to the base (the projection of Hugging Face's CLIPVisionModel, everything that an adapter
@@ -71,7 +70,7 @@ def load_expert(path: Path, base: Mapping[str, Tensor], *, finite: bool = True) 
     return checkpoint.require_finite(VISUAL) if finite else checkpoint
 
 
-def load_weights(path: Path, base: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
+def load_weights(path: Path, base: Mapping[str, torch.Tensor], names: Sequence[str]) -> dict[str, torch.Tensor]:
     """The image encoder in `path` in the base's element types, and what it has beside the parameters `names`.
 
     Raises `BadCheckpoint` if it does not fit.
@@ -82,7 +81,7 @@ def load_weights(path: Path, base: Mapping[str, Tensor], names: Sequence[str]) -
     return {**base, **{name: tensors[name].to(base[name]) for name in names}}
 
 
-def load_head(path: Path) -> Tensor:
+def load_head(path: Path) -> torch.Tensor:
     """The classification head in `path`, `[classes, embed_dim]` float32: logits are features @ head.T.
 
     Raises `BadCheckpoint` for anything else, and for a head whose bias is not zero.
@@ -101,6 +100,6 @@ def load_head(path: Path) -> Tensor:
     return by_role["weight"].float()
 
 
-def _checkpoint(opened: Opened, tensors: dict[str, Tensor]) -> Checkpoint:
+def _checkpoint(opened: Opened, tensors: dict[str, torch.Tensor]) -> Checkpoint:
     adapter = opened.layout.kind == Kind.ADAPTER
     return Checkpoint(opened.path, tensors, opened.sha256(), opened, opened.quick_gelu, adapter)

@@ -11,13 +11,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from core.checkpoints import hugging_face
 from core.checkpoints.opening import Opened
 from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint
+from core.lazily import torch
 
 FACTOR = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<which>[AB])(?:\.\w+)?\.weight")
 UNSUPPORTED = {
@@ -34,7 +32,7 @@ UNSUPPORTED = {
 """Options of PEFT that change what an adapter does and are refused by name when they are set."""
 
 
-def apply(opened: Opened, base: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def apply(opened: Opened, base: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The base's image encoder with the adapter merged into it, under open_clip's names without `visual.`.
 
     What the adapter changes is float64: rounded to a half-precision base, most of a small B · A would be lost.
@@ -77,7 +75,7 @@ def _check(file: str, config: Mapping[str, Any]) -> None:
         )
 
 
-def _target(file: str, module: str, base: Mapping[str, Tensor]) -> tuple[str, int | None]:
+def _target(file: str, module: str, base: Mapping[str, torch.Tensor]) -> tuple[str, int | None]:
     """The base's tensor that a module's matrix is, and which third of it: 0, 1 and 2 are query, key and value."""
     if module.startswith(hugging_face.TEXT):
         raise BadCheckpoint(
@@ -94,7 +92,7 @@ def _target(file: str, module: str, base: Mapping[str, Tensor]) -> tuple[str, in
     )
 
 
-def _scale(file: str, config: Mapping[str, Any], module: str, a: Tensor) -> float:
+def _scale(file: str, config: Mapping[str, Any], module: str, a: torch.Tensor) -> float:
     """lora_alpha / r, or lora_alpha / √r where it is rank-stabilised."""
     rank = _pattern(config, "rank_pattern", module, config.get("r"))
     alpha = _pattern(config, "alpha_pattern", module, config.get("lora_alpha"))
@@ -122,7 +120,9 @@ def _pattern(config: Mapping[str, Any], key: str, module: str, otherwise: Any) -
     return otherwise
 
 
-def _add(file: str, module: str, weight: Tensor, third: int | None, a: Tensor, b: Tensor, scale: float) -> None:
+def _add(
+    file: str, module: str, weight: torch.Tensor, third: int | None, a: torch.Tensor, b: torch.Tensor, scale: float
+) -> None:
     """Add scale · B · A to a weight, in the third of its rows that the matrix is."""
     part = weight if third is None else weight[third * len(weight) // 3 : (third + 1) * len(weight) // 3]
     transposed = module == "visual_projection"

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from core.checkpoints.formats import ADAPTER, OPEN_CLIP, open_file, open_folder, read_json
 from core.checkpoints.layouts import Kind, Layout, find_layout
 from core.checkpoints.source import CheckpointSource, TensorEntry
 from core.errors import BadCheckpoint
 from core.files import sha256
+from core.lazily import torch
 
 MODEL_TYPES = ("clip", "clip_vision_model")
 
@@ -58,13 +57,13 @@ class Opened:
         lines = "".join(f"{digest}  {file.name}\n" for digest, file in zip(hashes, files, strict=True))
         return hashlib.sha256(lines.encode()).hexdigest()
 
-    def read(self, prefix: str = "", skip: str | None = None) -> Iterator[tuple[str, Tensor]]:
+    def read(self, prefix: str = "", skip: str | None = None) -> Iterator[tuple[str, torch.Tensor]]:
         """The tensors whose open_clip names begin with `prefix` (which is removed), but not with `skip`."""
         for name in self.layout.recipes:
             if name.startswith(prefix) and not (skip and name.startswith(skip)):
                 yield name.removeprefix(prefix), self.tensor(name)
 
-    def tensor(self, name: str) -> Tensor:
+    def tensor(self, name: str) -> torch.Tensor:
         """One tensor by its open_clip name."""
         recipe = self.layout.recipes[name]
         return recipe.make([tensor for _, tensor in self.source.read(recipe.parts)])

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 from zipfile import BadZipFile
 
-import torch
-from torch import Tensor
-
 from core.checkpoints.inert.machine import Machine
 from core.checkpoints.inert.modules import FoundInFile, named_tensors
 from core.checkpoints.inert.values import Refusal, StorageRef, TensorRef, Value, require
 from core.checkpoints.source import CheckpointSource, TensorEntry, check_table, fill, opened
 from core.errors import BadCheckpoint
+from core.lazily import torch
 
 SLACK = 2**20
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -65,16 +63,16 @@ def check_sizes(tensors: Iterable[TensorRef], file_size: int) -> None:
     Tied weights, which are one tensor under several names, count once.
     """
     unique = set(tensors)
-    total = sum(max(ref.numel, ref.reach) * ref.storage.dtype.itemsize for ref in unique)
+    total = sum(max(ref.numel, ref.reach) * ref.storage.itemsize for ref in unique)
     require(total <= 2 * file_size + SLACK, "tensors that are much larger than the file itself")
 
 
-def read_tensor(file: BinaryIO, begin: int, ref: TensorRef, name: str) -> Tensor:
+def read_tensor(file: BinaryIO, begin: int, ref: TensorRef, name: str) -> torch.Tensor:
     """The tensor that `ref` describes, contiguous; its storage begins at byte `begin` of the file."""
-    file.seek(begin + ref.offset * ref.storage.dtype.itemsize)
+    file.seek(begin + ref.offset * ref.storage.itemsize)
     numbers = fill(file, name, ref.storage.dtype, (ref.reach,))
     if ref.numel == 0:
-        return torch.empty(ref.shape, dtype=ref.storage.dtype)
+        return numbers.reshape(ref.shape)
     return numbers.as_strided(ref.shape, ref.stride).contiguous()
 
 
@@ -106,7 +104,7 @@ class LegacyFile(Pickled):
             check_sizes(found.tensors.values(), size)
         super().__init__(path, found, (NO_CHECKSUM,))
 
-    def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+    def read(self, names: Iterable[str]) -> Iterator[tuple[str, torch.Tensor]]:
         with opened(self.path) as file:
             for name in names:
                 ref: TensorRef = self.refs[name]
@@ -132,7 +130,7 @@ def _places(file: BinaryIO, keys: Value, storages: dict[str, StorageRef], size: 
         storage = storages[key]
         raw = file.read(8)
         require(len(raw) == 8, "an end before its numbers (truncated)")
-        sizes[key] = int.from_bytes(raw, "little", signed=True) * storage.dtype.itemsize
+        sizes[key] = int.from_bytes(raw, "little", signed=True) * storage.itemsize
         begins[key] = file.tell()
         require(begins[key] + storage.nbytes <= size, "an end in the middle of its numbers (truncated)")
         file.seek(storage.nbytes, 1)

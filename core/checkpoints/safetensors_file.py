@@ -7,9 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from core.checkpoints.source import (
     MAX_DIMENSIONS,
     MAX_TENSORS,
@@ -21,21 +18,22 @@ from core.checkpoints.source import (
     opened,
 )
 from core.errors import BadCheckpoint
+from core.lazily import torch
 
 MAX_HEADER = 10 * 2**20
 MAX_PARTS = {b"{": 5 * MAX_TENSORS, b"[": 3 * MAX_TENSORS, b",": 50 * MAX_TENSORS}
 """How often each sign may stand in a header: JSON becomes many times larger when it is parsed."""
 DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
 }
 """The element types that a vision encoder can have; anything else (packed or quantised) is refused."""
 
@@ -49,7 +47,7 @@ class SafetensorsFile(CheckpointSource):
         self.path = path
         self.table, self._begins, self.metadata = read_header(path)
 
-    def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+    def read(self, names: Iterable[str]) -> Iterator[tuple[str, torch.Tensor]]:
         with opened(self.path) as file:
             for name in names:
                 file.seek(self._begins[name])

@@ -13,14 +13,15 @@ from math import prod
 from pathlib import Path
 from typing import BinaryIO, TypeGuard
 
-import torch
-from torch import Tensor
-
 from core.errors import BadCheckpoint
+from core.lazily import torch
 
 MAX_TENSORS = 20_000
 MAX_DIMENSIONS = 16
 MAX_COUNT = 2**48
+BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2,
+         "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}  # fmt: skip
+"""Element type, by PyTorch's name -> bytes of one number."""
 NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,500}")
 
 
@@ -28,7 +29,8 @@ NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,500}")
 class TensorEntry:
     """Element type and shape of one tensor."""
 
-    dtype: torch.dtype
+    dtype: str
+    """PyTorch's name for it; one of `BYTES`."""
     shape: tuple[int, ...]
 
     @property
@@ -39,7 +41,7 @@ class TensorEntry:
     @property
     def nbytes(self) -> int:
         """How many bytes these take."""
-        return self.numel * self.dtype.itemsize
+        return self.numel * BYTES[self.dtype]
 
 
 class CheckpointSource(ABC):
@@ -60,7 +62,7 @@ class CheckpointSource(ABC):
         return (self.path,)
 
     @abstractmethod
-    def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+    def read(self, names: Iterable[str]) -> Iterator[tuple[str, torch.Tensor]]:
         """The tensors of these names as they are stored, each in memory of its own, on the CPU."""
 
 
@@ -100,18 +102,18 @@ def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def fill(file: BinaryIO, name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
+def fill(file: BinaryIO, name: str, dtype: str, shape: tuple[int, ...]) -> torch.Tensor:
     """A new tensor with the numbers at the file's position.
 
     They are copied, never mapped: a file that is truncated while it is mapped kills the process.
     """
-    tensor = torch.empty(shape, dtype=dtype)
+    tensor = torch.empty(shape, dtype=getattr(torch, dtype))
     raw = tensor.reshape(-1).view(torch.uint8)
     found = file.readinto(memoryview(raw.numpy())) if raw.numel() else 0  # type: ignore[attr-defined, arg-type]  # BinaryIO lacks readinto
     if found != raw.numel():
         raise BadCheckpoint(f"`{Path(file.name).name}` ended inside tensor `{name}`; fetch or export it again.")
     # Other bytes than 0 and 1 in a bool tensor mean different things to different operations.
-    return raw.view(shape).ne(0) if dtype == torch.bool else tensor
+    return raw.view(shape).ne(0) if dtype == "bool" else tensor
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class TensorRecipe:
     parts: tuple[str, ...]
     transposed: bool = False
 
-    def make(self, parts: Sequence[Tensor]) -> Tensor:
+    def make(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
         """The tensor, from its parts in the recipe's order."""
         whole = parts[0] if len(parts) == 1 else torch.cat(list(parts))
         return whole.T.contiguous() if self.transposed else whole

@@ -11,14 +11,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from torch import Tensor
-
 from core.checkpoints.inert.machine import MAX_BYTES, Machine
 from core.checkpoints.inert.modules import named_tensors
 from core.checkpoints.inert.values import StorageRef, require
 from core.checkpoints.pickled import Pickled, check_sizes, check_storages, read_tensor, refusing
 from core.checkpoints.source import MAX_TENSORS, opened
 from core.errors import BadCheckpoint
+from core.lazily import torch
 
 PIECE = 2**22
 MAX_DIRECTORY = 8 * 2**20
@@ -59,7 +58,7 @@ class ZipFile(Pickled):
             check_sizes(found.tensors.values(), size)
         super().__init__(path, found)
 
-    def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+    def read(self, names: Iterable[str]) -> Iterator[tuple[str, torch.Tensor]]:
         """See `CheckpointSource.read`; a storage whose checksum is wrong is refused."""
         checked = set()
         with opened(self.path) as file:

@@ -70,11 +70,11 @@ def identify(path: Path, *, digest: bool = True) -> Verdict:
         quick_gelu=opened.quick_gelu,
         parameters=sum(entry.numel for entry in table.values()),
         bytes=sum(file.stat().st_size for file in opened.source.files),
-        dtypes=dict(Counter(_plain(entry.dtype) for entry in table.values()).most_common()),
+        dtypes=dict(Counter(entry.dtype for entry in table.values()).most_common()),
         sha256=opened.sha256() if digest else "",
         metadata=dict(opened.source.metadata),
         warnings=tuple(_warnings(opened)),
-        tensors=tuple(VerdictRow(name, entry.shape, _plain(entry.dtype)) for name, entry in table.items()),
+        tensors=tuple(VerdictRow(name, entry.shape, entry.dtype) for name, entry in table.items()),
     )
 
 
@@ -89,13 +89,9 @@ def _warnings(opened: Opened) -> list[str]:
         found.append(
             "it does not state whether it uses GELU or QuickGELU; OpenAI's weights and their fine-tunes use QuickGELU"
         )
-    floats = {entry.dtype for entry in opened.source.table.values() if entry.dtype.is_floating_point}
+    floats = {entry.dtype for entry in opened.source.table.values() if "float" in entry.dtype}
     if len(floats) > 1:
-        found.append(f"{MIXED}: {', '.join(sorted(map(_plain, floats)))}")
+        found.append(f"{MIXED}: {', '.join(sorted(floats))}")
     if opened.layout.kind == Kind.UNKNOWN:
         found.append("no image encoder was recognised in its names")
     return found
-
-
-def _plain(dtype: object) -> str:
-    return str(dtype).removeprefix("torch.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,8 @@ import typer
 
 from core.cli import options
 from core.cli.output import print_json, print_table, tell
-from core.errors import BadInput
+from core.errors import BadInput, UnknownName
+from core.files import sha256
 
 if TYPE_CHECKING:
     from core.problem.method import Method
@@ -27,16 +29,34 @@ def methods(
 
         tell(markdown(bundled()).rstrip("\n"))
         return
-    from core import methods as registry
-
-    chosen = [registry.get(each) for each in ([name] if name else registry.names())]
+    found = _described()
+    if name:
+        if name not in found:
+            raise UnknownName("method", name, tuple(found))
+        found = {name: found[name]}
     if as_json:
-        print_json({"methods": [describe_method(method) for method in chosen]})
+        print_json({"methods": list(found.values())})
     elif name:
-        _print_settings(chosen[0])
+        _print_settings(found[name])
     else:
-        rows = [[method.name, method.title, method.needs.value, method.form.value, method.summary] for method in chosen]
+        rows = [[one[fact] for fact in ("name", "title", "needs", "result", "summary")] for one in found.values()]
         print_table("Methods", ["name", "title", "needs", "result", "what it does"], rows)
+
+
+def _described() -> dict[str, dict[str, Any]]:
+    """Every method by its name; remembered as long as no file of the engine changes, since most import PyTorch."""
+    from core import paths, remembered
+
+    def described() -> dict[str, dict[str, Any]]:
+        from core import methods as registry
+
+        return {name: describe_method(registry.get(name)) for name in registry.names()}
+
+    engine = Path(paths.__file__).parent
+    made_from = [[str(file.relative_to(engine)), sha256(file)] for file in sorted(engine.rglob("*.py"))]
+    key = remembered.key([made_from, version("pydantic")])
+    found: dict[str, dict[str, Any]] = remembered.value(paths.cache() / "methods.json", key, described)
+    return found
 
 
 def describe_method(method: Method) -> dict[str, Any]:
@@ -64,12 +84,10 @@ def _describe_settings(method: Method) -> list[dict[str, Any]]:
     ]
 
 
-def _print_settings(method: Method) -> None:
-    tell(f"{method.title}: {method.summary}\n{method.paper}\nNeeds: {method.needs.value}. Cost: {method.cost}")
-    rows = [
-        [item["name"], str(item["default"]), item["description"], item["source"]] for item in _describe_settings(method)
-    ]
-    print_table(f"Settings of {method.name} (--set name=value)", ["name", "default", "meaning", "source"], rows)
+def _print_settings(method: dict[str, Any]) -> None:
+    tell(f"{method['title']}: {method['summary']}\n{method['paper']}\nNeeds: {method['needs']}. Cost: {method['cost']}")
+    rows = [[str(item[fact]) for fact in ("name", "default", "description", "source")] for item in method["settings"]]
+    print_table(f"Settings of {method['name']} (--set name=value)", ["name", "default", "meaning", "source"], rows)
 
 
 def suites(as_json: options.Json = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.cli.options import names
 from core.cli.output import say, shown
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from core.suite.find import SuiteFile
 
 
-HELD = {
-    "auto": ("auto", "auto"),
-    "float32": ("float32", "ram"),
-    "bfloat16": ("bfloat16", "ram"),
-    "mapped": ("auto", "mapped"),
+HELD: dict[str, dict[str, Any]] = {
+    "auto": {"deltas": "auto", "memory": "auto"},
+    "float32": {"deltas": "float32", "memory": "ram"},
+    "bfloat16": {"deltas": "bfloat16", "memory": "ram"},
+    "mapped": {"deltas": "auto", "memory": "mapped"},
 }
 """Precision and place of the task vectors, by the name on the command line."""
 
@@ -33,16 +33,18 @@ def suite_and_tasks(suite: str, tasks: str | None) -> tuple[SuiteFile, list[str]
     return file, chosen
 
 
-def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str, memory: str = "auto") -> Problem:
-    """Load base, experts, heads and images, with a progress bar on a terminal."""
+def load(
+    file: SuiteFile, tasks: list[str] | None, device: str, precision: str, memory: str = "auto", **how: Any
+) -> Problem:
+    """Load base, experts, heads and images, with a progress bar on a terminal; `how` goes on to
+    `core.problem.loading.load`."""
     from core.problem import loading
 
     if memory not in HELD:
         raise UnknownName("memory", memory, tuple(HELD))
-    deltas, place = HELD[memory]
     with shown() as progress:
         problem = loading.load(
-            file, tasks, device=device, precision=precision, deltas=deltas, memory=place, progress=progress
+            file, tasks, device=device, precision=precision, progress=progress, **HELD[memory], **how
         )
     for finding in problem.findings:
         say(str(finding))

@@ -22,7 +22,8 @@ def similarity(
 ) -> None:
     """Cosine similarity of SUITE's task vectors, overall and per block, their norms and sign conflicts."""
     file, subset = loading.suite_and_tasks(suite, tasks)
-    vectors = loading.load(file, subset, "cpu", "float32").task_vectors
+    # With a size of micro-batches given, the model is not built, as it need not compute.
+    vectors = loading.load(file, subset, "cpu", "float32", micro_batch=1).task_vectors
 
     from core.insight.similarity import ALL
     from core.insight.similarity import similarity as compute

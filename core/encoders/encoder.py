@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from core.encoders.attention import pack
-from core.encoders.models import Architecture, build_visual, computed_buffers
+from core.encoders.building import build_visual, computed_buffers, outline
+from core.encoders.models import Architecture
 from core.encoders.preprocessing import normalise
 
 ACTIVATIONS = 256 * 2**20
@@ -24,18 +26,24 @@ class Encoder:
 
     def __init__(self, arch: Architecture, device: torch.device, precision: str) -> None:
         self.arch, self.device, self.precision = arch, device, precision
-        visual = build_visual(arch, device="meta")
-        pack(visual)
-        self._visual = visual
-        self._computed = {name: buffer.to(device) for name, buffer in computed_buffers(arch, visual).items()}
         self._tick: Callable[[], None] = lambda: None
+        self.parameter_shapes, self.buffer_names = outline(arch)
+        """Name -> shape, and the buffers that checkpoints hold, such as the statistics of BatchNorm."""
+
+    @cached_property
+    def _visual(self) -> nn.Module:
+        """Built when first called: what only compares weights need not wait for open_clip."""
+        visual = build_visual(self.arch, device="meta")
+        pack(visual)
         for module in visual.modules():
             if isinstance(module, (nn.ModuleList, nn.Sequential)):
                 for block in module:
                     block.register_forward_pre_hook(self._before_block)
-        self.parameter_shapes = {name: tuple(p.shape) for name, p in visual.named_parameters()}
-        self.buffer_names = tuple(name for name, _ in visual.named_buffers() if name not in self._computed)
-        """Buffers that checkpoints hold, such as the statistics of BatchNorm."""
+        return visual
+
+    @cached_property
+    def _computed(self) -> dict[str, Tensor]:
+        return {name: buffer.to(self.device) for name, buffer in computed_buffers(self.arch, self._visual).items()}
 
     def prepare(self, images: Tensor) -> Tensor:
         """uint8 `[N, H, W, 3]` -> normalised `[N, 3, S, S]` on the encoder's device."""

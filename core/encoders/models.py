@@ -1,19 +1,18 @@
-"""open_clip models: the image encoder that is merged and the text tower that makes the heads."""
+"""What a model is built from: open_clip's architectures, by name, and those of JSON configurations."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-
+from core import paths, remembered
 from core.errors import BadSuite, UnknownName
 
 VISUAL = "visual."
@@ -21,9 +20,6 @@ VISUAL = "visual."
 
 
 _INPUT = ("mean", "std", "interpolation", "resize_mode")
-
-
-_UNBUILDABLE = (TypeError, ValueError, AssertionError, ZeroDivisionError, AttributeError, RuntimeError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -61,12 +57,11 @@ def architecture(name: str, file: Path | None = None) -> Architecture:
     Raises `UnknownName` for a name that open_clip does not have, `BadSuite` for an unusable configuration file.
     """
     if file is None:
-        import open_clip  # Here and below: it takes a second or two, which lists and the first page need not wait for.
-
         # open_clip itself also takes `hf-hub:…` and `local-dir:…`: those fetch, or open what is not in the suite.
-        if name not in open_clip.list_models():
-            raise UnknownName("architecture", name, ["a path to a .json configuration", *open_clip.list_models()])
-        return Architecture(name, _self_contained(name, open_clip.get_model_config(name)), **_usual_input(name))
+        if name not in known():
+            raise UnknownName("architecture", name, ["a path to a .json configuration", *known()])
+        said = deepcopy(known()[name])
+        return Architecture(name, _self_contained(name, said["config"]), **_input(said["input"]))
     try:
         config = json.loads(file.read_text("utf-8"))
         taken: dict[str, Any] = {}
@@ -79,10 +74,11 @@ def architecture(name: str, file: Path | None = None) -> Architecture:
             f"`{file}` should be a JSON file with embed_dim, vision_cfg and text_cfg (an open_clip configuration). "
             f"Found: {error}."
         ) from None
-    usual: dict[str, Any] = {
-        key: tuple(taken[key]) if key in ("mean", "std") else taken[key] for key in _INPUT if taken.get(key)
-    }
-    return Architecture(name, _self_contained(name, config), **usual)
+    return Architecture(name, _self_contained(name, config), **_input(taken))
+
+
+def _input(taken: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(taken[key]) if key in ("mean", "std") else taken[key] for key in _INPUT if taken.get(key)}
 
 
 def _self_contained(name: str, config: dict[str, Any]) -> dict[str, Any]:
@@ -98,78 +94,29 @@ def _self_contained(name: str, config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+@cache
+def known() -> Mapping[str, Mapping[str, dict[str, Any]]]:
+    """What open_clip says of each of its models: `config`, and `input`, what most of its pretrained weights take images
+    through. Remembered for each of its releases, since importing it takes seconds."""
+    found: dict[str, dict[str, Any]] = remembered.value(
+        paths.cache() / "open_clip.json", version("open_clip_torch"), _asked
+    )
+    return found
+
+
+def _asked() -> dict[str, Any]:
+    import open_clip
+
+    return {
+        name: {"config": open_clip.get_model_config(name), "input": _usual_input(name)}
+        for name in open_clip.list_models()
+    }
+
+
 def _usual_input(name: str) -> dict[str, Any]:
     """What most pretrained weights of a model of open_clip take their images through; nothing where it has none."""
     import open_clip
 
-    known = [open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)]
-    kinds = Counter(tuple((key, one[key]) for key in _INPUT if one.get(key) is not None) for one in known)
+    tags = [open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)]
+    kinds = Counter(tuple((key, one[key]) for key in _INPUT if one.get(key) is not None) for one in tags)
     return dict(kinds.most_common(1)[0][0]) if kinds else {}
-
-
-def build(arch: Architecture, device: str = "cpu") -> nn.Module:
-    """The open_clip model with weights yet to be loaded, in evaluation mode.
-
-    On device "meta" it takes neither time nor memory: its weights are then given with each call. Raises `BadSuite` for
-    a configuration that can't be built, text towers that have to be fetched included.
-    """
-    import open_clip
-
-    config = {**arch.config}
-    if foreign := arch.config["text_cfg"].get("hf_model_name"):
-        raise BadSuite(
-            f"`{arch.name}` has a text tower that open_clip would fetch (`{foreign}`). Give each task a `head`, made "
-            "where that model is available."
-        )
-    kind = open_clip.CustomTextCLIP if config.pop("custom_text", False) else open_clip.CLIP
-    if "multimodal_cfg" in config:
-        kind = open_clip.CoCa
-    return _made(arch, lambda: kind(**config), device)
-
-
-def build_visual(arch: Architecture, device: str = "cpu") -> nn.Module:
-    """The image encoder alone, as `build(arch, device).visual` would be; needs no text tower that can be built."""
-    from open_clip.model import _build_vision_tower
-
-    config = arch.config
-    return _made(
-        arch,
-        lambda: _build_vision_tower(config["embed_dim"], config["vision_cfg"], bool(config.get("quick_gelu"))),
-        device,
-    )
-
-
-def computed_buffers(arch: Architecture, visual: nn.Module) -> dict[str, Tensor]:
-    """Buffers of the image encoder that no checkpoint holds, because they follow from its shape (rotary embeddings).
-
-    `visual` is the encoder on device "meta", which has their names but not their values.
-    """
-    if not _not_stored(visual):
-        return {}
-    with torch.random.fork_rng(devices=[]), _ParametersUntouched():
-        return _not_stored(build_visual(arch, "cpu"))
-
-
-class _ParametersUntouched(TorchFunctionMode):
-    """Leaves out giving parameters first values where nobody looks at them: that alone takes up to half a minute."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        first = args[0] if args else kwargs.get("tensor")  # `nn.init` hands its tensor on by name
-        in_place = func.__name__.endswith("_") and not func.__name__.endswith("__")
-        return first if in_place and isinstance(first, nn.Parameter) else func(*args, **kwargs)
-
-
-def _not_stored(visual: nn.Module) -> dict[str, Tensor]:
-    stored = visual.state_dict().keys()
-    return {name: buffer for name, buffer in visual.named_buffers() if name not in stored}
-
-
-def _made(arch: Architecture, make: Callable[[], nn.Module], device: str) -> nn.Module:
-    try:
-        with torch.device(device), _ParametersUntouched() if device == "meta" else nullcontext():
-            model = make()
-    except _UNBUILDABLE as error:
-        found = str(error).partition("\n")[0]
-        raise BadSuite(f"`{arch.name}` is not a usable open_clip configuration: {found}.") from None
-    return model.eval().requires_grad_(False)

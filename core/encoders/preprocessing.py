@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import takewhile
 
 import PIL
@@ -25,7 +25,11 @@ def fitting(arch: Architecture) -> Fitting:
 
     The same objects: everything of `open_clip.transform.image_transform` before the conversion to a tensor.
     """
-    # Imported when a suite is loaded: lists and the first page need not wait for it.
+    return Fitting(arch.input_size, cache(partial(_steps, arch)))
+
+
+def _steps(arch: Architecture) -> tuple[Callable[[Image.Image], Image.Image], str]:
+    # Imported when pictures are decoded: what is in memory or cached at its size need not wait for it.
     import open_clip
     import torchvision
     from open_clip.transform import PreprocessCfg, image_transform_v2
@@ -40,7 +44,7 @@ def fitting(arch: Architecture) -> Fitting:
         return picture
 
     versions = f"open_clip {open_clip.__version__} torchvision {torchvision.__version__} Pillow {PIL.__version__}"
-    return Fitting(arch.input_size, apply, f"{arch.resize_mode} {arch.interpolation} {versions}")
+    return apply, f"{arch.resize_mode} {arch.interpolation} {versions}"
 
 
 def normalise(arch: Architecture, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

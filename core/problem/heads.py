@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from core import paths, remembered
 from core.checkpoints import differences, load_checkpoint, load_head, open_checkpoint
-from core.encoders.models import VISUAL, Architecture, build
+from core.encoders.building import build
+from core.encoders.models import VISUAL, Architecture
 from core.encoders.preprocessing import identity, tokenizer
 from core.errors import BadCheckpoint
 from core.files import sha256

@@ -40,9 +40,18 @@ class Fitting:
 
     size: tuple[int, int]
     """Height and width in pixels."""
-    apply: Callable[[Image.Image], Image.Image]
-    identity: str
-    """Says everything that the result depends on beside the picture."""
+    make: Callable[[], tuple[Callable[[Image.Image], Image.Image], str]]
+    """Gives `apply` and `identity`; not called before one of them is needed."""
+
+    @property
+    def apply(self) -> Callable[[Image.Image], Image.Image]:
+        """Brings a picture to that size."""
+        return self.make()[0]
+
+    @property
+    def identity(self) -> str:
+        """Says everything that the result depends on beside the picture."""
+        return self.make()[1]
 
 
 def open_picture(file: Path | IO[bytes]) -> Image.Image:

@@ -9,14 +9,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from core.errors import RunFailed
+from core.lazily import torch
 
 SPLITS = ("train", "held-out", "test")
 _PIECE = 512
@@ -52,7 +51,7 @@ class StoredPixels:
     def __len__(self) -> int:
         return len(self._checks)
 
-    def __getitem__(self, index: Any) -> Tensor:
+    def __getitem__(self, index: Any) -> torch.Tensor:
         """Rows by whatever indexes the first axis of a tensor; raises `RunFailed` where the file was damaged."""
         chosen = torch.arange(len(self))[index].numpy()
         out = np.empty((*chosen.shape, *self._row), np.uint8)
@@ -60,10 +59,10 @@ class StoredPixels:
             place[:] = self._read(int(row))
         return torch.from_numpy(out)
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[torch.Tensor]:
         return (self[index] for index in range(len(self)))
 
-    def split(self, size: int) -> Iterator[Tensor]:
+    def split(self, size: int) -> Iterator[torch.Tensor]:
         """The rows in order, `size` at a time."""
         return (self[begin : begin + size] for begin in range(0, len(self), size))
 
@@ -104,7 +103,7 @@ class StoredPixels:
             return os.read(self._file, size)
 
 
-Pixels = Tensor | StoredPixels
+Pixels: TypeAlias = "torch.Tensor | StoredPixels"
 """uint8 `[N, H, W, 3]`, in memory or in the image cache; both take `[index]`, `len`, `shape`, `split` and `numpy`."""
 
 
@@ -114,7 +113,7 @@ class Images:
 
     pixels: Pixels
     """uint8 `[N, H, W, 3]`."""
-    labels: Tensor | None
+    labels: torch.Tensor | None
     """int64 `[N]`, indices into the task's classes; None for unlabelled images."""
 
     skipped: int = 0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
+from core.lazily import torch
 from core.seeds import generator
 
 
@@ -22,7 +20,7 @@ class Stream:
         batch: int,
         seed: int,
         fraction: float = 1.0,
-        without: Tensor | None = None,
+        without: torch.Tensor | None = None,
         device: torch.device | None = None,
     ) -> None:
         """`device`: where the indices of a batch are wanted; each epoch is brought there once."""
@@ -34,7 +32,7 @@ class Stream:
         self.pool = pool[: max(1, round(count * fraction))]
         """Indices int64 `[size]` of the images that the stream draws from."""
         self._batch = min(batch, len(self.pool))
-        self._order = dict[int, Tensor]()
+        self._order = dict[int, torch.Tensor]()
         self.position = 0
         """Batches handed out so far."""
 
@@ -52,13 +50,13 @@ class Stream:
         """Whether some image comes more than once in so many batches."""
         return steps * self._batch > len(self.pool)
 
-    def next(self) -> Tensor:
+    def next(self) -> torch.Tensor:
         """Indices int64 `[batch]` of the next batch; a last, smaller batch of an epoch is left out."""
         found = self.peek()
         self.position += 1
         return found
 
-    def peek(self) -> Tensor:
+    def peek(self) -> torch.Tensor:
         """What `next` would give."""
         epoch, at = divmod(self.position, self.epoch)
         if epoch not in self._order:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from fusion_bench.models.wrappers.layer_wise_fusion import LayerWiseMergedModel, get_layer_wise_weights
 
-from core.encoders.models import build
+from core.encoders.building import build
 from core.objectives.entropy import entropy
 from core.problem.loading import load
 from core.problem.problem import Problem

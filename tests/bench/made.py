@@ -6,8 +6,9 @@ import math
 
 import torch
 
+from core.encoders.building import build_visual
 from core.encoders.encoder import Encoder, micro_batch_for
-from core.encoders.models import Architecture, architecture, build_visual
+from core.encoders.models import Architecture, architecture
 from core.encoders.precision import choose_device
 from core.problem.loading import AHEAD
 from core.problem.problem import Problem

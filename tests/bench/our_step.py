@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core import methods
-from core.encoders.models import build
+from core.encoders.building import build
 from core.learning.coefficients import LearningSettings
 from core.objectives.entropy import entropy
 from core.problem.loading import load

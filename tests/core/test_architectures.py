@@ -13,8 +13,9 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from core.encoders.building import build
 from core.encoders.encoder import Encoder
-from core.encoders.models import Architecture, architecture, build
+from core.encoders.models import Architecture, architecture
 from core.errors import BadSuite
 from core.files import sha256
 from core.problem.evaluate import evaluate

@@ -268,5 +268,6 @@ def test_a_limit_that_is_none_is_refused(given: str, monkeypatch: pytest.MonkeyP
 def test_a_changed_recipe_is_another_entry(cache: ImageCache) -> None:
     made = Pictures()
     get(cache, made.listing(3))
-    cache.images(made.listing(3), replace(FITTING, identity="another library"), Progress())
+    another = replace(FITTING, make=lambda: (FITTING.apply, "another library"))
+    cache.images(made.listing(3), another, Progress())
     assert made.decoded == 6

@@ -7,24 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import torch
-
-from core.checkpoints.source import MAX_DIMENSIONS, is_count
+from core.checkpoints.source import BYTES, MAX_DIMENSIONS, is_count
 
 Value: TypeAlias = Any
 """A plain str, bytes, int, float, bool, None, list, tuple or dict with text keys, or one of the classes below."""
 
 DTYPES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
+    "DoubleStorage": "float64",
+    "FloatStorage": "float32",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
 }
 
 
@@ -45,7 +43,7 @@ class Global:
     name: str
 
     @property
-    def dtype(self) -> torch.dtype | None:
+    def dtype(self) -> str | None:
         """The element type, where this names one of PyTorch's storage classes."""
         module, _, name = self.name.rpartition(".")
         return DTYPES.get(name) if module in ("torch", "torch.cuda") else None
@@ -64,13 +62,18 @@ class StorageRef:
     """A run of numbers elsewhere in the file."""
 
     key: str
-    dtype: torch.dtype
+    dtype: str
     numel: int
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one number."""
+        return BYTES[self.dtype]
 
     @property
     def nbytes(self) -> int:
         """Size in bytes."""
-        return self.numel * self.dtype.itemsize
+        return self.numel * self.itemsize
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from PIL import Image
 
 from core.errors import BadSuite
 from core.files import sha256
+from core.lazily import torch
 from core.progress import Progress
 from core.tasks.decode import Fitting
 from core.tasks.images import SPLITS, Images, Listing

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import torch
 
 from core.errors import BadSuite
+from core.lazily import torch
 from core.progress import Progress
 from core.tasks.cache import ImageCache
 from core.tasks.classes import match

@@ -102,7 +102,7 @@ def _suite() -> Iterator[Finding]:
         yield Finding("bundled suite", f"{error}", ok=False)
         return
     yield Finding("bundled suite", f"intact: {len(problem.tasks)} experts, {images} images")
-    yield Finding("precision chosen by auto", f"{problem.precision} for the bundled suite (measured per model)")
+    yield Finding("precision chosen by auto", f"{problem.precision} for the bundled suite: {problem.precision_reason}")
 
 
 def _browser() -> Finding:

@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -50,7 +50,25 @@ def devices(name: str) -> tuple[str, ...]:
     return (str(found),)
 
 
-def choose_precision(name: str, encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor, cache: Path) -> str:
+class Chosen(NamedTuple):
+    """A precision, and why it was chosen; empty for one that was asked for."""
+
+    name: str
+    reason: str = ""
+
+    @staticmethod
+    def by(ratio: float) -> Chosen:
+        """The faster one, where float32 takes `ratio` times as long as bfloat16."""
+        name = "bfloat16" if ratio > MARGIN else "float32"
+        if ratio == 0:
+            return Chosen(name, "bfloat16 does not run here")
+        if 1 < ratio <= MARGIN:
+            return Chosen(name, "bfloat16 is hardly faster here")
+        longer, other = ("float32", "bfloat16") if ratio > 1 else ("bfloat16", "float32")
+        return Chosen(name, f"{longer} takes {max(ratio, 1 / ratio):.1f} times as long as {other} here")
+
+
+def choose_precision(name: str, encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor, cache: Path) -> Chosen:
     """`name` itself, or for `auto` the faster of float32 and bfloat16 autocast in a forward and backward pass.
 
     The measurement takes two to four passes each over up to 8 images (64 on a GPU) and is remembered in `cache` for
@@ -61,16 +79,16 @@ def choose_precision(name: str, encoder: Encoder, weights: Mapping[str, Tensor],
     if name == "float64" and encoder.device.type == "mps":
         raise BadInput("`precision` should be auto, float32 or bfloat16 on MPS. Found float64, which it lacks.")
     if name != "auto":
-        return name
+        return Chosen(name)
     file = cache / "precision.json"
-    known = remembered.recall(file, _choices) or {}
+    known = remembered.recall(file, _ratios) or {}
     key = _key(encoder)
     if key not in known:
         few = images[:8]
         # Eight images keep no GPU busy: what is timed would be the host's calls, and those are more in bfloat16.
-        known[key] = _faster(encoder, weights, few if encoder.device.type == "cpu" else few.repeat(8, 1, 1, 1))
+        known[key] = _ratio(encoder, weights, few if encoder.device.type == "cpu" else few.repeat(8, 1, 1, 1))
         remembered.keep(file, known)
-    return known[key]
+    return Chosen.by(known[key])
 
 
 def _key(encoder: Encoder) -> str:
@@ -79,12 +97,13 @@ def _key(encoder: Encoder) -> str:
     return remembered.key([encoder.arch.config, encoder.device.type, *machine])
 
 
-def _choices(known: Any) -> dict[str, str]:
-    return {k: v for k, v in dict(known).items() if v in ("float32", "bfloat16")}
+def _ratios(known: Any) -> dict[str, float]:
+    return {k: v for k, v in dict(known).items() if isinstance(v, float)}
 
 
-def _faster(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> str:
-    """The winner of up to three rounds after one to warm up; in turns, so that a busy machine slows both down."""
+def _ratio(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> float:
+    """How many times as long float32 takes as bfloat16, by the best of up to three rounds after one to warm up; in
+    turns, so that a busy machine slows both down."""
     encoders = {precision: encoder.with_precision(precision) for precision in ("float32", "bfloat16")}
     best = dict.fromkeys(encoders, math.inf)
     for turn in range(1 + ROUNDS):
@@ -93,7 +112,7 @@ def _faster(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> 
             best[precision] = min(best[precision], seconds if turn else math.inf)
         if turn and not CLEAR > best["float32"] / best["bfloat16"] > 1 / CLEAR:
             break
-    return "bfloat16" if best["float32"] > MARGIN * best["bfloat16"] else "float32"
+    return round(best["float32"] / best["bfloat16"], 3)
 
 
 def _seconds(encoder: Encoder, weights: Mapping[str, Tensor], images: Tensor) -> float:

@@ -95,7 +95,8 @@ def load(
     found = opened.images(chosen[0].name, TEST, progress)
     assert found is not None  # `OpenedTasks` has looked.
     sample = torch.as_tensor(found.pixels[:8])
-    encoder = encoder.with_precision(choose_precision(precision, encoder, vectors.base, sample, paths.cache()))
+    chosen_precision = choose_precision(precision, encoder, vectors.base, sample, paths.cache())
+    encoder = encoder.with_precision(chosen_precision.name)
     problem = Problem(
         suite=suite.name,
         task_vectors=vectors,
@@ -114,6 +115,7 @@ def load(
             if task.expert.accuracy is not None
         },
         data=opened.facts(),
+        precision_reason=chosen_precision.reason,
         findings=by_severity([*doubts, *named, *images.found(opened.facts()), *_notes(vectors)]),
     )
     give_back()

@@ -48,6 +48,8 @@ class Problem:
     """How the test images are altered, see `core.problem.variants.variant`."""
     data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Task -> what its images are: `kind`, `images` per split, `held_out`, `labelled`."""
+    precision_reason: str = ""
+    """Why `auto` chose the precision."""
     findings: tuple[Finding, ...] = ()
     """What a person should know about results on this problem, the worst first."""
     ahead: int = 1

@@ -91,6 +91,7 @@ class Session:
         report |= {"watched": {"split": probe.split, "images": probe.counts, "drawn": drawn}}
         report |= self._verdict(record, probe, watched, report)
         report |= {} if record.execution.check is None else {"check": {"warnings": list(record.execution.check)}}
+        report |= {"precision_reason": problem.precision_reason} if problem.precision_reason else {}
         report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
         report |= {"findings": [finding.plain() for finding in findings(problem, known, self._progress)]}
         report |= self._measured(record, outcome)

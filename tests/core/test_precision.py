@@ -17,7 +17,7 @@ from core.problem.problem import Problem
 
 
 def choose(problem: Problem, cache: Path, name: str = "auto") -> str:
-    return choose_precision(name, problem.encoder, problem.task_vectors.base, problem.images("task0"), cache)
+    return choose_precision(name, problem.encoder, problem.task_vectors.base, problem.images("task0"), cache).name
 
 
 @pytest.fixture
@@ -42,6 +42,19 @@ def test_auto_takes_what_is_clearly_faster(
 ) -> None:
     clock |= {"float32": float32, "bfloat16": bfloat16}
     assert choose(problem32, tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [
+        (2.5, ("bfloat16", "float32 takes 2.5 times as long as bfloat16 here")),
+        (1.1, ("float32", "bfloat16 is hardly faster here")),
+        (0.25, ("float32", "bfloat16 takes 4.0 times as long as float32 here")),
+        (0.0, ("float32", "bfloat16 does not run here")),
+    ],
+)
+def test_the_choice_has_a_reason(ratio: float, expected: tuple[str, str]) -> None:
+    assert tuple(precision.Chosen.by(ratio)) == expected
 
 
 def test_the_choice_is_remembered(problem32: Problem, clock: dict[str, float], tmp_path: Path) -> None:

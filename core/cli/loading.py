@@ -17,6 +17,8 @@ HELD = {
     "auto": ("auto", "auto"),
     "float32": ("float32", "ram"),
     "bfloat16": ("bfloat16", "ram"),
+    "int8": ("int8", "ram"),
+    "int4": ("int4", "ram"),
     "mapped": ("auto", "mapped"),
 }
 """Precision and place of the task vectors, by the name on the command line."""

@@ -14,15 +14,32 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from core.problem.packed import BLOCK as SCALED
+from core.problem.packed import Matrix, Packed
+
 PIECE = 2**16
 """Columns of one program. Its partial sums are added up in a second pass, in a fixed order: no atomic additions."""
 BLOCK = 1024
 
 
 @triton.jit  # type: ignore[untyped-decorator]  # Triton has no types, and compiles annotations too
+def _numbers(codes, scales, at, inside, BITS: tl.constexpr, SCALED: tl.constexpr):  # type: ignore[no-untyped-def]
+    """τ in columns `at` of rows that begin at `codes` and `scales`; BITS is 0 where it isn't packed."""
+    if BITS == 0:
+        return tl.load(codes + at, mask=inside, other=0.0)
+    if BITS == 4:
+        pair = tl.load(codes + at // 2, mask=inside, other=0).to(tl.int32)
+        code = ((pair >> (at % 2 * 4)) & 15) - 8
+    else:
+        code = tl.load(codes + at, mask=inside, other=0)
+    return code.to(tl.float32) * tl.load(scales + at // SCALED, mask=inside, other=0.0).to(tl.float32)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
 def _combine(  # type: ignore[no-untyped-def]
-    origin, deltas, rows, out, begins, ends, groups, stride, K: tl.constexpr, BLOCK: tl.constexpr, ALIGN: tl.constexpr
-):
+    origin, codes, scales, rows, out, begins, ends, groups, stride, apart,
+    K: tl.constexpr, BLOCK: tl.constexpr, ALIGN: tl.constexpr, BITS: tl.constexpr, SCALED: tl.constexpr,
+):  # fmt: skip
     piece = tl.program_id(0)
     begin = tl.multiple_of(tl.load(begins + piece), ALIGN)
     end = tl.multiple_of(tl.load(ends + piece), ALIGN)
@@ -32,53 +49,68 @@ def _combine(  # type: ignore[no-untyped-def]
         inside = at < end
         total = tl.load(origin + at, mask=inside, other=0.0)
         for k in tl.static_range(K):
-            tau = tl.load(deltas + k * tl.cast(stride, tl.int64) + at, mask=inside, other=0.0)
+            own = codes + k * tl.cast(stride, tl.int64)
+            tau = _numbers(own, scales + k * tl.cast(apart, tl.int64), at, inside, BITS, SCALED)
             total += tl.load(row + k) * tau.to(total.dtype)
         tl.store(out + at, total, mask=inside)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _contract(  # type: ignore[no-untyped-def]
-    gradient, deltas, parts, begins, ends, stride,
-    K: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr, ALIGN: tl.constexpr,
+    gradient, codes, scales, parts, begins, ends, stride, apart,
+    K: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr, ALIGN: tl.constexpr, BITS: tl.constexpr,
+    SCALED: tl.constexpr,
 ):  # fmt: skip
     piece = tl.program_id(0)
     begin = tl.multiple_of(tl.load(begins + piece), ALIGN)
     end = tl.multiple_of(tl.load(ends + piece), ALIGN)
     k = tl.arange(0, WIDE)
-    task = deltas + k[:, None] * tl.cast(stride, tl.int64)
+    task, scale = codes + k[:, None] * tl.cast(stride, tl.int64), scales + k[:, None] * tl.cast(apart, tl.int64)
     total = tl.full((WIDE, BLOCK), 0.0, gradient.dtype.element_ty)
     for first in range(begin, end, BLOCK):
         at = first + tl.arange(0, BLOCK)
         slope = tl.load(gradient + at, mask=at < end, other=0.0)
-        tau = tl.load(task + at[None, :], mask=(k[:, None] < K) & (at[None, :] < end), other=0.0)
+        inside = (k[:, None] < K) & (at[None, :] < end)
+        tau = _numbers(task, scale, at[None, :], inside, BITS, SCALED)
         total += tau.to(total.dtype) * slope[None, :]
     tl.store(parts + piece * K + k, tl.sum(total, 1), mask=k < K)
 
 
 def combine(
-    origin: Tensor, deltas: Tensor, rows: Tensor, sizes: Sequence[int], row_of: Sequence[int], out: Tensor
+    origin: Tensor, deltas: Matrix, rows: Tensor, sizes: Sequence[int], row_of: Sequence[int], out: Tensor
 ) -> Tensor:
     """θ₀ + Σ_k λ[g, k] τ_k into `out` `[D]`; the parameter tensors have `sizes` columns and rows `row_of` of λ."""
     begins, ends, groups, align = _pieces(tuple(sizes), tuple(row_of), origin.device)
+    codes, scales, bits = _read(deltas)
+    strides = codes.stride(0), scales.stride(0)
     with torch.cuda.device_of(out):  # Triton launches on the current device.
         _combine[len(begins),](
-            origin, deltas, rows.contiguous(), out, begins, ends, groups, deltas.stride(0), len(deltas), BLOCK, align
-        )
+            origin, codes, scales, rows.contiguous(), out, begins, ends, groups, *strides,
+            len(deltas), BLOCK, align, bits, SCALED,
+        )  # fmt: skip
     torch.autograd.graph.increment_version(out)  # As PyTorch's own writing does.
     return out
 
 
-def contract(gradient: Tensor, deltas: Tensor, sizes: Sequence[int], row_of: Sequence[int], rows: int) -> Tensor:
+def contract(gradient: Tensor, deltas: Matrix, sizes: Sequence[int], row_of: Sequence[int], rows: int) -> Tensor:
     """⟨gradient, τ_k⟩ summed inside each group, `[rows, K]`."""
     begins, ends, _, align = _pieces(tuple(sizes), tuple(row_of), gradient.device)
     tasks = len(deltas)
     parts = torch.empty(len(begins), tasks, dtype=gradient.dtype, device=gradient.device)
     wide = triton.next_power_of_2(tasks)
     block = max(BLOCK // max(wide // 8, 1), 64)  # The sums of a program stay in registers.
+    codes, scales, bits = _read(deltas)
+    strides = codes.stride(0), scales.stride(0)
     with torch.cuda.device_of(parts):
-        _contract[len(begins),](gradient, deltas, parts, begins, ends, deltas.stride(0), tasks, wide, block, align)
+        _contract[len(begins),](
+            gradient, codes, scales, parts, begins, ends, *strides, tasks, wide, block, align, bits, SCALED
+        )
     return (_members(tuple(sizes), tuple(row_of), rows, gradient.device) @ parts.double()).to(gradient)
+
+
+def _read(deltas: Matrix) -> tuple[Tensor, Tensor, int]:
+    """What the kernels read: codes, scales and bits a code, or the numbers themselves twice and 0."""
+    return (deltas.codes, deltas.scales, deltas.bits) if isinstance(deltas, Packed) else (deltas, deltas, 0)
 
 
 @lru_cache(maxsize=4)

@@ -26,13 +26,15 @@ BLOCK = 1024
 def _numbers(codes, scales, at, inside, BITS: tl.constexpr, SCALED: tl.constexpr):  # type: ignore[no-untyped-def]
     """τ in columns `at` of rows that begin at `codes` and `scales`; BITS is 0 where it isn't packed."""
     if BITS == 0:
-        return tl.load(codes + at, mask=inside, other=0.0)
-    if BITS == 4:
-        pair = tl.load(codes + at // 2, mask=inside, other=0).to(tl.int32)
-        code = ((pair >> (at % 2 * 4)) & 15) - 8
+        tau = tl.load(codes + at, mask=inside, other=0.0)
     else:
-        code = tl.load(codes + at, mask=inside, other=0)
-    return code.to(tl.float32) * tl.load(scales + at // SCALED, mask=inside, other=0.0).to(tl.float32)
+        if BITS == 4:
+            pair = tl.load(codes + at // 2, mask=inside, other=0).to(tl.int32)
+            code = ((pair >> (at % 2 * 4)) & 15) - 8
+        else:
+            code = tl.load(codes + at, mask=inside, other=0)
+        tau = code.to(tl.float32) * tl.load(scales + at // SCALED, mask=inside, other=0.0).to(tl.float32)
+    return tau
 
 
 @triton.jit  # type: ignore[untyped-decorator]

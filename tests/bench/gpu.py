@@ -101,6 +101,8 @@ def _sections(device: str, folder: Path, small: bool) -> Iterator[tuple[str, Sec
     yield "resume float32", lambda: same.resumes(partial(few, precision="float32"), 2 if small else 10)
     yield "resume bfloat16", lambda: same.resumes(partial(few, precision=precision), 2 if small else 10)
     yield "combine and contract", lambda: speed.parts(arch, experts, device)
+    for form in ("int8", "int4"):
+        yield f"combine and contract {form}", partial(speed.parts, arch, experts, device, form)
     yield "500 steps", lambda: speed.many_steps(arch, experts, batch, 4 if small else 500, device, precision)
     marks = (0, 1, 2) if small else (0, 50, 100, 200)
     known = tiny if small else "demo"

@@ -98,17 +98,18 @@ class Packed:
 
     def _round(self, first: int, numbers: Tensor) -> None:
         """Into the blocks from `first` on."""
-        limit = 2 ** (self.bits - 1) - 1
+        most = 2 ** (self.bits - 1)
         blocks = pad(numbers.float(), (0, -numbers.shape[-1] % BLOCK)).unflatten(-1, (-1, BLOCK))
-        # At least the smallest normal number: blocks of zeros are not divided by zero.
-        scales = (blocks.abs().amax(-1) / limit).bfloat16().clamp(min=torch.finfo(torch.bfloat16).tiny)
-        codes = (blocks / scales[..., None]).round_().clamp_(-limit, limit).flatten(-2).to(torch.int8)
+        # What lies furthest from zero has the code −most, as there is no +most. A block of zeros takes any scale.
+        scales = (blocks.take_along_dim(blocks.abs().argmax(-1, keepdim=True), -1) / -most).bfloat16()
+        scales[scales == 0] = 1
+        codes = (blocks / scales).round_().clamp_(-most, most - 1).flatten(-2).to(torch.int8)
         if self.bits == 4:
             codes = codes.add_(8)
             codes = codes[..., ::2] | codes[..., 1::2] << 4
         size = BLOCK * self.bits // 8
         self.codes[..., first * size :][..., : codes.shape[-1]] = codes
-        self.scales[..., first:][..., : scales.shape[-1]] = scales
+        self.scales[..., first:][..., : scales.shape[-2]] = scales.squeeze(-1)
 
 
 Matrix = Tensor | Packed

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 
 import torch
-from torch import Tensor
 
 from core.problem.loading import load
 from core.problem.packed import numbers
@@ -29,14 +28,14 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    suite, exact = find(options.suite), list[Tensor]()
+    suite = find(options.suite)
+    exact = numbers(load(suite, deltas="float32").task_vectors.deltas)
     print("| task vectors | MiB | error, % | " + " | ".join((*METHODS, "individual")) + " |", flush=True)
     for form in options.formats.split(","):
         problem = load(suite, precision=options.precision, deltas=form)
         deltas = problem.task_vectors.deltas
         wide = numbers(deltas).float()
-        exact = exact or [wide]
-        error = ((wide - exact[0]).norm(dim=1) / exact[0].norm(dim=1)).mean()
+        error = ((wide - exact).norm(dim=1) / exact.norm(dim=1)).mean()
         cells = [form, f"{deltas.nbytes / 2**20:.1f}", f"{100 * error:.2f}"]
         for method, values in {**METHODS, "individual": {}}.items():
             cells.append(f"{100 * run(problem, suite, method, **values, seed=options.seed).average:.2f}")

@@ -17,6 +17,9 @@ from core.problem.packed import Matrix, Packed, empty, format_of, numbers
 CHUNK = 2**17
 """Columns converted at a time, so that narrow deltas are widened inside the processor's cache."""
 
+WIDENED = 2**20
+"""Numbers of packed task vectors widened at a time: with many rows, `CHUNK` columns leave the cache."""
+
 
 @dataclass(frozen=True)
 class TaskVectors:
@@ -133,6 +136,7 @@ class TaskVectors:
         """Index of the parameter tensor and columns, cut small only where deltas have to be widened on the CPU."""
         cut = self.deltas.dtype != self.origin.dtype and self.deltas.device.type == "cpu"
         size = CHUNK if cut else self.deltas.shape[1]
+        size = min(size, WIDENED // len(self.tasks)) if isinstance(self.deltas, Packed) else size
         for at, span in enumerate(self.spans):
             for begin in range(span.start, span.stop, size):
                 part = slice(begin, min(begin + size, span.stop))
@@ -141,7 +145,7 @@ class TaskVectors:
 
     def _fused(self) -> bool:
         """Whether one kernel reads all: on CUDA, where Triton came with PyTorch (it does on Linux)."""
-        dense = isinstance(self.deltas, Packed) or self.deltas.stride(1) == 1
+        dense = self.deltas.begin == 0 if isinstance(self.deltas, Packed) else self.deltas.stride(1) == 1
         return self.deltas.device.type == "cuda" and dense and importlib.util.find_spec("triton") is not None
 
     def _wide(self, part: slice) -> Tensor:

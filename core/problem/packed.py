@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from core.problem.mapped import Memory
 BITS = {"int8": 8, "int4": 4}
 BLOCK = 64
 PIECE = 2**17
-"""Columns rounded at a time, a multiple of `BLOCK`: as many as the processor's cache holds."""
+"""Columns rounded or widened at a time, a multiple of `BLOCK`: as many as the processor's cache holds."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,17 @@ class Packed:
 
     def to(self, like: Tensor | torch.dtype) -> Tensor:
         """The numbers as a tensor of their own, in the format of `like`."""
+        form, size = like if isinstance(like, torch.dtype) else like.dtype, self.shape[-1]
+        if size <= PIECE:
+            return self._widened().to(form)
+        wide = torch.empty(self.shape, dtype=form, device=self.device)
+        for begin in range(0, size, PIECE):  # What is made on the way takes as much memory as the numbers.
+            part = replace(self, begin=self.begin + begin, end=min(self.begin + begin + PIECE, self.end))
+            wide[..., begin : begin + PIECE] = part._widened()
+        return wide
+
+    def _widened(self) -> Tensor:
+        """The numbers in float32, which holds them exactly."""
         first, last = self.begin // BLOCK, -(-self.end // BLOCK)
         size = BLOCK * self.bits // 8
         codes = self.codes[..., first * size : last * size]
@@ -82,7 +93,7 @@ class Packed:
             codes = ((pairs | pairs << 4) & 0x0F0F).view(torch.int8).sub_(8)
         wide = codes.float()
         wide.unflatten(-1, (-1, BLOCK)).mul_(self.scales[..., first:last, None])
-        return wide[..., self.begin - first * BLOCK : self.end - first * BLOCK].to(like)
+        return wide[..., self.begin - first * BLOCK : self.end - first * BLOCK]
 
     def copy_(self, numbers: Tensor | Packed) -> Packed:
         """Round `numbers` to the nearest codes, or take those of another matrix; whole blocks only."""

@@ -121,12 +121,14 @@ def test_any_whole_blocks_can_be_written(form: str) -> None:
 
 
 @forms
-def test_long_rows_are_rounded_piece_by_piece(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_rows_are_rounded_and_widened_piece_by_piece(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = torch.randn(2, 1000, generator=torch.Generator().manual_seed(0))
-    expected = rounded(numbers, form)
+    wide = rounded(numbers, form).to(torch.float32)
     monkeypatch.setattr(packed, "PIECE", 128)
     found = rounded(numbers, form)
-    assert torch.equal(found.to(numbers), expected.to(numbers))
+    assert torch.equal(found.to(torch.float64), wide.double())
+    assert torch.equal(found[:, 7:999].to(wide), wide[:, 7:999])
+    assert torch.equal(found[1].to(torch.bfloat16), wide[1].bfloat16())
 
 
 def test_they_take_a_quarter_and_an_eighth_of_float32() -> None:

@@ -63,7 +63,8 @@ class TaskVectors:
     def expert(self, task: str) -> dict[str, Tensor]:
         """θ₀ + τ_k as named tensors (equal to the checkpoint up to the stored precision of τ)."""
         row = self.deltas[self.tasks.index(task)]
-        theta = self.origin + row.to(self.origin)
+        wide = row.to(self.origin)
+        theta = torch.add(self.origin, wide, out=None if wide is row else wide)
         self.passed(row)
         return self.named(theta) | dict(self.own.get(task, {}))
 

@@ -17,6 +17,8 @@ HELD: dict[str, dict[str, Any]] = {
     "auto": {"deltas": "auto", "memory": "auto"},
     "float32": {"deltas": "float32", "memory": "ram"},
     "bfloat16": {"deltas": "bfloat16", "memory": "ram"},
+    "int8": {"deltas": "int8", "memory": "ram"},
+    "int4": {"deltas": "int4", "memory": "ram"},
     "mapped": {"deltas": "auto", "memory": "mapped"},
 }
 """Precision and place of the task vectors, by the name on the command line."""

@@ -25,8 +25,8 @@ Memory = Annotated[
     typer.Option(
         "--memory",
         metavar="NAME",
-        help="How task vectors are held: float32, bfloat16 (rounded, half the memory), mapped (exact, in a temporary "
-        "file, so memory does not grow with the number of experts) or auto.",
+        help="How task vectors are held: float32, bfloat16, int8, int4 (rounded: a half, a quarter, an eighth of the "
+        "memory), mapped (exact, in a temporary file, so memory does not grow with the number of experts) or auto.",
     ),
 ]
 Runs = Annotated[

@@ -129,11 +129,14 @@ def print_report(report: dict[str, Any]) -> None:
 
 def summary(report: dict[str, Any]) -> list[str]:
     """What a run cost, in a few words each."""
+    from core.store import Execution
+
+    how = Execution(precision=report["precision"], deltas=report.get("deltas", ""))
     reason = report.get("precision_reason")
     return [
         f"{report['steps']} steps",
         f"{number(report['seconds'], 1)} s",
         f"{number(report['peak_memory_mb'], 0)} MB peak memory",
-        f"{report['device']}, {report['precision']}{f' ({reason})' if reason else ''}",
+        f"{report['device']}, {how.formats}{f' ({reason})' if reason else ''}",
         f"learned on {report['adapted_on']}",
     ]

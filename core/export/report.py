@@ -38,7 +38,8 @@ def build(
     step that measured one, in the order of the run's tasks. Tasks without an expert come last and are not in the
     averages. A method that makes no updates counts as one step in `seconds_per_step`. `form` says what the result
     consists of (`core.problem.method.Form`): only results of the same form compare. `what_if` stands in the report of a
-    λ that a person changed: the run it came from, the changes, and what that run's steps had cost.
+    λ that a person changed: the run it came from, the changes, and what that run's steps had cost. `deltas` is the
+    number format of the task vectors, where they are packed.
 
     `agreement` and `kl` (nats) hold the model against each task's expert on the reporting half of the `watched` images;
     `kept_step` is the step whose model this is, where one was chosen. `accuracy_between` is what follows for a task's
@@ -70,7 +71,13 @@ def build(
         "average_agreement": mean([one.agreement for one in own.values() if one.agreement is not None]),
         "average_kl": mean([one.kl for one in own.values() if one.kl is not None]),
         "kept_step": record.kept,
-    } | ({} if record.what_if is None else {"what_if": record.what_if.plain()})
+    } | _rarely(record)
+
+
+def _rarely(record: RunRecord) -> dict[str, Any]:
+    """What only some reports have."""
+    found = {} if record.what_if is None else {"what_if": record.what_if.plain()}
+    return found | ({"deltas": record.execution.deltas} if record.execution.packed else {})
 
 
 def averaged(tasks: Sequence[Mapping[str, Any]], merged: Sequence[str]) -> list[Mapping[str, Any]]:

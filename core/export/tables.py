@@ -75,8 +75,9 @@ def settings(record: RunRecord) -> Grid:
     if (changed := record.what_if) is not None:
         rows += [["changed by hand", f"run {changed.of} at step {changed.step}: {changed.words}"]]
     rows += [["images seen", f"{record.samples_seen:,}"], ["seconds", f"{record.seconds:.1f}"]]
-    rows += [[name, _plain(value)] for name, value in record.execution.plain().items()
-             if name in ("device", "precision", "threads", "torch")]  # fmt: skip
+    how = {"task vectors" if name == "deltas" else name: value for name, value in record.execution.plain().items()}
+    rows += [[name, _plain(value)] for name, value in how.items()
+             if name in ("device", "precision", "task vectors", "threads", "torch")]  # fmt: skip
     rows += [[f"SHA-256 of {role}", digest] for role, digest in record.hashes.items()]
     return Grid(["Setting", "Value"], [[*rows, ["Mergescope", version()]]])
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from core.problem.evaluate import Reference
 from core.problem.findings import Finding, answers, by_severity
+from core.problem.packed import Packed, format_of
 from core.problem.problem import Problem
 from core.progress import SILENT, Progress
 
@@ -29,13 +30,16 @@ def findings(
 
 
 def _compared(problem: Problem, task: str) -> answers.Compared:
+    vectors = problem.task_vectors
+
     def compute() -> answers.Compared:
-        images, vectors = problem.split(task, "test"), problem.task_vectors
+        images = problem.split(task, "test")
         at = answers.chosen(len(images))
         pixels, labels = images.pixels[at], None if images.labels is None else images.labels[at]
         base = problem.logits(vectors.base, task, pixels)
         return answers.compare(base, problem.logits(vectors.expert(task), task, pixels), labels)
 
     parts = [problem.hashes.get("base"), problem.hashes.get(task), problem.content.get(task)]
-    altered = [problem.altered] if problem.altered else []
+    altered: list[object] = [problem.altered] if problem.altered else []
+    altered += [format_of(vectors.deltas)] if isinstance(vectors.deltas, Packed) else []
     return answers.remembered([*parts, *altered], compute) if all(parts) else compute()

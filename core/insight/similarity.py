@@ -47,7 +47,7 @@ def similarity(vectors: TaskVectors, kind: GroupKind = "block", progress: Progre
     for at, span in enumerate(vectors.spans):
         row = grouping.row_of[at]
         for begin in range(span.start, span.stop, CHUNK):
-            part = vectors.deltas[:, begin : min(begin + CHUNK, span.stop)]
+            part = vectors.deltas[:, begin : min(begin + CHUNK, span.stop)].to(vectors.origin)
             part = (part.cpu() if part.device.type == "mps" else part).double()  # MPS has no float64.
             gram[row] += (part @ part.T).cpu()
             signs = part.sign()

@@ -63,7 +63,7 @@ class Dare(Formula[DareSettings]):
             thinned = vectors.room(len(vectors.tasks))
             for row, task in enumerate(vectors.tasks):
                 for part, kept in _thinned(problem, settings, row, task):
-                    thinned[row, part] = kept.to(thinned)
+                    thinned[row, part] = kept
                     vectors.passed(thinned[row, part])
             election = Election(replace(vectors, deltas=thinned), settings.keep)
             merged = torch.empty_like(vectors.origin)

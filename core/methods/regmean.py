@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from core.problem.method import Outcome, Problem
+from core.problem.packed import numbers
 from core.settings import setting
 from core.techniques.linear_maps import find
 from core.techniques.moments import RegMeanSystem, Statistical, StatisticsSettings, chosen, moments
@@ -42,7 +43,7 @@ class RegMean(Statistical[RegMeanSettings]):
         """Block after block, each with the inputs that it gets behind those that are merged already."""
         vectors, maps = problem.task_vectors, {one.name: one for one in find(problem)}
         merged, spans = vectors.origin.clone(), dict(zip(vectors.names, vectors.spans, strict=True))
-        blocks, open_tensors = self.blocks(vectors.names), set(vectors.names)
+        base, blocks, open_tensors = vectors.base, self.blocks(vectors.names), set(vectors.names)
         for place, own in enumerate(blocks):
             systems = {name: RegMeanSystem() for name in own if name in maps}
             for row, task in enumerate(vectors.tasks if systems else ()):
@@ -55,7 +56,8 @@ class RegMean(Statistical[RegMeanSettings]):
                 images, _ = chosen(problem, task, settings)
                 grams = moments(problem, vectors.named(weights) | dict(buffers), images, set(systems))
                 for name, gram in grams.items():
-                    systems[name].add(maps[name].rows(vectors.delta(name)[row]), gram, settings.diagonal)
+                    tau = numbers(vectors.deltas[row, spans[name]]).view_as(base[name])
+                    systems[name].add(maps[name].rows(tau), gram, settings.diagonal)
                 yield (place + (row + 1) / len(vectors.tasks)) / len(blocks)
             for name in own:
                 problem.tick()

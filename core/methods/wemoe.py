@@ -162,7 +162,8 @@ class RoutedEncoder(Encoder):
         for path in self._blocks:
             for name in _LAYERS:
                 weights[f"{path}.{name}"] = vectors.base[f"{path}.{name}"]
-                weights[f"{path}.tau_{name.replace('.', '_')}"] = vectors.delta(f"{path}.{name}")
+                tau = vectors.delta(f"{path}.{name}").to(vectors.deltas.dtype)
+                weights[f"{path}.tau_{name.replace('.', '_')}"] = tau
         return weights
 
     def routers(self, seed: int, init: float) -> dict[str, Tensor]:

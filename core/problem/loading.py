@@ -22,6 +22,7 @@ from core.problem.findings import SUITE, Code, Finding, Severity, by_severity, c
 from core.problem.heads import TaskHeads, head_hash
 from core.problem.mapped import InMemory, Mapped, Memory
 from core.problem.memory import free, give_back
+from core.problem.packed import BITS, empty, whole
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.problem.validation import BadFiles, Examiner, activation
@@ -31,7 +32,7 @@ from core.suite.find import SuiteFile
 from core.tasks.task import TEST, OpenedTasks, Task
 
 MEMORIES = ("auto", "ram", "mapped")
-DELTAS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
+DELTAS = ("float32", "bfloat16", "float64", *BITS)
 LARGE = 2**30
 """Bytes of float32 task vectors from which `deltas=auto` halves them to bfloat16."""
 AHEAD = 64
@@ -55,7 +56,8 @@ def load(
 ) -> Problem:
     """Load a suite, or those of its `tasks` that are named, ready to be merged.
 
-    `deltas` is the precision of the task vectors: `auto`, `float32`, `bfloat16` or `float64`. `memory` is where they
+    `deltas` is the precision of the task vectors: `auto`, `float32`, `bfloat16`, `float64`, `int8` or `int4` (with a
+    scale for every 64 columns, see `core.problem.packed`). `memory` is where they
     lie: `ram`, `mapped` (a temporary file; `deltas=auto` does not round them then), or `auto`: mapped where they would
     take more than half of the memory that is free. That changes no bit of any result, and neither does `ahead`: the
     steps that are made at most before the host reads them. Nor does `capture`, which on CUDA records a step that learns
@@ -172,8 +174,9 @@ def _read_experts(
         progress.advance()
         if expert is None:
             continue
-        for name, span in zip(vectors.names, vectors.spans, strict=True):
-            vectors.deltas[row, span].copy_(_difference(expert.tensors[name], base.tensors[name], vectors.deltas.dtype))
+        with whole(vectors.deltas[row], vectors.origin) as tau:
+            for name, span in zip(vectors.names, vectors.spans, strict=True):
+                tau[span].copy_(_difference(expert.tensors[name], base.tensors[name], tau.dtype))
         own[task.name] = {
             name: _as_used(expert.tensors[name], vectors.origin)
             for name in encoder.buffer_names
@@ -228,20 +231,19 @@ def _empty_vectors(
     names = tuple(encoder.parameter_shapes)
     shapes = tuple(encoder.parameter_shapes.values())
     numel = sum(math.prod(shape) for shape in shapes)
-    exact = torch.float64 if precision == "float64" else torch.float32
+    exact = "float64" if precision == "float64" else "float32"
     if memory not in MEMORIES:
         raise UnknownName("memory", memory, MEMORIES)
     if deltas == "auto":
-        rounded = memory != "mapped" and exact != torch.float64 and len(tasks) * numel * 4 > LARGE
-        dtype = torch.bfloat16 if rounded else exact
-    elif deltas in DELTAS:
-        dtype = DELTAS[deltas]
-    else:
+        rounded = memory != "mapped" and exact != "float64" and len(tasks) * numel * 4 > LARGE
+        deltas = "bfloat16" if rounded else exact
+    elif deltas not in DELTAS:
         raise UnknownName("deltas", deltas, ("auto", *DELTAS))
-    origin = torch.cat([base.tensors[name].to(exact).reshape(-1) for name in names]).to(encoder.device)
+    origin = torch.cat([base.tensors[name].to(getattr(torch, exact)).reshape(-1) for name in names]).to(encoder.device)
     fixed = {name: _as_used(base.tensors[name], origin) for name in encoder.buffer_names}
-    place = _place(memory, len(tasks) * numel * dtype.itemsize, encoder.device)
-    matrix = place.empty((len(tasks), numel), dtype, encoder.device)
+    size = empty(InMemory(), len(tasks), numel, deltas, torch.device("meta")).nbytes
+    place = _place(memory, size, encoder.device)
+    matrix = empty(place, len(tasks), numel, deltas, encoder.device)
     return TaskVectors(tuple(tasks), names, shapes, origin, matrix, fixed, memory=place)
 
 

@@ -14,6 +14,7 @@ from core.encoders.encoder import Encoder
 from core.errors import BadInput, RunFailed, UnknownName
 from core.problem.findings import Finding
 from core.problem.memory import free
+from core.problem.packed import format_of
 from core.problem.task_vectors import TaskVectors
 from core.progress import SILENT, Progress
 from core.statistics import Stated
@@ -112,7 +113,7 @@ class Problem:
         return {
             "device": str(self.device),
             "precision": self.precision,
-            "deltas": str(self.task_vectors.deltas.dtype).removeprefix("torch."),
+            "deltas": format_of(self.task_vectors.deltas),
             "memory": "mapped" if self.task_vectors.memory.mapped else "ram",
             "micro_batch": self.micro_batch,
             "threads": torch.get_num_threads(),

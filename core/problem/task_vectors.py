@@ -12,9 +12,13 @@ import torch
 from torch import Tensor
 
 from core.problem.mapped import InMemory, Memory
+from core.problem.packed import Matrix, Packed, empty, format_of, numbers
 
 CHUNK = 2**17
-"""Columns converted at a time, so that bfloat16 deltas are widened inside the processor's cache."""
+"""Columns converted at a time, so that narrow deltas are widened inside the processor's cache."""
+
+WIDENED = 2**20
+"""Numbers of packed task vectors widened at a time: with many rows, `CHUNK` columns leave the cache."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class TaskVectors:
     shapes: tuple[tuple[int, ...], ...]
     origin: Tensor
     """θ₀ as one vector `[D]`, float32 (or float64)."""
-    deltas: Tensor
-    """τ as one matrix `[K, D]`; may be bfloat16 to save memory."""
+    deltas: Matrix
+    """τ as one matrix `[K, D]`; may be bfloat16 or packed integers to save memory."""
     fixed: Mapping[str, Tensor]
     """Buffers and integer tensors, which come from the base unchanged."""
     own: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
@@ -52,14 +56,15 @@ class TaskVectors:
         return self.named(self.origin)
 
     def delta(self, name: str) -> Tensor:
-        """τ of one parameter tensor for all tasks, `[K, *shape]`; a view, in the stored precision."""
+        """τ of one parameter tensor for all tasks, `[K, *shape]`; a view in the stored precision, a copy if packed."""
         at = self.names.index(name)
-        return self.deltas[:, self.spans[at]].view(len(self.tasks), *self.shapes[at])
+        return numbers(self.deltas[:, self.spans[at]]).view(len(self.tasks), *self.shapes[at])
 
     def expert(self, task: str) -> dict[str, Tensor]:
         """θ₀ + τ_k as named tensors (equal to the checkpoint up to the stored precision of τ)."""
         row = self.deltas[self.tasks.index(task)]
-        theta = self.origin + row.to(self.origin)
+        wide = row.to(self.origin)
+        theta = torch.add(self.origin, wide, out=None if wide is row else wide)
         self.passed(row)
         return self.named(theta) | dict(self.own.get(task, {}))
 
@@ -72,9 +77,9 @@ class TaskVectors:
         """Named tensors as one vector `[D]`; the inverse of `named`."""
         return torch.cat([weights[name].reshape(-1).to(self.origin) for name in self.names])
 
-    def room(self, rows: int) -> Tensor:
-        """A matrix for `rows` more task vectors where these lie, `[rows, D]`, to be filled."""
-        return self.memory.empty((rows, self.deltas.shape[1]), self.deltas.dtype, self.deltas.device)
+    def room(self, rows: int) -> Matrix:
+        """A matrix for `rows` more task vectors where these lie and in their format, `[rows, D]`, to be filled."""
+        return empty(self.memory, rows, self.deltas.shape[1], format_of(self.deltas), self.deltas.device)
 
     def part(self, tasks: Sequence[str]) -> TaskVectors:
         """The task vectors of some tasks, in that order; without a copy where they lie beside each other."""
@@ -86,7 +91,7 @@ class TaskVectors:
             self.passed(row.copy_(self.deltas[source]), row)
         return replace(self, tasks=tuple(tasks), deltas=deltas)
 
-    def passed(self, *parts: Tensor) -> None:
+    def passed(self, *parts: Matrix) -> None:
         """Say that these parts of `deltas` (or of `room`) have been read and are not needed soon."""
         self.memory.passed(sum(part.nbytes for part in parts))
 
@@ -112,8 +117,7 @@ class TaskVectors:
         if self._fused():
             from core.problem import kernels
 
-            kernels.combine(self.origin, self.deltas, rows, self._sizes, list(row_of), out)
-            return out
+            return kernels.combine(self.origin, self.deltas, rows, self._sizes, row_of, out)
         for at, part in self._pieces():
             torch.addmv(self.origin[part], self._wide(part).T, rows[row_of[at]], out=out[part])
         return out
@@ -123,8 +127,7 @@ class TaskVectors:
         if self._fused():
             from core.problem import kernels
 
-            found: Tensor = kernels.contract(gradient, self.deltas, self._sizes, list(row_of), rows)
-            return found
+            return kernels.contract(gradient, self.deltas, self._sizes, row_of, rows)
         total = torch.zeros(rows, len(self.tasks), dtype=gradient.dtype, device=gradient.device)
         for at, part in self._pieces():
             total[row_of[at]] += torch.mv(self._wide(part), gradient[part])
@@ -134,6 +137,7 @@ class TaskVectors:
         """Index of the parameter tensor and columns, cut small only where deltas have to be widened on the CPU."""
         cut = self.deltas.dtype != self.origin.dtype and self.deltas.device.type == "cpu"
         size = CHUNK if cut else self.deltas.shape[1]
+        size = min(size, WIDENED // len(self.tasks)) if isinstance(self.deltas, Packed) else size
         for at, span in enumerate(self.spans):
             for begin in range(span.start, span.stop, size):
                 part = slice(begin, min(begin + size, span.stop))
@@ -142,7 +146,8 @@ class TaskVectors:
 
     def _fused(self) -> bool:
         """Whether one kernel reads all: on CUDA, where Triton came with PyTorch (it does on Linux)."""
-        return self.deltas.is_cuda and self.deltas.stride(1) == 1 and importlib.util.find_spec("triton") is not None
+        dense = self.deltas.begin == 0 if isinstance(self.deltas, Packed) else self.deltas.stride(1) == 1
+        return self.deltas.device.type == "cuda" and dense and importlib.util.find_spec("triton") is not None
 
     def _wide(self, part: slice) -> Tensor:
         return self.deltas[:, part].to(self.origin)

@@ -105,6 +105,16 @@ class Execution:
     more: Mapping[str, Any] = field(default_factory=dict)
     """What a later version noted; it is kept."""
 
+    @property
+    def packed(self) -> bool:
+        """Whether the task vectors were rounded to whole numbers with scales, see `core.problem.packed`."""
+        return self.deltas.startswith("int")
+
+    @property
+    def formats(self) -> str:
+        """Its number formats in words: `float32`, or `float32, task vectors in int4`."""
+        return f"{self.precision}, task vectors in {self.deltas}" if self.packed else self.precision
+
     @staticmethod
     def of_plain(values: Mapping[str, Any]) -> Execution:
         """From the stored JSON; raises `TypeError` or `LookupError` where it is none."""

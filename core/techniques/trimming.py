@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from core.problem.packed import Matrix, numbers
 from core.problem.task_vectors import TaskVectors
 from core.settings import setting
 
@@ -42,14 +43,14 @@ class Election:
         return torch.where(trimmed.sign() == self._signs[part].to(trimmed), trimmed, 0)
 
     def _trimmed(self, part: slice) -> Tensor:
-        columns = self._vectors.deltas[:, part]
+        columns = numbers(self._vectors.deltas[:, part])
         return torch.where(columns.abs() >= self._thresholds, columns, 0)
 
-    def _threshold(self, row: Tensor, keep: float) -> Tensor:
+    def _threshold(self, row: Matrix, keep: float) -> Tensor:
         """The smallest magnitude that is kept: the k-th smallest with k = d − int(keep · d)."""
-        count = row.numel()
+        count = row.shape[0]
         rank = max(1, count - int(count * keep))
-        found = row.abs().kthvalue(rank).values
+        found = numbers(row).abs().kthvalue(rank).values
         self._vectors.passed(row)
         return found
 

@@ -126,7 +126,7 @@ class Feed:
             "memory": self._memory(record),
             "failure": record.error,
             "device": record.device,
-            "precision": record.precision,
+            "precision": record.execution.formats,
             "stride": stride,
             "cursor": rows[-1].number if rows else since,
             "more": bool(rows) and rows[-1].number < record.steps_done,

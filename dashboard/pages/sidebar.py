@@ -244,7 +244,7 @@ def machine(record: RunRecord) -> str:
         parts.append(how.device.upper())
         if how.device == "cpu" and how.threads:
             parts.append(threads(how.threads))
-        parts.append(how.precision)
+        parts.append(how.formats)
     if record.peak_memory_mb:
         parts.append(f"{record.peak_memory_mb / 1024:.1f} GB peak")
     if record.steps_done and record.seconds:

@@ -103,6 +103,8 @@ def _sections(device: str, folder: Path, small: bool) -> Iterator[tuple[str, Sec
     if device != "cpu":
         yield "captured", lambda: same.captured(partial(few, precision=precision), 4 if small else 20)
     yield "combine and contract", lambda: speed.parts(arch, experts, device)
+    for form in ("int8", "int4"):
+        yield f"combine and contract {form}", partial(speed.parts, arch, experts, device, form)
     many = partial(speed.many_steps, arch, experts, batch, 4 if small else 500, device, precision)
     yield "500 steps", many
     if device != "cpu":

@@ -126,9 +126,9 @@ def captured_floor(arch: str, experts: int, batch: int, precision: str) -> dict[
     return {"arch": arch, "experts": experts, "seconds": round(sorted(seconds)[len(seconds) // 2], 5)}
 
 
-def parts(arch: str, experts: int, device: str) -> dict[str, Any]:
+def parts(arch: str, experts: int, device: str, deltas: str = "bfloat16") -> dict[str, Any]:
     """Combine and contract alone: milliseconds, and bytes a second if each operand is read or written once."""
-    problem = make(arch, experts, 2, device=device)
+    problem = make(arch, experts, 2, device=device, deltas=deltas)
     vectors = problem.task_vectors
     row_of, rows = range(len(vectors.names)), torch.full((len(vectors.names), experts), 0.3, device=problem.device)
     out = torch.empty_like(vectors.origin)
@@ -137,7 +137,7 @@ def parts(arch: str, experts: int, device: str) -> dict[str, Any]:
         "contract": lambda: vectors.contract(out, row_of, len(rows)),
     }
     moved = {"combine": vectors.deltas.nbytes + 2 * out.nbytes, "contract": vectors.deltas.nbytes + out.nbytes}
-    found: dict[str, Any] = {"arch": arch, "experts": experts}
+    found: dict[str, Any] = {"arch": arch, "experts": experts, "deltas": deltas}
     for name, work in works.items():
         ms = []
         for _ in range(12):

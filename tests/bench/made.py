@@ -11,6 +11,8 @@ from core.encoders.encoder import Encoder, micro_batch_for
 from core.encoders.models import Architecture, architecture
 from core.encoders.precision import choose_device
 from core.problem.loading import AHEAD
+from core.problem.mapped import InMemory
+from core.problem.packed import empty
 from core.problem.problem import Problem
 from core.problem.task_vectors import TaskVectors
 from core.tasks import Images
@@ -31,9 +33,9 @@ def make(
     names, shapes = tuple(encoder.parameter_shapes), tuple(encoder.parameter_shapes.values())
     exact = torch.float64 if precision == "float64" else torch.float32
     origin = torch.cat([state[name].to(exact).reshape(-1) for name in names])
-    matrix = torch.empty(experts, sum(map(math.prod, shapes)), dtype=getattr(torch, deltas), device=place)
+    matrix = empty(InMemory(), experts, sum(map(math.prod, shapes)), deltas, place)
     for row in matrix:  # Filled row by row: a second matrix as large may not fit.
-        row.copy_(1e-3 * torch.randn(len(row), device=place))
+        row.copy_(1e-3 * torch.randn(row.shape, device=place))
     tasks = tuple(f"task{at}" for at in range(experts))
     fixed = {name: state[name].to(origin) for name in encoder.buffer_names}
     vectors = TaskVectors(tasks, names, shapes, origin, matrix, fixed)

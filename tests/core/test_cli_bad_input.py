@@ -46,6 +46,7 @@ Cli = Callable[..., Any]
         (["--device", "cuda:99"], ["`device`", "cuda:99"]),
         (["--precision", "float3"], ["Unknown precision `float3`", "bfloat16"]),
         (["--memory", "disk"], ["Unknown memory `disk`", "mapped", "bfloat16"]),
+        (["--memory", "int2"], ["Unknown memory `int2`", "int8", "int4"]),
         (["--out", "merged.pt"], ["--out", ".safetensors", "merged.pt"]),
         (["--out", "missing/merged.safetensors"], ["--out", "missing", "create"]),
         (["--report", "."], ["--report", "folder"]),

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from core.problem.grouping import GroupKind, group
+from core.problem.mapped import InMemory
+from core.problem.packed import Packed, empty
 from core.problem.task_vectors import TaskVectors
 from tests.core.properties import rounding
 
@@ -73,6 +75,28 @@ def test_a_kernel_gives_what_the_plain_formula_gives(
     # Products of normal numbers: a sum of n of them is about √n, and no partial sum is much larger than 5 √n.
     limit = 5 * max(sizes) ** 0.5 * rounding(origin.dtype, terms=2 * max(sizes))
     torch.testing.assert_close(found.cpu(), own.contract(slope, grouping.row_of, len(rows)), rtol=0, atol=limit)
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("form", ["int8", "int4"])
+@pytest.mark.parametrize("sizes", [SIZES, ROUND])
+def test_a_kernel_reads_packed_numbers_as_if_they_were_not(small: None, sizes: tuple[int, ...], form: str) -> None:
+    own = vectors(5, sizes, torch.float32, torch.float32)
+    deltas = empty(InMemory(), 5, sum(sizes), form, torch.device(DEVICE))
+    assert isinstance(deltas, Packed)
+    deltas.copy_(own.deltas.to(DEVICE))
+    row_of, random = range(len(sizes)), torch.Generator().manual_seed(1)
+    rows = torch.rand(len(sizes), 5, generator=random).to(DEVICE)
+    origin, slope = own.origin.to(DEVICE), torch.randn(sum(sizes), generator=random).to(DEVICE)
+
+    def both(matrix: Packed | torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        out = torch.full_like(origin, float("nan"))
+        kernels.combine(origin, matrix, rows, sizes, row_of, out)
+        return out, kernels.contract(slope, matrix, sizes, row_of, len(sizes))
+
+    for part, weights in ((slice(None), rows), (slice(1, 4), rows[:, 1:4])):
+        for found, expected in zip(both(deltas[part], weights), both(deltas[part].to(origin), weights), strict=True):
+            assert torch.equal(found, expected)
 
 
 @pytest.mark.slow

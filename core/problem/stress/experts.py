@@ -113,7 +113,8 @@ def _each(problem: Problem, tasks: Sequence[str], change: Callable[[str, Tensor]
     """`change` takes a task and its task vector `[D]` in the base's precision."""
     vectors = problem.task_vectors
     deltas = vectors.room(len(vectors.tasks))
-    deltas.copy_(vectors.deltas)
+    for row, source in zip(deltas, vectors.deltas, strict=True):
+        row.copy_(source)
     for task in tasks:
         deltas[vectors.tasks.index(task)].copy_(change(task, _delta(problem, task)))
     return replace(problem, task_vectors=replace(vectors, deltas=deltas))
@@ -121,7 +122,7 @@ def _each(problem: Problem, tasks: Sequence[str], change: Callable[[str, Tensor]
 
 def _delta(problem: Problem, task: str) -> Tensor:
     vectors = problem.task_vectors
-    return vectors.deltas[vectors.tasks.index(task)].to(vectors.origin, copy=True)
+    return vectors.deltas[vectors.tasks.index(task)].to(vectors.origin).clone()
 
 
 def _like(problem: Problem, delta: Tensor, key: tuple[object, ...]) -> Tensor:

@@ -63,25 +63,19 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     """Lines of Markdown: a table for each suite, what reaches the mark soonest first."""
     for suite, own in curves(rows).items():
         mark = own[PUBLISHED]
-        yield f"{suite}: {PUBLISHED} ends at {100 * mark.accuracy:.1f} % after {mark.seconds:.1f} s; its best point "
-        yield f"on the way is {100 * mark.best:.1f} %.\n"
-        yield "| curve | accuracy, % | seconds | as good as AdaMerging's end after | share of its time | as its best |"
-        yield "|---|---|---|---|---|---|"
+        yield f"{suite}: AdaMerging ends at {100 * mark.accuracy:.1f} %; its best point is {100 * mark.best:.1f} %.\n"
+        yield "| curve | accuracy, % | seconds | as accurate as AdaMerging's end after | share of its time |"
+        yield "|---|---|---|---|---|"
         for curve in sorted(own.values(), key=lambda one: _order(one, mark)):
-            at, top = curve.reached(mark.accuracy), curve.reached(mark.best)
-            share = "" if at is None else f"1/{mark.seconds / max(at, LEAST):.0f}"
-            told = [f"{100 * curve.accuracy:.1f}", f"{curve.seconds:.1f}", _seconds(at), share, _seconds(top)]
-            yield f"| {' | '.join([curve.title, *told])} |"
+            at = curve.reached(mark.accuracy)
+            told = ["", ""] if at is None else [f"{at:.2f}", f"1/{mark.seconds / max(at, LEAST):.0f}"]
+            yield f"| {' | '.join([curve.title, f'{100 * curve.accuracy:.1f}', f'{curve.seconds:.1f}', *told])} |"
         yield ""
 
 
 def _order(curve: Curve, mark: Curve) -> tuple[float, float]:
     at = curve.reached(mark.accuracy)
     return (float("inf") if at is None else at, -curve.accuracy)
-
-
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
 
 
 def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ from core import methods, paths
 from core.problem.loading import load
 from core.problem.problem import Problem
 from core.runs.spec import settings_for
+from core.step import Need
 from core.suite.find import SuiteFile, find
 from tests.bench import time_report
 from tests.bench.curves import walk
@@ -86,8 +87,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def curves(file: SuiteFile) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(title, method, settings) of `OWN` and of every other single model that needs no labels, with the suite's own."""
-    rivals = dict.fromkeys(one.method for one in entries(1, 1) if one.block == SINGLE)
+    """(title, method, settings) of `OWN` and of every other single model that needs no labels, with the suite's own.
+
+    Those that need no data come first: they take no time.
+    """
+    single = dict.fromkeys(one.method for one in entries(1, 1) if one.block == SINGLE)
+    rivals = sorted(single, key=lambda name: methods.get(name).needs is not Need.NOTHING)
     known = {name for name, _ in OWN.values()}
     ways = OWN | {methods.get(name).title: (name, {}) for name in rivals if name not in known}
     for title, (name, values) in ways.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from core.cli.options import names
@@ -9,9 +11,14 @@ from core.cli.output import say, shown
 from core.errors import UnknownName
 
 if TYPE_CHECKING:
+    from core.control import Control
     from core.problem.problem import Problem
+    from core.progress import Progress
+    from core.runs.places import Place
+    from core.store import Store
     from core.suite.find import SuiteFile
 
+    PlaceOf = Callable[[Store, Control, Progress], Place]
 
 HELD = {
     "auto": ("auto", "auto"),
@@ -47,3 +54,26 @@ def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str, 
     for finding in problem.findings:
         say(str(finding))
     return problem
+
+
+@contextmanager
+def placed(
+    on: str | None, file: SuiteFile, tasks: list[str] | None, device: str, precision: str, memory: str
+) -> Iterator[tuple[Problem, PlaceOf]]:
+    """A loaded suite and where its runs are carried out: here, or on the cluster that `on` names.
+
+    Raises `BadInput` for a cluster that can't be used; that is found out before anything is loaded.
+    """
+    if on is None:
+        from core.runs.places import here
+
+        problem = load(file, tasks, device, precision, memory)
+        yield problem, lambda store, control, progress: here(store, problem, control, progress)
+        return
+    from core.cluster.connection import connected
+    from core.cluster.driver import Driver
+
+    with connected(on, device) as cluster:
+        # The workers compute; they choose the precision too.
+        problem = load(file, tasks, "cpu", "float32" if precision == "auto" else precision, memory)
+        yield problem, Driver(cluster, problem, precision).place

@@ -10,6 +10,7 @@ from core.errors import BadInput, Cancelled, RunFailed
 from core.problem.problem import Problem
 from core.progress import Remembered, Standing
 from core.runs.jobs import Jobs
+from core.runs.places import in_turn
 from core.runs.work import Closing, Lane, Work
 from core.store import ACTIVE, Store
 from core.studies import Study
@@ -59,8 +60,8 @@ class Background:
 
     def _carry_out(self, load: Callable[..., Problem], work: Work[None]) -> None:
         # Loading can be stopped; how far it is says nothing of the study.
-        opened, run = partial(load, progress=Remembered(work.control.tick)), partial(self._run, work)
-        execute(self._store, str(work.key), opened, run, control=work.control, watch=work.progress.at)
+        opened, place = partial(load, progress=Remembered(work.control.tick)), in_turn(partial(self._run, work))
+        execute(self._store, str(work.key), opened, place, control=work.control, watch=work.progress.at)
 
     def _run(self, work: Work[None], run_id: str) -> None:
         """Let the jobs carry out a run, and wait for it."""

@@ -1,0 +1,147 @@
+"""Sends runs to workers, several at a time, and puts what comes back into the one store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from core.cluster import worker
+from core.cluster.connection import Cluster
+from core.cluster.parcel import Parcel, Pictures
+from core.cluster.worker import Carried, Missing, Split
+from core.control import Control
+from core.errors import BadInput, RunFailed
+from core.problem.problem import Problem
+from core.progress import Progress
+from core.runs import runner
+from core.runs.places import Ended, Place
+from core.store import Store
+
+TRIES = 3
+"""How often a run is sent whose workers die."""
+AHEAD = 2
+"""Runs that wait or go on, per device: who is done finds the next one there, and a cluster that can grow sees why."""
+_LOOK_SECONDS = 0.2
+
+
+@dataclass
+class _Sent:
+    """A run that is with a worker, or waits for one."""
+
+    run_id: str
+    tries: int = 1
+
+
+class Driver:
+    """One loaded suite on a cluster; its numbers are sent once."""
+
+    def __init__(self, cluster: Cluster, problem: Problem, precision: str) -> None:
+        """Raises `BadInput` where the workers are not what this machine needs."""
+        self._cluster, self._ray, self._problem = cluster, cluster.ray, problem
+        self._errors = self._ray.exceptions
+        self._parcel = self._ray.put(Parcel.of(problem, cluster.device, precision))
+        self._images: dict[Split, Any] = {}
+        for task in problem.heads:
+            self._send((task, "test"))
+        self._versions = worker.versions()
+        self._execution = self._examined()
+        self._task = cluster.task(worker.carry_out)
+
+    def place(self, store: Store, control: Control, progress: Progress) -> Place:
+        """Where runs on the suite are carried out."""
+        return Place(lambda runs: self._carry_out(store, control, progress, runs), self._execution)
+
+    def _send(self, split: Split) -> None:
+        images = self._problem.found(*split)
+        self._images[split] = None if images is None else self._ray.put(Pictures.of(images))
+
+    def _examined(self) -> dict[str, Any]:
+        """How the workers compute; one stands for all."""
+        try:
+            examine = self._cluster.task(worker.examine)
+            versions, execution = self._ray.get(examine.remote(self._parcel, self._images))
+        except self._errors.RayError as error:
+            raise BadInput(f"The workers of `{self._cluster.address}` can't be used: {_line(error)}") from None
+        if versions != self._versions:
+            raise BadInput(worker.differing(self._versions, versions))
+        return dict(execution)
+
+    def _carry_out(self, store: Store, control: Control, progress: Progress, runs: Iterable[str]) -> Iterator[Ended]:
+        waiting, flight = iter(runs), dict[Any, _Sent]()
+        try:
+            while True:
+                room = max(1, AHEAD * self._cluster.room)
+                while len(flight) < room and (run_id := next(waiting, None)) is not None:
+                    store.set_status(run_id, "running")
+                    flight[self._sent(store, run_id)] = _Sent(run_id)
+                    progress.start(f"{len(flight)} runs are with {self._cluster.address}", None)
+                if not flight:
+                    break
+                ready, _ = self._ray.wait(list(flight), timeout=_LOOK_SECONDS)
+                control.tick()
+                for reference in ready:
+                    sent = flight.pop(reference)
+                    if self._again(reference, sent):
+                        flight[self._sent(store, sent.run_id)] = sent
+                    else:
+                        yield sent.run_id, self._taken(store, control, reference, sent)
+        except BaseException as error:
+            for reference, sent in flight.items():
+                with suppress(self._errors.RayError, ConnectionError):
+                    self._ray.cancel(reference, force=True)  # The worker ends; what it has begun is begun again.
+                runner.note(store, sent.run_id, error, control)
+            if isinstance(error, ConnectionError):
+                raise RunFailed(f"The connection to `{self._cluster.address}` is lost: {_line(error)}") from error
+            raise
+        finally:
+            progress.finish()
+
+    def _sent(self, store: Store, run_id: str) -> Any:
+        return self._task.remote(self._parcel, self._images, store.packed(run_id), self._versions)
+
+    def _again(self, reference: Any, sent: _Sent) -> bool:
+        """Whether a run has to be sent once more: its images were not all there, or its worker died."""
+        try:
+            found = self._ray.get(reference)
+        except self._deaths():
+            sent.tries += 1
+            return sent.tries <= TRIES
+        except self._errors.RayError:
+            return False
+        if isinstance(found, Missing) and found.split not in self._images:
+            self._send(found.split)
+        return isinstance(found, Missing)
+
+    def _taken(self, store: Store, control: Control, reference: Any, sent: _Sent) -> Exception | None:
+        """Put what a worker made of a run into the store; what went wrong."""
+        try:
+            found: Carried = self._ray.get(reference)
+        except self._errors.RayError as error:
+            failure: Exception = RunFailed(self._told(error))
+            runner.note(store, sent.run_id, failure, control)
+            return failure
+        store.take(found.run)
+        if not found.failure:
+            return None
+        failure = BadInput(found.failure) if found.refused else RunFailed(found.failure)
+        runner.note(store, sent.run_id, failure, control)
+        return failure
+
+    def _deaths(self) -> tuple[type[Exception], ...]:
+        names = ("WorkerCrashedError", "NodeDiedError", "OutOfMemoryError", "ObjectLostError", "LocalRayletDiedError")
+        return tuple(getattr(self._errors, name) for name in names)
+
+    def _told(self, error: Exception) -> str:
+        if isinstance(error, self._errors.OutOfMemoryError):
+            return f"Its workers ran out of memory, {TRIES} times. Use machines with more memory, or fewer experts."
+        if isinstance(error, self._deaths()):
+            return f"Its workers died, {TRIES} times. Ray's logs say why; the same command tries it again."
+        return _line(error)
+
+
+def _line(error: Exception) -> str:
+    """The last line of what Ray says, which is the failure itself."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1].strip()[:300]

@@ -15,7 +15,7 @@ from core.control import Control
 from core.errors import BadInput, RunFailed
 from core.problem.problem import Problem
 from core.progress import Progress
-from core.runs import runner
+from core.runs import model, runner
 from core.runs.places import Ended, Place
 from core.store import Store
 
@@ -124,6 +124,7 @@ class Driver:
             return failure
         store.take(found.run)
         if not found.failure:
+            model.complete(store, store.run(sent.run_id), self._problem)
             return None
         failure = BadInput(found.failure) if found.refused else RunFailed(found.failure)
         runner.note(store, sent.run_id, failure, control)

@@ -1,0 +1,104 @@
+"""`--on`: the same commands on a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.store import Store
+from tests.core.clusters import Nodes, nodes, until
+
+Cli = Callable[..., Any]
+STUDY = ("--methods", "adamerging", "--quick", "--precision", "float32")
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[Nodes]:
+    with nodes(2) as found:
+        yield found
+
+
+def test_without_ray_one_line_says_what_to_install(
+    cli: Cli, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch, files: Callable[[], set[Path]]
+) -> None:
+    monkeypatch.setattr("core.cluster.connection.find_spec", lambda _name: None)
+    cli("study", "scale", tiny_suite, "--on", "ray").refused("--on ray", "pip install 'mergescope[cluster]'")
+    cli("compare", tiny_suite, "--methods", "average", "--on", "ray://a:1").refused("pip install")
+    assert files() == set()
+
+
+@pytest.mark.parametrize("address", ["slurm", "ray://", "ray://host", "http://host:10001", "ray://host:10001/x", ""])
+def test_what_is_no_address_is_refused(address: str, cli: Cli, tiny_suite: Path) -> None:
+    cli("study", "scale", tiny_suite, "--on", address).refused("--on", "ray://HOST:PORT")
+
+
+def test_the_estimate_of_this_machine_is_none_of_a_cluster(cli: Cli, tiny_suite: Path) -> None:
+    cli("study", "scale", tiny_suite, "--on", "ray", "--estimate").refused("--estimate", "--on")
+
+
+@pytest.mark.slow
+def test_an_address_where_nobody_answers_is_told_at_once(cli: Cli, tiny_suite: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    cli("study", "scale", tiny_suite, "--on", "ray://127.0.0.1:9").refused("No Ray cluster", "ray://127.0.0.1:9")
+    cli("study", "scale", tiny_suite, "--on", "ray://no.such.host.invalid:9").refused("No Ray cluster")
+
+
+@pytest.mark.slow
+def test_a_device_that_the_cluster_lacks_is_refused(two: Nodes, cli: Cli, tiny_suite: Path) -> None:
+    command = ("compare", tiny_suite, "--methods", "average", "--on", two.address)
+    cli(*command, "--device", "cuda").refused("cuda", "Found 2 CPU, 0 GPU")
+    cli(*command, "--device", "cuda:1").refused("auto, cpu or cuda")
+
+
+@pytest.mark.slow
+def test_a_table_made_on_a_cluster_is_that_made_here(two: Nodes, cli: Cli, tiny_suite: Path, tmp_path: Path) -> None:
+    wanted = "average,adamerging,adamerging:group=layer,ties,fw_soft:adapt_on=test:objective=cross_entropy"
+    command = ("compare", tiny_suite, "--methods", wanted, "--set", "steps=4", "--precision", "float32", "--json")
+    here = cli(*command, "--runs", tmp_path / "here").data
+    there = cli(*command, "--runs", tmp_path / "there", "--on", two.address).data
+    own = {"run", "seconds", "seconds_per_step", "peak_memory_mb", "reused"}
+    plain = [[{key: row[key] for key in row.keys() - own} for row in told["rows"]] for told in (here, there)]
+    assert plain[0] == plain[1]
+    assert here["missing"] == there["missing"]
+    again = cli(*command, "--runs", tmp_path / "here", "--on", two.address).data
+    assert [row["run"] for row in again["rows"]] == [row["run"] for row in here["rows"]]
+
+
+@pytest.mark.slow
+def test_a_study_whose_command_is_killed_continues_and_computes_nothing_twice(
+    two: Nodes, cli: Cli, tiny_suite: Path, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    words = ["study", "seeds", tiny_suite, *STUDY, "--seeds", "0,1,2,3,4,5", "--runs", runs, "--on", two.address]
+    killed = subprocess.Popen([sys.executable, "launch.py", *map(str, words)], stdout=subprocess.DEVNULL)
+
+    def done() -> list[str]:
+        if not (runs / "runs.sqlite3").exists():
+            return []
+        with Store.open(runs, write=False) as store:
+            return sorted(run.id for run in store.runs(status="done"))
+
+    until(done)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    before = done()
+    assert 1 <= len(before) < 6
+    assert cli(*words, "--json").status == 0
+    assert len(done()) == 6
+    assert set(before) <= set(done())
+
+
+@pytest.mark.slow
+def test_a_cluster_of_this_machine_carries_out_a_study(cli: Cli, tiny_suite: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    words = ["study", "seeds", tiny_suite, *STUDY, "--seeds", "0,1", "--json"]
+    here = cli(*words, "--runs", tmp_path / "here").data
+    there = cli(*words, "--runs", tmp_path / "there", "--on", "ray").data
+    assert here["tables"] == there["tables"]

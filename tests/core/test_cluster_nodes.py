@@ -1,0 +1,84 @@
+"""Three nodes, the bundled suite, and one of the nodes dies half-way: what `.github/SCALE.md` tells was measured here."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from core import studies
+from core.cluster.connection import connected
+from core.cluster.driver import Driver
+from core.control import Control
+from core.problem import loading
+from core.problem.problem import Problem
+from core.progress import SILENT
+from core.runs.places import Place, here
+from core.store import Store
+from core.studies.engine.execution import execute, register
+from core.studies.engine.scope import StudyOptions
+from core.suite.find import find
+from tests.core.clusters import nodes, until
+from tests.core.study_help import planned
+from tests.core.test_cluster import same_run
+
+OPTIONS = {"methods": ("adamerging",), "seeds": tuple(range(40)), "settings": {"steps": 20}}
+CELLS = 40
+
+
+def done(folder: Path) -> int:
+    with Store.open(folder, write=False) as store:
+        return len(store.runs(status="done"))
+
+
+def carry_out(store: Store, problem: Problem, place: Place) -> str:
+    study, file = studies.get("seeds"), find("demo")
+    options = StudyOptions(**OPTIONS)  # type: ignore[arg-type]
+    study_id = register(store, study, file, options, planned(study, file, **OPTIONS))
+    execute(store, study_id, lambda: problem, place, control=Control())
+    return study_id
+
+
+@pytest.mark.nightly
+def test_forty_cells_on_three_nodes_of_which_one_dies_are_forty_results_with_the_bits_of_one_machine(
+    tmp_path: Path,
+) -> None:
+    problem = loading.load(find("demo"), device="cpu", precision="float32")
+    with nodes(3) as three, connected(three.address) as cluster, Store.open(tmp_path / "there") as store:
+        began = time.monotonic()
+        place = Driver(cluster, problem, "float32").place(store, Control(), SILENT)
+        sent = time.monotonic()
+
+        def kill() -> None:
+            until(lambda: done(tmp_path / "there") >= CELLS // 2, 1800)
+            three.kill_node()
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        study_id = carry_out(store, problem, place)
+        killer.join()
+        ended = time.monotonic()
+        assert cluster.room == 2
+        record = store.studies.get(study_id)
+        assert (record.status, record.error) == ("done", None)
+        runs = store.runs()
+        assert Counter(run.status for run in runs) == {"done": CELLS}
+        assert len({run.cell for run in runs}) == CELLS
+        local = here(store, problem, Control(), SILENT)
+        began_local = time.monotonic()
+        for run in runs[:: CELLS // 4]:
+            again = loading_of(store, problem, run.id)
+            assert dict(local.carry_out([again])) == {again: None}
+            same_run(store, run.id, again)
+        alone = (time.monotonic() - began_local) / len(runs[:: CELLS // 4])
+    print(f"sent {sent - began:.1f} s, {CELLS} cells {ended - sent:.1f} s, one alone {alone:.1f} s")
+
+
+def loading_of(store: Store, problem: Problem, run_id: str) -> str:
+    """An equal run that has not begun."""
+    from core.runs.spec import RunSpec
+
+    return RunSpec.stored(store.run(run_id)).create(store)

@@ -1,10 +1,11 @@
-"""Three nodes, the bundled suite, and one of the nodes dies half-way: what `.github/SCALE.md` tells was measured here."""
+"""Three nodes, the bundled suite, and one of the nodes dies half-way: `.github/SCALE.md` has the figures."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from core.problem import loading
 from core.problem.problem import Problem
 from core.progress import SILENT
 from core.runs.places import Place, here
+from core.runs.spec import RunSpec
 from core.store import Store
 from core.studies.engine.execution import execute, register
 from core.studies.engine.scope import StudyOptions
@@ -44,7 +46,7 @@ def carry_out(store: Store, problem: Problem, place: Place) -> str:
 
 @pytest.mark.nightly
 def test_forty_cells_on_three_nodes_of_which_one_dies_are_forty_results_with_the_bits_of_one_machine(
-    tmp_path: Path,
+    tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     problem = loading.load(find("demo"), device="cpu", precision="float32")
     with nodes(3) as three, connected(three.address) as cluster, Store.open(tmp_path / "there") as store:
@@ -70,15 +72,9 @@ def test_forty_cells_on_three_nodes_of_which_one_dies_are_forty_results_with_the
         local = here(store, problem, Control(), SILENT)
         began_local = time.monotonic()
         for run in runs[:: CELLS // 4]:
-            again = loading_of(store, problem, run.id)
+            again = RunSpec.stored(store.run(run.id)).create(store)
             assert dict(local.carry_out([again])) == {again: None}
             same_run(store, run.id, again)
         alone = (time.monotonic() - began_local) / len(runs[:: CELLS // 4])
-    print(f"sent {sent - began:.1f} s, {CELLS} cells {ended - sent:.1f} s, one alone {alone:.1f} s")
-
-
-def loading_of(store: Store, problem: Problem, run_id: str) -> str:
-    """An equal run that has not begun."""
-    from core.runs.spec import RunSpec
-
-    return RunSpec.stored(store.run(run_id)).create(store)
+    for name, seconds in {"sent": sent - began, "all cells": ended - sent, "a cell alone": alone}.items():
+        record_property(name, round(seconds, 1))

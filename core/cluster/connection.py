@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,9 +50,7 @@ def require(address: str) -> None:
     if address != LOCAL and not _ADDRESS.fullmatch(address):
         raise BadInput(f"`--on` should be `ray` for this machine, or `ray://HOST:PORT`. Found `{address}`.")
     if find_spec("ray") is None:
-        raise BadInput(
-            "`--on ray` needs Ray, which is not installed. Install it with `pip install 'mergescope[cluster]'`."
-        )
+        raise BadInput("`--on ray` needs Ray, which is not installed. Install it with `pip install -e '.[cluster]'`.")
 
 
 @contextmanager
@@ -59,6 +58,10 @@ def connected(address: str, device: str = "auto") -> Iterator[Cluster]:
     """The cluster at an address, `auto` settled to CUDA where it has any; raises `BadInput` where it can't be used."""
     require(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == LOCAL:
+        # Its ports are open to the network: whoever reached one could run anything. Ray reads this when it is imported.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     ray = import_module("ray")
     _begin(ray, address)
     try:

@@ -41,7 +41,7 @@ class Driver:
         """Raises `BadInput` where the workers are not what this machine needs."""
         self._cluster, self._ray, self._problem = cluster, cluster.ray, problem
         self._errors = self._ray.exceptions
-        self._parcel = self._ray.put(Parcel.of(problem, cluster.device, precision))
+        self._parcel = self._put(Parcel.of(problem, cluster.device, precision))
         self._images: dict[Split, Any] = {}
         for task in problem.heads:
             self._send((task, "test"))
@@ -55,7 +55,16 @@ class Driver:
 
     def _send(self, split: Split) -> None:
         images = self._problem.found(*split)
-        self._images[split] = None if images is None else self._ray.put(Pictures.of(images))
+        self._images[split] = None if images is None else self._put(Pictures.of(images))
+
+    def _put(self, what: Any) -> Any:
+        try:
+            return self._ray.put(what)
+        except self._errors.RayError as error:
+            raise RunFailed(
+                f"The suite does not fit the memory that machines of `{self._cluster.address}` share: {_line(error)} "
+                "Give Ray more (`object_store_memory`), or name fewer tasks."
+            ) from error
 
     def _examined(self) -> dict[str, Any]:
         """How the workers compute; one stands for all."""
@@ -87,13 +96,17 @@ class Driver:
                         flight[self._sent(store, sent.run_id)] = sent
                     else:
                         yield sent.run_id, self._taken(store, control, reference, sent)
+        except ConnectionError as error:
+            for sent in flight.values():
+                store.set_status(sent.run_id, "interrupted")
+            raise RunFailed(
+                f"The connection to `{self._cluster.address}` is lost. The same command continues where it stopped."
+            ) from error
         except BaseException as error:
             for reference, sent in flight.items():
                 with suppress(self._errors.RayError, ConnectionError):
                     self._ray.cancel(reference, force=True)  # The worker ends; what it has begun is begun again.
                 runner.note(store, sent.run_id, error, control)
-            if isinstance(error, ConnectionError):
-                raise RunFailed(f"The connection to `{self._cluster.address}` is lost: {_line(error)}") from error
             raise
         finally:
             progress.finish()

@@ -27,7 +27,8 @@ from tests.core.clusters import nodes, until
 from tests.core.study_help import planned
 from tests.core.test_cluster import same_run
 
-OPTIONS = {"methods": ("adamerging",), "seeds": tuple(range(40)), "settings": {"steps": 20}}
+TASKS = ("digits", "letters")
+OPTIONS = {"methods": ("adamerging",), "tasks": TASKS, "seeds": tuple(range(40)), "settings": {"steps": 10}}
 CELLS = 40
 
 
@@ -48,7 +49,7 @@ def carry_out(store: Store, problem: Problem, place: Place) -> str:
 def test_forty_cells_on_three_nodes_of_which_one_dies_are_forty_results_with_the_bits_of_one_machine(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    problem = loading.load(find("demo"), device="cpu", precision="float32")
+    problem = loading.load(find("demo"), TASKS, device="cpu", precision="float32")
     with nodes(3) as three, connected(three.address) as cluster, Store.open(tmp_path / "there") as store:
         began = time.monotonic()
         place = Driver(cluster, problem, "float32").place(store, Control(), SILENT)

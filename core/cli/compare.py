@@ -130,16 +130,17 @@ def _all(
             return run_id
 
         for number, run_id, failure in place.each(len(wanted), run_of):
+            label, (method, _) = wanted[number]
             if failure is None:
                 found(number, run_id, False)
                 clock.advance(weights[number])
-                continue
-            label, (method, _) = wanted[number]
-            # What a suite does not have, such as labelled training images, is no failure. The others' results are worth
-            # having, whatever one's own method file does; the status says it.
-            failed = not isinstance(failure, BadInput)
-            missing[number] = {"label": label, "method": method.name, "reason": told(failure), "failed": failed}
-            clock.skip(weights[number])
+            else:
+                # What a suite does not have, such as labelled training images, is no failure. The others' results are
+                # worth having, whatever one's own method file does; the status says it.
+                failed = not isinstance(failure, BadInput)
+                missing[number] = {"label": label, "method": method.name, "reason": told(failure), "failed": failed}
+                clock.skip(weights[number])
+            progress.at(Standing(label, len(rows) + len(missing), len(wanted), clock.left))
     ordered = [rows[number] for number in sorted(rows)]
     best = marked([row for row, _, _ in ordered])
     left_out = [missing[number] for number in sorted(missing)]

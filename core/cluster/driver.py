@@ -78,16 +78,18 @@ class Driver:
         return dict(execution)
 
     def _carry_out(self, store: Store, control: Control, progress: Progress, runs: Iterable[str]) -> Iterator[Ended]:
-        waiting, flight = iter(runs), dict[Any, _Sent]()
+        waiting, flight, told = iter(runs), dict[Any, _Sent](), 0
         try:
             while True:
                 room = max(1, AHEAD * self._cluster.room)
                 while len(flight) < room and (run_id := next(waiting, None)) is not None:
                     store.set_status(run_id, "running")
                     flight[self._sent(store, run_id)] = _Sent(run_id)
-                    progress.start(f"{len(flight)} runs are with {self._cluster.address}", None)
                 if not flight:
                     break
+                if len(flight) != told:
+                    told = len(flight)
+                    progress.start(f"{told} runs are with {self._cluster.address}", None)
                 ready, _ = self._ray.wait(list(flight), timeout=_LOOK_SECONDS)
                 control.tick()
                 for reference in ready:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from core.errors import BadInput
 from core.store import Store
 from tests.core.clusters import Nodes, nodes, until
 
@@ -79,21 +80,14 @@ def test_a_study_whose_command_is_killed_continues_and_computes_nothing_twice(
     runs = tmp_path / "runs"
     words = ["study", "seeds", tiny_suite, *STUDY, "--seeds", "0,1,2,3,4,5", "--runs", runs, "--on", two.address]
     killed = subprocess.Popen([sys.executable, "launch.py", *map(str, words)], stdout=subprocess.DEVNULL)
-
-    def done() -> list[str]:
-        if not (runs / "runs.sqlite3").exists():
-            return []
-        with Store.open(runs, write=False) as store:
-            return sorted(run.id for run in store.runs(status="done"))
-
-    until(done)
+    until(lambda: done(runs))
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
-    before = done()
+    before = done(runs)
     assert 1 <= len(before) < 6
     assert cli(*words, "--json").status == 0
-    assert len(done()) == 6
-    assert set(before) <= set(done())
+    assert len(done(runs)) == 6
+    assert set(before) <= set(done(runs))
 
 
 @pytest.mark.slow
@@ -108,3 +102,33 @@ def test_a_cluster_of_this_machine_carries_out_a_study_and_leaves_nothing_on_the
     there = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(there.stdout)["tables"] == here["tables"]
     assert there.stderr == ""
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_a_cluster_of_this_machine_in_one_line_and_keeps_what_is_done(
+    tiny_suite: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    runs, seeds = tmp_path / "runs", ",".join(map(str, range(40)))
+    words = ["study", "seeds", tiny_suite, *STUDY, "--seeds", seeds, "--runs", runs, "--on", "ray"]
+    command = [sys.executable, "launch.py", *map(str, words)]
+    stopped = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    until(lambda: done(runs))
+    os.killpg(stopped.pid, signal.SIGINT)  # As a terminal does: to the command and what it has started.
+    _, told = stopped.communicate()
+    assert (stopped.returncode, told.count("\n")) == (130, 1), told
+    assert "The same command continues" in told
+    with Store.open(runs) as store:
+        assert {run.status for run in store.runs()} == {"done", "interrupted"}
+        assert store.studies.listing()[0].status == "interrupted"
+
+
+def done(runs: Path) -> list[str]:
+    """The runs of a store that are done, whoever writes there."""
+    if not (runs / "runs.sqlite3").exists():
+        return []
+    try:
+        with Store.open(runs, write=False) as store:
+            return sorted(run.id for run in store.runs(status="done"))
+    except BadInput:  # Its tables are being made.
+        return []

@@ -100,6 +100,7 @@ def execute(
             else:
                 failures.append(f"{cells[number].title}: {told(failure)}")
             clock.advance(weights[number])
+            watch(Standing(cells[number].title, done + len(failures), len(cells), clock.left))
         watch(Standing("", len(cells), len(cells), 0.0))
         summary = f"{len(failures)} of {len(cells)} runs failed. First: {failures[0]}" if failures else None
         store.studies.describe(study_id, status="failed" if len(failures) == len(cells) else "done", error=summary)

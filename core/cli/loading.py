@@ -70,10 +70,7 @@ def placed(
         problem = load(file, tasks, device, precision, memory)
         yield problem, lambda store, control, progress: here(store, problem, control, progress)
         return
-    from core.cluster.connection import connected
-    from core.cluster.driver import Driver
+    from core.cluster.driver import sent
 
-    with connected(on, device) as cluster:
-        # The workers compute; they choose the precision too.
-        problem = load(file, tasks, "cpu", "float32" if precision == "auto" else precision, memory)
-        yield problem, Driver(cluster, problem, precision).place
+    with sent(on, device, precision, lambda *how: load(file, tasks, *how, memory)) as (problem, driver):
+        yield problem, driver.place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,7 +117,7 @@ def _execute(store: Store, asked: Recipe, problem: Problem, place_of: PlaceOf) -
     with shown() as progress:
         try:
             place = place_of(store, control, progress)
-            execution.execute(store, study_id, lambda: problem, place, control=control, watch=progress.at)
+            execution.execute(store, study_id, nullcontext((problem, place)), control=control, watch=progress.at)
         except KeyboardInterrupt:
             raise Interrupted("Interrupted. The same command continues where this one stopped.") from None
     return store.studies.get(study_id)

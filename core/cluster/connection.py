@@ -49,8 +49,15 @@ def require(address: str) -> None:
     """Raise `BadInput` where there can be no cluster at that address, whatever runs there."""
     if address != LOCAL and not _ADDRESS.fullmatch(address):
         raise BadInput(f"`--on` should be `ray` for this machine, or `ray://HOST:PORT`. Found `{address}`.")
-    if find_spec("ray") is None:
-        raise BadInput("`--on ray` needs Ray, which is not installed. Install it with `pip install -e '.[cluster]'`.")
+    if told := missing():
+        raise BadInput(told)
+
+
+def missing() -> str:
+    """What has to be installed first; empty where Ray is there."""
+    if find_spec("ray") is not None:
+        return ""
+    return "Several runs at a time (`--on ray`) need Ray, which is not installed. Install it with `pip install -e '.[cluster]'`."
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from core.cluster import worker
-from core.cluster.connection import Cluster
+from core.cluster.connection import Cluster, connected
 from core.cluster.parcel import Parcel, Pictures
 from core.cluster.worker import Carried, Missing, Split
 from core.control import Control
@@ -155,6 +155,17 @@ class Driver:
         if isinstance(error, self._deaths()):
             return f"Its workers died, {TRIES} times. Ray's logs say why; the same command tries it again."
         return _line(error)
+
+
+@contextmanager
+def sent(
+    address: str, device: str, precision: str, load: Callable[[str, str], Problem]
+) -> Iterator[tuple[Problem, Driver]]:
+    """A suite on the cluster at an address; `load` reads it for a device and a precision, once the cluster is there."""
+    with connected(address, device) as cluster:
+        # The workers compute; they choose the precision too.
+        problem = load("cpu", "float32" if precision == "auto" else precision)
+        yield problem, Driver(cluster, problem, precision)
 
 
 def _line(error: Exception) -> str:

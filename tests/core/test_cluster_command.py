@@ -13,9 +13,16 @@ from typing import Any
 
 import pytest
 
+from core import studies
 from core.errors import BadInput
-from core.store import Store
+from core.problem import loading
+from core.runs.jobs import Jobs
+from core.store import ACTIVE, Store, StudyRecord
+from core.studies.engine.background import Background
+from core.studies.engine.scope import StudyOptions
+from core.suite.find import find
 from tests.core.clusters import Nodes, nodes, until
+from tests.core.study_help import planned
 
 Cli = Callable[..., Any]
 STUDY = ("--methods", "adamerging", "--quick", "--precision", "float32")
@@ -88,6 +95,28 @@ def test_a_study_whose_command_is_killed_continues_and_computes_nothing_twice(
     assert cli(*words, "--json").status == 0
     assert len(done(runs)) == 6
     assert set(before) <= set(done(runs))
+
+
+@pytest.mark.slow
+def test_a_study_of_a_server_runs_on_a_cluster(two: Nodes, tiny_suite: Path, tmp_path: Path) -> None:
+    study, file, chosen = studies.get("scale"), find(str(tiny_suite)), {"quick": True, "methods": ("task_arithmetic",)}
+    options = StudyOptions(**chosen)  # type: ignore[arg-type]
+    with Store.open(tmp_path / "runs") as store:
+        background = Background(store, Jobs(store), loading.load)
+
+        def ended(on: str) -> StudyRecord:
+            study_id = background.start(study, file, options, planned(study, file, **chosen), on)
+            until(lambda: store.studies.get(study_id).status not in ACTIVE)
+            return store.studies.get(study_id)
+
+        with pytest.raises(BadInput, match="ray://HOST:PORT"):
+            background.start(study, file, options, planned(study, file, **chosen), "somewhere")
+        nobody = ended("ray://127.0.0.1:9")
+        assert (nobody.status, store.runs()) == ("failed", [])
+        assert "No Ray cluster" in (nobody.error or "")
+        found = ended(two.address)
+        assert (found.id, found.status, found.error) == (nobody.id, "done", None)
+        assert [run.status for run in store.runs()] == ["done"] * len(found.cells)
 
 
 @pytest.mark.slow

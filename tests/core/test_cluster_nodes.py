@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def carry_out(store: Store, problem: Problem, place: Place) -> str:
     study, file = studies.get("seeds"), find("demo")
     options = StudyOptions(**OPTIONS)  # type: ignore[arg-type]
     study_id = register(store, study, file, options, planned(study, file, **OPTIONS))
-    execute(store, study_id, lambda: problem, place, control=Control())
+    execute(store, study_id, nullcontext((problem, place)), control=Control())
     return study_id
 
 

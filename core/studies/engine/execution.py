@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from core.control import Control
 from core.errors import BadInput, Cancelled, MergescopeError, told
@@ -60,18 +60,17 @@ def result_of(store: Store, record: StudyRecord, study: Study, suite: SuiteFile)
 def execute(
     store: Store,
     study_id: str,
-    load: Callable[[], Problem],
-    place: Place,
+    opened: AbstractContextManager[tuple[Problem, Place]],
     *,
     control: Control,
     watch: Callable[[Standing], None] = lambda _standing: None,
 ) -> None:
-    """Run what is missing of a study on its whole suite, which `load` gives, at some `place`.
+    """Run what is missing of a study: `opened` gives its whole suite, and where its runs are carried out.
 
     A failed cell is noted and the others go on. `Cancelled` and KeyboardInterrupt become the study's status and pass.
     """
-    with _noted(store, study_id, control):
-        problem, record = load(), store.studies.get(study_id)
+    with _noted(store, study_id, control), opened as (problem, place):
+        record = store.studies.get(study_id)
         cells = cells_of(record)
         keys = [cell.key(problem, **place.how) for cell in cells]
         with_keys = [cell.plain() | {"key": key} for cell, key in zip(cells, keys, strict=True)]

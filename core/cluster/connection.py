@@ -57,7 +57,7 @@ def missing() -> str:
     """What has to be installed first; empty where Ray is there."""
     if find_spec("ray") is not None:
         return ""
-    return "Several runs at a time (`--on ray`) need Ray, which is not installed. Install it with `pip install -e '.[cluster]'`."
+    return "Several runs at a time (`--on`) need Ray, which is not installed: run `pip install -e '.[cluster]'`."
 
 
 @contextmanager

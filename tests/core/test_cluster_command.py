@@ -38,7 +38,7 @@ def test_without_ray_one_line_says_what_to_install(
     cli: Cli, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch, files: Callable[[], set[Path]]
 ) -> None:
     monkeypatch.setattr("core.cluster.connection.find_spec", lambda _name: None)
-    cli("study", "scale", tiny_suite, "--on", "ray").refused("--on ray", "pip install -e '.[cluster]'")
+    cli("study", "scale", tiny_suite, "--on", "ray").refused("--on", "pip install -e '.[cluster]'")
     cli("compare", tiny_suite, "--methods", "average", "--on", "ray://a:1").refused("pip install")
     assert files() == set()
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from core.cluster import worker
 from core.cluster.connection import Cluster, connected
 from core.cluster.parcel import Parcel, Pictures
 from core.cluster.worker import Carried, Missing, Split
 from core.control import Control
-from core.errors import BadInput, RunFailed
+from core.errors import BadInput, MergescopeError, RunFailed
 from core.problem.problem import Problem
 from core.progress import Progress
 from core.runs import model, runner
@@ -37,8 +37,10 @@ class _Sent:
 class Driver:
     """One loaded suite on a cluster; its numbers are sent once."""
 
-    def __init__(self, cluster: Cluster, problem: Problem, precision: str) -> None:
-        """Raises `BadInput` where the workers are not what this machine needs."""
+    def __init__(
+        self, cluster: Cluster, problem: Problem, precision: str, tick: Callable[[], None] = lambda: None
+    ) -> None:
+        """Raises `BadInput` where the workers are not what this machine needs; `tick` is called while none is free."""
         self._cluster, self._ray, self._problem = cluster, cluster.ray, problem
         self._errors = self._ray.exceptions
         self._parcel = self._put(Parcel.of(problem, cluster.device, precision))
@@ -46,7 +48,7 @@ class Driver:
         for task in problem.heads:
             self._send((task, "test"))
         self._versions = worker.versions()
-        self._execution = self._examined()
+        self._execution = self._examined(tick)
         self._task = cluster.task(worker.carry_out)
 
     def place(self, store: Store, control: Control, progress: Progress) -> Place:
@@ -66,11 +68,13 @@ class Driver:
                 "Give Ray more (`object_store_memory`), or name fewer tasks."
             ) from error
 
-    def _examined(self) -> dict[str, Any]:
+    def _examined(self, tick: Callable[[], None]) -> dict[str, Any]:
         """How the workers compute; one stands for all."""
+        asked = self._cluster.task(worker.examine).remote(self._parcel, self._images)
+        while not self._ray.wait([asked], timeout=_LOOK_SECONDS)[0]:
+            tick()
         try:
-            examine = self._cluster.task(worker.examine)
-            versions, execution = self._ray.get(examine.remote(self._parcel, self._images))
+            versions, execution = self._ray.get(asked)
         except self._errors.RayError as error:
             raise BadInput(f"The workers of `{self._cluster.address}` can't be used: {_line(error)}") from None
         if versions != self._versions:
@@ -93,11 +97,13 @@ class Driver:
                 ready, _ = self._ray.wait(list(flight), timeout=_LOOK_SECONDS)
                 control.tick()
                 for reference in ready:
-                    sent = flight.pop(reference)
-                    if self._again(reference, sent):
+                    sent, found = flight[reference], self._fetched(reference)
+                    if again := self._again(found, sent):
                         flight[self._sent(store, sent.run_id)] = sent
-                    else:
-                        yield sent.run_id, self._taken(store, control, reference, sent)
+                    failure = None if again else self._taken(store, control, found, sent.run_id)
+                    del flight[reference]  # Only now: whatever stops this loop has to note how the run stands.
+                    if not again:
+                        yield sent.run_id, failure
         except ConnectionError as error:
             for sent in flight.values():
                 store.set_status(sent.run_id, "interrupted")
@@ -116,33 +122,37 @@ class Driver:
     def _sent(self, store: Store, run_id: str) -> Any:
         return self._task.remote(self._parcel, self._images, store.packed(run_id), self._versions)
 
-    def _again(self, reference: Any, sent: _Sent) -> bool:
-        """Whether a run has to be sent once more: its images were not all there, or its worker died."""
+    def _fetched(self, reference: Any) -> Carried | Missing | Exception:
         try:
-            found = self._ray.get(reference)
-        except self._deaths():
+            found: Carried | Missing = self._ray.get(reference)
+        except self._errors.RayError as error:
+            return cast("Exception", error)
+        return found
+
+    def _again(self, found: Carried | Missing | Exception, sent: _Sent) -> bool:
+        """Whether a run has to be sent once more: its images were not all there, or its worker died."""
+        if isinstance(found, Missing):
+            if found.split not in self._images:
+                self._send(found.split)
+            return True
+        if isinstance(found, self._deaths()):
             sent.tries += 1
             return sent.tries <= TRIES
-        except self._errors.RayError:
-            return False
-        if isinstance(found, Missing) and found.split not in self._images:
-            self._send(found.split)
-        return isinstance(found, Missing)
+        return False
 
-    def _taken(self, store: Store, control: Control, reference: Any, sent: _Sent) -> Exception | None:
+    def _taken(self, store: Store, control: Control, found: Any, run_id: str) -> Exception | None:
         """Put what a worker made of a run into the store; what went wrong."""
+        failure: Exception | None = None
         try:
-            found: Carried = self._ray.get(reference)
-        except self._errors.RayError as error:
-            failure: Exception = RunFailed(self._told(error))
-            runner.note(store, sent.run_id, failure, control)
-            return failure
-        store.take(found.run)
-        if not found.failure:
-            model.complete(store, store.run(sent.run_id), self._problem)
-            return None
-        failure = BadInput(found.failure) if found.refused else RunFailed(found.failure)
-        runner.note(store, sent.run_id, failure, control)
+            if not isinstance(found, Carried):
+                raise RunFailed(self._told(found))
+            store.take(found.run)
+            if found.failure:
+                raise (BadInput if found.refused else RunFailed)(found.failure)
+            model.complete(store, store.run(run_id), self._problem)
+        except MergescopeError as error:
+            runner.note(store, run_id, error, control)
+            failure = error
         return failure
 
     def _deaths(self) -> tuple[type[Exception], ...]:
@@ -159,13 +169,17 @@ class Driver:
 
 @contextmanager
 def sent(
-    address: str, device: str, precision: str, load: Callable[[str, str], Problem]
+    address: str,
+    device: str,
+    precision: str,
+    load: Callable[[str, str], Problem],
+    tick: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Problem, Driver]]:
     """A suite on the cluster at an address; `load` reads it for a device and a precision, once the cluster is there."""
     with connected(address, device) as cluster:
         # The workers compute; they choose the precision too.
         problem = load("cpu", "float32" if precision == "auto" else precision)
-        yield problem, Driver(cluster, problem, precision)
+        yield problem, Driver(cluster, problem, precision, tick)
 
 
 def _line(error: Exception) -> str:

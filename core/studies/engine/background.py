@@ -82,7 +82,7 @@ class Background:
         if not on:
             yield load(options.device, options.precision), in_turn(partial(self._run, work))
             return
-        with sent(on, options.device, options.precision, load) as (problem, driver):
+        with sent(on, options.device, options.precision, load, work.control.tick) as (problem, driver):
             yield problem, driver.place(self._store, work.control, SILENT)
 
     def _run(self, work: Work[None], run_id: str) -> None:

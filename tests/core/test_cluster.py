@@ -204,7 +204,7 @@ def test_a_failure_of_one_run_is_told_and_the_others_are_done(cluster: Cluster, 
     problem.task_vectors.deltas[0] = torch.nan
     place = Driver(cluster, problem, "float32").place(store, Control(), SILENT)
     broken = queued(store, problem, place, "adamerging", steps="5")
-    refused = queued(store, problem, place, "fw_soft", adapt_on="test", objective="cross_entropy")
+    refused = queued(store, problem, place, "fw_soft", adapt_on="test", select_by="cross_entropy")
     sound = replace(problem, task_vectors=problem.task_vectors.part(problem.tasks[1:]))
     fine = queued(store, sound, place, "average")
     ended = dict(place.carry_out([broken, refused, fine]))

@@ -68,7 +68,7 @@ def test_a_device_that_the_cluster_lacks_is_refused(two: Nodes, cli: Cli, tiny_s
 
 @pytest.mark.slow
 def test_a_table_made_on_a_cluster_is_that_made_here(two: Nodes, cli: Cli, tiny_suite: Path, tmp_path: Path) -> None:
-    wanted = "average,adamerging,adamerging:group=layer,ties,fw_soft:adapt_on=test:objective=cross_entropy"
+    wanted = "average,adamerging,adamerging:group=task,ties,fw_soft:rounds=2:select_by=cross_entropy"
     command = ("compare", tiny_suite, "--methods", wanted, "--set", "steps=4", "--precision", "float32", "--json")
     here = cli(*command, "--runs", tmp_path / "here").data
     there = cli(*command, "--runs", tmp_path / "there", "--on", two.address).data

@@ -72,5 +72,9 @@ def placed(
         return
     from core.cluster.driver import sent
 
-    with sent(on, device, precision, lambda *how: load(file, tasks, *how, memory)) as (problem, driver):
+
+    def loaded(device: str, precision: str) -> Problem:
+        return load(file, tasks, device, precision, memory)
+
+    with sent(on, device, precision, loaded) as (problem, driver):
         yield problem, driver.place

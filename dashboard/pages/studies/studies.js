@@ -90,12 +90,7 @@ export const studies = (root) => {
   const start = quiet(
     "Start",
     () =>
-      act("study_start", {
-        suite: state.suite,
-        study: state.chosen,
-        options: { quick: state.quick },
-        on: where.on(),
-      }),
+      act("study_start", { suite: state.suite, study: state.chosen, options: { quick: state.quick }, on: where.on() }),
     { class: "mc-primary" },
   );
   const cancel = quiet("Cancel", () => act("study_cancel", { id: card()?.state?.id }));

@@ -532,6 +532,7 @@ export interface StudiesListed {
   suites: Array<[string, string]>;
   studies: Array<StudiesCard>;
   owner: boolean;
+  alone: string;
 }
 export interface StudiesCard {
   name: string;

@@ -35,12 +35,14 @@ evaluate SUITE --base
 similarity SUITE --json
 compare SUITE --methods a,b,c --set steps=5 --json
 compare SUITE --methods all
+compare SUITE --methods all --on ray
 methods --json
 suites --json
 tasks SUITE --json
 inspect CHECKPOINT --json
 study NAME SUITE --quick --seeds 0,1 --methods a,b --tasks a,b --set steps=5 --out DIR --json
 study NAME SUITE --estimate --json
+study NAME SUITE --on ray://HOST:PORT --device cuda
 study --from recipe.yaml
 runs list --json
 runs show ID --report report.json
@@ -157,7 +159,13 @@ def test_ci_runs_the_readme_s_own_test_command() -> None:
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("README.md", 3), (".github/CONTRIBUTING.md", 3), (".github/GUIDE.md", 1), (".github/BENCHMARKS.md", 2)],
+    [
+        ("README.md", 3),
+        (".github/CONTRIBUTING.md", 3),
+        (".github/GUIDE.md", 1),
+        (".github/BENCHMARKS.md", 2),
+        (".github/SCALE.md", 3),
+    ],
 )
 def test_named_files_exist(name: str, least: int) -> None:
     prose = re.sub(r"^```.*?^```", "", (ROOT / name).read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)

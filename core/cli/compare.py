@@ -11,13 +11,14 @@ import typer
 
 from core.cli import loading, options
 from core.cli.output import print_json, print_table, say, shown
-from core.cli.running import Interrupted, finished_or_run
+from core.cli.running import Interrupted
 from core.cli.targets import folder_of_runs, writing_somewhere
-from core.errors import FAULTS, BadInput, MergescopeError, RunFailed, UnknownName, told
+from core.errors import BadInput, RunFailed, UnknownName, told
 from core.export.numbers import hundredths, interval, number
 from core.export.render import Best
 
 if TYPE_CHECKING:
+    from core.cli.loading import PlaceOf
     from core.export.results import ResultRow
     from core.problem.method import Method
     from core.problem.problem import Problem
@@ -43,6 +44,7 @@ def compare(
     precision: options.Precision = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again, even what is already done.")] = False,
     memory: options.Memory = "auto",
+    on: options.On = None,
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
@@ -54,10 +56,16 @@ def compare(
     chosen = [(registry.get(name), own) for name, *own in (label.split(":") for label in wanted)]
     file, subset = loading.suite_and_tasks(suite, tasks)
     prepared = _settings(chosen, file, set_, seed)
-    problem = loading.load(file, subset, device, precision, memory)
-
-    with writing_somewhere(runs) as (store, kept):
-        rows, missing = _all(store, problem, file.origin, list(zip(wanted, prepared, strict=True)), kept, fresh)
+    with (
+        loading.placed(on, file, subset, device, precision, memory) as (problem, place_of),
+        writing_somewhere(runs) as (store, kept),
+    ):
+        labelled = list(zip(wanted, prepared, strict=True))
+        try:
+            rows, missing = _all(store, problem, file.origin, labelled, fresh, place_of)
+        except KeyboardInterrupt:
+            hint = "The same command continues where this one stopped." if kept else "Its runs were not kept."
+            raise Interrupted(f"Interrupted. {hint}") from None
     for one in missing:
         # `all` asks for what the suite allows; a method that was named has to come.
         one["failed"] |= methods != "all"
@@ -80,42 +88,63 @@ def _all(
     problem: Problem,
     origin: str,
     wanted: list[tuple[str, tuple[Method, MethodSettings]]],
-    kept: bool,
     fresh: bool,
+    place_of: PlaceOf,
 ) -> tuple[list[tuple[ResultRow, dict[str, Any], bool]], list[dict[str, Any]]]:
     """Row, report and whether it was there before for each method that has a result; the others with the reason."""
+    from core.control import Control
     from core.export.results import marked, row_of
     from core.progress import Remembered, Standing
     from core.runs.spec import RunSpec
+    from core.store import ACTIVE
     from core.studies.engine.cost import weights_of
 
-    rows, missing = [], []
+    rows: dict[int, tuple[ResultRow, dict[str, Any], bool]] = {}
+    missing: dict[int, dict[str, Any]] = {}
+    begun: dict[str, str] = {}
     weights = weights_of(problem, [(method.name, settings) for _, (method, settings) in wanted])
     clock = Remembered()
     clock.start("", sum(weights))
+
+    def found(number: int, run_id: str, reused: bool) -> None:
+        record = store.run(run_id)
+        assert record.report is not None  # It is done.
+        row = replace(row_of(record, [task["name"] for task in record.report["tasks"]]), name=wanted[number][0])
+        rows[number] = row, record.report, reused
+
     with shown() as progress:
-        for place, (label, (method, settings)) in enumerate(wanted):
-            progress.at(Standing(label, place, len(wanted), clock.left))
-            try:
-                spec = RunSpec.of(problem, method, settings, origin=origin)
-                run, report, reused = finished_or_run(store, problem, spec, kept=kept, fresh=fresh, progress=progress)
-            except Interrupted:
-                hint = "The same command continues where this one stopped." if kept else "Its runs were not kept."
-                raise Interrupted(f"Interrupted. {hint}") from None
-            except BadInput as error:
-                # What a suite does not have, such as labelled training images, is no failure.
-                missing.append({"label": label, "method": method.name, "reason": str(error), "failed": False})
-            except (MergescopeError, *FAULTS) as error:
-                # The others' results are worth having, whatever one's own method file does; the status says it.
-                missing.append({"label": label, "method": method.name, "reason": told(error), "failed": True})
+        place = place_of(store, Control(), progress)
+
+        def run_of(number: int) -> str | None:
+            label, (method, settings) = wanted[number]
+            progress.at(Standing(label, len(rows) + len(missing), len(wanted), clock.left))
+            spec = RunSpec.of(problem, method, settings, origin=origin, **place.how)
+            if not fresh and (other := begun.get(spec.key)) and store.run(other).status in ACTIVE:
+                return other
+            known = None if fresh else spec.earlier(store)
+            if known is not None and known.report is not None:
+                found(number, known.id, True)
+                clock.skip(weights[number])
+                return None
+            run_id = begun[spec.key] = known.id if known is not None else spec.create(store)
+            return run_id
+
+        for number, run_id, failure in place.each(len(wanted), run_of):
+            label, (method, _) = wanted[number]
+            if failure is None:
+                found(number, run_id, False)
+                clock.advance(weights[number])
             else:
-                clock.skip(weights[place]) if reused else clock.advance(weights[place])
-                row = replace(row_of(store.run(run), [task["name"] for task in report["tasks"]]), name=label)
-                rows.append((row, report, reused))
-                continue
-            clock.skip(weights[place])
-    best = marked([row for row, _, _ in rows])
-    return [(row, report, reused) for row, (_, report, reused) in zip(best, rows, strict=True)], missing
+                # What a suite does not have, such as labelled training images, is no failure. The others' results are
+                # worth having, whatever one's own method file does; the status says it.
+                failed = not isinstance(failure, BadInput)
+                missing[number] = {"label": label, "method": method.name, "reason": told(failure), "failed": failed}
+                clock.skip(weights[number])
+            progress.at(Standing(label, len(rows) + len(missing), len(wanted), clock.left))
+    ordered = [rows[number] for number in sorted(rows)]
+    best = marked([row for row, _, _ in ordered])
+    left_out = [missing[number] for number in sorted(missing)]
+    return [(row, report, reused) for row, (_, report, reused) in zip(best, ordered, strict=True)], left_out
 
 
 def _settings(

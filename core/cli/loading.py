@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from core.cli.options import names
@@ -9,9 +11,14 @@ from core.cli.output import say, shown
 from core.errors import UnknownName
 
 if TYPE_CHECKING:
+    from core.control import Control
     from core.problem.problem import Problem
+    from core.progress import Progress
+    from core.runs.places import Place
+    from core.store import Store
     from core.suite.find import SuiteFile
 
+    PlaceOf = Callable[[Store, Control, Progress], Place]
 
 HELD: dict[str, dict[str, Any]] = {
     "auto": {"deltas": "auto", "memory": "auto"},
@@ -51,3 +58,26 @@ def load(
     for finding in problem.findings:
         say(str(finding))
     return problem
+
+
+@contextmanager
+def placed(
+    on: str | None, file: SuiteFile, tasks: list[str] | None, device: str, precision: str, memory: str
+) -> Iterator[tuple[Problem, PlaceOf]]:
+    """A loaded suite and where its runs are carried out: here, or on the cluster that `on` names.
+
+    Raises `BadInput` for a cluster that can't be used; that is found out before anything is loaded.
+    """
+    if on is None:
+        from core.runs.places import here
+
+        problem = load(file, tasks, device, precision, memory)
+        yield problem, lambda store, control, progress: here(store, problem, control, progress)
+        return
+    from core.cluster.driver import sent
+
+    def loaded(device: str, precision: str) -> Problem:
+        return load(file, tasks, device, precision, memory)
+
+    with sent(on, device, precision, loaded) as (problem, driver):
+        yield problem, driver.place

@@ -9,7 +9,7 @@ import typer
 
 from core.cli import loading, options, targets
 from core.cli.output import print_json, shown, tell
-from core.cli.running import copy_model, finished_or_run, model_of, print_report, warn_of_distrust, write_report
+from core.cli.running import carried_out, copy_model, model_of, print_report, warn_of_distrust, write_report
 from core.cli.targets import command, folder_of_runs, writing_somewhere
 from core.errors import BadInput
 
@@ -23,6 +23,7 @@ def merge(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = "auto",
+    on: options.On = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the merged model (.safetensors).")] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report (JSON).")] = None,
     runs: options.Runs = None,
@@ -35,6 +36,7 @@ def merge(
     folder_of_runs(runs)
 
     from core import methods
+    from core.control import Control
     from core.runs.spec import RunSpec, settings_for
 
     chosen = methods.get(method)
@@ -43,12 +45,16 @@ def merge(
     file, subset = loading.suite_and_tasks(suite, tasks)
     targets.check_not_read(file, out=out, report=report)
     settings = settings_for(chosen, file, options.assignments(set_, seed))
-    problem = loading.load(file, subset, device, precision, memory)
-    warned = warn_of_distrust(problem, chosen, settings)
-    with writing_somewhere(runs) as (store, kept):
+    with (
+        loading.placed(on, file, subset, device, precision, memory) as (problem, place_of),
+        writing_somewhere(runs) as (store, kept),
+    ):
+        warned = warn_of_distrust(problem, chosen, settings)
         with shown() as progress:
-            spec = RunSpec.of(problem, chosen, settings, origin=file.origin, check=warned)
-            run_id, result, _ = finished_or_run(store, problem, spec, kept=kept, fresh=True, progress=progress)
+            place = place_of(store, Control(), progress)
+            spec = RunSpec.of(problem, chosen, settings, origin=file.origin, check=warned, **place.how)
+            run_id = spec.create(store)
+            result = carried_out(store, place, run_id, kept)
         if out is not None:
             copy_model(model_of(store, run_id), out)
         hint = f"Run {run_id}; see `{command(store, 'show', run_id)}`" if kept else "This run is not kept."

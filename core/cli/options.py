@@ -29,6 +29,15 @@ Memory = Annotated[
         "memory), mapped (exact, in a temporary file, so memory does not grow with the number of experts) or auto.",
     ),
 ]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="WHERE",
+        help="ray: several runs at a time, one per device of this machine; ray://HOST:PORT: on the machines of a "
+        "Ray cluster. By default here, one after the other.",
+    ),
+]
 Runs = Annotated[
     Path | None, typer.Option("--runs", metavar="DIR", help="Folder for runs; by default in MERGESCOPE_HOME.")
 ]

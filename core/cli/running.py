@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +18,7 @@ from core.export.numbers import number
 if TYPE_CHECKING:
     from core.problem.method import Method
     from core.problem.problem import Problem
-    from core.progress import Progress
-    from core.runs.spec import RunSpec
+    from core.runs.places import Place
     from core.settings import MethodSettings
     from core.store import Store
 
@@ -26,16 +27,15 @@ class Interrupted(MergescopeError):
     """The person pressed Ctrl-C; what was recorded stays (exit status 130)."""
 
 
-def finished_or_run(
-    store: Store, problem: Problem, spec: RunSpec, *, kept: bool, fresh: bool, progress: Progress
-) -> tuple[str, dict[str, Any], bool]:
-    """Id and report of the run that is exactly this one, and whether it was finished before; unless `fresh`, one that
-    was stopped continues."""
-    known = None if fresh else spec.earlier(store)
-    if known is not None and known.report is not None:
-        return known.id, known.report, True
-    run_id = known.id if known is not None else spec.create(store)
-    return run_id, _execute(store, run_id, problem, spec, progress, kept), False
+def carried_out(store: Store, place: Place, run_id: str, kept: bool) -> dict[str, Any]:
+    """Carry out a run at some place; its report."""
+    with _interrupting(store, run_id, kept):
+        [(_, failure)] = place.carry_out([run_id])
+    if failure is not None:
+        raise failure
+    report = store.run(run_id).report
+    assert report is not None  # It is done.
+    return report
 
 
 def resume(store: Store, run_id: str) -> dict[str, Any]:
@@ -43,16 +43,16 @@ def resume(store: Store, run_id: str) -> dict[str, Any]:
     from core.runs import runner
 
     with shown() as progress:
-        return _execute(store, run_id, *runner.reopen(store.run(run_id), progress), progress, kept=True)
+        problem, spec = runner.reopen(store.run(run_id), progress)
+        with _interrupting(store, run_id, kept=True):
+            return runner.execute(store, run_id, problem, spec, progress=progress)
 
 
-def _execute(
-    store: Store, run_id: str, problem: Problem, spec: RunSpec, progress: Progress, kept: bool
-) -> dict[str, Any]:
-    from core.runs import runner
-
+@contextmanager
+def _interrupting(store: Store, run_id: str, kept: bool) -> Iterator[None]:
+    """A block in which Ctrl-C says how to go on."""
     try:
-        return runner.execute(store, run_id, problem, spec, progress=progress)
+        yield
     except KeyboardInterrupt:
         hint = f"Continue with `{command(store, 'resume', run_id)}`." if kept else "The run was not kept."
         raise Interrupted(f"Interrupted. {hint}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from core.cli.targets import folder_of_runs, writing
 from core.errors import BadInput, RunFailed
 
 if TYPE_CHECKING:
+    from core.cli.loading import PlaceOf
     from core.problem.problem import Problem
     from core.store import Store, StudyRecord
     from core.studies import Study
@@ -45,6 +47,7 @@ def study(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = "auto",
+    on: options.On = None,
     out: Out = None,
     runs: options.Runs = None,
     as_json: options.Json = False,
@@ -54,6 +57,8 @@ def study(
         _list(as_json)
         return
     folder_of_runs(runs)
+    if estimate and on is not None:
+        raise BadInput("`--estimate` measures this machine. Found `--on` as well; leave it out.")
     if out is not None:
         targets.check_folder(out, "--out")
     values: dict[str, Any] = {
@@ -69,15 +74,16 @@ def study(
     from core.studies.engine.execution import tasks_of
 
     tasks_needed = tasks_of(asked.study, asked.suite, asked.cells)
-    problem = loading.load(asked.suite, tasks_needed, asked.options.device, asked.options.precision, memory)
-    if changed := [role for role, value in asked.hashes.items() if problem.hashes.get(role) != value]:
-        say(f"Warning: the checkpoints of {', '.join(changed)} differ from those the recipe was made with.")
-    with writing(runs) as store:
-        if estimate:
-            _print_estimate(store, asked, problem, as_json)
-            return
-        record = _execute(store, asked, problem)
-        _write(store, asked, record, out, as_json)
+    how = (asked.options.device, asked.options.precision, memory)
+    with loading.placed(on, asked.suite, tasks_needed, *how) as (problem, place_of):
+        if changed := [role for role, value in asked.hashes.items() if problem.hashes.get(role) != value]:
+            say(f"Warning: the checkpoints of {', '.join(changed)} differ from those the recipe was made with.")
+        with writing(runs) as store:
+            if estimate:
+                _print_estimate(store, asked, problem, as_json)
+                return
+            record = _execute(store, asked, problem, place_of)
+            _write(store, asked, record, out, as_json)
 
 
 def _asked(name: str | None, suite: str | None, recipe: Path | None, values: dict[str, Any]) -> Recipe:
@@ -102,7 +108,7 @@ def _asked(name: str | None, suite: str | None, recipe: Path | None, values: dic
     return Recipe(chosen, file, wanted, cells, {})
 
 
-def _execute(store: Store, asked: Recipe, problem: Problem) -> StudyRecord:
+def _execute(store: Store, asked: Recipe, problem: Problem, place_of: PlaceOf) -> StudyRecord:
     from core.control import Control
     from core.studies.engine import execution
 
@@ -110,8 +116,8 @@ def _execute(store: Store, asked: Recipe, problem: Problem) -> StudyRecord:
     control = Control()
     with shown() as progress:
         try:
-            run_cell = execution.here(store, problem, control, progress)
-            execution.execute(store, study_id, lambda: problem, run_cell, control=control, watch=progress.at)
+            place = place_of(store, control, progress)
+            execution.execute(store, study_id, nullcontext((problem, place)), control=control, watch=progress.at)
         except KeyboardInterrupt:
             raise Interrupted("Interrupted. The same command continues where this one stopped.") from None
     return store.studies.get(study_id)

@@ -35,8 +35,6 @@ MEMORIES = ("auto", "ram", "mapped")
 DELTAS = ("float32", "bfloat16", "float64", *BITS)
 LARGE = 2**30
 """Bytes of float32 task vectors from which `deltas=auto` halves them to bfloat16."""
-AHEAD = 64
-"""Steps that a GPU is asked for at most before the host reads; a quarter of a second of them at most, too."""
 SHARE = 0.5
 """Share of the memory that is free which task vectors may take before `memory=auto` maps them from a file."""
 
@@ -50,7 +48,7 @@ def load(
     deltas: str = "auto",
     memory: str = "auto",
     micro_batch: int | None = None,
-    ahead: int | None = None,
+    ahead: int = 0,
     capture: bool = False,
     progress: Progress = SILENT,
 ) -> Problem:
@@ -107,7 +105,7 @@ def load(
         load_images=lambda task, split: opened.images(task, split, Remembered(lambda: problem.tick())),
         classes={task.name: task.classes for task in chosen},
         micro_batch=micro_batch or micro_batch_for(encoder, vectors.base, sample),
-        ahead=ahead or (AHEAD if encoder.device.type == "cuda" else 1),
+        ahead=ahead,
         capture=capture and encoder.device.type == "cuda",
         hashes={"base": base_hash} | hashes,
         content={task.name: content(suite, base_hash, arch, task, opened) for task in chosen},

@@ -22,6 +22,8 @@ from core.step import Features
 from core.tasks import SPLITS, Images, Pixels
 
 T = TypeVar("T")
+AHEAD = 64
+"""Steps that a GPU is asked for at most before the host reads; a quarter of a second of them at most, too."""
 HELD = 0.25
 """Share of a GPU's free memory that images may take there."""
 
@@ -53,9 +55,9 @@ class Problem:
     """Why `auto` chose the precision."""
     findings: tuple[Finding, ...] = ()
     """What a person should know about results on this problem, the worst first."""
-    ahead: int = 1
-    """Steps that are asked of the device at most before the host reads what they came to; on a CPU nothing is gained by
-    more than one."""
+    ahead: int = 0
+    """Steps that are asked of the device at most before the host reads what they came to. 0 becomes `AHEAD` on a GPU,
+    and 1 elsewhere: a CPU gains nothing by more."""
     capture: bool = False
     """Whether steps that learn λ are recorded once, as a CUDA graph, and then repeated."""
     images_from: tuple[str, ...] = ()
@@ -66,6 +68,7 @@ class Problem:
     cancelled."""
 
     def __post_init__(self) -> None:
+        self.ahead = self.ahead or (AHEAD if self.device.type == "cuda" else 1)
         self._loaded: dict[tuple[str, str], Images] = {}
         self._near: dict[tuple[str, str], Tensor] = {}
         self.captured = ""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from core.checkpoints import load_checkpoint
+from core.encoders.models import VISUAL
 from core.errors import BadInput, BadSuite, UnknownName
 from core.export.weights import export_model, metadata
 from core.problem.problem import Problem
@@ -35,6 +37,12 @@ def keep(store: Store, record: RunRecord, problem: Problem, outcome: Outcome) ->
     """Store the merged model of a run."""
     origin, base = metadata(record), base_file(record)
     store.keep(record.id, MERGED, lambda path: export_model(problem, outcome, path, origin, base))
+
+
+def complete(store: Store, record: RunRecord, problem: Problem) -> None:
+    """Add to a merged model what only the file of the base holds; where it was made, that file may not be."""
+    if MERGED in store.artefacts(record.id):
+        keep(store, record, problem, Outcome.of(load_checkpoint(store.kept(record.id, MERGED), VISUAL).tensors))
 
 
 def made(store: Store, record: RunRecord, problem: Problem) -> Made:

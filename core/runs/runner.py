@@ -100,10 +100,15 @@ def noted(store: Store, run_id: str, control: Control) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        # The store shows the status even where the disk refuses it; the first failure is the one to report.
-        with suppress(CannotWrite):
-            store.set_status(run_id, *_verdict(error, control))
+        note(store, run_id, error, control)
         raise
+
+
+def note(store: Store, run_id: str, error: BaseException, control: Control) -> None:
+    """Note how a run ended that `error` stopped."""
+    # The store shows the status even where the disk refuses it; the first failure is the one to report.
+    with suppress(CannotWrite):
+        store.set_status(run_id, *_verdict(error, control))
 
 
 def _verdict(error: BaseException, control: Control) -> tuple[str, str | None]:

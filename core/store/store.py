@@ -17,11 +17,12 @@ from core.store.runs import Runs
 from core.store.steps import Steps
 from core.store.studies import Studies
 from core.store.tables import RUNS, STUDIES, require_current
+from core.store.transfer import Transfers
 
 log = logging.getLogger(__name__)
 
 
-class Store(Runs, Steps):
+class Store(Runs, Steps, Transfers):
     """Runs on disk: one SQLite database and one folder of artefacts per run.
 
     Made by `Store.open`. Every mutating call is one transaction, safe from several threads, and raises

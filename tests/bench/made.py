@@ -10,7 +10,6 @@ from core.encoders.building import build_visual
 from core.encoders.encoder import Encoder, micro_batch_for
 from core.encoders.models import Architecture, architecture
 from core.encoders.precision import choose_device
-from core.problem.loading import AHEAD
 from core.problem.mapped import InMemory
 from core.problem.packed import empty
 from core.problem.problem import Problem
@@ -50,5 +49,4 @@ def make(
         load_images=lambda task, _split: Images(pixels[task], torch.arange(images) % CLASSES),
         classes=dict.fromkeys(tasks, tuple(map(str, range(CLASSES)))),
         micro_batch=micro_batch_for(encoder, vectors.base, pixels[tasks[0]][:8]),
-        ahead=AHEAD if place.type == "cuda" else 1,
     )

@@ -25,11 +25,11 @@ from core.measures import Subject
 from core.measures.trust import looked_ahead
 from core.problem.loading import load
 from core.progress import Progress
+from core.runs.places import here
 from core.step import Outcome
 from core.store import Store
 from core.studies.engine.cells import Cell
 from core.studies.engine.done import Done
-from core.studies.engine.execution import here
 from core.studies.engine.result import Result, as_csv, grid
 from core.studies.engine.scope import StudyOptions
 from core.studies.foresight import AHEAD
@@ -77,7 +77,9 @@ def shard(suite: str, place: int, count: int, out: Path, settings: dict[str, int
         with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder)) as store:
             run_id = cell.spec(problem).create(store, cell=True)
             try:
-                here(store, problem, Control(), Progress())(run_id)
+                for _, failure in here(store, problem, Control(), Progress()).carry_out([run_id]):
+                    if failure is not None:
+                        raise failure
                 report = store.run(run_id).report or {}
                 found = {"report": {name: report[name] for name in KEPT if name in report}}
             except MergescopeError as error:

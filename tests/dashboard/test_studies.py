@@ -114,6 +114,8 @@ def test_odd_requests_are_refused(dashboard_site: Site) -> None:
     assert "Unknown study" in owner.call("study_start", suite="tiny", study="x")["error"]
     assert "Unknown suite" in owner.call("study_start", suite="x", study="scale")["error"]
     assert "options" in owner.call("study_start", suite="tiny", study="scale", options=[1])["error"]
+    elsewhere = owner.call("study_start", suite="tiny", study="scale", options=SMALL, on="http://host")
+    assert "ray://HOST:PORT" in elsewhere["error"]
     assert "Unknown setting" in owner.call("study_start", suite="tiny", study="scale", options={"x": 1})["error"]
     assert (
         "Unknown method"
@@ -200,3 +202,10 @@ def test_cells_that_share_a_run_count_each_and_begun_ones_count_in_part() -> Non
     runs = {"a": RunRecord("1" * 12, "done"), "b": RunRecord("2" * 12, "running", steps=10, steps_done=5)}
     state = view.state(record, runs, None)
     assert (state["done"], state["total"], state["share"]) == (2, 4, 2.5 / 4)
+
+
+def test_without_ray_the_page_says_what_to_install(dashboard_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.cluster.connection.find_spec", lambda _name: None)
+    assert "pip install" in dashboard_site.owner().call("studies", suite="tiny")["alone"]
+    monkeypatch.setattr("core.cluster.connection.find_spec", lambda _name: object())
+    assert dashboard_site.owner().call("studies", suite="tiny")["alone"] == ""

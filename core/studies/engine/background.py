@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
+from core.cluster.connection import require
+from core.cluster.driver import sent
 from core.errors import BadInput, Cancelled, RunFailed
 from core.problem.problem import Problem
-from core.progress import Remembered, Standing
+from core.progress import SILENT, Remembered, Standing
 from core.runs.jobs import Jobs
+from core.runs.places import Place, in_turn
 from core.runs.work import Closing, Lane, Work
 from core.store import ACTIVE, Store
 from core.studies import Study
@@ -28,18 +32,21 @@ class Background:
         self._store, self._jobs, self._load, self._worker = store, jobs, load, jobs.worker
         self._lock = threading.Lock()
 
-    def start(self, study: Study, suite: SuiteFile, options: StudyOptions, cells: Sequence[Cell]) -> str:
-        """Queue a study, or go on with the same one; returns its id. One that is here already is left as it is."""
-        load = partial(
-            self._load, suite, tasks_of(study, suite, cells), device=options.device, precision=options.precision
-        )
+    def start(self, study: Study, suite: SuiteFile, options: StudyOptions, cells: Sequence[Cell], on: str = "") -> str:
+        """Queue a study, or go on with the same one; returns its id. One that is here already is left as it is.
+
+        `on`: the address of a Ray cluster that carries out its runs; raises `BadInput` where there can be none.
+        """
+        if on:
+            require(on)
+        load = partial(self._load, suite, tasks_of(study, suite, cells))
         with self._lock:
             self._worker.require_open()
             study_id = register(self._store, study, suite, options, cells)
             if self._worker.find(_LANE.kind, study_id) is None:
                 self._store.studies.describe(study_id, status="queued", error=None)
-                note = partial(self._note, study_id)
-                self._worker.submit(Work(_LANE, study_id, partial(self._carry_out, load), study.title, note))
+                note, do = partial(self._note, study_id), partial(self._carry_out, load, options, on)
+                self._worker.submit(Work(_LANE, study_id, do, study.title, note))
         return study_id
 
     def cancel(self, study_id: str) -> None:
@@ -57,10 +64,26 @@ class Background:
     def _note(self, study_id: str, status: str) -> None:
         self._store.studies.describe(study_id, status=status)
 
-    def _carry_out(self, load: Callable[..., Problem], work: Work[None]) -> None:
+    def _carry_out(self, load: Callable[..., Problem], options: StudyOptions, on: str, work: Work[None]) -> None:
         # Loading can be stopped; how far it is says nothing of the study.
-        opened, run = partial(load, progress=Remembered(work.control.tick)), partial(self._run, work)
-        execute(self._store, str(work.key), opened, run, control=work.control, watch=work.progress.at)
+        ticking = Remembered(work.control.tick)
+
+        def loaded(device: str, precision: str) -> Problem:
+            return load(device=device, precision=precision, progress=ticking)
+
+        opened = self._opened(loaded, options, on, work)
+        execute(self._store, str(work.key), opened, control=work.control, watch=work.progress.at)
+
+    @contextmanager
+    def _opened(
+        self, load: Callable[[str, str], Problem], options: StudyOptions, on: str, work: Work[None]
+    ) -> Iterator[tuple[Problem, Place]]:
+        """The suite of a study, and where its runs are carried out."""
+        if not on:
+            yield load(options.device, options.precision), in_turn(partial(self._run, work))
+            return
+        with sent(on, options.device, options.precision, load, work.control.tick) as (problem, driver):
+            yield problem, driver.place(self._store, work.control, SILENT)
 
     def _run(self, work: Work[None], run_id: str) -> None:
         """Let the jobs carry out a run, and wait for it."""

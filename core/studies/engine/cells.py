@@ -50,8 +50,9 @@ class Cell:
         values: dict[str, Any] = _ANY.dump_python(self, mode="json")
         return {name: value for name, value in values.items() if value or name in _NEEDED}
 
-    def spec(self, problem: Problem, *, origin: str = "", name: str = "") -> RunSpec:
-        """The run that the cell is, on a part of the loaded `problem`; raises `BadInput` for what is not known."""
+    def spec(self, problem: Problem, *, origin: str = "", name: str = "", **how: Any) -> RunSpec:
+        """The run that the cell is, on a part of the loaded `problem`, computed there or as `how` says; raises
+        `BadInput` for what is not known."""
         method = methods.get(self.method)
         return RunSpec.of(
             problem,
@@ -67,12 +68,13 @@ class Cell:
             loaded=tuple(problem.heads),
             # λ and numbers are what a study is after; a hundred merged models would fill the disk.
             keep_model=False,
+            **how,
         )
 
-    def key(self, problem: Problem) -> str:
+    def key(self, problem: Problem, **how: Any) -> str:
         """The key of its run; empty where there can be none."""
         try:
-            return self.spec(problem).key
+            return self.spec(problem, **how).key
         except BadInput:
             return ""
 

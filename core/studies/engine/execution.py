@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from core.control import Control
-from core.errors import FAULTS, BadInput, Cancelled, MergescopeError, told
+from core.errors import BadInput, Cancelled, MergescopeError, told
 from core.problem.problem import Problem
-from core.progress import Progress, Remembered, Standing
-from core.runs import runner
-from core.runs.spec import RunSpec
+from core.progress import Remembered, Standing
+from core.runs.places import Place
 from core.settings import parse
 from core.store import Store, StudyRecord
 from core.studies import Study
@@ -20,9 +19,6 @@ from core.studies.engine.done import Done
 from core.studies.engine.result import Result
 from core.studies.engine.scope import StudyOptions
 from core.suite.find import SuiteFile
-
-RunCell = Callable[[str], None]
-"""Executes the run of that id until it has ended; raises what stopped it."""
 
 
 def register(store: Store, study: Study, suite: SuiteFile, options: StudyOptions, cells: Sequence[Cell]) -> str:
@@ -64,41 +60,46 @@ def result_of(store: Store, record: StudyRecord, study: Study, suite: SuiteFile)
 def execute(
     store: Store,
     study_id: str,
-    load: Callable[[], Problem],
-    run_cell: RunCell,
+    opened: AbstractContextManager[tuple[Problem, Place]],
     *,
     control: Control,
     watch: Callable[[Standing], None] = lambda _standing: None,
 ) -> None:
-    """Run what is missing of a study on its whole suite, which `load` gives.
+    """Run what is missing of a study: `opened` gives its whole suite, and where its runs are carried out.
 
     A failed cell is noted and the others go on. `Cancelled` and KeyboardInterrupt become the study's status and pass.
     """
-    with _noted(store, study_id, control):
-        problem, record = load(), store.studies.get(study_id)
+    with _noted(store, study_id, control), opened as (problem, place):
+        record = store.studies.get(study_id)
         cells = cells_of(record)
-        keys = [cell.key(problem) for cell in cells]
+        keys = [cell.key(problem, **place.how) for cell in cells]
         with_keys = [cell.plain() | {"key": key} for cell, key in zip(cells, keys, strict=True)]
         store.studies.describe(study_id, cells=with_keys, status="running", error=None)
         images = test_images(problem)
         weights = [weight(cell, images) for cell in cells]
-        clock, failures = Remembered(), []
+        clock, failures, done = Remembered(), list[str](), 0
         clock.start(record.name, sum(weights))
-        for place, (cell, key) in enumerate(zip(cells, keys, strict=True)):
+
+        def run_of(number: int) -> str | None:
+            nonlocal done
             control.tick()
-            known = store.studies.runs_of([key]).get(key)
+            cell, known = cells[number], store.studies.runs_of([keys[number]]).get(keys[number])
             if known is not None and known.status == "done":
-                clock.skip(weights[place])
-                continue
-            watch(Standing(cell.title, place, len(cells), clock.left))
-            try:
-                spec = cell.spec(problem, origin=record.origin, name=f"{record.name}: {cell.title}")
-                run_cell(known.id if known is not None else spec.create(store, cell=True))
-            except Cancelled:
-                raise
-            except (MergescopeError, *FAULTS) as error:
-                failures.append(f"{cell.title}: {told(error)}")
-            clock.advance(weights[place])
+                clock.skip(weights[number])
+                done += 1
+                return None
+            watch(Standing(cell.title, done + len(failures), len(cells), clock.left))
+            name = f"{record.name}: {cell.title}"
+            spec = cell.spec(problem, origin=record.origin, name=name, **place.how)
+            return known.id if known is not None else spec.create(store, cell=True)
+
+        for number, _, failure in place.each(len(cells), run_of):
+            if failure is None:
+                done += 1
+            else:
+                failures.append(f"{cells[number].title}: {told(failure)}")
+            clock.advance(weights[number])
+            watch(Standing(cells[number].title, done + len(failures), len(cells), clock.left))
         watch(Standing("", len(cells), len(cells), 0.0))
         summary = f"{len(failures)} of {len(cells)} runs failed. First: {failures[0]}" if failures else None
         store.studies.describe(study_id, status="failed" if len(failures) == len(cells) else "done", error=summary)
@@ -118,18 +119,6 @@ def _noted(store: Store, study_id: str, control: Control) -> Iterator[None]:
     except BaseException:
         store.studies.describe(study_id, status="interrupted")
         raise
-
-
-def here(store: Store, problem: Problem, control: Control, progress: Progress) -> RunCell:
-    """Executes runs in the calling thread, on parts of one loaded problem."""
-
-    def run(run_id: str) -> None:
-        with runner.noted(store, run_id, control):
-            spec = RunSpec.stored(store.run(run_id))
-            part = spec.part(problem)
-        runner.execute(store, run_id, part, spec, control=control, progress=progress)
-
-    return run
 
 
 def tasks_of(study: Study, suite: SuiteFile, cells: Sequence[Cell]) -> list[str]:

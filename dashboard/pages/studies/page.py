@@ -10,6 +10,7 @@ from pydantic import PlainValidator
 from typing_extensions import TypedDict
 
 from core import studies
+from core.cluster.connection import missing
 from core.errors import BadInput
 from core.progress import Progress, Standing
 from core.settings import parse
@@ -59,6 +60,8 @@ class Listed(TypedDict):
     suites: list[tuple[str, str]]
     studies: list[Card]
     owner: bool
+    alone: str
+    """Why nothing but this machine can be chosen; empty where Ray is installed."""
 
 
 class Cost(TypedDict):
@@ -105,6 +108,7 @@ class StudyDesk(Desk):
             "suites": self._ctx.menu(names | set(self._ctx.suites())),
             "studies": [self._card(studies.get(name), latest.get(name)) for name in studies.names()],
             "owner": self._ctx.is_owner(request) and self._ctx.jobs is not None,
+            "alone": missing(),
         }
 
     @owners
@@ -139,11 +143,11 @@ class StudyDesk(Desk):
         return {"costs": library.remember(key, file, cost)}
 
     @owners
-    def study_start(self, study: Line, options: Options, suite: Line = "") -> Started:
-        """Queue a study, or go on with it."""
+    def study_start(self, study: Line, options: Options, suite: Line = "", on: Line = "") -> Started:
+        """Queue a study, or go on with it; `on`: the address of a Ray cluster."""
         self._ctx.writing_jobs()
         chosen, file = studies.get(study), self._suite(suite)
-        return {"id": self._ctx.studies.start(chosen, file, options, _plan(chosen, file, options))}
+        return {"id": self._ctx.studies.start(chosen, file, options, _plan(chosen, file, options), on)}
 
     @owners
     def study_cancel(self, id: Id, request: Request) -> Done:

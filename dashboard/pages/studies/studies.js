@@ -7,7 +7,7 @@ import { failedState, figureCard, newest } from "../../js/analysis.js";
 import { bar, download, empty, note, tickable, toast, toastError } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
 import { methodGuide } from "./guide.js";
-import { active, findingsCard, studyTable, studyWords } from "./study_parts.js";
+import { active, findingsCard, studyTable, studyWords, whereField } from "./study_parts.js";
 
 /** @type {(root: HTMLElement) => void} */
 export const studies = (root) => {
@@ -89,12 +89,14 @@ export const studies = (root) => {
   });
   const start = quiet(
     "Start",
-    () => act("study_start", { suite: state.suite, study: state.chosen, options: { quick: state.quick } }),
+    () =>
+      act("study_start", { suite: state.suite, study: state.chosen, options: { quick: state.quick }, on: where.on() }),
     { class: "mc-primary" },
   );
   const cancel = quiet("Cancel", () => act("study_cancel", { id: card()?.state?.id }));
+  const where = whereField();
   const cost = element("span", { class: "mc-facts" });
-  const form = element("div", { class: "mc-form st-start" }, start, cancel, quickly, cost);
+  const form = element("div", { class: "mc-form st-start" }, start, cancel, quickly, where.root, cost);
   const files = element(
     "div",
     { class: "an-exports st-files", role: "group", "aria-label": "Files of this study" },
@@ -157,6 +159,8 @@ export const studies = (root) => {
     paper.textContent = one.paper || "Mergescope's own question";
     form.hidden = !state.listing.owner;
     quickly.hidden = running;
+    where.root.hidden = running;
+    where.refuse(state.listing.alone);
     start.hidden = running;
     start.textContent =
       now && RESUMABLE.includes(now.status) && now.quick === state.quick ? "Continue" : now ? "Run again" : "Start";

@@ -40,6 +40,6 @@ def _compared(problem: Problem, task: str) -> answers.Compared:
         return answers.compare(base, problem.logits(vectors.expert(task), task, pixels), labels)
 
     parts = [problem.hashes.get("base"), problem.hashes.get(task), problem.content.get(task)]
-    altered = [problem.altered] if problem.altered else []
+    altered: list[object] = [problem.altered] if problem.altered else []
     altered += [format_of(vectors.deltas)] if isinstance(vectors.deltas, Packed) else []
     return answers.remembered([*parts, *altered], compute) if all(parts) else compute()

@@ -65,7 +65,8 @@ class Dare(Formula[DareSettings]):
                 for part, kept in _thinned(problem, settings, row, task):
                     thinned[row, part] = kept.to(thinned)
                     vectors.passed(thinned[row, part])
-            election = Election(replace(vectors, deltas=thinned), settings.keep)
+            thin = replace(vectors, deltas=thinned)
+            election = Election(thin, limits(thin, settings.keep))
             merged = torch.empty_like(vectors.origin)
             for part in vectors.columns():
                 merged[part] = election.kept(part).sum(0, dtype=merged.dtype)

@@ -23,6 +23,8 @@ from core.problem.heads import TaskHeads, head_hash
 from core.problem.mapped import InMemory, Mapped, Memory
 from core.problem.memory import available, give_back
 from core.problem.problem import Problem
+from core.problem.sharing.team import Team
+from core.problem.sharing.vectors import SharedVectors
 from core.problem.task_vectors import TaskVectors
 from core.problem.validation import BadFiles, Examiner, activation
 from core.progress import SILENT, Progress, Remembered
@@ -47,13 +49,15 @@ def load(
     deltas: str = "auto",
     memory: str = "auto",
     micro_batch: int | None = None,
+    team: Team | None = None,
     progress: Progress = SILENT,
 ) -> Problem:
     """Load a suite, or those of its `tasks` that are named, ready to be merged.
 
     `deltas` is the precision of the task vectors: `auto`, `float32`, `bfloat16` or `float64`. `memory` is where they
     lie: `ram`, `mapped` (a temporary file; `deltas=auto` does not round them then), or `auto`: mapped where they would
-    take more than half of the memory that is free. That changes no bit of any result.
+    take more than half of the memory that is free. That changes no bit of any result. The processes of a `team` each
+    hold a part of them.
     Raises `BadSuite`, `BadCheckpoint` or `UnknownName`, and `RunFailed` where the disk has no room for the file;
     nothing of the person's files is changed.
     """
@@ -81,7 +85,7 @@ def load(
     progress.finish()
     del builder  # The text tower is not needed any more, and can be larger than the image encoder.
     experts = [task for task in chosen if task.expert]
-    vectors = _empty_vectors(base, encoder, [task.name for task in experts], deltas, memory, precision)
+    vectors = _empty_vectors(base, encoder, [task.name for task in experts], deltas, memory, precision, team)
     vectors, hashes, doubts = _read_experts(suite, experts, base, encoder, vectors, heads, progress)
     base_hash = base.sha256
     del base  # The task vectors hold it.
@@ -108,6 +112,8 @@ def load(
         data=opened.facts(),
         findings=by_severity([*doubts, *named, *images.found(opened.facts()), *_notes(vectors)]),
     )
+    if isinstance(vectors, SharedVectors):
+        vectors.begin(problem)
     give_back()
     return problem
 
@@ -162,8 +168,8 @@ def _read_experts(
         progress.advance()
         if expert is None:
             continue
-        for name, span in zip(vectors.names, vectors.spans, strict=True):
-            vectors.deltas[row, span].copy_(_difference(expert.tensors[name], base.tensors[name], vectors.deltas.dtype))
+        kept = vectors.deltas.dtype
+        vectors.fill(row, (_difference(expert.tensors[name], base.tensors[name], kept) for name in vectors.names))
         own[task.name] = {
             name: _as_used(expert.tensors[name], vectors.origin)
             for name in encoder.buffer_names
@@ -171,7 +177,6 @@ def _read_experts(
         }
         hashes[task.name] = expert.sha256
         doubts += files.found(task, expert, base, heads[task.name])
-        vectors.passed(vectors.deltas[row])
         del expert  # Before the next one is read.
     progress.finish()
     if examiner.complaints:
@@ -212,7 +217,7 @@ def check_base(base: Checkpoint, encoder: Encoder) -> None:
 
 
 def _empty_vectors(
-    base: Checkpoint, encoder: Encoder, tasks: list[str], deltas: str, memory: str, precision: str
+    base: Checkpoint, encoder: Encoder, tasks: list[str], deltas: str, memory: str, precision: str, team: Team | None
 ) -> TaskVectors:
     """Task vectors with the base filled in and room for the experts."""
     names = tuple(encoder.parameter_shapes)
@@ -230,7 +235,12 @@ def _empty_vectors(
         raise UnknownName("deltas", deltas, ("auto", *DELTAS))
     origin = torch.cat([base.tensors[name].to(exact).reshape(-1) for name in names]).to(encoder.device)
     fixed = {name: _as_used(base.tensors[name], origin) for name in encoder.buffer_names}
-    place = _place(memory, len(tasks) * numel * dtype.itemsize, encoder.device)
+    near = team.near / team.size if team is not None else 1
+    place = _place(memory, int(len(tasks) * numel * dtype.itemsize * near), encoder.device)
+    if team is not None:
+        nothing = torch.empty((len(tasks), numel), dtype=dtype, device="meta")
+        empty = TaskVectors(tuple(tasks), names, shapes, origin, nothing, fixed, memory=place)
+        return SharedVectors.of(empty, encoder, team)
     matrix = place.empty((len(tasks), numel), dtype, encoder.device)
     return TaskVectors(tuple(tasks), names, shapes, origin, matrix, fixed, memory=place)
 

@@ -10,6 +10,7 @@ from core.errors import UnknownName
 
 if TYPE_CHECKING:
     from core.problem.problem import Problem
+    from core.problem.sharing.team import Team
     from core.suite.find import SuiteFile
 
 
@@ -33,7 +34,14 @@ def suite_and_tasks(suite: str, tasks: str | None) -> tuple[SuiteFile, list[str]
     return file, chosen
 
 
-def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str, memory: str = "auto") -> Problem:
+def load(
+    file: SuiteFile,
+    tasks: list[str] | None,
+    device: str,
+    precision: str,
+    memory: str = "auto",
+    team: Team | None = None,
+) -> Problem:
     """Load base, experts, heads and images, with a progress bar on a terminal."""
     from core.problem import loading
 
@@ -42,7 +50,7 @@ def load(file: SuiteFile, tasks: list[str] | None, device: str, precision: str, 
     deltas, place = HELD[memory]
     with shown() as progress:
         problem = loading.load(
-            file, tasks, device=device, precision=precision, deltas=deltas, memory=place, progress=progress
+            file, tasks, device=device, precision=precision, deltas=deltas, memory=place, team=team, progress=progress
         )
     for finding in problem.findings:
         say(str(finding))

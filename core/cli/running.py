@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.output import print_grid, say, shown, tell
+from core.cli.processes import shared
 from core.cli.targets import command
-from core.errors import BadInput, MergescopeError
+from core.errors import BadInput, MergescopeError, ProcessLost
 from core.export.numbers import number
 
 if TYPE_CHECKING:
@@ -38,12 +39,17 @@ def finished_or_run(
     return run_id, _execute(store, run_id, problem, spec, progress, kept), False
 
 
-def resume(store: Store, run_id: str) -> dict[str, Any]:
-    """Go on with a stored run after its last recorded step; its report."""
+def resume(store: Store, run_id: str, processes: int = 1) -> dict[str, Any]:
+    """Go on with a stored run after its last recorded step, in as many processes; its report."""
     from core.runs import runner
+    from core.runs.spec import RunSpec
 
-    with shown() as progress:
-        return _execute(store, run_id, *runner.reopen(store.run(run_id), progress), progress, kept=True)
+    record = store.run(run_id)
+    runner.require_resumable(record)
+    spec = RunSpec.stored(record)
+    sharing = shared(processes, spec.method, spec.settings, record.tasks, record.device or "auto")
+    with sharing as team, shown() as progress:
+        return _execute(store, run_id, *runner.reopen(record, progress, team=team), progress, kept=True)
 
 
 def _execute(
@@ -51,11 +57,15 @@ def _execute(
 ) -> dict[str, Any]:
     from core.runs import runner
 
+    processes = problem.task_vectors.processes
+    again = command(store, "resume", run_id) + (f" --processes {processes}" if processes > 1 else "")
+    hint = f"Continue with `{again}`." if kept else "The run was not kept."
     try:
         return runner.execute(store, run_id, problem, spec, progress=progress)
     except KeyboardInterrupt:
-        hint = f"Continue with `{command(store, 'resume', run_id)}`." if kept else "The run was not kept."
         raise Interrupted(f"Interrupted. {hint}") from None
+    except ProcessLost as error:
+        raise ProcessLost(f"{error} {hint}") from None
 
 
 def warn_of_distrust(problem: Problem, method: Method, settings: MethodSettings) -> list[str] | None:

@@ -142,6 +142,7 @@ class LearningMethod(Method[L]):
 
     trains = "λ: one number per task and group of tensors"
     needs = Need.UNLABELLED
+    shares = True
 
     def steps(self, problem: Problem, settings: L, resume: State | None = None) -> Iterator[Step]:
         yield from carry_out(self._learner(problem, settings), resume)

@@ -14,7 +14,7 @@ from core.problem.task_vectors import CHUNK
 from core.seeds import generator
 from core.settings import other_default, setting
 from core.techniques.depth import DepthSettings, scaled
-from core.techniques.trimming import Election
+from core.techniques.trimming import Election, limits
 
 
 class DareSettings(DepthSettings):

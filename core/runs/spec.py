@@ -26,7 +26,7 @@ REVISION = 3
 results of before are then not taken for those of now."""
 APART = frozenset(("memory", "micro_batch", "evaluate_every", "loaded", "keep_model", "content", "check", "more"))
 """Of `Execution`, what a result does not depend on; `content` counts for the tasks that are used."""
-_MAY_CHANGE = frozenset(("made_by", "threads", "torch", "resumed_with"))
+_MAY_CHANGE = frozenset(("made_by", "threads", "processes", "torch", "resumed_with"))
 """What may be another when a run goes on: the runner restores or notes it."""
 
 

@@ -59,6 +59,8 @@ class Staged(Method[S]):
 class Tensorwise(Staged[S]):
     """A method that merges one parameter tensor at a time, in bounded memory."""
 
+    shares = True
+
     @abstractmethod
     def merging(self, problem: Problem, settings: S) -> Merge:
         """How a tensor is merged."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import chain
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from core.problem.mapped import InMemory, Mapped
 from core.problem.merged import Batch, Sums
 from core.problem.problem import Problem
 from core.problem.sharing.share import Share, act, parted
-from core.problem.sharing.team import Form, Team, form_of, raw, size_of, unpacked
+from core.problem.sharing.team import Form, Team, cuts, form_of, raw, size_of, unpacked
 from core.problem.task_vectors import TaskVectors
 
 Plan = Sequence[Sequence[tuple[str, Sequence[Form]]]]
@@ -68,9 +68,7 @@ def take_origin(share: Share, *, whole: Tensor | None = None) -> None:
 
 
 @act
-def combine(
-    share: Share, rows: Tensor, *, number: int, row_of: Sequence[int], out: Tensor | None = None
-) -> None:
+def combine(share: Share, rows: Tensor, *, number: int, row_of: Sequence[int], out: Tensor | None = None) -> None:
     """θ for λ `rows`, in everybody's memory."""
     out = share.passing.weights if out is None else out
     share.vectors(number).combine(rows, share.rows(row_of), out=out[share.here])
@@ -78,9 +76,7 @@ def combine(
 
 
 @act
-def contract(
-    share: Share, *, number: int, row_of: Sequence[int], rows: int, gradient: Tensor | None = None
-) -> Tensor:
+def contract(share: Share, *, number: int, row_of: Sequence[int], rows: int, gradient: Tensor | None = None) -> Tensor:
     """The gradient of λ that the pass just made comes to; for process 0."""
     gradient = share.passing.gradient if gradient is None else gradient
     return share.team.total(share.vectors(number).contract(gradient[share.here], share.rows(row_of), rows))
@@ -102,9 +98,7 @@ def choose(share: Share, *, number: int, tasks: Sequence[str], made: int) -> Non
 
 
 @act
-def run(
-    share: Share, *, plan: Plan, objective: str, settings: Mapping[str, Any], fresh: bool
-) -> None:
+def run(share: Share, *, plan: Plan, objective: str, settings: Mapping[str, Any], fresh: bool) -> None:
     """A pass over images at θ: process 0 sends each of the others some tasks' batches, and has a pass of its own.
 
     `fresh`: everybody has θ already.
@@ -147,17 +141,15 @@ def join(share: Share, sums: Mapping[str, Sums], plan: Plan, gradient: Tensor) -
     assert share.problem is not None
     share.team.reduce(gradient, share.columns)
     heads = share.problem.heads
-    sizes = [[2 + len(heads[task]) for task, _ in own] for own in plan]
     own = torch.cat([torch.cat([one.values, one.predictions]) for one in sums.values()])
-    ends = [0, *accumulate(map(sum, sizes))]
-    whole = own.new_empty(ends[-1])
-    parts = [slice(*ends[at : at + 2]) for at in range(len(plan))]
-    share.team.gather(own, parts, None if share.team.rank else whole)
-    tasks = [task for own in plan for task, _ in own]
-    return {task: Sums(found[:2], found[2:]) for task, found in zip(tasks, whole.split(sum(sizes, [])), strict=True)}
+    tasks = [[task for task, _ in part] for part in plan]
+    sizes = [[2 + len(heads[task]) for task in part] for part in tasks]
+    whole = own.new_empty(sum(map(sum, sizes)))
+    share.team.gather(own, cuts(list(map(sum, sizes))), None if share.team.rank else whole)
+    found = zip(chain(*tasks), whole.split(list(chain(*sizes))), strict=True)
+    return {task: Sums(part[:2], part[2:]) for task, part in found}
 
 
 def _tensors(batch: Batch) -> list[Tensor]:
     found = [batch.images] if batch.target is None else [batch.images, batch.target]
     return [tensor.contiguous() for tensor in found]
-

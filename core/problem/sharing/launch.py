@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
@@ -20,67 +20,50 @@ import torch.distributed as dist
 from core.encoders.precision import choose_device
 from core.errors import BadInput, MergescopeError, ProcessLost, RunFailed
 from core.files import scratch
+from core.problem.method import METHODS, Method
 from core.problem.sharing.share import follow
 from core.problem.sharing.team import Team, Told
+from core.settings import MethodSettings
 
-LAUNCHER = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""Environment variables by which a launcher tells each of its processes which one it is."""
 JOIN = timedelta(minutes=5)
 """How long the processes have to find each other."""
 _GRACE = 10.0
 """Seconds that the others have to end once there is nothing left to do."""
+_LAUNCHER = "env://"
+"""Where a launcher's processes meet: it has told each of them in environment variables."""
+_DEVICES = ("cpu", "cuda", "mps")
+_LOOPBACK = {"linux": "lo", "darwin": "lo0"}
+_INTERFACE = "GLOO_SOCKET_IFNAME"
 log = logging.getLogger(__name__)
 
 
-def launched() -> tuple[int, int]:
-    """This process's number and how many there are, where a launcher has started them; else 0 and 0."""
-    if not all(os.environ.get(name) for name in LAUNCHER):
-        return 0, 0
-    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-
-
-def wanted(processes: int | None) -> int:
-    """How many processes take part; None: as many as a launcher has started, or one. Raises `BadInput`."""
-    _, started = launched()
-    if processes is None:
-        return max(started, 1)
-    if processes < 1:
-        raise BadInput(f"`--processes` should be a positive number. Found {processes}.")
-    if started and processes != started:
-        raise BadInput(f"`--processes` should be the {started} that the launcher has started. Found {processes}.")
-    return processes
-
-
-def followed(device: str) -> bool:
-    """Whether this process is one of a launcher's that process 0 leads; it has then done what it was told."""
-    rank, size = launched()
-    if rank == 0:
-        return False
-    _follow(rank, size, "env://", device, int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
-    return True
+def require(method: Method, settings: MethodSettings, tasks: Sequence[str], processes: int) -> None:
+    """Raise `BadInput` where a merge of these tasks can't be shared out over so many processes."""
+    if processes > len(tasks):
+        raise BadInput(f"`--processes` should be at most {len(tasks)}, the number of tasks. Found {processes}.")
+    able = [name for name in METHODS.names() if METHODS.get(name).shares]
+    for name in (method.name, getattr(settings, "start", "none")):
+        if name not in (*able, "none"):
+            raise BadInput(
+                f"`--processes` needs a method that can share out the task vectors: {', '.join(able)}. Found `{name}`."
+            )
 
 
 @contextmanager
-def together(size: int, device: str) -> Iterator[Team | None]:
-    """The processes of a merge, told by this one; they end with the block. None where it is alone.
+def started(processes: int, device: str) -> Iterator[Team]:
+    """So many processes on this machine, this one included; the others end with the block.
 
     The processor's cores are shared out among them. Raises `RunFailed` where they don't find each other.
     """
-    if size == 1:
-        yield None
-        return
-    if launched()[1]:
-        with _led(size, "env://", device, int(os.environ.get("LOCAL_WORLD_SIZE", 1)), ()) as team:
-            yield team
-        return
     threads, folder = torch.get_num_threads(), scratch()
-    torch.set_num_threads(max(1, threads // size))
+    torch.set_num_threads(max(1, threads // processes))
+    # Nobody elsewhere reaches the sockets of processes that are all here; where they meet, only this user reads.
+    interface, meeting = os.environ.get(_INTERFACE, _LOOPBACK.get(sys.platform)), (folder / "meeting").as_uri()
     others: list[BaseProcess] = []
     try:
-        with _on_this_machine():
-            meeting = (folder / "meeting").as_uri()
-            others += _started(size, meeting, device)
-            with _led(size, meeting, device, size, others) as team:
+        with _environment(_INTERFACE, interface):
+            others += _children(processes, meeting)
+            with _led(processes, meeting, processes, device, others) as team:
                 yield team
         for other in others:
             other.join(_GRACE)
@@ -93,9 +76,24 @@ def together(size: int, device: str) -> Iterator[Team | None]:
 
 
 @contextmanager
-def _led(size: int, meeting: str, device: str, near: int, others: Sequence[BaseProcess]) -> Iterator[Team]:
-    """The team of process 0."""
-    team = _joined(0, size, meeting, device, near, others)
+def joined(processes: int, device: str) -> Iterator[Team]:
+    """The processes that a launcher has started, of which this is the first."""
+    with _led(processes, _LAUNCHER, _near(), device) as team:
+        yield team
+
+
+def follow_first() -> None:
+    """Be one of the others that a launcher has started, to the end."""
+    _follow(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), _LAUNCHER, _near())
+
+
+def _near() -> int:
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+
+
+@contextmanager
+def _led(size: int, meeting: str, near: int, device: str, others: Sequence[BaseProcess] = ()) -> Iterator[Team]:
+    team = _team(0, size, meeting, near, device, others)
     try:
         yield team
         team.tell(Told("", {}, [], []))
@@ -103,14 +101,14 @@ def _led(size: int, meeting: str, device: str, near: int, others: Sequence[BaseP
         dist.destroy_process_group()
 
 
-def _started(size: int, meeting: str, device: str) -> list[BaseProcess]:
+def _children(size: int, meeting: str) -> list[BaseProcess]:
     context = multiprocessing.get_context("spawn")  # A fork of a process with threads may hang.
-    others = []
-    # Ctrl-C reaches them too, but only process 0 decides what follows.
+    others: list[BaseProcess] = []
+    # Ctrl-C reaches them too, but the first process alone decides what follows.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         for rank in range(1, size):
-            how = (rank, size, meeting, device, size, torch.get_num_threads())
+            how = (rank, size, meeting, size, torch.get_num_threads())
             others.append(context.Process(target=_follow, args=how, daemon=True))
             others[-1].start()
     finally:
@@ -118,32 +116,40 @@ def _started(size: int, meeting: str, device: str) -> list[BaseProcess]:
     return others
 
 
-def _follow(rank: int, size: int, meeting: str, device: str, near: int, threads: int | None = None) -> None:
+def _follow(rank: int, size: int, meeting: str, near: int, threads: int | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        follow(_joined(rank, size, meeting, device, near, ()))
-    except ProcessLost:  # Process 0 has said why, if it could.
+        follow(_team(rank, size, meeting, near))
+    except ProcessLost:  # The first process says why, if it can.
         sys.exit(1)
     except (MergescopeError, RuntimeError) as error:
         log.error("Process %d of %d: %s", rank + 1, size, str(error).splitlines()[0])
         sys.exit(1)
 
 
-def _joined(rank: int, size: int, meeting: str, device: str, near: int, others: Sequence[BaseProcess]) -> Team:
-    chosen = choose_device(device)
-    if chosen.type == "cuda":
-        place = int(os.environ.get("LOCAL_RANK", rank)) if chosen.index is None else chosen.index
-        chosen = torch.device("cuda", place % torch.cuda.device_count())
-        torch.cuda.set_device(chosen)
+def _team(rank: int, size: int, meeting: str, near: int, device: str = "", others: Sequence[BaseProcess] = ()) -> Team:
+    """All have joined; the first one says on which kind of `device` everybody computes."""
+    chosen = choose_device(device) if rank == 0 else torch.device("cpu")
     try:
         dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size, timeout=JOIN)
-        return Team(rank, size, chosen, near, lambda: _missing(others))
+        told = torch.tensor([_DEVICES.index(chosen.type), -1 if chosen.index is None else chosen.index])
+        dist.broadcast(told, 0)
+        kind, index = told.tolist()
+        return Team(rank, size, _own(kind, index, rank), near, lambda: _missing(others))
     except (RuntimeError, ValueError) as error:
-        raise RunFailed(
-            f"The {size} processes should find each other at {meeting}. Found: {str(error).splitlines()[0]}"
-        ) from None
+        raise RunFailed(f"The {size} processes don't find each other: {str(error).splitlines()[0]}") from None
+
+
+def _own(kind: int, index: int, rank: int) -> torch.device:
+    """Each process its own GPU of its machine, unless one is named for all of them."""
+    if _DEVICES[kind] != "cuda":
+        return torch.device(_DEVICES[kind])
+    place = int(os.environ.get("LOCAL_RANK", rank)) if index < 0 else index
+    chosen = torch.device("cuda", place % torch.cuda.device_count())
+    torch.cuda.set_device(chosen)
+    return chosen
 
 
 def _missing(others: Sequence[BaseProcess]) -> str:
@@ -155,14 +161,13 @@ def _missing(others: Sequence[BaseProcess]) -> str:
 
 
 @contextmanager
-def _on_this_machine() -> Iterator[None]:
-    """Nobody elsewhere reaches the sockets of processes that are all here."""
-    names = {"linux": "lo", "darwin": "lo0"}
-    before: Mapping[str, str] = dict(os.environ)
-    if sys.platform in names:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", names[sys.platform])
+def _environment(name: str, value: str | None) -> Iterator[None]:
+    before = os.environ.get(name)
+    if value is not None:
+        os.environ[name] = value
     try:
         yield
     finally:
-        if "GLOO_SOCKET_IFNAME" not in before:
-            os.environ.pop("GLOO_SOCKET_IFNAME", None)
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before

@@ -127,7 +127,9 @@ def follow(team: Team) -> None:
     first = team.listen()
     if not first.act:
         return
-    arch = {name: tuple(value) if isinstance(value, list) else value for name, value in first.arguments["arch"].items()}
+    arch: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in first.arguments["arch"].items()
+    }
     encoder = Encoder(Architecture(**arch), team.device, "float32")
     share = Share(team, encoder, first.arguments["tasks"], getattr(torch, first.arguments["exact"]))
     while (told := team.listen()).act:

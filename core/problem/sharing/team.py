@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -51,8 +52,8 @@ class Team:
         self._direct = device.type == "cuda" and near <= torch.cuda.device_count()
         self.place = device if self._direct else torch.device("cpu")
         """Where numbers have to be to get from one process to another."""
-        self._orders = dist.new_group(backend="gloo", timeout=PAUSE)
-        self._numbers = dist.new_group(backend="nccl" if self._direct else "gloo", timeout=STEP)
+        self._orders: Any = dist.new_group(backend="gloo", timeout=PAUSE)
+        self._numbers: Any = dist.new_group(backend="nccl" if self._direct else "gloo", timeout=STEP)
 
     def tell(self, told: Told) -> None:
         """Let the others do something; only process 0."""
@@ -119,6 +120,17 @@ class Team:
             self.broadcast(tensor)
         return tensor
 
+    def lists(self, numbers: Sequence[int]) -> list[list[int]]:
+        """Every process's list of whole numbers, to all."""
+        lengths = torch.zeros(self.size, dtype=torch.int64)
+        lengths[self.rank] = len(numbers)
+        self.all_gather(lengths, cuts([1] * self.size))
+        found = torch.zeros(int(lengths.sum()), dtype=torch.int64)
+        parts = cuts(lengths.tolist())
+        found[parts[self.rank]] = torch.tensor(numbers, dtype=torch.int64)
+        self.all_gather(found, parts)
+        return [found[part].tolist() for part in parts]
+
     def _move(self, moves: Sequence[tuple[Callable[..., Any], Tensor, int]]) -> None:
         """Bytes, whatever they mean: gloo does not know every format."""
         self._carry_out([(work, raw(tensor), other, {}) for work, tensor, other in moves])
@@ -157,6 +169,12 @@ class Team:
         return ProcessLost(f"{self._missing()} ended, so the merge can't go on with its part of the task vectors.")
 
 
+def cuts(sizes: Sequence[int]) -> list[slice]:
+    """Where things of these sizes lie that come one behind the other."""
+    ends = list(accumulate(sizes, initial=0))
+    return [slice(begin, end) for begin, end in pairwise(ends)]
+
+
 def raw(tensor: Tensor) -> Tensor:
     """The bytes of a contiguous tensor, uint8; a view."""
     return tensor.view(-1).view(torch.uint8)
@@ -176,5 +194,5 @@ def size_of(form: Form) -> int:
 def unpacked(numbers: Tensor, forms: Sequence[Form]) -> list[Tensor]:
     """The tensors whose bytes lie one behind the other in `numbers`, uint8."""
     # Copied: a number may begin anywhere among the bytes.
-    parts = numbers.split(list(map(size_of, forms)))
-    return [part.clone().view(getattr(torch, name)).view(shape) for part, (name, shape) in zip(parts, forms, strict=True)]
+    parts = zip(numbers.split(list(map(size_of, forms))), forms, strict=True)
+    return [part.clone().view(getattr(torch, name)).view(shape) for part, (name, shape) in parts]

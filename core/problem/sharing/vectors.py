@@ -83,20 +83,28 @@ class SharedVectors(TaskVectors):
         return replace(made, tasks=tuple(tasks), deltas=self.deltas[: len(tasks)])
 
     def combine(self, rows: Tensor, row_of: Sequence[int], out: Tensor | None = None) -> Tensor:
+        return self.merged(acts.combine, rows.to(self.origin), out=out, row_of=list(row_of))
+
+    def merged(self, act: Callable[..., Any], *tensors: Tensor, out: Tensor | None, **told: Any) -> Tensor:
+        """θ `[D]` over this origin, of which an act gives every process its columns first and then all of them."""
         out = torch.empty_like(self.origin) if out is None else out
         if self.share.told is not self.origin:
             self.share.tell(acts.take_origin)
             acts.take_origin(self.share, whole=self.origin)
             self.share.told = self.origin
-        self._all(acts.combine, rows.to(self.origin), row_of=list(row_of), here={"out": out})
+        self._all(act, *tensors, here={"out": out}, **told)
         self.share.theta = weakref.ref(out), out._version
         return out
 
     def contract(self, gradient: Tensor, row_of: Sequence[int], rows: int) -> Tensor:
+        found: Tensor = self.contracted(acts.contract, gradient=gradient, row_of=list(row_of), rows=rows)
+        return found
+
+    def contracted(self, act: Callable[..., Any], *tensors: Tensor, gradient: Tensor, **told: Any) -> Any:
+        """What an act makes of every process's columns of the gradient."""
         if self.share.gradient is None or self.share.gradient() is not gradient:
             raise RuntimeError("`gradient` should be that of the latest pass, of which every process has its columns.")
-        found: Tensor = self._all(acts.contract, row_of=list(row_of), rows=rows, here={"gradient": gradient})
-        return found
+        return self._all(act, *tensors, here={"gradient": gradient}, **told)
 
     def spread(
         self, weights: Tensor, batches: Sequence[Batch], objective: Objective

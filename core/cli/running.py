@@ -47,6 +47,11 @@ def resume(store: Store, run_id: str, processes: int = 1) -> dict[str, Any]:
     record = store.run(run_id)
     runner.require_resumable(record)
     spec = RunSpec.stored(record)
+    if processes > 1 and (record.execution.images or record.execution.images_from):
+        raise BadInput(
+            f"`--processes` can't share out run {run_id}: a study has altered its images or chosen other ones. Resume "
+            "it without."
+        )
     sharing = shared(processes, spec.method, spec.settings, record.tasks, record.device or "auto")
     with sharing as team, shown() as progress:
         return _execute(store, run_id, *runner.reopen(record, progress, team=team), progress, kept=True)

@@ -59,7 +59,9 @@ class Share:
         names, shapes = tuple(encoder.parameter_shapes), tuple(encoder.parameter_shapes.values())
         sizes = [math.prod(shape) for shape in shapes]
         if len(sizes) < team.size:
-            raise BadInput(f"`processes` should be at most {len(sizes)}, one per parameter tensor. Found {team.size}.")
+            raise BadInput(
+                f"`--processes` should be at most {len(sizes)}, the number of parameter tensors. Found {team.size}."
+            )
         nothing = torch.zeros((), dtype=exact, device=encoder.device).expand(sum(sizes))
         self.whole = TaskVectors(self.tasks, names, shapes, nothing, nothing.expand(len(tasks), -1), {})
         """All parameter tensors, without numbers."""

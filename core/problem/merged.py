@@ -98,7 +98,7 @@ class EncoderGradient:
         """
         if self.weights._version == self._spent:
             raise RuntimeError("`weights` should be written before each pass. Found them as the last pass left them.")
-        own, joined = self._spread(self.weights, batches, objective)
+        own, joined = self._spread(self._problem.heads, self.weights, batches, objective)
         count = sum(len(batch.images) for batch in own)
         if self.gradient is self.weights:
             self._each(torch._foreach_copy_, self._leaves, self._given, self._names)

@@ -146,7 +146,7 @@ class TaskVectors:
         return total
 
     def spread(
-        self, _weights: Tensor, batches: Sequence[Any], _objective: Objective
+        self, _heads: Mapping[str, Tensor], _weights: Tensor, batches: Sequence[Any], _objective: Objective
     ) -> tuple[Sequence[Any], Callable[[Tensor, dict[str, Any]], dict[str, Any]]]:
         """The batches of a pass that are this process's own, and what then makes its sums those of all tasks."""
         return batches, lambda _gradient, sums: sums

@@ -72,9 +72,7 @@ def decompose(
     problem: Problem | None = None,
 ) -> list[int]:
     """The components of the own matrices; of all matrices how many there are and their rank, in turn."""
-    problem = problem or share.problem
-    assert problem is not None
-    own = components(problem, share.vectors(number), share.rows(row_of), rank, split)
+    own = components(problem or share.told_problem, share.vectors(number), share.rows(row_of), rank, split)
     found = share.team.lists([value for columns, whole in own.ranks for value in (_length(columns), whole)])
     share.kept[made] = _Part(own, [sum(ranks[::2]) for ranks in found])
     return [value for ranks in found for value in ranks]

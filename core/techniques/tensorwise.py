@@ -91,11 +91,10 @@ class Tensorwise(Staged[S]):
 @act
 def merge_own(share: Share, *, number: int, method: str, settings: Mapping[str, Any]) -> None:
     """`Tensorwise.tensor_by_tensor` of the parameter tensors of one process."""
-    assert share.problem is not None
     chosen = METHODS.get(method)
     assert isinstance(chosen, Tensorwise)
     merged = torch.empty_like(share.whole.origin)
-    problem = replace(share.problem, task_vectors=share.vectors(number))
+    problem = replace(share.told_problem, task_vectors=share.vectors(number))
     for _ in chosen.tensor_by_tensor(problem, parse(chosen.Settings, dict(settings), method), merged[share.here]):
         pass
     share.team.all_gather(merged, share.columns)

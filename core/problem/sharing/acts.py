@@ -42,23 +42,26 @@ def fill(share: Share, *, number: int, row: int, dtype: str, whole: Tensor | Non
 
 
 @act
-def begin(
-    share: Share, *tensors: Tensor, heads: Sequence[str], fixed: Sequence[str], precision: str, micro_batch: int
-) -> None:
-    """What a pass over images needs; the heads, and the buffers that are `fixed`, are the tensors."""
-    near = [tensor.to(share.encoder.device) for tensor in tensors]
-    named = dict(zip((*heads, *fixed), near, strict=True))
-    share.begin(
-        Problem(
-            suite="",
-            task_vectors=replace(share.whole, fixed={name: named[name] for name in fixed}),
-            encoder=share.encoder.with_precision(precision),
-            heads={task: named[task] for task in heads},
-            load_images=lambda _task, _split: None,
-            classes={},
-            micro_batch=micro_batch,
-        )
+def begin(share: Share, *buffers: Tensor, fixed: Sequence[str], precision: str, micro_batch: int) -> None:
+    """What a pass over images needs, but for heads; only the other processes call this and `take_heads`."""
+    near = [tensor.to(share.encoder.device) for tensor in buffers]
+    share.whole = replace(share.whole, fixed=dict(zip(fixed, near, strict=True)))
+    share.problem = Problem(
+        suite="",
+        task_vectors=share.whole,
+        encoder=share.encoder.with_precision(precision),
+        heads=share.heads,
+        load_images=lambda _task, _split: None,
+        classes={},
+        micro_batch=micro_batch,
     )
+
+
+@act
+def take_heads(share: Share, *heads: Tensor, tasks: Sequence[str]) -> None:
+    """The heads of the next passes."""
+    near = [head.to(share.encoder.device) for head in heads]
+    share.told_problem.heads = share.heads = dict(zip(tasks, near, strict=True))
 
 
 @act
@@ -138,12 +141,10 @@ def received(team: Team, own: Sequence[tuple[str, Sequence[Form]]]) -> list[Batc
 
 def join(share: Share, sums: Mapping[str, Sums], plan: Plan, gradient: Tensor) -> dict[str, Sums]:
     """To each process its columns of the summed gradient, and to process 0 all tasks' sums."""
-    assert share.problem is not None
     share.team.reduce(gradient, share.columns)
-    heads = share.problem.heads
     own = torch.cat([torch.cat([one.values, one.predictions]) for one in sums.values()])
     tasks = [[task for task, _ in part] for part in plan]
-    sizes = [[2 + len(heads[task]) for task in part] for part in tasks]
+    sizes = [[2 + len(share.heads[task]) for task in part] for part in tasks]
     whole = own.new_empty(sum(map(sum, sizes)))
     share.team.gather(own, cuts(list(map(sum, sizes))), None if share.team.rank else whole)
     found = zip(chain(*tasks), whole.split(list(chain(*sizes))), strict=True)

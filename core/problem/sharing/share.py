@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, count
 from typing import Any, TypeVar
@@ -75,7 +75,8 @@ class Share:
         self.kept: dict[int, Any] = {}
         """Number -> task vectors over the own parameter tensors, and what is made of them."""
         self.problem: Problem | None = None
-        """What images are passed with, once everything is loaded."""
+        """Of the other processes: what images are passed with, once everything is loaded."""
+        self.heads: Mapping[str, Tensor] = {}
         self.told: Tensor | None = None
         """Of process 0: the origin whose columns all processes have."""
         self.theta: tuple[weakref.ref[Tensor], int] | None = None
@@ -89,11 +90,6 @@ class Share:
         """Task vectors over the parameter tensors of this process, as if there were no others."""
         kept: TaskVectors = self.kept[number]
         return replace(kept, origin=self.origin)
-
-    def begin(self, problem: Problem) -> None:
-        """Everything is loaded: images can be passed."""
-        self.problem = problem
-        self.whole = replace(self.whole, fixed=problem.task_vectors.fixed)
 
     def rows(self, row_of: Sequence[int]) -> Sequence[int]:
         """The rows of λ of the parameter tensors of this process."""
@@ -119,9 +115,14 @@ class Share:
     @property
     def passing(self) -> EncoderGradient:
         """The pass of a process that does what it is told; made when first needed, as it takes twice the encoder."""
-        assert self.problem is not None
-        self._pass = self._pass or EncoderGradient(self.problem, self.whole)
+        self._pass = self._pass or EncoderGradient(self.told_problem, self.whole)
         return self._pass
+
+    @property
+    def told_problem(self) -> Problem:
+        """The problem, as far as process 0 has told it."""
+        assert self.problem is not None
+        return self.problem
 
 
 def follow(team: Team) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -40,11 +40,9 @@ class SharedVectors(TaskVectors):
         return made
 
     def begin(self, problem: Problem) -> None:
-        """Everything is loaded: images can be passed with these heads, in this precision."""
-        heads, fixed, micro = problem.heads, self.fixed, problem.micro_batch
-        how = {"heads": list(heads), "fixed": list(fixed), "precision": problem.precision, "micro_batch": micro}
-        self.share.tell(acts.begin, *heads.values(), *fixed.values(), **how)
-        self.share.begin(problem)
+        """Everything is loaded: images can be passed in this precision."""
+        how = {"fixed": list(self.fixed), "precision": problem.precision, "micro_batch": problem.micro_batch}
+        self.share.tell(acts.begin, *self.fixed.values(), **how)
 
     @property
     def here(self) -> TaskVectors:
@@ -107,9 +105,12 @@ class SharedVectors(TaskVectors):
         return self._all(act, *tensors, here={"gradient": gradient}, **told)
 
     def spread(
-        self, weights: Tensor, batches: Sequence[Batch], objective: Objective
+        self, heads: Mapping[str, Tensor], weights: Tensor, batches: Sequence[Batch], objective: Objective
     ) -> tuple[Sequence[Batch], Callable[[Tensor, dict[str, Sums]], dict[str, Sums]]]:
         share, plan = self.share, acts.planned(batches, self.share.team.size)
+        if share.heads is not heads:
+            share.tell(acts.take_heads, *heads.values(), tasks=list(heads))
+            share.heads = heads
         theta, version = share.theta or (None, 0)
         fresh = theta is not None and theta() is weights and version == weights._version
         settings = objective.settings.model_dump(mode="json")

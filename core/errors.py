@@ -49,6 +49,10 @@ class NonFinite(RunFailed):
     """A loss or coefficient became NaN or infinite; stopped before the update."""
 
 
+class ProcessLost(RunFailed):
+    """Another process of the same merge ended; the run is interrupted and can be resumed."""
+
+
 class Cancelled(MergescopeError):
     """The person who owns the run asked it to stop."""
 

@@ -62,16 +62,17 @@ def load(
 
 @contextmanager
 def placed(
-    on: str | None, file: SuiteFile, tasks: list[str] | None, device: str, precision: str, memory: str
+    on: str | None, file: SuiteFile, tasks: list[str] | None, device: str, precision: str, memory: str, **how: Any
 ) -> Iterator[tuple[Problem, PlaceOf]]:
-    """A loaded suite and where its runs are carried out: here, or on the cluster that `on` names.
+    """A loaded suite and where its runs are carried out: here (`how` goes on to `load`), or on the cluster that `on`
+    names.
 
     Raises `BadInput` for a cluster that can't be used; that is found out before anything is loaded.
     """
     if on is None:
         from core.runs.places import here
 
-        problem = load(file, tasks, device, precision, memory)
+        problem = load(file, tasks, device, precision, memory, **how)
         yield problem, lambda store, control, progress: here(store, problem, control, progress)
         return
     from core.cluster.driver import sent

@@ -9,6 +9,7 @@ import typer
 
 from core.cli import loading, options, targets
 from core.cli.output import print_json, shown, tell
+from core.cli.processes import followed, shared, wanted
 from core.cli.running import carried_out, copy_model, model_of, print_report, warn_of_distrust, write_report
 from core.cli.targets import command, folder_of_runs, writing_somewhere
 from core.errors import BadInput
@@ -24,12 +25,18 @@ def merge(
     precision: options.Precision = "auto",
     memory: options.Memory = "auto",
     on: options.On = None,
+    processes: options.Processes = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the merged model (.safetensors).")] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report (JSON).")] = None,
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
     """Merge the experts of SUITE into one model and measure it on every task."""
+    if followed():  # Process 0 does the rest.
+        return
+    count = wanted(processes)
+    if on is not None and count > 1:
+        raise BadInput("`--on` places a whole run, `--processes` shares one out. Found both; choose one.")
     targets.check(out, "--out", ".safetensors")
     targets.check(report, "--report")
     targets.check_distinct(out=out, report=report)
@@ -45,8 +52,10 @@ def merge(
     file, subset = loading.suite_and_tasks(suite, tasks)
     targets.check_not_read(file, out=out, report=report)
     settings = settings_for(chosen, file, options.assignments(set_, seed))
+    sharing = shared(count, chosen, settings, [name for name in file.experts if name in (subset or [name])], device)
     with (
-        loading.placed(on, file, subset, device, precision, memory) as (problem, place_of),
+        sharing as team,
+        loading.placed(on, file, subset, device, precision, memory, team=team) as (problem, place_of),
         writing_somewhere(runs) as (store, kept),
     ):
         warned = warn_of_distrust(problem, chosen, settings)
@@ -54,7 +63,7 @@ def merge(
             place = place_of(store, Control(), progress)
             spec = RunSpec.of(problem, chosen, settings, origin=file.origin, check=warned, **place.how)
             run_id = spec.create(store)
-            result = carried_out(store, place, run_id, kept)
+            result = carried_out(store, place, run_id, kept, count)
         if out is not None:
             copy_model(model_of(store, run_id), out)
         hint = f"Run {run_id}; see `{command(store, 'show', run_id)}`" if kept else "This run is not kept."

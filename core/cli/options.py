@@ -38,6 +38,15 @@ On = Annotated[
         "Ray cluster. By default here, one after the other.",
     ),
 ]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        metavar="N",
+        help="Share task vectors and images out over so many processes, one for each GPU. By default 1, or as many as "
+        "a launcher such as torchrun has started.",
+    ),
+]
 Runs = Annotated[
     Path | None, typer.Option("--runs", metavar="DIR", help="Folder for runs; by default in MERGESCOPE_HOME.")
 ]

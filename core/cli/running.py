@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.output import print_grid, say, shown, tell
+from core.cli.processes import shared
 from core.cli.targets import command
-from core.errors import BadInput, MergescopeError
+from core.errors import BadInput, MergescopeError, ProcessLost
 from core.export.numbers import number
 
 if TYPE_CHECKING:
@@ -27,35 +28,48 @@ class Interrupted(MergescopeError):
     """The person pressed Ctrl-C; what was recorded stays (exit status 130)."""
 
 
-def carried_out(store: Store, place: Place, run_id: str, kept: bool) -> dict[str, Any]:
+def carried_out(store: Store, place: Place, run_id: str, kept: bool, processes: int = 1) -> dict[str, Any]:
     """Carry out a run at some place; its report."""
-    with _interrupting(store, run_id, kept):
+    with _interrupting(store, run_id, kept, processes):
         [(_, failure)] = place.carry_out([run_id])
-    if failure is not None:
-        raise failure
+        if failure is not None:
+            raise failure
     report = store.run(run_id).report
     assert report is not None  # It is done.
     return report
 
 
-def resume(store: Store, run_id: str) -> dict[str, Any]:
-    """Go on with a stored run after its last recorded step; its report."""
+def resume(store: Store, run_id: str, processes: int = 1) -> dict[str, Any]:
+    """Go on with a stored run after its last recorded step, in as many processes; its report."""
     from core.runs import runner
+    from core.runs.spec import RunSpec
 
-    with shown() as progress:
-        problem, spec = runner.reopen(store.run(run_id), progress)
-        with _interrupting(store, run_id, kept=True):
+    record = store.run(run_id)
+    runner.require_resumable(record)
+    spec = RunSpec.stored(record)
+    if processes > 1 and (record.execution.images or record.execution.images_from):
+        raise BadInput(
+            f"`--processes` can't share out run {run_id}: a study has altered its images or chosen other ones. Resume "
+            "it without."
+        )
+    sharing = shared(processes, spec.method, spec.settings, record.tasks, record.device or "auto")
+    with sharing as team, shown() as progress:
+        problem, spec = runner.reopen(record, progress, team=team)
+        with _interrupting(store, run_id, True, processes):
             return runner.execute(store, run_id, problem, spec, progress=progress)
 
 
 @contextmanager
-def _interrupting(store: Store, run_id: str, kept: bool) -> Iterator[None]:
-    """A block in which Ctrl-C says how to go on."""
+def _interrupting(store: Store, run_id: str, kept: bool, processes: int) -> Iterator[None]:
+    """A block in which Ctrl-C, or the loss of another process, says how to go on."""
+    again = command(store, "resume", run_id) + (f" --processes {processes}" if processes > 1 else "")
+    hint = f"Continue with `{again}`." if kept else "The run was not kept."
     try:
         yield
     except KeyboardInterrupt:
-        hint = f"Continue with `{command(store, 'resume', run_id)}`." if kept else "The run was not kept."
         raise Interrupted(f"Interrupted. {hint}") from None
+    except ProcessLost as error:
+        raise ProcessLost(f"{error} {hint}") from None
 
 
 def warn_of_distrust(problem: Problem, method: Method, settings: MethodSettings) -> list[str] | None:

@@ -11,6 +11,7 @@ import typer
 
 from core.cli import options, running, targets
 from core.cli.output import print_json, print_table, tell
+from core.cli.processes import followed, wanted
 from core.cli.targets import command, reading, writing
 from core.errors import BadInput, DiskFull
 from core.export.numbers import number, percent
@@ -124,13 +125,17 @@ def _finished(store: Store, record: RunRecord) -> dict[str, Any]:
 def resume(
     run_id: RunId,
     report: Report = None,
+    processes: options.Processes = None,
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
     """Continue a run that was interrupted, cancelled or failed, from its last recorded step."""
+    if followed():
+        return
     targets.check(report, "--report")
+    count = wanted(processes)
     with writing(runs) as store:
-        result = running.resume(store, run_id)
+        result = running.resume(store, run_id, count)
     running.write_report(result, report)
     if as_json:
         print_json(result)

@@ -89,9 +89,9 @@ class Learner(Drawing, Generic[L]):
         shape = (len(self._grouping.groups), len(self._vectors.tasks))
         self._raw = torch.full(shape, settings.init, dtype=self._vectors.origin.dtype, device=problem.small)
         self._adam = Adam({"raw": self._raw, **self._more_parameters()}, settings.lr, recorded=problem.capture)
-        self._advance: Callable[[Mapping[str, Tensor]], Measured] = self._plain
+        self._captured: Captured | None = None
         if problem.capture and self._batches.fixed:
-            self._advance = Captured(self._plain, self._changing, partial(setattr, problem, "captured"))
+            self._captured = Captured(self._plain, self._changing, partial(setattr, problem, "captured"))
         # The mean loss of the latest steps ends a run whose last step is kept: each has to be read at once.
         self.ahead = 1 if settings.patience and settings.keep_step == "last" else problem.ahead
 
@@ -112,7 +112,7 @@ class Learner(Drawing, Generic[L]):
     def step(self) -> Measured:
         """Measure one batch of every task and update λ."""
         self._problem.tick()
-        return self._advance(self._batches.draw())
+        return (self._captured or self._plain)(self._batches.draw())
 
     def _changing(self) -> list[Tensor]:
         return [*self._adam.tensors(), *self._batches.tensors()]
@@ -150,6 +150,7 @@ class Learner(Drawing, Generic[L]):
 
     def release(self) -> None:
         self.__dict__.pop("_merged", None)  # Its buffers would stand beside the merged model's weights.
+        self._captured = None
 
 
 class LearningMethod(Method[L]):
@@ -157,6 +158,7 @@ class LearningMethod(Method[L]):
 
     trains = "λ: one number per task and group of tensors"
     needs = Need.UNLABELLED
+    shares = True
 
     def steps(self, problem: Problem, settings: L, resume: State | None = None) -> Iterator[Step]:
         yield from carry_out(self._learner(problem, settings), resume)

@@ -14,6 +14,7 @@ class Average(Formula[MethodSettings]):
     paper = "Model soups (Wortsman et al., ICML 2022); baseline of AdaMerging."
     summary = "The plain mean of all experts."
     cost = "Seconds."
+    shares = True
 
     def made(self, problem: Problem, settings: MethodSettings) -> Outcome:
         vectors = problem.task_vectors

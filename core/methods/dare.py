@@ -14,7 +14,7 @@ from core.problem.task_vectors import CHUNK
 from core.seeds import generator
 from core.settings import other_default, setting
 from core.techniques.depth import DepthSettings, scaled
-from core.techniques.trimming import Election
+from core.techniques.trimming import Election, limits
 
 
 class DareSettings(DepthSettings):
@@ -65,7 +65,8 @@ class Dare(Formula[DareSettings]):
                 for part, kept in _thinned(problem, settings, row, task):
                     thinned[row, part] = kept
                     vectors.passed(thinned[row, part])
-            election = Election(replace(vectors, deltas=thinned), settings.keep)
+            thin = replace(vectors, deltas=thinned)
+            election = Election(thin, limits(thin, settings.keep))
             merged = torch.empty_like(vectors.origin)
             for part in vectors.columns():
                 merged[part] = election.kept(part).sum(0, dtype=merged.dtype)

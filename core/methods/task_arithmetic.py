@@ -24,6 +24,7 @@ class TaskArithmetic(Formula[TaskArithmeticSettings]):
     paper = "Editing Models with Task Arithmetic (Ilharco et al., ICLR 2023), section 3."
     summary = "Adds all task vectors with one weight, 0.3 unless you choose another."
     cost = "Seconds."
+    shares = True
     Settings = TaskArithmeticSettings
 
     def made(self, problem: Problem, settings: TaskArithmeticSettings) -> Outcome:

@@ -10,7 +10,7 @@ from torch import Tensor
 from core.problem.method import Formula, Outcome, Problem
 from core.settings import other_default, setting
 from core.techniques.depth import DepthSettings, scaled
-from core.techniques.trimming import Election, share
+from core.techniques.trimming import Election, limits, share
 
 
 class TiesSettings(DepthSettings):
@@ -44,7 +44,7 @@ class Ties(Formula[TiesSettings]):
 
     def made(self, problem: Problem, settings: TiesSettings) -> Outcome:
         vectors = problem.task_vectors
-        election = Election(vectors, settings.keep)
+        election = Election(vectors, limits(vectors, settings.keep))
         merged = torch.empty_like(vectors.origin)
         for part in vectors.columns():
             merged[part] = _aggregate(election.kept(part).to(merged), settings.aggregate)

@@ -22,8 +22,10 @@ from core.problem.findings import SUITE, Code, Finding, Severity, by_severity, c
 from core.problem.heads import TaskHeads, head_hash
 from core.problem.mapped import InMemory, Mapped, Memory
 from core.problem.memory import free, give_back
-from core.problem.packed import BITS, empty, whole
+from core.problem.packed import BITS, Packed, empty
 from core.problem.problem import Problem
+from core.problem.sharing.team import Team
+from core.problem.sharing.vectors import SharedVectors
 from core.problem.task_vectors import TaskVectors
 from core.problem.validation import BadFiles, Examiner, activation
 from core.progress import SILENT, Progress, Remembered
@@ -50,6 +52,7 @@ def load(
     micro_batch: int | None = None,
     ahead: int = 0,
     capture: bool = False,
+    team: Team | None = None,
     progress: Progress = SILENT,
 ) -> Problem:
     """Load a suite, or those of its `tasks` that are named, ready to be merged.
@@ -59,7 +62,8 @@ def load(
     lie: `ram`, `mapped` (a temporary file; `deltas=auto` does not round them then), or `auto`: mapped where they would
     take more than half of the memory that is free. That changes no bit of any result, and neither does `ahead`: the
     steps that are made at most before the host reads them. Nor does `capture`, which on CUDA records a step that learns
-    λ once and repeats it: a recording that gives other bits is not used.
+    λ once and repeats it: a recording that gives other bits is not used. The processes of a `team` each hold a part of
+    the task vectors.
     Raises `BadSuite`, `BadCheckpoint` or `UnknownName`, and `RunFailed` where the disk has no room for the file;
     nothing of the person's files is changed.
     """
@@ -87,7 +91,7 @@ def load(
     progress.finish()
     del builder  # The text tower is not needed any more, and can be larger than the image encoder.
     experts = [task for task in chosen if task.expert]
-    vectors = _empty_vectors(base, encoder, [task.name for task in experts], deltas, memory, precision)
+    vectors = _empty_vectors(base, encoder, [task.name for task in experts], deltas, memory, precision, team)
     vectors, hashes, doubts = _read_experts(suite, experts, base, encoder, vectors, heads, progress)
     base_hash = base.sha256
     del base  # The task vectors hold it.
@@ -118,6 +122,8 @@ def load(
         precision_reason=chosen_precision.reason,
         findings=by_severity([*doubts, *named, *images.found(opened.facts()), *_notes(vectors)]),
     )
+    if isinstance(vectors, SharedVectors):
+        vectors.begin(problem)
     give_back()
     return problem
 
@@ -172,9 +178,8 @@ def _read_experts(
         progress.advance()
         if expert is None:
             continue
-        with whole(vectors.deltas[row], vectors.origin) as tau:
-            for name, span in zip(vectors.names, vectors.spans, strict=True):
-                tau[span].copy_(_difference(expert.tensors[name], base.tensors[name], tau.dtype))
+        kept = vectors.origin.dtype if isinstance(vectors.deltas, Packed) else vectors.deltas.dtype
+        vectors.fill(row, (_difference(expert.tensors[name], base.tensors[name], kept) for name in vectors.names))
         own[task.name] = {
             name: _as_used(expert.tensors[name], vectors.origin)
             for name in encoder.buffer_names
@@ -182,7 +187,6 @@ def _read_experts(
         }
         hashes[task.name] = expert.sha256
         doubts += files.found(task, expert, base, heads[task.name])
-        vectors.passed(vectors.deltas[row])
         del expert  # Before the next one is read.
     progress.finish()
     if examiner.complaints:
@@ -223,7 +227,7 @@ def check_base(base: Checkpoint, encoder: Encoder) -> None:
 
 
 def _empty_vectors(
-    base: Checkpoint, encoder: Encoder, tasks: list[str], deltas: str, memory: str, precision: str
+    base: Checkpoint, encoder: Encoder, tasks: list[str], deltas: str, memory: str, precision: str, team: Team | None
 ) -> TaskVectors:
     """Task vectors with the base filled in and room for the experts."""
     names = tuple(encoder.parameter_shapes)
@@ -240,7 +244,15 @@ def _empty_vectors(
     origin = torch.cat([base.tensors[name].to(getattr(torch, exact)).reshape(-1) for name in names]).to(encoder.device)
     fixed = {name: _as_used(base.tensors[name], origin) for name in encoder.buffer_names}
     size = empty(InMemory(), len(tasks), numel, deltas, torch.device("meta")).nbytes
-    place = _place(memory, size, encoder.device)
+    place = _place(memory, int(size * (team.near / team.size if team is not None else 1)), encoder.device)
+    if team is not None:
+        if deltas in BITS:
+            raise BadInput(
+                f"`--processes` takes task vectors in bfloat16 or wider. Found {deltas}; use another `--memory`."
+            )
+        nothing = torch.empty((len(tasks), numel), dtype=getattr(torch, deltas), device="meta")
+        shell = TaskVectors(tuple(tasks), names, shapes, origin, nothing, fixed, memory=place)
+        return SharedVectors.of(shell, encoder, team)
     matrix = empty(place, len(tasks), numel, deltas, encoder.device)
     return TaskVectors(tuple(tasks), names, shapes, origin, matrix, fixed, memory=place)
 

@@ -83,7 +83,7 @@ class EncoderGradient:
     """
 
     def __init__(self, problem: Problem, vectors: TaskVectors, together: bool | None = None) -> None:
-        self._problem, self._names = problem, vectors.names
+        self._problem, self._names, self._spread = problem, vectors.names, vectors.spread
         self._together = problem.apart if together is None else together
         narrow = problem.precision == "bfloat16"
         self.weights = torch.empty_like(vectors.origin)
@@ -110,10 +110,12 @@ class EncoderGradient:
         """
         if self.weights._version == self._spent:
             raise RuntimeError("`weights` should be written before each pass. Found them as the last pass left them.")
-        count = sum(len(batch.images) for batch in batches)
+        own, joined = self._spread(self._problem.heads, self.weights, batches, objective)
+        count = sum(len(batch.images) for batch in own)
         if self.gradient is self.weights:
             self._each(torch._foreach_copy_, self._leaves, self._given, self._names)
-        sums = self._problem.within_memory(count, lambda size: self._accumulate(batches, objective, size))
+        sums = self._problem.within_memory(count, lambda size: self._accumulate(own, objective, size))
+        sums = joined(self.gradient, sums)
         self._spent = self.weights._version
         return sums
 

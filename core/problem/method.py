@@ -70,6 +70,8 @@ class Method(ABC, Generic[S]):
     """Whether it makes one model for all tasks, which can be exported."""
     modules: ClassVar[bool] = False
     """Whether its result needs modules beside the encoder."""
+    shares: ClassVar[bool] = False
+    """Whether it works on task vectors that several processes hold (`core.problem.sharing`)."""
     Settings: type[S] = MethodSettings  # type: ignore[assignment]  # S where a method has none of its own
 
     @property

@@ -113,7 +113,8 @@ class Problem:
     @property
     def execution(self) -> dict[str, Any]:
         """How it is computed; stored with each run. Bit-identical repetition depends on all of it but `memory`."""
-        return {
+        processes = self.task_vectors.processes
+        return ({"processes": processes} if processes > 1 else {}) | {
             "device": str(self.device),
             "precision": self.precision,
             "deltas": format_of(self.task_vectors.deltas),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from core.objectives import Objective
 from core.problem.mapped import InMemory, Memory
-from core.problem.packed import Matrix, Packed, empty, format_of, numbers
+from core.problem.packed import Matrix, Packed, empty, format_of, numbers, whole
 
 CHUNK = 2**17
 """Columns converted at a time, so that narrow deltas are widened inside the processor's cache."""
@@ -55,14 +57,30 @@ class TaskVectors:
         """The base as named tensors, `fixed` included; views, not copies."""
         return self.named(self.origin)
 
+    @property
+    def processes(self) -> int:
+        """How many processes hold them together (`core.problem.sharing`)."""
+        return 1
+
+    def fill(self, row: int, parts: Iterable[Tensor]) -> None:
+        """Write one task vector, tensor by tensor, each as a vector."""
+        with whole(self.deltas[row], self.origin) as tau:
+            for span, part in zip(self.spans, parts, strict=True):
+                tau[span].copy_(part)
+        self.passed(self.deltas[row])
+
     def delta(self, name: str) -> Tensor:
         """τ of one parameter tensor for all tasks, `[K, *shape]`; a view in the stored precision, a copy if packed."""
         at = self.names.index(name)
         return numbers(self.deltas[:, self.spans[at]]).view(len(self.tasks), *self.shapes[at])
 
+    def row(self, at: int) -> Matrix:
+        """τ of one task `[D]`, in the stored precision or that of the base."""
+        return self.deltas[at]
+
     def expert(self, task: str) -> dict[str, Tensor]:
         """θ₀ + τ_k as named tensors (equal to the checkpoint up to the stored precision of τ)."""
-        row = self.deltas[self.tasks.index(task)]
+        row = self.row(self.tasks.index(task))
         wide = row.to(self.origin)
         theta = torch.add(self.origin, wide, out=None if wide is row else wide)
         self.passed(row)
@@ -132,6 +150,12 @@ class TaskVectors:
         for at, part in self._pieces():
             total[row_of[at]] += torch.mv(self._wide(part), gradient[part])
         return total
+
+    def spread(
+        self, _heads: Mapping[str, Tensor], _weights: Tensor, batches: Sequence[Any], _objective: Objective
+    ) -> tuple[Sequence[Any], Callable[[Tensor, dict[str, Any]], dict[str, Any]]]:
+        """The batches of a pass that are this process's own, and what then makes its sums those of all tasks."""
+        return batches, lambda _gradient, sums: sums
 
     def _pieces(self) -> Iterator[tuple[int, slice]]:
         """Index of the parameter tensor and columns, cut small only where deltas have to be widened on the CPU."""

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from core.control import Control
-from core.errors import BadInput, Cancelled, told
+from core.errors import BadInput, Cancelled, ProcessLost, told
 from core.problem import loading
 from core.problem.memory import forget_peak, give_back
 from core.problem.problem import Problem
+from core.problem.sharing.team import Team
 from core.progress import SILENT, Progress
 from core.runs.session import Session
 from core.runs.spec import RunSpec
@@ -33,9 +34,10 @@ def reopen(
     suite: SuiteFile | None = None,
     *,
     done: bool = False,
+    team: Team | None = None,
 ) -> tuple[Problem, RunSpec]:
     """What a stored run works on, loaded the way it was at first, and what the run is; `suite`: its suite where the
-    caller has it.
+    caller has it, `team`: the processes that hold its task vectors together, where there are several.
 
     Raises `BadInput` for a run that has nothing to go on with, unless one that is `done` will do.
     """
@@ -46,6 +48,7 @@ def reopen(
         suite or find(record.origin),
         list(how.loaded or (*record.tasks, *(how.unseen or ()))),
         **{name: value for name in ("device", "precision", "deltas", "micro_batch") if (value := getattr(how, name))},
+        **({} if team is None else {"team": team}),
         progress=progress,
     )
     return spec.part(problem), spec
@@ -112,6 +115,8 @@ def note(store: Store, run_id: str, error: BaseException, control: Control) -> N
 
 
 def _verdict(error: BaseException, control: Control) -> tuple[str, str | None]:
+    if isinstance(error, ProcessLost):
+        return "interrupted", str(error)
     if isinstance(error, Cancelled):
         return ("interrupted" if control.interrupted else "cancelled"), None
     return ("failed", told(error)) if isinstance(error, Exception) else ("interrupted", None)
@@ -135,7 +140,8 @@ def _note_version(store: Store, record: RunRecord, problem: Problem) -> None:
 def _as_before(record: RunRecord, problem: Problem) -> Iterator[None]:
     # The number of threads and the micro-batch decide the order of additions, and so the last bits of λ.
     threads = torch.get_num_threads()
-    torch.set_num_threads(record.execution.threads or threads)
+    if problem.task_vectors.processes == (record.execution.processes or 1):
+        torch.set_num_threads(record.execution.threads or threads)
     problem.micro_batch = record.execution.micro_batch or problem.micro_batch
     try:
         yield

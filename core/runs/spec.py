@@ -28,7 +28,7 @@ APART = frozenset(
     ("memory", "micro_batch", "evaluate_every", "loaded", "keep_model", "content", "check", "captured", "more")
 )
 """Of `Execution`, what a result does not depend on; `content` counts for the tasks that are used."""
-_MAY_CHANGE = frozenset(("made_by", "threads", "torch", "resumed_with"))
+_MAY_CHANGE = frozenset(("made_by", "threads", "processes", "torch", "resumed_with"))
 """What may be another when a run goes on: the runner restores or notes it."""
 
 

@@ -75,6 +75,8 @@ class Execution:
     """`ram`, or `mapped` where the task vectors stay on disk."""
     micro_batch: int | None = None
     threads: int | None = None
+    processes: int | None = None
+    """How many held the task vectors together; None: one."""
     torch: str = ""
     """Version of PyTorch."""
     made_by: str = ""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Iterator
-from typing import Literal
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from core.problem.method import Method, Outcome, S, State, Step
+from core.problem.method import METHODS, Method, Outcome, S, State, Step
 from core.problem.problem import Problem
+from core.problem.sharing.share import Share, act
+from core.problem.sharing.vectors import SharedVectors
+from core.settings import parse
 from core.techniques.depth import scaled
 from core.techniques.spectral import FUSED
 
@@ -55,20 +59,45 @@ class Staged(Method[S]):
 class Tensorwise(Staged[S]):
     """A method that merges one parameter tensor at a time, in bounded memory."""
 
+    shares = True
+
     @abstractmethod
     def merging(self, problem: Problem, settings: S) -> Merge:
         """How a tensor is merged."""
 
     def work(self, problem: Problem, settings: S) -> Generator[float, None, Outcome]:
         """θ₀ + `scale`·(merged task vector), scaled by depth with `lines`, where the settings have these."""
-        vectors, merge = problem.task_vectors, self.merging(problem, settings)
+        vectors = problem.task_vectors
         merged = torch.empty_like(vectors.origin)
+        if isinstance(vectors, SharedVectors):
+            vectors.tell(merge_own, method=self.name, settings=settings.model_dump(mode="json"))
+            share, own = vectors.share, replace(problem, task_vectors=vectors.here)
+            yield from self.tensor_by_tensor(own, settings, merged[share.here])
+            share.team.all_gather(merged, share.columns)
+        else:
+            yield from self.tensor_by_tensor(problem, settings, merged)
+        return scaled(problem, merged, settings)
+
+    def tensor_by_tensor(self, problem: Problem, settings: S, merged: Tensor) -> Iterator[float]:
+        """Fills the merged task vector `[D]`; yields the share that is done."""
+        vectors, merge = problem.task_vectors, self.merging(problem, settings)
         for name, span in zip(vectors.names, vectors.spans, strict=True):
             problem.tick()
             merged[span] = merge(name, vectors.delta(name).to(vectors.origin)).reshape(-1)
             vectors.passed(vectors.deltas[:, span])
             yield span.stop / len(merged)
-        return scaled(problem, merged, settings)
+
+
+@act
+def merge_own(share: Share, *, number: int, method: str, settings: Mapping[str, Any]) -> None:
+    """`Tensorwise.tensor_by_tensor` of the parameter tensors of one process."""
+    chosen = METHODS.get(method)
+    assert isinstance(chosen, Tensorwise)
+    merged = torch.empty_like(share.whole.origin)
+    problem = replace(share.told_problem, task_vectors=share.vectors(number))
+    for _ in chosen.tensor_by_tensor(problem, parse(chosen.Settings, dict(settings), method), merged[share.here]):
+        pass
+    share.team.all_gather(merged, share.columns)
 
 
 def matrices(merge: Callable[[Tensor], Tensor], qkv: QKV) -> Merge:

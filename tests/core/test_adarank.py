@@ -11,11 +11,12 @@ from torch import Tensor
 
 from core import methods, objectives
 from core.insight.trust import shortened
-from core.methods.adarank import ENOUGH, AdaRankSettings, Components, own
+from core.methods.adarank import ENOUGH, AdaRankSettings
 from core.problem.grouping import group
 from core.problem.merged import Batch, EncoderGradient
 from core.problem.problem import Problem
 from core.tasks import Stream
+from core.techniques.components import Components, own
 from core.techniques.spectral import orthogonal
 from tests.core.properties import assert_close, run, settings
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from core.methods import iso_c, iso_cts, tsv_m
-from core.methods.adarank import Components
 from core.problem.problem import Problem
+from core.techniques.components import Components
 from core.techniques.spectral import orthogonal, polar
 from tests.core.properties import run, with_experts
 from tests.core.test_fusion_bench_methods import SPECTRAL, quietly

@@ -32,6 +32,7 @@ REPORT = {
     "seconds": float,
     "seconds_per_step": float,
     "peak_memory_mb": float,
+    "precision_reason": str,
     "entropy": list,
     "coefficients": dict,
     "adapted_on": str,

@@ -19,6 +19,7 @@ from core.store import ACTIVE
 from dashboard.charts import palette
 from dashboard.charts.linker import link
 from dashboard.settings import WEB
+from dashboard.theme import icon
 from dashboard.wording import RESUMABLE
 
 HERE = Path(__file__).parent
@@ -76,6 +77,7 @@ def files() -> dict[str, File]:
         "plotly.js": PLOTLY.read_bytes(),
         **{name: program(SCRIPTS / name).encode() for name in PROGRAMS},
         "charts.css": style().encode(),
+        "logo.svg": icon().encode(),
     }
     return {
         name: File(TYPES[Path(name).suffix], plain, gzip.compress(plain, 6, mtime=0))

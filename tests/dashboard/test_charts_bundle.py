@@ -57,3 +57,15 @@ def test_scripts_write_text_only_and_stay_short(path) -> None:
 def test_licence_lies_beside_the_vendored_library() -> None:
     assert "MIT" in bundle.PLOTLY.with_name("plotly-cartesian.LICENSE.txt").read_text("utf-8")
     assert "v4.1.1" in bundle.PLOTLY.read_text("utf-8")[:200]
+
+
+def test_the_text_of_a_button_stands_in_one_script() -> None:
+    """Where another text names the button, both take a constant; single words are too common to be told apart."""
+    said = r'(?:\b(?:button|quiet)\(\s*|export const \w+ = )"(\S+ [^"]+)"'
+    code = {path.name: re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text("utf-8"), flags=re.DOTALL) for path in SCRIPTS}
+    owners = {
+        text: [name for name in code if text in code[name]] for one in code.values() for text in re.findall(said, one)
+    }
+    assert "Start merge" in owners
+    twice = {"Try again": ["facts.js", "pieces.js"]}  # two boxes, each with such a button
+    assert {text: names for text, names in owners.items() if len(names) > 1} == twice

@@ -52,6 +52,9 @@ export const find = (root, selector, kind) => {
   if (!(found instanceof kind)) throw new TypeError(`Nothing fits ${selector}.`);
   return found;
 };
+// The elements of a template by selector.
+/** @type {(root: ParentNode) => (selector: string) => HTMLElement} */
+export const partsOf = (root) => (selector) => find(root, selector, HTMLElement);
 // A <select> of [value, text] pairs; a value that is not among them is kept as it is.
 /** @type {(choices: Choice[], value: string, onChange: (value: string) => void, attributes?: Attributes) => HTMLSelectElement} */
 export const select = (choices, value, onChange, attributes = {}) => {

@@ -19,7 +19,7 @@ from core.store import ACTIVE, RunRecord
 from dashboard import theme, ui
 from dashboard.context import Context
 from dashboard.door import Desk, Done, Run, owners, polled
-from dashboard.wording import RESUMABLE, STATUS, worry
+from dashboard.wording import RESUMABLE, STATUS, worded, worry
 
 Action = Literal["pause", "resume", "cancel", "restart"]
 MAX_LISTED = 1000
@@ -232,7 +232,7 @@ def verdict(record: RunRecord) -> Verdict | None:
     return {
         "code": found["code"],
         "kind": worry(found),
-        "text": found["sentence"],
+        "text": worded(found["sentence"]),
         "remedy": {"suite": record.suite, "tasks": tasks, "method": better} if better else None,
         "title": title_of(better) if better else "",
     }

@@ -135,7 +135,7 @@ def test_all_tasks_are_asked_for_where_none_are_named(library: Library, tiny_sui
     [
         ([], "mapping"), ({"suite": 3}, "suite"), ({"suite": "nope"}, "nope"), ({"suite": "../tiny"}, "suite"),
         ({"suite": "tiny", "method": "nope"}, "method"), ({"suite": "tiny", "colour": 1}, "colour"),
-        ({"suite": "tiny", "tasks": "task0"}, "tasks"), ({"suite": "tiny", "tasks": []}, "tasks"),
+        ({"suite": "tiny", "tasks": "task0"}, "tasks"), ({"suite": "tiny", "tasks": []}, "at least one task"),
         ({"suite": "tiny", "tasks": ["task9"]}, "task9"), ({"suite": "tiny", "tasks": [{}]}, "tasks"),
         ({"suite": "tiny", "settings": []}, "settings"), ({"suite": "tiny", "settings": {"steps": -3}}, "steps"),
         ({"suite": "tiny", "settings": {"nope": 1}}, "nope"), ({"suite": "tiny", "settings": {"lr": "nan"}}, "lr"),

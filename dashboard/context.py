@@ -109,7 +109,7 @@ class Context:
 
     def said(self, error: str) -> str:
         """A failure as callers of this app may read it. Those who only look hear of no path on this machine: the door
-        withholds an `error`, and takes paths out of all other texts (`dashboard.security.paths`)."""
+        withholds an `error`, and takes paths out of all other texts (`dashboard.paths`)."""
         return _WITHHELD if self.readonly and ("/" in error or "\\" in error) else error
 
     def _said(self, record: RunRecord) -> RunRecord:

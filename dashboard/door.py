@@ -40,7 +40,7 @@ from core.store import RunRecord, Store
 from dashboard.access import Viewer
 from dashboard.asked import checked
 from dashboard.context import Context
-from dashboard.security.paths import without_paths
+from dashboard.paths import without_paths
 
 ROUTE = "/ask"
 FRESH_SECONDS = 0.25

@@ -20,7 +20,7 @@ from dashboard.asked import Line
 from dashboard.door import QUESTIONS, Answer, Fresh, Question, add_door
 from dashboard.library import Library
 from dashboard.pages.share.page import Sharing
-from dashboard.security.paths import without_paths
+from dashboard.paths import without_paths
 from tests.dashboard import synthetic
 from tests.dashboard.client import Dashboard
 from tests.dashboard.conftest import Site

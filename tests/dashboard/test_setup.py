@@ -172,6 +172,10 @@ def test_a_forecast_adds_steps_and_evaluation() -> None:
 
 
 @pytest.mark.slow
+def test_a_step_too_quick_to_be_worth_a_number_gets_none() -> None:
+    assert "10 quick steps and" in told(step=0.0, steps=10, along=0, final=10, source="an earlier run")["text"]
+
+
 def test_the_plan_forecasts_and_checks_trust(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
     asked = {"suite": "tiny", "method": "adamerging", "settings": {"steps": 40}, "evaluate_every": 10}

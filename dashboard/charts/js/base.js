@@ -101,7 +101,7 @@ export const megabytes = (value) => {
   return value >= 1000 ? `${(value / 1024).toFixed(1)} GB` : `${Math.round(value)} MB`;
 };
 /** @type {(text: string, length: number) => string} */
-export const shorten = (text, length) => (text.length <= length ? text : `${text.slice(0, length - 1)}…`);
+export const shorten = (text, length) => (text.length <= length ? text : `${text.slice(0, length - 1).trimEnd()}…`);
 
 /** @type {(values: Iterable<Maybe>) => number} */
 export const mean = (values) => {

@@ -96,7 +96,7 @@ export const taskLabels = (values, tasks, chosen, narrow) =>
 /** @type {(tasks: Task[], narrow: boolean, mean?: string) => number} */
 export const labelRoom = (tasks, narrow, mean = "") => {
   const lengths = tasks.map((task) => brief(task, endLength(narrow)).length);
-  return Math.max(mean.length, ...lengths) * LETTER + 14;
+  return Math.max(mean.length, ...lengths) * LETTER + 20; // “…” is as wide as two letters
 };
 
 // The axis of tasks, one row each, first on top.

@@ -41,7 +41,7 @@ class Settings(BaseModel):
             for other in others:
                 if not _extra(other, name).get("again"):
                     raise TypeError(
-                        f"A name should mean one setting. Found `{name}` in `{other.__name__}` ({other.__module__}) "
+                        f"Setting names should be unique. Found `{name}` in `{other.__name__}` ({other.__module__}) "
                         f"and in `{base.__name__}` ({base.__module__}); rename one, or use `other_default` if the two "
                         "are the same setting."
                     )

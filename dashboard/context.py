@@ -108,7 +108,8 @@ class Context:
         return list(dict.fromkeys([*first, *(record.suite for record in self.runs(request, limit=LISTED))]))
 
     def said(self, error: str) -> str:
-        """A failure as callers of this app may read it: those who only look hear of no path on this machine."""
+        """A failure as callers of this app may read it. Those who only look hear of no path on this machine: the door
+        withholds an `error`, and takes paths out of all other texts (`dashboard.paths`)."""
         return _WITHHELD if self.readonly and ("/" in error or "\\" in error) else error
 
     def _said(self, record: RunRecord) -> RunRecord:

@@ -40,6 +40,7 @@ from core.store import RunRecord, Store
 from dashboard.access import Viewer
 from dashboard.asked import checked
 from dashboard.context import Context
+from dashboard.paths import without_paths
 
 ROUTE = "/ask"
 FRESH_SECONDS = 0.25
@@ -122,6 +123,11 @@ class Question:
     owners: bool
     shared: bool = False
     """Asked again and again: equal questions of equal rights share an answer for `FRESH_SECONDS`."""
+
+    @cached_property
+    def file(self) -> bool:
+        """Whether it is answered with a file, which is handed out as it was made."""
+        return get_type_hints(self.method)["return"] is File
 
     @cached_property
     def parameters(self) -> list[inspect.Parameter]:
@@ -239,7 +245,8 @@ def _answered(question: Question, desk: Desk, ctx: Context, body: bytes, request
     except ValueError:
         given = None
     answer = question.answer(desk, ctx, given if isinstance(given, dict) else {}, request)
-    return orjson.dumps(answer)
+    body = orjson.dumps(answer)
+    return without_paths(body) if ctx.readonly and not question.file else body
 
 
 def _json(body: bytes, status: int = 200) -> Response:

@@ -61,6 +61,7 @@ def head(ctx: Context) -> str:
 
 
 def css(ctx: Context) -> str:
-    """The style sheet: the house's, then those of the pages."""
-    names = dict.fromkeys(name for page in pages(ctx.readonly) for name in page.styles)
-    return "\n".join([theme.css(), *(bundle.files()[name].plain.decode() for name in names)])
+    """The style sheet: the house's, that of cards and charts, then those of the pages."""
+    names = ["analysis.css", *(f"{page.name}.css" for page in pages(ctx.readonly))]
+    own = (bundle.files()[name].plain.decode() for name in names if name in bundle.files())
+    return "\n".join([theme.css(), bundle.style(), *own])

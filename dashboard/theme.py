@@ -1,8 +1,8 @@
 """Colours and the Gradio theme: calm surfaces, one accent colour, light and dark, local fonts only.
 
 The page's colours are written down here alone, those that only charts have in `dashboard.charts.palette`; style
-sheets, charts and exports take them from there. Every pair of text and background reaches a contrast of 4.5 (a test
-computes it).
+sheets, charts, the logo and exports take them from there. Every pair of text and background reaches a contrast of 4.5
+(a test computes it).
 """
 
 from __future__ import annotations
@@ -55,6 +55,18 @@ def css() -> str:
     return colours() + (WEB / "mergescope.css").read_text("utf-8")
 
 
+def logo() -> str:
+    """The logo as part of a page, in the colour of the text around it. HTML needs no namespace."""
+    return (WEB / "logo.svg").read_text("utf-8").replace(f' xmlns="{_SVG}"', "")
+
+
+def icon() -> str:
+    """The logo as a file of its own, which no style sheet reaches: in the accent colour, light or dark."""
+    dark = f"@media(prefers-color-scheme:dark){{svg{{color:{DARK['accent']}}}}}"
+    style = f"<style>svg{{color:{LIGHT['accent']}}}{dark}</style>"
+    return (WEB / "logo.svg").read_text("utf-8").replace("<g", f"{style}<g", 1)
+
+
 def theme() -> Base:
     """The Gradio theme, made of the same custom properties, so that one switch changes everything."""
     import gradio as gr
@@ -79,6 +91,7 @@ def _fonts(names: tuple[str, ...]) -> str:
     return ",".join(f'"{name}"' if " " in name else name for name in names)
 
 
+_SVG = "http://www.w3.org/2000/svg"
 _NAMES = {name.replace("_", "-") for name in COLOURS}
 _GRADIO = {  # What Gradio's tabs, sidebar, frame and messages take; the page has no other component of it.
     "body_background_fill": "surface",

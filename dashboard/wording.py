@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from core import methods, objectives
 
 if TYPE_CHECKING:
     from core.problem.method import Method
+    from core.settings import MethodSettings
 
 STATUS = {"queued": "waiting"}
 """What a status is called; all others by their own names."""
@@ -27,14 +30,18 @@ FIELDS = {
     "above": "Drop entries above this share",
     "adapt_on": "Images to learn from",
     "aggregate": "Combine agreeing entries into",
+    "alpha": "GradNorm strength (α)",
     "answers": "Answers whose gradients to take",
+    "auto_scale": "Find the scale without labels",
     "balance": "How to combine the tasks' gradients",
     "batch": "Images per task and step",
     "begin_with": "Model to start from",
     "below": "Drop entries below this share",
     "clamp": "Keep λ between 0 and 1",
     "common": "Share of common directions",
+    "components": "Singular components to use",
     "diagonal": "Weight of off-diagonal moments",
+    "diversity": "Weight of the second term",
     "drop": "Share of each task vector to drop",
     "floor": "Minimum Fisher information",
     "fraction": "Share of images to use",
@@ -43,13 +50,16 @@ FIELDS = {
     "init": "λ at the start",
     "iterations": "Steps per matrix",
     "keep": "Share of each task vector to keep",
+    "keep_every": "Save state every … steps",
     "keep_step": "Which step to keep",
+    "kept": "Share of components on at the start",
     "later_init": "λ at the start of later rounds",
     "lines": "Extra scale of the last block (LiNeS)",
     "lr": "Learning rate",
     "masks": "Learn which components to use",
     "merge_with": "Merge the rest with",
     "mix": "Share of the expert's input",
+    "normalise": "Normalise Fisher information",
     "objective": "What to minimise",
     "once": "Use each image once, as in a stream",
     "others": "All other tensors come from",
@@ -57,24 +67,28 @@ FIELDS = {
     "per": "Choose an expert for each …",
     "qkv": "Query, key and value as",
     "rescale": "Scale up what is left",
+    "rho": "How far to look around λ (ρ)",
     "ridge": "Pull towards the merged model",
+    "samples": "Images per task",
     "scale": "Scale of the merged task vector",
     "score": "Compare experts with the gradient by",
-    "select_by": "Loss that chooses experts",
     "seed": "Random seed",
+    "select_by": "Loss that chooses experts",
     "share": "Threshold of the masks",
     "start": "Model to start from",
-    "samples": "Images per task",
+    "start_scale": "Scale of the start",
     "step_size": "Step length",
     "together": "Solve together for each …",
     "trunk": "Blocks that all groups share",
     "votes": "Tasks that must use an entry",
+    "warmup": "Share of steps to warm up",
+    "weight_lr": "Learning rate of the task weights",
     "within": "Merge a group with",
 }
 CHOICES = {
     "task": "task",
     "block": "task and block",
-    "tensor": "task and tensor (“layer-wise”)",
+    "tensor": "task and tensor (layer-wise)",
     "best": "the last, or a clearly better one",
     "last": "always the last, as in the paper",
     "none": "no other method",
@@ -108,6 +122,7 @@ FAMILIES = {
     "yardsticks": "For comparison",
 }
 """Headings of the method menu, in their order, by what a method has to be given and what it makes."""
+_NAMED = re.compile(r"`(?:--set )?(?P<name>[a-z]\w*)(?:=(?P<value>[\w.-]+))?`")
 FIRST = ("adamerging", "adamerging_pp", "task_arithmetic", "average", "ties")
 """Methods that come first under their heading; the others follow by title."""
 
@@ -129,6 +144,34 @@ def choice_title(setting: str, value: Any) -> str:
     return methods.get(name).title if name in methods.names() else name.replace("_", " ")
 
 
+@cache
+def schema(settings: type[MethodSettings]) -> dict[str, dict[str, Any]]:
+    """Setting -> its JSON schema, with `label`, `source` and so on."""
+    found: dict[str, dict[str, Any]] = settings.model_json_schema()["properties"]
+    return found
+
+
+def worded(text: str, method: Method | None = None, setting: str = "", choices: Sequence[Any] = ()) -> str:
+    """A text of the engine as the page shows it: names in `…` become the labels of settings and choices, or titles.
+
+    The text may be about one `setting`, which has these `choices`. What else stands in `…` stays as it is.
+    """
+    properties = schema(method.Settings) if method is not None else {}
+
+    def said(found: re.Match[str]) -> str:
+        name, value = found["name"], found["value"]
+        if value is None and name in choices:
+            return f"“{choice_title(setting, name)}”"
+        if name in properties or (name in FIELDS and value is not None):
+            label = properties.get(name, {}).get("label") or field_title(name)
+            return f"“{label}”" if value is None else f"“{label}: {choice_title(name, value)}”"
+        if value is None and (name in objectives.names() or name in methods.names()):
+            return f"“{choice_title(setting, name)}”"
+        return found[0]
+
+    return _NAMED.sub(said, text)
+
+
 def family(method: Method) -> str:
     """The key in `FAMILIES` of the heading that a method stands under."""
     if not method.role.competes:
@@ -147,9 +190,9 @@ def family_order(method: Method) -> tuple[int, int, str]:
 def needs(need: str, adapts: bool) -> str:
     """What a method has to be given, in plain words."""
     words = {
-        "nothing": "Needs only the checkpoints.",
-        "unlabelled images": "Needs unlabelled images of every task.",
-        "labelled images": "Needs labelled images of every task.",
-        "labelled training images": "Needs labelled training images of every task.",
+        "nothing": "Only the checkpoints.",
+        "unlabelled images": "Unlabelled images of every task.",
+        "labelled images": "Labelled images of every task.",
+        "labelled training images": "Labelled training images of every task.",
     }
-    return words.get(need, f"Needs {need}.") + (" Labels are never read while it learns." if adapts else "")
+    return words.get(need, f"{need.capitalize()}.") + (" Labels are never read while it learns." if adapts else "")

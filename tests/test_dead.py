@@ -31,8 +31,9 @@ OPTIONS |= {"ArrowDown", "ArrowLeft", "ArrowRight", "ArrowUp", "clearInterval", 
 
 @cache
 def sources(*endings: str) -> dict[str, str]:
-    """Path -> text of the project's own files, tests left out."""
-    listed = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split("\n")
+    """Path -> text of the project's own files, new ones too, tests left out."""
+    there = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.check_output(there, cwd=ROOT, text=True).split("\n")
     own = [path for path in listed if path.endswith(endings) and not path.startswith("tests/") and ".min." not in path]
     return {path: (ROOT / path).read_text("utf-8") for path in own if (ROOT / path).exists()}
 

@@ -1,4 +1,4 @@
-"""`study`: a family of runs that answers one question, resumable, written down in every format."""
+"""`study`: a set of runs that answers one question, resumable, written down in every format."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def study(
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
-    """Answer one question about merging with a family of runs; the same command continues where it was stopped."""
+    """Run a study: a set of runs that answers one question. The same command continues where it was stopped."""
     if name is None and recipe is None:
         _list(as_json)
         return

@@ -71,9 +71,9 @@ class TaskTrust:
         if self.trusted:
             return ""
         if math.isinf(self.end.kl):
-            return f"{self.task}: λ or the loss diverges in a shortened run. To avoid this, {self.remedy}."
+            return f"{self.task}: λ or the loss diverges in a short test run. To avoid this, {self.remedy}."
         return (
-            f"{self.task}: in a shortened run, the model moves away from its expert (KL {self.start.kl:.2f} → "
+            f"{self.task}: in a short test run, the model moves away from its expert (KL {self.start.kl:.2f} → "
             f"{self.end.kl:.2f} nats, agreement {100 * self.start.agreement:.0f} → {100 * self.end.agreement:.0f} %), "
             f"so the full run will probably cost accuracy on this task. To avoid this, {self.remedy}."
         )
@@ -85,9 +85,9 @@ def overall(found: Sequence[TaskTrust]) -> str:
         return ""
     begin, end = (mean([getattr(one, moment).kl for one in found]) for moment in ("start", "end"))
     return (
-        f"In a shortened run, the model on average moves away from the experts (KL {begin:.2f} → {end:.2f} nats), so "
+        f"In a short test run, the model on average moves away from the experts (KL {begin:.2f} → {end:.2f} nats), so "
         f"the full run will probably end below its start. To avoid this, {found[0].remedy}, or run a formula such as "
-        "tsv_m."
+        "`tsv_m`."
     )
 
 
@@ -113,7 +113,7 @@ def trust(problem: Problem, method: Method, settings: MethodSettings, progress: 
 def remedy_for(objective: str | None) -> str:
     """What helps where a run that minimises this does harm; None where nothing else could be."""
     fewer = "take fewer steps, lower `lr`, or leave the task out"
-    return fewer if objective in (None, "expert_kl") else f"set objective=expert_kl, {fewer}"
+    return fewer if objective in (None, "expert_kl") else f"set `objective=expert_kl`, {fewer}"
 
 
 def shortened(

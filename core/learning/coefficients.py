@@ -33,7 +33,8 @@ class LearningSettings(WatchedSettings):
     """Settings of every method that learns λ."""
 
     group: GroupKind = setting(
-        "tensor", "Tensors of a task that share λ: all (`task`), a `block` or none (`tensor`, the paper's layer-wise).",
+        "tensor", "Which tensors of a task share λ. `task`: all; `block`: those of a block; `tensor`: none (the "
+        "paper's layer-wise).",
         source=f"{PAPER}, layer-wise",
     )  # fmt: skip
     objective: objectives.Name = setting("entropy", "What to minimise.", source=f"{PAPER}, equation 5")
@@ -55,7 +56,7 @@ class LearningSettings(WatchedSettings):
     )  # fmt: skip
     start: starts.Name = setting(
         starts.NONE,
-        "Start from the model of this data-free method, with its defaults; `none`: from θ₀ + init · Σ τ.",
+        "Start from the model of this data-free method, with its defaults; `none`: from θ₀ + `init` · Σ τ.",
         source=f"{PAPER}: none",
     )  # fmt: skip
 

@@ -31,12 +31,12 @@ class AdaRankSettings(LearningSettings):
     """AdaMerging's settings and those of the masks."""
 
     components: Literal["own", "orthogonal"] = setting(
-        "own", "Use each task vector's own singular components, or those of TSV-Merge (then init=1 starts from its "
+        "own", "Use each task vector's own singular components, or those of TSV-Merge (then `init=1` starts from its "
         "merge).",
         source=PAPER,
     )  # fmt: skip
     kept: float = setting(
-        0.5, "Share of each matrix's components that are switched on at the start, strongest first; for `own`.",
+        0.5, "With `components=own`: share of each matrix's components that are on at the start, strongest first.",
         source="Mergescope", gt=0, le=1,
     )  # fmt: skip
     masks: Literal["on", "off", "auto"] = setting(
@@ -44,7 +44,7 @@ class AdaRankSettings(LearningSettings):
         f"{ENOUGH} images of a task.", source=PAPER,
     )  # fmt: skip
     rank: int = setting(
-        0, "Components kept in memory per matrix and task, for `own`; 0: all of them.",
+        0, "With `components=own`: components kept in memory per matrix and task; 0: all of them.",
         source="Mergescope; bounds memory", label="Components to keep in memory", ge=0, le=65_536,
     )  # fmt: skip
     start_scale: float = setting(

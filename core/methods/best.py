@@ -34,7 +34,7 @@ class BestCombination(AdaRank):
         "with the lowest loss on the first batch, and learns the layer-wise λ of AdaMerging (Yang et al., ICLR 2024) "
         "and the masks of AdaRank (ICLR 2026) with the distillation loss of SAMerging (2025) in place of entropy. With "
         "few images, the masks are left out. It was the best on the demo suite (.github/BENCHMARKS.md); experts "
-        "that moved too little from the base hold it back (.github/METHODS.md). It has not been measured on the "
+        "that moved too little from the base limit it (.github/METHODS.md). It has not been measured on the "
         "papers' eight tasks."
     )
     summary = (

@@ -53,7 +53,7 @@ class Distillation(Method[DistillationSettings]):
     cost = (
         "Like Traditional MTL: a full fine-tuning with about ten copies of the encoder in memory, plus three for the "
         "step that is kept, and one forward pass of each expert over the images used. A step takes as long as one of "
-        "Traditional MTL (1.01 times the processor time on the demo suite)."
+        "Traditional MTL (1.01 times the CPU time on the demo suite)."
     )
     trains = "Every weight of the image encoder"
     needs = Need.UNLABELLED

@@ -12,7 +12,7 @@ class Individual(Formula[MethodSettings]):
     title = "Individual experts"
     role = Role.UPPER
     paper = "Fine-tuned models, one per task (Ilharco et al., ICLR 2023)."
-    summary = "Uses each task's own expert: the accuracy that a merged model tries to keep."
+    summary = "Uses each task's own expert. Its accuracy is what a merged model tries to keep."
     cost = "No computation, but K models instead of one."
     single = False
 

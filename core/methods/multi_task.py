@@ -42,7 +42,7 @@ class MultiTask(Method[MultiTaskSettings]):
     title = "Traditional MTL"
     role = Role.YARDSTICK
     paper = (
-        "The upper bound in AdaMerging's tables: joint fine-tuning with the experts' recipe (Ilharco et al., ICLR "
+        "The reference in AdaMerging's tables: joint fine-tuning with the experts' recipe (Ilharco et al., ICLR "
         "2023). PCGrad (Yu et al., NeurIPS 2020), algorithm 1; GradNorm (Chen et al., ICML 2018), algorithm 1, with "
         "norms over the whole encoder and their mean taken out of the step, since heads are frozen and there is no "
         "last shared layer."

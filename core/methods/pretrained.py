@@ -12,7 +12,7 @@ class Pretrained(Formula[MethodSettings]):
     title = "Pre-trained"
     role = Role.LOWER
     paper = "Zero-shot CLIP (Radford et al., 2021)."
-    summary = "The base model without any fine-tuning: the accuracy that merging has to beat."
+    summary = "The base model without any fine-tuning. Its accuracy is what merging has to beat."
     cost = "Nothing."
 
     def made(self, problem: Problem, settings: MethodSettings) -> Outcome:

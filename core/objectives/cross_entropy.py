@@ -1,4 +1,4 @@
-"""Cross-entropy on labels: the supervised upper bound of the paper."""
+"""Cross-entropy on labels: the paper's supervised reference."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class CrossEntropy(Objective):
 
     title = "Cross-entropy with the labels"
     paper = "AdaMerging (Yang et al., ICLR 2024), table 4 (supervised variant)."
-    summary = "Uses labels: an upper bound on what label-free objectives can reach with the same λ."
+    summary = "Uses labels: shows what label-free objectives could reach with the same λ."
     needs = Need.LABELLED
     target = Target.LABELS
 

@@ -132,12 +132,13 @@ def _sentence(
     beaten: Sequence[str], words: str, images: int, full: tuple[float, float] | None, gain: bool,
 ) -> str:  # fmt: skip
     about = f"{percent(value)} {words} on {images:,} monitoring images"
+    about += f", {percent(full[0])} on all test images" if full is not None else ""
     if code is Code.BELOW_BASE and full is not None and full[0] < full[1]:
         own, base = full
         return f"Worse than the base: {percent(own)} accurate on all test images, against the base's {percent(base)}."
     if code is Code.FINE:
         groups = {"better than": beaten, "about as good as": [name for name in beside if name not in beaten]}
-        told = ", ".join(f"{how} {listed([*map(_title, names)])}" for how, names in groups.items() if names)
+        told = "; ".join(f"{how} {listed([*map(_title, names)])}" for how, names in groups.items() if names)
         seen = f"{told[0].upper()}{told[1:]}: {about}." if told else f"{title} is {about}."
         return seen if gain else f"{seen} No gain over the base is visible."
     worse = [f"{_title(name)} ({percent(other)})" for name, other in ahead.items()]
@@ -146,11 +147,9 @@ def _sentence(
 
 def _kept(title: str, kept: int, last: int) -> str:
     if kept == 0:
-        return (
-            f"{title} moved away from the experts from the start, so the start is kept and none of the {last} steps is."
-        )
+        return f"{title} moved away from the experts from the start, so step 0 is kept and none of the {last} after it."
     return f"{title} moved away from the experts after step {kept} of {last}, so step {kept} is kept."
 
 
 def _title(name: str) -> str:
-    return f"the {name}" if name in ("base", "start") else title_of(name)
+    return {"base": "the base", "start": "step 0"}.get(name) or title_of(name)

@@ -1,4 +1,4 @@
-"""Studies: families of runs that each answer one question, most of them a table or figure of a paper; one file each.
+"""Studies: sets of runs that each answer one question, most of them a table or figure of a paper; one file each.
 
 Beside them stand what they share (the published numbers, the cases of `trust`) and the method guide.
 """

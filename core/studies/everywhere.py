@@ -23,7 +23,7 @@ quarter or half, and some are doubled; `many` has sixteen tasks with half of the
 these. For every row, the rate or scale was chosen on held-out images with seed 0. A value with ± (standard error) is
 the mean of several seeds; any other comes from one. Of {planned} planned cells, {done} have been measured so far; –
 marks the rest.
-A row whose title is not that of a method is a method with settings other than its defaults.
+A row whose title is not that of a method is a variant: a method with other settings than its defaults.
 `python -m tests.bench.equal_suites`
 """
 
@@ -57,7 +57,7 @@ def markdown() -> list[str]:
     budgets = sorted({int(place.split()[1]) for place in places})
     counts = " / ".join(f"{count:,}" for count in budgets)
     lines = _INTRODUCTION.format(counts=counts, done=file["done"], planned=file["planned"]).splitlines()
-    lines += ["", f"| row | behind the best | {' | '.join(suites)} |", f"|---|---|{'---|' * len(suites)}"]
+    lines += ["", f"| row | points behind the best (mean) | {' | '.join(suites)} |", f"|---|---|{'---|' * len(suites)}"]
     for title, row in sorted(found.items(), key=lambda one: behind(one[1], found)):
         cells = [" / ".join(_told(row["accuracy"].get(f"{suite} {count}")) for count in budgets) for suite in suites]
         lines.append(f"| {title} | {100 * behind(row, found):.1f} | {' | '.join(cells)} |")

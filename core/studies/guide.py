@@ -131,13 +131,14 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
 
     experts = tuple(one.title for one in cards if one.role is Role.UPPER)
     several = tuple(one.title for one in cards if not one.single and not one.role.reference)
+    grouped = tuple(one.title for one in cards if one.name == "grouped")
     lines = [
         Decision("Checkpoints only", best(Need.NOTHING),
                  "A formula: takes seconds and needs no images. Try different λ with the study `scale`."),
         Decision("Unlabelled images of every task", best(Need.UNLABELLED),
                  "Learns λ, and sometimes more, from the images; takes minutes."),
         Decision("A few hundred labelled images per task", best(Need.LABELLED),
-                 "Or use a method that learns λ with `--set objective=cross_entropy`: the supervised upper bound.",
+                 "Or use a method that learns λ with `--set objective=cross_entropy`: AdaMerging with labels.",
                  always=False),
         Decision("Labelled training images", best(Need.TRAINING),
                  "Joint training: the benchmark that merging is measured against, and the most expensive option.",
@@ -146,8 +147,8 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
                  "One model or module per task: needs more memory but keeps more accuracy."),
         Decision("The trust check before Start warns about a task", best(setting="objective"),
                  "Use `--set objective=expert_kl` to follow the experts' answers instead of minimising entropy."),
-        Decision("Task vectors that point in opposing directions (negative cosine)", (),
-                 "See the page Similarity and merge within the groups it suggests, with one model per group."),
+        Decision("Task vectors that point in opposing directions (negative cosine)", grouped,
+                 "One model for each group of tasks that go well together; the page Similarity suggests the groups."),
     ]  # fmt: skip
     return [line for line in lines if line.use or line.always]
 
@@ -181,9 +182,9 @@ def markdown(report: Mapping[str, Any]) -> str:
         if card.group != group:
             group = card.group
             lines += ["", f"## {_heading(group)}"]
-        seconds = "–" if card.seconds is None else f"{card.seconds:.1f} s"
+        seconds = "" if card.seconds is None else f" Measured: {card.seconds:.1f} s"
         lines += ["", f"### {card.title} (`{card.name}`)", "", card.summary, "", f"> {card.formula}", ""]
-        lines += [f"- needs: {card.needs}", f"- cost: {card.cost}{f' Measured: {seconds}' if report else ''}"]
+        lines += [f"- needs: {card.needs}", f"- cost: {card.cost}{seconds if report else ''}"]
         lines += [f"- trains: {card.trains}"] if card.trains != "nothing" else []
         lines += [f"- average accuracy {where}: {percent(card.accuracy)}"] if report else []
         lines.append(f"- {card.paper}")

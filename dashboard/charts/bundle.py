@@ -19,6 +19,7 @@ from core.store import ACTIVE
 from dashboard.charts import palette
 from dashboard.charts.linker import link
 from dashboard.settings import WEB
+from dashboard.theme import icon
 from dashboard.wording import RESUMABLE
 
 HERE = Path(__file__).parent
@@ -59,7 +60,8 @@ def program(entry: Path) -> str:
 
 
 def style() -> str:
-    """The charts' style sheet; colours come from the page's custom properties (`dashboard.theme.css`)."""
+    """The style sheet of cards and charts, which every page has; colours come from the page's custom properties
+    (`dashboard.theme.css`)."""
     kinds = "".join(
         f"{prefix}.mc-kind-{kind}{{background:{colour}}}\n"
         for prefix, theme in (("", palette.LIGHT), (".dark ", palette.DARK))
@@ -75,7 +77,7 @@ def files() -> dict[str, File]:
     made = {
         "plotly.js": PLOTLY.read_bytes(),
         **{name: program(SCRIPTS / name).encode() for name in PROGRAMS},
-        "charts.css": style().encode(),
+        "logo.svg": icon().encode(),
     }
     return {
         name: File(TYPES[Path(name).suffix], plain, gzip.compress(plain, 6, mtime=0))
@@ -89,5 +91,5 @@ def url(name: str) -> str:
 
 
 def head() -> str:
-    """What a component needs in the page's head before it runs."""
-    return f'<link rel="stylesheet" href="{url("charts.css")}"><script src="{url("plotly.js")}"></script>'
+    """What a component that draws needs in the page's head before it runs."""
+    return f'<script src="{url("plotly.js")}"></script>'

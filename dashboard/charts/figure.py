@@ -35,14 +35,7 @@ def plain(text: object) -> str:
 
 def shorten(text: str, length: int) -> str:
     """At most `length` letters."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def brief(title: str, name: str, length: int) -> str:
-    """What a task is called where there is little room: its title, else its short name; as `charts.brief` does."""
-    short = name.replace("_", " ")
-    short = short[:1].upper() + short[1:]
-    return shorten(short if len(title) > length and len(short) < len(title) else title, length)
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 def folded(text: str, length: int, lines: int = 2) -> str:

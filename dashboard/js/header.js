@@ -1,15 +1,14 @@
 // The header: the current run, how far it is, and what can be done with it.
-import { button, duration, find, keyed, percent } from "../charts/js/base.js";
+import { button, duration, find, keyed, partsOf, percent } from "../charts/js/base.js";
 import { ACTIVE } from "../charts/js/given.js";
 import { doing } from "../charts/js/progress.js";
 import { coded } from "./pieces.js";
-import { act, actionsOf, listed, loading, share } from "./runs.js";
+import { FIRST_STEP, act, actionsOf, listed, loading, share } from "./runs.js";
 import { page } from "./shell.js";
 
 /** @type {(root: HTMLElement) => void} */
 export const header = (root) => {
-  /** @type {(selector: string) => HTMLElement} */
-  const part = (selector) => find(root, selector, HTMLElement);
+  const part = partsOf(root);
   const title = part("h1"),
     pill = part(".ms-pill"),
     words = part(".ms-words"),
@@ -54,7 +53,7 @@ export const header = (root) => {
   draw();
 };
 
-const NOTHING = { viewer: "Choose a run in the list.", owner: "Choose tasks and a method, then press Start merge." };
+const NOTHING = { viewer: "Choose a run in the list.", owner: FIRST_STEP };
 
 /** @type {(run: Listed | null) => string} */
 function noticeKind(run) {

@@ -39,7 +39,7 @@ export const wordsCard = (title, help, tools, ...content) => {
 
 // A table in a scroller of its own. A cell is made already, or what stands in a <td>.
 /** @type {(label: string, heads: string[], rows: Child[][], looks?: { scroller: string, table: string }) => HTMLElement} */
-export const table = (label, heads, rows, looks = { scroller: "an-scroll", table: "st-table" }) => {
+export const table = (label, heads, rows, looks = { scroller: "ms-scroll", table: "ms-table" }) => {
   /** @type {(cell: Child) => Child} */
   const made = (cell) => (cell instanceof HTMLTableCellElement ? cell : element("td", {}, cell));
   const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col", text }))),

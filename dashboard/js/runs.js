@@ -9,6 +9,8 @@ import { page } from "./shell.js";
 /** @type {{ runs: Listed[], more: boolean, machine: string, writer: { text: string, gone: boolean } | null, first: boolean, limit: number }} */
 export const listed = { runs: [], more: false, machine: "", writer: null, first: true, limit: 50 };
 let failures = 0;
+export const START = "Start merge"; // on the button of Set up
+export const FIRST_STEP = `Choose tasks and a method, then press ${START}.`;
 
 export const refreshRuns = poller(async () => {
   const answer = await ask("runs_list", { limit: listed.limit, run: page.run || page.asked.run });

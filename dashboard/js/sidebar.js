@@ -1,8 +1,8 @@
 // The sidebar: the list of runs, and what stands around it.
-import { ask, element, find, keyed } from "../charts/js/base.js";
+import { ask, element, find, keyed, partsOf } from "../charts/js/base.js";
 import { ACTIVE } from "../charts/js/given.js";
 import { toastError } from "./pieces.js";
-import { act, actionsOf, listed, progressWords, refreshRuns, share, worse } from "./runs.js";
+import { FIRST_STEP, act, actionsOf, listed, progressWords, refreshRuns, share, worse } from "./runs.js";
 import { page } from "./shell.js";
 
 /** @type {Record<string, string>} */
@@ -67,8 +67,7 @@ function small(run, action, words) {
 
 /** @type {(root: HTMLElement) => void} */
 export const sidebar = (root) => {
-  /** @type {(selector: string) => HTMLElement} */
-  const part = (selector) => find(root, selector, HTMLElement);
+  const part = partsOf(root);
   const list = part("ul"),
     more = part(".ms-more"),
     none = part(".ms-none"),
@@ -76,9 +75,7 @@ export const sidebar = (root) => {
     writer = part(".ms-writer"),
     writing = find(writer, ":first-child", HTMLElement),
     taking = find(writer, "button", HTMLButtonElement);
-  const nothing = page.readonly
-    ? "No runs to see here yet."
-    : "No runs yet. Choose tasks and a method, then press Start merge.";
+  const nothing = page.readonly ? "No runs to see here yet." : `No runs yet. ${FIRST_STEP}`;
   /** @type {Map<string, ReturnType<typeof row>>} */
   let rows = new Map();
 

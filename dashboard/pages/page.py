@@ -1,4 +1,7 @@
-"""What every tab is: a `Page`, called `PAGE` in its `page.py`; `dashboard.door` says what its desks have to keep to."""
+"""What every tab is: a `Page`, called `PAGE` in its `page.py`; `dashboard.door` says what its desks have to keep to.
+
+A style sheet beside it, called like the page, is found by its name.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,8 @@ class Page:
     desks: tuple[type[Desk], ...] = ()
     """What answers the questions that no other page asks."""
     template: str = '<div class="mc"></div>'
-    styles: tuple[str, ...] = ()
-    """Names of files; beside the page or in assets/web (`dashboard.charts.bundle.files`)."""
     charts: bool = True
+    """Whether it draws figures: Plotly is loaded with it then. Cards, tables and their styles are there in any case."""
     owner_only: bool = False
     """Not in the read-only view at all."""
 

@@ -16,11 +16,10 @@ from core.export.titles import differences, run_title, title_of
 from core.progress import Standing, time_left
 from core.runs.threads import of_a_run
 from core.store import ACTIVE, RunRecord
-from dashboard import ui
-from dashboard.charts import bundle
+from dashboard import theme, ui
 from dashboard.context import Context
 from dashboard.door import Desk, Done, Run, owners, polled
-from dashboard.wording import RESUMABLE, STATUS, worry
+from dashboard.wording import RESUMABLE, STATUS, worded, worry
 
 Action = Literal["pause", "resume", "cancel", "restart"]
 MAX_LISTED = 1000
@@ -98,10 +97,12 @@ class Listed(TypedDict):
 def build_sidebar(ctx: Context) -> None:
     """Brand, button for a new merge, the runs, the machine."""
     new = "" if ctx.readonly else '<button type="button" class="ms-new">+ New merge</button>'
-    theme = '<button type="button" class="ms-theme" title="Light or dark" aria-label="Switch light and dark">◐</button>'
+    switch = (
+        '<button type="button" class="ms-theme" title="Light or dark" aria-label="Switch light and dark">◐</button>'
+    )
     template = (
-        f'<div class="ms-side"><div class="ms-brand"><img src="{bundle.url("logo.svg")}" alt="" width="22" height="22">'
-        f"<span>Merge<b>scope</b></span>{theme}</div>{new}"
+        f'<div class="ms-side"><div class="ms-brand"><i aria-hidden="true">{theme.logo()}</i>'
+        f"<span>Merge<b>scope</b></span>{switch}</div>{new}"
         '<nav aria-label="Runs"><p class="ms-label">Runs</p><p class="ms-none"></p><ul></ul>'
         '<button type="button" class="ms-more" hidden>Show older runs</button></nav>'
         '<div class="ms-note warning ms-writer" role="status" hidden><p></p>'
@@ -231,7 +232,7 @@ def verdict(record: RunRecord) -> Verdict | None:
     return {
         "code": found["code"],
         "kind": worry(found),
-        "text": found["sentence"],
+        "text": worded(found["sentence"]),
         "remedy": {"suite": record.suite, "tasks": tasks, "method": better} if better else None,
         "title": title_of(better) if better else "",
     }

@@ -21,7 +21,7 @@ VARIED = {"adamerging": ("group", "objective"), "adamerging_pp": ("group",)}
 ABLATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "best with its own rate": ("best", {"lr": 0.02}),
     "best without masks": ("best", {"masks": "off"}),
-    "best without masks, its start as it is": ("best", {"masks": "off", "start_scale": 1.0}),
+    "best without masks or rescaling": ("best", {"masks": "off", "start_scale": 1.0}),
     "best with masks": ("best", {"masks": "on"}),
     "best without its start": ("best", {"start": "none"}),
     "best from WUDI": ("best", {"start": "wudi"}),

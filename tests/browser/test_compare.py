@@ -122,8 +122,8 @@ def test_missing_methods_are_ticked_before_they_are_queued(page: Any, server: Se
 def test_the_name_stays_in_sight_while_the_table_scrolls(phone: Any, server: Server, runs: list[str]) -> None:
     open_compare(phone, server, runs[0])
     assert phone.locator(".an-frame.an-more").count() == 1
-    phone.evaluate("document.querySelector('.an-scroll').scrollLeft = 5000")
+    phone.evaluate("document.querySelector('.ms-scroll').scrollLeft = 5000")
     phone.wait_for_selector(".an-frame:not(.an-more)")
     place = "document.querySelector('[data-row] .an-name').getBoundingClientRect().left"
-    edge = "document.querySelector('.an-scroll').getBoundingClientRect().left"
+    edge = "document.querySelector('.ms-scroll').getBoundingClientRect().left"
     assert abs(phone.evaluate(place) - phone.evaluate(edge)) < 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dashboard.settings import POLL_SECONDS
-from tests.browser.conftest import Server, finish, wait_for
+from tests.browser.conftest import TITLES, Server, finish, wait_for
 
 HEATMAP = "#ms-live .heatmaplayer image"
 ALREADY = "mergescope.charts.hub.run"
@@ -60,7 +60,7 @@ def test_agreement_is_drawn_while_the_run_goes_on(page: Any, running: str) -> No
     open_run(page, running)
     looks = f"{ALREADY}.agreements.filter((one) => one.half === 'choosing')"
     page.wait_for_function(f"{looks}.length > 2 && {ALREADY}.status === 'running'")
-    chart = "document.querySelector('[aria-label=\"Agreement with the experts\"]').data"
+    chart = f"document.querySelector('[aria-label=\"{TITLES['AGREEMENT']}\"]').data"
     page.wait_for_function(f"{chart}?.[0].x.length > 2")
     assert page.evaluate(f"{chart}.length") == 4
     assert page.evaluate(f"{chart}[0].y.every((value) => value >= 0 && value <= 1)")
@@ -189,7 +189,7 @@ def test_clicked_cell_is_followed_over_time(page: Any, finished_run: str) -> Non
     page.wait_for_selector("#ms-live .hoverlayer .hovertext", state="attached")
     assert "λ = 0." in page.locator("#ms-live .hoverlayer").first.text_content()
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 30)
-    page.get_by_text("One coefficient over time").wait_for()
+    page.get_by_text(TITLES["cell"]).wait_for()
     page.wait_for_function("document.querySelectorAll('#ms-live .mc-plot')[1].data?.length >= 3")
 
 

@@ -67,7 +67,7 @@ def test_task_cards_show_images_classes_counts_and_accuracies(page: Any) -> None
 
 def test_the_trust_check_names_tasks_and_offers_remedies(page: Any) -> None:
     opened(page)
-    page.get_by_text(re.compile("likely to lose accuracy|moves away from none of the experts")).wait_for(timeout=60_000)
+    page.get_by_text(re.compile("likely to lose accuracy|stays close to every expert")).wait_for(timeout=60_000)
     if page.locator(".ms-plan .ms-note.warning").count():
         assert page.locator(".ms-task.caution").count() >= 1
         page.get_by_role("button", name="Use the experts instead").click()
@@ -91,7 +91,7 @@ def test_without_a_task_nothing_can_be_started(page: Any) -> None:
     opened(page)
     page.get_by_role("button", name="None", exact=True).click()
     page.wait_for_selector(".ms-start:disabled")
-    page.get_by_text("Choose a task").wait_for()
+    page.get_by_text("Choose at least one task").wait_for()
     page.get_by_role("button", name="All", exact=True).click()
     page.wait_for_selector(".ms-start:enabled")
 

@@ -11,7 +11,7 @@ import pytest
 from core.problem.method import Step
 from core.store import Store
 from dashboard.static_export.export import export
-from tests.browser.conftest import wait_for
+from tests.browser.conftest import TITLES, wait_for
 from tests.dashboard import synthetic
 
 NAME = "<img src=x onerror=window.__x=1>"
@@ -103,13 +103,6 @@ def test_every_figure_that_the_run_has_data_for_is_drawn(offline: Any, exported:
         assert offline.get_by_role("button", name="Save as").count() == 2 * len(found[file])
         traces = "[...document.querySelectorAll('.mc-plot')].every((one) => one.data.length > 0)"
         assert offline.evaluate(traces)
-    assert found["figures.html"] == [
-        "Merging coefficients",
-        "Change since step 0",
-        "Accuracy by task",
-        "Accuracy over steps",
-        "Prediction entropy",
-        "Profile by depth",
-        "Profile by task",
-    ]
-    assert found["plain.html"] == ["Accuracy by task", "Accuracy over steps"]
+    drawn = ("coefficients", "change", "accuracy", "accuracyOverSteps", "entropy", "depth", "spread")
+    assert found["figures.html"] == [TITLES[name] for name in drawn]
+    assert found["plain.html"] == [TITLES["accuracy"], TITLES["accuracyOverSteps"]]

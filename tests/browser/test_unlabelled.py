@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Server, at_home, start_server
+from tests.browser.conftest import TITLES, Server, at_home, start_server
 from tests.core.suite_edits import said
 from tests.tiny import make_suite
 
@@ -39,8 +39,9 @@ def test_a_merge_without_labels_explains_itself_on_every_page(page: Any) -> None
     page.get_by_text(
         "The test images have no labels, so accuracy can't be measured; agreement is shown instead"
     ).wait_for()
-    assert not page.get_by_role("heading", name="Accuracy by task").is_visible()
-    page.wait_for_function("document.querySelector('[aria-label=\"Agreement with the experts\"]').data?.length === 4")
+    assert not page.get_by_role("heading", name=TITLES["accuracy"]).is_visible()
+    chart = f"document.querySelector('[aria-label=\"{TITLES['AGREEMENT']}\"]').data"
+    page.wait_for_function(f"{chart}?.length === 4")
     page.locator(".mc-help").filter(has_text=re.compile(r"so accuracy lies in \d+\.\d % to \d+\.\d %")).wait_for()
     page.evaluate("mergescope.open('compare')")
     page.get_by_text("Nothing to draw: the test images have no labels").wait_for()

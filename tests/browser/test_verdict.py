@@ -45,7 +45,9 @@ def opened(page: Any, run: str, tab: str) -> Any:
 
 def test_a_result_below_its_base_says_so_wherever_its_accuracy_stands(page: Any, run: str) -> None:
     opened(page, run, "compare")
-    assert page.locator("#ms-header .ms-notice").inner_text().startswith("Worse than the base. tsv_m does better.")
+    assert (
+        page.locator("#ms-header .ms-notice").inner_text().startswith("Worse than the base. “TSV-Merge” does better.")
+    )
     assert "80.0 % · below base" in page.locator(".ms-run-row.worse .ms-run-meta").inner_text()
     mark = page.locator(f"[data-row='{run}'] .an-verdict.an-worse")
     mark.wait_for()

@@ -77,7 +77,7 @@ def test_a_task_that_pays_for_the_others_certainty_is_not_trusted() -> None:
     # Sixteen steps of Adam along a gradient that keeps its sign take λ by 0.2: all that the run's twenty can.
     assert weak.end.kl == pytest.approx(kl(-2.0, 0.5 * 5 - 0.1 * 2), abs=0.02)
     assert not weak.trusted
-    assert weak.advice.startswith("weak: in a shortened run, the model moves away from its expert (KL 0.77 → ")
+    assert weak.advice.startswith("weak: in a short test run, the model moves away from its expert (KL 0.77 → ")
     assert "objective=expert_kl" in weak.advice
 
 

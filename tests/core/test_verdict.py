@@ -81,16 +81,23 @@ def test_a_result_below_its_base_on_all_images_is_called_so_whatever_the_sample_
 def test_a_merge_that_only_equals_its_base_is_not_praised() -> None:
     low, level = measured(200, 200), measured(295, 295)
     told = verdict(measured(300, 300), {"base": level, "average": low, "tsv_m": level}).sentence
-    assert told.startswith("Better than Weight averaging, about as good as the base and TSV-Merge: 75.0 %")
+    assert told.startswith("Better than Weight averaging; about as good as the base and TSV-Merge: 75.0 %")
     assert "No gain over the base" in told
     assert "No gain" not in verdict(measured(300, 300), {"base": low, "tsv_m": level}).sentence
+
+
+def test_the_accuracy_on_all_test_images_stands_beside_that_on_some_where_it_is_known() -> None:
+    others = {"base": measured(200, 200), "start": measured(250, 250), "tsv_m": measured(298, 298)}
+    told = "Better than the base and step 0; about as good as TSV-Merge: 75.0 % accurate on 800 monitoring images"
+    assert verdict(measured(300, 300), others).sentence == f"{told}."
+    assert verdict(measured(300, 300), others, full=(0.867, 0.7)).sentence == f"{told}, 86.7 % on all test images."
 
 
 def test_a_kept_step_is_told_with_a_reason() -> None:
     found = verdict(measured(300, 300), {"base": measured(200, 200)}, kept=23, last=500)
     assert "after step 23 of 500, so step 23 is kept" in found.sentence
     at_start = verdict(measured(300, 300), {}, kept=0, last=500)
-    assert "the start is kept" in at_start.sentence
+    assert "step 0 is kept" in at_start.sentence
 
 
 def test_images_that_were_learned_from_are_named() -> None:

@@ -62,6 +62,25 @@ def test_every_text_is_legible_on_every_ground_it_stands_on(colours: dict[str, s
     assert contrast(colours["accent"], colours["card"]) >= 3, "focus ring"
 
 
+def test_no_colour_stands_beside_the_theme_and_the_palette() -> None:
+    # Black and white are those of a drawing, whose ground is white or black in both modes.
+    written = {
+        path: path.read_text("utf-8")
+        for folder in (ROOT / "dashboard", theme.WEB)
+        for path in folder.rglob("*")
+        if path.suffix in (".css", ".js", ".svg", ".html")
+        and "node_modules" not in path.parts
+        and ".min." not in path.name
+    }
+    found = {
+        path.name: set(re.findall(r"(?<![\w&])#[0-9a-fA-F]{3,8}\b", text)) - {"#000", "#fff"}
+        for path, text in written.items()
+    }
+    assert len(found) > 50
+    assert {name: colours for name, colours in found.items() if colours} == {}
+    assert re.findall("#[0-9a-f]{6}", theme.icon()) == [theme.LIGHT["accent"], theme.DARK["accent"]]
+
+
 def test_the_contrast_formula_knows_black_on_white() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)

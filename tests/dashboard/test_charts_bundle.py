@@ -21,7 +21,7 @@ def answer(name: str, encodings: bytes) -> Response:
     return bundle.files()[name].answer(Request(scope))
 
 
-@pytest.mark.parametrize("name", ["plotly.js", "viewer.js", "owner.js", "charts.css", "logo.svg"])
+@pytest.mark.parametrize("name", ["plotly.js", "viewer.js", "owner.js", "analysis.css", "logo.svg"])
 def test_compressed_and_plain_answers_hold_the_same_file(name) -> None:
     plain, zipped = answer(name, b"br"), answer(name, b"br, gzip")
     assert zipped.headers["content-encoding"] == "gzip"
@@ -57,3 +57,29 @@ def test_scripts_write_text_only_and_stay_short(path) -> None:
 def test_licence_lies_beside_the_vendored_library() -> None:
     assert "MIT" in bundle.PLOTLY.with_name("plotly-cartesian.LICENSE.txt").read_text("utf-8")
     assert "v4.1.1" in bundle.PLOTLY.read_text("utf-8")[:200]
+
+
+def test_the_text_of_a_button_stands_in_one_script() -> None:
+    """Where another text names the button, both take a constant; single words are too common to be told apart."""
+    said = r'(?:\b(?:button|quiet)\(\s*|export const \w+ = )"(\S+ [^"]+)"'
+    code = {path.name: re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text("utf-8"), flags=re.DOTALL) for path in SCRIPTS}
+    owners = {
+        text: [name for name in code if text in code[name]] for one in code.values() for text in re.findall(said, one)
+    }
+    assert "Start merge" in owners
+    twice = {"Try again": ["facts.js", "pieces.js"]}  # two boxes, each with such a button
+    assert {text: names for text, names in owners.items() if len(names) > 1} == twice
+
+
+def classes(*sheets: Path) -> set[str]:
+    """Names of classes that style sheets have rules for."""
+    text = "".join(re.sub(r"/\*.*?\*/", "", sheet.read_text("utf-8"), flags=re.DOTALL) for sheet in sheets)
+    return set(re.findall(r"\.(-?[A-Za-z_][\w-]*)", " ".join(re.findall(r"([^{}]+)\{", text))))
+
+
+def test_what_pages_share_is_styled_in_no_tabs_own_sheet() -> None:
+    shared = classes(*bundle.WEB.glob("*.css"), bundle.HERE / "charts.css")
+    for sheet in bundle.PAGES.glob("*/*.css"):
+        own = {name for name in classes(sheet) - shared if "-" in name}
+        for script in (path for path in SCRIPTS if path.parent != sheet.parent):
+            assert not own & set(re.findall(r"[\w-]+", script.read_text("utf-8"))), (sheet.name, script.name)

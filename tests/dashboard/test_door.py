@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -19,6 +20,7 @@ from dashboard.asked import Line
 from dashboard.door import QUESTIONS, Answer, Fresh, Question, add_door
 from dashboard.library import Library
 from dashboard.pages.share.page import Sharing
+from dashboard.paths import without_paths
 from tests.dashboard import synthetic
 from tests.dashboard.client import Dashboard
 from tests.dashboard.conftest import Site
@@ -209,6 +211,23 @@ def test_a_guest_of_a_run_that_is_gone_hears_of_no_suite(dashboard_site: Site) -
     assert "error" in viewer.call("method_guide")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    {
+        "`/srv/my files/a.pt` is missing.": "`…` is missing.",
+        "Found none in /srv/me, or (/srv/you).": "Found none in …, or (…).",
+        "One\n/srv/me": "One\n…",
+        "/srv/me": "…",
+        "/view/download/a/lambda.csv": "/view/download/a/lambda.csv",
+        "step 3/4 and/or https://host/a": "step 3/4 and/or https://host/a",
+        "data:image/jpeg;base64,/9j/4A": "data:image/jpeg;base64,/9j/4A",
+    }.items(),
+)
+def test_absolute_paths_are_taken_out_of_any_text(text: str, told: str) -> None:
+    answer = without_paths(orjson.dumps({"problem": text, "values": [0.5]}))
+    assert orjson.loads(answer) == {"problem": told, "values": [0.5]}
+
+
 def test_the_owner_is_told_why_something_failed_and_a_guest_of_no_path(
     dashboard_site: Site, short_run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,7 +235,7 @@ def test_the_owner_is_told_why_something_failed_and_a_guest_of_no_path(
         raise CannotWrite("Reading /srv/me/base.safetensors failed.")
 
     ctx = dashboard_site.ctx
-    failed = synthetic.create(ctx.store)
+    failed = synthetic.create(ctx.store, name="of /srv/me/base.safetensors")
     ctx.store.set_status(failed, "failed", "Writing /srv/me/merged.safetensors failed.")
     monkeypatch.setattr(Library, "suite", lost)
     monkeypatch.setattr(Store, "kept", lost)
@@ -226,7 +245,8 @@ def test_the_owner_is_told_why_something_failed_and_a_guest_of_no_path(
         read = asker.call("history", run=failed)["failure"]
         answer = asker.call("similarity", run=short_run)
         file = asker.http.get(f"{asker.prefix}/download/{short_run}/model")
-        return [listed, read, answer["error"], file.text]
+        described = json.dumps(asker.call("describe", run=failed))
+        return [listed, read, answer["error"], file.text, described]
 
     try:
         assert [one for one in said(dashboard_site.owner()) if "/srv/me/" not in one] == []

@@ -135,7 +135,7 @@ def test_all_tasks_are_asked_for_where_none_are_named(library: Library, tiny_sui
     [
         ([], "mapping"), ({"suite": 3}, "suite"), ({"suite": "nope"}, "nope"), ({"suite": "../tiny"}, "suite"),
         ({"suite": "tiny", "method": "nope"}, "method"), ({"suite": "tiny", "colour": 1}, "colour"),
-        ({"suite": "tiny", "tasks": "task0"}, "tasks"), ({"suite": "tiny", "tasks": []}, "tasks"),
+        ({"suite": "tiny", "tasks": "task0"}, "tasks"), ({"suite": "tiny", "tasks": []}, "at least one task"),
         ({"suite": "tiny", "tasks": ["task9"]}, "task9"), ({"suite": "tiny", "tasks": [{}]}, "tasks"),
         ({"suite": "tiny", "settings": []}, "settings"), ({"suite": "tiny", "settings": {"steps": -3}}, "steps"),
         ({"suite": "tiny", "settings": {"nope": 1}}, "nope"), ({"suite": "tiny", "settings": {"lr": "nan"}}, "lr"),
@@ -172,6 +172,10 @@ def test_a_forecast_adds_steps_and_evaluation() -> None:
 
 
 @pytest.mark.slow
+def test_a_step_too_quick_to_be_worth_a_number_gets_none() -> None:
+    assert "10 quick steps and" in told(step=0.0, steps=10, along=0, final=10, source="an earlier run")["text"]
+
+
 def test_the_plan_forecasts_and_checks_trust(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()
     asked = {"suite": "tiny", "method": "adamerging", "settings": {"steps": 40}, "evaluate_every": 10}

@@ -88,15 +88,20 @@ def test_the_tree_joins_what_is_most_alike_first(found: Similarity) -> None:
 def test_many_tasks_get_no_numbers_in_their_cells() -> None:
     names = [f"task {place}" for place in range(20)]
     values = {ALL: [[0.1] * 20 for _ in names]}
-    assert "texttemplate" not in figures.matrix(names, names, values, ([], []), "cosine")["data"][0]
-    assert "texttemplate" in figures.matrix(names[:8], names[:8], {ALL: [[0.1] * 8] * 8}, ([], []), "cosine")["data"][0]
+    assert "texttemplate" not in figures.matrix(names, values, ([], []), "cosine")["data"][0]
+    assert "texttemplate" in figures.matrix(names[:8], {ALL: [[0.1] * 8] * 8}, ([], []), "cosine")["data"][0]
+
+
+def test_a_narrow_figure_calls_a_task_by_its_title_cut_off() -> None:
+    drawn = figures.norms(["Fruit and vegetables", "Flags"], [1.0, 2.0], narrow=True)
+    assert sorted(drawn["layout"]["yaxis"]["ticktext"]) == ["Flags", "Fruit and v…"]
 
 
 def test_names_are_no_markup_in_figures() -> None:
     names = ["<b onclick=x>", "b"]
-    drawn = figures.matrix(names, names, {ALL: [[None, 0.1], [0.1, None]]}, ([], []), "cosine")
+    drawn = figures.matrix(names, {ALL: [[None, 0.1], [0.1, None]]}, ([], []), "cosine")
     assert "<b onclick" not in json.dumps(drawn)
-    assert "<b onclick" not in json.dumps(figures.norms(names, names, [1.0, 2.0]))
+    assert "<b onclick" not in json.dumps(figures.norms(names, [1.0, 2.0]))
 
 
 def answered(dashboard: Any, name: str, **args: Any) -> Any:

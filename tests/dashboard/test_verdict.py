@@ -35,7 +35,7 @@ def entry(store: Store, run_id: str) -> dict[str, Any]:
 
 def test_list_and_header_are_told_the_verdict_of_a_finished_run_and_its_remedy(store: Store) -> None:
     found = entry(store, synthetic.finished(store, tasks=2, blocks=0, steps=3, verdict=BELOW))["verdict"]
-    assert (found["code"], found["kind"], found["text"]) == ("below base", "error", BELOW["sentence"])
+    assert (found["code"], found["kind"], found["text"]) == ("below base", "error", wording.worded(BELOW["sentence"]))
     assert found["remedy"] == {"suite": "synthetic", "tasks": ["digits", "house numbers"], "method": "tsv_m"}
     assert found["title"] == "TSV-Merge"
 

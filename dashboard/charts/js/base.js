@@ -52,6 +52,9 @@ export const find = (root, selector, kind) => {
   if (!(found instanceof kind)) throw new TypeError(`Nothing fits ${selector}.`);
   return found;
 };
+// The elements of a template by selector.
+/** @type {(root: ParentNode) => (selector: string) => HTMLElement} */
+export const partsOf = (root) => (selector) => find(root, selector, HTMLElement);
 // A <select> of [value, text] pairs; a value that is not among them is kept as it is.
 /** @type {(choices: Choice[], value: string, onChange: (value: string) => void, attributes?: Attributes) => HTMLSelectElement} */
 export const select = (choices, value, onChange, attributes = {}) => {
@@ -98,7 +101,7 @@ export const megabytes = (value) => {
   return value >= 1000 ? `${(value / 1024).toFixed(1)} GB` : `${Math.round(value)} MB`;
 };
 /** @type {(text: string, length: number) => string} */
-export const shorten = (text, length) => (text.length <= length ? text : `${text.slice(0, length - 1)}…`);
+export const shorten = (text, length) => (text.length <= length ? text : `${text.slice(0, length - 1).trimEnd()}…`);
 
 /** @type {(values: Iterable<Maybe>) => number} */
 export const mean = (values) => {

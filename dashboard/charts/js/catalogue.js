@@ -1,4 +1,5 @@
 // What each figure of a run is called, what it shows and how high it is: the same on Live, on Layers and in files.
+// What depends on the run (a mean, a number of images) is added where the figure is drawn.
 /** @typedef {(tasks?: number, width?: number) => number} Height */
 /** @type {(each: number, more: number, least: number) => Height} */
 const rows =
@@ -7,11 +8,25 @@ const rows =
     Math.max(least, each * tasks + more);
 /** @type {(height: number) => Height} */
 const fixed = (height) => () => height;
+// Added to the note where a map can be clicked, which a file can't.
+export const PICK = "click a cell to plot it over time";
 const AGREEMENT = { title: "Agreement with the experts", note: "how often model and expert predict the same class" };
 
 /** @type {Record<string, { title: string, note: string, height: Height }>} */
 export const FIGURES = {
   coefficients: { title: "Merging coefficients", note: "one column per parameter tensor", height: rows(24, 62, 236) },
+  coefficientsByTask: {
+    title: "Merging coefficients",
+    note: "one λ per task, over all steps",
+    height: rows(24, 62, 236),
+  },
+  layers: { title: "λ by layer", note: "", height: rows(27, 66, 230) },
+  cell: { title: "One coefficient over time", note: "thin lines: the other tasks", height: fixed(200) },
+  cellOfLayers: {
+    title: "One coefficient",
+    note: "λ over all steps, and how large the task vector is there",
+    height: fixed(230),
+  },
   change: { title: "Change since step 0", note: "λ minus its value at the start", height: rows(24, 62, 236) },
   accuracy: { title: "Accuracy by task", note: "", height: rows(25, 40, 252) },
   accuracyOverSteps: {

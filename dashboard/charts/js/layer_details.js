@@ -8,8 +8,9 @@ import { depthFigure, spreadFigure } from "./profile.js";
 
 /** @type {(hub: Hub, state: LayersState, rights: Rights) => RunCard} */
 export const layerCell = (hub, state, rights) => {
-  const options = { height: 230, note: "Click a cell above to follow its λ over all steps." };
-  const card = plotCard(hub, "One coefficient", "", options, (size, run) => {
+  const { title, note, height } = FIGURES.cellOfLayers;
+  const options = { height: height(), note: "Click a cell above to plot it over time." };
+  const card = plotCard(hub, title, "", options, (size, run) => {
     const { cell } = state,
       group = chosenGroup(run, state),
       second = state.show === "other" ? hub.second : null;
@@ -33,10 +34,7 @@ export const layerCell = (hub, state, rights) => {
     const run = hub.run,
       { cell } = state,
       group = chosenGroup(run, state);
-    card.help.textContent =
-      run && cell && group
-        ? `${run.tasks[cell.task].title} · ${group.key}`
-        : "λ over all steps, and how large the task vector is there";
+    card.help.textContent = run && cell && group ? `${run.tasks[cell.task].title} · ${group.key}` : note;
     list.hidden = !group;
     if (run && cell && group) {
       ask();

@@ -1,6 +1,7 @@
 // The heatmap of the layers view with its controls: detail, change, another run beside it or subtracted.
 import { ask, element, keyed } from "./base.js";
 import { choiceRow, labelledMenu, plotCard, scrubber } from "./card.js";
+import { FIGURES } from "./catalogue.js";
 import { heatmapFigure } from "./heatmap.js";
 import { layerGroups, layerValues, layerWords, otherValues } from "./layer_values.js";
 import { kindKey } from "./live.js";
@@ -20,7 +21,7 @@ export const layerMap = (hub, state, rights) => {
     const shown = run.hasCoefficients ? layerValues(hub, state) : null;
     return shown && figure(size, run, shown);
   };
-  const card = plotCard(hub, "λ by layer", "", options, map, { onZoom: true, onClick: pick });
+  const card = plotCard(hub, FIGURES.layers.title, "", options, map, { onZoom: true, onClick: pick });
   const place = element("div", { class: "mc-plot", role: "img", "aria-label": "λ of the other run" });
   const otherName = element("p", { class: "mc-help" }),
     second = element("div", { class: "mc-second" }, otherName, place);
@@ -68,7 +69,7 @@ export const layerMap = (hub, state, rights) => {
     controls.update();
     second.hidden = !(state.show === "other" && hub.second && state.pair === "side");
     if (hub.second?.about) otherName.textContent = hub.second.about.name;
-    place.style.minHeight = card.fit(Math.max(230, Math.min(560, 27 * (hub.run?.tasks.length ?? 8) + 66)));
+    place.style.minHeight = card.fit(Math.min(560, FIGURES.layers.height(hub.run?.tasks.length ?? 8)));
     const words = layerWords(hub, state);
     const groups = hub.run && state.detail !== "kind" ? layerGroups(hub.run, state) : [];
     const kinds = kindKey(groups);

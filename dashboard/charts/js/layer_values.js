@@ -1,4 +1,5 @@
 // What the map of layers shows: λ, its change, or the difference to another run, and the scale it is drawn in.
+import { PICK } from "./catalogue.js";
 import { applyEdits } from "./edits.js";
 import { limits } from "./look.js";
 import { align, groupsOf, subtract } from "./matrix.js";
@@ -71,5 +72,5 @@ export const layerWords = (hub, state) => {
   if (state.show === "start") return "what learning changed";
   const second = compared(hub, state);
   if (second && state.pair === "difference") return `this run minus ${second.about?.name}`;
-  return "click a cell to follow it";
+  return PICK;
 };

@@ -3,7 +3,7 @@ import { accuracyBetween, accuracyFigure, accuracyOverSteps, agreementByTask, re
 import { accuracyKey } from "./accuracy_key.js";
 import { element, keyed, mean, number, percent, quiet, signed } from "./base.js";
 import { choiceRow, legend, plotCard, scrubber } from "./card.js";
-import { FIGURES } from "./catalogue.js";
+import { FIGURES, PICK } from "./catalogue.js";
 import { cellFigure } from "./cell.js";
 import { runFacts, runState } from "./facts.js";
 import { runMap } from "./heatmap.js";
@@ -75,8 +75,8 @@ function lambdaCard(hub, state) {
     card.fit(Math.min(560, FIGURES.coefficients.height(run?.tasks.length ?? 8)));
     facts.textContent = runFacts(run).join(" · ");
     keyed(card.help, `${run?.id} ${run?.columns.length}`, () => {
-      if (single(run)) return ["one λ per task, over all steps"];
-      return [`${FIGURES.coefficients.note} · click one to follow it`, ...kindKey(run?.columns ?? [])];
+      if (single(run)) return [FIGURES.coefficientsByTask.note];
+      return [`${FIGURES.coefficients.note} · ${PICK}`, ...kindKey(run?.columns ?? [])];
     });
     card.draw();
   };
@@ -103,7 +103,8 @@ function cellCard(hub, state) {
       column = group();
     return cell && column && cellFigure(size, { run, second: null, step: hub.step, task: cell.task, group: column });
   };
-  const card = plotCard(hub, "One coefficient over time", "", { height: 200, wide: true }, figure);
+  const { title, note, height } = FIGURES.cell;
+  const card = plotCard(hub, title, "", { height: height(), wide: true }, figure);
   card.tools.append(quiet("Close", () => state.set({ cell: null, task: -1 })));
   const update = () => {
     const run = hub.run,
@@ -115,7 +116,7 @@ function cellCard(hub, state) {
       now = track.y[run.place(hub.step)];
     card.help.textContent =
       `${run.tasks[cell.task].title} · ${column.key} · λ = ${number(now)}, ` +
-      `${signed(now - track.y[0])} since step 0 · thin lines: the other tasks`;
+      `${signed(now - track.y[0])} since step 0 · ${note}`;
     card.draw();
   };
   return { root: card.root, update };

@@ -65,12 +65,9 @@ export const endLabels = (wanted, { x, low, high, height }) => {
   }));
 };
 
-// What a task is called where there is little room: its title, else its short name.
+// What a task is called where there is little room: the same as everywhere, cut off.
 /** @type {(task: Task, length: number) => string} */
-export const brief = (task, length) => {
-  const name = task.name.charAt(0).toUpperCase() + task.name.slice(1).replaceAll("_", " ");
-  return shorten(task.title.length > length && name.length < task.title.length ? name : task.title, length);
-};
+export const brief = (task, length) => shorten(task.title, length);
 // The same of a block.
 /** @type {(block: string, number?: string) => string} */
 export const briefBlock = (block, number = "") =>
@@ -99,7 +96,7 @@ export const taskLabels = (values, tasks, chosen, narrow) =>
 /** @type {(tasks: Task[], narrow: boolean, mean?: string) => number} */
 export const labelRoom = (tasks, narrow, mean = "") => {
   const lengths = tasks.map((task) => brief(task, endLength(narrow)).length);
-  return Math.max(mean.length, ...lengths) * LETTER + 14;
+  return Math.max(mean.length, ...lengths) * LETTER + 20; // “…” is as wide as two letters
 };
 
 // The axis of tasks, one row each, first on top.

@@ -215,7 +215,6 @@ PAGE = Page(
     "checkpoints",
     (Workbench,),
     template='<div class="ms-bench ms-form ms-stack"></div>',
-    styles=("checkpoints.css",),
     charts=False,
     owner_only=True,
 )

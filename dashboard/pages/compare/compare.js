@@ -58,7 +58,7 @@ export const compare = (root) => {
   const table = element("table", { class: "an-table" });
   const scroll = element(
     "div",
-    { class: "an-scroll", tabindex: "0", role: "region", "aria-label": "Table of runs", onscroll: () => hint() },
+    { class: "ms-scroll", tabindex: "0", role: "region", "aria-label": "Table of runs", onscroll: () => hint() },
     table,
   );
   new ResizeObserver(() => hint()).observe(scroll);

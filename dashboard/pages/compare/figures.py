@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.export.results import ResultRow, Results
-from dashboard.charts.figure import SERIES, Figure, brief, folded, plain, whiskers
+from dashboard.charts.figure import SERIES, Figure, folded, plain, shorten, whiskers
 
 MOST = 8
 """Rows in one figure; more could not be told apart."""
@@ -36,9 +36,8 @@ def bars(table: Results, rows: Sequence[ResultRow], *, narrow: bool = False) -> 
         }
         for row, colour in zip(shown, SERIES, strict=False)
     ]
-    pairs = list(zip(table.titles, table.tasks, strict=True))
-    room = max(8, min(18, 130 // max(1, len(pairs))))  # letters below one group of bars
-    labels = [plain(brief(title, task, 12)) if narrow else folded(title, room) for title, task in pairs]
+    room = max(8, min(18, 130 // max(1, len(table.titles))))  # letters below one group of bars
+    labels = [plain(shorten(title, 12)) if narrow else folded(title, room) for title in table.titles]
     scale = {"range": [0, 1.02], "tickformat": ".0%", "nticks": 6}
     names = {"tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
     names |= {"showgrid": False}
@@ -105,11 +104,11 @@ def radar(table: Results, rows: Sequence[ResultRow], *, narrow: bool = False) ->
          "xanchor": "left", "xshift": 3, "yshift": -2}
         for ring in rings
     ]  # fmt: skip
-    for place, (title, task) in enumerate(zip(table.titles, table.tasks, strict=True)):
+    for place, title in enumerate(table.titles):
         x, y = _polar(place, count, 1.0, inner)
         shapes.append({"type": "line", "x0": 0, "y0": 0, "x1": x, "y1": y, "line": grid, "layer": "below"})
         side = "center" if abs(x) < 0.2 else "left" if x > 0 else "right"
-        label = plain(brief(title, task, 10 if narrow else 20))
+        label = plain(shorten(title, 10 if narrow else 20))
         font = {"size": 12, "color": "@text"}
         notes.append({"x": 1.07 * x, "y": 1.09 * y, "text": label, "xanchor": side, "font": font})
     # Beside the circle there has to be room for the names.

@@ -200,4 +200,4 @@ def _offered(method: Method) -> Offered:
     }
 
 
-PAGE = Page("Compare", "compare", (Comparison,), styles=("analysis.css", "compare.css"))
+PAGE = Page("Compare", "compare", (Comparison,))

@@ -205,4 +205,4 @@ def _shown(problem: Problem, task: str, index: int) -> Sample:
     return {"index": index, "picture": pictures.uri(images.pixels[index]), "label": label}
 
 
-PAGE = Page("Playground", "playground", (Playground,), styles=("analysis.css", "playground.css"))
+PAGE = Page("Playground", "playground", (Playground,))

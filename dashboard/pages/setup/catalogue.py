@@ -38,9 +38,9 @@ def describe(method: Method) -> Form:
         "name": method.name,
         "title": method.title,
         "family": wording.FAMILIES[wording.family(method)],
-        "summary": method.summary,
-        "paper": method.paper,
-        "cost": method.cost,
+        "summary": wording.worded(method.summary, method),
+        "paper": wording.worded(method.paper, method),
+        "cost": wording.worded(method.cost, method),
         "trains": method.trains,
         "needs": wording.needs(method.needs.value, method.needs is Need.UNLABELLED),
         "fields": _fields(method),
@@ -49,7 +49,7 @@ def describe(method: Method) -> Form:
 
 def _fields(method: Method) -> list[Field]:
     """Every setting; a method with few shows them all at once."""
-    found = [field(name, known) for name, known in method.Settings.model_json_schema()["properties"].items()]
+    found = [field(name, known, method) for name, known in wording.schema(method.Settings).items()]
     own = [one for one in found if one["name"] != "seed"]
     if len(own) <= FEW:
         for one in own:
@@ -57,7 +57,7 @@ def _fields(method: Method) -> list[Field]:
     return found
 
 
-def field(name: str, known: Mapping[str, Any]) -> Field:
+def field(name: str, known: Mapping[str, Any], method: Method) -> Field:
     """One setting, from its JSON schema."""
     choices = known.get("enum", ())
     if not choices and name in ("objective", "start"):
@@ -65,7 +65,7 @@ def field(name: str, known: Mapping[str, Any]) -> Field:
     return {
         "name": name,
         "title": known.get("label") or wording.field_title(name),
-        "help": known.get("description", ""),
+        "help": wording.worded(known.get("description", ""), method, name, choices),
         "kind": "choice" if choices else KINDS.get(known.get("type", ""), "text"),
         "choices": [{"value": value, "title": wording.choice_title(name, value)} for value in choices],
         "default": known["default"],
@@ -87,6 +87,8 @@ def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[Preset]:
     paper = usual | {name: value for name, value in PAPER.items() if name in usual}
     own = {name: value for name, value in suite_defaults.items() if name in usual}
     start = usual | own
+    published = _published(method)
+    whose = "As published" if published else "Mergescope's defaults"
     found = []
     if own:
         found.append(_preset("suite", "This suite's settings", "Chosen for this suite; the rest are defaults.", start))
@@ -95,20 +97,32 @@ def presets(method: Method, suite_defaults: Mapping[str, Any]) -> list[Preset]:
             _preset(
                 "usual",
                 "Usual settings",
-                "As published, but goes back to an earlier step if it was clearly better.",
+                f"{whose}, but goes back to an earlier step if it was clearly better.",
                 usual,
             )
         )
-    found.append(_preset("paper", "Paper settings", "As published; every default cites its source.", paper))
+    title = "Paper settings" if published else "Fixed settings"
+    found.append(_preset("paper", title, f"{whose}; every default cites its source.", paper))
     if "steps" in paper:
         # What trains a whole encoder takes its own small steps.
         fast = start | {n: value for n, value in FAST.items() if n in paper and (n != "lr" or method.role.competes)}
         fast["steps"] = min(int(fast["steps"]), int(start["steps"]))
-        found.append(_preset("fast", "Fast", "A first look: few steps, one λ per block.", fast))
+        told = ["few, larger steps" if fast["lr"] != start["lr"] else "few steps"] if "lr" in fast else ["few steps"]
+        told += ["one λ per block"] if "group" in fast else []
+        found.append(_preset("fast", "Fast", f"A first look: {', '.join(told)}.", fast))
     if "fraction" in paper:
         few = start | FEW_IMAGES
         found.append(_preset("few", "Few samples", "Learns from a tenth of the images.", few))
     return found
+
+
+def _published(method: Method) -> bool:
+    """Whether method and defaults are a paper's."""
+    sources = [
+        str(known.get("source", "")) for name, known in wording.schema(method.Settings).items() if name != "seed"
+    ]
+    own = bool(sources) and all(source.startswith("Mergescope") for source in sources)
+    return not own and not method.paper.startswith("Mergescope")
 
 
 def _preset(name: str, title: str, help: str, settings: Mapping[str, Any]) -> Preset:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from core.insight.findings import findings
-from core.insight.trust import Look, overall, shortened, trust
+from core.insight.trust import Look, TaskTrust, overall, shortened, trust, warnings
 from core.progress import Progress
 from core.runs.spec import RunSpec
+from dashboard import wording
 from dashboard.door import Failed, Pending, told
 from dashboard.library import Library
 from dashboard.pages.setup.shapes import Caution, Checked, Found, Likeness
@@ -19,7 +20,28 @@ from dashboard.pages.setup.wish import Wish
 def caution(wish: Wish, library: Library) -> Caution | Pending | Failed | None:
     """What the check says; None where there is nothing to check."""
     key = _key(wish, library)
-    return None if key is None else told(library.later(key, lambda progress: _check(wish, library, progress)))
+    if key is None:
+        return None
+    found = told(library.later(key, lambda progress: _check(wish, library, progress)))
+    return _worded(found, wish.spec) if isinstance(found, list) else found
+
+
+def _worded(found: list[TaskTrust], spec: RunSpec) -> Caution:
+    def said(text: str) -> str:
+        return wording.worded(text, spec.method)
+
+    tasks: list[Checked] = [
+        {
+            "task": item.task,
+            "trusted": item.trusted,
+            "advice": said(item.advice),
+            "start": _plain(item.start),
+            "end": _plain(item.end),
+        }
+        for item in found
+    ]
+    distil = getattr(spec.settings, "objective", "expert_kl") != "expert_kl"
+    return {"tasks": tasks, "overall": said(overall(found)), "distil": distil}
 
 
 def _key(wish: Wish, library: Library) -> tuple[Any, ...] | None:
@@ -34,26 +56,13 @@ def _key(wish: Wish, library: Library) -> tuple[Any, ...] | None:
 def checked(wish: Wish, library: Library) -> RunSpec:
     """What the run is, with what the check has warned of where it is done; begins none."""
     found = library.answered(_key(wish, library))
-    if not found:
+    if found is None:
         return wish.spec
-    told = [found["overall"], *(task["advice"] for task in found["tasks"])]
-    return replace(wish.spec, execution=replace(wish.spec.execution, check=tuple(text for text in told if text)))
+    return replace(wish.spec, execution=replace(wish.spec.execution, check=tuple(warnings(found))))
 
 
-def _check(wish: Wish, library: Library, progress: Progress) -> Caution:
-    found = trust(wish.load(library, progress), wish.spec.method, wish.spec.settings, progress)
-    tasks: list[Checked] = [
-        {
-            "task": item.task,
-            "trusted": item.trusted,
-            "advice": item.advice,
-            "start": _plain(item.start),
-            "end": _plain(item.end),
-        }
-        for item in found
-    ]
-    distil = getattr(wish.spec.settings, "objective", "expert_kl") != "expert_kl"
-    return {"tasks": tasks, "overall": overall(found), "distil": distil}
+def _check(wish: Wish, library: Library, progress: Progress) -> list[TaskTrust]:
+    return trust(wish.load(library, progress), wish.spec.method, wish.spec.settings, progress)
 
 
 def _plain(look: Look) -> Likeness:

@@ -19,6 +19,8 @@ from dashboard.ui import duration
 SAMPLE = 128
 """Images per task in the evaluations along the way; the runner's own cap."""
 MEASURED_STEPS = 2
+QUICK = 0.005
+"""Seconds of a step below which it is not worth a number."""
 
 
 def told(step: float, steps: int, along: float, final: float, source: str) -> Expected:
@@ -28,7 +30,8 @@ def told(step: float, steps: int, along: float, final: float, source: str) -> Ex
     if not steps:
         return {"seconds": total, "text": f"A single formula, then {duration(final)} of evaluation ({source})."}
     rest = f"and {duration(along + final)} of evaluation ({source})."
-    text = f"About {duration(total)}: {steps} steps of {step:.2g} s {rest}"
+    steps_told = f"{steps} steps of {step:.2g} s" if step >= QUICK else f"{steps} quick steps"
+    text = f"About {duration(total)}: {steps_told} {rest}"
     return {"seconds": total, "text": text}
 
 

@@ -217,7 +217,6 @@ PAGE = Page(
     "setup",
     (SetUp,),
     template=TEMPLATE,
-    styles=("setup.css",),
     charts=False,
     owner_only=True,
 )

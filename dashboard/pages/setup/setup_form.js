@@ -90,7 +90,7 @@ export function formRow(field, value, suiteValue, onInput) {
     { class: "ms-help", id: `${id}-help` },
     ...(known(field.help) === known(field.title) ? [] : coded(field.help)),
   );
-  let origin = `Default: ${words(field.default, field) || "none"}${field.source ? ` (${field.source})` : ""}.`;
+  let origin = `Default: ${words(field.default, field) || "none"}${field.source ? ` — ${field.source}` : ""}.`;
   if (suiteValue !== undefined && suiteValue !== field.default)
     origin += ` This suite suggests ${words(suiteValue, field)}.`;
   const top = field.kind === "bool" ? [element("div", { class: "ms-check" }, input, label)] : [label, input];

@@ -1,7 +1,7 @@
 // "What will happen" on the page "Set up": the button that starts the run, and settings as files.
 import { ask, button, element } from "../../charts/js/base.js";
 import { download, line, toast, toastError } from "../../js/pieces.js";
-import { refreshRuns } from "../../js/runs.js";
+import { START, refreshRuns } from "../../js/runs.js";
 import { page } from "../../js/shell.js";
 import { fact } from "./setup_plan.js";
 
@@ -13,7 +13,7 @@ const LARGEST = 65536;
 export const startCard = (section, { wish, refused, load }) => {
   let starting = false,
     allowed = false;
-  const start = button("Start merge", "primary ms-start", begin);
+  const start = button(START, "primary ms-start", begin);
   const words = element(
     "div",
     { class: "ms-plan-words", "aria-live": "polite" },
@@ -50,7 +50,7 @@ export const startCard = (section, { wish, refused, load }) => {
     start.textContent = "Starting …";
     const answer = toastError(await ask("setup_start", wish()));
     starting = false;
-    start.textContent = "Start merge";
+    start.textContent = START;
     update();
     if (answer.error) {
       const named = /`(\w+)`/.exec(answer.error);

@@ -71,7 +71,7 @@ def read(values: Any, library: Library) -> Wish:
     asked = checked(Asked, values)
     suite, method = library.suite(asked.suite), methods.get(asked.method)
     if asked.tasks is not None and not any(task in suite.experts for task in asked.tasks if suite.task(task)):
-        raise BadInput("`tasks` should hold at least one task with an expert. Found none. Choose a task.")
+        raise BadInput("Choose at least one task that has an expert.")
     settings = parse(method.Settings, asked.settings, method.name)
     how = asked.model_dump(include={"tasks", "device", "precision", "evaluate_every", "name"})
     return Wish(suite, RunSpec.asked(suite, method, settings, **how), asked.device)

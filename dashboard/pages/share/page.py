@@ -177,6 +177,5 @@ PAGE = Page(
     "share",
     (Sharing,),
     template='<div class="ms-share ms-form"></div>',
-    styles=("share.css",),
     charts=False,
 )

@@ -13,11 +13,8 @@ from core.insight.advice import advise, ordering
 from core.insight.similarity import ALL, Similarity
 from core.problem.findings import Finding
 from core.problem.grouping import by_depth
-from dashboard.charts.figure import Widths, brief, in_both_widths
+from dashboard.charts.figure import Widths, in_both_widths
 from dashboard.pages.similarity import figures
-
-BRIEF = 12
-"""Letters of a task's name in a narrow figure."""
 
 Numbers = list[float | None]
 """NaN, of a zero task vector, is None."""
@@ -51,7 +48,6 @@ def describe(
     known = titles or {}
     order = list(ordering(similarity.overall).leaves)
     names = [known.get(similarity.tasks[place]) or similarity.tasks[place] for place in order]
-    short = [brief(name, similarity.tasks[place], BRIEF) for name, place in zip(names, order, strict=True)]
     groups = [ALL, *by_depth(name for name in similarity.groups if name != ALL)]
     parts = {name: similarity.groups[name] for name in groups}
     cosine = {name: _matrix(part.cosine, order) for name, part in parts.items()}
@@ -69,9 +65,9 @@ def describe(
             for advice in advise(similarity, known, findings)
         ],
         "figures": {
-            "cosine": in_both_widths(figures.matrix, names, short, cosine, tree, "cosine"),
-            "conflict": in_both_widths(figures.matrix, names, short, conflict, tree, "conflict"),
-            "norms": in_both_widths(figures.norms, names, short, norms[ALL]),
+            "cosine": in_both_widths(figures.matrix, names, cosine, tree, "cosine"),
+            "conflict": in_both_widths(figures.matrix, names, conflict, tree, "conflict"),
+            "norms": in_both_widths(figures.norms, names, norms[ALL]),
             "depth": in_both_widths(figures.depth, groups[1:], cosine),
         },
     }

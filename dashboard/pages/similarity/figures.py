@@ -19,6 +19,8 @@ WRITTEN = 12
 """Numbers stand in the cells up to this many tasks."""
 WRITTEN_NARROW = 8
 """The same on a phone, where they take the place of the colour scale."""
+NAME, NAME_NARROW = 22, 12
+"""Letters of a task's name."""
 
 
 def branches(ordering: Ordering) -> Lines:
@@ -37,7 +39,6 @@ def branches(ordering: Ordering) -> Lines:
 
 def matrix(
     tasks: Sequence[str],
-    short: Sequence[str],
     values: Mapping[str, Matrix],
     tree: Lines,
     measure: Literal["cosine", "conflict"],
@@ -45,13 +46,13 @@ def matrix(
     *,
     narrow: bool = False,
 ) -> Figure:
-    """Every pair of tasks for one group of tensors, with the clustering tree above it; `short` names have 12 letters.
+    """Every pair of tasks for one group of tensors, with the clustering tree above it.
 
     The colour range is that of all groups, so that groups can be compared; the first trace is the matrix.
     """
     middle = 0.5 if measure == "conflict" else 0.0
     reach = max(_furthest(values, middle), 0.02)
-    labels = [plain(shorten(name, 22)) for name in (short if narrow else tasks)]
+    labels = [plain(shorten(name, NAME_NARROW if narrow else NAME)) for name in tasks]
     places = list(range(len(tasks)))
     longest = max(len(label) for label in labels)
     written = len(tasks) <= (WRITTEN_NARROW if narrow else WRITTEN)
@@ -101,13 +102,12 @@ def matrix(
 
 def norms(
     tasks: Sequence[str],
-    short: Sequence[str],
     values: Sequence[float | None],
     *,
     narrow: bool = False,
 ) -> Figure:
     """Length of every task vector over one group of tensors, with the median as a line."""
-    labels = [plain(shorten(name, 22)) for name in (short if narrow else tasks)]
+    labels = [plain(shorten(name, NAME_NARROW if narrow else NAME)) for name in tasks]
     known = [value for value in values if value is not None]
     median = float(np.median(known)) if known else 0.0
     bars = {

@@ -45,4 +45,4 @@ class Similarities(Desk):
         return self._ctx.suite, self._ctx.library.suite(self._ctx.suite).experts
 
 
-PAGE = Page("Similarity", "similarity", (Similarities,), styles=("analysis.css",))
+PAGE = Page("Similarity", "similarity", (Similarities,))

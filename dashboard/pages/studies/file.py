@@ -33,6 +33,6 @@ def _table(table: Table) -> str:
     source = f'<p class="mc-help">Published: {escape(table.source)}.</p>' if table.source else ""
     kind = "mc-card mc-wide st-published" if table.source else "mc-card mc-wide"
     return (
-        f'<div class="{kind}"><h3 class="ms-title">{escape(table.title)}</h3>{source}<div class="mc-scroll">'
-        f"{render.html(grid(table), 'st-table')}</div></div>"
+        f'<div class="{kind}"><h3 class="ms-title">{escape(table.title)}</h3>{source}<div class="ms-scroll">'
+        f"{render.html(grid(table), 'ms-table')}</div></div>"
     )

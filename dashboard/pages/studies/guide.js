@@ -48,7 +48,7 @@ export const methodGuide = () => {
       { class: "mc-card" },
       element("h3", { class: "ms-title", text: "What you have, what to use" }),
       element("p", { class: "mc-help", text: answer.source }),
-      table("Decision table", heads, rows, { scroller: "an-scroll", table: "st-table st-decide" }),
+      table("Decision table", heads, rows, { scroller: "ms-scroll", table: "ms-table st-decide" }),
     );
     const groups = new Map();
     for (const card of answer.cards) groups.set(card.group, [...(groups.get(card.group) || []), card]);

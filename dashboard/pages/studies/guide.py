@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
 from typing_extensions import TypedDict
 
-from core import studies
+from core import methods, studies
 from core.store import StudyRecord
 from core.studies import guide
 from core.studies.engine import files
 from dashboard.asked import Line
 from dashboard.door import Desk, everybodys
+from dashboard.wording import worded
 
 
 class Told(TypedDict):
@@ -34,7 +36,8 @@ class Guide(Desk):
         suite = self._ctx.library.suite(self._named(suite, request)).name
         report, source = self._report(suite, request)
         cards = guide.entries(report)
-        return {"suite": suite, "source": source, "decisions": guide.decisions(cards), "cards": cards}
+        decisions = [replace(one, how=worded(one.how)) for one in guide.decisions(cards)]
+        return {"suite": suite, "source": source, "decisions": decisions, "cards": [*map(_worded, cards)]}
 
     def _named(self, suite: str, request: Any) -> str:
         """Who sees only some runs learns nothing of other suites, not even whether there is one of that name."""
@@ -65,3 +68,9 @@ class Guide(Desk):
             if record.status == "done" and record.options.get("tasks") is None
         ]
         return min(records, key=lambda record: bool(record.options.get("quick")), default=None)
+
+
+def _worded(card: guide.MethodCard) -> guide.MethodCard:
+    method = methods.get(card.name)
+    summary, cost, paper = (worded(text, method) for text in (card.summary, card.cost, card.paper))
+    return replace(card, summary=summary, cost=cost, paper=paper)

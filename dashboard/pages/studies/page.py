@@ -213,4 +213,4 @@ def _plan(study: Study, suite: SuiteFile, options: StudyOptions) -> list[Cell]:
     return cells
 
 
-PAGE = Page("Studies", "studies", (StudyDesk, Guide), styles=("analysis.css", "compare.css", "studies.css"))
+PAGE = Page("Studies", "studies", (StudyDesk, Guide))

@@ -133,6 +133,11 @@ def test_a_cluster_of_this_machine_carries_out_a_study_and_leaves_nothing_on_the
     assert there.stderr == ""
 
 
+def heard() -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.slow
 def test_ctrl_c_stops_a_cluster_of_this_machine_in_one_line_and_keeps_what_is_done(
     tiny_suite: Path, tmp_path: Path
@@ -141,7 +146,7 @@ def test_ctrl_c_stops_a_cluster_of_this_machine_in_one_line_and_keeps_what_is_do
     runs, seeds = tmp_path / "runs", ",".join(map(str, range(40)))
     words = ["study", "seeds", tiny_suite, *STUDY, "--seeds", seeds, "--runs", runs, "--on", "ray"]
     command = [sys.executable, "launch.py", *map(str, words)]
-    stopped = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    stopped = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heard)
     until(lambda: done(runs))
     os.killpg(stopped.pid, signal.SIGINT)  # As a terminal does: to the command and what it has started.
     _, told = stopped.communicate()

@@ -189,6 +189,8 @@ def test_ctrl_c_interrupts_the_run_and_leaves_no_process(cli: Cli, place: Path, 
         [sys.executable, str(program), "merge", str(place), "--processes", "2", "--set", "steps=60"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
+        # A shell lets what it starts in the background ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     with Store.open(home / "runs", write=False) as store:
         deadline = time.monotonic() + 180

@@ -49,7 +49,7 @@ def test_a_run_that_is_refused_ends_as_a_failure_and_is_not_asked_for_forever(
 
     jobs = Jobs(store)
     study_id = begin(Background(store, jobs, loading.load), tiny_suite)
-    monkeypatch.setattr("core.runs.jobs.choose_device", refuse)
+    monkeypatch.setattr("core.runs.jobs.devices", refuse)
     until(lambda: ended(store, study_id))
     found = store.studies.get(study_id)
     assert found.status == "failed"

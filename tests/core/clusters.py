@@ -12,14 +12,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pytest
+
+from tests.waiting import until
 
 
 class Nodes:
@@ -69,14 +70,6 @@ def nodes(count: int) -> Iterator[Nodes]:
         found = Nodes(port, process)
         until(lambda: _answers(port))
         yield found
-
-
-def until(condition: Callable[[], Any], seconds: float = 90.0) -> None:
-    """Wait for `condition`; fails after so many seconds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.05)
 
 
 def _answers(port: int) -> bool:

@@ -26,7 +26,8 @@ from core.runs.places import Place, here
 from core.runs.spec import RunSpec, settings_for
 from core.store import Store
 from core.suite.find import find
-from tests.core.clusters import Nodes, nodes, until
+from tests.core.clusters import Nodes, nodes
+from tests.waiting import until
 
 Cli = Callable[..., Any]
 LONG = "100000"

@@ -21,8 +21,9 @@ from core.store import ACTIVE, Store, StudyRecord
 from core.studies.engine.background import Background
 from core.studies.engine.scope import StudyOptions
 from core.suite.find import find
-from tests.core.clusters import Nodes, nodes, until
+from tests.core.clusters import Nodes, nodes
 from tests.core.study_help import planned
+from tests.waiting import until
 
 Cli = Callable[..., Any]
 STUDY = ("--methods", "adamerging", "--quick", "--precision", "float32")

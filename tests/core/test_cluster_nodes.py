@@ -24,9 +24,10 @@ from core.store import Store
 from core.studies.engine.execution import execute, register
 from core.studies.engine.scope import StudyOptions
 from core.suite.find import find
-from tests.core.clusters import nodes, until
+from tests.core.clusters import nodes
 from tests.core.study_help import planned
 from tests.core.test_cluster import same_run
+from tests.waiting import until
 
 TASKS = ("digits", "letters")
 OPTIONS = {"methods": ("adamerging",), "tasks": TASKS, "seeds": tuple(range(40)), "settings": {"steps": 10}}

@@ -14,7 +14,8 @@ from core.runs.jobs import Jobs
 from core.runs.spec import RunSpec
 from core.store import Store
 from tests.core.store_help import asked
-from tests.core.test_jobs import LONG, reaches, until
+from tests.core.test_jobs import LONG, reaches
+from tests.waiting import until
 
 
 @pytest.fixture

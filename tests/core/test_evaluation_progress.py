@@ -23,8 +23,8 @@ from core.runs.spec import RunSpec
 from core.settings import parse
 from core.store import Store
 from tests.core.store_help import asked
-from tests.core.test_jobs import until
 from tests.tiny import SPLITS
+from tests.waiting import until
 
 
 class Parts:

@@ -17,6 +17,7 @@ from core.runs.jobs import Jobs
 from core.runs.spec import RunSpec
 from core.store import Store
 from tests.core.store_help import asked
+from tests.waiting import until
 
 LONG = {"steps": 100_000, "batch": 1}
 SHORT = {"steps": 3, "batch": 2}
@@ -43,14 +44,6 @@ def request_for(tiny_suite: Path) -> Callable[..., RunSpec]:
         return asked(**facts | changes)
 
     return make
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait for something that another thread does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
 
 
 def reaches(store: Store, run_id: str, *statuses: str) -> None:

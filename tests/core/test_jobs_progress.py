@@ -13,7 +13,7 @@ from core.progress import Progress
 from core.runs.jobs import Jobs
 from core.store import Store
 from tests.core.store_help import asked
-from tests.core.test_jobs import until
+from tests.waiting import until
 
 
 def test_while_it_loads_a_run_says_what_it_is_doing(tmp_path: Path, tiny_suite: Path) -> None:

@@ -21,7 +21,8 @@ from core.studies.engine.scope import StudyOptions
 from core.suite.find import find
 from tests.core.store_help import asked
 from tests.core.study_help import planned
-from tests.core.test_jobs import LONG, until
+from tests.core.test_jobs import LONG
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ for each line it reads, and ends with its input.
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -19,8 +21,12 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from filelock import FileLock
 
 from tests.waiting import until
+
+_ONE = FileLock(Path(tempfile.gettempdir()) / f"mergescope-test-cluster-{getpass.getuser()}.lock")
+"""Servers for clients take the same ports in every cluster: two at a time would answer each other's."""
 
 
 class Nodes:
@@ -66,7 +72,7 @@ def nodes(count: int) -> Iterator[Nodes]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tests.core.clusters", str(count), str(port)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with _ONE, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         found = Nodes(port, process)
         until(lambda: _answers(port))
         yield found

@@ -27,6 +27,8 @@ from tests.waiting import until
 
 _ONE = FileLock(Path(tempfile.gettempdir()) / f"mergescope-test-cluster-{getpass.getuser()}.lock")
 """Servers for clients take the same ports in every cluster: two at a time would answer each other's."""
+_PATIENT = {"RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "300"}
+"""A client's server imports Ray first, which takes more than the usual 30 s where browsers and linters run too."""
 
 
 class Nodes:
@@ -72,7 +74,8 @@ def nodes(count: int) -> Iterator[Nodes]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tests.core.clusters", str(count), str(port)]
-    with _ONE, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    told = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": os.environ | _PATIENT}
+    with _ONE, subprocess.Popen(command, **told) as process:
         found = Nodes(port, process)
         until(lambda: _answers(port))
         yield found

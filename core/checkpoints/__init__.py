@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from core.checkpoints.differences import Difference, differences, not_finite, spoiled, told
 from core.checkpoints.layouts import Kind
-from core.checkpoints.loading import Checkpoint, load_checkpoint, load_expert, load_head, load_weights
+from core.checkpoints.loading import Checkpoint, load_checkpoint, load_expert, load_weights
 from core.checkpoints.opening import Opened, open_checkpoint
+from core.checkpoints.trained_heads import trained_head
 from core.checkpoints.verdict import Verdict, identify
 
 __all__ = [
@@ -18,10 +19,10 @@ __all__ = [
     "identify",
     "load_checkpoint",
     "load_expert",
-    "load_head",
     "load_weights",
     "not_finite",
     "open_checkpoint",
     "spoiled",
     "told",
+    "trained_head",
 ]

@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from core.checkpoints.source import TensorEntry
-from core.encoders.models import VISUAL, architecture, known
+from core.encoders.family import architecture
+from core.encoders.models import VISUAL, known
 from core.errors import BadSuite, UnknownName
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]

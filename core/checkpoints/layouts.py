@@ -18,6 +18,7 @@ class Kind(StrEnum):
 
     CLIP = "image encoder and text tower"
     ENCODER = "image encoder"
+    CLASSIFIER = "image classifier"
     ADAPTER = "adapter of an image encoder"
     HEAD = "classification head"
     UNKNOWN = "unknown"

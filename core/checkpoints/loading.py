@@ -10,7 +10,7 @@ from core.checkpoints import lora
 from core.checkpoints.differences import differences, not_finite, spoiled, told
 from core.checkpoints.layouts import Kind
 from core.checkpoints.opening import Opened, open_checkpoint
-from core.encoders.models import VISUAL
+from core.encoders.models import VISUAL, Architecture
 from core.errors import BadCheckpoint
 from core.lazily import torch
 
@@ -36,13 +36,15 @@ class Checkpoint:
         return self
 
 
-def load_checkpoint(path: Path, prefix: str = "", skip: str | None = None) -> Checkpoint:
+def load_checkpoint(
+    path: Path, prefix: str = "", skip: str | None = None, arch: Architecture | None = None
+) -> Checkpoint:
     """The tensors of a file or folder whose open_clip names begin with `prefix` (then removed), but not with `skip`.
 
-    Names that belong to no known model are left as they are. Raises `BadCheckpoint` naming the file, what was
-    expected and what was found.
+    Names that belong to no known model are left as they are; those of classifiers are known with their architecture.
+    Raises `BadCheckpoint` naming the file, what was expected and what was found.
     """
-    opened = open_checkpoint(path)
+    opened = open_checkpoint(path, arch)
     if opened.layout.kind == Kind.ADAPTER:
         raise BadCheckpoint(
             f"`{path.name}` is an adapter, which can't be used without its base; give complete weights."
@@ -50,14 +52,16 @@ def load_checkpoint(path: Path, prefix: str = "", skip: str | None = None) -> Ch
     return _checkpoint(opened, dict(opened.read(prefix, skip))).require_finite(prefix)
 
 
-def load_expert(path: Path, base: Mapping[str, torch.Tensor], *, finite: bool = True) -> Checkpoint:
+def load_expert(
+    path: Path, base: Mapping[str, torch.Tensor], arch: Architecture | None = None, *, finite: bool = True
+) -> Checkpoint:
     """The image encoder in `path`, its names without `visual.`; `base` is that of the base.
 
     What the format leaves to the base (the projection of Hugging Face's CLIPVisionModel, everything that an adapter
     does not touch) is the base's. Whether it fits the base is for the caller to check. Raises `BadCheckpoint`; not
     for NaN and infinity where `finite` is not asked for.
     """
-    opened = open_checkpoint(path)
+    opened = open_checkpoint(path, arch)
     if opened.layout.kind == Kind.HEAD:
         raise BadCheckpoint(f"`{path.name}` is a classification head; expected an image encoder.")
     if opened.layout.kind == Kind.ADAPTER:
@@ -70,34 +74,17 @@ def load_expert(path: Path, base: Mapping[str, torch.Tensor], *, finite: bool = 
     return checkpoint.require_finite(VISUAL) if finite else checkpoint
 
 
-def load_weights(path: Path, base: Mapping[str, torch.Tensor], names: Sequence[str]) -> dict[str, torch.Tensor]:
+def load_weights(
+    path: Path, base: Mapping[str, torch.Tensor], names: Sequence[str], arch: Architecture | None = None
+) -> dict[str, torch.Tensor]:
     """The image encoder in `path` in the base's element types, and what it has beside the parameters `names`.
 
     Raises `BadCheckpoint` if it does not fit.
     """
-    tensors = load_expert(path, base).tensors
+    tensors = load_expert(path, base, arch).tensors
     if found := differences(base, tensors, names, cast=True):
         raise BadCheckpoint(told(path.name, found))
     return {**base, **{name: tensors[name].to(base[name]) for name in names}}
-
-
-def load_head(path: Path) -> torch.Tensor:
-    """The classification head in `path`, `[classes, embed_dim]` float32: logits are features @ head.T.
-
-    Raises `BadCheckpoint` for anything else, and for a head whose bias is not zero.
-    """
-    opened = open_checkpoint(path)
-    if opened.layout.kind != Kind.HEAD:
-        raise BadCheckpoint(
-            f"`{path.name}` should be a classification head [classes, embed_dim]. Found {opened.layout.name}."
-        )
-    found = _checkpoint(opened, dict(opened.read())).require_finite()
-    by_role = {name.rpartition(".")[2]: tensor for name, tensor in found.tensors.items()}
-    if "bias" in by_role and by_role["bias"].any():
-        raise BadCheckpoint(
-            f"`{path.name}` should be a head without bias, as zero-shot heads are. Found a bias that is not 0."
-        )
-    return by_role["weight"].float()
 
 
 def _checkpoint(opened: Opened, tensors: dict[str, torch.Tensor]) -> Checkpoint:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.checkpoints.formats import ADAPTER, OPEN_CLIP, open_file, open_folder, read_json
+from core.checkpoints.classifiers import arrange, trained
+from core.checkpoints.formats import ADAPTER, HUGGING_FACE, OPEN_CLIP, open_file, open_folder, read_json
 from core.checkpoints.layouts import Kind, Layout, find_layout
-from core.checkpoints.source import CheckpointSource, TensorEntry
+from core.checkpoints.source import CheckpointSource, TensorEntry, TensorRecipe
+from core.encoders.models import Architecture
 from core.errors import BadCheckpoint
 from core.files import sha256
 from core.lazily import torch
@@ -69,8 +71,11 @@ class Opened:
         return recipe.make([tensor for _, tensor in self.source.read(recipe.parts)])
 
 
-def open_checkpoint(path: Path) -> Opened:
-    """Open a file or a folder; raises `BadCheckpoint`, whatever its bytes are."""
+def open_checkpoint(path: Path, arch: Architecture | None = None) -> Opened:
+    """Open a file or a folder; raises `BadCheckpoint`, whatever its bytes are.
+
+    Names of classifiers are understood with the architecture, `arch`, alone.
+    """
     if path.is_dir():
         source, configuration, config = open_folder(path)
     else:
@@ -82,13 +87,30 @@ def open_checkpoint(path: Path) -> Opened:
                 f"`{path.name}` holds an adapter; expected {ADAPTER} next to it, which gives its scale."
             )
         configuration, config = ADAPTER, read_json(path.parent, ADAPTER)
+    if arch is not None and not arch.zero_shot:
+        layout = _of_classifier(path.name, source.table, layout, arch)
+        return Opened(path, source, layout, configuration, config)
     kind = config.get("model_type", "clip")
+    if configuration == HUGGING_FACE and (kind not in MODEL_TYPES or "architecture" in config):
+        title = f"transformers: {kind}" if "model_type" in config else f"timm: {config['architecture']}"
+        recipes = {name: TensorRecipe((name,)) for name in source.table}
+        return Opened(path, source, Layout(title[:80], Kind.CLASSIFIER, recipes), configuration, config)
     if configuration not in (ADAPTER, OPEN_CLIP) and kind not in MODEL_TYPES:
         raise BadCheckpoint(
             f"`{path.name}` should hold a CLIP model (model_type {' or '.join(MODEL_TYPES)}). "
             f"Found {str(kind)[:40]!r}. Give weights in open_clip's own format."
         )
     return Opened(path, source, layout, configuration, config)
+
+
+def _of_classifier(file: str, table: Mapping[str, TensorEntry], layout: Layout, arch: Architecture) -> Layout:
+    from core.encoders.building import outline
+    from core.encoders.family import family
+
+    known = outline(arch)
+    if layout.kind == Kind.ADAPTER:
+        return replace(layout, recipes=trained(table, known.head))
+    return arrange(file, table, known, family(arch).renaming(arch), arch.name) or layout
 
 
 def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -55,7 +55,8 @@ def _weights(problem: Problem, path: Path | None, expert: str | None) -> tuple[W
     if path is not None:
         from core.checkpoints import load_weights
 
-        return load_weights(path, problem.task_vectors.base, problem.task_vectors.names), str(path)
+        vectors, arch = problem.task_vectors, problem.encoder.arch
+        return load_weights(path, vectors.base, vectors.names, arch), str(path)
     if expert is not None:
         return problem.task_vectors.expert(expert), f"expert {expert}"
     return problem.task_vectors.base, "base"

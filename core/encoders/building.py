@@ -1,17 +1,17 @@
-"""open_clip models: the image encoder that is merged and the text tower that makes the heads."""
+"""Models built without their weights: the image encoder that is merged, and CLIP with its text tower."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from core import paths, remembered
+from core.encoders.family import family
 from core.encoders.models import Architecture
 from core.errors import BadSuite
 
@@ -40,30 +40,50 @@ def build(arch: Architecture, device: str = "cpu") -> nn.Module:
 
 def build_visual(arch: Architecture, device: str = "cpu") -> nn.Module:
     """The image encoder alone, as `build(arch, device).visual` would be; needs no text tower that can be built."""
-    from open_clip.model import _build_vision_tower
-
-    config = arch.config
-    return _made(
-        arch,
-        lambda: _build_vision_tower(config["embed_dim"], config["vision_cfg"], bool(config.get("quick_gelu"))),
-        device,
-    )
+    return _made(arch, lambda: family(arch).encoder(arch)[0], device)
 
 
-def outline(arch: Architecture) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
-    """The image encoder's parameters with their shapes, and the buffers that checkpoints hold.
+class Outline(NamedTuple):
+    """What is known of an image encoder before any weights are."""
+
+    parameters: dict[str, tuple[int, ...]]
+    """Name -> shape."""
+    buffers: tuple[str, ...]
+    """Those that checkpoints hold."""
+    head: str
+    """The linear layer that was taken out; empty for CLIP, which has none."""
+    width: int
+    """Of its features."""
+
+
+def outline(arch: Architecture) -> Outline:
+    """The outline of an architecture's image encoder.
 
     Remembered for each release of what builds it, which takes seconds to import. Raises `BadSuite` as `build` does.
     """
 
-    def built() -> dict[str, Any]:
-        visual = build_visual(arch, "meta")
-        stored = [name for name, _ in visual.named_buffers() if name not in _not_stored(visual)]
-        return {"parameters": {name: list(p.shape) for name, p in visual.named_parameters()}, "buffers": stored}
+    own = family(arch)
 
-    key = remembered.key([arch.config, str(torch.__version__), version("open_clip_torch"), version("timm")])
+    def built() -> dict[str, Any]:
+        head = ""
+
+        def make() -> nn.Module:
+            nonlocal head
+            visual, head = own.encoder(arch)
+            return visual
+
+        visual = _made(arch, make, "meta")
+        stored = [name for name, _ in visual.named_buffers() if name not in _not_stored(visual)]
+        size = arch.input_size
+        with torch.no_grad():
+            width = own.features(visual(torch.zeros(1, 3, *size, device="meta"))).shape[-1]
+        shapes = {name: list(p.shape) for name, p in visual.named_parameters()}
+        return {"parameters": shapes, "buffers": stored, "head": head, "width": width}
+
+    key = remembered.key([arch.family, arch.config, str(torch.__version__), *own.versions()])
     found = remembered.value(paths.cache() / "encoders" / f"{key}.json", key, built)
-    return {name: tuple(shape) for name, shape in found["parameters"].items()}, tuple(found["buffers"])
+    shapes = {name: tuple(shape) for name, shape in found["parameters"].items()}
+    return Outline(shapes, tuple(found["buffers"]), found["head"], found["width"])
 
 
 def computed_buffers(arch: Architecture, visual: nn.Module) -> dict[str, Tensor]:
@@ -98,5 +118,5 @@ def _made(arch: Architecture, make: Callable[[], nn.Module], device: str) -> nn.
             model = make()
     except _UNBUILDABLE as error:
         found = str(error).partition("\n")[0]
-        raise BadSuite(f"`{arch.name}` is not a usable open_clip configuration: {found}.") from None
+        raise BadSuite(f"`{arch.name}` is not a usable configuration of {arch.family}: {found}.") from None
     return model.eval().requires_grad_(False)

@@ -12,6 +12,7 @@ from torch.func import functional_call
 
 from core.encoders.attention import pack
 from core.encoders.building import build_visual, computed_buffers, outline
+from core.encoders.family import family
 from core.encoders.models import Architecture
 from core.encoders.preprocessing import normalise
 
@@ -27,8 +28,9 @@ class Encoder:
     def __init__(self, arch: Architecture, device: torch.device, precision: str) -> None:
         self.arch, self.device, self.precision = arch, device, precision
         self._tick: Callable[[], None] = lambda: None
-        self.parameter_shapes, self.buffer_names = outline(arch)
-        """Name -> shape, and the buffers that checkpoints hold, such as the statistics of BatchNorm."""
+        self.parameter_shapes, self.buffer_names, _, self.width = outline(arch)
+        """Name -> shape; the buffers that checkpoints hold, such as the statistics of BatchNorm; width of features."""
+        self._family = family(arch)
 
     @cached_property
     def _visual(self) -> nn.Module:
@@ -55,13 +57,15 @@ class Encoder:
         return tensor.to(self.device, non_blocking=self.device.type == "cuda")
 
     def features(self, weights: Mapping[str, Tensor], prepared: Tensor) -> Tensor:
-        """Normalised image features `[N, embed_dim]` (float32, or float64), differentiable in the weights."""
+        """Image features `[N, width]` (float32, or float64) as heads take them, differentiable in the weights."""
         with self._autocast():
-            features = functional_call(self._visual, self._computed | dict(weights), (prepared,))
-        if isinstance(features, tuple):  # CoCa gives its caption tokens too.
-            features = features[0]
-        features = features if features.dtype == torch.float64 else features.float()
-        return nn.functional.normalize(features, dim=-1)
+            output = functional_call(self._visual, self._computed | dict(weights), (prepared,))
+        features = self._family.features(output)
+        return self.scaled(features if features.dtype == torch.float64 else features.float())
+
+    def scaled(self, features: Tensor) -> Tensor:
+        """Features as heads take them: those of CLIP are normalised, those of a classifier are as they are."""
+        return nn.functional.normalize(features, dim=-1) if self.arch.zero_shot else features
 
     @contextmanager
     def ticking(self, tick: Callable[[], None]) -> Iterator[None]:

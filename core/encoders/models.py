@@ -1,11 +1,9 @@
-"""What a model is built from: open_clip's architectures, by name, and those of JSON configurations."""
+"""What a model is built from: architectures of open_clip and other libraries, by name or by a configuration."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -13,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from core import paths, remembered
-from core.errors import BadSuite, UnknownName
 
 VISUAL = "visual."
 """Prefix of the image encoder's tensors in an open_clip state dict."""
 
 
-_INPUT = ("mean", "std", "interpolation", "resize_mode")
+OPEN_CLIP = "open_clip"
+INPUT = ("mean", "std", "interpolation", "resize_mode")
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Architecture:
 
     name: str
     config: dict[str, Any]
-    """open_clip configuration: `embed_dim`, `vision_cfg`, `text_cfg` and options."""
+    """open_clip configuration: `embed_dim`, `vision_cfg`, `text_cfg` and options. What other families build from."""
     mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
     std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
     interpolation: str = "bicubic"
@@ -38,10 +36,23 @@ class Architecture:
 
     tokenizer: Path | None = None
     """A folder with the tokenizer, where it is not CLIP's own."""
+    family: str = "open_clip"
+    """Whose model it is: see `core.encoders.families`."""
+    size: tuple[int, int] | None = None
+    """Height and width of the input where the configuration is not open_clip's."""
+    resized: int | None = None
+    """What the shorter side is brought to before the centre is cut out, where that is not the input's."""
+
+    @property
+    def zero_shot(self) -> bool:
+        """Whether it is CLIP: a text tower makes the heads, and features are normalised."""
+        return self.family == OPEN_CLIP
 
     @property
     def input_size(self) -> tuple[int, int]:
         """Height and width of the encoder's input, in pixels."""
+        if self.size is not None:
+            return self.size
         size = self.config["vision_cfg"].get("image_size", 224)
         return (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
@@ -49,49 +60,6 @@ class Architecture:
     def image_size(self) -> int:
         """Height of the encoder's input, in pixels."""
         return self.input_size[0]
-
-
-def architecture(name: str, file: Path | None = None) -> Architecture:
-    """The architecture called `name`: an open_clip model name, or the JSON configuration in `file`.
-
-    Raises `UnknownName` for a name that open_clip does not have, `BadSuite` for an unusable configuration file.
-    """
-    if file is None:
-        # open_clip itself also takes `hf-hub:…` and `local-dir:…`: those fetch, or open what is not in the suite.
-        if name not in known():
-            raise UnknownName("architecture", name, ["a path to a .json configuration", *known()])
-        said = deepcopy(known()[name])
-        return Architecture(name, _self_contained(name, said["config"]), **_input(said["input"]))
-    try:
-        config = json.loads(file.read_text("utf-8"))
-        taken: dict[str, Any] = {}
-        if "model_cfg" in config:  # open_clip_config.json of the hub has both.
-            config, taken = config["model_cfg"], config.get("preprocess_cfg") or {}
-        if not {"embed_dim", "vision_cfg", "text_cfg"} <= set(config):
-            raise ValueError("a key is missing")
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise BadSuite(
-            f"`{file}` should be a JSON file with embed_dim, vision_cfg and text_cfg (an open_clip configuration). "
-            f"Found: {error}."
-        ) from None
-    return Architecture(name, _self_contained(name, config), **_input(taken))
-
-
-def _input(taken: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(taken[key]) if key in ("mean", "std") else taken[key] for key in _INPUT if taken.get(key)}
-
-
-def _self_contained(name: str, config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration, unless building the image tower from it would fetch something."""
-    vision, text = config["vision_cfg"], config["text_cfg"]
-    if not isinstance(vision, dict) or not isinstance(text, dict):
-        raise BadSuite(f"`{name}` should have objects as vision_cfg and text_cfg (an open_clip configuration).")
-    if vision.get("timm_model_pretrained") or vision.get("hf_model_name"):
-        raise BadSuite(
-            f"`{name}` should be an architecture whose image tower is built without fetching anything. Found: "
-            f"{'timm_model_pretrained' if vision.get('timm_model_pretrained') else 'hf_model_name'} in vision_cfg."
-        )
-    return config
 
 
 @cache
@@ -118,5 +86,5 @@ def _usual_input(name: str) -> dict[str, Any]:
     import open_clip
 
     tags = [open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)]
-    kinds = Counter(tuple((key, one[key]) for key in _INPUT if one.get(key) is not None) for one in tags)
+    kinds = Counter(tuple((key, one[key]) for key in INPUT if one.get(key) is not None) for one in tags)
     return dict(kinds.most_common(1)[0][0]) if kinds else {}

@@ -21,30 +21,50 @@ Tokenizer = Callable[[Sequence[str]], Tensor]
 
 
 def fitting(arch: Architecture) -> Fitting:
-    """Resizing and cutting out on decoded pictures, exactly as open_clip's preprocessing for evaluation does it.
+    """Resizing and cutting out on decoded pictures, exactly as the family's own preprocessing for evaluation does it.
 
-    The same objects: everything of `open_clip.transform.image_transform` before the conversion to a tensor.
+    For open_clip the same objects: all of `open_clip.transform.image_transform` before the conversion to a tensor.
     """
     return Fitting(arch.input_size, cache(partial(_steps, arch)))
 
 
 def _steps(arch: Architecture) -> tuple[Callable[[Image.Image], Image.Image], str]:
     # Imported when pictures are decoded: what is in memory or cached at its size need not wait for it.
-    import open_clip
     import torchvision
-    from open_clip.transform import PreprocessCfg, image_transform_v2
-    from torchvision.transforms import ToTensor
 
-    settings = PreprocessCfg(size=arch.input_size, interpolation=arch.interpolation, resize_mode=arch.resize_mode)
-    steps = list(takewhile(lambda step: not isinstance(step, ToTensor), image_transform_v2(settings, False).transforms))
+    steps, own = _of_open_clip(arch) if arch.zero_shot else (_of_classifiers(arch), "")
 
     def apply(picture: Image.Image) -> Image.Image:
         for step in steps:
             picture = step(picture)
         return picture
 
-    versions = f"open_clip {open_clip.__version__} torchvision {torchvision.__version__} Pillow {PIL.__version__}"
-    return apply, f"{arch.resize_mode} {arch.interpolation} {versions}"
+    versions = f"{own}torchvision {torchvision.__version__} Pillow {PIL.__version__}"
+    mode = arch.resize_mode if arch.resized is None else f"{arch.resize_mode} {arch.resized}"
+    return apply, f"{mode} {arch.interpolation} {versions}"
+
+
+def _of_open_clip(arch: Architecture) -> tuple[list[Callable[[Image.Image], Image.Image]], str]:
+    import open_clip
+    from open_clip.transform import PreprocessCfg, image_transform_v2
+    from torchvision.transforms import ToTensor
+
+    settings = PreprocessCfg(size=arch.input_size, interpolation=arch.interpolation, resize_mode=arch.resize_mode)
+    steps = takewhile(lambda step: not isinstance(step, ToTensor), image_transform_v2(settings, False).transforms)
+    return list(steps), f"open_clip {open_clip.__version__} "
+
+
+def _of_classifiers(arch: Architecture) -> list[Callable[[Image.Image], Image.Image]]:
+    """As timm, torchvision and transformers prepare images: resized, and the centre cut out."""
+    from torchvision.transforms import CenterCrop, InterpolationMode, Resize
+
+    height, width = arch.input_size
+    side = (height, width) if arch.resize_mode == "squash" else arch.resized or max(height, width)
+    return [
+        lambda one: one.convert("RGB"),
+        Resize(side, InterpolationMode(arch.interpolation)),
+        CenterCrop((height, width)),
+    ]
 
 
 def normalise(arch: Architecture, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -58,6 +78,8 @@ def normalise(arch: Architecture, images: Tensor, dtype: torch.dtype = torch.flo
     wanted, found = arch.input_size, (x.shape[-2], x.shape[-1])
     if found != wanted:
         scale = max(wanted[0] / found[0], wanted[1] / found[1])
+        if arch.resized is not None:
+            scale = arch.resized / min(found)
         resized = wanted
         if arch.resize_mode != "squash":
             resized = (max(wanted[0], round(found[0] * scale)), max(wanted[1], round(found[1] * scale)))

@@ -11,6 +11,7 @@ from pydantic import field_validator
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.encoders.linear import logits as linear
 from core.learning import starts
 from core.learning.optimiser import Adam, Trainer, carry_out, finite, require_finite
 from core.objectives.entropy import entropy
@@ -75,7 +76,7 @@ class _ModuleTrainer(Trainer):
         super().__init__(settings.steps)
         self._problem, self._settings = problem, settings
         self._weights = starts.made(problem, settings.start)
-        width = next(iter(problem.heads.values())).shape[1]
+        width = problem.encoder.width
         like = problem.task_vectors.origin
         down = [_uniform(problem, settings, task, width) for task in problem.tasks]
         self._down = torch.stack(down).to(like).requires_grad_()
@@ -108,7 +109,7 @@ class _ModuleTrainer(Trainer):
             chosen = rows[stream.next()]
             found = corrected(merged[chosen].to(self._down), self._down[at], self._up[at])
             loss = F.l1_loss(found, expert[chosen].to(found))
-            logits = F.normalize(found.detach(), dim=-1) @ self._problem.heads[task].T
+            logits = linear(self._problem.encoder.scaled(found.detach()), self._problem.heads[task])
             losses[task], entropies[task] = loss.item(), entropy(logits).mean().item()
             total = total + loss
         gradients = dict(zip(("down", "up"), torch.autograd.grad(total, [self._down, self._up]), strict=True))
@@ -131,7 +132,7 @@ class _ModuleTrainer(Trainer):
                 if task not in problem.tasks:
                     return found
                 at = problem.tasks.index(task)
-                return F.normalize(corrected(found, down[at].to(found), up[at].to(found)), dim=-1)
+                return problem.encoder.scaled(corrected(found, down[at].to(found), up[at].to(found)))
 
             return compute
 

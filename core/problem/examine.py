@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.checkpoints import Checkpoint, Kind, load_checkpoint, open_checkpoint
 from core.encoders.encoder import Encoder
+from core.encoders.linear import logits as linear
 from core.encoders.models import VISUAL
 from core.encoders.preprocessing import fitting
 from core.errors import BadInput
@@ -102,7 +103,7 @@ class _Look:
     def _read_base(self) -> Checkpoint:
         named = self._suite.entry.base.weights
         path = self._there(named)
-        base = load_checkpoint(path, VISUAL)
+        base = load_checkpoint(path, VISUAL, arch=self._encoder.arch)
         if self._texts and base.opened.layout.kind == Kind.ENCODER:
             message = f"`{named}` has no text tower to make heads with; give a base that has one, or a `head` per task."
             self._complaints.append(Complaint("base", named, message))
@@ -113,7 +114,7 @@ class _Look:
     def _expert(self, task: Task) -> Checkpoint | None:
         path = self._there(task.expert.weights)
         if self._examiner is None:  # Without a base it can only be opened.
-            open_checkpoint(path)
+            open_checkpoint(path, self._encoder.arch)
             return None
         before = len(self._examiner.complaints)
         expert = self._examiner.expert(task.name, path, task.expert.cast)
@@ -159,7 +160,7 @@ class _Look:
         names = (*self._encoder.parameter_shapes, *self._encoder.buffer_names)
         weights = {name: tensors[name].float() for name in names if name in tensors}
         parts = [self._encoder.features(weights, self._encoder.prepare(part)) for part in pixels.split(BATCH)]
-        return torch.cat(parts) @ head.T
+        return linear(torch.cat(parts), head)
 
     def _there(self, named: str) -> Path:
         path = self._suite.resolve(named)

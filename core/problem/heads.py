@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from core import paths, remembered
-from core.checkpoints import differences, load_checkpoint, load_head, open_checkpoint
-from core.encoders.building import build
+from core.checkpoints import differences, load_checkpoint, open_checkpoint, trained_head
+from core.encoders.building import build, outline
 from core.encoders.models import VISUAL, Architecture
 from core.encoders.preprocessing import identity, tokenizer
-from core.errors import BadCheckpoint
+from core.errors import BadCheckpoint, BadSuite
 from core.files import sha256
 from core.suite.find import SuiteFile
 from core.tasks.task import OWN_HEAD, Task
@@ -28,20 +28,32 @@ class TaskHeads:
         self._base = HeadBuilder(arch, suite.resolve(suite.entry.base.weights), base_hash, paths.cache())
 
     def head(self, task: Task) -> Tensor:
-        """`[classes, embed_dim]` float32; raises `BadCheckpoint` where a file has no such head or text tower."""
+        """`[classes, width]` float32, or with a bias as its last column.
+
+        Raises `BadCheckpoint` where a file has no such head or text tower.
+        """
+        if task.from_texts and not self._arch.zero_shot:
+            raise BadSuite(
+                f"Task `{task.name}`: `{self._arch.name}` has no text tower that could make a head from `templates`. "
+                "Leave them out, which takes the head in the expert's file, or give a `head`."
+            )
         if task.head is None:
             return self._base.head(task.classes, task.templates)
-        if task.head == OWN_HEAD:
-            file = self._suite.resolve(task.expert.weights)
+        file = self._suite.resolve(task.expert.weights if task.head == OWN_HEAD else task.head)
+        if task.from_texts:
             own = HeadBuilder(self._arch, file, open_checkpoint(file).sha256(), paths.cache())
             return own.head(task.classes, task.templates)
-        found, expected = load_head(self._suite.resolve(task.head)), (len(task.classes), self._arch.config["embed_dim"])
-        if tuple(found.shape) != expected:
-            raise BadCheckpoint(
-                f"`{task.head}`: the head of `{task.name}` should have shape {list(expected)} [classes, embed_dim]. "
-                f"Found {list(found.shape)}."
-            )
-        return found
+        opened = open_checkpoint(file, self._arch)
+        try:
+            return trained_head(opened, len(task.classes), outline(self._arch).width, task.head_key)
+        except BadCheckpoint as error:
+            raise BadCheckpoint(f"Task `{task.name}`: {error}") from None
+
+
+def aligned(heads: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The heads of several tasks with equally many columns: where some have a bias, the others get one of 0."""
+    widest = max(head.shape[1] for head in heads.values())
+    return {task: nn.functional.pad(head, (0, widest - head.shape[1])) for task, head in heads.items()}
 
 
 def head_hash(suite: SuiteFile, task: Task) -> str | None:

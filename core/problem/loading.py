@@ -19,7 +19,7 @@ from core.encoders.precision import choose_device, choose_precision
 from core.encoders.preprocessing import fitting
 from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
 from core.problem.findings import SUITE, Code, Finding, Severity, by_severity, classes, files, images
-from core.problem.heads import TaskHeads, head_hash
+from core.problem.heads import TaskHeads, aligned, head_hash
 from core.problem.mapped import InMemory, Mapped, Memory
 from core.problem.memory import free, give_back
 from core.problem.packed import BITS, Packed, empty
@@ -79,7 +79,7 @@ def load(
     opened = OpenedTasks(suite.name, chosen, fitting(arch))
     opened.prepare(TEST, progress)
     encoder = Encoder(arch, choose_device(device), "float32")
-    base = load_checkpoint(suite.resolve(suite.entry.base.weights), VISUAL)
+    base = load_checkpoint(suite.resolve(suite.entry.base.weights), VISUAL, arch=arch)
     check_base(base, encoder)
     progress.start("Building heads", len(chosen))
     builder = TaskHeads(suite, arch, base.sha256)
@@ -90,6 +90,7 @@ def load(
         progress.advance()
     progress.finish()
     del builder  # The text tower is not needed any more, and can be larger than the image encoder.
+    heads = aligned(heads)
     experts = [task for task in chosen if task.expert]
     vectors = _empty_vectors(base, encoder, [task.name for task in experts], deltas, memory, precision, team)
     vectors, hashes, doubts = _read_experts(suite, experts, base, encoder, vectors, heads, progress)
@@ -148,7 +149,9 @@ def _notes(vectors: TaskVectors) -> list[Finding]:
 
 def content(suite: SuiteFile, base: str, arch: Architecture, task: Task, opened: OpenedTasks) -> str:
     """A hash of everything that a task's accuracies depend on beside the image encoder's weights."""
-    taken = [arch.mean, arch.std, arch.interpolation, arch.resize_mode]
+    taken: list[object] = [arch.mean, arch.std, arch.interpolation, arch.resize_mode]
+    if not arch.zero_shot:
+        taken += [arch.family, arch.size, arch.resized, task.head_key]
     head = [head_hash(suite, task), opened.fingerprint(task.name)]
     parts = [base, arch.config, taken, task.classes, task.templates, task.ids, *head]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from core.encoders.encoder import Encoder
+from core.encoders.linear import logits as linear
 from core.objectives import Objective
 from core.objectives.entropy import entropy
 from core.problem.mixture import Mixture
@@ -169,7 +170,7 @@ def accumulate(
             features = encoder.features(weights, prepared)
         total = features.new_zeros(())
         for (piece, share), own in zip(pieces, features.split([len(p.images) for p, _ in pieces]), strict=True):
-            logits = own @ problem.heads[piece.task].T
+            logits = linear(own, problem.heads[piece.task])
             target = encoder.near(piece.target) if piece.target is not None else None
             loss = objective(logits, target).sum() * share
             total = total + loss

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from core.encoders.encoder import Encoder
+from core.encoders.linear import logits as linear
 from core.errors import BadInput, RunFailed, UnknownName
 from core.problem.findings import Finding
 from core.problem.memory import free
@@ -36,7 +37,7 @@ class Problem:
     task_vectors: TaskVectors
     encoder: Encoder
     heads: Mapping[str, Tensor]
-    """Task -> frozen head `[classes, embed_dim]`, also for tasks without an expert."""
+    """Task -> frozen head `[classes, width]`, or with its bias as a last column; also for tasks without an expert."""
     load_images: Callable[[str, str], Images | None]
     """(task, split) -> images, None where the task does not have the split."""
     classes: Mapping[str, tuple[str, ...]]
@@ -184,12 +185,12 @@ class Problem:
 
         `features` takes the encoder's place, for results that need modules beside it; `progress` advances by images.
         """
-        compute, head = features or self.encoder.features, self.heads[task].T
-        return self._mapped(weights, images, lambda own, prepared: compute(own, prepared) @ head, progress)
+        compute, head = features or self.encoder.features, self.heads[task]
+        return self._mapped(weights, images, lambda own, prepared: linear(compute(own, prepared), head), progress)
 
     @torch.no_grad()
     def features(self, weights: Mapping[str, Tensor], images: Pixels) -> Tensor:
-        """Normalised features `[N, embed_dim]` of uint8 images under the given weights, on the CPU; no gradient."""
+        """Features `[N, width]` of uint8 images under the given weights, on the CPU; no gradient."""
         return self._mapped(weights, images, self.encoder.features)
 
     def _mapped(

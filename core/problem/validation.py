@@ -62,7 +62,7 @@ class Examiner:
         """The expert of a task; None where something is wrong with it, which is then in `complaints`."""
         role = f"expert of {task}"
         try:
-            expert = load_expert(path, self._base.tensors, finite=False)
+            expert = load_expert(path, self._base.tensors, self._arch, finite=False)
         except BadCheckpoint as error:
             self.complaints.append(Complaint(role, path.name, str(error)))
             return None
@@ -90,7 +90,9 @@ class Examiner:
         # Only those that agree in a sample are compared in full.
         key = hashlib.sha256(sample.numpy().tobytes()).digest()
         other, path = self._seen.setdefault(key, (task, expert.path))
-        if other != task and _same(expert.tensors, load_expert(path, self._base.tensors).tensors, self._names):
+        if other == task:
+            return ""
+        if _same(expert.tensors, load_expert(path, self._base.tensors, self._arch).tensors, self._names):
             return f"The experts of `{other}` and `{task}` are the same; give each task its own."
         return ""
 
@@ -101,7 +103,7 @@ def activation(checkpoint: Checkpoint, arch: Architecture) -> str:
     open_clip only warns of it; the wrong one costs several points of accuracy.
     """
     expected = bool(arch.config.get("quick_gelu", False))
-    if checkpoint.quick_gelu is None or checkpoint.quick_gelu == expected:
+    if not arch.zero_shot or checkpoint.quick_gelu in (None, expected):
         return ""
     names = {True: "QuickGELU", False: "GELU"}
     plain = arch.name.removesuffix("-quickgelu")

@@ -7,13 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from core.encoders.models import Architecture, architecture
+from core.encoders.family import BY_FOLDER, CONFIGURATION, architecture
+from core.encoders.models import Architecture
 from core.errors import BadSuite, UnknownName
 from core.files import inside
 from core.hub.listing import HubReference, is_hub
 from core.paths import ASSETS, home
 from core.suite.roots import roots
-from core.suite.schema import PromptsEntry, SuiteEntry, TaskEntry, parse_suite
+from core.suite.schema import HeadEntry, PromptsEntry, SuiteEntry, TaskEntry, parse_suite
 from core.tasks.classes import Classes, class_names, match
 from core.tasks.prompts import prompt_set
 from core.tasks.sources import Place, open_source
@@ -102,7 +103,22 @@ class SuiteFile:
         name, changes = self.entry.base.arch, self.entry.base.preprocess.model_dump(exclude_none=True)
         if self.entry.base.tokenizer is not None:
             changes["tokenizer"] = self.resolve(self.entry.base.tokenizer)
-        return replace(architecture(name, self.resolve(name) if name.endswith(".json") else None), **changes)
+        return replace(architecture(name, self._described(name)), **changes)
+
+    def _described(self, name: str) -> Path | None:
+        """The JSON file that describes the architecture called `name`; None where the name is enough."""
+        if name.endswith(".json"):
+            return self.resolve(name)
+        if name not in BY_FOLDER:
+            return None
+        weights = self.resolve(self.entry.base.weights)
+        file = (weights if weights.is_dir() else weights.parent) / CONFIGURATION
+        if not file.is_file():
+            raise BadSuite(
+                f"`{self.path.name}`: `arch: {name}` is described by {CONFIGURATION} beside the base's weights. Found "
+                f"none in `{file.parent.name}`; put it there{', or name one as `timm:NAME`' if name == 'timm' else ''}."
+            )
+        return file
 
     def missing(self) -> list[str]:
         """One line for each file that the suite names and that is not there."""
@@ -125,6 +141,7 @@ class SuiteFile:
 
     def _settled(self, entry: TaskEntry) -> Task:
         place = Place(self.resolve, self.allows)
+        head = _head_file(entry)
         prompts = prompt_set(entry.templates.set) if isinstance(entry.templates, PromptsEntry) else None
         wanted = entry.classes or (prompts.classes if prompts else None)
         if entry.classes_file is not None:
@@ -145,10 +162,11 @@ class SuiteFile:
             data=entry.data,
             place=place,
             classes=classes.names,
-            templates=prompts.templates if prompts else entry.templates,  # type: ignore[arg-type]  # no PromptsEntry where `prompts` is None
+            templates=prompts.templates if prompts else entry.templates or (),  # type: ignore[arg-type]  # no PromptsEntry where `prompts` is None
             ids=classes.ids,
             expert=entry.expert,
-            head=entry.head,
+            head=OWN_HEAD if head is None and entry.templates is None else head,
+            head_key=entry.head.key if isinstance(entry.head, HeadEntry) else None,
         )
 
     def _named(self) -> list[tuple[str, str]]:
@@ -159,11 +177,15 @@ class SuiteFile:
         for task in self.entry.tasks:
             roles = {
                 "expert": task.expert.weights if task.expert else None,
-                "head": None if task.head == OWN_HEAD else task.head,
+                "head": None if task.head == OWN_HEAD else _head_file(task),
                 "class names": task.classes_file,
             }
             found += [(f"{role} of {task.name}", name) for role, name in roles.items() if name is not None]
         return found
+
+
+def _head_file(entry: TaskEntry) -> str | None:
+    return entry.head.weights if isinstance(entry.head, HeadEntry) else entry.head
 
 
 def available() -> dict[str, Path]:

@@ -124,6 +124,14 @@ Templates = Annotated[
 """A list, or a published set."""
 
 
+class HeadEntry(Entry):
+    """A trained head in a file that has several."""
+
+    weights: Weights
+    key: str
+    """The name of its layer, such as `classifier`."""
+
+
 class TaskEntry(Entry):
     """One task: images, class names, templates and, unless it is an unseen task, an expert.
 
@@ -134,12 +142,14 @@ class TaskEntry(Entry):
     title: str = ""
     expert: ExpertEntry | None = None
     data: DataEntry
-    head: str | None = None
-    """A ready head `[classes, embed_dim]`, as `head_<Task>.pt` of the AdaMerging authors; `own`: made from the texts by
-    the text tower in the expert's file; else by the base's."""
+    head: str | HeadEntry | None = None
+    """A ready head `[classes, width]`, as `head_<Task>.pt` of the AdaMerging authors, perhaps with a bias; `own`: made
+    from the texts by the text tower in the expert's file, or without `templates` the layer that was trained with it;
+    else made from the texts by the base's text tower."""
     classes: Classes | None = None
     classes_file: str | None = None
-    templates: Templates
+    templates: Templates | None = None
+    """Needed where a text tower makes the head."""
 
     @model_validator(mode="after")
     def _named(self) -> Self:
@@ -149,7 +159,9 @@ class TaskEntry(Entry):
         if not known and self.data.kind == "arrays":
             raise ValueError("given `classes`, `classes_file` or `templates: {set: …}`: arrays have no class names")
         if self.head == OWN_HEAD and self.expert is None:
-            raise ValueError("given an `expert`, whose text tower makes the head if that is `own`")
+            raise ValueError("given an `expert`, in whose file the head is if it is `own`")
+        if self.head is None and self.templates is None and self.expert is None:
+            raise ValueError("given `templates`, a `head`, or an `expert` with a head of its own")
         return self
 
 

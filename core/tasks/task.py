@@ -14,7 +14,8 @@ from core.tasks.sources import Data, Place, Source, open_source
 from core.tasks.sources.parts import told
 
 OWN_HEAD = "own"
-"""What `head` says in place of a file where the text tower in the expert's own file makes the head."""
+"""What `head` says in place of a file where the expert's own file has it: a text tower that makes it, or, for a task
+without templates, a trained layer."""
 TEST = "test"
 
 
@@ -29,12 +30,20 @@ class Task:
     classes: tuple[str, ...]
     """Empty where they come from images that are not there; `missing` says so."""
     templates: tuple[str, ...]
+    """Empty for a task with a trained head."""
     ids: tuple[str, ...] = ()
     """The source's own names of the classes, in the same order; empty where it has none."""
     expert: Any = None
     """`core.suite.schema.ExpertEntry`; None for an unseen task."""
     head: str | None = None
     """The path of a ready head, as written, or `OWN_HEAD`; None where it is made from the texts."""
+    head_key: str | None = None
+    """Which layer of that file it is, where it has several."""
+
+    @property
+    def from_texts(self) -> bool:
+        """Whether a text tower makes the head of its class names."""
+        return bool(self.templates) and self.head in (None, OWN_HEAD)
 
     def source(self) -> Source:
         """Its images; nothing is read yet."""

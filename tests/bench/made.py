@@ -8,7 +8,8 @@ import torch
 
 from core.encoders.building import build_visual
 from core.encoders.encoder import Encoder, micro_batch_for
-from core.encoders.models import Architecture, architecture
+from core.encoders.family import architecture
+from core.encoders.models import Architecture
 from core.encoders.precision import choose_device
 from core.problem.mapped import InMemory
 from core.problem.packed import empty

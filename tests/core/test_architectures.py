@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from core.encoders.building import build
 from core.encoders.encoder import Encoder
-from core.encoders.models import Architecture, architecture
+from core.encoders.family import architecture
+from core.encoders.models import Architecture
 from core.errors import BadSuite
 from core.files import sha256
 from core.problem.evaluate import evaluate

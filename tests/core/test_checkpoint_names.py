@@ -13,7 +13,7 @@ from core.checkpoints.architectures import guess
 from core.checkpoints.hugging_face import from_open_clip
 from core.checkpoints.source import TensorEntry
 from core.encoders.building import build
-from core.encoders.models import architecture
+from core.encoders.family import architecture
 from core.errors import BadCheckpoint
 from tests.core.checkpoint_files import PATCH, SIZE, clip, equal, hugging_face
 

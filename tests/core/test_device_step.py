@@ -16,7 +16,8 @@ from torch.utils._pytree import tree_leaves
 from core import methods, objectives
 from core.encoders.building import build
 from core.encoders.encoder import Encoder
-from core.encoders.models import Architecture, architecture
+from core.encoders.family import architecture
+from core.encoders.models import Architecture
 from core.learning.batches import Batches
 from core.learning.made import read
 from core.objectives.entropy import entropy

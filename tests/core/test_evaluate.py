@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from core.encoders.models import architecture
+from core.encoders.family import architecture
 from core.encoders.preprocessing import normalise
 from core.errors import BadInput
 from core.problem.evaluate import Evaluation, evaluate, references

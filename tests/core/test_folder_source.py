@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from core.encoders.models import Architecture, architecture
+from core.encoders.family import architecture
+from core.encoders.models import Architecture
 from core.encoders.preprocessing import fitting
 from core.errors import BadSuite
 from core.progress import Progress

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core import remembered
-from core.encoders.models import architecture
+from core.encoders.family import architecture
 from core.errors import BadCheckpoint
 from core.files import sha256
 from core.problem import heads

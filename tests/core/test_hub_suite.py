@@ -13,7 +13,7 @@ import pytest
 import yaml
 from safetensors.torch import load_file, save_file
 
-from core.encoders.models import architecture
+from core.encoders.family import architecture
 from core.errors import Cancelled, MergescopeError
 from core.hub.listing import HubReference
 from core.progress import Remembered

@@ -20,7 +20,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from core.checkpoints import identify, load_checkpoint
-from core.encoders.models import Architecture, architecture
+from core.encoders.family import architecture
+from core.encoders.models import Architecture
 from core.encoders.preprocessing import normalise
 from core.errors import BadInput
 from core.export.publish import CannotSend, push_to_hub

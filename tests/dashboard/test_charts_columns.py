@@ -7,7 +7,7 @@ from itertools import groupby
 import pytest
 
 from core.encoders.building import build_visual
-from core.encoders.models import architecture
+from core.encoders.family import architecture
 from core.problem.grouping import group
 from dashboard.charts import palette
 from dashboard.charts.columns import arrange, kind_of

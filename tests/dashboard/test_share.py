@@ -13,7 +13,7 @@ import transformers
 import yaml
 from safetensors.numpy import load
 
-from core.encoders.models import architecture
+from core.encoders.family import architecture
 from core.suite.find import SuiteFile
 from tests.dashboard.conftest import Site
 

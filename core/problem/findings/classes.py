@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.problem.findings import Code, Finding, Severity
-from core.tasks.task import OWN_HEAD, Task
+from core.tasks.task import Task
 
 SAME = 1e-5
 """Relative difference below which two rows of a head are equal: more than float32 leaves of one text embedded twice."""
@@ -19,7 +19,7 @@ SHOWN = 3
 def found(task: Task, head: Tensor) -> list[Finding]:
     """What is wrong with the class names of a task, if its head is made of them, and with its head `[classes, D]`."""
     told: list[Finding] = []
-    names, from_texts = task.classes, task.head in (None, OWN_HEAD)
+    names, from_texts = task.classes, task.from_texts
     first: dict[str, int] = {}
     pairs = [(first.setdefault(_folded(name), at), at) for at, name in enumerate(names)] if from_texts else []
     twins = [(i, j) for i, j in pairs if i != j and _folded(names[j])]

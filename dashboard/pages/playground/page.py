@@ -15,6 +15,7 @@ from fastapi import Request
 from pydantic import Field
 from torch import Tensor
 
+from core.encoders.linear import logits as linear
 from core.errors import BadInput, UnknownName
 from core.problem.problem import Problem
 from core.progress import Progress
@@ -195,7 +196,7 @@ class Playground(Desk):
 
 
 def _top(problem: Problem, head: str, features: Tensor, truth: int | None) -> list[Shown]:
-    logits = (features @ problem.heads[head].T).float().cpu()[0]
+    logits = linear(features, problem.heads[head]).float().cpu()[0]
     return answers.top(logits, problem.classes[head], truth)
 
 

@@ -1,0 +1,76 @@
+"""Checkpoints of image classifiers: the encoder under its own names, wherever in the file it is, and the trained head.
+
+What belongs to the encoder follows from the architecture of the base, so that nothing is guessed from names alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from core.checkpoints.layouts import Kind, Layout
+from core.checkpoints.source import TensorEntry, TensorRecipe
+from core.encoders.models import VISUAL
+from core.errors import BadCheckpoint
+
+if TYPE_CHECKING:
+    from core.encoders.building import Outline
+
+DEEPEST = 3
+"""Parts of a prefix that a training program may have put before the names."""
+HEAD = "head."
+"""Prefix of the trained head's weight and bias in a layout."""
+
+
+def arrange(
+    file: str, table: Mapping[str, TensorEntry], outline: Outline, rename: Callable[[str], str], title: str
+) -> Layout | None:
+    """The layout of a file with the encoder of an outline, under any prefix; None where less than half of it is there.
+
+    Raises `BadCheckpoint` where it is there more than once.
+    """
+    wanted = {*outline.parameters, *outline.buffers}
+    found = {prefix: _under(prefix, table, wanted, outline.head, rename) for prefix in _prefixes(table, wanted)}
+    parts = {prefix: {part for one in recipes.values() for part in one.parts} for prefix, recipes in found.items()}
+    most = max(map(len, parts.values()))
+    if 2 * most < len(outline.parameters):
+        return None
+    best = next(prefix for prefix, names in parts.items() if len(names) == most)
+    used = parts[best]
+    others = [prefix for prefix, names in parts.items() if 2 * len(names) >= most and not names & used]
+    if others:
+        shown = ", ".join(f"`{prefix}`" for prefix in sorted([best, *others])[:4])
+        raise BadCheckpoint(f"`{file}` should hold one image encoder. Found several, under {shown}. Save only one.")
+    recipes = found[best]
+    return Layout(title, Kind.CLASSIFIER, recipes, tuple(name for name in table if name not in used))
+
+
+def trained(table: Mapping[str, TensorEntry], head: str) -> dict[str, TensorRecipe]:
+    """The recipes of a head that was saved beside an adapter (`modules_to_save`)."""
+    ends = {f"{head}.{last}": f"{HEAD}{last}" for last in ("weight", "bias")} if head else {}
+    return {own: TensorRecipe((name,)) for name in table for end, own in ends.items() if f".{name}".endswith(f".{end}")}
+
+
+def _prefixes(table: Mapping[str, TensorEntry], wanted: set[str]) -> list[str]:
+    """Beginnings of names, the empty one first, that enough names have."""
+    counted: Counter[str] = Counter()
+    for name in table:
+        parts = name.split(".")
+        counted.update(".".join(parts[:depth]) + "." for depth in range(1, min(DEEPEST, len(parts) - 1) + 1))
+    return ["", *(prefix for prefix, number in counted.items() if 2 * number >= len(wanted))]
+
+
+def _under(
+    prefix: str, table: Mapping[str, TensorEntry], wanted: set[str], head: str, rename: Callable[[str], str]
+) -> dict[str, TensorRecipe]:
+    recipes: dict[str, TensorRecipe] = {}
+    for name in table:
+        if not name.startswith(prefix):
+            continue
+        own = rename(name.removeprefix(prefix))
+        if own in wanted:
+            recipes[VISUAL + own] = TensorRecipe((name,))
+        elif head and own in (f"{head}.weight", f"{head}.bias"):
+            recipes[HEAD + own.rpartition(".")[2]] = TensorRecipe((name,))
+    return recipes

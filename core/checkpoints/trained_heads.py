@@ -1,0 +1,64 @@
+"""Linear heads that were trained: found by their shape, in a file of their own or beside an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from core.checkpoints.classifiers import HEAD
+from core.checkpoints.layouts import Kind
+from core.checkpoints.opening import Opened
+from core.checkpoints.source import TensorEntry
+from core.encoders.models import VISUAL
+from core.errors import BadCheckpoint
+from core.lazily import torch
+
+SHOWN = 6
+
+
+def pairs(table: Mapping[str, TensorEntry], names: Iterable[str] | None = None) -> dict[str, str | None]:
+    """Weight of each layer that can be a head -> its bias, None where it has none; of these `names` only, if given."""
+    found: dict[str, str | None] = {}
+    for name in table if names is None else names:
+        shape, (module, _, last) = table[name].shape, name.rpartition(".")
+        if last == "weight" and len(shape) == 2:
+            bias = f"{module}.bias".removeprefix(".")
+            found[name] = bias if bias in table and table[bias].shape == shape[:1] else None
+    return found
+
+
+def trained_head(opened: Opened, classes: int, width: int, key: str | None = None) -> torch.Tensor:
+    """The head for so many classes on features of this width, `[classes, width]` float32; `[classes, width + 1]` with
+    its bias in the last column, unless that is 0.
+
+    In a file with an encoder, what belongs to that is left out. `key` says which, where there are several: the name of
+    its module or weight. Raises `BadCheckpoint` where there is none, or several.
+    """
+    table = opened.source.table
+    if opened.layout.kind in (Kind.CLASSIFIER, Kind.ADAPTER) and f"{HEAD}weight" in opened.layout.recipes:
+        weight = opened.layout.recipes[f"{HEAD}weight"].parts[0]
+        found = pairs(table, [weight])
+    else:
+        recipes = opened.layout.recipes.items()
+        taken = {part for name, recipe in recipes if name.startswith(VISUAL) for part in recipe.parts}
+        found = pairs(table, [name for name in table if name not in taken])
+    if key is not None:
+        found = {name: bias for name, bias in found.items() if key in (name, name.rpartition(".")[0])}
+    fit = {name: bias for name, bias in found.items() if table[name].shape == (classes, width)}
+    if len(fit) != 1:
+        file = opened.path.name
+        shown = ", ".join(f"`{name}` {list(table[name].shape)}" for name in [*(fit or found)][:SHOWN])
+        more = ", …" if len(fit or found) > SHOWN else ""
+        told = f"Found {shown}{more}." if shown else f"Found {opened.layout.name}."
+        remedy = " Say which: `head: {weights: FILE, key: NAME}`." if len(fit) > 1 else ""
+        raise BadCheckpoint(
+            f"`{file}` should hold one head of shape {[classes, width]} [classes, width]. {told}{remedy}"
+        )
+    [(name, bias)] = fit.items()
+    read = dict(opened.source.read([name] if bias is None else [name, bias]))
+    for tensor in read.values():
+        if not torch.isfinite(tensor.float()).all():
+            raise BadCheckpoint(f"`{opened.path.name}`: the head `{name}` holds NaN or infinite values.")
+    head = read[name].float()
+    if bias is not None and read[bias].any():
+        head = torch.cat([head, read[bias].float()[:, None]], dim=1)
+    return head.contiguous()

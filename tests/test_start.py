@@ -21,6 +21,7 @@ from core import methods, paths, remembered
 from core.checkpoints.source import BYTES
 from core.cli.catalogue import describe_method
 from core.encoders import building, models
+from core.encoders.family import architecture
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILDING = {"open_clip", "torchvision", "timm", "transformers"}
@@ -101,10 +102,11 @@ def test_remembered_architectures_are_open_clips_of_this_release() -> None:
 
 @pytest.mark.parametrize("name", ["RN50", "ViT-B-32", "EVA02-B-16"])
 def test_a_remembered_outline_is_that_of_the_model(name: str) -> None:
-    arch = models.architecture(name)
+    arch = architecture(name)
     visual = building.build_visual(arch, "meta")
     for _ in range(2):
-        parameters, buffers = building.outline(arch)
+        parameters, buffers, head, width = building.outline(arch)
+        assert (head, width) == ("", arch.config["embed_dim"])
         assert list(parameters.items()) == [(name, tuple(one.shape)) for name, one in visual.named_parameters()]
         stored = visual.state_dict().keys()
         assert buffers == tuple(name for name, _ in visual.named_buffers() if name in stored)

@@ -91,8 +91,9 @@ def open_checkpoint(path: Path, arch: Architecture | None = None) -> Opened:
         layout = _of_classifier(path.name, source.table, layout, arch)
         return Opened(path, source, layout, configuration, config)
     kind = config.get("model_type", "clip")
-    if configuration == HUGGING_FACE and (kind not in MODEL_TYPES or "architecture" in config):
-        title = f"transformers: {kind}" if "model_type" in config else f"timm: {config['architecture']}"
+    named = config.get("architecture", kind)  # timm's configurations have that.
+    if arch is None and configuration == HUGGING_FACE and isinstance(named, str) and named not in MODEL_TYPES:
+        title = f"{named} of {'timm' if 'architecture' in config else 'transformers'}"
         recipes = {name: TensorRecipe((name,)) for name in source.table}
         return Opened(path, source, Layout(title[:80], Kind.CLASSIFIER, recipes), configuration, config)
     if configuration not in (ADAPTER, OPEN_CLIP) and kind not in MODEL_TYPES:

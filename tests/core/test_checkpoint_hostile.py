@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from core.checkpoints import load_checkpoint, open_checkpoint
+from core.encoders.family import architecture
 from core.errors import BadCheckpoint
 from tests.core import hostile
 from tests.core.checkpoint_files import hugging_face, save
@@ -118,7 +119,7 @@ def test_a_folder_of_another_model_is_named(kind: Any, tmp_path: Path) -> None:
     folder = folder_of(tmp_path)
     change(folder / "config.json", model_type=kind)
     with pytest.raises(BadCheckpoint, match="should hold a CLIP model"):
-        load_checkpoint(folder)
+        load_checkpoint(folder, arch=architecture("ViT-B-32"))
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])

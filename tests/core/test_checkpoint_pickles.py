@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.checkpoints import Kind, identify, load_checkpoint, load_expert, load_head
+from core.checkpoints import Kind, identify, load_checkpoint, load_expert, open_checkpoint, trained_head
 from core.errors import BadCheckpoint
 from tests.core.checkpoint_files import clip, equal, save
 
@@ -110,22 +110,23 @@ def test_a_process_that_never_knew_the_class_reads_it(authors: Any, tmp_path: Pa
 def test_a_pickled_head_is_read(layout: str, bias: bool, authors: Any, tmp_path: Path) -> None:
     weights = torch.randn(5, 16)
     path = write(authors.ClassificationHead(weights, bias), tmp_path / "head_MNIST.pt", layout)
-    assert torch.equal(load_head(path), weights)
+    assert torch.equal(trained_head(open_checkpoint(path), 5, 16), weights)
     assert identify(path).kind == Kind.HEAD
     with pytest.raises(BadCheckpoint, match="is a classification head; expected an image encoder"):
         load_expert(path, {})
 
 
-def test_a_head_with_a_bias_is_refused(authors: Any, tmp_path: Path) -> None:
+def test_the_bias_of_a_head_is_its_last_column(authors: Any, tmp_path: Path) -> None:
     head = authors.ClassificationHead(torch.randn(5, 16))
     head.bias.data += 1
-    with pytest.raises(BadCheckpoint, match="without bias"):
-        load_head(write(head, tmp_path / "head.pt", "zip"))
+    found = trained_head(open_checkpoint(write(head, tmp_path / "head.pt", "zip")), 5, 16)
+    assert torch.equal(found, torch.cat([head.weight, head.bias[:, None]], dim=1))
 
 
 def test_an_encoder_is_no_head(tmp_path: Path) -> None:
-    with pytest.raises(BadCheckpoint, match=r"should be a classification head.*Found open_clip model"):
-        load_head(save(clip().state_dict(), tmp_path / "model.pt"))
+    path = save(clip().state_dict(), tmp_path / "model.pt")
+    with pytest.raises(BadCheckpoint, match=r"should hold one head of shape \[5, 16\]"):
+        trained_head(open_checkpoint(path), 5, 16)
 
 
 @pytest.mark.grid

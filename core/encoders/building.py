@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from core.encoders.family import family
 from core.encoders.models import Architecture
 from core.errors import BadSuite
 
+T = TypeVar("T")
 _UNBUILDABLE = (TypeError, ValueError, AssertionError, ZeroDivisionError, AttributeError, RuntimeError, KeyError)
 
 
@@ -35,12 +36,12 @@ def build(arch: Architecture, device: str = "cpu") -> nn.Module:
     kind = open_clip.CustomTextCLIP if config.pop("custom_text", False) else open_clip.CLIP
     if "multimodal_cfg" in config:
         kind = open_clip.CoCa
-    return _made(arch, lambda: kind(**config), device)
+    return _frozen(_made(arch, lambda: kind(**config), device))
 
 
 def build_visual(arch: Architecture, device: str = "cpu") -> nn.Module:
     """The image encoder alone, as `build(arch, device).visual` would be; needs no text tower that can be built."""
-    return _made(arch, lambda: family(arch).encoder(arch)[0], device)
+    return _frozen(_made(arch, lambda: family(arch).encoder(arch)[0], device))
 
 
 class Outline(NamedTuple):
@@ -65,22 +66,14 @@ def outline(arch: Architecture) -> Outline:
     own = family(arch)
 
     def built() -> dict[str, Any]:
-        head = ""
-
-        def make() -> nn.Module:
-            nonlocal head
-            visual, head = own.encoder(arch)
-            return visual
-
-        visual = _made(arch, make, "meta")
+        visual, head = _made(arch, lambda: own.encoder(arch), "meta")
+        _frozen(visual)
         stored = [name for name, _ in visual.named_buffers() if name not in _not_stored(visual)]
-        size = arch.input_size
-        with torch.no_grad():
-            width = own.features(visual(torch.zeros(1, 3, *size, device="meta"))).shape[-1]
+        width = _made(arch, lambda: own.features(visual(torch.zeros(1, 3, *arch.input_size))).shape[-1], "meta")
         shapes = {name: list(p.shape) for name, p in visual.named_parameters()}
         return {"parameters": shapes, "buffers": stored, "head": head, "width": width}
 
-    key = remembered.key([arch.family, arch.config, str(torch.__version__), *own.versions()])
+    key = remembered.key([arch.family, arch.config, arch.size, str(torch.__version__), *own.versions()])
     found = remembered.value(paths.cache() / "encoders" / f"{key}.json", key, built)
     shapes = {name: tuple(shape) for name, shape in found["parameters"].items()}
     return Outline(shapes, tuple(found["buffers"]), found["head"], found["width"])
@@ -112,11 +105,14 @@ def _not_stored(visual: nn.Module) -> dict[str, Tensor]:
     return {name: buffer for name, buffer in visual.named_buffers() if name not in stored}
 
 
-def _made(arch: Architecture, make: Callable[[], nn.Module], device: str) -> nn.Module:
+def _frozen(model: nn.Module) -> nn.Module:
+    return model.eval().requires_grad_(False)
+
+
+def _made(arch: Architecture, make: Callable[[], T], device: str) -> T:
     try:
         with torch.device(device), _ParametersUntouched() if device == "meta" else nullcontext():
-            model = make()
+            return make()
     except _UNBUILDABLE as error:
         found = str(error).partition("\n")[0]
         raise BadSuite(f"`{arch.name}` is not a usable configuration of {arch.family}: {found}.") from None
-    return model.eval().requires_grad_(False)

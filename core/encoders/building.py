@@ -41,7 +41,7 @@ def build(arch: Architecture, device: str = "cpu") -> nn.Module:
 
 def build_visual(arch: Architecture, device: str = "cpu") -> nn.Module:
     """The image encoder alone, as `build(arch, device).visual` would be; needs no text tower that can be built."""
-    return _frozen(_made(arch, lambda: family(arch).encoder(arch)[0], device))
+    return _encoder(arch, device)[0]
 
 
 class Outline(NamedTuple):
@@ -66,8 +66,7 @@ def outline(arch: Architecture) -> Outline:
     own = family(arch)
 
     def built() -> dict[str, Any]:
-        visual, head = _made(arch, lambda: own.encoder(arch), "meta")
-        _frozen(visual)
+        visual, head = _encoder(arch, "meta")
         stored = [name for name, _ in visual.named_buffers() if name not in _not_stored(visual)]
         width = _made(arch, lambda: own.features(visual(torch.zeros(1, 3, *arch.input_size))).shape[-1], "meta")
         shapes = {name: list(p.shape) for name, p in visual.named_parameters()}
@@ -105,6 +104,18 @@ def _not_stored(visual: nn.Module) -> dict[str, Tensor]:
     return {name: buffer for name, buffer in visual.named_buffers() if name not in stored}
 
 
+def _encoder(arch: Architecture, device: str) -> tuple[nn.Module, str]:
+    """The image encoder and the name of the head it came with."""
+    make = family(arch).encoder
+    try:
+        visual, head = _made(arch, lambda: make(arch), device)
+    except NotImplementedError:  # It computes with numbers that meta tensors do not have.
+        with _ParametersUntouched():
+            visual, head = _made(arch, lambda: make(arch), "cpu")
+        visual.to(device)
+    return _frozen(visual), head
+
+
 def _frozen(model: nn.Module) -> nn.Module:
     return model.eval().requires_grad_(False)
 
@@ -113,6 +124,8 @@ def _made(arch: Architecture, make: Callable[[], T], device: str) -> T:
     try:
         with torch.device(device), _ParametersUntouched() if device == "meta" else nullcontext():
             return make()
+    except NotImplementedError:
+        raise
     except _UNBUILDABLE as error:
         found = str(error).partition("\n")[0]
         raise BadSuite(f"`{arch.name}` is not a usable configuration of {arch.family}: {found}.") from None

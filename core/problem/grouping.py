@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 GroupKind = Literal["task", "block", "tensor"]
 
-_BLOCK = re.compile(r"(?:resblocks|blocks|layers|stages|layer)\.?(\d+(?:\.blocks\.\d+)?)\b")
+_BLOCK = re.compile(r"(?<![a-z])(?:resblocks|blocks|layers|stages|layer)\.?(\d+(?:\.blocks\.\d+)?)\b")
 _OUTPUT = re.compile(r"(ln_post|proj\b|head|norm\b|attn_pool|attnpool|trunk\.(norm|head|fc_norm|attn_pool|final_conv))")
+_NUMBERED = re.compile(r"(?!norm|conv|fc|bn|ln|linear|branch)[a-z_]*?_?(\d[\d-]*)")
+"""Parts of names by which other libraries number their blocks: `3`, `s1`, `encoder_layer_0`, `denseblock2`."""
+_LAST = {"norm", "fc_norm", "layernorm", "ln", "post_layernorm", "pooler", "head", "conv_head", "classifier", "norm5"}
+_FIRST = ("stem", "embed", "pre")
 _PATCHES = ("trunk.patch_embed.", "patch_embed.")
 
 
@@ -29,7 +34,17 @@ def block_of(name: str) -> str:
         return "embedding"
     if found := _BLOCK.search(name):
         return f"block {found.group(1)}"
-    return "output" if _OUTPUT.match(name) else "embedding"
+    if _OUTPUT.match(name):
+        return "output"
+    parts = name.split(".")[:-1]
+    if _LAST & {*parts}:
+        return "output"
+    if any(word in name for word in _FIRST):
+        return "embedding"
+    numbers = [found and found.group(1) for found in map(_NUMBERED.fullmatch, parts)]
+    first = next((at for at, number in enumerate(numbers) if number), len(numbers))
+    inner = [number for number in takewhile(bool, numbers[first : first + 2]) if number]
+    return f"block {'.'.join(inner)}" if inner else "embedding"
 
 
 def by_depth(blocks: Iterable[str]) -> list[str]:

@@ -20,6 +20,7 @@ from core.encoders.linear import logits
 from core.encoders.models import VISUAL, Architecture
 from core.encoders.preprocessing import fitting
 from core.errors import BadCheckpoint, BadSuite, UnknownName
+from core.problem.grouping import block_of
 
 CLASSES = 5
 VIT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -206,3 +207,23 @@ def test_two_encoders_in_one_file_are_not_guessed_between(tmp_path: Path) -> Non
     arch = architecture("timm", tmp_path / "config.json")
     with pytest.raises(BadCheckpoint, match=r"one image encoder. Found several, under `student.`, `teacher.`"):
         load_expert(tmp_path / "model.safetensors", {}, arch)
+
+
+@pytest.mark.parametrize(
+    ("name", "block"),
+    {
+        "encoder.layers.encoder_layer_3.mlp.0.weight": "block 3",
+        "features.2.1.block.0.weight": "block 2.1",
+        "features.denseblock2.denselayer7.conv1.weight": "block 2.7",
+        "s1.b2.conv1.conv.weight": "block 1.2",
+        "vit.layers.4.attention.q_proj.weight": "block 4",
+        "vit.embeddings.cls_token": "embedding",
+        "vision_model.post_layernorm.bias": "output",
+        "classifier.0.weight": "output",
+        "fc_norm.weight": "output",
+        "norm_pre.weight": "embedding",
+        "conv_proj.weight": "embedding",
+    }.items(),
+)
+def test_blocks_are_found_in_the_names_of_each_library(name: str, block: str) -> None:
+    assert block_of(name) == block

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from core.errors import BadCheckpoint
 from core.files import sha256
 from core.lazily import torch
 
+UNNAMED = re.compile(r"LABEL_\d+")
+"""What transformers calls classes whose names nobody gave."""
 MODEL_TYPES = ("clip", "clip_vision_model")
 
 
@@ -47,6 +50,16 @@ class Opened:
         if any(name.endswith(".QuickGELU") for name in self.source.classes):
             return True
         return False if any(name.endswith(".GELU") for name in self.source.classes) else None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes that its head was trained for, row by row; empty where it does not say."""
+        named, listed = self.config.get("id2label"), self.config.get("label_names")
+        found: list[object] = list(listed) if isinstance(listed, list) else []
+        if isinstance(named, dict):
+            found = [named.get(str(row)) for row in range(len(named))]
+        names = tuple(one for one in found if isinstance(one, str) and not UNNAMED.fullmatch(one))
+        return names if len(names) == len(found) else ()
 
     def sha256(self) -> str:
         """SHA-256 of its file; of all names and SHA-256 where it is several."""

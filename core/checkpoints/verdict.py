@@ -35,7 +35,9 @@ class Verdict:
     kind: str
     """What it can be used for: a value of `Kind`."""
     architectures: tuple[str, ...]
-    """open_clip names of the models it fits, the likeliest first; empty where it fits none."""
+    """What `arch` of a suite may say for it, the likeliest first; empty where it fits no known model."""
+    labels: tuple[str, ...]
+    """Names of the classes of its head, where it says them."""
     quick_gelu: bool | None
     """Whether it was trained with QuickGELU; None where it does not say."""
     parameters: int
@@ -66,7 +68,8 @@ def identify(path: Path, *, digest: bool = True) -> Verdict:
         format=opened.source.format,
         layout=opened.layout.name,
         kind=opened.layout.kind,
-        architectures=guess(opened.table, opened.quick_gelu) if opened.layout.kind in (Kind.CLIP, Kind.ENCODER) else (),
+        architectures=_architectures(opened),
+        labels=opened.labels,
         quick_gelu=opened.quick_gelu,
         parameters=sum(entry.numel for entry in table.values()),
         bytes=sum(file.stat().st_size for file in opened.source.files),
@@ -76,6 +79,12 @@ def identify(path: Path, *, digest: bool = True) -> Verdict:
         warnings=tuple(_warnings(opened)),
         tensors=tuple(VerdictRow(name, entry.shape, entry.dtype) for name, entry in table.items()),
     )
+
+
+def _architectures(opened: Opened) -> tuple[str, ...]:
+    if opened.layout.kind == Kind.CLASSIFIER:
+        return ("timm" if "architecture" in opened.config else "transformers",)
+    return guess(opened.table, opened.quick_gelu) if opened.layout.kind in (Kind.CLIP, Kind.ENCODER) else ()
 
 
 def _warnings(opened: Opened) -> list[str]:

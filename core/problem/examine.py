@@ -81,7 +81,7 @@ class _Look:
             expert = self._tried(f"expert of {task.name}", task.expert.weights, lambda: self._expert(task))
         if head is None:
             return
-        self._findings += classes.found(task, head)
+        self._findings += classes.found(task, head, self._heads.labels(task))
         if expert is not None and self._base is not None:
             self._findings += files.found(task, expert, self._base, head)
             if opened is not None:

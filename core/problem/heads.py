@@ -17,6 +17,7 @@ from core.encoders.preprocessing import identity, tokenizer
 from core.errors import BadCheckpoint, BadSuite
 from core.files import sha256
 from core.suite.find import SuiteFile
+from core.tasks.classes import rows
 from core.tasks.task import OWN_HEAD, Task
 
 
@@ -45,9 +46,24 @@ class TaskHeads:
             return own.head(task.classes, task.templates)
         opened = open_checkpoint(file, self._arch)
         try:
-            return trained_head(opened, len(task.classes), outline(self._arch).width, task.head_key)
+            found = trained_head(opened, len(task.classes), outline(self._arch).width, task.head_key)
         except BadCheckpoint as error:
             raise BadCheckpoint(f"Task `{task.name}`: {error}") from None
+        order = self._order(task, opened.labels)
+        return found if order is None else found[order]
+
+    def labels(self, task: Task) -> tuple[str, ...]:
+        """What the rows of a trained head are called in its file, where that fits none of the task's names."""
+        if task.from_texts:
+            return ()
+        file = self._suite.resolve(task.expert.weights if task.head == OWN_HEAD else task.head)
+        labels = open_checkpoint(file, self._arch).labels
+        return () if self._order(task, labels) is not None else labels
+
+    @staticmethod
+    def _order(task: Task, labels: tuple[str, ...]) -> list[int] | None:
+        """The rows of a trained head in the order of the task's classes, where both have the same names."""
+        return rows(labels, task.classes) or rows(labels, task.ids) if labels else None
 
 
 def aligned(heads: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -86,7 +86,7 @@ def load(
     heads, named = {}, list[Finding]()
     for task in chosen:
         heads[task.name] = builder.head(task)
-        named += classes.found(task, heads[task.name])
+        named += classes.found(task, heads[task.name], builder.labels(task))
         progress.advance()
     progress.finish()
     del builder  # The text tower is not needed any more, and can be larger than the image encoder.

@@ -29,6 +29,9 @@ HUB_WEIGHTS = re.compile("|".join(WEIGHTS))
 SPLIT_NAMES = tuple(name for names in WORDS.values() for name in names)
 BASE_NAMES = ("zeroshot", "pretrained", "base", "basemodel", "openai", "original")
 """What the base's file is called, letters only."""
+HEAD = re.compile(r"(?:^|\.)(?:head|heads|fc|classifier)\.(?:.*\.)?weight$")
+"""Names of the weights of trained heads."""
+ENCODERS = (Kind.CLIP, Kind.ENCODER, Kind.CLASSIFIER, Kind.ADAPTER)
 FILLERS = re.compile(
     r"fine|tuned|finetuned?|nonlinear|linear|checkpoints?|ckpt|models?|weights|heads?|experts?|images?|data|datasets?"
     r"|open|openclip|pytorch|adapters?|lora|clip|vit|base|large|huge|patch\d+|[blh]|14|16|32|336|final|best|last"
@@ -202,7 +205,7 @@ class Suggestion:
 
 def suggest(found: Scan) -> Suggestion:
     """Put together what has the same name; experts are the encoders that are not the base."""
-    encoders = [one for one in found.checkpoints if one.kind in (Kind.CLIP, Kind.ENCODER, Kind.ADAPTER)]
+    encoders = [one for one in found.checkpoints if one.kind in ENCODERS]
     base = _base(encoders)
     experts = _named((one for one in encoders if one is not base), found.root)
     heads = _named((one for one in found.checkpoints if one.kind == Kind.HEAD), found.root)
@@ -221,13 +224,19 @@ def key(path: Path, root: Path) -> str:
 
 
 def _base(encoders: list[FoundCheckpoint]) -> FoundCheckpoint | None:
-    """The one whose name says so; else the only one with a text tower."""
+    """The one whose name says so; else the only one with a text tower, or the only classifier without a head."""
     letters = {one.path: re.sub(r"[^a-z]+", "", plain(one.path.name)) for one in encoders}
     named = [one for one in encoders if one.kind != Kind.ADAPTER and letters[one.path] in BASE_NAMES]
     if named:
         return min(named, key=lambda one: (one.kind != Kind.CLIP, len(str(one.path))))
-    whole = [one for one in encoders if one.kind == Kind.CLIP]
+    whole = [one for one in encoders if one.kind == Kind.CLIP] or [one for one in encoders if _headless(one)]
     return whole[0] if len(whole) == 1 and len(encoders) > 1 else None
+
+
+def _headless(one: FoundCheckpoint) -> bool:
+    """Whether it is an image classifier of a library without its head: what others were trained from."""
+    names = [row.name for row in one.verdict.tensors] if one.verdict and one.kind == Kind.CLASSIFIER else []
+    return bool(names) and not any(HEAD.search(name) for name in names)
 
 
 def _named(found: Iterable[FoundCheckpoint], root: Path) -> dict[str, FoundCheckpoint]:

@@ -57,6 +57,14 @@ def match(task: str, wanted: Sequence[str] | Mapping[str, str] | None, ids: Sequ
     return Classes(names, ids)
 
 
+def rows(labels: Sequence[str], names: Sequence[str]) -> list[int] | None:
+    """Where each of the `names` stands among `labels`, names the same up to case and `_`; None where they differ."""
+    place = {_folded(label): row for row, label in enumerate(labels)}
+    wanted = [_folded(name) for name in names]
+    same = len(place) == len(labels) == len(names) and set(place) == set(wanted)
+    return [place[name] for name in wanted] if same else None
+
+
 def class_names(file: Path) -> tuple[str, ...] | dict[str, str]:
     """The class names in a UTF-8 file, told by its content, in the order of the head's rows; raises `BadSuite`.
 

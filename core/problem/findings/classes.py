@@ -16,8 +16,11 @@ SAME = 1e-5
 SHOWN = 3
 
 
-def found(task: Task, head: Tensor) -> list[Finding]:
-    """What is wrong with the class names of a task, if its head is made of them, and with its head `[classes, D]`."""
+def found(task: Task, head: Tensor, labels: Sequence[str] = ()) -> list[Finding]:
+    """What is wrong with the class names of a task, if its head is made of them, and with its head `[classes, D]`.
+
+    `labels` are the names that a trained head's file has for its rows, if they are others.
+    """
     told: list[Finding] = []
     names, from_texts = task.classes, task.from_texts
     first: dict[str, int] = {}
@@ -28,6 +31,8 @@ def found(task: Task, head: Tensor) -> list[Finding]:
     if twins:
         told.append(_twins(task.name, [(names[i], names[j]) for i, j in twins]))
     known = {at for pair in twins for at in pair} | set(blank)
+    if labels:
+        told.append(_other_labels(task, labels))
     if equal := [pair for pair in _equal_rows(head) if not known >= set(pair)]:
         told.append(_rows(task.name, [(names[i], names[j]) for i, j in equal]))
     return told
@@ -61,6 +66,19 @@ def _blank(task: str, places: Sequence[int]) -> Finding:
 def _twins(task: str, pairs: Sequence[tuple[str, str]]) -> Finding:
     text = f"The class names of `{task}` should differ. Found {_told(pairs)}, which the text tower can't tell apart."
     return _finding(Code.EQUAL_CLASS_NAMES, task, text, "Rename one of the two in `classes`, or make them one class.")
+
+
+def _other_labels(task: Task, labels: Sequence[str]) -> Finding:
+    shown = ", ".join(map(repr, labels[:SHOWN])) + (", …" if len(labels) > SHOWN else "")
+    own = ", ".join(map(repr, task.classes[:SHOWN])) + (", …" if len(task.classes) > SHOWN else "")
+    return Finding(
+        Code.OTHER_HEAD_LABELS,
+        Severity.WARNING,
+        task.name,
+        f"The classes of `{task.name}` should have the names in the file of its head ({shown}). Found {own}; the rows "
+        "are taken in the order of the classes.",
+        "Give these names as `classes`, in any order, so that each row is that of its class.",
+    )
 
 
 def _rows(task: str, pairs: Sequence[tuple[str, str]]) -> Finding:

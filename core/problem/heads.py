@@ -40,7 +40,7 @@ class TaskHeads:
             )
         if task.head is None:
             return self._base.head(task.classes, task.templates)
-        file = self._suite.resolve(task.expert.weights if task.head == OWN_HEAD else task.head)
+        file = self._file(task)
         if task.from_texts:
             own = HeadBuilder(self._arch, file, open_checkpoint(file).sha256(), paths.cache())
             return own.head(task.classes, task.templates)
@@ -56,9 +56,13 @@ class TaskHeads:
         """What the rows of a trained head are called in its file, where that fits none of the task's names."""
         if task.from_texts:
             return ()
-        file = self._suite.resolve(task.expert.weights if task.head == OWN_HEAD else task.head)
-        labels = open_checkpoint(file, self._arch).labels
+        labels = open_checkpoint(self._file(task), self._arch).labels
         return () if self._order(task, labels) is not None else labels
+
+    def _file(self, task: Task) -> Path:
+        """Where a head that the base's text tower does not make comes from."""
+        named: str = task.expert.weights if task.head == OWN_HEAD or task.head is None else task.head
+        return self._suite.resolve(named)
 
     @staticmethod
     def _order(task: Task, labels: tuple[str, ...]) -> list[int] | None:

@@ -12,6 +12,7 @@ type ScanFile = {
   problem: string;
   format: string;
   architectures: string[];
+  labels: string[];
   bytes: number;
   warnings: string[];
 };

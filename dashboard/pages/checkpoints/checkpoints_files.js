@@ -3,7 +3,8 @@ import { button, element } from "../../charts/js/base.js";
 import { empty, heading, line, note, tickable, titled } from "../../js/pieces.js";
 import { benchCard, benchTable, fileSize, textInput } from "./checkpoints_parts.js";
 
-export const ENCODERS = ["image encoder and text tower", "image encoder", "adapter of an image encoder"];
+export const CLASSIFIER = "image classifier";
+export const ENCODERS = ["image encoder and text tower", "image encoder", CLASSIFIER, "adapter of an image encoder"];
 
 /** @type {(state: BenchState, act: BenchAct) => HTMLElement} */
 export const foldersCard = (state, act) => {
@@ -120,7 +121,11 @@ export const foundCard = (scan) => {
           one.kind,
           one.format,
           one.architectures.join(", ") ||
-            (ENCODERS.includes(one.kind) ? "no known model; needs a .json configuration" : "–"),
+            (one.kind === CLASSIFIER
+              ? "name its model as timm:NAME or torchvision:NAME"
+              : ENCODERS.includes(one.kind)
+                ? "no known model; needs a .json configuration"
+                : "–"),
           fileSize(one.bytes),
         ]),
         "Checkpoints that can be used",

@@ -2,7 +2,7 @@
 // A draft as the files' names suggest it.
 import { button, element, select } from "../../charts/js/base.js";
 import { finding, heading, line, note } from "../../js/pieces.js";
-import { ENCODERS } from "./checkpoints_files.js";
+import { CLASSIFIER, ENCODERS } from "./checkpoints_files.js";
 import { benchCard, benchTable, labelled, textInput } from "./checkpoints_parts.js";
 
 /** @type {(scan: Scan) => Draft} */
@@ -30,17 +30,22 @@ const newTask = (scan, { name = "", expert = "", head = "", images = "" } = {}) 
   expert,
   head,
   images,
-  ...classesOf(scan, images),
+  ...classesOf(scan, images, expert),
   prompts: "",
   templates: "a photo of a {}.",
 });
 /** @type {(scan: Scan, base?: ScanFile) => string} */
 const archOf = (scan, base) => base?.architectures[0] || scan.configurations[0]?.path || "";
-/** @type {(scan: Scan, images: string) => { folders: string[], classes: string }} */
-function classesOf(scan, images) {
-  const found = scan.images.find((one) => one.path === images);
-  return { folders: found?.classes || [], classes: (found?.classes || []).join("\n") };
+// Class folders of the images, and the names that begin with: theirs, or those that the expert's head was trained for.
+/** @type {(scan: Scan, images: string, expert: string) => { folders: string[], classes: string }} */
+function classesOf(scan, images, expert) {
+  const folders = scan.images.find((one) => one.path === images)?.classes || [],
+    labels = scan.checkpoints.find((one) => one.path === expert)?.labels || [];
+  return { folders, classes: (folders.length ? folders : labels).join("\n") };
 }
+// Whether experts are classifiers, whose heads were trained, and no text tower makes any.
+/** @type {(draft: Draft, scan: Scan | null) => boolean} */
+const trained = (draft, scan) => scan?.checkpoints.find((one) => one.path === draft.base)?.kind === CLASSIFIER;
 
 // What the server takes.
 /** @type {(draft: Draft, scan: Scan | null) => object} */
@@ -66,7 +71,7 @@ export const plainDraft = (draft, scan) => ({
       head: task.head,
       data: { kind, path: task.images },
       classes,
-      templates: task.prompts ? { set: task.prompts } : lines(task.templates),
+      templates: trained(draft, scan) ? null : task.prompts ? { set: task.prompts } : lines(task.templates),
     };
   }),
 });
@@ -90,7 +95,8 @@ export const editor = (state, draft, act) => {
       ) || draft.arch;
     act.redraw();
   });
-  const fitting = scan.checkpoints.find((one) => one.path === draft.base)?.architectures || [];
+  const own = trained(draft, scan),
+    fitting = scan.checkpoints.find((one) => one.path === draft.base)?.architectures || [];
   const options = element(
     "datalist",
     { id: "ms-bench-archs" },
@@ -139,31 +145,35 @@ export const editor = (state, draft, act) => {
         labelled(
           "Images",
           select([["", "choose images"], ...images], task.images, (value) => {
-            Object.assign(task, { images: value }, classesOf(scan, value));
+            Object.assign(task, { images: value }, classesOf(scan, value, task.expert));
             act.redraw();
           }),
         ),
-        labelled(
-          "Class names and templates",
-          select(choices, task.prompts, (value) => {
-            task.prompts = value;
-            act.redraw();
-          }),
-        ),
+        own
+          ? null
+          : labelled(
+              "Class names and templates",
+              select(choices, task.prompts, (value) => {
+                task.prompts = value;
+                act.redraw();
+              }),
+            ),
         labelled(
           "Head",
           select(
-            [["", "made from the texts"], ["own", "made from the texts by the expert's own text tower"], ...heads],
+            own
+              ? [["", "the one in the expert's file"], ...heads]
+              : [["", "made from the texts"], ["own", "made from the texts by the expert's own text tower"], ...heads],
             task.head,
             set(task, "head"),
           ),
         ),
       ),
-      task.prompts
+      task.prompts && !own
         ? null
         : grid(
             area("Class names, one per line", task, "classes", order),
-            area("Templates, one per line", task, "templates", "{} stands for the class name"),
+            own ? null : area("Templates, one per line", task, "templates", "{} stands for the class name"),
           ),
     );
   }
@@ -191,7 +201,8 @@ export const editor = (state, draft, act) => {
       labelled(
         "Architecture",
         arch,
-        "an open_clip name (OpenAI's weights and their fine-tunes end in -quickgelu) or a .json configuration",
+        "an open_clip name (OpenAI's weights and their fine-tunes end in -quickgelu), a .json configuration, timm:NAME, " +
+          "torchvision:NAME, or transformers where a config.json says which model it is",
       ),
       options,
     ),

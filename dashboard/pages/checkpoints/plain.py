@@ -20,6 +20,7 @@ class Checkpoint(TypedDict):
     problem: str
     format: str
     architectures: list[str]
+    labels: list[str]
     bytes: int
     warnings: list[str]
 
@@ -104,6 +105,7 @@ def _checkpoint(one: FoundCheckpoint, root: Path) -> Checkpoint:
         "problem": one.problem,
         "format": verdict.format if verdict else "",
         "architectures": list(verdict.architectures[:ARCHITECTURES_SHOWN]) if verdict else [],
+        "labels": list(verdict.labels) if verdict else [],
         "bytes": verdict.bytes if verdict else 0,
         "warnings": list(verdict.warnings) if verdict else [],
     }

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from tests.authors import make_folder
 from tests.browser.conftest import at_home
+from tests.browser.test_setup import set_field
+from tests.classifiers import hugging_face_folder
 
 
 def test_a_folder_of_checkpoints_becomes_a_suite_that_merges(page: Any, tmp_path: Path) -> None:
@@ -76,3 +79,28 @@ def test_one_click_gives_a_task_the_head_of_its_own_text_tower(page: Any, tmp_pa
     finding.wait_for(state="detached")
     heads = page.get_by_label("Head", exact=True)
     assert [one.input_value() for one in heads.all()].count("own") == 1
+
+
+@pytest.mark.slow
+def test_a_folder_of_hugging_face_classifiers_becomes_a_suite_that_merges(page: Any, tmp_path: Path) -> None:
+    at_home(page)
+    root = hugging_face_folder(tmp_path / "root")
+    page.get_by_role("tab", name="Checkpoints").click()
+    page.get_by_label("Folder on the machine that runs Mergescope").fill(str(root))
+    page.get_by_role("button", name="Add folder").click()
+    page.get_by_role("button", name=f"Look inside {root}").click()
+    page.wait_for_selector(".ms-bench-task")
+    assert page.locator(".ms-bench-task").count() == 2
+    assert page.get_by_label("Architecture").input_value() == "transformers"
+    assert page.get_by_label("Templates, one per line").count() == 0
+    page.get_by_label("Name", exact=True).fill("faces")
+    page.get_by_role("button", name="Check everything").click()
+    page.get_by_text("No problems: every file fits its base").wait_for()
+    page.get_by_role("button", name="Save and use").click()
+    page.wait_for_function("mergescope.tab === 'setup' && document.querySelector('#ms-suite')?.value === 'faces'")
+    page.locator('.ms-chip input[value="adamerging"]').check()
+    set_field(page, "steps", "3")
+    page.wait_for_selector(".ms-start:enabled")
+    page.locator(".ms-start").click()
+    page.wait_for_function("mergescope.status?.suite === 'faces' && mergescope.status.status === 'done'")
+    page.locator("#ms-header .ms-words", has_text="% on average").wait_for()

@@ -30,6 +30,7 @@ def hugging_face_folder(root: Path) -> Path:
         expert: Any = ViTForImageClassification(config)
         noise = {name: one + 0.02 * torch.randn_like(one) for name, one in base.state_dict().items()}
         expert.vit.load_state_dict(noise)
+        expert.classifier.bias.data.normal_(std=0.1)
         expert.save_pretrained(root / f"vit-{task}")
         for split, count in {"train": 6, "test": 10}.items():
             for name in labels:

@@ -1,0 +1,132 @@
+"""Suites of image classifiers: trained heads with their experts, numbers of classes of their own, names of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from core import methods
+from core.errors import BadCheckpoint, BadSuite
+from core.problem.evaluate import evaluate_everywhere
+from core.problem.examine import check
+from core.problem.findings import Code
+from core.problem.loading import load
+from core.progress import SILENT
+from core.step import Outcome
+from core.suite.find import SuiteFile, find
+from tests.classifiers import LABELS, hugging_face_folder
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return hugging_face_folder(tmp_path_factory.mktemp("classifiers") / "root")
+
+
+def suite(folder: Path, name: str = "suite", templates: str = "") -> SuiteFile:
+    """A suite file of the folder."""
+    tasks = [
+        {
+            "name": task,
+            "expert": {"weights": f"vit-{task}"},
+            "data": {"kind": "folder", "path": f"images/{task}"},
+        }
+        | ({"templates": [templates]} if templates else {})
+        for task in LABELS
+    ]
+    text = yaml.safe_dump({"name": name, "base": {"arch": "transformers", "weights": "base"}, "tasks": tasks})
+    (folder / f"{name}.yaml").write_text(text)
+    return find(str(folder / f"{name}.yaml"))
+
+
+def said(folder: Path, task: str) -> float:
+    """The accuracy of a task's expert, by what transformers itself says of each picture."""
+    from transformers import ViTForImageClassification, ViTImageProcessor
+
+    made: Any = ViTForImageClassification
+    model = made.from_pretrained(folder / f"vit-{task}")
+    prepare: Any = ViTImageProcessor(size={"height": 32, "width": 32})
+    files = sorted((folder / "images" / task / "test").glob("*/*.png"))
+    with torch.no_grad():
+        pixels = prepare([Image.open(file) for file in files], return_tensors="pt").pixel_values
+        found = [model.config.id2label[int(row)] for row in model(pixels).logits.argmax(1)]
+    return float(np.mean([name == file.parent.name for name, file in zip(found, files, strict=True)]))
+
+
+def test_an_experts_accuracy_is_what_transformers_says(folder: Path) -> None:
+    problem = load(suite(folder), device="cpu", precision="float32")
+    assert problem.classes["shapes"] == ("circle", "square", "triangle")  # sorted; the head's rows are not
+    assert {task: len(head) for task, head in problem.heads.items()} == {"shapes": 3, "colours": 2}
+    for task in LABELS:
+        outcome = Outcome.of(problem.task_vectors.expert(task))
+        [found] = evaluate_everywhere(problem, outcome, SILENT, [task])
+        assert found.accuracy == pytest.approx(said(folder, task))
+    assert not [one for one in problem.findings if one.code == Code.OTHER_HEAD_LABELS]
+
+
+def test_rows_with_other_names_are_told(folder: Path) -> None:
+    config = folder / "vit-shapes" / "config.json"
+    before = config.read_text()
+    try:
+        config.write_text(before.replace('"circle"', '"disc"'))
+        file = suite(folder, "renamed")
+        for findings in (load(file).findings, check(file).findings):
+            [found] = [one for one in findings if one.code == Code.OTHER_HEAD_LABELS]
+            assert "'triangle', 'disc', 'square'" in found.text
+    finally:
+        config.write_text(before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", methods.names())
+def test_every_method_works_on_classifiers(method: str, folder: Path, cli: Cli) -> None:
+    path = suite(folder).path
+    settings = ["--set", "steps=2"] if "steps" in methods.get(method).Settings.model_fields else []
+    done = cli("merge", path, "--method", method, *settings, "--precision", "float32", "--json")
+    assert done.status == 0 or len(done.err.strip().splitlines()) == 1, done.err
+
+
+def test_a_text_tower_is_not_expected_of_a_classifier(folder: Path) -> None:
+    with pytest.raises(BadSuite, match="has no text tower"):
+        load(suite(folder, "texts", templates="a photo of a {}"))
+
+
+def test_a_head_is_found_in_any_file_and_chosen_where_there_are_several(folder: Path) -> None:
+    own = load_file(folder / "vit-shapes" / "model.safetensors")
+    weight, bias = own["classifier.weight"], own["classifier.bias"]
+    save_file({"fc.weight": weight, "fc.bias": bias}, folder / "one.safetensors")
+    save_file({"a.weight": weight, "b.weight": -weight, "b.bias": bias}, folder / "two.safetensors")
+    path = suite(folder, "heads").path
+    text = yaml.safe_load(path.read_text())
+
+    def heads(head: Any) -> torch.Tensor:
+        text["tasks"] = [text["tasks"][0] | {"head": head}]
+        path.write_text(yaml.safe_dump(text))
+        return load(find(str(path)), precision="float32").heads["shapes"]
+
+    whole = torch.cat([weight, bias[:, None]], dim=1)
+    assert torch.equal(heads("one.safetensors"), whole)  # A file without names: rows are in the order of the classes.
+    assert torch.equal(heads("own"), whole[[1, 2, 0]])  # circle, square, triangle
+    torch.testing.assert_close(heads({"weights": "two.safetensors", "key": "b"})[:, :-1], -weight)
+    with pytest.raises(BadCheckpoint, match=r"Found `a.weight` \[3, 32\], `b.weight` \[3, 32\].*key: NAME"):
+        heads("two.safetensors")
+
+
+def test_a_checkpoint_without_its_head_is_told(folder: Path, tmp_path: Path) -> None:
+    path = suite(folder, "headless").path
+    text = yaml.safe_load(path.read_text())
+    text["tasks"][0]["expert"] = {"weights": "base"}
+    path.write_text(yaml.safe_dump(text))
+    with pytest.raises(BadCheckpoint, match=r"should hold one head of shape \[3, 32\]"):
+        load(find(str(path)))
+    [found, *_] = check(find(str(path))).complaints
+    assert "one head of shape" in found.message

@@ -12,7 +12,7 @@ from core.errors import BadInput, BadSuite
 from core.files import write_text
 from core.paths import ASSETS, home
 from core.suite.find import SuiteFile
-from core.suite.schema import parse_text
+from core.suite.parsing import parse_text
 
 HEADER = '# Made on the page "Checkpoints"; can be edited by hand.\n'
 

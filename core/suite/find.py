@@ -13,8 +13,9 @@ from core.errors import BadSuite, UnknownName
 from core.files import inside
 from core.hub.listing import HubReference, is_hub
 from core.paths import ASSETS, home
+from core.suite.parsing import parse_suite
 from core.suite.roots import roots
-from core.suite.schema import HeadEntry, PromptsEntry, SuiteEntry, TaskEntry, parse_suite
+from core.suite.schema import HeadEntry, PromptsEntry, SuiteEntry, TaskEntry
 from core.tasks.classes import Classes, class_names, match
 from core.tasks.prompts import prompt_set
 from core.tasks.sources import Place, open_source

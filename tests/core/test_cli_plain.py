@@ -20,7 +20,7 @@ from core.checkpoints import identify
 from core.cli.output import log_plainly, tell
 from core.errors import BadCheckpoint, BadSuite
 from core.suite import find
-from core.suite.schema import parse_text
+from core.suite.parsing import parse_text
 
 ROOT = Path(__file__).resolve().parents[2]
 Cli = Callable[..., Any]

@@ -11,7 +11,7 @@ import yaml
 
 from core.errors import BadSuite, UnknownName
 from core.suite.find import available, find
-from core.suite.schema import MAX_BYTES, parse_suite
+from core.suite.parsing import MAX_BYTES, parse_suite
 from tests.tiny import make_suite
 
 TEXT = """\

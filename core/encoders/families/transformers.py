@@ -81,8 +81,7 @@ def _model(arch: Architecture) -> nn.Module:
     from transformers import AutoConfig, AutoModel, AutoModelForImageClassification
 
     said = {key: value for key, value in arch.config.items() if key not in IGNORED}
-    config = AutoConfig.for_model(said.pop("model_type"), **said)
-    config.num_labels, config.architectures = PROBE, []
+    config = AutoConfig.for_model(said.pop("model_type"), **said, num_labels=PROBE, architectures=[])
     made: Any = AutoModel if arch.config["model_type"] in POOLED else AutoModelForImageClassification
     model: nn.Module = made.from_config(config)
     return model

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,10 @@ BY_FOLDER = ("timm", "transformers")
 """Those that can be described by the configuration in the folder of the weights."""
 CONFIGURATION = "config.json"
 MAX_JSON = 8 * 2**20
+LARGEST = 2**20
+"""Whole number in a configuration; of layers and the like `DEEPEST`. Far beyond any model, but built within seconds."""
+DEEPEST = 512
+DEPTH = re.compile(r"layers|depth|blocks|stages|repeats")
 PROBE = 7919
 """Classes of a classifier that is built to find its head: no model has a layer of that width otherwise."""
 
@@ -92,6 +97,20 @@ def architecture(name: str, file: Path | None = None) -> Architecture:
     """
     first, _, own = name.partition(":")
     return FAMILIES.get(first).describe(own, file) if first in OTHERS else FAMILIES.get(OPEN_CLIP).describe(name, file)
+
+
+def require_modest(file: Path, config: Mapping[str, Any], most: int = LARGEST) -> None:
+    """Raise `BadSuite` where a configuration asks for a model that would never be built."""
+    for key, value in config.items():
+        limit = DEEPEST if DEPTH.search(str(key)) else most
+        parts = value if isinstance(value, list) else [value]
+        for part in parts:
+            if isinstance(part, dict):
+                require_modest(file, part, limit)
+            elif isinstance(part, list):
+                require_modest(file, {key: part}, limit)
+            elif isinstance(part, int | float) and not abs(part) <= limit:
+                raise BadSuite(f"`{file}`: `{str(key)[:60]}` should be at most {limit:,}. Found {part}.")
 
 
 def read_json(file: Path, otherwise: dict[str, Any] | None = None) -> dict[str, Any]:

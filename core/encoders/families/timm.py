@@ -7,12 +7,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.encoders.family import PROBE, Family, headless, read_json
+from core.encoders.family import PROBE, Family, headless, read_json, require_modest
 from core.encoders.models import Architecture
 from core.errors import BadSuite, UnknownName
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+FORBIDDEN = {"pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "features_only",
+             "num_classes", "in_chans", "scriptable", "exportable", "no_jit"}  # fmt: skip
+"""Arguments of `timm.create_model` that would open other files, or build something else than a classifier of images."""
 
 
 class Timm(Family):
@@ -24,7 +29,13 @@ class Timm(Family):
         from timm.data.config import resolve_data_config
 
         said: Mapping[str, Any] = {} if file is None else read_json(file)
-        options, called = dict(said.get("model_args") or {}), str(said.get("architecture") or name)
+        options, called = said.get("model_args") or {}, str(said.get("architecture") or name)
+        if not isinstance(options, dict):
+            raise BadSuite(f"`{file}`: model_args should be an object. Found {str(options)[:60]!r}.")
+        if strange := sorted(FORBIDDEN & set(options)):
+            raise BadSuite(f"`{file}`: model_args should be about the model. Found {', '.join(strange)}; remove it.")
+        if file is not None:
+            require_modest(file, options)
         if not timm.is_model(called):
             raise UnknownName("architecture of timm", called, timm.list_models())
         usual = timm.get_pretrained_cfg(called)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.encoders.family import PROBE, Family, headless, read_json
+from core.encoders.family import PROBE, Family, headless, read_json, require_modest
 from core.encoders.models import Architecture
 from core.errors import BadCheckpoint, BadSuite, UnknownName
 from core.lazily import torch
@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 MISSING = "`arch: transformers` needs transformers, which is not installed: run `pip install -e '.[transformers]'`."
 RESAMPLE = {2: "bilinear", 3: "bicubic"}
 """Pillow's numbers, which `preprocessor_config.json` has."""
-IGNORED = ("id2label", "label2id", "num_labels", "architectures", "dtype", "torch_dtype")
-"""What is not about the encoder: classes, and in which format the weights were saved."""
+IGNORED = ("id2label", "label2id", "num_labels", "architectures", "dtype", "torch_dtype", "attn_implementation")
+"""What is not about the encoder: classes, in which format the weights were saved, and kernels that would be fetched."""
+KINDS = (
+    "vit", "deit", "beit", "swin", "swinv2", "convnext", "convnextv2", "resnet", "dinov2", "dinov2_with_registers",
+    "siglip", "clip", "clip_vision_model", "siglip_vision_model", "bit", "data2vec-vision", "focalnet", "hiera",
+    "mobilenet_v1", "mobilenet_v2", "pvt", "pvt_v2", "regnet", "vit_msn",
+)  # fmt: skip
+"""Values of `model_type`. Others run another library, fetch a part, take more than images, or prepare them otherwise."""
 POOLED = ("clip_vision_model", "siglip_vision_model")
 """Vision towers that are used through their pooled output, where they are not the classifier of the same name."""
 
@@ -34,8 +40,10 @@ class Transformers(Family):
             raise UnknownName("architecture of transformers", name, ["`transformers`, with a folder as `weights`"])
         config, taken = read_json(file), read_json(file.with_name("preprocessor_config.json"), {})
         kind = config.get("model_type")
-        if not isinstance(kind, str) or not kind:
-            raise BadSuite(f"`{file}` should name a `model_type` of transformers. Found none.")
+        if kind not in KINDS:
+            raise BadSuite(f"`{file}`: `model_type` should be one of {', '.join(KINDS)}. Found {str(kind)[:60]!r}.")
+        require_modest(file, config)
+        taken = taken or _usual(kind)
         return Architecture(
             name=f"transformers:{kind}", config=config, family="transformers", **_input(str(file), config, taken)
         )
@@ -75,13 +83,31 @@ class Transformers(Family):
         return rename
 
 
+def _usual(kind: str) -> dict[str, Any]:
+    """Preprocessing of a kind of model where its folder says nothing: that of transformers."""
+    if find_spec("transformers") is None:
+        raise BadSuite(MISSING)
+    import transformers
+    from transformers.models.auto import image_processing_auto
+
+    names: Any = vars(image_processing_auto)["IMAGE_PROCESSOR_MAPPING_NAMES"]
+    own = names[kind.removesuffix("_vision_model").removesuffix("_with_registers")]
+    found: dict[str, Any] = getattr(transformers, own["pil"])().to_dict()
+    return found
+
+
 def _model(arch: Architecture) -> nn.Module:
     if find_spec("transformers") is None:
         raise BadSuite(MISSING)
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig, AutoModel, AutoModelForImageClassification
 
-    said = {key: value for key, value in arch.config.items() if key not in IGNORED}
-    config = AutoConfig.for_model(said.pop("model_type"), **said, num_labels=PROBE, architectures=[])
+    said = {key: one for key, one in arch.config.items() if key not in IGNORED and not key.startswith("_")}
+    try:
+        config = AutoConfig.for_model(said.pop("model_type"), **said, num_labels=PROBE, architectures=[])
+    except StrictDataclassError as error:
+        reason = str(error.__cause__ or error).partition("Errors:")[0].strip()
+        raise BadSuite(f"`{arch.name}` is not a usable configuration of transformers: {reason}") from None
     made: Any = AutoModel if arch.config["model_type"] in POOLED else AutoModelForImageClassification
     model: nn.Module = made.from_config(config)
     return model

@@ -141,13 +141,15 @@ def test_commands_that_need_a_hub_or_do_not_end_by_themselves_are_understood(com
     parse(command)
 
 
-def test_the_guide_s_suite_file_is_valid(tmp_path: Path, cli: Cli) -> None:
-    [text] = blocks(GUIDE, "yaml")
-    path = tmp_path / "mine.yaml"
-    path.write_text(text, "utf-8")
-    data = cli("tasks", path, "--json").data
-    assert data["suite"] == "mine"
-    assert data["tasks"][0]["classes"] == ["zero", "one", "two"]
+def test_the_guide_s_suite_files_are_valid(tmp_path: Path, cli: Cli) -> None:
+    found = {}
+    for text in blocks(GUIDE, "yaml"):
+        path = tmp_path / "mine.yaml"
+        path.write_text(text, "utf-8")
+        data = cli("tasks", path, "--json").data
+        found[data["suite"]] = data["tasks"][0]
+    assert found["mine"]["classes"] == ["zero", "one", "two"]
+    assert found["pets-and-cars"]["templates"] == []
 
 
 def test_ci_runs_the_readme_s_own_test_command() -> None:

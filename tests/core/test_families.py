@@ -233,7 +233,8 @@ def test_blocks_are_found_in_the_names_of_each_library(name: str, block: str) ->
         '{"model_type": "vit", "num_hidden_layers": 10000000}', '{"model_type": "vit", "hidden_size": 1e400}',
         '{"model_type": "vit", "hidden_size": -8}', '{"model_type": "vit", "image_size": "x"}',
         '{"model_type": "vit", "hidden_size": NaN}', '{"model_type": "convnext", "depths": [1, 1, 100000, 1]}',
-        '{"model_type": "clip", "vision_config": {"num_hidden_layers": 1000000}}', '{"model_type": "swin", "depths": {}}',
+        '{"model_type": "clip", "vision_config": {"num_hidden_layers": 1000000}}',
+        '{"model_type": "swin", "depths": {}}',
         '{"model_type": "vit", "hidden_act": "no such"}',
     ],
 )  # fmt: skip
@@ -247,7 +248,8 @@ def test_a_configuration_of_transformers_that_makes_no_model_is_refused(content:
     "args",
     [
         {"checkpoint_path": "model.pt"}, {"pretrained": True}, {"depth": 10**7}, {"img_size": "x"}, {"no_such": 1},
-        {"embed_dim": -1}, {"num_heads": 5}, {"img_size": 10**9}, {"act_layer": "os.system"}, {"patch_size": 0}, [1], "x",
+        {"embed_dim": -1}, {"num_heads": 5}, {"img_size": 10**9}, {"act_layer": "os.system"}, {"patch_size": 0},
+        [1], "x",
     ],
 )  # fmt: skip
 def test_a_configuration_of_timm_that_makes_no_model_is_refused(args: Any, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ KINDS = (
     "siglip", "clip", "clip_vision_model", "siglip_vision_model", "bit", "data2vec-vision", "focalnet", "hiera",
     "mobilenet_v1", "mobilenet_v2", "pvt", "pvt_v2", "regnet", "vit_msn",
 )  # fmt: skip
-"""Values of `model_type`. Others run another library, fetch a part, take more than images, or prepare them otherwise."""
+"""Values of `model_type`. Others run another library, fetch a part, or take or prepare images in another way."""
 POOLED = ("clip_vision_model", "siglip_vision_model")
 """Vision towers that are used through their pooled output, where they are not the classifier of the same name."""
 

@@ -88,12 +88,12 @@ class Adapter:
         for own, name in self._names.saved.items():
             if name in self._places:  # A head has no place in the base.
                 [(_, found)] = self._opened.source.read((name,))
-                part = self._own(tensors, self._places[name])
-                if (found.shape, found.is_floating_point()) != (part.shape, part.is_floating_point()):
+                there = self._places[name].of(self._base[self._places[name].name])
+                if (found.shape, found.is_floating_point()) != (there.shape, there.is_floating_point()):
                     raise BadCheckpoint(
-                        f"`{self._file}`: `{own[:120]}` should be {_told(part)}, as in the base. Found {_told(found)}."
+                        f"`{self._file}`: `{own[:120]}` should be {_told(there)}, as in the base. Found {_told(found)}."
                     )
-                part.copy_(found)
+                self._own(tensors, self._places[name]).copy_(found)
         return tensors
 
     def _own(self, tensors: dict[str, torch.Tensor], place: Place) -> torch.Tensor:

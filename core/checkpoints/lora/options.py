@@ -27,6 +27,7 @@ UNSUPPORTED = {
 OTHER_BASES = ("pissa", "olora", "corda", "loftq", "lora_ga")
 """How `init_lora_weights` begins where the adapter belongs to a base that was changed before training."""
 
+LARGEST = 2**31
 PLAIN = re.compile(r"\^?[\w.\-]+")
 SIMPLE = re.compile(r"(?:(?:[\w.\-]|\\[.dw\-]|\[[\w\-]+\])[*+?]?|\((?:\?:)?[\w.|\\\-]*\)|[\^$])*")
 """Regular expressions that Python evaluates quickly: nothing repeats a group."""
@@ -65,7 +66,11 @@ class Scales:
     def of(self, module: str, found: tuple[int, ...]) -> float:
         """The scale of a module whose A has the shape `found`; raises `BadCheckpoint` unless that agrees with r."""
         rank, alpha = self._value("rank_pattern", module, "r"), self._value("alpha_pattern", module, "lora_alpha")
-        if type(rank) is not int or type(alpha) not in (int, float) or rank < 1 or not abs(alpha) < 2**63:
+        if (
+            type(rank) is not int
+            or type(alpha) not in (int, float)
+            or not (0 < rank < LARGEST and abs(alpha) < LARGEST)
+        ):
             raise BadCheckpoint(f"`{self._file}` should give r and lora_alpha as numbers in its configuration.")
         if len(found) < 2 or found[0] != rank:
             raise BadCheckpoint(

@@ -71,6 +71,14 @@ def test_an_image_encoder_in_another_model_is_found(inner: str, tmp_path: Path) 
     torch.testing.assert_close(opened.tensor("classifier.weight"), merged.classifier.weight)
 
 
+def test_an_adapted_head_is_named_where_the_base_has_none(tmp_path: Path) -> None:
+    model = clip()
+    base = copied(model, "visual.")
+    saved(tmp_path, Classifier(model.visual), target_modules=["c_fc", "classifier"])
+    with pytest.raises(BadCheckpoint, match="adapts `classifier`, which this base does not have"):
+        load_expert(tmp_path, base)
+
+
 @pytest.mark.parametrize("kind", ["CLIPVisionModel", "CLIPModel"])
 def test_hugging_faces_encoder_in_another_model_is_found(kind: str, tmp_path: Path) -> None:
     from core.checkpoints.hugging_face import recipes

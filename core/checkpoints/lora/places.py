@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice, takewhile
 
 from core.checkpoints import hugging_face
 from core.checkpoints.lora.names import Names
@@ -13,7 +12,7 @@ from core.errors import BadCheckpoint
 from core.lazily import torch
 
 DEEPEST = 8
-"""Names before a dot that are tried as a prefix which all names share."""
+"""Parts of a name that are tried as a prefix."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,8 @@ def locate(file: str, names: Names, base: Mapping[str, torch.Tensor], *, text: b
 
     Tensors that the base does not have, such as a head, have none. Raises `BadCheckpoint` where two have the same.
     """
-    found: dict[str, Place] = {}
-    for prefix in _shared(list(names.modules) or list(names.saved)):
-        tried = _located(names, prefix, base, text)
-        found = max(found, tried, key=len)
+    prefixes = _prefixes(names.modules or names.saved)
+    found = max((_located(names, prefix, base, text) for prefix in prefixes), key=len)
     taken: dict[str, list[int | None]] = {}
     for name, place in found.items():
         parts = taken.setdefault(place.name, [])
@@ -50,11 +47,11 @@ def locate(file: str, names: Names, base: Mapping[str, torch.Tensor], *, text: b
     return found
 
 
-def _shared(names: Sequence[str]) -> list[str]:
-    """What the names may have before those of the base, because the model was part of another: nothing comes first."""
-    parts = zip(*(name.split(".")[:-1] for name in names), strict=False)
-    shared = [first for first, *_ in takewhile(lambda part: len(set(part)) == 1, islice(parts, DEEPEST))]
-    return ["".join(f"{part}." for part in shared[:count]) for count in range(len(shared) + 1)]
+def _prefixes(names: Iterable[str]) -> list[str]:
+    """What names may have before those of the base, because the model was part of another: nothing comes first."""
+    deepest = max(names, key=lambda name: name.count("."))
+    parts = deepest.split(".")[:-1][:DEEPEST]
+    return ["".join(f"{part}." for part in parts[:count]) for count in range(len(parts) + 1)]
 
 
 def _located(names: Names, prefix: str, base: Mapping[str, torch.Tensor], text: bool) -> dict[str, Place]:

@@ -6,7 +6,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from core.checkpoints.lora.options import UNSUPPORTED
 from core.errors import BadCheckpoint
 from tests.core.adapters import Tensors, copied
 from tests.core.checkpoint_files import clip
+from tests.core.test_checkpoint_fuzz import damaged
 
 FC = "base_model.model.visual.transformer.resblocks.0.mlp.c_fc"
 ATTENTION = "base_model.model.visual.transformer.resblocks.0.attn"
@@ -30,7 +31,7 @@ def pair(module: str, outputs: int = 128, inputs: int = 32, rank: int = 4) -> Te
     return {f"{module}.lora_A.weight": torch.ones(rank, inputs), f"{module}.lora_B.weight": torch.ones(outputs, rank)}
 
 
-def written(folder: Path, tensors: Tensors, **config: Any) -> Path:
+def written(folder: Path, tensors: Tensors, config: Mapping[str, Any]) -> Path:
     """An adapter in a folder of its own."""
     folder.mkdir(exist_ok=True)
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "adapter_model.safetensors")
@@ -47,7 +48,7 @@ def refused(folder: Path, base: Tensors, tensors: Tensors, **config: Any) -> str
     """The one line that it ends in, at once."""
     began = time.monotonic()
     with pytest.raises(BadCheckpoint) as caught:
-        load_expert(written(folder / "adapter", tensors, **config), base)
+        load_expert(written(folder / "adapter", tensors, config), base)
     assert time.monotonic() - began < 20
     message = str(caught.value)
     assert message.startswith("`adapter")
@@ -58,7 +59,7 @@ def refused(folder: Path, base: Tensors, tensors: Tensors, **config: Any) -> str
 
 def test_what_they_are_made_of_is_an_adapter(tmp_path: Path, base: Tensors) -> None:
     tensors = pair(FC) | pair(ATTENTION, 96) | pair(f"{ATTENTION}.base_layer.out_proj", 32)
-    found = load_expert(written(tmp_path / "adapter", tensors), base).tensors
+    found = load_expert(written(tmp_path / "adapter", tensors, {}), base).tensors
     changed = {name for name in base if not torch.equal(found[name], base[name].double())}
     block = "transformer.resblocks.0"
     assert changed == {f"{block}.mlp.c_fc.weight", f"{block}.attn.in_proj_weight", f"{block}.attn.out_proj.weight"}
@@ -198,38 +199,45 @@ def test_a_damaged_adapter_of_a_text_tower_is_refused(tmp_path: Path) -> None:
     torch.save(clip().state_dict(), tmp_path / "base.pt")
     name = "base_model.model.transformer.resblocks.0.mlp.c_fc"
     for tensors in (pair(name, 3, 3), pair(f"{name}.none") | pair(FC), pair(FC)):
-        adapter = written(tmp_path / "adapter", tensors, auto_mapping={"base_model_class": "CLIP"})
+        adapter = written(tmp_path / "adapter", tensors, {"auto_mapping": {"base_model_class": "CLIP"}})
         with pytest.raises(BadCheckpoint, match=r"^`adapter"):
             load_text_tower(adapter, tmp_path / "base.pt")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
-def test_mutants_are_merged_or_refused_in_one_line(seed: int, tmp_path: Path, base: Tensors) -> None:
-    """Names, shapes and options exchanged at random."""
-    rng = random.Random(seed)
-    words = [*FC.split("."), "lora_A", "lora_B", "weight", "attn", "base_layer", "out_proj", "vision_model", "", "0"]
-    values = [None, 0, 4, -1, 1.5, "x", [], {}, ["ln_post"], {"c_fc": 2}, {"(": 1}, True, 10**30, "CLIP", [None]]
-    keys = ["r", "lora_alpha", "peft_type", "modules_to_save", "use_dora", "alpha_pattern", "rank_pattern", "bias",
-            "auto_mapping", "use_rslora", "init_lora_weights"]  # fmt: skip
-    merged, messages = 0, list[str]()
-    for _ in range(150):
-        tensors = pair(FC) | pair(ATTENTION, 96) | {"base_model.model.visual.ln_post.weight": torch.ones(32)}
-        for name in rng.sample(sorted(tensors), rng.randrange(3)):
-            parts, tensor = name.split("."), tensors.pop(name)
-            parts[rng.randrange(len(parts))] = rng.choice(words)
-            if rng.random() < 0.3:
-                tensor = torch.ones([rng.choice([0, 1, 4, 32, 96]) for _ in range(rng.randrange(4))])
-            tensors[".".join(parts)] = tensor
-        options = {"modules_to_save": ["ln_post"]}
-        options |= {key: rng.choice(values) for key in rng.sample(keys, rng.randrange(3))}
+@pytest.mark.parametrize("mutants", [500, pytest.param(100_000, marks=pytest.mark.nightly)])
+def test_mutants_are_merged_or_refused_in_one_line(mutants: int, tmp_path: Path, base: Tensors) -> None:
+    """Names, shapes, options and bytes exchanged at random."""
+    chance, merged, messages = random.Random(6), 0, list[str]()
+    for _ in range(mutants):
+        adapter = written(tmp_path / "adapter", *mutant(chance))
+        if chance.random() < 0.2:
+            file = adapter / chance.choice(["adapter_config.json", "adapter_model.safetensors"])
+            file.write_bytes(damaged(file.read_bytes(), chance))
         try:
-            found = load_expert(written(tmp_path / "adapter", tensors, **options), base).tensors
+            found = load_expert(adapter, base).tensors
         except BadCheckpoint as error:
             messages.append(str(error))
         else:
             merged += 1
             assert {name: tensor.shape for name, tensor in found.items()} == {n: x.shape for n, x in base.items()}
-    assert merged
-    assert messages
+    assert merged > mutants / 20
+    assert len(messages) > mutants / 4
     assert not any("\n" in message for message in messages)
+
+
+def mutant(chance: random.Random) -> tuple[Tensors, dict[str, Any]]:
+    """The tensors and options of an adapter with some of them changed."""
+    tensors = pair(FC) | pair(ATTENTION, 96) | {"base_model.model.visual.ln_post.weight": torch.ones(32)}
+    words = [*FC.split("."), "lora_A", "lora_B", "weight", "attn", "base_layer", "out_proj", "vision_model", "", "0"]
+    for name in chance.sample(sorted(tensors), chance.randrange(3)):
+        parts, tensor = name.split("."), tensors.pop(name)
+        parts[chance.randrange(len(parts))] = chance.choice(words)
+        if chance.random() < 0.3:
+            tensor = torch.ones([chance.choice([0, 1, 4, 32, 96]) for _ in range(chance.randrange(4))])
+        tensors[".".join(parts)] = tensor
+    values = [None, 0, 4, -1, 1.5, "x", [], {}, ["ln_post"], {"c_fc": 2}, {"(": 1}, True, 10**30, "CLIP", [None]]
+    keys = ["r", "lora_alpha", "peft_type", "modules_to_save", "use_dora", "alpha_pattern", "rank_pattern", "bias",
+            "auto_mapping", "use_rslora", "init_lora_weights"]  # fmt: skip
+    options = {key: chance.choice(values) for key in chance.sample(keys, chance.randrange(3))}
+    return tensors, {"modules_to_save": ["ln_post"]} | options

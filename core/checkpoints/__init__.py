@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.checkpoints.differences import Difference, differences, not_finite, spoiled, told
 from core.checkpoints.layouts import Kind
-from core.checkpoints.loading import Checkpoint, load_checkpoint, load_expert, load_weights
+from core.checkpoints.loading import Checkpoint, load_checkpoint, load_expert, load_text_tower, load_weights
 from core.checkpoints.opening import Opened, open_checkpoint
 from core.checkpoints.trained_heads import trained_head
 from core.checkpoints.verdict import Verdict, identify
@@ -19,6 +19,7 @@ __all__ = [
     "identify",
     "load_checkpoint",
     "load_expert",
+    "load_text_tower",
     "load_weights",
     "not_finite",
     "open_checkpoint",

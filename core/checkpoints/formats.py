@@ -91,10 +91,18 @@ def open_folder(folder: Path) -> tuple[CheckpointSource, str, dict[str, Any]]:
             if _there(folder, weight):
                 return _open(folder, weight), name, config
         raise BadCheckpoint(f"`{folder.name}` holds {name} but no weights; expected one of {', '.join(weights)}.")
+    if inner := adapters_in(folder):
+        shown = ", ".join(repr(name[:60]) for name in inner[:10]) + (", …" if len(inner) > 10 else "")
+        raise BadCheckpoint(f"`{folder.name}` holds adapters in folders of their own: {shown}. Give the path of one.")
     raise BadCheckpoint(
         f"`{folder.name}` is a folder without {HUGGING_FACE}, {OPEN_CLIP} or {ADAPTER}; expected a checkpoint file, or "
         "a folder laid out as on the Hugging Face hub."
     )
+
+
+def adapters_in(folder: Path) -> list[str]:
+    """The folders of adapters directly in this one, as PEFT saves several."""
+    return sorted(path.parent.name for path in folder.glob(f"*/{ADAPTER}"))
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:

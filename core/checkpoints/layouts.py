@@ -41,6 +41,8 @@ HUGGING_FACE = re.compile(r"(?P<prefix>.*?)(?:vision_model\.)?embeddings\.(?:cla
 FULL = re.compile(r"(?P<prefix>.*?)visual\.(?:conv1\.weight|class_embedding|trunk\..*)")
 TOWER = re.compile(r"(?P<prefix>.*?)(?:class_embedding|ln_pre\.weight|attnpool\.positional_embedding|trunk\..*)")
 LORA = re.compile(r".*\.lora_\w+.*")
+ADAPTED = "base_model.model."
+"""What PEFT puts before the names of the model that it adapts."""
 TEXT = re.compile(r"token_embedding\.weight|text\..*")
 LEFTOVER = re.compile(r"(?:.*\.)?(?:attn_mask|position_ids)")
 """Buffers that hold no knowledge: which tokens may look at which, and 0, 1, 2, …"""
@@ -52,7 +54,9 @@ def find_layout(file: str, table: Mapping[str, TensorEntry], *, adapter: bool = 
     Raises `BadCheckpoint` where it holds several image encoders.
     """
     if adapter or any(LORA.fullmatch(name) for name in table):
-        return Layout("PEFT adapter", Kind.ADAPTER, {})
+        # What it holds as a whole, such as a head.
+        rest = {name.removeprefix(ADAPTED): TensorRecipe((name,)) for name in table if not LORA.fullmatch(name)}
+        return Layout("PEFT adapter", Kind.ADAPTER, rest)
     for pattern, arrange in ((HUGGING_FACE, _hugging_face), (FULL, _open_clip), (TOWER, _tower)):
         prefixes = {match["prefix"] for match in map(pattern.fullmatch, table) if match}
         if len(prefixes) > 1:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.checkpoints import lora
 from core.checkpoints.differences import differences, not_finite, spoiled, told
 from core.checkpoints.layouts import Kind
+from core.checkpoints.lora import Adapter
 from core.checkpoints.opening import Opened, open_checkpoint
 from core.encoders.models import VISUAL, Architecture
 from core.errors import BadCheckpoint
@@ -65,13 +65,22 @@ def load_expert(
     if opened.layout.kind == Kind.HEAD:
         raise BadCheckpoint(f"`{path.name}` is a classification head; expected an image encoder.")
     if opened.layout.kind == Kind.ADAPTER:
-        tensors = lora.apply(opened, base)
+        tensors = Adapter(opened, base).merged()
     else:
         tensors = dict(opened.read(VISUAL))
         kept = {name.removeprefix(VISUAL) for name in opened.layout.from_base} & set(base) - set(tensors)
         tensors |= {name: base[name] for name in kept}
     checkpoint = _checkpoint(opened, tensors)
     return checkpoint.require_finite(VISUAL) if finite else checkpoint
+
+
+def load_text_tower(path: Path, base: Path | None = None) -> Checkpoint:
+    """Everything in `path` beside the image encoder; where that is an adapter, the one of `base` with it merged."""
+    opened = open_checkpoint(path)
+    if opened.layout.kind != Kind.ADAPTER or base is None:
+        return load_checkpoint(path, skip=VISUAL)
+    tensors = Adapter(opened, load_checkpoint(base, skip=VISUAL).tensors, text=True).merged()
+    return _checkpoint(opened, tensors).require_finite()
 
 
 def load_weights(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from core.checkpoints.architectures import guess
+from core.checkpoints.formats import adapters_in
 from core.checkpoints.layouts import Kind
+from core.checkpoints.lora import of_text
 from core.checkpoints.opening import Opened, open_checkpoint
 
 MIXED = "tensors of several element types"
@@ -90,8 +93,9 @@ def _architectures(opened: Opened) -> tuple[str, ...]:
 def _warnings(opened: Opened) -> list[str]:
     found = [*opened.source.warnings]
     if rest := opened.layout.passed_over:
-        shown = ", ".join(f"`{name[:60]}`" for name in rest[:3]) + (", …" if len(rest) > 3 else "")
-        found.append(f"{len(rest)} tensors are not part of the model and are not used ({shown})")
+        found.append(f"{len(rest)} tensors are not part of the model and are not used ({_shown(rest)})")
+    if opened.layout.kind == Kind.ADAPTER:
+        found += _adapter(opened)
     if opened.layout.from_base:
         found.append("it has no projection; an expert keeps the base's")
     if opened.layout.kind in (Kind.CLIP, Kind.ENCODER) and opened.quick_gelu is None:
@@ -104,3 +108,19 @@ def _warnings(opened: Opened) -> list[str]:
     if opened.layout.kind == Kind.UNKNOWN:
         found.append("no image encoder was recognised in its names")
     return found
+
+
+def _adapter(opened: Opened) -> list[str]:
+    """What an adapter holds beside the factors for an image encoder."""
+    found = []
+    if of_text(opened.source.table, opened.config):
+        found.append("it also adapts the text tower, which only a head made with it (`head: own`) uses")
+    if saved := list(opened.layout.recipes):
+        found.append(f"it also holds tensors as a whole ({_shown(saved)})")
+    if opened.path.is_dir() and (others := adapters_in(opened.path)):
+        found.append(f"there are other adapters in folders inside it ({_shown(others)})")
+    return found
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name[:60]}`" for name in names[:3]) + (", …" if len(names) > 3 else "")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core import paths, remembered
-from core.checkpoints import differences, load_checkpoint, open_checkpoint, trained_head
+from core.checkpoints import Kind, differences, load_text_tower, open_checkpoint, trained_head
 from core.encoders.building import build, outline
 from core.encoders.models import VISUAL, Architecture
 from core.encoders.preprocessing import identity, tokenizer
@@ -26,7 +26,8 @@ class TaskHeads:
 
     def __init__(self, suite: SuiteFile, arch: Architecture, base_hash: str) -> None:
         self._suite, self._arch = suite, arch
-        self._base = HeadBuilder(arch, suite.resolve(suite.entry.base.weights), base_hash, paths.cache())
+        self._base_file, self._base_hash = suite.resolve(suite.entry.base.weights), base_hash
+        self._base = HeadBuilder(arch, self._base_file, base_hash, paths.cache())
 
     def head(self, task: Task) -> Tensor:
         """`[classes, width]` float32, or with a bias as its last column.
@@ -42,8 +43,10 @@ class TaskHeads:
             return self._base.head(task.classes, task.templates)
         file = self._file(task)
         if task.from_texts:
-            own = HeadBuilder(self._arch, file, open_checkpoint(file).sha256(), paths.cache())
-            return own.head(task.classes, task.templates)
+            own = open_checkpoint(file)
+            made_of = own.sha256() + (self._base_hash if own.layout.kind == Kind.ADAPTER else "")
+            builder = HeadBuilder(self._arch, own.path, made_of, paths.cache(), self._base_file)
+            return builder.head(task.classes, task.templates)
         opened = open_checkpoint(file, self._arch)
         try:
             found = trained_head(opened, len(task.classes), outline(self._arch).width, task.head_key)
@@ -84,10 +87,15 @@ def head_hash(suite: SuiteFile, task: Task) -> str | None:
 
 
 class HeadBuilder:
-    """Builds heads with the text tower of one checkpoint, which is loaded only when a head is not cached."""
+    """Builds heads with the text tower of one checkpoint, which is loaded only when a head is not cached.
 
-    def __init__(self, arch: Architecture, weights: Path, weights_hash: str, cache: Path) -> None:
-        self._arch, self._weights, self._hash, self._cache = arch, weights, weights_hash, cache
+    `base` is what an adapter adapts.
+    """
+
+    def __init__(
+        self, arch: Architecture, weights: Path, weights_hash: str, cache: Path, base: Path | None = None
+    ) -> None:
+        self._arch, self._weights, self._hash, self._cache, self._adapted = arch, weights, weights_hash, cache, base
         self._model: nn.Module | None = None
 
     def head(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
@@ -104,7 +112,7 @@ class HeadBuilder:
 
     @torch.no_grad()
     def _embed(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
-        model = self._model = self._model or _load_text_tower(self._arch, self._weights)
+        model = self._model = self._model or _load_text_tower(self._arch, self._weights, self._adapted)
         tokenize = tokenizer(self._arch)
         total = torch.zeros(len(classes), self._arch.config["embed_dim"])
         for template in templates:
@@ -118,10 +126,10 @@ def _normalised(x: Tensor) -> Tensor:
     return nn.functional.normalize(x.float(), dim=-1)
 
 
-def _load_text_tower(arch: Architecture, weights: Path) -> nn.Module:
+def _load_text_tower(arch: Architecture, weights: Path, base: Path | None) -> nn.Module:
     model = build(arch)
     wanted = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(VISUAL)}
-    found = load_checkpoint(weights, skip=VISUAL).tensors
+    found = load_text_tower(weights, base).tensors
     tensors = {name: found[name].float() for name in wanted if name in found}
     if wrong := differences(wanted, tensors, sorted(wanted), cast=True):
         raise BadCheckpoint(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.checkpoints import Kind, Verdict, identify
+from core.checkpoints.formats import ADAPTER
 from core.errors import BadCheckpoint, BadInput
 from core.files import inside
 from core.hub.listing import CONFIGURATION, WEIGHTS
@@ -114,7 +115,7 @@ def _walk(root: Path, found: Scan, progress: Progress) -> list[Path]:
         here = [name for name in files if name.lower().endswith(ENDINGS)]
         if any(name in files for name in CONFIGURATION) and any(map(HUB_WEIGHTS.fullmatch, here)):
             weights.append(folder)
-            folders.clear()
+            folders[:] = [name for name in folders if (folder / name / ADAPTER).is_file()]
             continue
         weights += [folder / name for name in here if inside(folder / name, root)]
         found.images += [FoundImages(folder / name, "arrays") for name in files if name.endswith(".npz")]

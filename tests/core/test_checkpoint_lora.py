@@ -36,6 +36,10 @@ PLAIN: dict[str, dict[str, Any]] = {
         "rank_pattern": {"v_proj": 1},
     },
     "patches": {"target_modules": ["patch_embedding"]},
+    "places": {"target_modules": ["position_embedding"]},
+    "DoRA": {"target_modules": [*ALL, "visual_projection", "patch_embedding", "position_embedding"], "use_dora": True},
+    "DoRA, rank-stabilised": {"target_modules": ["q_proj", "v_proj"], "use_dora": True, "use_rslora": True},
+    "whole modules": {"modules_to_save": ["post_layernorm", "visual_projection", "layers.1.self_attn.v_proj"]},
 }
 
 
@@ -140,9 +144,10 @@ def test_an_adapter_alone_is_no_base(tmp_path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "DoRA": ({"use_dora": True}, "DoRA"),
     "biases": ({"bias": "all"}, "bias 'all'"),
-    "whole modules": ({"modules_to_save": ["post_layernorm"]}, "modules_to_save"),
+    "another base": ({"init_lora_weights": "pissa"}, "init_lora_weights` 'pissa'"),
+    "rotated base": ({"init_lora_weights": "olora"}, "init_lora_weights` 'olora'"),
+    "another form": ({"kasa_config": {}}, "KaSA"),
 }
 
 
@@ -164,10 +169,11 @@ def test_another_kind_of_adapter_is_refused_by_name(tmp_path: Path) -> None:
         load_expert(tmp_path, {})
 
 
-def test_an_adapter_of_the_text_tower_is_refused(tmp_path: Path) -> None:
-    _, base = adapter(tmp_path, "CLIPModel")
-    with pytest.raises(BadCheckpoint, match="also adapts the text tower"):
-        load_expert(tmp_path, base)
+def test_what_an_adapter_changes_in_the_text_tower_is_left_out_and_said(tmp_path: Path) -> None:
+    merged, base = adapter(tmp_path, "CLIPModel")
+    found = {name: tensor.float() for name, tensor in load_expert(tmp_path, base).tensors.items()}
+    torch.testing.assert_close(found, base_of(merged), rtol=1e-6, atol=1e-6)
+    assert any("also adapts the text tower" in warning for warning in identify(tmp_path).warnings)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from core.checkpoints import Checkpoint, Kind, Opened
+from core.checkpoints.lora import of_text
 from core.encoders.models import VISUAL
 from core.problem.findings import Code, Finding, Severity
 from core.tasks.task import Task
 
-HEAD = re.compile(r"(?:.*[._])?(?:head|heads|fc|classifier|classification_head|linear_probe)(?:[._].*)?weight")
+HEAD = re.compile(
+    r"(?!.*\.lora_)(?:.*[._])?(?:head|heads|fc|classifier|classification_head|linear_probe)(?:[._].*)?weight"
+)
 SCALE = "logit_scale"
 """Changes no answer."""
 SAME = 1e-3
@@ -56,6 +59,8 @@ def found(task: Task, expert: Checkpoint, base: Checkpoint, head: Tensor) -> lis
 
 def _other_text(own: Opened, base: Opened) -> str | None:
     """The first tensor of the text tower, the smallest first, in which a file differs from the base."""
+    if own.layout.kind == Kind.ADAPTER:
+        return min(of_text(own.source.table, own.config), default=None)
     if own.layout.kind != Kind.CLIP or base.layout.kind != Kind.CLIP:
         return None
     table, known = own.table, base.table
@@ -76,7 +81,7 @@ def _differ(one: Tensor, other: Tensor) -> bool:
 
 def _trained_head(opened: Opened, head: Tensor) -> str | None:
     """The name of a classification head for as many classes that is not the zero-shot one."""
-    if opened.layout.kind not in (Kind.CLIP, Kind.ENCODER):
+    if opened.layout.kind not in (Kind.CLIP, Kind.ENCODER, Kind.ADAPTER):
         return None
     used = {part for name, recipe in opened.layout.recipes.items() if name.startswith(VISUAL) for part in recipe.parts}
     for name, entry in opened.source.table.items():

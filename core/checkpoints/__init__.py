@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.checkpoints.differences import Difference, differences, not_finite, spoiled, told
-from core.checkpoints.layouts import Kind
+from core.checkpoints.layouts import Kind, SeveralModels
 from core.checkpoints.loading import Checkpoint, load_checkpoint, load_expert, load_head, load_weights
 from core.checkpoints.opening import Opened, open_checkpoint
 from core.checkpoints.verdict import Verdict, identify
@@ -13,6 +13,7 @@ __all__ = [
     "Difference",
     "Kind",
     "Opened",
+    "SeveralModels",
     "Verdict",
     "differences",
     "identify",

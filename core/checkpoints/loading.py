@@ -36,13 +36,13 @@ class Checkpoint:
         return self
 
 
-def load_checkpoint(path: Path, prefix: str = "", skip: str | None = None) -> Checkpoint:
+def load_checkpoint(path: Path, prefix: str = "", skip: str | None = None, inside: str | None = None) -> Checkpoint:
     """The tensors of a file or folder whose open_clip names begin with `prefix` (then removed), but not with `skip`.
 
-    Names that belong to no known model are left as they are. Raises `BadCheckpoint` naming the file, what was
-    expected and what was found.
+    `inside` chooses one of several models, see `open_checkpoint`. Names that belong to no known model are left as they
+    are. Raises `BadCheckpoint` naming the file, what was expected and what was found.
     """
-    opened = open_checkpoint(path)
+    opened = open_checkpoint(path, inside)
     if opened.layout.kind == Kind.ADAPTER:
         raise BadCheckpoint(
             f"`{path.name}` is an adapter, which can't be used without its base; give complete weights."
@@ -50,14 +50,18 @@ def load_checkpoint(path: Path, prefix: str = "", skip: str | None = None) -> Ch
     return _checkpoint(opened, dict(opened.read(prefix, skip))).require_finite(prefix)
 
 
-def load_expert(path: Path, base: Mapping[str, torch.Tensor], *, finite: bool = True) -> Checkpoint:
+def load_expert(
+    path: Path, base: Mapping[str, torch.Tensor], *, inside: str | None = None, finite: bool = True
+) -> Checkpoint:
     """The image encoder in `path`, its names without `visual.`; `base` is that of the base.
+
+    `inside` chooses one of several models, see `open_checkpoint`.
 
     What the format leaves to the base (the projection of Hugging Face's CLIPVisionModel, everything that an adapter
     does not touch) is the base's. Whether it fits the base is for the caller to check. Raises `BadCheckpoint`; not
     for NaN and infinity where `finite` is not asked for.
     """
-    opened = open_checkpoint(path)
+    opened = open_checkpoint(path, inside)
     if opened.layout.kind == Kind.HEAD:
         raise BadCheckpoint(f"`{path.name}` is a classification head; expected an image encoder.")
     if opened.layout.kind == Kind.ADAPTER:
@@ -70,12 +74,14 @@ def load_expert(path: Path, base: Mapping[str, torch.Tensor], *, finite: bool = 
     return checkpoint.require_finite(VISUAL) if finite else checkpoint
 
 
-def load_weights(path: Path, base: Mapping[str, torch.Tensor], names: Sequence[str]) -> dict[str, torch.Tensor]:
+def load_weights(
+    path: Path, base: Mapping[str, torch.Tensor], names: Sequence[str], inside: str | None = None
+) -> dict[str, torch.Tensor]:
     """The image encoder in `path` in the base's element types, and what it has beside the parameters `names`.
 
     Raises `BadCheckpoint` if it does not fit.
     """
-    tensors = load_expert(path, base).tensors
+    tensors = load_expert(path, base, inside=inside).tensors
     if found := differences(base, tensors, names, cast=True):
         raise BadCheckpoint(told(path.name, found))
     return {**base, **{name: tensors[name].to(base[name]) for name in names}}

@@ -28,6 +28,8 @@ class Opened:
     configuration: str = ""
     """Name of the configuration file in its folder; empty for a file alone."""
     config: Mapping[str, Any] = field(default_factory=dict)
+    inside: str | None = None
+    """What was chosen of several models."""
 
     @property
     def table(self) -> dict[str, TensorEntry]:
@@ -47,14 +49,15 @@ class Opened:
         return False if any(name.endswith(".GELU") for name in self.source.classes) else None
 
     def sha256(self) -> str:
-        """SHA-256 of its file; of all names and SHA-256 where it is several."""
+        """SHA-256 of its file; of all names and SHA-256 where it is several, and of what was chosen in it."""
         files = list(self.source.files)
         if self.configuration == ADAPTER:  # Its numbers mean nothing without the scale that stands there.
             files.append(self.path / ADAPTER if self.path.is_dir() else self.path.parent / ADAPTER)
         hashes = [sha256(file) for file in files]
-        if len(files) == 1:
+        if len(files) == 1 and self.inside is None:
             return hashes[0]
         lines = "".join(f"{digest}  {file.name}\n" for digest, file in zip(hashes, files, strict=True))
+        lines += "" if self.inside is None else f"{self.inside}\n"
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def read(self, prefix: str = "", skip: str | None = None) -> Iterator[tuple[str, torch.Tensor]]:
@@ -69,13 +72,21 @@ class Opened:
         return recipe.make([tensor for _, tensor in self.source.read(recipe.parts)])
 
 
-def open_checkpoint(path: Path) -> Opened:
-    """Open a file or a folder; raises `BadCheckpoint`, whatever its bytes are."""
+def open_checkpoint(path: Path, inside: str | None = None) -> Opened:
+    """Open a file or a folder, and the one of its models whose tensors' names begin with `inside`.
+
+    Raises `BadCheckpoint`, whatever its bytes are; `SeveralModels` where it holds several and none was chosen.
+    """
     if path.is_dir():
         source, configuration, config = open_folder(path)
     else:
         source, configuration, config = open_file(path), "", {}
-    layout = find_layout(path.name, source.table, adapter=configuration == ADAPTER)
+    within = inside
+    if inside is not None:  # What lies around everything is no part of any name.
+        within = "" if source.within.startswith(inside) else inside.removeprefix(source.within)
+    layout = find_layout(
+        path.name, source.table, adapter=configuration == ADAPTER, inside=within, entries=source.entries
+    )
     if layout.kind == Kind.ADAPTER and not configuration:
         if not (path.parent / ADAPTER).is_file():
             raise BadCheckpoint(
@@ -88,7 +99,7 @@ def open_checkpoint(path: Path) -> Opened:
             f"`{path.name}` should hold a CLIP model (model_type {' or '.join(MODEL_TYPES)}). "
             f"Found {str(kind)[:40]!r}. Give weights in open_clip's own format."
         )
-    return Opened(path, source, layout, configuration, config)
+    return Opened(path, source, layout, configuration, config, inside)
 
 
 def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

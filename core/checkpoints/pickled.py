@@ -34,6 +34,7 @@ class Pickled(CheckpointSource):
         self.table = {name: TensorEntry(ref.storage.dtype, ref.shape) for name, ref in found.tensors.items()}
         check_table(path.name, self.table)
         self.classes = frozenset(found.classes)
+        self.within, self.entries = found.within, frozenset(found.entries)
         self.warnings = warnings
         if found.passed_over:
             shown = ", ".join(f"`{name[:40]}`" for name in found.passed_over[:4])

@@ -54,13 +54,15 @@ class Verdict:
         return asdict(self) | {"tensors": [asdict(row) | {"shape": list(row.shape)} for row in self.tensors]}
 
 
-def identify(path: Path, *, digest: bool = True) -> Verdict:
+def identify(path: Path, inside: str | None = None, *, digest: bool = True) -> Verdict:
     """Look at a checkpoint without reading its numbers, but for their SHA-256, which `digest` switches off.
 
-    Raises `BadCheckpoint` with one line that says what is wrong with it.
+    `inside` chooses one of several models. Raises `BadCheckpoint` with one line that says what is wrong with it.
     """
-    opened = open_checkpoint(path)
-    table = opened.source.table
+    opened = open_checkpoint(path, inside)
+    table = dict(opened.source.table)
+    if inside is not None:
+        table = {name: entry for name, entry in table.items() if name not in opened.layout.passed_over}
     return Verdict(
         path=str(path),
         format=opened.source.format,

@@ -25,15 +25,16 @@ class TaskHeads:
 
     def __init__(self, suite: SuiteFile, arch: Architecture, base_hash: str) -> None:
         self._suite, self._arch = suite, arch
-        self._base = HeadBuilder(arch, suite.resolve(suite.entry.base.weights), base_hash, paths.cache())
+        base = suite.entry.base
+        self._base = HeadBuilder(arch, suite.resolve(base.weights), base_hash, paths.cache(), base.inside)
 
     def head(self, task: Task) -> Tensor:
         """`[classes, embed_dim]` float32; raises `BadCheckpoint` where a file has no such head or text tower."""
         if task.head is None:
             return self._base.head(task.classes, task.templates)
         if task.head == OWN_HEAD:
-            file = self._suite.resolve(task.expert.weights)
-            own = HeadBuilder(self._arch, file, open_checkpoint(file).sha256(), paths.cache())
+            file, inside = self._suite.resolve(task.expert.weights), task.expert.inside
+            own = HeadBuilder(self._arch, file, open_checkpoint(file, inside).sha256(), paths.cache(), inside)
             return own.head(task.classes, task.templates)
         found, expected = load_head(self._suite.resolve(task.head)), (len(task.classes), self._arch.config["embed_dim"])
         if tuple(found.shape) != expected:
@@ -47,15 +48,17 @@ class TaskHeads:
 def head_hash(suite: SuiteFile, task: Task) -> str | None:
     """SHA-256 of the file that a task's head comes from; None where it is made with the base."""
     if task.head == OWN_HEAD:
-        return open_checkpoint(suite.resolve(task.expert.weights)).sha256()
+        return open_checkpoint(suite.resolve(task.expert.weights), task.expert.inside).sha256()
     return sha256(suite.resolve(task.head)) if task.head else None
 
 
 class HeadBuilder:
     """Builds heads with the text tower of one checkpoint, which is loaded only when a head is not cached."""
 
-    def __init__(self, arch: Architecture, weights: Path, weights_hash: str, cache: Path) -> None:
-        self._arch, self._weights, self._hash, self._cache = arch, weights, weights_hash, cache
+    def __init__(
+        self, arch: Architecture, weights: Path, weights_hash: str, cache: Path, inside: str | None = None
+    ) -> None:
+        self._arch, self._weights, self._inside, self._hash, self._cache = arch, weights, inside, weights_hash, cache
         self._model: nn.Module | None = None
 
     def head(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
@@ -72,7 +75,7 @@ class HeadBuilder:
 
     @torch.no_grad()
     def _embed(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
-        model = self._model = self._model or _load_text_tower(self._arch, self._weights)
+        model = self._model = self._model or _load_text_tower(self._arch, self._weights, self._inside)
         tokenize = tokenizer(self._arch)
         total = torch.zeros(len(classes), self._arch.config["embed_dim"])
         for template in templates:
@@ -86,10 +89,10 @@ def _normalised(x: Tensor) -> Tensor:
     return nn.functional.normalize(x.float(), dim=-1)
 
 
-def _load_text_tower(arch: Architecture, weights: Path) -> nn.Module:
+def _load_text_tower(arch: Architecture, weights: Path, inside: str | None) -> nn.Module:
     model = build(arch)
     wanted = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(VISUAL)}
-    found = load_checkpoint(weights, skip=VISUAL).tensors
+    found = load_checkpoint(weights, skip=VISUAL, inside=inside).tensors
     tensors = {name: found[name].float() for name in wanted if name in found}
     if wrong := differences(wanted, tensors, sorted(wanted), cast=True):
         raise BadCheckpoint(

@@ -79,7 +79,7 @@ def load(
     opened = OpenedTasks(suite.name, chosen, fitting(arch))
     opened.prepare(TEST, progress)
     encoder = Encoder(arch, choose_device(device), "float32")
-    base = load_checkpoint(suite.resolve(suite.entry.base.weights), VISUAL)
+    base = load_checkpoint(suite.resolve(suite.entry.base.weights), VISUAL, inside=suite.entry.base.inside)
     check_base(base, encoder)
     progress.start("Building heads", len(chosen))
     builder = TaskHeads(suite, arch, base.sha256)
@@ -174,7 +174,8 @@ def _read_experts(
     progress.start("Loading checkpoints", len(tasks))
     for row, task in enumerate(tasks):
         assert task.expert is not None
-        expert = examiner.expert(task.name, suite.resolve(task.expert.weights), task.expert.cast)
+        entry = task.expert
+        expert = examiner.expert(task.name, suite.resolve(entry.weights), entry.cast, entry.inside)
         progress.advance()
         if expert is None:
             continue

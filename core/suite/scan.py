@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.checkpoints import Kind, Verdict, identify
+from core.checkpoints import Kind, SeveralModels, Verdict, identify
 from core.errors import BadCheckpoint, BadInput
 from core.files import inside
 from core.hub.listing import CONFIGURATION, WEIGHTS
@@ -45,6 +45,13 @@ class FoundCheckpoint:
     """None where it can't be read."""
     problem: str = ""
     """One line that says why it can't be used; empty for a usable one."""
+    inside: str | None = None
+    """Which model it is of the several in its file; see `core.checkpoints.open_checkpoint`."""
+
+    @property
+    def prefix(self) -> str | None:
+        """What a suite file says beside `weights` to choose it."""
+        return None if self.inside is None else self.inside or "."
 
     @property
     def kind(self) -> str:
@@ -89,7 +96,7 @@ def scan(root: Path, progress: Progress = SILENT) -> Scan:
         found.cut = f"only the first {MOST_CHECKPOINTS} of {len(weights)} weight files were examined"
     progress.start("Examining checkpoints", min(len(weights), MOST_CHECKPOINTS))
     for path in weights[:MOST_CHECKPOINTS]:
-        found.checkpoints.append(_judge(path))
+        found.checkpoints += _judge(path)
         progress.advance()
     progress.finish()
     return found
@@ -172,14 +179,18 @@ def _holds_pictures(folder: Path) -> bool:
         return any(entry.name.lower().endswith(SUFFIXES) for entry in entries)
 
 
-def _judge(path: Path) -> FoundCheckpoint:
+def _judge(path: Path, inside: str | None = None) -> list[FoundCheckpoint]:
+    """What a file is; one for each of the models that it holds."""
     try:
-        verdict = identify(path, digest=False)
+        verdict = identify(path, inside, digest=False)
+    except SeveralModels as several:
+        if inside is None:
+            return [one for choice in several.choices for one in _judge(path, choice)]
+        return [FoundCheckpoint(path, None, str(several), inside)]
     except BadCheckpoint as error:
-        return FoundCheckpoint(path, None, str(error).splitlines()[0])
-    if verdict.kind == Kind.UNKNOWN:
-        return FoundCheckpoint(path, verdict, "No image encoder was recognised in its tensor names.")
-    return FoundCheckpoint(path, verdict)
+        return [FoundCheckpoint(path, None, str(error).splitlines()[0], inside)]
+    problem = "No image encoder was recognised in its tensor names." if verdict.kind == Kind.UNKNOWN else ""
+    return [FoundCheckpoint(path, verdict, problem, inside)]
 
 
 @dataclass(frozen=True)
@@ -201,10 +212,14 @@ class Suggestion:
 
 
 def suggest(found: Scan) -> Suggestion:
-    """Put together what has the same name; experts are the encoders that are not the base."""
+    """Put together what has the same name; experts are the encoders that are not the base.
+
+    Of several models in one file it is the first.
+    """
     encoders = [one for one in found.checkpoints if one.kind in (Kind.CLIP, Kind.ENCODER, Kind.ADAPTER)]
     base = _base(encoders)
-    experts = _named((one for one in encoders if one is not base), found.root)
+    first = {one.path: one for one in reversed(encoders) if base is None or one.path != base.path}
+    experts = _named((one for one in encoders if first.get(one.path) is one), found.root)
     heads = _named((one for one in found.checkpoints if one.kind == Kind.HEAD), found.root)
     images = {key(one.path, found.root): one for one in found.images}
     tasks = [Suggested(name, expert, heads.get(name), images.get(name)) for name, expert in experts.items()]

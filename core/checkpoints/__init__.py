@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.checkpoints.differences import Difference, differences, not_finite, spoiled, told
+from core.checkpoints.differences import Difference, differences, not_finite, remedy, spoiled, told
 from core.checkpoints.layouts import Kind, SeveralModels
 from core.checkpoints.loading import Checkpoint, load_checkpoint, load_expert, load_head, load_weights
 from core.checkpoints.opening import Opened, open_checkpoint
@@ -23,6 +23,7 @@ __all__ = [
     "load_weights",
     "not_finite",
     "open_checkpoint",
+    "remedy",
     "spoiled",
     "told",
 ]

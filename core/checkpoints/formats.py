@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from core.checkpoints import training
 from core.checkpoints.pickled import LegacyFile
 from core.checkpoints.safetensors_file import SafetensorsFile
 from core.checkpoints.source import CheckpointSource, check_table, opened
@@ -91,6 +92,12 @@ def open_folder(folder: Path) -> tuple[CheckpointSource, str, dict[str, Any]]:
             if _there(folder, weight):
                 return _open(folder, weight), name, config
         raise BadCheckpoint(f"`{folder.name}` holds {name} but no weights; expected one of {', '.join(weights)}.")
+    if (trained := training.weights_in(folder)) is not None:
+        name, rounded = trained
+        source = open_file(_checked(folder, name))
+        if rounded and any(entry.dtype in ("float16", "bfloat16") for entry in source.table.values()):
+            source.warnings += (training.ROUNDED,)
+        return source, "", {}
     raise BadCheckpoint(
         f"`{folder.name}` is a folder without {HUGGING_FACE}, {OPEN_CLIP} or {ADAPTER}; expected a checkpoint file, or "
         "a folder laid out as on the Hugging Face hub."
@@ -154,6 +161,8 @@ def open_file(path: Path) -> CheckpointSource:
     """The checkpoint in one file; raises `BadCheckpoint`."""
     with opened(path) as file:
         start = file.read(512)
+    if path.name.endswith(training.PARTS) and (path.parent / ".metadata").is_file():
+        raise training.parts(path.name)
     if not start:
         raise BadCheckpoint(f"`{path.name}` is not a complete safetensors file: it is empty. Fetch or export it again.")
     if start[8:9] == b"{":  # The length of a safetensors header can begin with the letters of any other format.

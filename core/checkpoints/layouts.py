@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
-from core.checkpoints import hugging_face
+from core.checkpoints import hugging_face, unusable
 from core.checkpoints.source import TensorEntry, TensorRecipe
 from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint
@@ -35,6 +35,8 @@ class Layout:
     """Tensors that are not part of the model, or not of a part that is known."""
     from_base: tuple[str, ...] = ()
     """open_clip tensors that this layout leaves out, because fine-tuning did not touch them."""
+    obstacle: str = ""
+    """Why it can't be used, after the name of the file, where its names tell what it is; see `unusable`."""
 
 
 Arrange: TypeAlias = Callable[[list[str], str], Layout]
@@ -83,6 +85,8 @@ def find_layout(
     if adapter or any(LORA.fullmatch(name) for name in table):
         return Layout("PEFT adapter", Kind.ADAPTER, {})
     every = _encoders(table)
+    if told := unusable.obstacle((name for name in table if name.startswith(inside or "")), bool(every)):
+        return Layout("unknown names", Kind.UNKNOWN, {name: TensorRecipe((name,)) for name in table}, obstacle=told)
     encoders = every if inside is None else _chosen(every, inside)
     if len(encoders) > 1:
         raise SeveralModels(file, {prefix: len(_below(table, prefix, every)) for prefix in encoders}, entries)

@@ -47,6 +47,8 @@ def load_checkpoint(path: Path, prefix: str = "", skip: str | None = None, insid
         raise BadCheckpoint(
             f"`{path.name}` is an adapter, which can't be used without its base; give complete weights."
         )
+    if prefix == VISUAL:
+        opened.require_encoder()
     return _checkpoint(opened, dict(opened.read(prefix, skip))).require_finite(prefix)
 
 
@@ -64,6 +66,7 @@ def load_expert(
     opened = open_checkpoint(path, inside)
     if opened.layout.kind == Kind.HEAD:
         raise BadCheckpoint(f"`{path.name}` is a classification head; expected an image encoder.")
+    opened.require_encoder()
     if opened.layout.kind == Kind.ADAPTER:
         tensors = lora.apply(opened, base)
     else:

@@ -11,6 +11,7 @@ from typing import Any
 from core.checkpoints.formats import ADAPTER, OPEN_CLIP, open_file, open_folder, read_json
 from core.checkpoints.layouts import Kind, Layout, find_layout
 from core.checkpoints.source import CheckpointSource, TensorEntry
+from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint
 from core.files import sha256
 from core.lazily import torch
@@ -59,6 +60,17 @@ class Opened:
         lines = "".join(f"{digest}  {file.name}\n" for digest, file in zip(hashes, files, strict=True))
         lines += "" if self.inside is None else f"{self.inside}\n"
         return hashlib.sha256(lines.encode()).hexdigest()
+
+    def require_encoder(self) -> None:
+        """Raise `BadCheckpoint` where nothing in it can be an image encoder."""
+        if self.layout.kind == Kind.UNKNOWN and self.layout.obstacle:
+            raise BadCheckpoint(f"`{self.path.name}` {self.layout.obstacle}.")
+        if self.layout.kind == Kind.UNKNOWN and not any(name.startswith(VISUAL) for name in self.layout.recipes):
+            shown = ", ".join(f"`{name[:60]}`" for name in list(self.source.table)[:3])
+            raise BadCheckpoint(
+                f"`{self.path.name}` should hold an image encoder. Found none in the names of its "
+                f"{len(self.source.table):,} tensors ({shown}, …). Give weights of open_clip or of Hugging Face's CLIP."
+            )
 
     def read(self, prefix: str = "", skip: str | None = None) -> Iterator[tuple[str, torch.Tensor]]:
         """The tensors whose open_clip names begin with `prefix` (which is removed), but not with `skip`."""

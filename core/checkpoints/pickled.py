@@ -48,9 +48,7 @@ def refusing(path: Path) -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        raise BadCheckpoint(
-            f"`{path.name}` holds {refusal}. None of it was executed. Save it as safetensors, or fetch it again."
-        ) from None
+        raise BadCheckpoint(f"`{path.name}` holds {refusal}. None of it was executed. {refusal.remedy}") from None
     except (ValueError, BadZipFile, NotImplementedError, struct.error, OverflowError, zlib.error, EOFError) as error:
         reason = str(error).partition("\n")[0][:120] or type(error).__name__
         raise BadCheckpoint(

@@ -47,6 +47,8 @@ class Verdict:
     sha256: str
     metadata: dict[str, str]
     warnings: tuple[str, ...]
+    obstacle: str
+    """Why it can't be used, after its name; empty where its names don't say what it is."""
     tensors: tuple[VerdictRow, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -76,6 +78,7 @@ def identify(path: Path, inside: str | None = None, *, digest: bool = True) -> V
         sha256=opened.sha256() if digest else "",
         metadata=dict(opened.source.metadata),
         warnings=tuple(_warnings(opened)),
+        obstacle=opened.layout.obstacle,
         tensors=tuple(VerdictRow(name, entry.shape, entry.dtype) for name, entry in table.items()),
     )
 
@@ -95,5 +98,6 @@ def _warnings(opened: Opened) -> list[str]:
     if len(floats) > 1:
         found.append(f"{MIXED}: {', '.join(sorted(floats))}")
     if opened.layout.kind == Kind.UNKNOWN:
-        found.append("no image encoder was recognised in its names")
+        told = opened.layout.obstacle
+        found.append(f"it {told}" if told else "no image encoder was recognised in its names")
     return found

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core import paths
-from core.checkpoints import Checkpoint, differences, load_checkpoint
+from core.checkpoints import Checkpoint, differences, load_checkpoint, remedy
 from core.encoders.encoder import Encoder, micro_batch_for
 from core.encoders.models import VISUAL, Architecture
 from core.encoders.precision import choose_device, choose_precision
@@ -213,7 +213,8 @@ def check_base(base: Checkpoint, encoder: Encoder) -> None:
         raise BadCheckpoint(message)
     wanted = {name: torch.empty(shape, device="meta") for name, shape in encoder.parameter_shapes.items()}
     known = wanted | {name: base.tensors[name] for name in encoder.buffer_names if name in base.tensors}
-    problems = list(map(str, differences(known, base.tensors, (*wanted, *encoder.buffer_names), cast=True)))
+    found = differences(known, base.tensors, (*wanted, *encoder.buffer_names), cast=True)
+    problems = list(map(str, found))
     problems += [
         f"{name} should be floating-point, found {tensor.dtype}"
         for name, tensor in base.tensors.items()
@@ -223,7 +224,7 @@ def check_base(base: Checkpoint, encoder: Encoder) -> None:
         more = f"; and {len(problems) - 4} more" if len(problems) > 4 else ""
         raise BadCheckpoint(
             f"`{base.path.name}` is not a {encoder.arch.name} base (tensors `{VISUAL}…`): "
-            f"{'; '.join(problems[:4])}{more}."
+            f"{'; '.join(problems[:4])}{more}.{remedy(found)}"
         )
 
 

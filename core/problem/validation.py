@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from core.checkpoints import Checkpoint, Difference, Opened, differences, load_expert, not_finite, spoiled, told
+from core.checkpoints import Checkpoint, Difference, Opened, differences, load_expert, not_finite, remedy, spoiled, told
 from core.encoders.models import VISUAL, Architecture
 from core.errors import BadCheckpoint
 from core.problem.findings.vectors import VectorFindings
@@ -35,7 +35,9 @@ class Complaint:
         about = {"role": self.role, "file": self.file}
         if not self.details:
             return [about | {"tensor": "", "problem": self.message, "expected": "", "found": ""}]
-        return [about | {key: str(value) for key, value in asdict(item).items()} for item in self.details]
+        rows = [about | {key: str(value) for key, value in asdict(item).items()} for item in self.details]
+        helps = remedy(self.details).strip()
+        return rows + ([about | {"tensor": "", "problem": helps, "expected": "", "found": ""}] if helps else [])
 
 
 class BadFiles(BadCheckpoint):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.checkpoints import Kind, SeveralModels, Verdict, identify
+from core.checkpoints.training import is_one
 from core.errors import BadCheckpoint, BadInput
 from core.files import inside
 from core.hub.listing import CONFIGURATION, WEIGHTS
@@ -120,6 +121,10 @@ def _walk(root: Path, found: Scan, progress: Progress) -> list[Path]:
             weights.append(folder)
             folders.clear()
             continue
+        if is_one(folders, files):
+            weights.append(folder)
+            folders.clear()
+            continue
         weights += [folder / name for name in here if inside(folder / name, root)]
         found.images += [FoundImages(folder / name, "arrays") for name in files if name.endswith(".npz")]
         found.configurations += [folder / name for name in files if _is_configuration(folder / name)]
@@ -189,7 +194,9 @@ def _judge(path: Path, inside: str | None = None) -> list[FoundCheckpoint]:
         return [FoundCheckpoint(path, None, str(several), inside)]
     except BadCheckpoint as error:
         return [FoundCheckpoint(path, None, str(error).splitlines()[0], inside)]
-    problem = "No image encoder was recognised in its tensor names." if verdict.kind == Kind.UNKNOWN else ""
+    problem = f"`{path.name}` {verdict.obstacle}." if verdict.obstacle else ""
+    if verdict.kind == Kind.UNKNOWN and not problem:
+        problem = "No image encoder was recognised in its tensor names."
     return [FoundCheckpoint(path, verdict, problem, inside)]
 
 

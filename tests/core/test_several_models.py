@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,15 @@ def training(**models: Any) -> dict[str, Any]:
     optimiser = torch.optim.AdamW(clip().parameters())
     sum(p.sum() for p in optimiser.param_groups[0]["params"]).backward()
     optimiser.step()
-    extra = {"epoch": 3, "optimizer": optimiser.state_dict(), "callbacks": {"best": {"score": torch.tensor(0.5)}}}
+    args = types.SimpleNamespace(lr=1e-3, device=torch.device("cpu"))
+    extra = {
+        "epoch": 3,
+        "args": args,
+        "options": args,
+        "device": torch.device("cpu"),
+        "optimizer": optimiser.state_dict(),
+        "callbacks": {"best": {"score": torch.tensor(0.5)}},
+    }
     return models | extra
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from core.checkpoints.inert.values import Made, Refusal, TensorRef, Value, require
+from core.checkpoints.inert.values import SPECIAL, Made, Refusal, TensorRef, Value, require
 
 MAX_PARTS = 200_000
 """Modules, parameters and buffers that are looked at; one object in many places counts each time."""
@@ -16,6 +16,8 @@ BESIDE = re.compile(r".*(?:optim|sched|scaler|args|config).*|callbacks|loops|hyp
 """What training scripts save beside the weights, and what no weights are looked for in."""
 MAX_ENTRIES = 4
 """Dictionaries inside one another that are looked into."""
+TENSORS = ("torch._utils.", "torch._tensor.", "torch.nn.parameter.")
+"""What the names of functions begin with that make tensors."""
 DENSE = "expected a dense tensor (sparse, quantised and other special tensors can't be merged)"
 
 
@@ -49,6 +51,8 @@ def named_tensors(root: Value) -> FoundInFile:
     else:
         require(type(root) is dict, "an object that is neither a state dict nor a module")
         _take(root, found, "", 0)
+    if not found.tensors and any("optim" in name or name == "param_groups" for name in found.passed_over):
+        raise Refusal("the state of an optimiser, without weights", "Give the file with the weights of the model.")
     require(bool(found.tensors), "no named tensors")
     around = [entry for entry in found.entries if all(name.startswith(entry) for name in found.tensors)]
     if around:
@@ -61,26 +65,27 @@ def named_tensors(root: Value) -> FoundInFile:
 
 def _take(table: dict[str, Value], found: FoundInFile, prefix: str, depth: int) -> None:
     found.count(len(table))
-    before, odd = len(found.tensors), list[str]()
+    before = len(found.tensors)
     for name, value in table.items():
         if type(value) is TensorRef:
             require(prefix + name not in found.tensors, f"`{(prefix + name)[:60]}` twice")
             found.tensors[prefix + name] = value
         elif _may_hold(name, value) and depth < MAX_ENTRIES:
-            held = len(found.tensors)
+            others = len(found.tensors)
             inner = f"{prefix}{name}."
             _walk(value, found, inner) if type(value) is Made else _take(value, found, inner, depth + 1)
-            if len(found.tensors) > held:
+            if len(found.tensors) > others:
                 found.entries.add(inner)
         else:
             found.passed_over.append(prefix + name)
-            odd += [name] if type(value) is Made else []
     # Around dictionaries with weights lies whatever a script saves; among weights nothing may be left out.
-    strict = len(found.tensors) > before and not any(f"{prefix}{name}." in found.entries for name in table)
-    for name in odd:
-        maker = table[name].maker
-        if maker.startswith("torch.") or strict:
-            raise Refusal(f"`{name[:60]}` made by {maker[:60]}; {DENSE}")
+    wraps = any(f"{prefix}{name}." in found.entries for name in table)
+    held = len(found.tensors) > before
+    for name, value in table.items():
+        strict = not wraps and (held or (depth == 0 and not BESIDE.fullmatch(name)))
+        odd = type(value) is Made and f"{prefix}{name}." not in found.entries
+        if odd and (strict or value.maker.startswith(TENSORS)):
+            raise Refusal(f"`{name[:60]}` made by {value.maker[:60]}; {DENSE}", SPECIAL)
 
 
 def _may_hold(name: str, value: Value) -> bool:
@@ -109,7 +114,7 @@ def _walk(root: Made, found: FoundInFile, start: str = "") -> None:
                 found.tensors[prefix + name] = value
             elif value is not None:
                 maker = f" made by {value.maker[:60]}" if type(value) is Made else ""
-                raise Refusal(f"`{prefix[:200]}{name[:60]}`{maker}; {DENSE}")
+                raise Refusal(f"`{prefix[:200]}{name[:60]}`{maker}; {DENSE}", SPECIAL)
         below = [(f"{prefix}{name}.", value, depth + 1) for name, value in inner.items() if value is not None]
         waiting += reversed(below)
 

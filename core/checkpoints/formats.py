@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from core.checkpoints import training
-from core.checkpoints.pickled import LegacyFile
-from core.checkpoints.safetensors_file import SafetensorsFile
+from core.checkpoints.pickled import MAGIC, LegacyFile
+from core.checkpoints.safetensors_file import MAX_HEADER, SafetensorsFile
 from core.checkpoints.source import CheckpointSource, check_table, opened
 from core.checkpoints.torch_zip import ZipFile
 from core.errors import BadCheckpoint
@@ -44,6 +45,13 @@ FOREIGN = (
     (257, b"ustar", "a tar archive; unpack it"),
 )
 """Place, mark, and what a person should do about files that are often taken for checkpoints."""
+
+ARCHIVE = re.compile(
+    rb"PK\x03\x04.{26}[^/]{1,200}/(?:data\.pkl|data/|version|byteorder|constants\.pkl|code/|\.)", re.DOTALL
+)
+"""How the archives of `torch.save` and TorchScript begin."""
+LEGACY = b"\x80\x02\x8a\x0a" + MAGIC.to_bytes(10, "little")
+"""How a file of `torch.save` begins in its older layout."""
 
 
 class Shards(CheckpointSource):
@@ -155,6 +163,17 @@ def _checked(folder: Path, name: str) -> Path:
             "itself in its place."
         )
     return path
+
+
+def starts_like_weights(path: Path) -> bool:
+    """Whether the first bytes of a file are those of weights that can be read, whatever its name."""
+    try:
+        with opened(path) as file:
+            start = file.read(300)
+    except BadCheckpoint:
+        return False
+    header = int.from_bytes(start[:8], "little")
+    return bool(start[8:10] == b'{"' and header <= MAX_HEADER) or start.startswith(LEGACY) or bool(ARCHIVE.match(start))
 
 
 def open_file(path: Path) -> CheckpointSource:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.checkpoints import Kind, SeveralModels, Verdict, identify
+from core.checkpoints.formats import starts_like_weights
 from core.checkpoints.training import is_one
 from core.errors import BadCheckpoint, BadInput
 from core.files import inside
 from core.hub.listing import CONFIGURATION, WEIGHTS
 from core.progress import SILENT, Progress
+from core.suite.image_folders import image_classes
 from core.tasks.decode import SUFFIXES
-from core.tasks.sources.folder import WORDS
 
 DEEPEST = 6
 """Folders inside one another that are looked into."""
@@ -26,8 +27,15 @@ MOST_CONFIGURATION = 64 * 2**10
 """Bytes of a JSON file that is looked into."""
 ENDINGS = (".safetensors", ".pth.tar", ".pt", ".pth", ".bin", ".ckpt", ".model")
 """Names that files of weights have; what they are is decided by their content."""
+OTHERS = (
+    *(*SUFFIXES, ".npz", ".npy", ".parquet", ".arrow", ".zip", ".tar", ".gz", ".7z", ".whl", ".pdf", ".mp4", ".db"),
+    *(".json", ".jsonl", ".yaml", ".yml", ".txt", ".md", ".csv", ".tsv", ".log", ".html", ".xml", ".py", ".ipynb"),
+    *(".sh", ".lock", ".distcp"),
+)
+"""Names of files that are not looked into; any other may hold weights."""
+MOST_UNUSUAL = 5_000
+"""Files of other names of which the first bytes are read."""
 HUB_WEIGHTS = re.compile("|".join(WEIGHTS))
-SPLIT_NAMES = tuple(name for names in WORDS.values() for name in names)
 BASE_NAMES = ("zeroshot", "pretrained", "base", "basemodel", "openai", "original")
 """What the base's file is called, letters only."""
 FILLERS = re.compile(
@@ -111,12 +119,18 @@ def plain(name: str) -> str:
 
 def _walk(root: Path, found: Scan, progress: Progress) -> list[Path]:
     weights: list[Path] = []
+    left = MOST_UNUSUAL
     for visited, (folder, folders, files) in enumerate(_folders(root)):
         progress.advance(0)
         if visited >= MOST_FOLDERS:
             found.cut = f"only the first {MOST_FOLDERS} folders were searched"
             break
         here = [name for name in files if name.lower().endswith(ENDINGS)]
+        unusual = [name for name in files if not name.lower().endswith((*ENDINGS, *OTHERS))]
+        here += [name for name in unusual[:left] if inside(folder / name, root) and starts_like_weights(folder / name)]
+        if len(unusual) > left:
+            found.cut = f"only the first {MOST_UNUSUAL:,} files with unusual names were looked into"
+        left = max(0, left - len(unusual))
         if any(name in files for name in CONFIGURATION) and any(map(HUB_WEIGHTS.fullmatch, here)):
             weights.append(folder)
             folders.clear()
@@ -128,7 +142,7 @@ def _walk(root: Path, found: Scan, progress: Progress) -> list[Path]:
         weights += [folder / name for name in here if inside(folder / name, root)]
         found.images += [FoundImages(folder / name, "arrays") for name in files if name.endswith(".npz")]
         found.configurations += [folder / name for name in files if _is_configuration(folder / name)]
-        if (classes := _image_folder(folder, folders, files)) is not None:
+        if (classes := image_classes(folder, folders, files)) is not None:
             found.images.append(FoundImages(folder, "folder", classes))
             folders.clear()
     return sorted(weights)
@@ -152,36 +166,6 @@ def _folders(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
         if len(folder.relative_to(root).parts) >= DEEPEST:
             folders.clear()
         yield folder, folders, sorted(file for file in files if not file.startswith("."))
-
-
-def _image_folder(folder: Path, folders: list[str], files: list[str]) -> tuple[str, ...] | None:
-    """Class names of a folder that holds images as a whole; `()` where they are unlabelled, None where it is none."""
-    if any(name.lower().endswith(SUFFIXES) for name in files):
-        return ()
-    if not folders:
-        return None
-    if all(name.lower() in SPLIT_NAMES for name in folders):
-        each = [_class_folders(folder / name) for name in folders]
-        if any(one is None for one in each):
-            return None
-        return tuple(sorted({name for one in each if one for name in one}))
-    return _class_folders(folder)
-
-
-def _class_folders(folder: Path) -> tuple[str, ...] | None:
-    """Subfolders, if each of them holds images and nothing else does; `()` for images without class folders."""
-    entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
-    if any(entry.name.lower().endswith(SUFFIXES) for entry in entries):
-        return ()
-    classes = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    if classes and all(_holds_pictures(folder / name) for name in classes):
-        return tuple(classes)
-    return None
-
-
-def _holds_pictures(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(entry.name.lower().endswith(SUFFIXES) for entry in entries)
 
 
 def _judge(path: Path, inside: str | None = None) -> list[FoundCheckpoint]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.checkpoints.differences import Difference, differences, not_finite, spoiled, told
-from core.checkpoints.layouts import Kind
+from core.checkpoints.differences import Difference, differences, not_finite, remedy, spoiled, told
+from core.checkpoints.layouts import Kind, SeveralModels
 from core.checkpoints.loading import Checkpoint, load_checkpoint, load_expert, load_text_tower, load_weights
 from core.checkpoints.opening import Opened, open_checkpoint
 from core.checkpoints.trained_heads import trained_head
@@ -14,6 +14,7 @@ __all__ = [
     "Difference",
     "Kind",
     "Opened",
+    "SeveralModels",
     "Verdict",
     "differences",
     "identify",
@@ -23,6 +24,7 @@ __all__ = [
     "load_weights",
     "not_finite",
     "open_checkpoint",
+    "remedy",
     "spoiled",
     "told",
     "trained_head",

@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from core.checkpoints.layouts import Kind, Layout
-from core.checkpoints.source import TensorEntry, TensorRecipe
+from core.checkpoints.layouts import Kind, Layout, SeveralModels
+from core.checkpoints.source import CheckpointSource, TensorEntry, TensorRecipe
 from core.encoders.models import VISUAL
-from core.errors import BadCheckpoint
 
 if TYPE_CHECKING:
     from core.encoders.building import Outline
@@ -24,24 +23,30 @@ HEAD = "head."
 
 
 def arrange(
-    file: str, table: Mapping[str, TensorEntry], outline: Outline, rename: Callable[[str], str], title: str
+    file: str,
+    source: CheckpointSource,
+    outline: Outline,
+    rename: Callable[[str], str],
+    title: str,
+    inside: str | None = None,
 ) -> Layout | None:
     """The layout of a file with the encoder of an outline, under any prefix; None where less than half of it is there.
 
-    Raises `BadCheckpoint` where it is there more than once.
+    `inside` chooses one of several: the names of its tensors begin so. Raises `SeveralModels` where nobody has.
     """
+    table = source.table
     wanted = {*outline.parameters, *outline.buffers}
-    found = {prefix: _under(prefix, table, wanted, outline.head, rename) for prefix in _prefixes(table, wanted)}
+    prefixes = [prefix for prefix in _prefixes(table, wanted) if prefix.startswith(inside or "")]
+    found = {prefix: _under(prefix, table, wanted, outline.head, rename) for prefix in prefixes}
     parts = {prefix: {part for one in recipes.values() for part in one.parts} for prefix, recipes in found.items()}
-    most = max(map(len, parts.values()))
+    most = max(map(len, parts.values()), default=0)
     if 2 * most < len(outline.parameters):
         return None
     best = next(prefix for prefix, names in parts.items() if len(names) == most)
     used = parts[best]
     others = [prefix for prefix, names in parts.items() if 2 * len(names) >= most and not names & used]
     if others:
-        shown = ", ".join(f"`{prefix}`" for prefix in sorted([best, *others])[:4])
-        raise BadCheckpoint(f"`{file}` should hold one image encoder. Found several, under {shown}. Save only one.")
+        raise SeveralModels(file, {prefix: len(parts[prefix]) for prefix in sorted([best, *others])}, source.entries)
     recipes = found[best]
     return Layout(title, Kind.CLASSIFIER, recipes, tuple(name for name in table if name not in used))
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 from core.lazily import torch
 
 SHOWN = 6
+POSITIONS = ("positional_embedding", "pos_embed")
+"""Their number of rows depends on the size of the images."""
 
 
 class DifferenceKind(StrEnum):
@@ -68,9 +70,20 @@ def not_finite(tensors: Mapping[str, torch.Tensor]) -> list[Difference]:
 
 
 def told(file: str, found: Sequence[Difference]) -> str:
-    """The first of an expert's differences in one sentence."""
+    """The first of an expert's differences in one sentence, and what helps."""
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return f"`{file}` does not fit the base: {'; '.join(map(str, found[:SHOWN]))}{more}."
+    return f"`{file}` does not fit the base: {'; '.join(map(str, found[:SHOWN]))}{more}.{remedy(found)}"
+
+
+def remedy(found: Sequence[Difference]) -> str:
+    """A sentence, after a space, on what to do about differences that have one cause; empty for others."""
+    if any(one.tensor.endswith(POSITIONS) and one.problem == DifferenceKind.SHAPE for one in found):
+        return (
+            " It was trained at another image size than the base, hence with another number of positions. Give one "
+            "trained at the base's size, or interpolate its positional embedding to that size and save it again "
+            "(open_clip's `resize_pos_embed`, timm's `resample_abs_pos_embed`)."
+        )
+    return ""
 
 
 def spoiled(file: str, found: Sequence[Difference], prefix: str = "") -> str:

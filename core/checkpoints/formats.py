@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from core.checkpoints.pickled import LegacyFile
-from core.checkpoints.safetensors_file import SafetensorsFile
+from core.checkpoints import training
+from core.checkpoints.pickled import MAGIC, LegacyFile
+from core.checkpoints.safetensors_file import MAX_HEADER, SafetensorsFile
 from core.checkpoints.source import CheckpointSource, check_table, opened
 from core.checkpoints.torch_zip import ZipFile
 from core.errors import BadCheckpoint
@@ -43,6 +45,13 @@ FOREIGN = (
     (257, b"ustar", "a tar archive; unpack it"),
 )
 """Place, mark, and what a person should do about files that are often taken for checkpoints."""
+
+ARCHIVE = re.compile(
+    rb"PK\x03\x04.{26}[^/]{1,200}/(?:data\.pkl|data/|version|byteorder|constants\.pkl|code/|\.)", re.DOTALL
+)
+"""How the archives of `torch.save` and TorchScript begin."""
+LEGACY = b"\x80\x02\x8a\x0a" + MAGIC.to_bytes(10, "little")
+"""How a file of `torch.save` begins in its older layout."""
 
 
 class Shards(CheckpointSource):
@@ -94,6 +103,12 @@ def open_folder(folder: Path) -> tuple[CheckpointSource, str, dict[str, Any]]:
     if inner := adapters_in(folder):
         shown = ", ".join(repr(name[:60]) for name in inner[:10]) + (", …" if len(inner) > 10 else "")
         raise BadCheckpoint(f"`{folder.name}` holds adapters in folders of their own: {shown}. Give the path of one.")
+    if (trained := training.weights_in(folder)) is not None:
+        name, rounded = trained
+        source = open_file(_checked(folder, name))
+        if rounded and any(entry.dtype in ("float16", "bfloat16") for entry in source.table.values()):
+            source.warnings += (training.ROUNDED,)
+        return source, "", {}
     raise BadCheckpoint(
         f"`{folder.name}` is a folder without {HUGGING_FACE}, {OPEN_CLIP} or {ADAPTER}; expected a checkpoint file, or "
         "a folder laid out as on the Hugging Face hub."
@@ -158,10 +173,23 @@ def _checked(folder: Path, name: str) -> Path:
     return path
 
 
+def starts_like_weights(path: Path) -> bool:
+    """Whether the first bytes of a file are those of weights that can be read, whatever its name."""
+    try:
+        with opened(path) as file:
+            start = file.read(300)
+    except BadCheckpoint:
+        return False
+    header = int.from_bytes(start[:8], "little")
+    return bool(start[8:10] == b'{"' and header <= MAX_HEADER) or start.startswith(LEGACY) or bool(ARCHIVE.match(start))
+
+
 def open_file(path: Path) -> CheckpointSource:
     """The checkpoint in one file; raises `BadCheckpoint`."""
     with opened(path) as file:
         start = file.read(512)
+    if path.name.endswith(training.PARTS) and (path.parent / ".metadata").is_file():
+        raise training.parts(path.name)
     if not start:
         raise BadCheckpoint(f"`{path.name}` is not a complete safetensors file: it is empty. Fetch or export it again.")
     if start[8:9] == b"{":  # The length of a safetensors header can begin with the letters of any other format.

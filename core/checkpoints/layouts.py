@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeAlias
 
-from core.checkpoints import hugging_face
+from core.checkpoints import hugging_face, unusable
 from core.checkpoints.source import TensorEntry, TensorRecipe
 from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint
@@ -35,6 +36,12 @@ class Layout:
     """Tensors that are not part of the model, or not of a part that is known."""
     from_base: tuple[str, ...] = ()
     """open_clip tensors that this layout leaves out, because fine-tuning did not touch them."""
+    obstacle: str = ""
+    """Why it can't be used, after the name of the file, where its names tell what it is; see `unusable`."""
+
+
+Arrange: TypeAlias = Callable[[list[str], str], Layout]
+"""From the names of an encoder's tensors, and what stands before them in the file, to its layout."""
 
 
 HUGGING_FACE = re.compile(r"(?P<prefix>.*?)(?:vision_model\.)?embeddings\.(?:class_embedding|patch_embedding\.weight)")
@@ -44,32 +51,94 @@ LORA = re.compile(r".*\.lora_\w+.*")
 ADAPTED = "base_model.model."
 """What PEFT puts before the names of the model that it adapts."""
 TEXT = re.compile(r"token_embedding\.weight|text\..*")
+PART = re.compile(r"(?:.*\.)?(?:visual|embeddings)\.")
+"""What stands before names that belong to an encoder of another pattern."""
+SHOWN = 4
 LEFTOVER = re.compile(r"(?:.*\.)?(?:attn_mask|position_ids)")
 """Buffers that hold no knowledge: which tokens may look at which, and 0, 1, 2, …"""
 
 
-def find_layout(file: str, table: Mapping[str, TensorEntry], *, adapter: bool = False) -> Layout:
+class SeveralModels(BadCheckpoint):
+    """A checkpoint holds several models, and nobody has said which is meant; `choices` are what `inside` can be."""
+
+    def __init__(self, file: str, choices: Mapping[str, int], entries: Container[str]) -> None:
+        self.choices = tuple(choices)
+        first = self.choices[0]
+        how = f"key: {first.removesuffix('.')}" if first in entries else f"prefix: {first or '.'}"
+        counts = " and ".join(f"{count:,}" for count in list(choices.values())[:SHOWN])
+        super().__init__(
+            f"`{file}` should hold one image encoder. Found several, under {_shown(choices)} ({counts} tensors). "
+            f"Choose one with `{how}` beside `weights` in the suite file, or save only one."
+        )
+
+
+def find_layout(
+    file: str,
+    table: Mapping[str, TensorEntry],
+    *,
+    adapter: bool = False,
+    inside: str | None = None,
+    entries: Container[str] = (),
+) -> Layout:
     """The layout of a checkpoint; of an adapter also where only its configuration says so.
 
-    Raises `BadCheckpoint` where it holds several image encoders.
+    `inside` chooses one of several models: the names of its tensors begin so. `entries` are the beginnings of names
+    that are entries of a dictionary. Raises `BadCheckpoint`: `SeveralModels` where it is not said which is meant.
     """
     if adapter or any(LORA.fullmatch(name) for name in table):
         # What it holds as a whole, such as a head.
-        rest = {name.removeprefix(ADAPTED): TensorRecipe((name,)) for name in table if not LORA.fullmatch(name)}
-        return Layout("PEFT adapter", Kind.ADAPTER, rest)
-    for pattern, arrange in ((HUGGING_FACE, _hugging_face), (FULL, _open_clip), (TOWER, _tower)):
-        prefixes = {match["prefix"] for match in map(pattern.fullmatch, table) if match}
-        if len(prefixes) > 1:
-            shown = ", ".join(f"`{prefix}`" for prefix in sorted(prefixes)[:4])
-            raise BadCheckpoint(f"`{file}` should hold one image encoder. Found several, under {shown}. Save only one.")
-        if prefixes:
-            [prefix] = prefixes
-            layout = arrange([name.removeprefix(prefix) for name in table if name.startswith(prefix)], prefix)
-            outside = tuple(name for name in table if not name.startswith(prefix))
-            return _checked(file, table, layout, outside)
-    if _is_head(table):
-        return Layout("linear layer", Kind.HEAD, {name: TensorRecipe((name,)) for name in table})
-    return Layout("unknown names", Kind.UNKNOWN, {name: TensorRecipe((name,)) for name in table})
+        whole = {name.removeprefix(ADAPTED): TensorRecipe((name,)) for name in table if not LORA.fullmatch(name)}
+        return Layout("PEFT adapter", Kind.ADAPTER, whole)
+    every = _encoders(table)
+    if told := unusable.obstacle((name for name in table if name.startswith(inside or "")), bool(every)):
+        return Layout("unknown names", Kind.UNKNOWN, {name: TensorRecipe((name,)) for name in table}, obstacle=told)
+    encoders = every if inside is None else _chosen(every, inside)
+    if len(encoders) > 1:
+        raise SeveralModels(file, {prefix: len(_below(table, prefix, every)) for prefix in encoders}, entries)
+    for prefix, arrange in encoders.items():
+        own = _below(table, prefix, every)
+        layout = arrange([name.removeprefix(prefix) for name in own], prefix)
+        return _checked(file, table, layout, tuple(name for name in table if name not in own))
+    start = inside or ""
+    rest = {name.removeprefix(start): entry for name, entry in table.items() if name.startswith(start)}
+    head = _is_head(rest)
+    if not rest or (inside is not None and every and not head):
+        found = f"Found image encoders under {_shown(every)}." if every else "Found no image encoder."
+        raise BadCheckpoint(f"`{file}` should hold a model whose names begin with `{start or '.'}`. {found}")
+    recipes = {name: TensorRecipe((start + name,)) for name in rest}
+    return Layout("linear layer", Kind.HEAD, recipes) if head else Layout("unknown names", Kind.UNKNOWN, recipes)
+
+
+def _encoders(table: Iterable[str]) -> dict[str, Arrange]:
+    """What stands before the names of each image encoder -> what finds its place for each of them; sorted."""
+    found: dict[str, Arrange] = {}
+    for pattern, arrange in ((HUGGING_FACE, _hugging_face), (FULL, _open_clip)):
+        found |= {match["prefix"]: arrange for match in map(pattern.fullmatch, table) if match}
+    names = set(table)
+    for match in filter(None, map(TOWER.fullmatch, names)):
+        prefix = match["prefix"]
+        # Beside another encoder, single names of one may mean anything.
+        if not PART.fullmatch(prefix) and (not found or f"{prefix}conv1.weight" in names or "trunk." in match[0]):
+            found.setdefault(prefix, _tower)
+    return dict(sorted(found.items()))
+
+
+def _chosen(encoders: Mapping[str, Arrange], inside: str) -> dict[str, Arrange]:
+    """Those that `inside` means: the one whose names begin just so, or else all that lie in it."""
+    for wanted in (inside, f"{inside}."):
+        if wanted in encoders:
+            return {wanted: encoders[wanted]}
+    return {prefix: arrange for prefix, arrange in encoders.items() if prefix.startswith(inside)}
+
+
+def _below(table: Iterable[str], prefix: str, encoders: Iterable[str]) -> dict[str, None]:
+    """The names that begin with `prefix`, without those of encoders that lie further inside."""
+    inner = tuple(other for other in encoders if other != prefix and other.startswith(prefix))
+    return {name: None for name in table if name.startswith(prefix) and not name.startswith(inner)}
+
+
+def _shown(prefixes: Iterable[str]) -> str:
+    return ", ".join(f"`{prefix or '.'}`" for prefix in list(prefixes)[:SHOWN])
 
 
 def _hugging_face(names: list[str], prefix: str) -> Layout:

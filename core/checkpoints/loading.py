@@ -37,33 +37,48 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    path: Path, prefix: str = "", skip: str | None = None, arch: Architecture | None = None
+    path: Path,
+    prefix: str = "",
+    skip: str | None = None,
+    inside: str | None = None,
+    arch: Architecture | None = None,
 ) -> Checkpoint:
     """The tensors of a file or folder whose open_clip names begin with `prefix` (then removed), but not with `skip`.
 
-    Names that belong to no known model are left as they are; those of classifiers are known with their architecture.
-    Raises `BadCheckpoint` naming the file, what was expected and what was found.
+    `inside` chooses one of several models, and names of classifiers are known with their architecture, see
+    `open_checkpoint`; names that belong to no known model are left as they are. Raises `BadCheckpoint` naming the
+    file, what was expected and what was found.
     """
-    opened = open_checkpoint(path, arch)
+    opened = open_checkpoint(path, inside, arch)
     if opened.layout.kind == Kind.ADAPTER:
         raise BadCheckpoint(
             f"`{path.name}` is an adapter, which can't be used without its base; give complete weights."
         )
+    if prefix == VISUAL:
+        opened.require_encoder()
     return _checkpoint(opened, dict(opened.read(prefix, skip))).require_finite(prefix)
 
 
 def load_expert(
-    path: Path, base: Mapping[str, torch.Tensor], arch: Architecture | None = None, *, finite: bool = True
+    path: Path,
+    base: Mapping[str, torch.Tensor],
+    arch: Architecture | None = None,
+    *,
+    inside: str | None = None,
+    finite: bool = True,
 ) -> Checkpoint:
     """The image encoder in `path`, its names without `visual.`; `base` is that of the base.
+
+    `inside` chooses one of several models, see `open_checkpoint`.
 
     What the format leaves to the base (the projection of Hugging Face's CLIPVisionModel, everything that an adapter
     does not touch) is the base's. Whether it fits the base is for the caller to check. Raises `BadCheckpoint`; not
     for NaN and infinity where `finite` is not asked for.
     """
-    opened = open_checkpoint(path, arch)
+    opened = open_checkpoint(path, inside, arch)
     if opened.layout.kind == Kind.HEAD:
         raise BadCheckpoint(f"`{path.name}` is a classification head; expected an image encoder.")
+    opened.require_encoder()
     if opened.layout.kind == Kind.ADAPTER:
         tensors = Adapter(opened, base).merged()
     else:
@@ -74,23 +89,28 @@ def load_expert(
     return checkpoint.require_finite(VISUAL) if finite else checkpoint
 
 
-def load_text_tower(path: Path, base: Path | None = None) -> Checkpoint:
-    """Everything in `path` beside the image encoder; where that is an adapter, the one of `base` with it merged."""
-    opened = open_checkpoint(path)
+def load_text_tower(path: Path, inside: str | None = None, base: tuple[Path, str | None] | None = None) -> Checkpoint:
+    """Everything in `path` beside the image encoder; where that is an adapter, what it makes of that of `base`."""
+    opened = open_checkpoint(path, inside)
     if opened.layout.kind != Kind.ADAPTER or base is None:
-        return load_checkpoint(path, skip=VISUAL)
-    tensors = Adapter(opened, load_checkpoint(base, skip=VISUAL).tensors, text=True).merged()
+        return load_checkpoint(path, skip=VISUAL, inside=inside)
+    file, within = base
+    tensors = Adapter(opened, load_checkpoint(file, skip=VISUAL, inside=within).tensors, text=True).merged()
     return _checkpoint(opened, tensors).require_finite()
 
 
 def load_weights(
-    path: Path, base: Mapping[str, torch.Tensor], names: Sequence[str], arch: Architecture | None = None
+    path: Path,
+    base: Mapping[str, torch.Tensor],
+    names: Sequence[str],
+    inside: str | None = None,
+    arch: Architecture | None = None,
 ) -> dict[str, torch.Tensor]:
     """The image encoder in `path` in the base's element types, and what it has beside the parameters `names`.
 
     Raises `BadCheckpoint` if it does not fit.
     """
-    tensors = load_expert(path, base, arch).tensors
+    tensors = load_expert(path, base, arch, inside=inside).tensors
     if found := differences(base, tensors, names, cast=True):
         raise BadCheckpoint(told(path.name, found))
     return {**base, **{name: tensors[name].to(base[name]) for name in names}}

@@ -13,7 +13,7 @@ from core.checkpoints.classifiers import arrange, trained
 from core.checkpoints.formats import ADAPTER, HUGGING_FACE, OPEN_CLIP, open_file, open_folder, read_json
 from core.checkpoints.layouts import Kind, Layout, find_layout
 from core.checkpoints.source import CheckpointSource, TensorEntry, TensorRecipe
-from core.encoders.models import Architecture
+from core.encoders.models import VISUAL, Architecture
 from core.errors import BadCheckpoint
 from core.files import sha256
 from core.lazily import torch
@@ -33,6 +33,8 @@ class Opened:
     configuration: str = ""
     """Name of the configuration file in its folder; empty for a file alone."""
     config: Mapping[str, Any] = field(default_factory=dict)
+    inside: str | None = None
+    """What was chosen of several models."""
 
     @property
     def table(self) -> dict[str, TensorEntry]:
@@ -62,15 +64,27 @@ class Opened:
         return names if len(names) == len(found) else ()
 
     def sha256(self) -> str:
-        """SHA-256 of its file; of all names and SHA-256 where it is several."""
+        """SHA-256 of its file; of all names and SHA-256 where it is several, and of what was chosen in it."""
         files = list(self.source.files)
         if self.configuration == ADAPTER:  # Its numbers mean nothing without the scale that stands there.
             files.append(self.path / ADAPTER if self.path.is_dir() else self.path.parent / ADAPTER)
         hashes = [sha256(file) for file in files]
-        if len(files) == 1:
+        if len(files) == 1 and self.inside is None:
             return hashes[0]
         lines = "".join(f"{digest}  {file.name}\n" for digest, file in zip(hashes, files, strict=True))
+        lines += "" if self.inside is None else f"{self.inside}\n"
         return hashlib.sha256(lines.encode()).hexdigest()
+
+    def require_encoder(self) -> None:
+        """Raise `BadCheckpoint` where nothing in it can be an image encoder."""
+        if self.layout.kind == Kind.UNKNOWN and self.layout.obstacle:
+            raise BadCheckpoint(f"`{self.path.name}` {self.layout.obstacle}.")
+        if self.layout.kind == Kind.UNKNOWN and not any(name.startswith(VISUAL) for name in self.layout.recipes):
+            shown = ", ".join(f"`{name[:60]}`" for name in list(self.source.table)[:3])
+            raise BadCheckpoint(
+                f"`{self.path.name}` should hold an image encoder. Found none in the names of its "
+                f"{len(self.source.table):,} tensors ({shown}, …). Give weights of open_clip or of Hugging Face's CLIP."
+            )
 
     def read(self, prefix: str = "", skip: str | None = None) -> Iterator[tuple[str, torch.Tensor]]:
         """The tensors whose open_clip names begin with `prefix` (which is removed), but not with `skip`."""
@@ -84,16 +98,22 @@ class Opened:
         return recipe.make([tensor for _, tensor in self.source.read(recipe.parts)])
 
 
-def open_checkpoint(path: Path, arch: Architecture | None = None) -> Opened:
-    """Open a file or a folder; raises `BadCheckpoint`, whatever its bytes are.
+def open_checkpoint(path: Path, inside: str | None = None, arch: Architecture | None = None) -> Opened:
+    """Open a file or a folder, and the one of its models whose tensors' names begin with `inside`.
 
-    Names of classifiers are understood with the architecture, `arch`, alone.
+    Names of classifiers are understood with the architecture, `arch`, alone. Raises `BadCheckpoint`, whatever its bytes
+    are; `SeveralModels` where it holds several and none was chosen.
     """
     if path.is_dir():
         source, configuration, config = open_folder(path)
     else:
         source, configuration, config = open_file(path), "", {}
-    layout = find_layout(path.name, source.table, adapter=configuration == ADAPTER)
+    within = inside
+    if inside is not None:  # What lies around everything is no part of any name.
+        within = "" if source.within.startswith(inside) else inside.removeprefix(source.within)
+    layout = find_layout(
+        path.name, source.table, adapter=configuration == ADAPTER, inside=within, entries=source.entries
+    )
     if layout.kind == Kind.ADAPTER and not configuration:
         if not (path.parent / ADAPTER).is_file():
             raise BadCheckpoint(
@@ -101,8 +121,8 @@ def open_checkpoint(path: Path, arch: Architecture | None = None) -> Opened:
             )
         configuration, config = ADAPTER, read_json(path.parent, ADAPTER)
     if arch is not None and not arch.zero_shot:
-        layout = _of_classifier(path.name, source.table, layout, arch)
-        return Opened(path, source, layout, configuration, config)
+        layout = _of_classifier(path.name, source, layout, arch, within)
+        return Opened(path, source, layout, configuration, config, inside)
     kind = config.get("model_type", "clip")
     named = config.get("architecture", kind)  # timm's configurations have that.
     if arch is None and configuration == HUGGING_FACE and isinstance(named, str) and named not in MODEL_TYPES:
@@ -114,17 +134,20 @@ def open_checkpoint(path: Path, arch: Architecture | None = None) -> Opened:
             f"`{path.name}` should hold a CLIP model (model_type {' or '.join(MODEL_TYPES)}). "
             f"Found {str(kind)[:40]!r}. Give weights in open_clip's own format."
         )
-    return Opened(path, source, layout, configuration, config)
+    return Opened(path, source, layout, configuration, config, inside)
 
 
-def _of_classifier(file: str, table: Mapping[str, TensorEntry], layout: Layout, arch: Architecture) -> Layout:
+def _of_classifier(
+    file: str, source: CheckpointSource, layout: Layout, arch: Architecture, inside: str | None
+) -> Layout:
     from core.encoders.building import outline
     from core.encoders.family import family
 
     known = outline(arch)
     if layout.kind == Kind.ADAPTER:
-        return replace(layout, recipes=trained(table, known.head))
-    return arrange(file, table, known, family(arch).renaming(arch), arch.name) or layout
+        return replace(layout, recipes=trained(source.table, known.head))
+    rename = family(arch).renaming(arch)
+    return arrange(file, source, known, rename, arch.name, inside) or layout
 
 
 def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -34,6 +34,7 @@ class Pickled(CheckpointSource):
         self.table = {name: TensorEntry(ref.storage.dtype, ref.shape) for name, ref in found.tensors.items()}
         check_table(path.name, self.table)
         self.classes = frozenset(found.classes)
+        self.within, self.entries = found.within, frozenset(found.entries)
         self.warnings = warnings
         if found.passed_over:
             shown = ", ".join(f"`{name[:40]}`" for name in found.passed_over[:4])
@@ -47,9 +48,7 @@ def refusing(path: Path) -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        raise BadCheckpoint(
-            f"`{path.name}` holds {refusal}. None of it was executed. Save it as safetensors, or fetch it again."
-        ) from None
+        raise BadCheckpoint(f"`{path.name}` holds {refusal}. None of it was executed. {refusal.remedy}") from None
     except (ValueError, BadZipFile, NotImplementedError, struct.error, OverflowError, zlib.error, EOFError) as error:
         reason = str(error).partition("\n")[0][:120] or type(error).__name__
         raise BadCheckpoint(

@@ -114,7 +114,10 @@ def _entry(file: str, name: str, entry: object) -> tuple[TensorEntry, int]:
             )
     if dtype not in DTYPES:
         known = ", ".join(DTYPES)
-        raise BadCheckpoint(f"`{file}`: tensor `{name}` has element type {dtype[:20]!r}; expected one of {known}.")
+        raise BadCheckpoint(
+            f"`{file}`: tensor `{name}` has element type {dtype[:20]!r}; expected one of {known}. If it is "
+            "quantised (8 bits, 4 bits), give the weights from before that."
+        )
     found = TensorEntry(DTYPES[dtype], tuple(shape))
     if end - begin != found.nbytes:
         raise BadCheckpoint(f"`{file}`: tensor `{name}` has {end - begin:,} bytes, which do not fit its shape {shape}.")

@@ -55,6 +55,10 @@ class CheckpointSource(ABC):
     warnings: tuple[str, ...] = ()
     classes: frozenset[str] = frozenset()
     """Names of the module classes, where whole modules were pickled."""
+    within: str = ""
+    """Entries of the file that everything lies in, which names leave out; see `inert.modules.FoundInFile`."""
+    entries: frozenset[str] = frozenset()
+    """Beginnings of names that are entries of the file."""
 
     @property
     def files(self) -> tuple[Path, ...]:

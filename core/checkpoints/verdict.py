@@ -52,6 +52,8 @@ class Verdict:
     sha256: str
     metadata: dict[str, str]
     warnings: tuple[str, ...]
+    obstacle: str
+    """Why it can't be used, after its name; empty where its names don't say what it is."""
     tensors: tuple[VerdictRow, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -59,13 +61,15 @@ class Verdict:
         return asdict(self) | {"tensors": [asdict(row) | {"shape": list(row.shape)} for row in self.tensors]}
 
 
-def identify(path: Path, *, digest: bool = True) -> Verdict:
+def identify(path: Path, inside: str | None = None, *, digest: bool = True) -> Verdict:
     """Look at a checkpoint without reading its numbers, but for their SHA-256, which `digest` switches off.
 
-    Raises `BadCheckpoint` with one line that says what is wrong with it.
+    `inside` chooses one of several models. Raises `BadCheckpoint` with one line that says what is wrong with it.
     """
-    opened = open_checkpoint(path)
-    table = opened.source.table
+    opened = open_checkpoint(path, inside)
+    table = dict(opened.source.table)
+    if inside is not None:
+        table = {name: entry for name, entry in table.items() if name not in opened.layout.passed_over}
     return Verdict(
         path=str(path),
         format=opened.source.format,
@@ -80,6 +84,7 @@ def identify(path: Path, *, digest: bool = True) -> Verdict:
         sha256=opened.sha256() if digest else "",
         metadata=dict(opened.source.metadata),
         warnings=tuple(_warnings(opened)),
+        obstacle=opened.layout.obstacle,
         tensors=tuple(VerdictRow(name, entry.shape, entry.dtype) for name, entry in table.items()),
     )
 
@@ -106,7 +111,8 @@ def _warnings(opened: Opened) -> list[str]:
     if len(floats) > 1:
         found.append(f"{MIXED}: {', '.join(sorted(floats))}")
     if opened.layout.kind == Kind.UNKNOWN:
-        found.append("no image encoder was recognised in its names")
+        told = opened.layout.obstacle
+        found.append(f"it {told}" if told else "no image encoder was recognised in its names")
     return found
 
 

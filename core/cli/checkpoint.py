@@ -21,12 +21,13 @@ def inspect(
     checkpoint: Annotated[
         Path, typer.Argument(metavar="CHECKPOINT", help="A file of any format, or a folder as on the Hugging Face hub.")
     ],
+    prefix: options.Prefix = None,
     as_json: options.Json = False,
 ) -> None:
     """Say what CHECKPOINT is: format, architecture, tensors, SHA-256, warnings."""
     from core.checkpoints import identify
 
-    verdict = identify(checkpoint)
+    verdict = identify(checkpoint, prefix)
     if as_json:
         print_json(verdict.as_json())
         return

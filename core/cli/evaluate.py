@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def evaluate(
     suite: options.SuiteName,
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="A merged model (.safetensors).")] = None,
+    prefix: options.Prefix = None,
     expert: Annotated[str | None, typer.Option(metavar="TASK", help="The expert of this task.")] = None,
     base: Annotated[bool, typer.Option("--base", help="The base, which is also the default.")] = False,
     tasks: options.Tasks = None,
@@ -31,6 +32,8 @@ def evaluate(
     """Measure one set of weights on the test images of every task of SUITE."""
     if (weights is not None) + (expert is not None) + base > 1:
         raise BadInput("Give one of `--weights`, `--expert` and `--base`. Found several; remove all but one.")
+    if prefix is not None and weights is None:
+        raise BadInput("`--prefix` needs the `--weights` that it chooses from. Found none.")
     file, subset = loading.suite_and_tasks(suite, tasks)
     if expert is not None and expert not in file.experts:
         raise UnknownName(f"expert of suite {file.name}", expert, file.experts)
@@ -38,7 +41,7 @@ def evaluate(
     # The chosen expert has to be loaded also where its own task is not measured.
     needed = [*subset, expert] if subset and expert and expert not in subset else subset
     problem = loading.load(file, needed, device, precision)
-    chosen, subject = _weights(problem, weights, expert)
+    chosen, subject = _weights(problem, weights, expert, prefix)
     from core.problem.evaluate import evaluate_everywhere
     from core.step import Outcome
 
@@ -51,12 +54,12 @@ def evaluate(
         _print(report)
 
 
-def _weights(problem: Problem, path: Path | None, expert: str | None) -> tuple[Weights, str]:
+def _weights(problem: Problem, path: Path | None, expert: str | None, inside: str | None) -> tuple[Weights, str]:
     if path is not None:
         from core.checkpoints import load_weights
 
         vectors, arch = problem.task_vectors, problem.encoder.arch
-        return load_weights(path, vectors.base, vectors.names, arch), str(path)
+        return load_weights(path, vectors.base, vectors.names, inside, arch), str(path)
     if expert is not None:
         return problem.task_vectors.expert(expert), f"expert {expert}"
     return problem.task_vectors.base, "base"

@@ -26,6 +26,8 @@ def scan(
     checkpoints: list[dict[str, Any]] = [
         {
             "path": str(one.path),
+            "prefix": one.prefix,
+            "tensors": len(one.verdict.tensors) if one.verdict else 0,
             "use": one.kind,
             "architectures": list(one.verdict.architectures) if one.verdict else [],
             "problem": one.problem,
@@ -40,8 +42,17 @@ def scan(
         return
     print_table(
         f"Checkpoints in {folder}",
-        ["file", "use", "fits, or what is wrong"],
-        [[row["path"], row["use"], row["problem"] or ", ".join(row["architectures"][:3])] for row in checkpoints],
+        ["file", "prefix", ">tensors", "use", "fits, or what is wrong"],
+        [
+            [
+                row["path"],
+                row["prefix"] or "",
+                str(row["tensors"] or ""),
+                row["use"],
+                row["problem"] or ", ".join(row["architectures"][:3]),
+            ]
+            for row in checkpoints
+        ],
     )
     print_table(
         "Images", ["path", "kind", ">classes"], [[row["path"], row["kind"], str(len(row["classes"]))] for row in images]

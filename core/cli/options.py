@@ -50,6 +50,14 @@ Processes = Annotated[
 Runs = Annotated[
     Path | None, typer.Option("--runs", metavar="DIR", help="Folder for runs; by default in MERGESCOPE_HOME.")
 ]
+Prefix = Annotated[
+    str | None,
+    typer.Option(
+        "--prefix",
+        metavar="NAMES",
+        help="Which of several models in one file: what the names of its tensors begin with, such as teacher.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 

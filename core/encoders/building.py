@@ -127,5 +127,5 @@ def _made(arch: Architecture, make: Callable[[], T], device: str) -> T:
     except NotImplementedError:
         raise
     except _UNBUILDABLE as error:
-        found = str(error).partition("\n")[0]
+        found = str(error).partition("\n")[0].rstrip(".")
         raise BadSuite(f"`{arch.name}` is not a usable configuration of {arch.family}: {found}.") from None

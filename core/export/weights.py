@@ -38,13 +38,18 @@ def metadata(record: RunRecord) -> dict[str, str]:
 
 
 def export_model(
-    problem: Problem, outcome: Outcome, path: Path, metadata: Mapping[str, str], base: Path | None = None
+    problem: Problem,
+    outcome: Outcome,
+    path: Path,
+    metadata: Mapping[str, str],
+    base: Path | None = None,
+    inside: str | None = None,
 ) -> None:
     """Write the merged model to `path` as safetensors with open_clip names, float32.
 
-    With `base`, the checkpoint file that the suite's base was read from, everything beside the image encoder
-    (text tower, logit scale) comes from there, and plain open_clip loads the result; without it the file holds
-    the image encoder alone. Raises `BadInput` where the result is not one static encoder, `BadCheckpoint` where
+    With `base`, the checkpoint file that the suite's base was read from (as its model `inside`), everything beside the
+    image encoder (text tower, logit scale) comes from there, and plain open_clip loads the result; without it the file
+    holds the image encoder alone. Raises `BadInput` where the result is not one static encoder, `BadCheckpoint` where
     `base` has changed, `CannotWrite` where the disk refuses.
     """
     if path.suffix != ".safetensors":
@@ -53,7 +58,7 @@ def export_model(
         raise BadInput(f"This run can't be exported as one checkpoint: {outcome.form.obstacle}.")
     tensors: dict[str, Tensor] = {}
     if base is not None:
-        found = load_checkpoint(base, skip=VISUAL)
+        found = load_checkpoint(base, skip=VISUAL, inside=inside)
         if problem.hashes.get("base", found.sha256) != found.sha256:
             raise BadCheckpoint(
                 f"`{base.name}` should be the base of this run, but its bytes have changed. Restore it."

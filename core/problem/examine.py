@@ -103,7 +103,7 @@ class _Look:
     def _read_base(self) -> Checkpoint:
         named = self._suite.entry.base.weights
         path = self._there(named)
-        base = load_checkpoint(path, VISUAL, arch=self._encoder.arch)
+        base = load_checkpoint(path, VISUAL, inside=self._suite.entry.base.inside, arch=self._encoder.arch)
         if self._texts and base.opened.layout.kind == Kind.ENCODER:
             message = f"`{named}` has no text tower to make heads with; give a base that has one, or a `head` per task."
             self._complaints.append(Complaint("base", named, message))
@@ -114,10 +114,10 @@ class _Look:
     def _expert(self, task: Task) -> Checkpoint | None:
         path = self._there(task.expert.weights)
         if self._examiner is None:  # Without a base it can only be opened.
-            open_checkpoint(path, self._encoder.arch)
+            open_checkpoint(path, task.expert.inside, self._encoder.arch)
             return None
         before = len(self._examiner.complaints)
-        expert = self._examiner.expert(task.name, path, task.expert.cast)
+        expert = self._examiner.expert(task.name, path, task.expert.cast, task.expert.inside)
         self._complaints += self._examiner.complaints[before:]
         return expert
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core import paths, remembered
-from core.checkpoints import Kind, differences, load_text_tower, open_checkpoint, trained_head
+from core.checkpoints import Checkpoint, Kind, Opened, differences, load_text_tower, open_checkpoint, trained_head
 from core.encoders.building import build, outline
 from core.encoders.models import VISUAL, Architecture
 from core.encoders.preprocessing import identity, tokenizer
@@ -26,8 +26,9 @@ class TaskHeads:
 
     def __init__(self, suite: SuiteFile, arch: Architecture, base_hash: str) -> None:
         self._suite, self._arch = suite, arch
-        self._base_file, self._base_hash = suite.resolve(suite.entry.base.weights), base_hash
-        self._base = HeadBuilder(arch, self._base_file, base_hash, paths.cache())
+        base = suite.entry.base
+        self._base_file, self._base_hash = (suite.resolve(base.weights), base.inside), base_hash
+        self._base = HeadBuilder(arch, self._base_file[0], base_hash, paths.cache(), base.inside)
 
     def head(self, task: Task) -> Tensor:
         """`[classes, width]` float32, or with a bias as its last column.
@@ -41,13 +42,11 @@ class TaskHeads:
             )
         if task.head is None:
             return self._base.head(task.classes, task.templates)
-        file = self._file(task)
+        opened = self._opened(task)
         if task.from_texts:
-            own = open_checkpoint(file)
-            made_of = own.sha256() + (self._base_hash if own.layout.kind == Kind.ADAPTER else "")
-            builder = HeadBuilder(self._arch, own.path, made_of, paths.cache(), self._base_file)
-            return builder.head(task.classes, task.templates)
-        opened = open_checkpoint(file, self._arch)
+            made_of = opened.sha256() + (self._base_hash if opened.layout.kind == Kind.ADAPTER else "")
+            own = HeadBuilder(self._arch, opened.path, made_of, paths.cache(), opened.inside, self._base_file)
+            return own.head(task.classes, task.templates)
         try:
             found = trained_head(opened, len(task.classes), outline(self._arch).width, task.head_key)
         except BadCheckpoint as error:
@@ -59,13 +58,14 @@ class TaskHeads:
         """What the rows of a trained head are called in its file, where that fits none of the task's names."""
         if task.from_texts:
             return ()
-        labels = open_checkpoint(self._file(task), self._arch).labels
+        labels = self._opened(task).labels
         return () if self._order(task, labels) is not None else labels
 
-    def _file(self, task: Task) -> Path:
+    def _opened(self, task: Task) -> Opened:
         """Where a head that the base's text tower does not make comes from."""
-        named: str = task.expert.weights if task.head == OWN_HEAD or task.head is None else task.head
-        return self._suite.resolve(named)
+        if task.head == OWN_HEAD or task.head is None:
+            return open_checkpoint(self._suite.resolve(task.expert.weights), task.expert.inside, self._arch)
+        return open_checkpoint(self._suite.resolve(task.head), None, self._arch)
 
     @staticmethod
     def _order(task: Task, labels: tuple[str, ...]) -> list[int] | None:
@@ -82,20 +82,27 @@ def aligned(heads: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def head_hash(suite: SuiteFile, task: Task) -> str | None:
     """SHA-256 of the file that a task's head comes from; None where it is made with the base."""
     if task.head == OWN_HEAD:
-        return open_checkpoint(suite.resolve(task.expert.weights)).sha256()
+        return open_checkpoint(suite.resolve(task.expert.weights), task.expert.inside).sha256()
     return sha256(suite.resolve(task.head)) if task.head else None
 
 
 class HeadBuilder:
     """Builds heads with the text tower of one checkpoint, which is loaded only when a head is not cached.
 
-    `base` is what an adapter adapts.
+    `base` is the file, and the model in it, that an adapter adapts.
     """
 
     def __init__(
-        self, arch: Architecture, weights: Path, weights_hash: str, cache: Path, base: Path | None = None
+        self,
+        arch: Architecture,
+        weights: Path,
+        weights_hash: str,
+        cache: Path,
+        inside: str | None = None,
+        base: tuple[Path, str | None] | None = None,
     ) -> None:
-        self._arch, self._weights, self._hash, self._cache, self._adapted = arch, weights, weights_hash, cache, base
+        self._arch, self._weights, self._inside, self._adapted = arch, weights, inside, base
+        self._hash, self._cache = weights_hash, cache
         self._model: nn.Module | None = None
 
     def head(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
@@ -112,7 +119,9 @@ class HeadBuilder:
 
     @torch.no_grad()
     def _embed(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
-        model = self._model = self._model or _load_text_tower(self._arch, self._weights, self._adapted)
+        model = self._model = self._model or _text_tower(
+            self._arch, load_text_tower(self._weights, self._inside, self._adapted)
+        )
         tokenize = tokenizer(self._arch)
         total = torch.zeros(len(classes), self._arch.config["embed_dim"])
         for template in templates:
@@ -126,16 +135,16 @@ def _normalised(x: Tensor) -> Tensor:
     return nn.functional.normalize(x.float(), dim=-1)
 
 
-def _load_text_tower(arch: Architecture, weights: Path, base: Path | None) -> nn.Module:
+def _text_tower(arch: Architecture, checkpoint: Checkpoint) -> nn.Module:
     model = build(arch)
     wanted = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(VISUAL)}
-    found = load_text_tower(weights, base).tensors
+    found = checkpoint.tensors
     tensors = {name: found[name].float() for name in wanted if name in found}
     if wrong := differences(wanted, tensors, sorted(wanted), cast=True):
         raise BadCheckpoint(
-            f"`{weights.name}` has no complete text tower of this architecture, which is needed to build the heads: "
-            f"{'; '.join(map(str, wrong[:4]))}{'; …' if len(wrong) > 4 else ''}. Give weights that include it, or a "
-            "`head`."
+            f"`{checkpoint.path.name}` has no complete text tower of this architecture, which is needed to build the "
+            f"heads: {'; '.join(map(str, wrong[:4]))}{'; …' if len(wrong) > 4 else ''}. Give weights that include it, "
+            "or a `head`."
         )
     model.load_state_dict(tensors, strict=False)
     del model.visual  # The heads don't need it, and it may be large.

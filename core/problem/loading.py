@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core import paths
-from core.checkpoints import Checkpoint, differences, load_checkpoint
+from core.checkpoints import Checkpoint, differences, load_checkpoint, remedy
 from core.encoders.encoder import Encoder, micro_batch_for
 from core.encoders.models import VISUAL, Architecture
 from core.encoders.precision import choose_device, choose_precision
@@ -79,7 +79,8 @@ def load(
     opened = OpenedTasks(suite.name, chosen, fitting(arch))
     opened.prepare(TEST, progress)
     encoder = Encoder(arch, choose_device(device), "float32")
-    base = load_checkpoint(suite.resolve(suite.entry.base.weights), VISUAL, arch=arch)
+    from_file = suite.entry.base
+    base = load_checkpoint(suite.resolve(from_file.weights), VISUAL, inside=from_file.inside, arch=arch)
     check_base(base, encoder)
     progress.start("Building heads", len(chosen))
     builder = TaskHeads(suite, arch, base.sha256)
@@ -177,7 +178,8 @@ def _read_experts(
     progress.start("Loading checkpoints", len(tasks))
     for row, task in enumerate(tasks):
         assert task.expert is not None
-        expert = examiner.expert(task.name, suite.resolve(task.expert.weights), task.expert.cast)
+        entry = task.expert
+        expert = examiner.expert(task.name, suite.resolve(entry.weights), entry.cast, entry.inside)
         progress.advance()
         if expert is None:
             continue
@@ -215,7 +217,8 @@ def check_base(base: Checkpoint, encoder: Encoder) -> None:
         raise BadCheckpoint(message)
     wanted = {name: torch.empty(shape, device="meta") for name, shape in encoder.parameter_shapes.items()}
     known = wanted | {name: base.tensors[name] for name in encoder.buffer_names if name in base.tensors}
-    problems = list(map(str, differences(known, base.tensors, (*wanted, *encoder.buffer_names), cast=True)))
+    found = differences(known, base.tensors, (*wanted, *encoder.buffer_names), cast=True)
+    problems = list(map(str, found))
     problems += [
         f"{name} should be floating-point, found {tensor.dtype}"
         for name, tensor in base.tensors.items()
@@ -225,7 +228,7 @@ def check_base(base: Checkpoint, encoder: Encoder) -> None:
         more = f"; and {len(problems) - 4} more" if len(problems) > 4 else ""
         raise BadCheckpoint(
             f"`{base.path.name}` is not a {encoder.arch.name} base (tensors `{VISUAL}…`): "
-            f"{'; '.join(problems[:4])}{more}."
+            f"{'; '.join(problems[:4])}{more}.{remedy(found)}"
         )
 
 

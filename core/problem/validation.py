@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from core.checkpoints import Checkpoint, Difference, differences, load_expert, not_finite, spoiled, told
+from core.checkpoints import Checkpoint, Difference, Opened, differences, load_expert, not_finite, remedy, spoiled, told
 from core.encoders.models import VISUAL, Architecture
 from core.errors import BadCheckpoint
 from core.problem.findings.vectors import VectorFindings
@@ -35,7 +35,9 @@ class Complaint:
         about = {"role": self.role, "file": self.file}
         if not self.details:
             return [about | {"tensor": "", "problem": self.message, "expected": "", "found": ""}]
-        return [about | {key: str(value) for key, value in asdict(item).items()} for item in self.details]
+        rows = [about | {key: str(value) for key, value in asdict(item).items()} for item in self.details]
+        helps = remedy(self.details).strip()
+        return rows + ([about | {"tensor": "", "problem": helps, "expected": "", "found": ""}] if helps else [])
 
 
 class BadFiles(BadCheckpoint):
@@ -54,15 +56,18 @@ class Examiner:
 
     def __init__(self, base: Checkpoint, names: Sequence[str], arch: Architecture) -> None:
         self._base, self._names, self._arch = base, names, arch
-        self._seen: dict[bytes, tuple[str, Path]] = {}
+        self._seen: dict[bytes, tuple[str, Opened]] = {}
         self.complaints: list[Complaint] = []
         self.vectors = VectorFindings(base.tensors, names)
 
-    def expert(self, task: str, path: Path, cast: bool = False) -> Checkpoint | None:
-        """The expert of a task; None where something is wrong with it, which is then in `complaints`."""
+    def expert(self, task: str, path: Path, cast: bool = False, inside: str | None = None) -> Checkpoint | None:
+        """The expert of a task; None where something is wrong with it, which is then in `complaints`.
+
+        `inside` chooses one of several models in its file.
+        """
         role = f"expert of {task}"
         try:
-            expert = load_expert(path, self._base.tensors, self._arch, finite=False)
+            expert = load_expert(path, self._base.tensors, self._arch, inside=inside, finite=False)
         except BadCheckpoint as error:
             self.complaints.append(Complaint(role, path.name, str(error)))
             return None
@@ -89,10 +94,11 @@ class Examiner:
             return f"The expert of `{task}` equals the base: its task vector is zero. Give fine-tuned weights."
         # Only those that agree in a sample are compared in full.
         key = hashlib.sha256(sample.numpy().tobytes()).digest()
-        other, path = self._seen.setdefault(key, (task, expert.path))
+        other, seen = self._seen.setdefault(key, (task, expert.opened))
         if other == task:
             return ""
-        if _same(expert.tensors, load_expert(path, self._base.tensors, self._arch).tensors, self._names):
+        again = load_expert(seen.path, self._base.tensors, self._arch, inside=seen.inside)
+        if _same(expert.tensors, again.tensors, self._names):
             return f"The experts of `{other}` and `{task}` are the same; give each task its own."
         return ""
 

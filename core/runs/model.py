@@ -35,8 +35,8 @@ class Made:
 
 def keep(store: Store, record: RunRecord, problem: Problem, outcome: Outcome) -> None:
     """Store the merged model of a run."""
-    origin, base = metadata(record), base_file(record)
-    store.keep(record.id, MERGED, lambda path: export_model(problem, outcome, path, origin, base))
+    origin, (base, inside) = metadata(record), base_file(record)
+    store.keep(record.id, MERGED, lambda path: export_model(problem, outcome, path, origin, base, inside))
 
 
 def complete(store: Store, record: RunRecord, problem: Problem) -> None:
@@ -84,10 +84,10 @@ def file_of(store: Store, record: RunRecord, problem: Callable[[], Problem]) -> 
     return store.kept(record.id, MERGED)
 
 
-def base_file(record: RunRecord) -> Path | None:
-    """The checkpoint file of the run's base; None where its suite can't be found any more."""
+def base_file(record: RunRecord) -> tuple[Path | None, str | None]:
+    """The checkpoint file of the run's base, and which model in it; None where its suite can't be found any more."""
     try:
         suite = find(record.origin)
-        return suite.resolve(suite.entry.base.weights)
+        return suite.resolve(suite.entry.base.weights), suite.entry.base.inside
     except (UnknownName, BadSuite):
-        return None
+        return None, None

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.checkpoints import Kind, Verdict, identify
-from core.checkpoints.formats import ADAPTER
+from core.checkpoints import Kind, SeveralModels, Verdict, identify
+from core.checkpoints.formats import ADAPTER, starts_like_weights
+from core.checkpoints.training import is_one
 from core.errors import BadCheckpoint, BadInput
 from core.files import inside
 from core.hub.listing import CONFIGURATION, WEIGHTS
 from core.progress import SILENT, Progress
+from core.suite.image_folders import image_classes
 from core.tasks.decode import SUFFIXES
-from core.tasks.sources.folder import WORDS
 
 DEEPEST = 6
 """Folders inside one another that are looked into."""
@@ -26,8 +27,15 @@ MOST_CONFIGURATION = 64 * 2**10
 """Bytes of a JSON file that is looked into."""
 ENDINGS = (".safetensors", ".pth.tar", ".pt", ".pth", ".bin", ".ckpt", ".model")
 """Names that files of weights have; what they are is decided by their content."""
+OTHERS = (
+    *(*SUFFIXES, ".npz", ".npy", ".parquet", ".arrow", ".zip", ".tar", ".gz", ".7z", ".whl", ".pdf", ".mp4", ".db"),
+    *(".json", ".jsonl", ".yaml", ".yml", ".txt", ".md", ".csv", ".tsv", ".log", ".html", ".xml", ".py", ".ipynb"),
+    *(".sh", ".lock", ".distcp"),
+)
+"""Names of files that are not looked into; any other may hold weights."""
+MOST_UNUSUAL = 5_000
+"""Files of other names of which the first bytes are read."""
 HUB_WEIGHTS = re.compile("|".join(WEIGHTS))
-SPLIT_NAMES = tuple(name for names in WORDS.values() for name in names)
 BASE_NAMES = ("zeroshot", "pretrained", "base", "basemodel", "openai", "original")
 """What the base's file is called, letters only."""
 HEAD = re.compile(r"(?:^|\.)(?:head|heads|fc|classifier)\.(?:.*\.)?weight$")
@@ -49,6 +57,13 @@ class FoundCheckpoint:
     """None where it can't be read."""
     problem: str = ""
     """One line that says why it can't be used; empty for a usable one."""
+    inside: str | None = None
+    """Which model it is of the several in its file; see `core.checkpoints.open_checkpoint`."""
+
+    @property
+    def prefix(self) -> str | None:
+        """What a suite file says beside `weights` to choose it."""
+        return None if self.inside is None else self.inside or "."
 
     @property
     def kind(self) -> str:
@@ -93,7 +108,7 @@ def scan(root: Path, progress: Progress = SILENT) -> Scan:
         found.cut = f"only the first {MOST_CHECKPOINTS} of {len(weights)} weight files were examined"
     progress.start("Examining checkpoints", min(len(weights), MOST_CHECKPOINTS))
     for path in weights[:MOST_CHECKPOINTS]:
-        found.checkpoints.append(_judge(path))
+        found.checkpoints += _judge(path)
         progress.advance()
     progress.finish()
     return found
@@ -107,20 +122,30 @@ def plain(name: str) -> str:
 
 def _walk(root: Path, found: Scan, progress: Progress) -> list[Path]:
     weights: list[Path] = []
+    left = MOST_UNUSUAL
     for visited, (folder, folders, files) in enumerate(_folders(root)):
         progress.advance(0)
         if visited >= MOST_FOLDERS:
             found.cut = f"only the first {MOST_FOLDERS} folders were searched"
             break
         here = [name for name in files if name.lower().endswith(ENDINGS)]
+        unusual = [name for name in files if not name.lower().endswith((*ENDINGS, *OTHERS))]
+        here += [name for name in unusual[:left] if inside(folder / name, root) and starts_like_weights(folder / name)]
+        if len(unusual) > left:
+            found.cut = f"only the first {MOST_UNUSUAL:,} files with unusual names were looked into"
+        left = max(0, left - len(unusual))
         if any(name in files for name in CONFIGURATION) and any(map(HUB_WEIGHTS.fullmatch, here)):
             weights.append(folder)
             folders[:] = [name for name in folders if (folder / name / ADAPTER).is_file()]
             continue
+        if is_one(folders, files):
+            weights.append(folder)
+            folders.clear()
+            continue
         weights += [folder / name for name in here if inside(folder / name, root)]
         found.images += [FoundImages(folder / name, "arrays") for name in files if name.endswith(".npz")]
         found.configurations += [folder / name for name in files if _is_configuration(folder / name)]
-        if (classes := _image_folder(folder, folders, files)) is not None:
+        if (classes := image_classes(folder, folders, files)) is not None:
             found.images.append(FoundImages(folder, "folder", classes))
             folders.clear()
     return sorted(weights)
@@ -146,44 +171,20 @@ def _folders(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
         yield folder, folders, sorted(file for file in files if not file.startswith("."))
 
 
-def _image_folder(folder: Path, folders: list[str], files: list[str]) -> tuple[str, ...] | None:
-    """Class names of a folder that holds images as a whole; `()` where they are unlabelled, None where it is none."""
-    if any(name.lower().endswith(SUFFIXES) for name in files):
-        return ()
-    if not folders:
-        return None
-    if all(name.lower() in SPLIT_NAMES for name in folders):
-        each = [_class_folders(folder / name) for name in folders]
-        if any(one is None for one in each):
-            return None
-        return tuple(sorted({name for one in each if one for name in one}))
-    return _class_folders(folder)
-
-
-def _class_folders(folder: Path) -> tuple[str, ...] | None:
-    """Subfolders, if each of them holds images and nothing else does; `()` for images without class folders."""
-    entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
-    if any(entry.name.lower().endswith(SUFFIXES) for entry in entries):
-        return ()
-    classes = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    if classes and all(_holds_pictures(folder / name) for name in classes):
-        return tuple(classes)
-    return None
-
-
-def _holds_pictures(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(entry.name.lower().endswith(SUFFIXES) for entry in entries)
-
-
-def _judge(path: Path) -> FoundCheckpoint:
+def _judge(path: Path, inside: str | None = None) -> list[FoundCheckpoint]:
+    """What a file is; one for each of the models that it holds."""
     try:
-        verdict = identify(path, digest=False)
+        verdict = identify(path, inside, digest=False)
+    except SeveralModels as several:
+        if inside is None:
+            return [one for choice in several.choices for one in _judge(path, choice)]
+        return [FoundCheckpoint(path, None, str(several), inside)]
     except BadCheckpoint as error:
-        return FoundCheckpoint(path, None, str(error).splitlines()[0])
-    if verdict.kind == Kind.UNKNOWN:
-        return FoundCheckpoint(path, verdict, "No image encoder was recognised in its tensor names.")
-    return FoundCheckpoint(path, verdict)
+        return [FoundCheckpoint(path, None, str(error).splitlines()[0], inside)]
+    problem = f"`{path.name}` {verdict.obstacle}." if verdict.obstacle else ""
+    if verdict.kind == Kind.UNKNOWN and not problem:
+        problem = "No image encoder was recognised in its tensor names."
+    return [FoundCheckpoint(path, verdict, problem, inside)]
 
 
 @dataclass(frozen=True)
@@ -205,10 +206,14 @@ class Suggestion:
 
 
 def suggest(found: Scan) -> Suggestion:
-    """Put together what has the same name; experts are the encoders that are not the base."""
+    """Put together what has the same name; experts are the encoders that are not the base.
+
+    Of several models in one file it is the first.
+    """
     encoders = [one for one in found.checkpoints if one.kind in ENCODERS]
     base = _base(encoders)
-    experts = _named((one for one in encoders if one is not base), found.root)
+    first = {one.path: one for one in reversed(encoders) if base is None or one.path != base.path}
+    experts = _named((one for one in encoders if first.get(one.path) is one), found.root)
     heads = _named((one for one in found.checkpoints if one.kind == Kind.HEAD), found.root)
     images = {key(one.path, found.root): one for one in found.images}
     tasks = [Suggested(name, expert, heads.get(name), images.get(name)) for name, expert in experts.items()]

@@ -74,20 +74,36 @@ class PreprocessEntry(Entry):
     resize_mode: Literal["shortest", "squash"] | None = None
 
 
-class BaseEntry(Entry):
+class WeightsEntry(Entry):
+    """A file or folder of weights, and which of several models in it is meant."""
+
+    weights: Weights
+    key: str | None = None
+    """The entry of the dictionary in the file, such as `model_ema`."""
+    prefix: str | None = None
+    """What the names of its tensors begin with, such as `teacher.`; `.` where they begin with nothing."""
+
+    @property
+    def inside(self) -> str | None:
+        """Both as what names begin with; None where nothing was chosen."""
+        if self.key is None and self.prefix is None:
+            return None
+        entry = f"{self.key.removesuffix('.')}." if self.key else ""
+        return entry + (self.prefix or "").removeprefix(".")
+
+
+class BaseEntry(WeightsEntry):
     """The base model: an open_clip architecture (or a .json configuration) and its weights."""
 
     arch: str
-    weights: Weights
     preprocess: PreprocessEntry = PreprocessEntry()
     tokenizer: str | None = None
     """A folder with the tokenizer of an architecture that does not use CLIP's own."""
 
 
-class ExpertEntry(Entry):
+class ExpertEntry(WeightsEntry):
     """The fine-tuned weights of one task."""
 
-    weights: Weights
     cast: bool = False
     """Accept another element type than the base's and convert it."""
     accuracy: float | None = Field(default=None, ge=0, le=1)

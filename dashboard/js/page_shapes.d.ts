@@ -7,6 +7,8 @@ type Action = [string, string];
 /** What a look into a folder finds (pages/checkpoints/plain.py). */
 type ScanFile = {
   path: string;
+  weights: string;
+  prefix: string;
   name: string;
   kind: string;
   problem: string;

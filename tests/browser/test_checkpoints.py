@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from tests.authors import make_folder
 from tests.browser.conftest import at_home
@@ -104,3 +105,25 @@ def test_a_folder_of_hugging_face_classifiers_becomes_a_suite_that_merges(page: 
     page.locator(".ms-start").click()
     page.wait_for_function("mergescope.status?.suite === 'faces' && mergescope.status.status === 'done'")
     page.locator("#ms-header .ms-words", has_text="% on average").wait_for()
+
+
+def test_one_of_several_models_in_a_file_is_chosen_by_a_click(page: Any, tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "root")
+    file = root / "ViT-tiny/EuroSAT/finetuned.pt"
+    student = torch.load(file)
+    torch.save({"student": student, "ema": {name: x + 0.1 for name, x in student.items()}}, file)
+    at_home(page).get_by_role("tab", name="Checkpoints").click()
+    page.get_by_label("Folder on the machine that runs Mergescope").fill(str(root))
+    page.get_by_role("button", name="Add folder").click()
+    page.get_by_role("button", name=f"Look inside {root}").click()
+    page.wait_for_selector(".ms-bench-task")
+    expert = page.get_by_label("Expert", exact=True).first
+    assert "ema.model." in expert.locator("option:checked").inner_text()
+    expert.select_option(label=f"ViT-tiny/EuroSAT/finetuned.pt › student.model. ({len(student)} tensors)")
+    page.get_by_label("Name", exact=True).fill("chosen")
+    page.get_by_role("button", name="Check everything").click()
+    page.get_by_text("No problems: every file fits its base").wait_for()
+    page.get_by_role("button", name="Save and use").click()
+    told = page.get_by_text("Saved as").inner_text()
+    saved = yaml.safe_load(Path(told.removeprefix("Saved as ").removesuffix(".")).read_text())
+    assert [task["expert"].get("prefix") for task in saved["tasks"]] == ["student.model.", None]

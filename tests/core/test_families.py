@@ -13,13 +13,13 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from core.checkpoints import load_checkpoint, load_expert, open_checkpoint, trained_head
+from core.checkpoints import SeveralModels, load_checkpoint, load_expert, open_checkpoint, trained_head
 from core.encoders.encoder import Encoder
 from core.encoders.family import architecture
 from core.encoders.linear import logits
 from core.encoders.models import VISUAL, Architecture
 from core.encoders.preprocessing import fitting
-from core.errors import BadCheckpoint, BadSuite, UnknownName
+from core.errors import BadSuite, UnknownName
 from core.problem.grouping import block_of
 
 CLASSES = 5
@@ -69,7 +69,7 @@ def same_logits(path: Path, arch: Architecture, model: torch.nn.Module) -> None:
     weights = load_checkpoint(path, VISUAL, arch=arch).tensors
     assert weights.keys() >= {*encoder.parameter_shapes, *encoder.buffer_names}
     weights = {name: one.double() if one.is_floating_point() else one for name, one in weights.items()}
-    head = trained_head(open_checkpoint(path, arch), CLASSES, encoder.width)
+    head = trained_head(open_checkpoint(path, arch=arch), CLASSES, encoder.width)
     prepared = encoder.prepare(images)
     with torch.no_grad():
         theirs: Any = model.double()(prepared)
@@ -201,8 +201,12 @@ def test_two_encoders_in_one_file_are_not_guessed_between(tmp_path: Path) -> Non
     save_file(both, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"architecture": name, "model_args": TIMM[name]}))
     arch = architecture("timm", tmp_path / "config.json")
-    with pytest.raises(BadCheckpoint, match=r"one image encoder. Found several, under `student.`, `teacher.`"):
-        load_expert(tmp_path / "model.safetensors", {}, arch)
+    file = tmp_path / "model.safetensors"
+    with pytest.raises(SeveralModels, match=r"one image encoder. Found several, under `student.`, `teacher.`"):
+        load_expert(file, {}, arch)
+    found = load_expert(file, {}, arch, inside="teacher.").tensors
+    assert torch.equal(found["cls_token"], state["cls_token"])
+    assert trained_head(open_checkpoint(file, "teacher.", arch), CLASSES, 48).shape == (CLASSES, 48)
 
 
 @pytest.mark.parametrize(

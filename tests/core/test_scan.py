@@ -14,6 +14,7 @@ from core.progress import Remembered
 from core.suite.scan import key, scan, suggest
 from core.tasks.decode import SUFFIXES
 from tests.authors import make_folder
+from tests.core.checkpoint_files import save
 from tests.tiny import CLASSES
 
 
@@ -107,6 +108,27 @@ def test_weights_are_seen_whatever_they_are_called(name: str, authors: Path) -> 
     assert [task.name for task in suggestion.tasks] == ["dtd", "sun397"]
 
 
+@pytest.mark.parametrize("layout", ["zip", "legacy", "safetensors"])
+@pytest.mark.parametrize("name", ["checkpoint", "epoch=3-step=70", "best.weights", "model.pt.bak"])
+def test_weights_are_found_by_content_under_any_name(name: str, layout: str, tmp_path: Path) -> None:
+    state = {f"visual.{key}": torch.ones(2) for key in ("conv1.weight", "class_embedding")}
+    save(state, tmp_path / name, layout)
+    (tmp_path / "notes").write_text("PK is not enough")
+    (tmp_path / "short").write_bytes(b"")
+    assert [(one.path.name, one.kind) for one in scan(tmp_path).checkpoints] == [(name, "image encoder")]
+
+
+def test_a_folder_of_many_files_is_looked_into_only_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.suite.scan.MOST_UNUSUAL", 3)
+    for number in range(5):
+        (tmp_path / f"part{number}.dat").write_bytes(b"x" * 50)
+        (tmp_path / f"table{number}.csv").write_text("a,b")
+    assert "first 3 files" in scan(tmp_path).cut
+    (tmp_path / "part4.dat").unlink()
+    (tmp_path / "part3.dat").unlink()
+    assert scan(tmp_path).cut == ""
+
+
 @pytest.mark.parametrize("end", SUFFIXES)
 def test_every_picture_that_a_task_can_use_is_found(end: str, tmp_path: Path) -> None:
     for split in ("train", "dev"):
@@ -121,7 +143,11 @@ def test_links_out_of_the_folder_are_not_followed(authors: Path, tmp_path: Path)
     torch.save({"visual.proj": torch.ones(2)}, outside / "secret.pt")
     (authors / "folder").symlink_to(outside)
     (authors / "file.pt").symlink_to(outside / "secret.pt")
-    assert all("secret" not in str(one.path) and one.path.name != "file.pt" for one in scan(authors).checkpoints)
+    (authors / "file.other").symlink_to(outside / "secret.pt")
+    assert all(
+        "secret" not in str(one.path) and one.path.name not in ("file.pt", "file.other")
+        for one in scan(authors).checkpoints
+    )
 
 
 def test_a_scan_can_be_stopped_and_a_pipe_does_not_hold_it_up(authors: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pickletools import genops
 from typing import IO, Any, BinaryIO, cast
 
-from core.checkpoints.inert.values import Global, Made, Refusal, StorageRef, Value, call, put, require
+from core.checkpoints.inert.values import SPECIAL, Global, Made, Refusal, StorageRef, Value, call, put, require
 from core.checkpoints.source import is_count
 
 MAX_BYTES = 32 * 2**20
@@ -162,7 +162,7 @@ def _persistent(m: Machine, _: None) -> None:
     require(identity[0] == "storage" and type(kind) is Global, "a malformed reference to its numbers")
     dtype = kind.dtype
     if dtype is None:
-        raise Refusal(f"numbers of an element type that is not supported ({kind.name[:60]})")
+        raise Refusal(f"numbers of an element type that is not supported ({kind.name[:60]})", SPECIAL)
     require(type(key) is str and key.isascii() and key.isalnum() and len(key) <= 40, "an unusable name for its numbers")
     require(len(identity) >= 5 and is_count(identity[4]), "a malformed reference to its numbers")
     require(len(identity) == 5 or identity[5] is None, "views of storages, as PyTorch wrote them before 0.4")

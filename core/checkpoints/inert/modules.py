@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
-from core.checkpoints.inert.values import Made, Refusal, TensorRef, Value, require
+from core.checkpoints.inert.values import SPECIAL, Made, Refusal, TensorRef, Value, require
 
 MAX_PARTS = 200_000
 """Modules, parameters and buffers that are looked at; one object in many places counts each time."""
 MAX_DEPTH = 64
 MAX_NAME = 500
-WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net")
-"""Where training scripts put the weights inside what they save."""
-MAX_WRAPPERS = 4
+ENTRY = re.compile(r"[A-Za-z0-9_.\-/]{1,100}")
+BESIDE = re.compile(r".*(?:optim|sched|scaler|args|config).*|callbacks|loops|hyper_parameters", re.IGNORECASE)
+"""What training scripts save beside the weights, and what no weights are looked for in."""
+MAX_ENTRIES = 4
+"""Dictionaries inside one another that are looked into."""
+TENSORS = ("torch._utils.", "torch._tensor.", "torch.nn.parameter.")
+"""What the names of functions begin with that make tensors."""
 DENSE = "expected a dense tensor (sparse, quantised and other special tensors can't be merged)"
 
 
@@ -23,6 +28,10 @@ class FoundInFile:
     tensors: dict[str, TensorRef] = field(default_factory=dict)
     classes: set[str] = field(default_factory=set)
     passed_over: list[str] = field(default_factory=list)
+    within: str = ""
+    """The entries of the file, each with a dot behind it, that everything lies in; names leave them out."""
+    entries: set[str] = field(default_factory=set)
+    """Dictionaries and modules that hold some of the tensors: the beginning of their names, with a dot at its end."""
     parts: int = 0
 
     def count(self, parts: int) -> None:
@@ -32,43 +41,61 @@ class FoundInFile:
 
 
 def named_tensors(root: Value) -> FoundInFile:
-    """The named tensors of `root`, as `torch.nn.Module.state_dict` would give them; raises `Refusal`."""
+    """The named tensors of `root`, as `torch.nn.Module.state_dict` would give them; raises `Refusal`.
+
+    Those of dictionaries inside it, as training scripts save them, have the names of their entries before their own.
+    """
     found = FoundInFile()
-    for _ in range(MAX_WRAPPERS):
-        inner = _wrapped(root)
-        if inner is None:
-            break
-        found.passed_over += [name for name in root if name != inner]
-        root = root[inner]
     if type(root) is Made:
         _walk(root, found)
     else:
         require(type(root) is dict, "an object that is neither a state dict nor a module")
-        _take(root, found)
+        _take(root, found, "", 0)
+    if not found.tensors and any("optim" in name or name == "param_groups" for name in found.passed_over):
+        raise Refusal("the state of an optimiser, without weights", "Give the file with the weights of the model.")
     require(bool(found.tensors), "no named tensors")
+    around = [entry for entry in found.entries if all(name.startswith(entry) for name in found.tensors)]
+    if around:
+        found.within = max(around, key=len)
+        start = len(found.within)
+        found.tensors = {name[start:]: ref for name, ref in found.tensors.items()}
+        found.entries = {entry[start:] for entry in found.entries if len(entry) > start}
     return found
 
 
-def _wrapped(root: Value) -> str | None:
-    """The entry of `root` that holds the weights, where `root` is what a training script saved around them."""
-    if type(root) is not dict or any(type(value) is TensorRef for value in root.values()):
-        return None
-    return next((name for name in WRAPPERS if type(root.get(name)) in (dict, Made)), None)
-
-
-def _take(table: dict[str, Value], found: FoundInFile) -> None:
+def _take(table: dict[str, Value], found: FoundInFile, prefix: str, depth: int) -> None:
     found.count(len(table))
+    before = len(found.tensors)
     for name, value in table.items():
         if type(value) is TensorRef:
-            found.tensors[name] = value
-        elif type(value) is Made:
-            raise Refusal(f"`{name[:60]}` made by {value.maker[:60]}; {DENSE}")
+            require(prefix + name not in found.tensors, f"`{(prefix + name)[:60]}` twice")
+            found.tensors[prefix + name] = value
+        elif _may_hold(name, value) and depth < MAX_ENTRIES:
+            others = len(found.tensors)
+            inner = f"{prefix}{name}."
+            _walk(value, found, inner) if type(value) is Made else _take(value, found, inner, depth + 1)
+            if len(found.tensors) > others:
+                found.entries.add(inner)
         else:
-            found.passed_over.append(name)
+            found.passed_over.append(prefix + name)
+    # Around dictionaries with weights lies whatever a script saves; among weights nothing may be left out.
+    wraps = any(f"{prefix}{name}." in found.entries for name in table)
+    held = len(found.tensors) > before
+    for name, value in table.items():
+        strict = not wraps and (held or (depth == 0 and not BESIDE.fullmatch(name)))
+        odd = type(value) is Made and f"{prefix}{name}." not in found.entries
+        if odd and (strict or value.maker.startswith(TENSORS)):
+            raise Refusal(f"`{name[:60]}` made by {value.maker[:60]}; {DENSE}", SPECIAL)
 
 
-def _walk(root: Made, found: FoundInFile) -> None:
-    waiting: list[tuple[str, Value, int]] = [("", root, 0)]
+def _may_hold(name: str, value: Value) -> bool:
+    """Whether weights are looked for in this entry of a dictionary."""
+    module = type(value) is Made and type((value.state or {}).get("_parameters")) is dict
+    return bool((module or type(value) is dict) and ENTRY.fullmatch(name) and not BESIDE.fullmatch(name))
+
+
+def _walk(root: Made, found: FoundInFile, start: str = "") -> None:
+    waiting: list[tuple[str, Value, int]] = [(start, root, 0)]
     while waiting:
         prefix, module, depth = waiting.pop()
         where = f"at `{prefix[:60].rstrip('.')}`" if prefix else "at its root"
@@ -87,7 +114,7 @@ def _walk(root: Made, found: FoundInFile) -> None:
                 found.tensors[prefix + name] = value
             elif value is not None:
                 maker = f" made by {value.maker[:60]}" if type(value) is Made else ""
-                raise Refusal(f"`{prefix[:200]}{name[:60]}`{maker}; {DENSE}")
+                raise Refusal(f"`{prefix[:200]}{name[:60]}`{maker}; {DENSE}", SPECIAL)
         below = [(f"{prefix}{name}.", value, depth + 1) for name, value in inner.items() if value is not None]
         waiting += reversed(below)
 

@@ -25,9 +25,15 @@ DTYPES = {
     "BoolStorage": "bool",
 }
 
+SPECIAL = "If it is quantised (8 bits, 4 bits), give the weights from before that, in float32, float16 or bfloat16."
+
 
 class Refusal(Exception):
     """The file holds something that is not read; the text says what. Becomes a `BadCheckpoint` with the file's name."""
+
+    def __init__(self, found: str, remedy: str = "Save it as safetensors, or fetch it again.") -> None:
+        super().__init__(found)
+        self.remedy = remedy
 
 
 def require(condition: bool, otherwise: str) -> None:

@@ -43,7 +43,7 @@ class Transformers(Family):
         if kind not in KINDS:
             raise BadSuite(f"`{file}`: `model_type` should be one of {', '.join(KINDS)}. Found {str(kind)[:60]!r}.")
         require_modest(file, config)
-        taken = taken or _usual(kind)
+        taken = taken or _usual(kind, (config.get("vision_config") or config).get("image_size"))
         return Architecture(
             name=f"transformers:{kind}", config=config, family="transformers", **_input(str(file), config, taken)
         )
@@ -83,8 +83,8 @@ class Transformers(Family):
         return rename
 
 
-def _usual(kind: str) -> dict[str, Any]:
-    """Preprocessing of a kind of model where its folder says nothing: that of transformers."""
+def _usual(kind: str, side: object) -> dict[str, Any]:
+    """Preprocessing of a kind of model where its folder says nothing: that of transformers, at the model's own size."""
     if find_spec("transformers") is None:
         raise BadSuite(MISSING)
     import transformers
@@ -93,6 +93,9 @@ def _usual(kind: str) -> dict[str, Any]:
     names: Any = vars(image_processing_auto)["IMAGE_PROCESSOR_MAPPING_NAMES"]
     own = names[kind.removesuffix("_vision_model").removesuffix("_with_registers")]
     found: dict[str, Any] = getattr(transformers, own["pil"])().to_dict()
+    if isinstance(side, int) and "dinov2" not in kind:  # DINOv2 takes other sizes than it was trained at, and does.
+        edges = {"shortest_edge": side} if "shortest_edge" in found["size"] else {"height": side, "width": side}
+        found |= {"size": edges, "crop_size": side} if found.get("crop_size") else {"size": edges}
     return found
 
 

@@ -47,12 +47,18 @@ function classesOf(scan, images, expert) {
 /** @type {(draft: Draft, scan: Scan | null) => boolean} */
 const trained = (draft, scan) => scan?.checkpoints.find((one) => one.path === draft.base)?.kind === CLASSIFIER;
 
+// The file of weights that was chosen, as the suite file names it.
+/** @type {(scan: Scan | null, path: string) => object} */
+const chosen = (scan, path) => {
+  const { weights, prefix } = scan?.checkpoints.find((one) => one.path === path) ?? { weights: path, prefix: "" };
+  return { weights, prefix };
+};
 // What the server takes.
 /** @type {(draft: Draft, scan: Scan | null) => object} */
 export const plainDraft = (draft, scan) => ({
   name: draft.name.trim(),
   title: draft.title.trim(),
-  base: { arch: draft.arch.trim(), weights: draft.base },
+  base: { arch: draft.arch.trim(), ...chosen(scan, draft.base) },
   tasks: draft.tasks.map((task) => {
     /** @type {(text: string) => string[]} */
     const lines = (text) =>
@@ -67,7 +73,7 @@ export const plainDraft = (draft, scan) => ({
       same && names.length ? Object.fromEntries(task.folders.map((folder, index) => [folder, names[index]])) : names;
     return {
       name: task.name.trim(),
-      expert: task.expert ? { weights: task.expert } : null,
+      expert: task.expert ? chosen(scan, task.expert) : null,
       head: task.head,
       data: { kind, path: task.images },
       classes,

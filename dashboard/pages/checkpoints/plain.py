@@ -15,6 +15,10 @@ class Checkpoint(TypedDict):
     """A file with weights, or why it has none that can be read."""
 
     path: str
+    """Its own among all that were found: of several models in one file, the file and the model."""
+    weights: str
+    prefix: str
+    """What the suite file says of it; `prefix` is empty for the only model of a file."""
     name: str
     kind: str
     problem: str
@@ -98,9 +102,12 @@ def images(found: Scan) -> list[Images]:
 
 def _checkpoint(one: FoundCheckpoint, root: Path) -> Checkpoint:
     verdict = one.verdict
+    count = len(verdict.tensors) if verdict else 0
     return {
-        "path": str(one.path),
-        "name": _relative(one.path, root),
+        "path": _path(one),
+        "weights": str(one.path),
+        "prefix": one.prefix or "",
+        "name": _relative(one.path, root) + (f" › {one.prefix} ({count} tensors)" if one.prefix else ""),
         "kind": one.kind,
         "problem": one.problem,
         "format": verdict.format if verdict else "",
@@ -125,4 +132,5 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def _path(one: FoundCheckpoint | FoundImages | None) -> str:
-    return str(one.path) if one is not None else ""
+    prefix = one.prefix if isinstance(one, FoundCheckpoint) else None
+    return "" if one is None else f"{one.path} › {prefix}" if prefix else str(one.path)

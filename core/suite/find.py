@@ -13,11 +13,12 @@ from core.files import inside
 from core.hub.listing import HubReference, is_hub
 from core.paths import ASSETS, home
 from core.suite.roots import roots
-from core.suite.schema import PromptsEntry, SuiteEntry, TaskEntry, parse_suite
+from core.suite.schema import PromptsEntry, SuiteEntry, TaskEntry, TemplatesFile, parse_suite
 from core.tasks.classes import Classes, class_names, match
 from core.tasks.prompts import prompt_set
 from core.tasks.sources import Place, open_source
 from core.tasks.task import OWN_HEAD, Task
+from core.tasks.templates import Templates, per_class, template_file
 
 __all__ = ["SuiteFile", "Task", "available", "find"]
 
@@ -145,11 +146,20 @@ class SuiteFile:
             data=entry.data,
             place=place,
             classes=classes.names,
-            templates=prompts.templates if prompts else entry.templates,  # type: ignore[arg-type]  # no PromptsEntry where `prompts` is None
+            templates=self._templates(entry, classes),
             ids=classes.ids,
             expert=entry.expert,
             head=entry.head,
         )
+
+    def _templates(self, entry: TaskEntry, classes: Classes) -> Templates:
+        given = entry.templates
+        if isinstance(given, PromptsEntry):
+            return prompt_set(given.set).templates
+        found = template_file(self.resolve(given.file)) if isinstance(given, TemplatesFile) else given
+        if isinstance(found, tuple):
+            return found
+        return per_class(entry.name, found, classes) if classes.names else ()
 
     def _named(self) -> list[tuple[str, str]]:
         """What the suite file names beside images: (its role, its path)."""
@@ -161,6 +171,7 @@ class SuiteFile:
                 "expert": task.expert.weights if task.expert else None,
                 "head": None if task.head == OWN_HEAD else task.head,
                 "class names": task.classes_file,
+                "templates": task.templates.file if isinstance(task.templates, TemplatesFile) else None,
             }
             found += [(f"{role} of {task.name}", name) for role, name in roles.items() if name is not None]
         return found

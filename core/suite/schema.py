@@ -17,6 +17,7 @@ from core.hub.listing import HubReference, is_hub
 from core.tasks.sources import KINDS, DataEntry
 from core.tasks.sources.parts import Entry
 from core.tasks.task import OWN_HEAD
+from core.tasks.templates import MOST, template
 
 MAX_BYTES = 512 * 2**10
 MOST_MISTAKES = 200
@@ -27,12 +28,6 @@ def _plain_name(value: str) -> str:
     # Task and suite names become file names, table headings and HTML: letters that mean nothing to any of them.
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", value):
         raise ValueError("1 to 64 letters, digits, `_`, `-` or `.`, beginning with a letter or digit")
-    return value
-
-
-def _fills_in(value: str) -> str:
-    if value.count("{}") != 1 or value.replace("{}", "").count("{") or value.replace("{}", "").count("}"):
-        raise ValueError("a text with exactly one {} for the class name")
     return value
 
 
@@ -55,8 +50,8 @@ Name = Annotated[str, AfterValidator(_plain_name)]
 Weights = Annotated[str, AfterValidator(_weights)]
 """A path, `hub:owner/name@revision`, or `open_clip:MODEL/TAG`."""
 TaskName = Annotated[Name, AfterValidator(_no_role)]
-Template = Annotated[str, AfterValidator(_fills_in)]
-_LIST, _MAPPING = "<list>", "<mapping>"
+Template = Annotated[str, AfterValidator(template)]
+_LIST, _MAPPING, _FILE, _CLASSES = "<list>", "<mapping>", "<file>", "<classes>"
 """Tags that pydantic puts into the place of an error; `_explain` leaves them out."""
 
 
@@ -116,12 +111,29 @@ class PromptsEntry(Entry):
     set: str
 
 
+class TemplatesFile(Entry):
+    """Templates or prompts per class in a file of their own."""
+
+    file: str
+
+
+def _templates_shape(value: Any) -> str:
+    if isinstance(value, dict) and value and all(isinstance(own, list | tuple) for own in value.values()):
+        return _CLASSES
+    if isinstance(value, TemplatesFile) or (isinstance(value, dict) and set(value) == {"file"}):
+        return _FILE
+    return _shape(value)
+
+
+Texts = Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST)]
 Templates = Annotated[
-    Annotated[tuple[Template, ...], Field(min_length=1, max_length=1_000), Tag(_LIST)]
-    | Annotated[PromptsEntry, Tag(_MAPPING)],
-    Discriminator(_shape),
+    Annotated[tuple[Template, ...], Field(min_length=1, max_length=MOST), Tag(_LIST)]
+    | Annotated[PromptsEntry, Tag(_MAPPING)]
+    | Annotated[TemplatesFile, Tag(_FILE)]
+    | Annotated[dict[str, Texts], Field(max_length=100_000), Tag(_CLASSES)],
+    Discriminator(_templates_shape),
 ]
-"""A list, or a published set."""
+"""A list, a published set, a file, or a mapping from classes to the texts of each."""
 
 
 class TaskEntry(Entry):
@@ -268,7 +280,7 @@ def _own(found: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _explain(file: str, root: yaml.Node | None, item: Any) -> str:
-    place = [part for part in item["loc"] if part not in (_LIST, _MAPPING)]
+    place = [part for part in item["loc"] if part not in (_LIST, _MAPPING, _FILE, _CLASSES)]
     place = [part for before, part in zip([None, *place], place, strict=False) if before != "data" or part not in KINDS]
     if item["type"].startswith("union_tag"):
         place.append("kind")

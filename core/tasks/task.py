@@ -12,6 +12,7 @@ from core.tasks.decode import Fitting
 from core.tasks.images import Images
 from core.tasks.sources import Data, Place, Source, open_source
 from core.tasks.sources.parts import told
+from core.tasks.templates import Templates
 
 OWN_HEAD = "own"
 """What `head` says in place of a file where the text tower in the expert's own file makes the head."""
@@ -28,7 +29,7 @@ class Task:
     place: Place = field(repr=False)
     classes: tuple[str, ...]
     """Empty where they come from images that are not there; `missing` says so."""
-    templates: tuple[str, ...]
+    templates: Templates
     ids: tuple[str, ...] = ()
     """The source's own names of the classes, in the same order; empty where it has none."""
     expert: Any = None

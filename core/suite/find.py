@@ -14,7 +14,7 @@ from core.hub.listing import HubReference, is_hub
 from core.paths import ASSETS, home
 from core.suite.roots import roots
 from core.suite.schema import PromptsEntry, SuiteEntry, TaskEntry, TemplatesFile, parse_suite
-from core.tasks.classes import Classes, class_names, match
+from core.tasks.classes import Classes, class_names
 from core.tasks.prompts import prompt_set
 from core.tasks.sources import Place, open_source
 from core.tasks.task import OWN_HEAD, Task
@@ -132,7 +132,7 @@ class SuiteFile:
             wanted = class_names(self.resolve(entry.classes_file))
         source = open_source(entry.name, entry.data, place)
         if source.missing() is None:
-            classes = match(entry.name, wanted, source.ids)
+            classes = source.settle(wanted)
             if len(classes.names) < 2:
                 raise BadSuite(
                     f"`{self.path.name}`: task `{entry.name}` should have at least two classes. Found "

@@ -11,6 +11,7 @@ from core.progress import Progress
 from core.tasks.decode import Fitting
 from core.tasks.images import Images
 from core.tasks.sources import Data, Place, Source, open_source
+from core.tasks.sources.base import BadImages
 from core.tasks.sources.parts import told
 from core.tasks.templates import Templates
 
@@ -51,6 +52,9 @@ class OpenedTasks:
         self._tasks = {task.name: task for task in tasks}
         self._sources = {task.name: task.source() for task in tasks}
         self._known: dict[tuple[str, str], Images | None] = {}
+        wrong = [(source, source.problems(self._tasks[name].ids)) for name, source in self._sources.items()]
+        if broken := [BadImages(source, problems) for source, problems in wrong if problems]:
+            raise broken[0] if len(broken) == 1 else BadSuite(" ".join(map(str, broken)))
         for name, source in self._sources.items():
             if TEST not in source.splits:
                 found = f"splits {', '.join(source.splits)}" if source.splits else "no split"

@@ -90,6 +90,7 @@ def test_separators_encodings_and_columns_are_told_by_content(dialect: str, root
     assert holds_list(root / "list.csv")
 
 
+@pytest.mark.slow
 def test_parquet_is_a_list_too(root: Path) -> None:
     pytest.importorskip("pyarrow")
     table = pd.DataFrame({"label": LABELS, "image_path": FILES, "split": SPLITS})

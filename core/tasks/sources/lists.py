@@ -79,7 +79,7 @@ class ImageList(Labelled):
     @cached_property
     def _read(self) -> tuple[dict[str, Rows], list[str]]:
         table, found = self._table
-        flaws, unknown = table.flaws, dict[str, list[str]]()
+        unknown = dict[str, list[str]]()
         chosen: dict[str, list[int]] = {}
         words = {word: split for split, names in WORDS.items() for word in names}
         if self.entry.splits:
@@ -91,8 +91,7 @@ class ImageList(Labelled):
                 chosen.setdefault(split, []).append(at)
             elif not self.entry.splits:
                 unknown.setdefault(word, []).append(table.places[at])
-        flaws = shortened(flaws, "lines of another form")
-        flaws += shortened(
+        flaws = shortened(table.flaws, "lines of another form") + shortened(
             [
                 f"{several(places)}: split `{word[:60]}` is none of {', '.join(words)}"
                 for word, places in unknown.items()

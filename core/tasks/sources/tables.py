@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 
@@ -24,6 +29,11 @@ _SEPARATORS = ("\t", ",", ";", "|", " ")
 _ONE_COLUMN = "\x1f"
 """A separator that does not occur: a list of paths alone."""
 _PARQUET = b"PAR1"
+_CELLS = Path(__file__).with_name("parquet_cells.py")
+_SECONDS = 60
+"""How long a Parquet file may take."""
+_FOOTER = 2**16
+"""Bytes at its end that are looked at."""
 _NAMES = {
     "image": "path filepath imagepath imgpath file filename imagefile image imagename img imgname relativepath relpath",
     "label": "label labels class classname target category labelname classlabel classid labelid y",
@@ -69,7 +79,8 @@ def read_table(file: Path, image: str | None = None) -> Table:
     with file.open("rb") as opened:
         packed = opened.read(4) == _PARQUET
     if packed:
-        return _parquet(file)
+        about = file.stat()
+        return _parquet(file, about.st_size, about.st_mtime_ns)
     if file.stat().st_size > MAX_BYTES:
         raise NoList(f"more than {MAX_BYTES >> 20} MiB of text")
     try:
@@ -88,10 +99,9 @@ def holds_list(file: Path) -> bool:
         with file.open("rb") as opened:
             head = opened.read(2**14)
         if head.startswith(_PARQUET):
-            table = _parquet(file, SAMPLE)
-        else:
-            whole = head[: head.rfind(b"\n") + 1] if len(head) == 2**14 else head
-            table = _text(decoded(whole), None)
+            return _names_images(file)
+        whole = head[: head.rfind(b"\n") + 1] if len(head) == 2**14 else head
+        table = _text(decoded(whole), None)
         return any(_is_image(row[at]) for at in _candidates(table) for row in table.rows)
     except (OSError, ValueError, csv.Error):
         return False
@@ -189,36 +199,25 @@ def _cells(lines: Sequence[str], separator: str) -> Iterator[tuple[int, list[str
             yield reader.line_num, stripped
 
 
-def _parquet(file: Path, most: int | None = None) -> Table:
-    """All plain columns of a Parquet file, or those of its first rows."""
+@lru_cache(maxsize=4)
+def _parquet(file: Path, size: int, changed: int) -> Table:
+    """All plain columns of a Parquet file of that size and time."""
+    limits = map(str, (MOST_ROWS, MAX_BYTES, MOST_COLUMNS))
     try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise NoList("Parquet, which needs the package `pyarrow`; install `mergescope[hub]`") from None
-    try:
-        with pyarrow.parquet.ParquetFile(file) as opened:
-            about, schema = opened.metadata, opened.schema_arrow
-            names = [one.name for one in schema if not pyarrow.types.is_nested(one.type)][:MOST_COLUMNS]
-            if not names:
-                raise NoList("no plain column; if the images are inside the table, use `kind: hub`")
-            groups = [about.row_group(at) for at in range(about.num_row_groups)]
-            size = sum(group.column(at).total_uncompressed_size for group in groups for at in range(group.num_columns)
-                       if group.column(at).path_in_schema in names)  # fmt: skip
-            if about.num_rows > MOST_ROWS or (most is None and size > MAX_BYTES):
-                raise NoList(f"{about.num_rows:,} rows with {size >> 20} MiB of cells, which is too much for a list")
-            parts = opened.iter_batches(batch_size=most or 2**16, columns=names)
-            whole = pyarrow.Table.from_batches(islice(parts, 1) if most else parts)
-    except (pyarrow.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
-        if isinstance(error, NoList):
-            raise
-        raise NoList(f"damaged Parquet: {(str(error).splitlines() or ['?'])[0][:120]}") from None
-    each = [[_plain(value) for value in column.to_pylist()] for column in whole.columns]
-    rows = [list(row) for row in zip(*each, strict=True)]
-    return Table(names, rows, [f"row {at}" for at in range(1, len(rows) + 1)])
+        done = subprocess.run([sys.executable, "-P", _CELLS, file, *limits], capture_output=True, timeout=_SECONDS)
+        found = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError):
+        raise NoList("damaged Parquet") from None
+    if "error" in found:
+        raise NoList(found["error"])
+    rows = [list(row) for row in zip(*found["columns"], strict=True)]
+    return Table(found["names"], rows, [f"row {at}" for at in range(1, len(rows) + 1)])
 
 
-def _plain(value: object) -> str:
-    if value is None or value != value:
-        return ""
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+def _names_images(file: Path) -> bool:
+    """Whether the footer of a Parquet file has the path of an image, as its statistics of a column of paths do."""
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        opened.seek(-min(size, _FOOTER), os.SEEK_END)
+        footer = opened.read().lower()
+    return any(suffix.encode() in footer for suffix in SUFFIXES)

@@ -14,8 +14,7 @@ from core.errors import BadCheckpoint, BadInput
 from core.files import inside
 from core.hub.listing import CONFIGURATION, WEIGHTS
 from core.progress import SILENT, Progress
-from core.tasks.decode import SUFFIXES
-from core.tasks.sources.folder import WORDS
+from core.suite.image_sets import LISTS, FoundImages, image_sets
 
 DEEPEST = 6
 """Folders inside one another that are looked into."""
@@ -25,12 +24,12 @@ MOST_CONFIGURATION = 64 * 2**10
 """Bytes of a JSON file that is looked into."""
 ENDINGS = (".safetensors", ".pth.tar", ".pt", ".pth", ".bin", ".ckpt", ".model")
 """Names that files of weights have; what they are is decided by their content."""
+SETS = (".npz", ".tar", *LISTS)
 HUB_WEIGHTS = re.compile("|".join(WEIGHTS))
-SPLIT_NAMES = tuple(name for names in WORDS.values() for name in names)
 BASE_NAMES = ("zeroshot", "pretrained", "base", "basemodel", "openai", "original")
 """What the base's file is called, letters only."""
 FILLERS = re.compile(
-    r"fine|tuned|finetuned?|nonlinear|linear|checkpoints?|ckpt|models?|weights|heads?|experts?|images?|data|datasets?"
+    r"fine|tuned|finetuned?|nonlinear|linear|checkpoints?|ckpt|models?|weights|heads?|experts?|images?|data|datasets?|lists?|labels?|shards?|metadata|index"
     r"|open|openclip|pytorch|adapters?|lora|clip|vit|base|large|huge|patch\d+|[blh]|14|16|32|336|final|best|last"
 )
 """Words in file names that say nothing about the task."""
@@ -52,17 +51,6 @@ class FoundCheckpoint:
         return self.verdict.kind if self.verdict and not self.problem else "unusable"
 
 
-@dataclass(frozen=True)
-class FoundImages:
-    """A folder of images, or an array file."""
-
-    path: Path
-    kind: str
-    """`folder` or `arrays`, as in a suite file."""
-    classes: tuple[str, ...] = ()
-    """Names of the class folders, sorted; empty for unlabelled images and arrays."""
-
-
 @dataclass
 class Scan:
     """Everything found below one folder, sorted by path."""
@@ -77,13 +65,13 @@ class Scan:
 
 
 def scan(root: Path, progress: Progress = SILENT) -> Scan:
-    """Look below `root` without following links out of it and without reading any weights.
+    """Look below `root`, or at that one file, without following links out of it and without reading any weights.
 
-    `progress` hears of each folder and file and may raise to stop. Raises `BadInput` where `root` is no folder.
+    `progress` hears of each folder and file and may raise to stop. Raises `BadInput` where `root` is neither.
     """
-    if not root.is_dir():
+    if not root.exists():
         raise BadInput(f"`{root}` should be a folder. Found none of that name.")
-    found = Scan(root)
+    found = Scan(root if root.is_dir() else root.parent)
     weights = _walk(root, found, progress)
     if len(weights) > MOST_CHECKPOINTS:
         found.cut = f"only the first {MOST_CHECKPOINTS} of {len(weights)} weight files were examined"
@@ -96,14 +84,16 @@ def scan(root: Path, progress: Progress = SILENT) -> Scan:
 
 
 def plain(name: str) -> str:
-    """A name in lower case without the ending of a file of weights or of an array file."""
+    """A name in lower case without the ending of a file of weights or of a set of images."""
     name = name.lower()
-    return next((name.removesuffix(end) for end in (*ENDINGS, ".npz") if name.endswith(end)), name)
+    return next((name.removesuffix(end) for end in (*ENDINGS, *SETS) if name.endswith(end)), name)
 
 
 def _walk(root: Path, found: Scan, progress: Progress) -> list[Path]:
     weights: list[Path] = []
-    for visited, (folder, folders, files) in enumerate(_folders(root)):
+    levels = _folders(root) if root.is_dir() else [(root.parent, list[str](), [root.name])]
+    root = found.root
+    for visited, (folder, folders, files) in enumerate(levels):
         progress.advance(0)
         if visited >= MOST_FOLDERS:
             found.cut = f"only the first {MOST_FOLDERS} folders were searched"
@@ -114,10 +104,10 @@ def _walk(root: Path, found: Scan, progress: Progress) -> list[Path]:
             folders.clear()
             continue
         weights += [folder / name for name in here if inside(folder / name, root)]
-        found.images += [FoundImages(folder / name, "arrays") for name in files if name.endswith(".npz")]
         found.configurations += [folder / name for name in files if _is_configuration(folder / name)]
-        if (classes := _image_folder(folder, folders, files)) is not None:
-            found.images.append(FoundImages(folder, "folder", classes))
+        images, whole = image_sets(folder, folders, files, root)
+        found.images += images
+        if whole:
             folders.clear()
     return sorted(weights)
 
@@ -140,36 +130,6 @@ def _folders(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
         if len(folder.relative_to(root).parts) >= DEEPEST:
             folders.clear()
         yield folder, folders, sorted(file for file in files if not file.startswith("."))
-
-
-def _image_folder(folder: Path, folders: list[str], files: list[str]) -> tuple[str, ...] | None:
-    """Class names of a folder that holds images as a whole; `()` where they are unlabelled, None where it is none."""
-    if any(name.lower().endswith(SUFFIXES) for name in files):
-        return ()
-    if not folders:
-        return None
-    if all(name.lower() in SPLIT_NAMES for name in folders):
-        each = [_class_folders(folder / name) for name in folders]
-        if any(one is None for one in each):
-            return None
-        return tuple(sorted({name for one in each if one for name in one}))
-    return _class_folders(folder)
-
-
-def _class_folders(folder: Path) -> tuple[str, ...] | None:
-    """Subfolders, if each of them holds images and nothing else does; `()` for images without class folders."""
-    entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
-    if any(entry.name.lower().endswith(SUFFIXES) for entry in entries):
-        return ()
-    classes = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    if classes and all(_holds_pictures(folder / name) for name in classes):
-        return tuple(classes)
-    return None
-
-
-def _holds_pictures(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(entry.name.lower().endswith(SUFFIXES) for entry in entries)
 
 
 def _judge(path: Path) -> FoundCheckpoint:

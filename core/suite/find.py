@@ -13,7 +13,8 @@ from core.files import inside
 from core.hub.listing import HubReference, is_hub
 from core.paths import ASSETS, home
 from core.suite.roots import roots
-from core.suite.schema import PromptsEntry, SuiteEntry, TaskEntry, TemplatesFile, parse_suite
+from core.suite.schema import SuiteEntry, TaskEntry, parse_suite
+from core.suite.words import PromptsEntry, TemplatesFile
 from core.tasks.classes import Classes, class_names
 from core.tasks.prompts import prompt_set
 from core.tasks.sources import Place, open_source

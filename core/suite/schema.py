@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from core.errors import BadInput, BadSuite
 from core.hub.listing import HubReference, is_hub
+from core.suite.words import TAGS, Classes, PromptsEntry, Templates
 from core.tasks.sources import KINDS, DataEntry
 from core.tasks.sources.parts import Entry
 from core.tasks.task import OWN_HEAD
-from core.tasks.templates import MOST, template
 
 MAX_BYTES = 512 * 2**10
 MOST_MISTAKES = 200
@@ -50,21 +50,6 @@ Name = Annotated[str, AfterValidator(_plain_name)]
 Weights = Annotated[str, AfterValidator(_weights)]
 """A path, `hub:owner/name@revision`, or `open_clip:MODEL/TAG`."""
 TaskName = Annotated[Name, AfterValidator(_no_role)]
-Template = Annotated[str, AfterValidator(template)]
-_LIST, _MAPPING, _FILE, _CLASSES = "<list>", "<mapping>", "<file>", "<classes>"
-"""Tags that pydantic puts into the place of an error; `_explain` leaves them out."""
-
-
-def _shape(value: Any) -> str:
-    return _MAPPING if isinstance(value, dict | Entry) else _LIST
-
-
-Classes = Annotated[
-    Annotated[tuple[str, ...], Field(min_length=2, max_length=100_000), Tag(_LIST)]
-    | Annotated[dict[str, str], Field(min_length=2, max_length=100_000), Tag(_MAPPING)],
-    Discriminator(_shape),
-]
-"""A list, or a mapping from class folders to class names."""
 
 
 class PreprocessEntry(Entry):
@@ -103,37 +88,6 @@ class ExpertEntry(Entry):
         if self.accuracy is None and self.accuracy_images is not None:
             raise ValueError("given `accuracy` as well if it has `accuracy_images`")
         return self
-
-
-class PromptsEntry(Entry):
-    """Published class names and templates, by the name of their data set."""
-
-    set: str
-
-
-class TemplatesFile(Entry):
-    """Templates or prompts per class in a file of their own."""
-
-    file: str
-
-
-def _templates_shape(value: Any) -> str:
-    if isinstance(value, dict) and value and all(isinstance(own, list | tuple) for own in value.values()):
-        return _CLASSES
-    if isinstance(value, TemplatesFile) or (isinstance(value, dict) and set(value) == {"file"}):
-        return _FILE
-    return _shape(value)
-
-
-Texts = Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST)]
-Templates = Annotated[
-    Annotated[tuple[Template, ...], Field(min_length=1, max_length=MOST), Tag(_LIST)]
-    | Annotated[PromptsEntry, Tag(_MAPPING)]
-    | Annotated[TemplatesFile, Tag(_FILE)]
-    | Annotated[dict[str, Texts], Field(max_length=100_000), Tag(_CLASSES)],
-    Discriminator(_templates_shape),
-]
-"""A list, a published set, a file, or a mapping from classes to the texts of each."""
 
 
 class TaskEntry(Entry):
@@ -280,7 +234,7 @@ def _own(found: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _explain(file: str, root: yaml.Node | None, item: Any) -> str:
-    place = [part for part in item["loc"] if part not in (_LIST, _MAPPING, _FILE, _CLASSES)]
+    place = [part for part in item["loc"] if part not in TAGS]
     place = [part for before, part in zip([None, *place], place, strict=False) if before != "data" or part not in KINDS]
     if item["type"].startswith("union_tag"):
         place.append("kind")

@@ -9,6 +9,12 @@ export interface DoorFailed {
 export interface CheckpointsFolders {
   folders: Array<string>;
 }
+export interface CheckpointsLevel {
+  folders: Array<string>;
+  files: Array<string>;
+  pictures: number;
+  left: number;
+}
 export interface CheckpointsGoing {
   chore: CheckpointsChoresChore | null;
 }
@@ -607,6 +613,7 @@ export interface Answers {
   bench_check: DoorDone | DoorFailed;
   bench_fetch: DoorDone | DoorFailed;
   bench_folder: CheckpointsFolders | DoorFailed;
+  bench_level: CheckpointsLevel | DoorFailed;
   bench_poll: CheckpointsGoing | DoorFailed;
   bench_save: CheckpointsKept | DoorFailed;
   bench_scan: DoorDone | DoorFailed;

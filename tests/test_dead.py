@@ -25,7 +25,17 @@ MADE = re.compile(r"an-kind-|an-row-|mc-kind-|mc-(expert|base|now|ta|merged)$")
 """Classes whose names the scripts put together from a value."""
 OPTIONS = {"credentials", "colspan", "onscroll", "behavior", "month", "resizeQuality", "resizeWidth", "maxlength"}
 OPTIONS |= {"willReadFrequently", "lenmode", "ypad", "autocomplete", "inputmode", "onsubmit", "onclick", "htmlFor"}
-OPTIONS |= {"ArrowDown", "ArrowLeft", "ArrowRight", "ArrowUp", "clearInterval", "extends", "attributeFilter"}
+OPTIONS |= {
+    "Home",
+    "ontoggle",
+    "ArrowDown",
+    "ArrowLeft",
+    "ArrowRight",
+    "ArrowUp",
+    "clearInterval",
+    "extends",
+    "attributeFilter",
+}
 """Names that the browser or Plotly gives or reads."""
 
 

@@ -22,6 +22,7 @@ from core.problem.validation import Complaint, Examiner
 from core.progress import SILENT, Progress
 from core.suite.find import SuiteFile, Task
 from core.tasks.images import Pixels
+from core.tasks.sources.base import BadImages
 from core.tasks.task import OWN_HEAD, TEST, OpenedTasks
 
 T = TypeVar("T")
@@ -96,6 +97,9 @@ class _Look:
     def _tried(self, role: str, file: str, look: Callable[[], T]) -> T | None:
         try:
             return look()
+        except BadImages as error:
+            self._complaints += [Complaint(role, file, problem) for problem in error.problems]
+            return None
         except (BadInput, OSError) as error:
             self._complaints.append(Complaint(role, file, str(error)))
             return None

@@ -19,6 +19,7 @@ from core.files import sha256
 from core.suite.find import SuiteFile
 from core.tasks.classes import rows
 from core.tasks.task import OWN_HEAD, Task
+from core.tasks.templates import Templates, texts
 
 
 class TaskHeads:
@@ -105,8 +106,8 @@ class HeadBuilder:
         self._hash, self._cache = weights_hash, cache
         self._model: nn.Module | None = None
 
-    def head(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
-        """`[classes, embed_dim]` float32: normalised mean of normalised text embeddings × exp(logit_scale).
+    def head(self, classes: Sequence[str], templates: Templates) -> Tensor:
+        """`[classes, embed_dim]` float32: normalised mean of a class's normalised text embeddings × exp(logit_scale).
 
         This is the head of Wortsman et al. (2022), as the AdaMerging authors use it. SigLIP's bias is the same for all
         classes and left out: it changes neither the softmax over them nor the answer.
@@ -118,15 +119,17 @@ class HeadBuilder:
         return remembered.tensor(file, "head", shape, lambda: self._embed(classes, templates))
 
     @torch.no_grad()
-    def _embed(self, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
+    def _embed(self, classes: Sequence[str], templates: Templates) -> Tensor:
         model = self._model = self._model or _text_tower(
             self._arch, load_text_tower(self._weights, self._inside, self._adapted)
         )
         tokenize = tokenizer(self._arch)
         total = torch.zeros(len(classes), self._arch.config["embed_dim"])
-        for template in templates:
-            tokens = tokenize([template.format(name) for name in classes])
-            total += torch.cat([_normalised(model.encode_text(part)) for part in tokens.split(256)])  # type: ignore[operator]  # open_clip has no types
+        own = texts(classes, templates)
+        for at in range(max(map(len, own))):
+            rows = [row for row, given in enumerate(own) if at < len(given)]
+            tokens = tokenize([own[row][at] for row in rows])
+            total[rows] += torch.cat([_normalised(model.encode_text(part)) for part in tokens.split(256)])  # type: ignore[operator]  # open_clip has no types
         scale = model.logit_scale.float().exp()  # type: ignore[operator]  # open_clip has no types
         return (_normalised(total) * scale).contiguous()
 

@@ -15,11 +15,13 @@ from core.hub.listing import HubReference, is_hub
 from core.paths import ASSETS, home
 from core.suite.parsing import parse_suite
 from core.suite.roots import roots
-from core.suite.schema import HeadEntry, PromptsEntry, SuiteEntry, TaskEntry
-from core.tasks.classes import Classes, class_names, match
+from core.suite.schema import HeadEntry, SuiteEntry, TaskEntry
+from core.suite.words import PromptsEntry, TemplatesFile
+from core.tasks.classes import Classes, class_names
 from core.tasks.prompts import prompt_set
 from core.tasks.sources import Place, open_source
 from core.tasks.task import OWN_HEAD, Task
+from core.tasks.templates import Templates, per_class, template_file
 
 __all__ = ["SuiteFile", "Task", "available", "find"]
 
@@ -149,7 +151,7 @@ class SuiteFile:
             wanted = class_names(self.resolve(entry.classes_file))
         source = open_source(entry.name, entry.data, place)
         if source.missing() is None:
-            classes = match(entry.name, wanted, source.ids)
+            classes = source.settle(wanted)
             if len(classes.names) < 2:
                 raise BadSuite(
                     f"`{self.path.name}`: task `{entry.name}` should have at least two classes. Found "
@@ -163,12 +165,23 @@ class SuiteFile:
             data=entry.data,
             place=place,
             classes=classes.names,
-            templates=prompts.templates if prompts else entry.templates or (),  # type: ignore[arg-type]  # no PromptsEntry where `prompts` is None
+            templates=self._templates(entry, classes),
             ids=classes.ids,
             expert=entry.expert,
             head=OWN_HEAD if head is None and entry.templates is None else head,
             head_key=entry.head.key if isinstance(entry.head, HeadEntry) else None,
         )
+
+    def _templates(self, entry: TaskEntry, classes: Classes) -> Templates:
+        given = entry.templates
+        if given is None:
+            return ()
+        if isinstance(given, PromptsEntry):
+            return prompt_set(given.set).templates
+        found = template_file(self.resolve(given.file)) if isinstance(given, TemplatesFile) else given
+        if isinstance(found, tuple):
+            return found
+        return per_class(entry.name, found, classes) if classes.names else ()
 
     def _named(self) -> list[tuple[str, str]]:
         """What the suite file names beside images: (its role, its path)."""
@@ -180,6 +193,7 @@ class SuiteFile:
                 "expert": task.expert.weights if task.expert else None,
                 "head": None if task.head == OWN_HEAD else _head_file(task),
                 "class names": task.classes_file,
+                "templates": task.templates.file if isinstance(task.templates, TemplatesFile) else None,
             }
             found += [(f"{role} of {task.name}", name) for role, name in roles.items() if name is not None]
         return found

@@ -12,7 +12,8 @@ import yaml
 from pydantic import ValidationError
 
 from core.errors import BadSuite
-from core.suite.schema import LIST, MAPPING, SuiteEntry
+from core.suite.schema import SuiteEntry
+from core.suite.words import TAGS
 from core.tasks.sources import KINDS
 
 MAX_BYTES = 512 * 2**10
@@ -122,7 +123,7 @@ def _own(found: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _explain(file: str, root: yaml.Node | None, item: Any) -> str:
-    place = [part for part in item["loc"] if part not in (LIST, MAPPING)]
+    place = [part for part in item["loc"] if part not in TAGS]
     place = [part for before, part in zip([None, *place], place, strict=False) if before != "data" or part not in KINDS]
     if item["type"].startswith("union_tag"):
         place.append("kind")

@@ -16,7 +16,7 @@ from core.errors import BadCheckpoint, BadInput
 from core.files import inside
 from core.hub.listing import CONFIGURATION, WEIGHTS
 from core.progress import SILENT, Progress
-from core.suite.image_folders import image_classes
+from core.suite.image_sets import LISTS, FoundImages, image_sets
 from core.tasks.decode import SUFFIXES
 
 DEEPEST = 6
@@ -35,6 +35,7 @@ OTHERS = (
 """Names of files that are not looked into; any other may hold weights."""
 MOST_UNUSUAL = 5_000
 """Files of other names of which the first bytes are read."""
+SETS = (".npz", ".tar", *LISTS)
 HUB_WEIGHTS = re.compile("|".join(WEIGHTS))
 BASE_NAMES = ("zeroshot", "pretrained", "base", "basemodel", "openai", "original")
 """What the base's file is called, letters only."""
@@ -42,7 +43,7 @@ HEAD = re.compile(r"(?:^|\.)(?:head|heads|fc|classifier)\.(?:.*\.)?weight$")
 """Names of the weights of trained heads."""
 ENCODERS = (Kind.CLIP, Kind.ENCODER, Kind.CLASSIFIER, Kind.ADAPTER)
 FILLERS = re.compile(
-    r"fine|tuned|finetuned?|nonlinear|linear|checkpoints?|ckpt|models?|weights|heads?|experts?|images?|data|datasets?"
+    r"fine|tuned|finetuned?|nonlinear|linear|checkpoints?|ckpt|models?|weights|heads?|experts?|images?|data|datasets?|lists?|labels?|shards?|metadata|index"
     r"|open|openclip|pytorch|adapters?|lora|clip|vit|base|large|huge|patch\d+|[blh]|14|16|32|336|final|best|last"
 )
 """Words in file names that say nothing about the task."""
@@ -71,17 +72,6 @@ class FoundCheckpoint:
         return self.verdict.kind if self.verdict and not self.problem else "unusable"
 
 
-@dataclass(frozen=True)
-class FoundImages:
-    """A folder of images, or an array file."""
-
-    path: Path
-    kind: str
-    """`folder` or `arrays`, as in a suite file."""
-    classes: tuple[str, ...] = ()
-    """Names of the class folders, sorted; empty for unlabelled images and arrays."""
-
-
 @dataclass
 class Scan:
     """Everything found below one folder, sorted by path."""
@@ -96,13 +86,13 @@ class Scan:
 
 
 def scan(root: Path, progress: Progress = SILENT) -> Scan:
-    """Look below `root` without following links out of it and without reading any weights.
+    """Look below `root`, or at that one file, without following links out of it and without reading any weights.
 
-    `progress` hears of each folder and file and may raise to stop. Raises `BadInput` where `root` is no folder.
+    `progress` hears of each folder and file and may raise to stop. Raises `BadInput` where `root` is neither.
     """
-    if not root.is_dir():
+    if not root.exists():
         raise BadInput(f"`{root}` should be a folder. Found none of that name.")
-    found = Scan(root)
+    found = Scan(root if root.is_dir() else root.parent)
     weights = _walk(root, found, progress)
     if len(weights) > MOST_CHECKPOINTS:
         found.cut = f"only the first {MOST_CHECKPOINTS} of {len(weights)} weight files were examined"
@@ -115,15 +105,17 @@ def scan(root: Path, progress: Progress = SILENT) -> Scan:
 
 
 def plain(name: str) -> str:
-    """A name in lower case without the ending of a file of weights or of an array file."""
+    """A name in lower case without the ending of a file of weights or of a set of images."""
     name = name.lower()
-    return next((name.removesuffix(end) for end in (*ENDINGS, ".npz") if name.endswith(end)), name)
+    return next((name.removesuffix(end) for end in (*ENDINGS, *SETS) if name.endswith(end)), name)
 
 
 def _walk(root: Path, found: Scan, progress: Progress) -> list[Path]:
     weights: list[Path] = []
     left = MOST_UNUSUAL
-    for visited, (folder, folders, files) in enumerate(_folders(root)):
+    levels = _folders(root) if root.is_dir() else [(root.parent, list[str](), [root.name])]
+    root = found.root
+    for visited, (folder, folders, files) in enumerate(levels):
         progress.advance(0)
         if visited >= MOST_FOLDERS:
             found.cut = f"only the first {MOST_FOLDERS} folders were searched"
@@ -143,10 +135,10 @@ def _walk(root: Path, found: Scan, progress: Progress) -> list[Path]:
             folders.clear()
             continue
         weights += [folder / name for name in here if inside(folder / name, root)]
-        found.images += [FoundImages(folder / name, "arrays") for name in files if name.endswith(".npz")]
         found.configurations += [folder / name for name in files if _is_configuration(folder / name)]
-        if (classes := image_classes(folder, folders, files)) is not None:
-            found.images.append(FoundImages(folder, "folder", classes))
+        images, whole = image_sets(folder, folders, files, root)
+        found.images += images
+        if whole:
             folders.clear()
     return sorted(weights)
 

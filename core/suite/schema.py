@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from core.errors import BadInput
 from core.hub.listing import HubReference, is_hub
+from core.suite.words import Classes, PromptsEntry, Templates
 from core.tasks.sources import DataEntry
 from core.tasks.sources.parts import Entry
 from core.tasks.task import OWN_HEAD
@@ -20,12 +21,6 @@ def _plain_name(value: str) -> str:
     # Task and suite names become file names, table headings and HTML: letters that mean nothing to any of them.
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", value):
         raise ValueError("1 to 64 letters, digits, `_`, `-` or `.`, beginning with a letter or digit")
-    return value
-
-
-def _fills_in(value: str) -> str:
-    if value.count("{}") != 1 or value.replace("{}", "").count("{") or value.replace("{}", "").count("}"):
-        raise ValueError("a text with exactly one {} for the class name")
     return value
 
 
@@ -48,21 +43,6 @@ Name = Annotated[str, AfterValidator(_plain_name)]
 Weights = Annotated[str, AfterValidator(_weights)]
 """A path, `hub:owner/name@revision`, or `open_clip:MODEL/TAG`."""
 TaskName = Annotated[Name, AfterValidator(_no_role)]
-Template = Annotated[str, AfterValidator(_fills_in)]
-LIST, MAPPING = "<list>", "<mapping>"
-"""Tags that pydantic puts into the place of an error; `_explain` leaves them out."""
-
-
-def _shape(value: Any) -> str:
-    return MAPPING if isinstance(value, dict | Entry) else LIST
-
-
-Classes = Annotated[
-    Annotated[tuple[str, ...], Field(min_length=2, max_length=100_000), Tag(LIST)]
-    | Annotated[dict[str, str], Field(min_length=2, max_length=100_000), Tag(MAPPING)],
-    Discriminator(_shape),
-]
-"""A list, or a mapping from class folders to class names."""
 
 
 class PreprocessEntry(Entry):
@@ -117,20 +97,6 @@ class ExpertEntry(WeightsEntry):
         if self.accuracy is None and self.accuracy_images is not None:
             raise ValueError("given `accuracy` as well if it has `accuracy_images`")
         return self
-
-
-class PromptsEntry(Entry):
-    """Published class names and templates, by the name of their data set."""
-
-    set: str
-
-
-Templates = Annotated[
-    Annotated[tuple[Template, ...], Field(min_length=1, max_length=1_000), Tag(LIST)]
-    | Annotated[PromptsEntry, Tag(MAPPING)],
-    Discriminator(_shape),
-]
-"""A list, or a published set."""
 
 
 class HeadEntry(Entry):

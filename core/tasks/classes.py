@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadSuite
-
-_MARKUP = re.compile(r"-(\s.*)?|#.*|[\"'].*|[^:]+:(\s.*)?|[\[\]{}],?")
-"""Lines of YAML or of a part of JSON; a file of nothing else is no list of names."""
-MAX_BYTES = 8 * 2**20
-"""Bytes of a file of class names."""
+from core.tasks.texts import json_or_lines
 
 
 @dataclass(frozen=True)
@@ -46,36 +41,34 @@ def match(task: str, wanted: Sequence[str] | Mapping[str, str] | None, ids: Sequ
     names = tuple(wanted)
     if not ids:
         return Classes(names, ())
-    own = {_folded(name): name for name in ids}
-    if len(own) == len(ids) and {_folded(name) for name in names} == set(own):
-        return Classes(names, tuple(own[_folded(name)] for name in names))
+    own = {folded(name): name for name in ids}
+    if len(own) == len(ids) and {folded(name) for name in names} == set(own):
+        return Classes(names, tuple(own[folded(name)] for name in names))
     if len(names) != len(ids):
         raise BadSuite(
             f"Task `{task}`: `classes` should have one name for each of the {len(ids)} classes of its images. "
-            f"Found {len(names)}. {_difference(tuple(map(_folded, names)), tuple(own))}."
+            f"Found {len(names)}. {_difference(tuple(map(folded, names)), tuple(own))}."
         )
     return Classes(names, ids)
 
 
 def rows(labels: Sequence[str], names: Sequence[str]) -> list[int] | None:
     """Where each of the `names` stands among `labels`, names the same up to case and `_`; None where they differ."""
-    place = {_folded(label): row for row, label in enumerate(labels)}
-    wanted = [_folded(name) for name in names]
+    place = {folded(label): row for row, label in enumerate(labels)}
+    wanted = [folded(name) for name in names]
     same = len(place) == len(labels) == len(names) and set(place) == set(wanted)
     return [place[name] for name in wanted] if same else None
 
 
 def class_names(file: Path) -> tuple[str, ...] | dict[str, str]:
-    """The class names in a UTF-8 file, told by its content, in the order of the head's rows; raises `BadSuite`.
+    """The class names in a file, told by its content, in the order of the head's rows; raises `BadSuite`.
 
     A JSON list; a JSON object from 0, 1, … to names or from names to 0, 1, …; or text with a name per line, empty lines
     left out. Any other JSON object of texts maps the source's own names to class names, as `classes` in a suite file.
     """
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise ValueError(f"more than {MAX_BYTES >> 20} MiB")
-        text = file.read_text("utf-8-sig")
-        found = _from_json(text) if text.lstrip()[:1] in ("[", "{") else _from_lines(text)
+        content = json_or_lines(file)
+        found = _in_place(content) if isinstance(content, dict) else tuple(content)
         names = tuple(found.values()) if isinstance(found, dict) else found
         if wrong := [name for name in names if not isinstance(name, str) or not name.strip()]:
             raise ValueError(f"the class name {str(wrong[0])[:60]!r}, which should be text")
@@ -88,28 +81,13 @@ def class_names(file: Path) -> tuple[str, ...] | dict[str, str]:
     return found
 
 
-def _from_json(text: str) -> tuple[str, ...] | dict[str, str]:
-    found = json.loads(text, object_pairs_hook=_unique)
-    if isinstance(found, list):
-        return tuple(found)
+def _in_place(found: dict[str, Any]) -> tuple[str, ...] | dict[str, str]:
+    """The names of an object that numbers them, in that order; another object as it is."""
     numbers = set(range(len(found)))
     by_name = {place: name for name, place in found.items() if type(place) is int}
     by_place = {int(place): name for place, name in found.items() if re.fullmatch(r"[0-9]{1,6}", place)}
     ordered = next((each for each in (by_name, by_place) if set(each) == numbers), None)
     return found if ordered is None else tuple(ordered[place] for place in sorted(numbers))
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key that occurs more than once")
-    return dict(pairs)
-
-
-def _from_lines(text: str) -> tuple[str, ...]:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if lines and all(map(_MARKUP.fullmatch, lines)):
-        raise ValueError(f"`{lines[0][:60]}`, which is neither a plain name nor JSON")
-    return tuple(lines)
 
 
 def in_order(names: Sequence[str]) -> tuple[str, ...]:
@@ -119,7 +97,8 @@ def in_order(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A class name up to case, `_` and `-`."""
     return " ".join(name.replace("_", " ").replace("-", " ").lower().split())
 
 

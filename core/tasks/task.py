@@ -11,7 +11,9 @@ from core.progress import Progress
 from core.tasks.decode import Fitting
 from core.tasks.images import Images
 from core.tasks.sources import Data, Place, Source, open_source
+from core.tasks.sources.base import BadImages
 from core.tasks.sources.parts import told
+from core.tasks.templates import Templates
 
 OWN_HEAD = "own"
 """What `head` says in place of a file where the expert's own file has it: a text tower that makes it, or, for a task
@@ -29,7 +31,7 @@ class Task:
     place: Place = field(repr=False)
     classes: tuple[str, ...]
     """Empty where they come from images that are not there; `missing` says so."""
-    templates: tuple[str, ...]
+    templates: Templates
     """Empty for a task with a trained head."""
     ids: tuple[str, ...] = ()
     """The source's own names of the classes, in the same order; empty where it has none."""
@@ -59,6 +61,9 @@ class OpenedTasks:
         self._tasks = {task.name: task for task in tasks}
         self._sources = {task.name: task.source() for task in tasks}
         self._known: dict[tuple[str, str], Images | None] = {}
+        wrong = [(source, source.problems(self._tasks[name].ids)) for name, source in self._sources.items()]
+        if broken := [BadImages(source, problems) for source, problems in wrong if problems]:
+            raise broken[0] if len(broken) == 1 else BadSuite(" ".join(map(str, broken)))
         for name, source in self._sources.items():
             if TEST not in source.splits:
                 found = f"splits {', '.join(source.splits)}" if source.splits else "no split"

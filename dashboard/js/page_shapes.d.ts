@@ -18,14 +18,15 @@ type ScanFile = {
   bytes: number;
   warnings: string[];
 };
-type ScanImages = { path: string; name: string; kind: string; classes: string[] };
+type ScanImages = { path: string; name: string; kind: string; classes: string[]; numbered: boolean };
+type ScanConfiguration = { path: string; name: string };
 type ScanTask = { name: string; expert: string; head: string; images: string };
 type Scan = {
   root: string;
   cut: string;
   checkpoints: ScanFile[];
   images: ScanImages[];
-  configurations: { path: string; name: string }[];
+  configurations: ScanConfiguration[];
   suggested: { base: string; tasks: ScanTask[] };
 };
 type Unpacked = { images: ScanImages[]; name: string; count: number; skipped: string[] };
@@ -53,6 +54,8 @@ type BenchState = {
   complaints: Complaint[] | null;
   findings: DraftDoubt[];
   busy: boolean;
+  browsing: boolean;
+  chosen: { path: string; kind: "folder" | "file" } | null;
 };
 type BenchAct = {
   keep: () => void;
@@ -60,7 +63,9 @@ type BenchAct = {
   add: (folder: string) => void;
   forget: (folder: string) => void;
   upload: (file: File, name: string, skip: boolean) => void;
-  scan: (folder: string) => void;
+  scan: (folder: string, add?: boolean) => void;
+  browse: (opened: boolean) => void;
+  tree: () => HTMLElement;
   fetch: (suite: string) => void;
   check: () => void;
   save: (replace?: boolean) => void;

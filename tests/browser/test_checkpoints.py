@@ -127,3 +127,37 @@ def test_one_of_several_models_in_a_file_is_chosen_by_a_click(page: Any, tmp_pat
     told = page.get_by_text("Saved as").inner_text()
     saved = yaml.safe_load(Path(told.removeprefix("Saved as ").removesuffix(".")).read_text())
     assert [task["expert"].get("prefix") for task in saved["tasks"]] == ["student.model.", None]
+
+
+def test_a_subfolder_and_a_file_are_chosen_from_a_tree_without_typing(page: Any, tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "root")
+    (root / "more").mkdir()
+    for at in range(450):
+        (root / "more" / f"<img src=x onerror=window.__x=1>{at:03}.csv").touch()
+    (root / "more" / "list.tsv").write_text("a.png\tcat\nb.png\tdog\n")
+    at_home(page).get_by_role("tab", name="Checkpoints").click()
+    page.get_by_label("Folder on the machine that runs Mergescope").fill(str(root))
+    page.get_by_role("button", name="Add folder").click()
+    page.get_by_text("Choose a folder or a file below them").click()
+    tree = page.get_by_role("tree")
+    tree.get_by_role("treeitem", name=str(root)).focus()
+    page.keyboard.press("ArrowRight")
+    tree.get_by_role("treeitem", name="ViT-tiny").wait_for()
+    page.keyboard.press("v")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Look inside the chosen folder").click()
+    page.wait_for_selector(".ms-bench-task")
+    before = page.locator(".ms-bench-task").count()
+    assert before == 2
+    page.get_by_text("more", exact=True).click()
+    tree.get_by_text("Show more (251 left)").click()
+    tree.get_by_text("Show more (51 left)").click()
+    tree.get_by_text("list.tsv").click()
+    page.get_by_role("button", name="Add to what was found").click()
+    page.get_by_text("1 thing was added; choose them in the suite below.").wait_for()
+    assert page.locator(".ms-bench-task").count() == before
+    page.get_by_label("Images", exact=True).first.select_option(label="more/list.tsv")
+    assert page.get_by_label("Class names, one per line").first.input_value() == "cat\ndog"
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("window.__x") is None

@@ -164,3 +164,34 @@ def test_a_scan_can_be_stopped_and_a_pipe_does_not_hold_it_up(authors: Path) -> 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="should be a folder"):
         scan(tmp_path / "absent")
+
+
+def test_lists_and_shards_are_sets_of_images(tmp_path: Path) -> None:
+    from tests.core.test_shards_source import samples, tar
+
+    for at in range(4):
+        picture(tmp_path / f"pets/img/{at}.png")
+        picture(tmp_path / f"flat/{at}.png")
+    lines = "".join(f"img/{at}.png,{('cat', 'dog')[at % 2]}\n" for at in range(4))
+    (tmp_path / "pets/list.csv").write_text(f"path,label\n{lines}")
+    (tmp_path / "pets/numbers.txt").write_text("".join(f"img/{at}.png {at % 2}\n" for at in range(4)))
+    (tmp_path / "pets/results.csv").write_text("file,accuracy\nmodel.pt,0.5\n")
+    (tmp_path / "flat/paths.tsv").write_text("".join(f"{at}.png\n" for at in range(4)))
+    for at in range(2):
+        tar(tmp_path / f"one/{at:03}.tar", samples([at]))
+        tar(tmp_path / f"split/{('train', 'test')[at]}/0.tar", samples(["cat", "dog"], "txt"))
+        tar(tmp_path / f"several/eurosat-{at}.tar", samples([at]))
+    tar(tmp_path / "several/mnist.tar", samples([0, 1]))
+    tar(tmp_path / "several/backup.tar", [("notes.txt", b"x")])
+    found = {str(one.path.relative_to(tmp_path)): one for one in scan(tmp_path).images}
+    assert {name: (one.kind, one.classes, one.numbered) for name, one in found.items()} == {
+        "flat/paths.tsv": ("list", (), False),
+        "pets/list.csv": ("list", ("cat", "dog"), False),
+        "pets/numbers.txt": ("list", (), True),
+        "one": ("webdataset", (), True),
+        "split": ("webdataset", ("cat", "dog"), False),
+        "several/{eurosat-0.tar,eurosat-1.tar}": ("webdataset", (), True),
+        "several/mnist.tar": ("webdataset", (), True),
+    }
+    named = {name: key(one.path, tmp_path) for name, one in found.items()}
+    assert [named["pets/list.csv"], named["one"], named["several/mnist.tar"]] == ["pets", "one", "mnist"]

@@ -8,7 +8,7 @@ CHANGING = {
 """Questions of the owner that change something."""
 READING_OF_OWNER = {
     "setup_catalogue", "setup_tasks", "setup_accuracies", "setup_plan", "setup_save", "setup_load", "share_links",
-    "bench_state", "bench_poll", "study_estimate", "whatif", "classify_picture",
+    "bench_state", "bench_level", "bench_poll", "study_estimate", "whatif", "classify_picture",
 }  # fmt: skip
 """Those of the owner that do not."""
 READING = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from core.errors import BadSuite
 from core.lazily import torch
 from core.progress import Progress
 from core.tasks.cache import ImageCache
-from core.tasks.classes import match
+from core.tasks.classes import Classes, match
 from core.tasks.decode import Fitting
 from core.tasks.images import SPLITS, Images, Listing
 from core.tasks.sources.parts import Data, Part, parts
@@ -30,6 +30,14 @@ class Place:
     """A path as written -> the file; raises `BadSuite` for one that leads outside."""
     allows: Callable[[Path], bool]
     """Whether a file found on the way, links followed, may be opened."""
+
+
+class BadImages(BadSuite):
+    """Single images of a task can't be used; `problems` has all of them, one line each."""
+
+    def __init__(self, source: Source, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"Task `{source.task}`, `{source.where}`: {'; '.join(problems)}.")
 
 
 class Source(ABC):
@@ -64,6 +72,17 @@ class Source(ABC):
     def fingerprint(self) -> str:
         """Changes whenever any image or label may have changed, or which are used."""
         return hashlib.sha256(repr((*self.state, self.parts, self.entry.skip_unreadable)).encode()).hexdigest()
+
+    def settle(self, wanted: Sequence[str] | Mapping[str, str] | None) -> Classes:
+        """The classes that a suite file wants, held against the source's own; raises `BadSuite`."""
+        return match(self.task, wanted, self.ids)
+
+    def problems(self, ids: Sequence[str]) -> Sequence[str]:
+        """What is wrong with single images and is known before they are decoded, one line each.
+
+        `ids`: the source's names of the task's classes.
+        """
+        return ()
 
     @property
     @abstractmethod
@@ -122,12 +141,14 @@ class Source(ABC):
         """
         if split not in self.parts:
             return None
+        if self.ids and not ids:  # Fetched since the suite was read.
+            ids = self.settle(classes).ids
+        if wrong := self.problems(ids):
+            raise BadImages(self, wrong)
         listing = self.listing(split)
         found = ImageCache().images(listing, fitting, progress, skip=self.entry.skip_unreadable)
         if listing.labels is None:
             return Images(found.pixels, None, len(found.skipped))
-        if self.ids and not ids:  # Fetched since the suite was read.
-            ids = match(self.task, classes, self.ids).ids
         labels = self.renumbered(listing.labels[found.rows], split, len(classes), ids)
         return Images(found.pixels, torch.from_numpy(labels), len(found.skipped))
 

@@ -5,6 +5,7 @@ import { page } from "../../js/shell.js";
 import { foldersCard, foundCard, publishedCard } from "./checkpoints_files.js";
 import { progressLine } from "./checkpoints_parts.js";
 import { editor, plainDraft, suggestedDraft } from "./checkpoints_suite.js";
+import { fileTree } from "./checkpoints_tree.js";
 
 /** @type {(root: HTMLElement) => void} */
 export const checkpoints = (root) => {
@@ -17,6 +18,8 @@ export const checkpoints = (root) => {
     complaints: /** @type {Complaint[] | null} */ (null),
     findings: /** @type {DraftDoubt[]} */ ([]),
     busy: false,
+    browsing: false,
+    chosen: /** @type {BenchState["chosen"]} */ (null),
     chore: /** @type {Answer} */ (null),
   };
   let draft = /** @type {Answer} */ (null),
@@ -24,6 +27,10 @@ export const checkpoints = (root) => {
     seen = 0,
     started = false;
 
+  const tree = fileTree((path, kind) => {
+    state.chosen = { path, kind };
+    draw();
+  });
   const open = () => page.tab === "checkpoints" && page.visible(root);
   const keep = () => remember("bench", JSON.stringify({ scan: state.scan, draft }), "sessionStorage");
   /** @type {<T extends { error?: string }>(answer: T) => T} */
@@ -61,7 +68,14 @@ export const checkpoints = (root) => {
       const answer = heard(await send(file));
       if (!answer.error) begin("bench_unpack", { upload: answer.upload, name, skip });
     },
-    scan: (folder) => begin("bench_scan", { folder }),
+    scan: (folder, add = false) => begin("bench_scan", { folder, add }),
+    browse(opened) {
+      state.browsing = opened;
+    },
+    tree() {
+      tree.show(state.folders);
+      return tree.root;
+    },
     fetch: (suite) => begin("bench_fetch", { suite }),
     check: () => {
       state.complaints = null;
@@ -140,6 +154,7 @@ export const checkpoints = (root) => {
       draft = suggestedDraft(state.scan);
       keep();
     }
+    if (chore.kind === "add") added(chore.result);
     if (chore.kind === "unpack") unpacked(chore.result);
     if (chore.kind === "check") Object.assign(state, chore.result);
     if (chore.kind === "fetch") {
@@ -147,8 +162,9 @@ export const checkpoints = (root) => {
       refresh();
     }
   }
-  /** @type {(result: Unpacked) => void} */
-  function unpacked({ images, name, count, skipped }) {
+  // What was found is kept, and so is the draft.
+  /** @type {(found: { checkpoints?: ScanFile[], images?: ScanImages[], configurations?: ScanConfiguration[] }) => number} */
+  function merge(found) {
     state.scan ||= {
       root: "",
       cut: "",
@@ -157,12 +173,30 @@ export const checkpoints = (root) => {
       configurations: [],
       suggested: { base: "", tasks: [] },
     };
-    const fresh = images.filter(
-      (one) => !state.scan.images.some((/** @type {ScanImages} */ known) => known.path === one.path),
-    );
-    state.scan.images.push(...fresh);
+    let count = 0;
+    for (const kind of /** @type {const} */ (["checkpoints", "images", "configurations"])) {
+      const known = new Set(state.scan[kind].map((/** @type {{ path: string }} */ one) => one.path)),
+        fresh = (found[kind] || []).filter((one) => !known.has(one.path));
+      state.scan[kind].push(...fresh);
+      count += fresh.length;
+    }
     draft ||= suggestedDraft(state.scan);
     keep();
+    return count;
+  }
+  /** @type {(found: Scan) => void} */
+  function added(found) {
+    const first = !state.scan,
+      count = merge(found);
+    if (first) draft = suggestedDraft(found);
+    const what = count === 1 ? "1 thing was" : `${count} things were`;
+    message = count
+      ? { kind: "good", text: `${what} added; choose them in the suite below.` }
+      : { kind: "", text: "Nothing new was found there." };
+  }
+  /** @type {(result: Unpacked) => void} */
+  function unpacked({ images, name, count, skipped }) {
+    merge({ images });
     const left = skipped.length ? ` ${skipped.length} files were left out: ${skipped.slice(0, 5).join(", ")}.` : "";
     message = {
       kind: "good",
@@ -185,7 +219,9 @@ export const checkpoints = (root) => {
   // Everything is drawn anew; the field that has the focus gets it back.
   function draw() {
     const fields = () => [
-      .../** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("input, select, textarea, button")),
+      .../** @type {NodeListOf<HTMLElement>} */ (
+        root.querySelectorAll('input, select, textarea, button, summary, [role="treeitem"]')
+      ),
     ];
     const at = fields().indexOf(/** @type {HTMLElement} */ (document.activeElement));
     const parts = [foldersCard(state, act)];
@@ -194,7 +230,9 @@ export const checkpoints = (root) => {
     if (state.scan) parts.push(foundCard(state.scan));
     if (state.scan && draft) parts.push(editor(state, draft, act));
     if (state.published.length) parts.push(publishedCard(state, act));
+    const far = tree.root.scrollTop;
     root.replaceChildren(...parts);
+    tree.root.scrollTop = far;
     if (at >= 0) fields()[at]?.focus();
   }
 

@@ -50,9 +50,32 @@ export const foldersCard = (state, act) => {
       field,
       element("button", { type: "submit", class: "ms-button", text: "Add folder" }),
     ),
+    state.folders.length ? picker(state, act) : null,
     upload(state, act),
   );
 };
+// What lies below the folders, to choose a subfolder or a file of.
+/** @type {(state: BenchState, act: BenchAct) => HTMLElement} */
+function picker(state, act) {
+  const { path, kind } = state.chosen || { path: "", kind: "" };
+  const found = Boolean(state.scan),
+    idle = { disabled: state.busy || !path };
+  const details = element(
+    "details",
+    { class: "ms-bench-picker", open: state.browsing, ontoggle: () => act.browse(details.open) },
+    element("summary", { text: "Choose a folder or a file below them" }),
+    act.tree(),
+    element("p", { class: "ms-help", "aria-live": "polite", text: path || "Nothing is chosen yet." }),
+    line(
+      button("Look inside", "primary", () => act.scan(path), {
+        disabled: state.busy || kind !== "folder",
+        "aria-label": "Look inside the chosen folder",
+      }),
+      button(found ? "Add to what was found" : "Use", "", () => act.scan(path, true), idle),
+    ),
+  );
+  return details;
+}
 // Images that are not on the server's machine yet.
 /** @type {(state: BenchState, act: BenchAct) => HTMLElement} */
 function upload(state, act) {
@@ -150,7 +173,7 @@ export const foundCard = (scan) => {
         ["Images", "Classes"],
         scan.images.map((one) => [
           one.name,
-          one.kind === "arrays"
+          one.numbered
             ? "named in the suite file"
             : one.classes.length
               ? `${one.classes.length}: ${one.classes.slice(0, 6).join(", ")}${one.classes.length > 6 ? ", …" : ""}`

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import PlainValidator, ValidationInfo
@@ -14,6 +13,7 @@ from core.paths import home
 from core.problem.examine import check
 from core.problem.validation import as_json
 from core.progress import Remembered
+from core.suite import browse
 from core.suite import draft as drafts
 from core.suite.fetch import fetch_suite
 from core.suite.find import find
@@ -56,6 +56,15 @@ class Going(TypedDict):
     """The work that is being done, or was."""
 
     chore: Chore | None
+
+
+class Level(TypedDict):
+    """Some of what lies in a folder; `left` entries come after these."""
+
+    folders: list[str]
+    files: list[str]
+    pictures: int
+    left: int
 
 
 class Bench(Folders, Going):
@@ -122,15 +131,27 @@ class Workbench(Desk):
         return {"folders": [str(folder) for folder in roots()]}
 
     @owners
-    def bench_scan(self, folder: Text) -> Done:
-        """Look into one of the remembered folders."""
-        known = self._known_folder(folder)
+    def bench_level(self, folder: Text, begin: int = 0) -> Level:
+        """What lies directly in one of the remembered folders or below it, from entry `begin` on."""
+        found = browse.level(browse.allowed(folder, roots()), roots(), begin)
+        return {
+            "folders": list(found.folders),
+            "files": list(found.files),
+            "pictures": found.pictures,
+            "left": found.left,
+        }
+
+    @owners
+    def bench_scan(self, folder: Text, add: bool = False) -> Done:
+        """Look into one of the remembered folders, or at what lies below; `add`: to what was found before."""
+        known = browse.allowed(folder, roots())
 
         def work(told: Remembered) -> plain.Looked:
             found = scan(known, told)
-            return plain.scan(found, suggest(found))
+            above = next((root for root in roots() if found.root.is_relative_to(root)), found.root)
+            return plain.scan(found, suggest(found), above if add else found.root)
 
-        self._chores.begin("scan", f"looking into `{known.name}`", work)
+        self._chores.begin("add" if add else "scan", f"looking into `{known.name}`", work)
         return {"ok": True}
 
     @owners
@@ -166,7 +187,7 @@ class Workbench(Desk):
             finally:
                 archive.unlink(missing_ok=True)
             add_root(str(folder))
-            found = plain.images(scan(folder))
+            found = plain.images(scan(folder), folder)
             return {"images": found, "name": name, "count": done.images, "skipped": list(done.skipped)}
 
         self._chores.begin("unpack", f"unpacking `{name}`", work)
@@ -195,12 +216,6 @@ class Workbench(Desk):
         """Stop the work; what was fetched is kept."""
         self._chores.cancel()
         return {"ok": True}
-
-    def _known_folder(self, named: str) -> Path:
-        for folder in roots():
-            if str(folder) == named:
-                return folder
-        raise BadInput(f"`{named[:200]}` should be one of the folders listed on this page. Add it first.")
 
 
 def _prompt_sets() -> list[Prompts]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
-from core.suite.scan import FoundCheckpoint, FoundImages, Scan, Suggestion
+from core.suite.image_sets import FoundImages
+from core.suite.scan import FoundCheckpoint, Scan, Suggestion
 
 ARCHITECTURES_SHOWN = 8
 
@@ -30,12 +31,13 @@ class Checkpoint(TypedDict):
 
 
 class Images(TypedDict):
-    """A set of images."""
+    """A set of images; `numbered` where the suite file names the classes."""
 
     path: str
     name: str
     kind: str
     classes: list[str]
+    numbered: bool
 
 
 class Configuration(TypedDict):
@@ -72,14 +74,14 @@ class Looked(TypedDict):
     suggested: Suggested
 
 
-def scan(found: Scan, suggestion: Suggestion) -> Looked:
-    """Checkpoints, images, and how they seem to belong together."""
+def scan(found: Scan, suggestion: Suggestion, root: Path) -> Looked:
+    """Checkpoints, images, and how they seem to belong together; names start from `root`."""
     return {
         "root": str(found.root),
         "cut": found.cut,
-        "checkpoints": [_checkpoint(one, found.root) for one in found.checkpoints],
-        "images": images(found),
-        "configurations": [{"path": str(one), "name": _relative(one, found.root)} for one in found.configurations],
+        "checkpoints": [_checkpoint(one, root) for one in found.checkpoints],
+        "images": images(found, root),
+        "configurations": [{"path": str(one), "name": _relative(one, root)} for one in found.configurations],
         "suggested": {
             "base": _path(suggestion.base),
             "tasks": [
@@ -95,9 +97,9 @@ def scan(found: Scan, suggestion: Suggestion) -> Looked:
     }
 
 
-def images(found: Scan) -> list[Images]:
+def images(found: Scan, root: Path) -> list[Images]:
     """The sets of images alone."""
-    return [_images(one, found.root) for one in found.images]
+    return [_images(one, root) for one in found.images]
 
 
 def _checkpoint(one: FoundCheckpoint, root: Path) -> Checkpoint:
@@ -124,6 +126,7 @@ def _images(one: FoundImages, root: Path) -> Images:
         "name": _relative(one.path, root),
         "kind": one.kind,
         "classes": list(one.classes),
+        "numbered": one.numbered,
     }
 
 

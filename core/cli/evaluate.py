@@ -11,6 +11,7 @@ from core.cli import loading, options
 from core.cli.output import print_json, print_table, shown
 from core.errors import BadInput, UnknownName
 from core.export.numbers import interval, number, percent
+from core.export.report import averages, details, scored
 from core.statistics import Evaluation, mean
 
 if TYPE_CHECKING:
@@ -71,9 +72,10 @@ def _report(suite: str, subject: str, problem: Problem, found: list[Evaluation])
             "total": item.total,
             "entropy": item.entropy,
         }
+        | scored(item)
         for item in found
     ]
-    return {
+    report = {
         "suite": suite,
         "weights": subject,
         "split": "test",
@@ -82,6 +84,7 @@ def _report(suite: str, subject: str, problem: Problem, found: list[Evaluation])
         "tasks": rows,
         "average_accuracy": mean([item.accuracy for item in found]),
     }
+    return report | averages(rows) | details(found)
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -8,14 +8,12 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING, Any
 
+from core.export.reported import MEASURES
 from core.statistics import Half, accuracy_interval, interval_of_mean, mean
 from core.store.records import EvaluationRecord, RunRecord, StepRecord
 
 if TYPE_CHECKING:
     from core.problem.evaluate import Evaluation, Reference
-
-SCORES = ("macro_accuracy", "macro_f1", "top5_accuracy", "ece")
-"""What is reported of a task beside its accuracy, and of all on average."""
 
 
 def version() -> str:
@@ -90,13 +88,13 @@ def scored(evaluation: Evaluation) -> dict[str, Any]:
     scores = evaluation.scores
     if scores is None:
         return {}
-    found = {name: value for name in SCORES if (value := getattr(scores, name)) is not None}
+    found = {one.name: value for one in MEASURES if (value := getattr(scores, one.name)) is not None}
     return found | {"confidence": scores.confidence} | ({"metrics": dict(scores.metrics)} if scores.metrics else {})
 
 
 def averages(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Means of what `scored` says, over the tasks that have it: `average_macro_f1`, and `average_metrics` by name."""
-    found = {f"average_{name}": mean([task.get(name) for task in tasks]) for name in SCORES}
+    found = {f"average_{one.name}": mean([task.get(one.name) for task in tasks]) for one in MEASURES}
     own = dict.fromkeys(name for task in tasks for name in task.get("metrics", {}))
     metrics = {name: mean([task.get("metrics", {}).get(name) for task in tasks]) for name in own}
     known = {name: value for name, value in found.items() if value is not None}

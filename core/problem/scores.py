@@ -100,7 +100,7 @@ def _own(
                 value = float(metric(logits.float().numpy().copy(), labels.numpy().copy()))
             if not math.isfinite(value):
                 raise ValueError(f"{value} is not a finite number")
-        except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever it raises is told)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (it may raise anything)
             failed[name] = f"{type(error).__name__}: {error}"
         else:
             values[name] = value

@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 
 from core import measures
+from core.export import tables
+from core.export.report import averages, details
 from core.methods import get
 from core.problem.evaluate import evaluate, evaluate_everywhere, evaluate_outcome
 from core.problem.problem import Problem
 from core.problem.scores import MOST, calibration, scores
 from core.progress import SILENT
-from core.statistics import Scores
+from core.statistics import Evaluation, Scores
 from core.step import Outcome
+from core.store.records import summary
 from core.tasks import Images
 
 
@@ -134,3 +137,30 @@ def test_only_final_evaluations_with_labels_have_scores(problem32: Problem) -> N
     unlabelled = Images(problem32.images("task0")[:], None)
     without = replace(problem32, load_images=lambda *_: unlabelled)
     assert evaluate_outcome(without, Outcome.of(base), "task0").scores is None
+
+
+def test_a_report_without_scores_has_no_other_measures_and_one_with_them_has_averages() -> None:
+    tasks = [{"name": "a", "macro_f1": 0.5, "ece": 0.1, "metrics": {"mine": 3.0, "failed": None}}, {"name": "b"}]
+    report = {"tasks": tasks, **averages(tasks)}
+    assert report == {
+        "tasks": tasks,
+        "average_macro_f1": 0.5,
+        "average_ece": 0.1,
+        "average_metrics": {"mine": 3.0, "failed": None},
+    }
+    grid = tables.measures(report)
+    assert grid.heads == ["Task", "Macro F1", "Calibration error", "mine", "failed"]
+    assert grid.lines == [
+        ["a", "50.0 %", "10.0 %", "3", "–"],
+        ["b", "–", "–", "–", "–"],
+        ["average", "50.0 %", "10.0 %", "3", "–"],
+    ]
+    for old in (None, {}, {"tasks": [{"name": "a", "accuracy": 0.5}]}):
+        assert tables.measures(old).lines == tables.confusions(old, {}).lines == []
+
+
+def test_lists_of_runs_leave_out_what_is_long() -> None:
+    found = of(torch.eye(2), torch.arange(2))
+    report = details([Evaluation("a", 2, 2, 0.0, scores=found)]) | {"average_ece": found.ece}
+    assert summary(report) == {"average_ece": found.ece}
+    assert details([Evaluation("a", None, 2, 0.0)]) == {}

@@ -84,6 +84,8 @@ export interface ExportResultsResults {
   tasks: Array<string>;
   titles: Array<string>;
   rows: Array<ExportResultsResultRow>;
+  measure: ExportReportedReported;
+  measures: Array<ExportReportedReported>;
 }
 export interface ExportResultsResultRow {
   id: string;
@@ -115,6 +117,7 @@ export interface ExportResultsResultRow {
   changes: string;
   differs: string;
   contest: string;
+  others: Record<string, number>;
   label: string;
 }
 export interface ExportResultsScore {
@@ -123,6 +126,14 @@ export interface ExportResultsScore {
   high: number | null;
   normalised: number | null;
   best: boolean;
+  others: Record<string, number>;
+}
+export interface ExportReportedReported {
+  name: string;
+  title: string;
+  help: string;
+  best: "highest" | "lowest" | "";
+  own: boolean;
 }
 export interface CompareOffered {
   name: string;

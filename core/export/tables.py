@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 HEADS = ("Task", "Accuracy", "95 % interval", "Base", "Expert", "Share of the expert", "Agrees with the expert")
 FORMATS = ("csv", "tex", "json", "tsv")
+WHOLE = ("csv", "json")
+"""Those of them that hold every measure, not only the table's."""
 
 
 def measures(report: Mapping[str, Any] | None, titles: Mapping[str, str] | None = None) -> Grid:
@@ -123,6 +125,7 @@ def text(table: Results, rows: Sequence[ResultRow], kind: str) -> str:
         return render.tsv(_pasted(table, rows))
     tasks = [{"name": name, "title": title} for name, title in zip(table.tasks, table.titles, strict=True)]
     content = {"suite": table.suite, "tasks": tasks, "rows": [asdict(row) for row in rows]}
+    content |= {"measures": [asdict(one) for one in table.measures]}
     return json.dumps(content, ensure_ascii=False, indent=1)
 
 

@@ -25,7 +25,8 @@ class Reported:
     def text(self, value: float | None, unit: bool = False) -> str:
         """As people read it: a share in per cent, with the sign or without."""
         if self.own:
-            return "–" if value is None else f"{value:.4g}"
+            # With a hyphen, a spreadsheet would take it for a formula.
+            return "–" if value is None else f"{value:.4g}".replace("-", "−")
         return percent(value) if unit else hundredths(value)
 
 

@@ -47,7 +47,8 @@ export const comparisonFigures = (/** @type {() => void} */ clear) => {
     const { measure, tasks } = table;
     const [name, help] = WORDS[view](measure),
       unlabelled = rows.length > 0 && rows.every((row) => row.cells.every((cell) => !Number.isFinite(cell.accuracy)));
-    find(choice.root, "button:last-child", HTMLElement).textContent = `${measure.title} and seconds`;
+    find(choice.root, "button:last-child", HTMLElement).textContent =
+      `${measure.own ? "Average" : measure.title} and seconds`;
     title.textContent = name;
     card.help.textContent = help;
     card.place.setAttribute("aria-label", name);

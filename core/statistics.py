@@ -21,18 +21,12 @@ class Half(StrEnum):
 
 @dataclass(frozen=True)
 class Scores:
-    """What the answers on the labelled images of a task come to beside accuracy; shares, 0…1."""
+    """What the answers on the labelled images of a task come to beside accuracy."""
 
-    macro_accuracy: float
-    """Mean accuracy of the classes that occur in the labels."""
-    macro_f1: float
-    """Mean F1 of the classes that occur in labels or answers."""
-    top5_accuracy: float | None
-    """Share of images whose class is among the five likeliest; None up to five classes, of which all are."""
-    ece: float
-    """Expected calibration error."""
-    confidence: float
-    """Mean probability of the answer."""
+    shares: Mapping[str, float]
+    """0…1. `macro_accuracy`: mean accuracy of the classes that occur in the labels; `macro_f1`: mean F1 of those that
+    occur in labels or answers; `top5_accuracy`: of images whose class is among the five likeliest, left out up to five
+    classes; `ece`: expected calibration error; `confidence`: mean probability of the answer."""
     by_class: Mapping[str, Any]
     """See `core.problem.scores.by_class`; ready for JSON."""
     bins: Sequence[Sequence[float]]

@@ -88,8 +88,7 @@ def scored(evaluation: Evaluation) -> dict[str, Any]:
     scores = evaluation.scores
     if scores is None:
         return {}
-    found = {one.name: value for one in MEASURES if (value := getattr(scores, one.name)) is not None}
-    return found | {"confidence": scores.confidence} | ({"metrics": dict(scores.metrics)} if scores.metrics else {})
+    return dict(scores.shares) | ({"metrics": dict(scores.metrics)} if scores.metrics else {})
 
 
 def averages(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ class CalibrationMeasure(Measure):
         return {
             "tasks": {
                 one.task: {
-                    "ece": one.scores.ece,
-                    "confidence": one.scores.confidence,
+                    "ece": one.scores.shares["ece"],
+                    "confidence": one.scores.shares["confidence"],
                     "accuracy": one.accuracy,
                     "bins": one.scores.bins,
                 }

@@ -26,18 +26,10 @@ def scores(logits: Tensor, labels: Tensor, classes: Sequence[str], metrics: Mapp
     """Those of logits `[N, classes]` on the CPU and labels `[N]`, N > 0, and of a person's own metrics by name."""
     found = by_class(logits.argmax(1), labels, classes)
     ece, confidence, bins = calibration(logits, labels)
+    shares = {"macro_accuracy": mean(found["accuracy"]) or 0.0, "macro_f1": mean(found["f1"]) or 0.0}
+    shares |= {"top5_accuracy": _top(logits, labels)} if len(classes) > TOP else {}
     values, failed = _own(metrics, logits, labels)
-    return Scores(
-        macro_accuracy=mean(found["accuracy"]) or 0.0,
-        macro_f1=mean(found["f1"]) or 0.0,
-        top5_accuracy=_top(logits, labels) if len(classes) > TOP else None,
-        ece=ece,
-        confidence=confidence,
-        by_class=found,
-        bins=bins,
-        metrics=values,
-        failed=failed,
-    )
+    return Scores(shares | {"ece": ece, "confidence": confidence}, found, bins, values, failed)
 
 
 def by_class(answers: Tensor, labels: Tensor, classes: Sequence[str]) -> dict[str, Any]:

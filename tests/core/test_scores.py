@@ -50,9 +50,9 @@ def test_a_small_confusion_matrix_by_hand() -> None:
         "confusions": [[1, 2, 2], [0, 1, 1], [1, 0, 1]],
         "left_out": 0,
     }
-    assert found.macro_accuracy == pytest.approx((2 / 3 + 1 / 4) / 2)
-    assert found.macro_f1 == pytest.approx((4 / 6 + 2 / 6 + 0) / 3)
-    assert found.top5_accuracy is None
+    assert found.shares["macro_accuracy"] == pytest.approx((2 / 3 + 1 / 4) / 2)
+    assert found.shares["macro_f1"] == pytest.approx((4 / 6 + 2 / 6 + 0) / 3)
+    assert found.shares.get("top5_accuracy") is None
     assert json.loads(json.dumps(asdict(found), allow_nan=False)) == asdict(found)
 
 
@@ -64,12 +64,12 @@ def test_averages_are_those_of_scikit_learn_and_torchmetrics(classes: int) -> No
 
     logits, labels = random(classes, 10 * classes)
     found, answers = of(logits, labels), logits.argmax(1)
-    assert found.macro_accuracy == pytest.approx(balanced_accuracy_score(labels, answers))
-    assert found.macro_f1 == pytest.approx(f1_score(labels, answers, average="macro"))
-    assert found.ece == pytest.approx(float(multiclass_calibration_error(logits, labels, classes)), abs=1e-6)
+    assert found.shares["macro_accuracy"] == pytest.approx(balanced_accuracy_score(labels, answers))
+    assert found.shares["macro_f1"] == pytest.approx(f1_score(labels, answers, average="macro"))
+    assert found.shares["ece"] == pytest.approx(float(multiclass_calibration_error(logits, labels, classes)), abs=1e-6)
     if classes > 5:
         expected = top_k_accuracy_score(labels, logits, k=5, labels=range(classes))
-        assert found.top5_accuracy == pytest.approx(expected)
+        assert found.shares.get("top5_accuracy") == pytest.approx(expected)
     matrix = np.diag(found.by_class["right"])
     for label, answer, images in found.by_class["confusions"]:
         matrix[label, answer] = images
@@ -78,16 +78,16 @@ def test_averages_are_those_of_scikit_learn_and_torchmetrics(classes: int) -> No
 
 def test_of_equal_logits_the_first_classes_are_the_likeliest_as_for_accuracy() -> None:
     found = of(torch.zeros(8, 8), torch.arange(8))
-    assert found.top5_accuracy == 5 / 8
+    assert found.shares.get("top5_accuracy") == 5 / 8
     assert found.by_class["right"] == [1, *[0] * 7]
-    assert found.confidence == pytest.approx(1 / 8)
+    assert found.shares["confidence"] == pytest.approx(1 / 8)
 
 
 @pytest.mark.parametrize("classes", [1, 2, 4, 5, 6])
 def test_top_5_is_left_out_where_all_classes_are_among_five(classes: int) -> None:
     found = of(torch.eye(classes), torch.arange(classes))
-    assert (found.macro_accuracy, found.macro_f1) == (1, 1)
-    assert found.top5_accuracy == (1 if classes > 5 else None)
+    assert (found.shares["macro_accuracy"], found.shares["macro_f1"]) == (1, 1)
+    assert found.shares.get("top5_accuracy") == (1 if classes > 5 else None)
 
 
 def test_bins_have_their_upper_edge() -> None:
@@ -128,7 +128,7 @@ def test_scores_come_from_the_pass_over_the_images_that_accuracy_comes_from(
         assert one.scores is not None
         assert sum(one.scores.by_class["right"]) == one.correct
         assert told[one.task]["accuracy"] == one.accuracy
-        assert (told[one.task]["ece"], told[one.task]["bins"]) == (one.scores.ece, one.scores.bins)
+        assert (told[one.task]["ece"], told[one.task]["bins"]) == (one.scores.shares["ece"], one.scores.bins)
 
 
 def test_only_final_evaluations_with_labels_have_scores(problem32: Problem) -> None:
@@ -161,6 +161,6 @@ def test_a_report_without_scores_has_no_other_measures_and_one_with_them_has_ave
 
 def test_lists_of_runs_leave_out_what_is_long() -> None:
     found = of(torch.eye(2), torch.arange(2))
-    report = details([Evaluation("a", 2, 2, 0.0, scores=found)]) | {"average_ece": found.ece}
-    assert summary(report) == {"average_ece": found.ece}
+    report = details([Evaluation("a", 2, 2, 0.0, scores=found)]) | {"average_ece": found.shares["ece"]}
+    assert summary(report) == {"average_ece": found.shares["ece"]}
     assert details([Evaluation("a", None, 2, 0.0)]) == {}

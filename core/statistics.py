@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import NormalDist
+from typing import Any
 
 
 class Half(StrEnum):
@@ -16,6 +17,24 @@ class Half(StrEnum):
     """By these a step, scale, start or length is chosen."""
     REPORTING = "reporting"
     """On these it is reported how good the choice is."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the answers on the labelled images of a task come to beside accuracy."""
+
+    shares: Mapping[str, float]
+    """0…1. `macro_accuracy`: mean accuracy of the classes that occur in the labels; `macro_f1`: mean F1 of those that
+    occur in labels or answers; `top5_accuracy`: of images whose class is among the five likeliest, left out up to five
+    classes; `ece`: expected calibration error; `confidence`: mean probability of the answer."""
+    by_class: Mapping[str, Any]
+    """See `core.problem.scores.by_class`; ready for JSON."""
+    bins: Sequence[Sequence[float]]
+    """See `core.problem.scores.calibration`."""
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    """A person's own metrics by name; None for one that failed."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Why they failed, by name."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +51,8 @@ class Evaluation:
     """Images on which the task's expert names the same class; None where it was not asked."""
     kl: float | None = field(default=None, kw_only=True)
     """Mean KL(expert ‖ model) in nats; None where the expert was not asked."""
+    scores: Scores | None = field(default=None, kw_only=True)
+    """Of the final evaluation; None without labels, and where only accuracy was asked for."""
 
     @property
     def agreement(self) -> float | None:

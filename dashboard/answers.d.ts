@@ -90,6 +90,8 @@ export interface ExportResultsResults {
   tasks: Array<string>;
   titles: Array<string>;
   rows: Array<ExportResultsResultRow>;
+  measure: ExportReportedReported;
+  measures: Array<ExportReportedReported>;
 }
 export interface ExportResultsResultRow {
   id: string;
@@ -121,6 +123,7 @@ export interface ExportResultsResultRow {
   changes: string;
   differs: string;
   contest: string;
+  others: Record<string, number>;
   label: string;
 }
 export interface ExportResultsScore {
@@ -129,6 +132,14 @@ export interface ExportResultsScore {
   high: number | null;
   normalised: number | null;
   best: boolean;
+  others: Record<string, number>;
+}
+export interface ExportReportedReported {
+  name: string;
+  title: string;
+  help: string;
+  best: "highest" | "lowest" | "";
+  own: boolean;
 }
 export interface CompareOffered {
   name: string;

@@ -110,6 +110,8 @@ def test_the_commands_of_readme_and_guide_run_as_documented(
     names = [task.name for task in find("demo").tasks]
     make_suite(home / "suites", name="demo", names=names)
     monkeypatch.chdir(tmp_path)
+    [metric] = [block for block in blocks(GUIDE, "python") if "def kappa" in block]
+    (tmp_path / "my_metrics.py").write_text(metric)
     commands = [command for command in documented() if command and command[0] not in UNATTENDED]
     assert len(commands) > 10
     for command in commands:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +11,7 @@ import typer
 
 from core.cli import loading, options
 from core.cli.output import print_json, print_table, say, shown
+from core.cli.own_metrics import own_metrics, tell_failures
 from core.cli.running import Interrupted
 from core.cli.targets import folder_of_runs, writing_somewhere
 from core.errors import BadInput, RunFailed, UnknownName, told
@@ -45,11 +46,13 @@ def compare(
     fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again, even what is already done.")] = False,
     memory: options.Memory = "auto",
     on: options.On = None,
+    metric: options.Metrics = None,
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
     """Run several methods on SUITE and list accuracy and cost side by side; the same command continues after a stop."""
     folder_of_runs(runs)
+    metrics = own_metrics(metric, on)
     from core import methods as registry
 
     wanted = registry.names() if methods == "all" else options.names(methods, "--methods") or []
@@ -60,6 +63,7 @@ def compare(
         loading.placed(on, file, subset, device, precision, memory) as (problem, place_of),
         writing_somewhere(runs) as (store, kept),
     ):
+        problem.metrics = metrics
         labelled = list(zip(wanted, prepared, strict=True))
         try:
             rows, missing = _all(store, problem, file.origin, labelled, fresh, place_of)
@@ -69,6 +73,7 @@ def compare(
     for one in missing:
         # `all` asks for what the suite allows; a method that was named has to come.
         one["failed"] |= methods != "all"
+    tell_failures(*(report for _, report, _ in rows))
     if as_json:
         print_json({"rows": [_plain(*row) for row in rows], "missing": missing})
     else:
@@ -122,6 +127,8 @@ def _all(
             if not fresh and (other := begun.get(spec.key)) and store.run(other).status in ACTIVE:
                 return other
             known = None if fresh else spec.earlier(store)
+            if known is not None and not _measured(known.report, problem.metrics):
+                known = None
             if known is not None and known.report is not None:
                 found(number, known.id, True)
                 clock.skip(weights[number])
@@ -145,6 +152,12 @@ def _all(
     best = marked([row for row, _, _ in ordered])
     left_out = [missing[number] for number in sorted(missing)]
     return [(row, report, reused) for row, (_, report, reused) in zip(best, ordered, strict=True)], left_out
+
+
+def _measured(report: Mapping[str, Any] | None, metrics: Iterable[str]) -> bool:
+    """Whether an earlier run has these metrics, or will have them once it is done."""
+    labelled = [task for task in (report or {}).get("tasks", []) if task["accuracy"] is not None]
+    return all(name in task.get("metrics", {}) for task in labelled for name in metrics)
 
 
 def _settings(

@@ -9,6 +9,8 @@ import typer
 
 from core.cli import loading, options
 from core.cli.output import print_json, print_table, shown
+from core.cli.own_metrics import own_metrics, tell_failures
+from core.cli.running import print_measures
 from core.errors import BadInput, UnknownName
 from core.export.numbers import interval, number, percent
 from core.statistics import Evaluation, mean
@@ -27,6 +29,7 @@ def evaluate(
     tasks: options.Tasks = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    metric: options.Metrics = None,
     as_json: options.Json = False,
 ) -> None:
     """Measure one set of weights on the test images of every task of SUITE."""
@@ -34,6 +37,7 @@ def evaluate(
         raise BadInput("Give one of `--weights`, `--expert` and `--base`. Found several; remove all but one.")
     if prefix is not None and weights is None:
         raise BadInput("`--prefix` needs the `--weights` that it chooses from. Found none.")
+    metrics = own_metrics(metric)
     file, subset = loading.suite_and_tasks(suite, tasks)
     if expert is not None and expert not in file.experts:
         raise UnknownName(f"expert of suite {file.name}", expert, file.experts)
@@ -41,6 +45,7 @@ def evaluate(
     # The chosen expert has to be loaded also where its own task is not measured.
     needed = [*subset, expert] if subset and expert and expert not in subset else subset
     problem = loading.load(file, needed, device, precision)
+    problem.metrics = metrics
     chosen, subject = _weights(problem, weights, expert, prefix)
     from core.problem.evaluate import evaluate_everywhere
     from core.step import Outcome
@@ -48,6 +53,7 @@ def evaluate(
     with shown() as progress:
         found = evaluate_everywhere(problem, Outcome.of(chosen), progress, subset)
     report = _report(file.name, subject, problem, found)
+    tell_failures(report)
     if as_json:
         print_json(report)
     else:
@@ -66,6 +72,8 @@ def _weights(problem: Problem, path: Path | None, expert: str | None, inside: st
 
 
 def _report(suite: str, subject: str, problem: Problem, found: list[Evaluation]) -> dict[str, Any]:
+    from core.export.report import averages, details, scored
+
     rows = [
         {
             "name": item.task,
@@ -75,9 +83,10 @@ def _report(suite: str, subject: str, problem: Problem, found: list[Evaluation])
             "total": item.total,
             "entropy": item.entropy,
         }
+        | scored(item)
         for item in found
     ]
-    return {
+    report = {
         "suite": suite,
         "weights": subject,
         "split": "test",
@@ -86,6 +95,7 @@ def _report(suite: str, subject: str, problem: Problem, found: list[Evaluation])
         "tasks": rows,
         "average_accuracy": mean([item.accuracy for item in found]),
     }
+    return report | averages(rows) | details(found)
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -102,3 +112,4 @@ def _print(report: dict[str, Any]) -> None:
     rows.append(["average", percent(report["average_accuracy"]), "", "", ""])
     columns = ["task", ">accuracy", ">95 % interval", ">images", ">entropy (nats)"]
     print_table(f"{report['weights']} on {report['suite']}", columns, rows)
+    print_measures(report)

@@ -9,6 +9,7 @@ import typer
 
 from core.cli import loading, options, targets
 from core.cli.output import print_json, shown, tell
+from core.cli.own_metrics import own_metrics, tell_failures
 from core.cli.processes import followed, shared, wanted
 from core.cli.running import carried_out, copy_model, model_of, print_report, warn_of_distrust, write_report
 from core.cli.targets import command, folder_of_runs, writing_somewhere
@@ -26,6 +27,7 @@ def merge(
     memory: options.Memory = "auto",
     on: options.On = None,
     processes: options.Processes = None,
+    metric: options.Metrics = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the merged model (.safetensors).")] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report (JSON).")] = None,
     runs: options.Runs = None,
@@ -41,6 +43,7 @@ def merge(
     targets.check(report, "--report")
     targets.check_distinct(out=out, report=report)
     folder_of_runs(runs)
+    metrics = own_metrics(metric, on)
 
     from core import methods
     from core.control import Control
@@ -58,6 +61,7 @@ def merge(
         loading.placed(on, file, subset, device, precision, memory, team=team) as (problem, place_of),
         writing_somewhere(runs) as (store, kept),
     ):
+        problem.metrics = metrics
         warned = warn_of_distrust(problem, chosen, settings)
         with shown() as progress:
             place = place_of(store, Control(), progress)
@@ -68,6 +72,7 @@ def merge(
             copy_model(model_of(store, run_id), out)
         hint = f"Run {run_id}; see `{command(store, 'show', run_id)}`" if kept else "This run is not kept."
     write_report(result, report)
+    tell_failures(result)
     if as_json:
         print_json(result)
         return

@@ -47,6 +47,15 @@ Processes = Annotated[
         "a launcher such as torchrun has started.",
     ),
 ]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="FILE.py:NAME",
+        help="A metric of your own: a function of two NumPy arrays, logits [N, classes] and labels [N], that returns a "
+        "number; repeatable.",
+    ),
+]
 Runs = Annotated[
     Path | None, typer.Option("--runs", metavar="DIR", help="Folder for runs; by default in MERGESCOPE_HOME.")
 ]

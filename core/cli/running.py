@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from core.export.numbers import number
 if TYPE_CHECKING:
     from core.problem.method import Method
     from core.problem.problem import Problem
+    from core.problem.scores import Metric
     from core.runs.places import Place
     from core.settings import MethodSettings
     from core.store import Store
@@ -39,8 +40,8 @@ def carried_out(store: Store, place: Place, run_id: str, kept: bool, processes: 
     return report
 
 
-def resume(store: Store, run_id: str, processes: int = 1) -> dict[str, Any]:
-    """Go on with a stored run after its last recorded step, in as many processes; its report."""
+def resume(store: Store, run_id: str, processes: int, metrics: Mapping[str, Metric]) -> dict[str, Any]:
+    """Go on with a stored run after its last recorded step, in as many processes; its report, with `metrics`."""
     from core.runs import runner
     from core.runs.spec import RunSpec
 
@@ -55,6 +56,7 @@ def resume(store: Store, run_id: str, processes: int = 1) -> dict[str, Any]:
     sharing = shared(processes, spec.method, spec.settings, record.tasks, record.device or "auto")
     with sharing as team, shown() as progress:
         problem, spec = runner.reopen(record, progress, team=team)
+        problem.metrics = metrics
         with _interrupting(store, run_id, True, processes):
             return runner.execute(store, run_id, problem, spec, progress=progress)
 
@@ -132,6 +134,7 @@ def print_report(report: dict[str, Any]) -> None:
     heads = ["task", "accuracy", "95 % interval", "base", "expert", "normalised", "agreement"]
     edited = ", λ changed by hand" if report.get("what_if") else ""
     print_grid(f"{report['method']}{edited} on {report['suite']}", replace(grid, heads=heads))
+    print_measures(report)
     for told in doubts(report):
         tell(told)
     if report.get("check") == {"warnings": []}:
@@ -139,6 +142,15 @@ def print_report(report: dict[str, Any]) -> None:
     tell("  ".join(summary(report)))
     if verdict := report.get("verdict"):
         tell(verdict["sentence"])
+
+
+def print_measures(report: dict[str, Any]) -> None:
+    """What a report says of each task beside accuracy, as a table; nothing where it says no more."""
+    from core.export.tables import measures
+
+    grid = measures(report)
+    if grid.lines:
+        print_grid("Other measures", replace(grid, heads=["task", *grid.heads[1:]]))
 
 
 def summary(report: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ import typer
 
 from core.cli import options, running, targets
 from core.cli.output import print_json, print_table, tell
+from core.cli.own_metrics import own_metrics, tell_failures
 from core.cli.processes import followed, wanted
 from core.cli.targets import command, reading, writing
 from core.errors import BadInput, DiskFull
@@ -126,6 +127,7 @@ def resume(
     run_id: RunId,
     report: Report = None,
     processes: options.Processes = None,
+    metric: options.Metrics = None,
     runs: options.Runs = None,
     as_json: options.Json = False,
 ) -> None:
@@ -133,10 +135,11 @@ def resume(
     if followed():
         return
     targets.check(report, "--report")
-    count = wanted(processes)
+    count, metrics = wanted(processes), own_metrics(metric)
     with writing(runs) as store:
-        result = running.resume(store, run_id, count)
+        result = running.resume(store, run_id, count, metrics)
     running.write_report(result, report)
+    tell_failures(result)
     if as_json:
         print_json(result)
     else:

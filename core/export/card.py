@@ -9,7 +9,7 @@ import yaml
 
 from core import methods
 from core.export.render import Grid, for_markdown, markdown
-from core.export.tables import doubts, results, settings
+from core.export.tables import confusions, doubts, measures, results, settings
 from core.export.titles import method_title
 from core.store import RunRecord
 
@@ -66,6 +66,7 @@ def model_card(
         f"with {for_markdown(method_title(record))}." + (f" {for_markdown(method.summary)}" if method else ""),
         "## Results",
         _told(record, grid),
+        *_more(record.report, titles or {}),
         *_doubts(record.report),
         *(["## Coefficients", f"![λ of every group and task]({picture})"] if picture else []),
         "## Settings",
@@ -93,6 +94,16 @@ def _told(record: RunRecord, grid: Grid) -> str:
     verdict = (record.report or {}).get("verdict")
     told = f"\n\n{for_markdown(verdict['sentence'])}" if verdict else ""
     return f"Top-1 accuracy on all test images. {for_markdown(split)}\n\n{markdown(grid)}{told}"
+
+
+def _more(report: Mapping[str, Any] | None, titles: Mapping[str, str]) -> list[str]:
+    """What is reported beside accuracy, and the classes that are taken for others, as sections."""
+    found, most = measures(report, titles), confusions(report, titles)
+    parts = ["### Other measures", markdown(found)] if found.lines else []
+    if most.lines:
+        told = "The most frequent confusions of each task; accuracy and F1 of every class stand in the report."
+        parts += ["### Confusions", told, markdown(most)]
+    return parts
 
 
 def _doubts(report: Mapping[str, Any] | None) -> list[str]:

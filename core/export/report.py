@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING, Any
 
+from core.export.reported import MEASURES
 from core.statistics import Half, accuracy_interval, interval_of_mean, mean
 from core.store.records import EvaluationRecord, RunRecord, StepRecord
 
@@ -71,13 +72,48 @@ def build(
         "average_agreement": mean([one.agreement for one in own.values() if one.agreement is not None]),
         "average_kl": mean([one.kl for one in own.values() if one.kl is not None]),
         "kept_step": record.kept,
-    } | _rarely(record)
+    } | _rarely(record, counted, evaluations)
 
 
-def _rarely(record: RunRecord) -> dict[str, Any]:
+def _rarely(record: RunRecord, counted: Sequence[Mapping[str, Any]], found: Sequence[Evaluation]) -> dict[str, Any]:
     """What only some reports have."""
-    found = {} if record.what_if is None else {"what_if": record.what_if.plain()}
-    return found | ({"deltas": record.execution.deltas} if record.execution.packed else {})
+    more: dict[str, Any] = {} if record.what_if is None else {"what_if": record.what_if.plain()}
+    more |= {"deltas": record.execution.deltas} if record.execution.packed else {}
+    return more | averages(counted) | details(found)
+
+
+def scored(evaluation: Evaluation) -> dict[str, Any]:
+    """What is reported of a task beside accuracy, and a person's own `metrics` by name (None: failed); nothing without
+    labels, and no `top5_accuracy` up to five classes."""
+    scores = evaluation.scores
+    if scores is None:
+        return {}
+    return dict(scores.shares) | ({"metrics": dict(scores.metrics)} if scores.metrics else {})
+
+
+def averages(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Means of what `scored` says, over the tasks that have it: `average_macro_f1`, and `average_metrics` by name."""
+    found = {f"average_{one.name}": mean([task.get(one.name) for task in tasks]) for one in MEASURES}
+    own = dict.fromkeys(name for task in tasks for name in task.get("metrics", {}))
+    metrics = {name: mean([task.get("metrics", {}).get(name) for task in tasks]) for name in own}
+    known = {name: value for name, value in found.items() if value is not None}
+    return known | ({"average_metrics": metrics} if metrics else {})
+
+
+def details(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """What a report holds apart from its tasks, as lists of runs leave it out: `by_class`, `calibration`, and also
+    `failed_metrics`."""
+    known = {one.task: one.scores for one in evaluations if one.scores is not None}
+    if not known:
+        return {}
+    failed: dict[str, str] = {}
+    for task, scores in known.items():
+        failed |= {name: f"{task}: {why}" for name, why in scores.failed.items() if name not in failed}
+    found: dict[str, Any] = {
+        "by_class": {task: dict(scores.by_class) for task, scores in known.items()},
+        "calibration": {task: [list(row) for row in scores.bins] for task, scores in known.items()},
+    }
+    return found | ({"failed_metrics": failed} if failed else {})
 
 
 def averaged(tasks: Sequence[Mapping[str, Any]], merged: Sequence[str]) -> list[Mapping[str, Any]]:
@@ -107,7 +143,7 @@ def _task(evaluation: Evaluation, reference: Reference | None, watched: Evaluati
         "watched_images": 0 if watched is None else watched.total,
         "accuracy_between": _between(watched, reference),
         "expert_stated": asdict(reference.stated) if reference and reference.stated else None,
-    }
+    } | scored(evaluation)
 
 
 def _between(watched: Evaluation | None, reference: Reference | None) -> list[float] | None:

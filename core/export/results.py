@@ -10,6 +10,7 @@ from core import methods
 from core.errors import MergescopeError
 from core.export.numbers import hundredths, interval
 from core.export.report import average_ci95
+from core.export.reported import ACCURACY, Reported, averages, reported, values
 from core.export.titles import differences, method_title
 from core.methods import Role
 from core.settings import parse_stored
@@ -78,6 +79,8 @@ class Score:
     normalised: float | None = None
     best: bool = False
     """`winners` says so."""
+    others: dict[str, float] = field(default_factory=dict)
+    """What else is reported, by name (`core.export.reported`)."""
 
     @property
     def text(self) -> str:
@@ -133,6 +136,8 @@ class ResultRow:
     """What tells it apart from other runs of its name, as `group=block`."""
     contest: str = ""
     """What it competes with (`contest`); empty: nothing."""
+    others: dict[str, float] = field(default_factory=dict)
+    """Averages of what else is reported, by name."""
     label: str = field(init=False)
     """Its name where it stands alone, in a figure or a text."""
 
@@ -155,6 +160,10 @@ class Results:
     tasks: tuple[str, ...]
     titles: tuple[str, ...]
     rows: tuple[ResultRow, ...]
+    measure: Reported = ACCURACY
+    """What every `accuracy` and `average` in it is of."""
+    measures: tuple[Reported, ...] = ()
+    """What the `others` hold."""
 
     def plain(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -192,7 +201,8 @@ def build(
     merged = {task for record in done for task in record.tasks}
     references = _references(reports, columns, merged, {record.method for record in done if record.what_if is None})
     shown = tuple(titles.get(task) or task.replace("_", " ") for task in columns)
-    return Results(suite, columns, shown, (*marked(rows), *references, *published(columns)))
+    measures = reported(task for report in reports for task in report.values())
+    return Results(suite, columns, shown, (*marked(rows), *references, *published(columns)), measures=measures)
 
 
 def row_of(record: RunRecord, columns: Sequence[str]) -> ResultRow:
@@ -228,21 +238,22 @@ def row_of(record: RunRecord, columns: Sequence[str]) -> ResultRow:
         needs=needs,
         changes="" if changed is None else f"after step {changed.step}: {changed.words}",
         contest=contest(record.method, record.settings, report, edited=changed is not None),
+        others=averages(report),
     )
 
 
-def marked(rows: Sequence[ResultRow]) -> list[ResultRow]:
-    """The same rows with the best accuracies and averages marked."""
-    contests = [row.contest for row in rows]
+def marked(rows: Sequence[ResultRow], measure: Reported = ACCURACY) -> list[ResultRow]:
+    """The same rows with the best values and averages of a measure marked."""
+    contests, lowest = [row.contest if measure.best else "" for row in rows], measure.best == "lowest"
     by_task = zip(*(row.cells for row in rows), strict=True)
-    columns = [winners([cell.accuracy for cell in cells], contests) for cells in by_task]
+    columns = [winners([cell.accuracy for cell in cells], contests, lowest=lowest) for cells in by_task]
     # Averages over fewer tasks, or of another number of merged ones, can't be compared.
     most: dict[str, int] = {}
     for row in rows:
         most[row.contest] = max(most.get(row.contest, 0), row.merged)
     whole = [row.average if row.complete and row.merged == most[row.contest] else None for row in rows]
     found = []
-    for place, (row, leads) in enumerate(zip(rows, winners(whole, contests), strict=True)):
+    for place, (row, leads) in enumerate(zip(rows, winners(whole, contests, lowest=lowest), strict=True)):
         cells = (replace(cell, best=column[place]) for cell, column in zip(row.cells, columns, strict=True))
         found.append(replace(row, cells=tuple(cells), best=leads))
     return found
@@ -256,7 +267,7 @@ def _score(task: Mapping[str, Any] | None) -> Score:
     if task is None:
         return Score()
     low, high = task.get("ci95") or task.get("accuracy_between") or (None, None)
-    return Score(task.get("accuracy"), low, high, task.get("normalised"))
+    return Score(task.get("accuracy"), low, high, task.get("normalised"), others=values(task))
 
 
 def _references(

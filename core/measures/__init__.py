@@ -14,6 +14,7 @@ from core.problem.method import Method
 from core.problem.problem import Problem
 from core.registry import Registry, named_by_file
 from core.settings import MethodSettings
+from core.statistics import Evaluation
 from core.step import Coefficients, Outcome, Weights
 from core.store import EvaluationRecord, StepRecord
 
@@ -33,6 +34,8 @@ class Subject:
     """All recorded steps with λ."""
     watched: Sequence[EvaluationRecord] = ()
     """How far the run agreed with the experts on its way."""
+    evaluations: Sequence[Evaluation] = ()
+    """The final ones, on all test images."""
 
     def at(self, numbers: Sequence[int]) -> list[tuple[StepRecord, Weights]]:
         """The recorded steps of these numbers with their models; those that were never made are left out, and all of

@@ -1,4 +1,4 @@
-"""Top-1 accuracy per task with a 95 % interval, and the references it is held against."""
+"""Top-1 accuracy per task with a 95 % interval, what is reported beside it, and the references it is held against."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from core import paths, remembered
 from core.objectives.entropy import entropy
 from core.problem.problem import Problem
+from core.problem.scores import scores
 from core.progress import SILENT, Progress
 from core.statistics import Evaluation as Evaluation
 from core.statistics import Stated
@@ -39,11 +40,12 @@ def evaluate(
     limit: int | None = None,
     features: Features | None = None,
     progress: Progress = SILENT,
+    scored: bool = False,
 ) -> Evaluation:
     """Evaluate weights on one split of a task, or on `limit` images spread evenly over it.
 
     `features` takes the encoder's place, for results that need modules beside it (`Outcome.features_for`); `progress`
-    advances by the images that are done.
+    advances by the images that are done; `scored` asks for more than accuracy.
     """
     images = problem.split(task, split)
     pixels, labels = problem.near(task, split), images.labels
@@ -52,12 +54,16 @@ def evaluate(
         pixels, labels = images.pixels[chosen], None if labels is None else labels[chosen]
     logits = problem.logits(weights, task, pixels, features, progress)
     correct = None if labels is None else int((logits.argmax(1) == labels).sum())
-    return Evaluation(task, correct, len(logits), entropy(logits).mean().item())
+    found = Evaluation(task, correct, len(logits), entropy(logits).mean().item())
+    if labels is None or not len(labels) or not scored:
+        return found
+    return replace(found, scores=scores(logits, labels, problem.classes[task], problem.metrics))
 
 
 def evaluate_outcome(problem: Problem, outcome: Outcome, task: str, progress: Progress = SILENT) -> Evaluation:
-    """Evaluate what a method made for a task, modules included, on all its test images."""
-    return evaluate(problem, outcome.weights_for(task), task, features=outcome.features(task), progress=progress)
+    """Evaluate what a method made for a task, modules included, on all its test images, with scores."""
+    weights, features = outcome.weights_for(task), outcome.features(task)
+    return evaluate(problem, weights, task, features=features, progress=progress, scored=True)
 
 
 def evaluate_everywhere(

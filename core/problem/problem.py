@@ -64,6 +64,8 @@ class Problem:
     images_from: tuple[str, ...] = ()
     """Tasks whose images λ is learned from, where these are not the merged ones: some experts may bring no images, and
     a task may have images without an expert."""
+    metrics: Mapping[str, Callable[[Any, Any], Any]] = field(default_factory=dict)
+    """A person's own, by name (`core.problem.scores.Metric`); they come from the command line alone."""
     tick: Callable[[], None] = lambda: None
     """Called between micro-batches and the encoder's blocks; the runner sets it to wait while paused and to raise when
     cancelled."""

@@ -79,6 +79,8 @@ def execute(
             _note_version(store, record, problem)
         store.rewind(run_id)
         store.set_status(run_id, "running")
+        if record.execution.measures:
+            import sklearn.metrics  # noqa: F401  (else the first run of a process would be said to take its memory)
         give_back()
         forget_peak()
         with _as_before(record, problem), _ticking(store, run_id, problem, control):

@@ -94,7 +94,7 @@ class Session:
         report |= {"precision_reason": problem.precision_reason} if problem.precision_reason else {}
         report |= {"data": {task: dict(facts) for task, facts in problem.data.items()}, "notes": list(problem.notes)}
         report |= {"findings": [finding.plain() for finding in findings(problem, known, self._progress)]}
-        report |= self._measured(record, outcome)
+        report |= self._measured(record, outcome, found)
         if outcome.form is Form.ONE and record.execution.keep_model:
             self._progress.start("Storing the merged model", None)
             model.keep(store, record, problem, outcome)
@@ -127,14 +127,15 @@ class Session:
         found = judge(own, others, title=method.title, kept=record.kept, last=record.steps_done, full=full, drawn=drawn)
         return {} if found is None else {"verdict": found.plain()}
 
-    def _measured(self, record: RunRecord, outcome: Outcome) -> dict[str, Any]:
-        """What the run was asked to measure beside accuracy, by measure."""
+    def _measured(self, record: RunRecord, outcome: Outcome, found: Sequence[Evaluation]) -> dict[str, Any]:
+        """What the run was asked to measure beside what all are, by measure."""
         wanted = record.execution.measures
         if not wanted:
             return {}
         spec, steps = self._spec, partial(self._store.steps, self._id)
         watched = self._store.watched(self._id)
-        subject = measures.Subject(self._problem, spec.method, spec.settings, outcome, record.groups, steps, watched)
+        facts = (self._problem, spec.method, spec.settings, outcome, record.groups, steps, watched, found)
+        subject = measures.Subject(*facts)
         return {"measured": {one["name"]: measures.get(one["name"]).measure(subject, one) for one in wanted}}
 
     def _blocks(self, generator: Any) -> Iterator[list[Step]]:

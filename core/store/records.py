@@ -55,7 +55,7 @@ class RunRecord:
     peak_memory_mb: float | None = None
     error: str | None = None
     report: dict[str, Any] | None = None
-    """`report.json` once done; in lists without its two histories, `entropy` and `coefficients`."""
+    """`report.json` once done; in lists without what is long, see `summary`."""
     average_accuracy: float | None = None
     cell: str = ""
     """Content key of the study cell that this run is; empty for other runs."""
@@ -153,6 +153,7 @@ def quarantined(run_id: str, reason: str) -> RunRecord:
     )
 
 
+_LONG = ("entropy", "coefficients", "by_class", "calibration")
 _JSON = ("settings", "execution", "hashes", "tasks", "groups", "report")
 _PLAIN = {name: kind for name, kind in get_type_hints(RunRecord).items() if name not in _JSON}
 
@@ -167,8 +168,8 @@ def _require_plain(row: Mapping[str, Any] | RowMapping) -> None:
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:
-    """A report without its two histories, as lists have it."""
-    return {name: value for name, value in report.items() if name not in ("entropy", "coefficients")}
+    """A report without its two histories and what it says of classes and bins, as lists have it."""
+    return {name: value for name, value in report.items() if name not in _LONG}
 
 
 def encode(value: Any) -> str:

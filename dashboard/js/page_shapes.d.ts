@@ -75,6 +75,7 @@ type BenchAct = {
 type Compared = import("../answers").CompareCompared;
 type ResultRow = import("../answers").ExportResultsResultRow;
 type Score = import("../answers").ExportResultsScore;
+type Reported = import("../answers").ExportReportedReported;
 type Offered = import("../answers").CompareOffered;
 /** A column of the table of runs. */
 type Column = {

@@ -7,7 +7,7 @@ from html import escape
 
 from core.export.numbers import percent
 from core.export.render import html
-from core.export.tables import results, settings
+from core.export.tables import measures, results, settings
 from core.export.titles import method_title
 from core.store import RunRecord
 from dashboard.wording import worry
@@ -40,6 +40,8 @@ def results_html(record: RunRecord, titles: Mapping[str, str]) -> str:
     """The results as a card."""
     grid = results(record.report, record.tasks, titles)
     body = html(grid, "mc-table") if grid.lines else "<p class='mc-help'>This run has no final evaluation.</p>"
+    more = measures(record.report, titles)
+    body += html(more, "mc-table") if more.lines else ""
     return f'<section class="mc-card"><h2>Results</h2><div class="mc-scroll">{body}</div></section>'
 
 

@@ -93,6 +93,26 @@ def test_rows_stand_in_the_class_they_compete_in_and_say_what_they_saw(
     assert "no images" in page.locator(f"tr[data-row='{runs[1]}']").inner_text()
 
 
+def test_the_table_shows_the_chosen_measure(page: Any, server: Server, runs: list[str]) -> None:
+    open_compare(page, server, runs[0])
+    card, menu = page.locator("#ms-compare .mc-wide").first, page.get_by_label("Measure", exact=True)
+    assert "accuracy in per cent" in card.inner_text()
+    accuracy = page.locator(f"tr[data-row='{runs[0]}'] .an-average").inner_text()
+    menu.select_option("Calibration error")
+    page.wait_for_function("document.querySelector('#ms-compare .mc-help').textContent.includes('the lowest')")
+    page.wait_for_selector("#ms-compare h3:has-text('Calibration error by task')")
+    assert page.locator(f"tr[data-row='{runs[0]}'] .an-average").inner_text() != accuracy
+    assert "95 % intervals" not in card.inner_text()
+    averages = page.locator("#ms-compare tbody").first.locator(".an-average").all_inner_texts()
+    found = [float(text.strip("✓≈⚠ \n")) for text in averages]
+    assert found == sorted(found)
+    page.get_by_role("button", name="Radar").click()
+    assert page.get_by_text("A radar chart needs a share of which more is better.").is_visible()
+    menu.select_option("Accuracy")
+    page.wait_for_selector("#ms-compare h3:has-text('Accuracy by task')")
+    assert page.locator(f"tr[data-row='{runs[0]}'] .an-average").inner_text() == accuracy
+
+
 def test_a_row_opens_its_run(page: Any, server: Server, runs: list[str]) -> None:
     open_compare(page, server, runs[0])
     page.locator(f"tr[data-row='{runs[1]}'] .an-run").click()
@@ -102,6 +122,9 @@ def test_a_row_opens_its_run(page: Any, server: Server, runs: list[str]) -> None
 
 def test_the_page_fits_a_phone(phone: Any, server: Server, runs: list[str]) -> None:
     open_compare(phone, server, runs[0])
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    phone.get_by_label("Measure", exact=True).select_option("Macro F1")
+    phone.wait_for_selector("#ms-compare h3:has-text('Macro F1 by task')")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
 
 

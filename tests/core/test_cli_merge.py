@@ -44,12 +44,18 @@ REPORT = {
     "watched": dict,
     "verdict": dict,
     "check": dict,
+    "average_macro_accuracy": float,
+    "average_macro_f1": float,
+    "average_ece": float,
+    "by_class": dict,
+    "calibration": dict,
     "data": dict,
     "notes": list,
     "findings": list,
 }
 TASK = {"name", "accuracy", "ci95", "expert_accuracy", "base_accuracy", "normalised"}
 TASK |= {"agreement", "kl", "watched_images", "accuracy_between", "expert_stated"}
+TASK |= {"macro_accuracy", "macro_f1", "ece", "confidence"}
 QUICK = ("--set", "steps=4", "--set", "batch=4")
 AWAY = ("--set", "steps=8", "--set", "lr=0.3")
 

@@ -5,7 +5,7 @@ import { stateBox } from "../../charts/js/facts.js";
 import { failedState, follow, newest } from "../../js/analysis.js";
 import { copy, download, tickable, toast, toastError, wordsCard } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
-import { told, valueOf } from "./compare_columns.js";
+import { named, told, valueOf } from "./compare_columns.js";
 import { comparisonFigures } from "./compare_figures.js";
 import { missingMethods } from "./compare_missing.js";
 import { tableParts } from "./compare_table.js";
@@ -23,6 +23,7 @@ export const compare = (root) => {
     key: "",
     answer: /** @type {Answer} */ (null),
     suite: "",
+    measure: "accuracy",
     filter: "",
     sort: "average",
     down: true,
@@ -42,6 +43,10 @@ export const compare = (root) => {
   });
   const suites = labelledMenu("Suite", (value) => {
     state.suite = value;
+    refresh(true);
+  });
+  const measures = labelledMenu("Measure", (value) => {
+    state.measure = value;
     refresh(true);
   });
   const intervals = tickable("95 % intervals", "an-check", {
@@ -69,7 +74,7 @@ export const compare = (root) => {
     help,
     [active, missing?.button],
     missing?.panel,
-    element("div", { class: "mc-form an-tools" }, suites.root, filter, intervals.root, exports),
+    element("div", { class: "mc-form an-tools" }, suites.root, measures.root, filter, intervals.root, exports),
     element("div", { class: "an-frame" }, scroll),
     none,
   );
@@ -139,10 +144,18 @@ export const compare = (root) => {
     state.answer = answer;
     suites.fill(answer.suites, answer.suite);
     suites.root.hidden = answer.suites.length < 2;
-    const { rows } = answer.table,
+    const { rows, measure } = answer.table,
       runs = rows.filter((row) => row.kind === "run");
+    measures.fill(
+      [["accuracy", "Accuracy"], ...answer.table.measures.map((one) => /** @type {Choice} */ ([one.name, one.title]))],
+      measure.name,
+    );
+    measures.root.hidden = !answer.table.measures.length;
+    intervals.root.hidden = measure.name !== "accuracy";
     help.textContent =
-      "accuracy in per cent on the test images · bold: the highest, separately with and without labels" +
+      `${named(measure)}${measure.own ? "" : " in per cent"} on the test images` +
+      (measure.name === "accuracy" || measure.own ? "" : ` (${measure.help})`) +
+      (measure.best ? ` · bold: the ${measure.best}, separately with and without labels` : "") +
       (rows.some((row) => row.kind === "published")
         ? " · rows marked “published” are the papers' numbers, not measured here"
         : "");
@@ -201,7 +214,7 @@ export const compare = (root) => {
       content.hidden = true;
       box.show({ title: "Loading …" });
     }
-    const answer = await tables.asking("compare", { run: page.run, suite: state.suite });
+    const answer = await tables.asking("compare", { run: page.run, suite: state.suite, measure: state.measure });
     if (!answer) return;
     if (answer.error) {
       content.hidden = true;
@@ -217,6 +230,9 @@ export const compare = (root) => {
       state.chosen.clear();
       state.told.clear();
     }
+    const another = state.answer?.table.measure.name !== answer.table.measure.name;
+    if (another && (state.sort === "average" || state.sort.startsWith("task ")))
+      state.down = answer.table.measure.best !== "lowest";
     takeBack();
     show(answer);
   }
@@ -231,19 +247,21 @@ export const compare = (root) => {
       others = found.rows.map((row) => row.id);
     if (!ids.length) {
       drawings.drop();
-      drawing.set(null, [], found.tasks.length);
+      drawing.set(null, [], found);
       return;
     }
-    const question = { run: page.run, suite, ids, others };
+    const question = { run: page.run, suite, ids, others, measure: found.measure.name };
     const answer = await drawings.asking("compare_figures", question);
     if (!answer) return;
-    drawing.set(toastError(answer).error ? null : answer, rows, found.tasks.length);
+    drawing.set(toastError(answer).error ? null : answer, rows, found);
   }
 
   /** @type {(format: string) => Promise<void>} */
   async function exported(format) {
     const ids = visible().map((row) => row.id);
-    const answer = await askUntilAnswered("compare_text", { run: page.run, suite: state.answer.suite, ids, format });
+    const { suite, table: seen } = state.answer,
+      question = { run: page.run, suite, ids, format, measure: seen.measure.name };
+    const answer = await askUntilAnswered("compare_text", question);
     if (!answer || toastError(answer).error) return;
     if (format === "tsv") copy(answer.text);
     else download(answer.text, answer.name, format === "json" ? "application/json" : "text/plain");

@@ -1,8 +1,14 @@
-// Cells of the table of runs: an accuracy with its interval, a verdict.
+// Cells of the table of runs: a value of its measure, an accuracy with its interval, a verdict.
 import { element, percent } from "../../charts/js/base.js";
 
 /** @type {(interval: number[]) => string} */
 export const range = ([low, high]) => `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}`;
+// A share in per cent, a person's own metric as the number it is.
+/** @type {(measure: Reported, value: number | null) => string} */
+export const shown = (measure, value) => {
+  if (value === null) return "–";
+  return measure.own ? String(Number(value.toPrecision(4))) : (100 * value).toFixed(1);
+};
 // What an accuracy that nobody measured has to be, where it follows from agreement with the expert.
 /** @type {(between: number[] | null | undefined) => HTMLElement} */
 function unknown(between) {
@@ -26,8 +32,8 @@ export function verdictMark(row, kind) {
   const words = `Verdict: ${row.verdict}${kind === "" ? ", no gain over the base" : ""}`;
   return element("i", { class: name, role: "img", text, title: words, "aria-label": words });
 }
-/** @type {(cell: Score, between: number[] | null | undefined) => HTMLElement} */
-export function accuracyCell(cell, between) {
+/** @type {(cell: Score, between: number[] | null | undefined, measure: Reported) => HTMLElement} */
+export function valueCell(cell, between, measure) {
   if (!Number.isFinite(cell.accuracy)) return unknown(between);
   const interval = Number.isFinite(cell.low) ? range([cell.low ?? 0, cell.high ?? 0]) : "";
   return element(
@@ -36,14 +42,14 @@ export function accuracyCell(cell, between) {
       class: cell.best ? "an-best" : null,
       title:
         [
-          cell.best ? "highest of its kind" : "",
+          cell.best ? `${measure.best} of its kind` : "",
           interval && `95 % interval ${interval} %`,
           Number.isFinite(cell.normalised) && `${percent(cell.normalised)} of the expert`,
         ]
           .filter(Boolean)
           .join(" · ") || null,
     },
-    element("b", { text: (100 * (cell.accuracy ?? 0)).toFixed(1) }),
+    element("b", { text: shown(measure, cell.accuracy) }),
     interval ? element("small", { text: interval }) : null,
   );
 }

@@ -7,6 +7,10 @@ const count = (value) => (value !== null && Number.isFinite(value) ? value.toLoc
 const seconds = (value) =>
   value !== null && Number.isFinite(value) ? (value < 10 ? value.toFixed(2) : value.toFixed(1)) : "–";
 
+// A measure within a sentence; the name of a person's own metric stays as it is.
+/** @type {(measure: Reported) => string} */
+export const named = ({ title, own }) => (own ? title : title.charAt(0).toLowerCase() + title.slice(1));
+
 /** @type {(name: Column["name"], title: string, help: string, text: Column["text"]) => Column} */
 const column = (name, title, help, text) => ({ name, title, help, text });
 export const COLUMNS = [

@@ -3,22 +3,34 @@ import { element, quiet, find } from "../../charts/js/base.js";
 import { choiceRow } from "../../charts/js/card.js";
 import { colourOf } from "../../charts/js/look.js";
 import { figureCard } from "../../js/analysis.js";
+import { named } from "./compare_columns.js";
 
 const VIEWS = { bars: "Bars", radar: "Radar", time: "Accuracy and seconds" };
-/** @type {Record<string, [string, string]>} */
+/** @type {Record<string, (measure: Reported) => [string, string]>} */
 const WORDS = {
-  bars: ["Accuracy by task", "bars: accuracy · whiskers: 95 % interval"],
-  radar: ["Accuracy by task, as a radar chart", "further out is better; the rings mark the accuracy"],
-  time: ["Accuracy against time", "average accuracy · named: ticked runs · grey: all others; hover to see their names"],
+  bars: (measure) => [
+    `${measure.title} by task`,
+    `bars: ${named(measure)}${measure.name === "accuracy" ? " · whiskers: 95 % interval" : ""}`,
+  ],
+  radar: (measure) => [
+    `${measure.title} by task, as a radar chart`,
+    `further out is better; the rings mark the ${named(measure)}`,
+  ],
+  time: (measure) => [
+    `${measure.title} against time`,
+    `average ${named(measure)} · named: ticked runs · grey: all others; hover to see their names`,
+  ],
 };
+/** @type {Record<string, string>} */
+const UNKNOWN = { accuracy: "the test images have no labels, so there is no accuracy." };
 const TICK = "Tick runs in the table to draw them.";
 
-// {root, set(figures, rows, tasks), draw}; `clear` unticks every run.
+// {root, set(figures, rows, table), draw}; `clear` unticks every run.
 export const comparisonFigures = (/** @type {() => void} */ clear) => {
   let view = "bars",
     figures = /** @type {Answer} */ (null),
     rows = /** @type {ResultRow[]} */ ([]),
-    tasks = 0;
+    table = /** @type {Compared["table"] | null} */ (null);
   const card = figureCard("Bars", "", { wide: true, height: 330, note: TICK });
   const choice = choiceRow("Figure", VIEWS, view, (value) => {
     view = value;
@@ -31,27 +43,33 @@ export const comparisonFigures = (/** @type {() => void} */ clear) => {
   card.foot.append(key);
 
   function draw() {
-    const [name, help] = WORDS[view],
+    if (!table) return;
+    const { measure, tasks } = table;
+    const [name, help] = WORDS[view](measure),
       unlabelled = rows.length > 0 && rows.every((row) => row.cells.every((cell) => !Number.isFinite(cell.accuracy)));
+    find(choice.root, "button:last-child", HTMLElement).textContent =
+      `${measure.own ? "Average" : measure.title} and seconds`;
     title.textContent = name;
     card.help.textContent = help;
     card.place.setAttribute("aria-label", name);
     card.note.textContent = unlabelled
-      ? "Nothing to draw: the test images have no labels, so there is no accuracy."
-      : view === "radar" && tasks < 3
+      ? `Nothing to draw: ${UNKNOWN[measure.name] ?? `these runs have no ${named(measure)}.`}`
+      : view === "radar" && tasks.length < 3
         ? "A radar chart needs at least three tasks."
-        : TICK;
+        : view === "radar" && measure.best !== "highest"
+          ? "A radar chart needs a share of which more is better."
+          : TICK;
     const chosen = figures?.[view],
       filled = chosen?.wide.data.length ? chosen : null;
     card.set(filled);
-    const named = view === "time" || unlabelled || !figures ? [] : rows;
-    key.replaceChildren(...named.map((row, place) => keyOf(row, filled?.wide.data[place]?.marker?.color)));
+    const keyed = view === "time" || unlabelled || !figures ? [] : rows;
+    key.replaceChildren(...keyed.map((row, place) => keyOf(row, filled?.wide.data[place]?.marker?.color)));
   }
-  /** @type {(found: Told<"compare_figures"> | null, chosen: ResultRow[], count: number) => void} */
-  const set = (found, chosen, count) => {
+  /** @type {(found: Told<"compare_figures"> | null, chosen: ResultRow[], of: Compared["table"]) => void} */
+  const set = (found, chosen, of) => {
     figures = found;
     rows = chosen;
-    tasks = count;
+    table = of;
     untick.hidden = !rows.length;
     draw();
   };

@@ -1,21 +1,23 @@
 // The table of runs: sortable heads, and one line a run under the class it competes in.
 import { element } from "../../charts/js/base.js";
 import { page } from "../../js/shell.js";
-import { accuracyCell, range, verdictMark } from "./compare_cells.js";
-import { CLASSES, COLUMNS, told } from "./compare_columns.js";
+import { range, shown, valueCell, verdictMark } from "./compare_cells.js";
+import { CLASSES, COLUMNS, named, told } from "./compare_columns.js";
 
 // Head and bodies of the table; `order` is {sort, down}, `act` has order(column) and tick(row, box).
 /** @type {(answer: Compared, rows: ResultRow[], order: { sort: string, down: boolean, chosen: Set<string> }, act: TableAct) => HTMLElement[]} */
 export const tableParts = (answer, rows, { sort, down, chosen }, act) => {
   /** @type {(column: string, text: string, words: string, end?: boolean) => HTMLElement} */
   const head = (column, text, words, end = true) => headCell(column, text, words, end, sort === column, down, act);
+  const { measure } = answer.table,
+    unit = measure.own ? "" : "in per cent";
   const heads = element(
     "tr",
     {},
     element("th", { class: "an-tick", scope: "col" }, element("span", { class: "ms-hidden-text", text: "Drawn" })),
     head("name", "Run", "", false),
-    head("average", "Average", "over the merged tasks, in per cent"),
-    ...answer.table.titles.map((text, place) => head(`task ${place}`, text, "accuracy in per cent")),
+    head("average", "Average", ["over the merged tasks", unit].filter(Boolean).join(", ")),
+    ...answer.table.titles.map((text, place) => head(`task ${place}`, text, `${named(measure)} ${unit}`.trim())),
     ...COLUMNS.map((column) => head(column.name, column.title, column.help)),
   );
   const wide = 3 + answer.table.tasks.length + COLUMNS.length;
@@ -71,7 +73,7 @@ function line(row, answer, checked, act) {
     row.kind === "run"
       ? element("button", { ...open, onclick: () => page.select(row.id) })
       : element("span", { class: "an-run", text: row.name });
-  const average = row.average === null ? "–" : (100 * row.average).toFixed(1);
+  const { measure } = answer.table;
   return element(
     "tr",
     { class: [`an-row-${row.kind}`, row.id === page.run ? "an-current" : ""].join(" "), "data-row": row.id },
@@ -80,10 +82,10 @@ function line(row, answer, checked, act) {
     element(
       "td",
       { class: row.best ? "an-best an-average" : "an-average" },
-      element("b", {}, verdictMark(row, answer.verdicts[row.id]), average),
+      element("b", {}, verdictMark(row, answer.verdicts[row.id]), shown(measure, row.average)),
       row.interval ? element("small", { text: range(row.interval) }) : null,
     ),
-    ...row.cells.map((cell, place) => accuracyCell(cell, answer.between[row.id]?.[place])),
+    ...row.cells.map((cell, place) => valueCell(cell, answer.between[row.id]?.[place], measure)),
     ...COLUMNS.map((column) => element("td", { text: column.text(row) })),
   );
 }

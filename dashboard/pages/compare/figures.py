@@ -15,7 +15,8 @@ LETTER = 6.6
 
 
 def bars(table: Results, rows: Sequence[ResultRow], *, narrow: bool = False) -> Figure:
-    """Accuracy by task, one bar per row with its 95 % interval; tasks below each other where there is little room."""
+    """The table's measure by task, one bar per row; accuracy with its 95 % interval. Tasks below each other where
+    there is little room."""
     shown = rows[:MOST]
     if all(cell.accuracy is None for row in shown for cell in row.cells):
         return {"data": [], "layout": {"height": 330}}
@@ -32,13 +33,15 @@ def bars(table: Results, rows: Sequence[ResultRow], *, narrow: bool = False) -> 
                 [(cell.low, cell.accuracy, cell.high) for cell in row.cells], "@text"
             ),
             "customdata": [plain(f"{row.label}, {title}") for title in table.titles],
-            "hovertemplate": f"<b>%{{customdata}}</b><br>%{{{'x' if narrow else 'y'}:.1%}}<extra></extra>",
+            "hovertemplate": f"<b>%{{customdata}}</b><br>%{{{'x' if narrow else 'y'}:{digits(table)}}}<extra></extra>",
         }
         for row, colour in zip(shown, SERIES, strict=False)
     ]
     room = max(8, min(18, 130 // max(1, len(table.titles))))  # letters below one group of bars
     labels = [plain(shorten(title, 12)) if narrow else folded(title, room) for title in table.titles]
-    scale = {"range": [0, 1.02], "tickformat": ".0%", "nticks": 6}
+    # Calibration errors are small, and a person's own metric may be any number.
+    whole = {"range": [0, 1.02]} if table.measure.best == "highest" else {"rangemode": "tozero"}
+    scale = whole | {"tickformat": digits(table, 0), "nticks": 6}
     names = {"tickvals": places, "ticktext": labels, "ticklabelstandoff": 4}
     names |= {"showgrid": False}
     longest = max((len(label) for label in labels), default=4) * LETTER
@@ -62,8 +65,14 @@ def bars(table: Results, rows: Sequence[ResultRow], *, narrow: bool = False) -> 
     }
 
 
+def digits(table: Results, more: int = 1) -> str:
+    """How Plotly writes values of the table's measure, a share with so many decimals."""
+    return ".4~g" if table.measure.own else f".{more}%"
+
+
 def radar(table: Results, rows: Sequence[ResultRow], *, narrow: bool = False) -> Figure:
-    """Accuracy by task around a circle, drawn as closed lines: the plotly bundle of the pages has no polar axes.
+    """The table's measure by task around a circle, drawn as closed lines: the plotly bundle of the pages has no polar
+    axes. Only for shares of which more is better.
 
     The centre is the round tenth below the lowest value, so that differences can be seen; the rings say so.
     """

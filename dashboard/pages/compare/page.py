@@ -13,13 +13,15 @@ from typing_extensions import TypedDict
 from core import methods
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.export import tables
+from core.export.reported import ACCURACY
 from core.export.results import ResultRow, Results, build
+from core.export.seen import seen_by
 from core.problem.method import Method
 from core.runs.spec import RunSpec, settings_for
 from core.step import Need
 from core.store import ACTIVE, RunRecord
 from dashboard import wording
-from dashboard.asked import one_of
+from dashboard.asked import Line, one_of
 from dashboard.charts.figure import Figure, Widths, in_both_widths
 from dashboard.context import LISTED
 from dashboard.door import Desk, File, everybodys, owners
@@ -35,6 +37,8 @@ def _rows(given: object, info: ValidationInfo) -> Sequence[str]:
 
 
 Rows = Annotated[Sequence[str], PlainValidator(_rows)]
+Measure = Line
+"""The name of a measure; accuracy takes the place of one that no run has."""
 Between = list[list[float] | None]
 """What each task's accuracy has to be by the run's agreement with its expert, where it was not measured."""
 
@@ -80,13 +84,13 @@ class Comparison(Desk):
     """Reads the runs of one context."""
 
     @everybodys
-    def compare(self, request: Request, run: Any = "", suite: Any = "") -> Compared:
-        """The table of a suite (`suite`, else that of the run `run`, else the one chosen at first)."""
+    def compare(self, request: Request, run: Any = "", suite: Any = "", measure: Measure = "accuracy") -> Compared:
+        """The table of a suite (`suite`, else that of the run `run`, else the one chosen at first) by a measure."""
         suite = self._suite(suite, run, request)
         records = self._ctx.runs(request, suite=suite, limit=LISTED)
         owner = self._ctx.is_owner(request)
-        table = self.table(suite, records)
-        between = {row.id: _between(row) for row in table.rows}
+        table = seen_by(self.table(suite, records), measure)
+        between = {row.id: _between(row) for row in table.rows if table.measure == ACCURACY}
         verdicts = {one.id: (one.report or {}).get("verdict") for one in records}
         return {
             "table": table,
@@ -100,10 +104,17 @@ class Comparison(Desk):
 
     @everybodys
     def compare_figures(
-        self, request: Request, ids: Rows, run: Any = "", suite: Any = "", others: Rows = ()
+        self,
+        request: Request,
+        ids: Rows,
+        run: Any = "",
+        suite: Any = "",
+        others: Rows = (),
+        measure: Measure = "accuracy",
     ) -> Figures:
-        """Bars, radar and time of the rows `ids`, in both widths; time shows the rows `others` too."""
-        table, rows = self._rows(suite, run, ids, request)
+        """Bars, radar and time of the rows `ids` by a measure, in both widths; time shows the rows `others` too."""
+        table = seen_by(self._table(suite, run, request), measure)
+        rows = table.chosen(ids)
         behind = [row for row in table.chosen(others) if row not in rows]
 
         def drawn(draw: Callable[..., Figure], least: int = 1) -> Widths | None:
@@ -111,16 +122,26 @@ class Comparison(Desk):
 
         return {
             "bars": drawn(figures.bars),
-            "radar": drawn(figures.radar, least=3),
+            "radar": drawn(figures.radar, least=3) if table.measure.best == "highest" else None,
             "time": drawn(partial(time, others=behind)),
         }
 
     @everybodys
-    def compare_text(self, request: Request, ids: Rows, format: Any = "", run: Any = "", suite: Any = "") -> File:
-        """The rows `ids` as a text in one of `tables.FORMATS`."""
+    def compare_text(
+        self,
+        request: Request,
+        ids: Rows,
+        format: Any = "",
+        run: Any = "",
+        suite: Any = "",
+        measure: Measure = "accuracy",
+    ) -> File:
+        """The rows `ids` as a text in one of `tables.FORMATS`: CSV and JSON hold all measures, the others this one."""
         kind = one_of(format, "format", tuple(tables.FORMATS))
-        table, rows = self._rows(suite, run, ids, request)
-        return {"text": tables.text(table, rows, kind), "name": f"mergescope-{table.suite}.{kind}"}
+        table = self._table(suite, run, request)
+        if kind not in tables.WHOLE:
+            table = seen_by(table, measure)
+        return {"text": tables.text(table, table.chosen(ids), kind), "name": f"mergescope-{table.suite}.{kind}"}
 
     @owners
     def compare_start(
@@ -150,12 +171,9 @@ class Comparison(Desk):
             suite, records, tasks, self._ctx.titles(suite), lambda tasks: published.rows(file, tasks) if file else []
         )
 
-    def _rows(
-        self, suite: object, run: object, ids: Sequence[str], request: Request
-    ) -> tuple[Results, tuple[ResultRow, ...]]:
+    def _table(self, suite: object, run: object, request: Request) -> Results:
         name = self._suite(suite, run, request)
-        table = self.table(name, self._ctx.runs(request, suite=name, limit=LISTED))
-        return table, table.chosen(ids)
+        return self.table(name, self._ctx.runs(request, suite=name, limit=LISTED))
 
     def _suite(self, wanted: object, run: object, request: Request) -> str:
         known = {name for name, _ in self._choices(request, "")}

@@ -1,4 +1,4 @@
-"""Average accuracy against seconds: all runs as points, names at those that were chosen; a pure function."""
+"""The average of a measure against seconds: all runs as points, names at those that were chosen; a pure function."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from core.export.results import ResultRow, Results
 from dashboard.charts.figure import SERIES, Figure, plain, shorten
-from dashboard.pages.compare.figures import MOST
+from dashboard.pages.compare.figures import MOST, digits
 
 HEIGHT = 380
 MARGIN = {"l": 46, "r": 16, "t": 10, "b": 42}
@@ -52,12 +52,16 @@ def time(
     spread = max(seconds) / min(seconds) > 20
     averages = [row.average or 0.0 for row in (*known, *behind)]
     low, high = max(0.0, min(averages) - 0.04), min(1.0, max(averages) + 0.04)
+    if table.measure.own:  # It may be any number.
+        room = 0.1 * (max(averages) - min(averages)) or 1.0
+        low, high = min(averages) - room, max(averages) + room
     left, right = (math.log10(min(seconds)) - 0.3, math.log10(max(seconds)) + 0.3) if spread else (
         -0.08 * max(seconds), 1.25 * max(seconds))  # fmt: skip
     at = {row.id: colour for row, colour in zip(rows, SERIES, strict=False)}
     grey = {"color": "@muted", "size": 8, "opacity": 0.55}
-    data = [_points(behind, grey)] if behind else []
-    data += [_points([row], {"color": at.get(row.id, "@accent"), "size": 12}) for row in known]
+    form = digits(table)
+    data = [_points(behind, grey, form)] if behind else []
+    data += [_points([row], {"color": at.get(row.id, "@accent"), "size": 12}, form) for row in known]
 
     size = (330.0 if narrow else 1000.0, float(HEIGHT - MARGIN["t"] - MARGIN["b"]))
     x = [math.log10(second) if spread else second for second in seconds]
@@ -78,7 +82,7 @@ def time(
         "layout": {
             "xaxis": {"type": "log" if spread else "linear", "range": [left, right], "title": title,
                       "nticks": 6, "dtick": 1 if spread else None, "tickformat": "~g"},
-            "yaxis": {"range": [low, high], "tickformat": ".0%", "nticks": 6},
+            "yaxis": {"range": [low, high], "tickformat": digits(table, 0), "nticks": 6},
             "annotations": notes,
             "margin": MARGIN,
             "hovermode": "closest",
@@ -95,7 +99,7 @@ def _seconds(row: ResultRow) -> float:
     return max(row.seconds or 0.0, 1e-3)
 
 
-def _points(rows: Sequence[ResultRow], marker: dict[str, Any]) -> dict[str, Any]:
+def _points(rows: Sequence[ResultRow], marker: dict[str, Any], form: str) -> dict[str, Any]:
     return {
         "mode": "markers",
         "x": [_seconds(row) for row in rows],
@@ -103,7 +107,7 @@ def _points(rows: Sequence[ResultRow], marker: dict[str, Any]) -> dict[str, Any]
         "name": plain(rows[0].label) if len(rows) == 1 else "not ticked",
         "customdata": [plain(row.label) for row in rows],
         "marker": marker,
-        "hovertemplate": "<b>%{customdata}</b><br>%{y:.1%} in %{x:.3~g} s<extra></extra>",
+        "hovertemplate": f"<b>%{{customdata}}</b><br>%{{y:{form}}} in %{{x:.3~g}} s<extra></extra>",
         "cliponaxis": False,
     }
 

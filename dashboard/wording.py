@@ -37,6 +37,7 @@ FIELDS = {
     "batch": "Images per task and step",
     "begin_with": "Model to start from",
     "below": "Drop entries below this share",
+    "chosen_by": "Choose experts by",
     "clamp": "Keep λ between 0 and 1",
     "common": "Share of common directions",
     "components": "Singular components to use",
@@ -66,6 +67,7 @@ FIELDS = {
     "patience": "Stop after … steps without gain",
     "per": "Choose an expert for each …",
     "qkv": "Query, key and value as",
+    "recipe": "Experts to average",
     "rescale": "Scale up what is left",
     "rho": "How far to look around λ (ρ)",
     "ridge": "Pull towards the merged model",
@@ -105,6 +107,8 @@ CHOICES = {
     "average": "the mean of the experts",
 }
 OWN_CHOICES = {
+    "chosen_by": {"labels": "accuracy", "agreement": "agreement with all of them"},
+    "recipe": {"greedy": "those that help", "uniform": "all of a task"},
     "balance": {"none": "their sum", "pcgrad": "PCGrad", "gradnorm": "GradNorm"},
     "adapt_on": {"test": "test images", "held-out": "held-out images", "train": "training images"},
     "components": {"own": "each task vector's own", "orthogonal": "those of TSV-Merge"},

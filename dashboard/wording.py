@@ -80,6 +80,7 @@ FIELDS = {
     "start": "Model to start from",
     "start_scale": "Scale of the start",
     "step_size": "Step length",
+    "svc": "Weaken shared directions (SVC, α)",
     "together": "Solve together for each …",
     "trunk": "Blocks that all groups share",
     "votes": "Tasks that must use an entry",

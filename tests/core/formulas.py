@@ -150,6 +150,20 @@ def lines(vectors: TaskVectors, beta: float = 0.5) -> Array:
     )
 
 
+def svc(name: str, delta: Array, scale: float = 0.3) -> Array:
+    """SVC after Task Arithmetic with α = 1/K, one direction and task at a time."""
+    merged, count = scale * delta.sum(0).astype(np.float64), len(delta)
+    if merged.ndim != 2 or name == "positional_embedding":
+        return merged
+    u, s, vt = np.linalg.svd(merged, full_matrices=False)
+    total = np.zeros_like(merged)
+    for r in range(len(s)):
+        response = u[:, r] @ merged
+        shares = [response @ (u[:, r] @ tau) / np.sum((u[:, r] @ tau) ** 2) for tau in delta]
+        total += count / sum(max(1 / count, share) for share in shares) * s[r] * np.outer(u[:, r], vt[r])
+    return total
+
+
 MATRICES: dict[str, Callable[[Array], Array]] = {"tsv_m": tsv_m, "iso_c": iso_c, "iso_cts": iso_cts}
 """Method -> what it makes of one matrix, τ `[K, m, n]` -> `[m, n]`; of everything else these take the mean."""
 FORMULAS: dict[str, Callable[[TaskVectors], Array]] = {
@@ -161,5 +175,6 @@ FORMULAS: dict[str, Callable[[TaskVectors], Array]] = {
     **{name: partial(per_matrix, merge=merge) for name, merge in MATRICES.items()},
     "wudi": lambda vectors: per_tensor(vectors, wudi),
     "lines": lines,
+    "svc": lambda vectors: per_tensor(vectors, svc),
 }
 """Method -> what it adds to the base `[D]` with the quick settings."""

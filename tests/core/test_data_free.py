@@ -22,7 +22,9 @@ from tests.core.formulas import FORMULAS, MATRICES, pcb, per_matrix
 from tests.core.properties import assert_close, merged, only, run, settings, with_experts
 
 DATA_FREE = [name for name in methods.names() if methods.get(name).needs is Need.NOTHING]
-SCALED = [name for name in DATA_FREE if name != "lines" and issubclass(methods.get(name).Settings, DepthSettings)]
+SCALED = [
+    name for name in DATA_FREE if name not in ("lines", "svc") and issubclass(methods.get(name).Settings, DepthSettings)
+]
 
 
 def added(method: str, problem: Problem, **values: Any) -> np.ndarray:

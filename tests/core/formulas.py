@@ -150,6 +150,19 @@ def lines(vectors: TaskVectors, beta: float = 0.5) -> Array:
     )
 
 
+def cart(name: str, delta: Array, weight: float = 2.0, share: float = 0.12) -> Array:
+    """CART by the eigenvectors of each centred matrix's Gram matrix: its projection on the strongest of them."""
+    mean = delta.mean(0, dtype=np.float64)
+    if delta.ndim != 3 or "resblocks" not in name:
+        return mean
+    kept, total = max(1, int(share * min(mean.shape))), mean
+    for tau in delta:
+        apart = tau - mean
+        strongest = np.linalg.eigh(apart.T @ apart)[1][:, -kept:]
+        total = total + weight * apart @ strongest @ strongest.T
+    return total
+
+
 def svc(name: str, delta: Array, scale: float = 0.3) -> Array:
     """SVC after Task Arithmetic with α = 1/K, one direction and task at a time."""
     merged, count = scale * delta.sum(0).astype(np.float64), len(delta)
@@ -164,7 +177,11 @@ def svc(name: str, delta: Array, scale: float = 0.3) -> Array:
     return total
 
 
-MATRICES: dict[str, Callable[[Array], Array]] = {"tsv_m": tsv_m, "iso_c": iso_c, "iso_cts": iso_cts}
+MATRICES: dict[str, Callable[[Array], Array]] = {
+    "tsv_m": tsv_m,
+    "iso_c": iso_c,
+    "iso_cts": iso_cts,
+}
 """Method -> what it makes of one matrix, τ `[K, m, n]` -> `[m, n]`; of everything else these take the mean."""
 FORMULAS: dict[str, Callable[[TaskVectors], Array]] = {
     "dare": lambda vectors: dare(vectors.deltas.numpy(), vectors.tasks),
@@ -174,6 +191,7 @@ FORMULAS: dict[str, Callable[[TaskVectors], Array]] = {
     "model_stock": lambda vectors: per_tensor(vectors, model_stock),
     **{name: partial(per_matrix, merge=merge) for name, merge in MATRICES.items()},
     "wudi": lambda vectors: per_tensor(vectors, wudi),
+    "cart": lambda vectors: per_tensor(vectors, cart),
     "lines": lines,
     "svc": lambda vectors: per_tensor(vectors, svc),
 }

@@ -59,7 +59,7 @@ def test_query_key_and_value_can_be_three_matrices(method: str, problem64: Probl
     assert np.abs(found - added(method, problem64)).max() > 1e-4
 
 
-@pytest.mark.parametrize("method", [*MATRICES, "wudi"])
+@pytest.mark.parametrize("method", [*MATRICES, "wudi", "cart", "svc"])
 def test_float32_agrees_with_float64(method: str, problem32: Problem, problem64: Problem) -> None:
     np.testing.assert_allclose(added(method, problem32), added(method, problem64), rtol=0, atol=2e-5)
 

@@ -150,6 +150,32 @@ def lines(vectors: TaskVectors, beta: float = 0.5) -> Array:
     )
 
 
+def dc_merge(delta: Array, smooth: float = 0.0, density: float = 0.001) -> Array:
+    """DC-Merge of one matrix, its common space padded to the full rank as the authors do, entry by entry."""
+    count, rank = len(delta), min(delta.shape[1:])
+    kept = max(1, rank // count)
+    parts = [np.linalg.svd(tau.astype(np.float64), full_matrices=False) for tau in delta]
+    left = linalg.polar(np.hstack([u[:, :kept] for u, _, _ in parts]))[0]
+    right = linalg.polar(np.vstack([vt[:kept] for _, _, vt in parts]))[0]
+    inside = []
+    for u, s, vt in parts:
+        strength = s[:kept]
+        if smooth:
+            line = np.linspace(min(smooth, strength[0] / strength[-1]), 1, kept)
+            strength = strength.sum() * line / line.sum()
+        own = left.T @ u[:, :kept] @ np.diag(strength) @ vt[:kept] @ right.T
+        least = np.sort(np.abs(own), axis=None)[-max(1, int(density * rank**2)) :][0]
+        inside.append(np.where(np.abs(own) >= least, own, 0))
+    merged = np.zeros_like(inside[0])
+    for task in range(count):
+        for i in range(task * kept, (task + 1) * kept):
+            for j in range(task * kept, (task + 1) * kept):
+                entries = np.array([one[i, j] for one in inside])
+                agreeing = entries[np.sign(entries) == np.sign(entries.sum())]
+                merged[i, j] = agreeing.mean() if entries.sum() else 0
+    return left @ merged @ right
+
+
 def cart(name: str, delta: Array, weight: float = 2.0, share: float = 0.12) -> Array:
     """CART by the eigenvectors of each centred matrix's Gram matrix: its projection on the strongest of them."""
     mean = delta.mean(0, dtype=np.float64)
@@ -181,6 +207,7 @@ MATRICES: dict[str, Callable[[Array], Array]] = {
     "tsv_m": tsv_m,
     "iso_c": iso_c,
     "iso_cts": iso_cts,
+    "dc_merge": dc_merge,
 }
 """Method -> what it makes of one matrix, τ `[K, m, n]` -> `[m, n]`; of everything else these take the mean."""
 FORMULAS: dict[str, Callable[[TaskVectors], Array]] = {

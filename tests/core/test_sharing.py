@@ -39,7 +39,7 @@ LEARNED: dict[str, tuple[str, dict[str, Any]]] = {
 }
 DATA_FREE = (
     *("average", "task_arithmetic", "tsv_m", "iso_cts", "breadcrumbs", "consensus", "model_stock", "wudi", "svc"),
-    "cart",
+    *("cart", "dc_merge"),
 )
 
 

@@ -131,15 +131,17 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
 
     experts = tuple(one.title for one in cards if one.role is Role.UPPER)
     several = tuple(one.title for one in cards if not one.single and not one.role.reference)
-    grouped = tuple(one.title for one in cards if one.name == "grouped")
+    grouped, soups = (tuple(one.title for one in cards if one.name == name) for name in ("grouped", "soup"))
     lines = [
         Decision("Checkpoints only", best(Need.NOTHING),
                  "A formula: takes seconds and needs no images. Try different λ with the study `scale`."),
         Decision("Unlabelled images of every task", best(Need.UNLABELLED),
                  "Learns λ, and sometimes more, from the images; takes minutes."),
-        Decision("A few hundred labelled images per task", best(Need.LABELLED),
-                 "Or use a method that learns λ with `--set objective=cross_entropy`: AdaMerging with labels.",
-                 always=False),
+        Decision("Several fine-tunes of one task", soups,
+                 "Give each an entry in the suite with the same images and classes. The greedy recipe needs labels; "
+                 "with `--set chosen_by=agreement` it needs none."),
+        Decision("A few hundred labelled images per task", best(setting="objective"),
+                 "Use `--set objective=cross_entropy` to learn from the labels."),
         Decision("Labelled training images", best(Need.TRAINING),
                  "Joint training: the benchmark that merging is measured against, and the most expensive option.",
                  always=False),

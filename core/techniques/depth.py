@@ -1,4 +1,4 @@
-"""Layer scaling by depth (LiNeS): deeper blocks get more of a merged task vector; an option of the data-free methods.
+"""What is done to a merged task vector: scaling by depth (LiNeS), calibration (SVC), a scale found by the answers.
 
 LiNeS (Wang et al., ICLR 2025): block ℓ of L is scaled by α + β·ℓ/(L − 1), everything outside the blocks by
 α. Here α is the method's own `scale` and β the setting `lines`, so that it combines with every merged task vector.
@@ -20,6 +20,7 @@ from core.problem.task_vectors import TaskVectors
 from core.settings import MethodSettings, setting
 from core.statistics import Half
 from core.step import Outcome
+from core.techniques.calibration import calibrated
 
 FACTORS = tuple(2 ** (at / 2) for at in range(-4, 5))
 """What a scale is tried with: ¼ to 4."""
@@ -36,6 +37,14 @@ class DepthSettings(MethodSettings):
         source="off; LiNeS' β, which its authors choose on validation images",
         ge=-10,
         le=10,
+    )
+    svc: float = setting(
+        0.0,
+        "Weaken the directions that several tasks share and the merged task vector counts repeatedly, with this α: 1 "
+        "only weakens, less also strengthens what is counted less than α; 0: off.",
+        source="off; SVC's α, which is 1 after TSV-Merge and otherwise one divided by the number of experts",
+        ge=0,
+        le=1,
     )
     auto_scale: bool = setting(
         False,
@@ -74,15 +83,21 @@ def scaled(problem: Problem, merged: Tensor, settings: MethodSettings, scale: fl
 
 
 def fitted(problem: Problem, made: Outcome, settings: DepthSettings) -> Outcome:
-    """θ₀ + f·(θ − θ₀) of the model θ that was made, with the f of `FACTORS` that agrees best with the experts.
+    """θ₀ + f·(θ − θ₀) of the model θ that was made, calibrated by `svc`, with the f of `FACTORS` that agrees best with
+    the experts.
 
     The mean over tasks, on the choosing half of the watched test images, of equals by KL(expert ‖ model); the model
     itself without `auto_scale`, and where no image can be watched.
     """
+    vectors = problem.task_vectors
+    if not settings.svc and not settings.auto_scale:
+        return made
+    change = vectors.flat(made.weights_for(problem.tasks[0])) - vectors.origin
+    if settings.svc:
+        change = calibrated(vectors, change, settings.svc, problem.tick)
+        made = Outcome.of(vectors.named(vectors.origin + change))
     if not settings.auto_scale or not (probe := Probe.of(problem, "test")).images:
         return made
-    vectors = problem.task_vectors
-    change = vectors.flat(made.weights_for(problem.tasks[0])) - vectors.origin
 
     def of(factor: float) -> Outcome:
         return Outcome.of(vectors.named(vectors.origin + factor * change))

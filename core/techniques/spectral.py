@@ -40,10 +40,10 @@ def polar(matrix: Tensor) -> Tensor:
     return u @ vt
 
 
-def orthogonal(deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """TSV-Merge's components of τ `[K, m, n]`: the top ⌊r/K⌋ of each task, turned so that no two tasks share one.
+def strongest(deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The top ⌊r/K⌋ components of each task, at least one, of τ `[K, m, n]`.
 
-    Left `[K, m, q]`, values `[K, q]`, right `[K, q, n]`; zeros where a task has fewer. Their sum is TSV-Merge's Δ.
+    Left `[K, m, q]`, values `[K, q]`, right `[K, q, n]`; zeros where a task has fewer.
     """
     (count, rows, columns), kept = deltas.shape, max(1, min(deltas.shape[1:]) // len(deltas))
     left, values, right = (deltas.new_zeros(count, *size) for size in ((rows, kept), (kept,), (kept, columns)))
@@ -51,5 +51,15 @@ def orthogonal(deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         u, s, vt = directions(delta)
         own = min(kept, len(s))
         left[at, :, :own], values[at, :own], right[at, :own] = u[:, :own], s[:own], vt[:own]
+    return left, values, right
+
+
+def orthogonal(deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """TSV-Merge's components of τ `[K, m, n]`: the strongest of each task, turned so that no two tasks share one.
+
+    Shapes are those of `strongest`. Their sum is TSV-Merge's Δ.
+    """
+    left, values, right = strongest(deltas)
+    (count, rows, kept), columns = left.shape, right.shape[2]
     turned = polar(left.movedim(0, 1).reshape(rows, count * kept)).view(rows, count, kept).movedim(1, 0)
     return turned, values, polar(right.reshape(count * kept, columns)).view(count, kept, columns)

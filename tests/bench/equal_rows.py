@@ -9,6 +9,7 @@ from typing import Any
 
 from core import methods, objectives
 from core.problem.method import Form, Method, Need, Role
+from core.settings import parse
 
 SINGLE, PARTS, APART = (
     "one model, without labels",
@@ -42,6 +43,12 @@ class Entry:
     values: dict[str, Any] = field(default_factory=dict)
     seeded: bool = True
     """False for a formula, which gives the same for each seed."""
+
+    @property
+    def needs(self) -> Need:
+        """What it has to be given with these settings."""
+        method = methods.get(self.method)
+        return method.needed(parse(method.Settings, self.values, self.method))
 
     @property
     def knob(self) -> str:
@@ -95,7 +102,8 @@ def budget(method: Method, steps: int, batch: int) -> dict[str, Any]:
     """Settings with which the method draws `steps · batch` images of each task, whatever it does with them.
 
     Learners take `steps` batches, closed forms look at all images at once, hard FW-Merging shares them out among its
-    steps, and soft FW-Merging chooses twice with an eighth each and learns with the rest.
+    steps, and soft FW-Merging chooses twice with an eighth each and learns with the rest. With one expert a task,
+    a soup has nothing to choose.
     """
     known, total = method.Settings.model_fields, steps * batch
     values: dict[str, Any] = {}
@@ -106,6 +114,8 @@ def budget(method: Method, steps: int, batch: int) -> dict[str, Any]:
         values = {"steps": moves, "samples": total // moves}
     elif {"steps", "batch"} <= set(known):
         values = {"steps": steps, "batch": batch}
+    elif "recipe" in known:
+        return {"recipe": "uniform"}
     elif "samples" in known:
         values = {"samples": total}
     if "adapt_on" in known:

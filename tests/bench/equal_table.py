@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core import methods
 from core.problem.method import Need
 from tests.bench.demo_gate import Row
 from tests.bench.equal_rows import BLOCKS, SINGLE, Entry
@@ -78,7 +77,7 @@ def unequal(entries: Sequence[Entry], measured: Measured, images: int) -> list[s
     """Methods that drew another number of images. A closed form sees a small split once, so it may draw fewer."""
     told = []
     for entry in entries:
-        free = methods.get(entry.method).needs is Need.NOTHING
+        free = entry.needs is Need.NOTHING
         found = {row.images for row in measured[entry.title]}
         if any(count > (0 if free else images) for count in found) or (not free and 0 in found):
             told.append(f"{entry.title} drew {sorted(found)} images instead of {0 if free else images}.")

@@ -150,7 +150,65 @@ def lines(vectors: TaskVectors, beta: float = 0.5) -> Array:
     )
 
 
-MATRICES: dict[str, Callable[[Array], Array]] = {"tsv_m": tsv_m, "iso_c": iso_c, "iso_cts": iso_cts}
+def dc_merge(delta: Array, smooth: float = 0.0, density: float = 0.001) -> Array:
+    """DC-Merge of one matrix, its common space padded to the full rank as the authors do, entry by entry."""
+    count, rank = len(delta), min(delta.shape[1:])
+    kept = max(1, rank // count)
+    parts = [np.linalg.svd(tau.astype(np.float64), full_matrices=False) for tau in delta]
+    left = linalg.polar(np.hstack([u[:, :kept] for u, _, _ in parts]))[0]
+    right = linalg.polar(np.vstack([vt[:kept] for _, _, vt in parts]))[0]
+    inside = []
+    for u, s, vt in parts:
+        strength = s[:kept]
+        if smooth:
+            line = np.linspace(min(smooth, strength[0] / strength[-1]), 1, kept)
+            strength = strength.sum() * line / line.sum()
+        own = left.T @ u[:, :kept] @ np.diag(strength) @ vt[:kept] @ right.T
+        least = np.sort(np.abs(own), axis=None)[-max(1, int(density * rank**2)) :][0]
+        inside.append(np.where(np.abs(own) >= least, own, 0))
+    merged = np.zeros_like(inside[0])
+    for task in range(count):
+        for i in range(task * kept, (task + 1) * kept):
+            for j in range(task * kept, (task + 1) * kept):
+                entries = np.array([one[i, j] for one in inside])
+                agreeing = entries[np.sign(entries) == np.sign(entries.sum())]
+                merged[i, j] = agreeing.mean() if entries.sum() else 0
+    return left @ merged @ right
+
+
+def cart(name: str, delta: Array, weight: float = 2.0, share: float = 0.12) -> Array:
+    """CART by the eigenvectors of each centred matrix's Gram matrix: its projection on the strongest of them."""
+    mean = delta.mean(0, dtype=np.float64)
+    if delta.ndim != 3 or "resblocks" not in name:
+        return mean
+    kept, total = max(1, int(share * min(mean.shape))), mean
+    for tau in delta:
+        apart = tau - mean
+        strongest = np.linalg.eigh(apart.T @ apart)[1][:, -kept:]
+        total = total + weight * apart @ strongest @ strongest.T
+    return total
+
+
+def svc(name: str, delta: Array, scale: float = 0.3) -> Array:
+    """SVC after Task Arithmetic with α = 1/K, one direction and task at a time."""
+    merged, count = scale * delta.sum(0).astype(np.float64), len(delta)
+    if merged.ndim != 2 or name == "positional_embedding":
+        return merged
+    u, s, vt = np.linalg.svd(merged, full_matrices=False)
+    total = np.zeros_like(merged)
+    for r in range(len(s)):
+        response = u[:, r] @ merged
+        shares = [response @ (u[:, r] @ tau) / np.sum((u[:, r] @ tau) ** 2) for tau in delta]
+        total += count / sum(max(1 / count, share) for share in shares) * s[r] * np.outer(u[:, r], vt[r])
+    return total
+
+
+MATRICES: dict[str, Callable[[Array], Array]] = {
+    "tsv_m": tsv_m,
+    "iso_c": iso_c,
+    "iso_cts": iso_cts,
+    "dc_merge": dc_merge,
+}
 """Method -> what it makes of one matrix, τ `[K, m, n]` -> `[m, n]`; of everything else these take the mean."""
 FORMULAS: dict[str, Callable[[TaskVectors], Array]] = {
     "dare": lambda vectors: dare(vectors.deltas.numpy(), vectors.tasks),
@@ -160,6 +218,8 @@ FORMULAS: dict[str, Callable[[TaskVectors], Array]] = {
     "model_stock": lambda vectors: per_tensor(vectors, model_stock),
     **{name: partial(per_matrix, merge=merge) for name, merge in MATRICES.items()},
     "wudi": lambda vectors: per_tensor(vectors, wudi),
+    "cart": lambda vectors: per_tensor(vectors, cart),
     "lines": lines,
+    "svc": lambda vectors: per_tensor(vectors, svc),
 }
 """Method -> what it adds to the base `[D]` with the quick settings."""

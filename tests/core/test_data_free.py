@@ -22,7 +22,9 @@ from tests.core.formulas import FORMULAS, MATRICES, pcb, per_matrix
 from tests.core.properties import assert_close, merged, only, run, settings, with_experts
 
 DATA_FREE = [name for name in methods.names() if methods.get(name).needs is Need.NOTHING]
-SCALED = [name for name in DATA_FREE if name != "lines" and issubclass(methods.get(name).Settings, DepthSettings)]
+SCALED = [
+    name for name in DATA_FREE if name not in ("lines", "svc") and issubclass(methods.get(name).Settings, DepthSettings)
+]
 
 
 def added(method: str, problem: Problem, **values: Any) -> np.ndarray:
@@ -57,7 +59,7 @@ def test_query_key_and_value_can_be_three_matrices(method: str, problem64: Probl
     assert np.abs(found - added(method, problem64)).max() > 1e-4
 
 
-@pytest.mark.parametrize("method", [*MATRICES, "wudi"])
+@pytest.mark.parametrize("method", [*MATRICES, "wudi", "cart", "svc"])
 def test_float32_agrees_with_float64(method: str, problem32: Problem, problem64: Problem) -> None:
     np.testing.assert_allclose(added(method, problem32), added(method, problem64), rtol=0, atol=2e-5)
 

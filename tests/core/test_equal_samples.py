@@ -38,7 +38,7 @@ def test_each_draws_the_same_number_of_images(name: str, problem32: Problem, tin
     entry = next(entry for entry in ENTRIES.values() if entry.method == name)
     wanted = STEPS * BATCH * len(problem32.tasks)
     row = run(problem32, find(str(tiny_suite)), name, **entry.values)
-    assert row.images == (0 if methods.get(name).needs is Need.NOTHING else wanted)
+    assert row.images == (0 if entry.needs is Need.NOTHING else wanted)
     assert unequal([entry], {entry.title: [row]}, wanted) == []
 
 

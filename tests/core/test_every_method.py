@@ -185,6 +185,7 @@ ONE_EXPERT = {
     "regmean": lambda tau: tau,
     "regmean_pp": lambda tau: tau,
     "featcal": lambda tau: tau,
+    "soup": lambda tau: tau,
     "fw_hard": lambda tau: (1 - 0.7 * math.prod(1 - 0.1 * 0.3 * 2 / (t + 2) for t in range(4))) * tau,
     "fw_soft": lambda tau: 0.3 * tau,  # Up to the 1e-8 that the later rounds begin with.
 }

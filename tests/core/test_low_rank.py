@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.methods import iso_c, iso_cts, tsv_m
+from core.methods import cart, dc_merge, iso_c, iso_cts, tsv_m
 from core.problem.problem import Problem
+from core.techniques.calibration import calibrate
 from core.techniques.components import Components
 from core.techniques.spectral import orthogonal, polar
 from tests.core.properties import run, with_experts
@@ -24,6 +25,12 @@ MERGES: dict[str, Callable[[Tensor], Tensor]] = {
     "iso_c": iso_c.merge,
     "iso_cts": lambda delta: iso_cts.merge(delta, 0.8),
     "tsv_m": tsv_m.merge,
+    "cart": lambda delta: cart.merge(delta, 2.0, 0.12),
+    "dc_merge": lambda delta: dc_merge.merge(delta, 0.0, 0.1),
+    "dc_merge, smoothed": lambda delta: dc_merge.merge(delta, 2.0, 0.1),
+    "svc": lambda delta: calibrate(0.3 * delta.sum(0), delta, 1 / len(delta)),
+    "tsv_m with svc": lambda delta: calibrate(tsv_m.merge(delta), delta, 1),
+    "iso_c with svc": lambda delta: calibrate(iso_c.merge(delta), delta, 1 / len(delta)),
 }
 
 

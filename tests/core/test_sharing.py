@@ -37,7 +37,10 @@ LEARNED: dict[str, tuple[str, dict[str, Any]]] = {
     "best with masks": ("best", {"masks": "on"}),
     "best of TSV-Merge's components": ("best", {"masks": "on", "components": "orthogonal", "qkv": "split"}),
 }
-DATA_FREE = ("average", "task_arithmetic", "tsv_m", "iso_cts", "breadcrumbs", "consensus", "model_stock", "wudi")
+DATA_FREE = (
+    *("average", "task_arithmetic", "tsv_m", "iso_cts", "breadcrumbs", "consensus", "model_stock", "wudi", "svc"),
+    *("cart", "dc_merge"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,8 @@ def missing() -> str:
 def connected(address: str, device: str = "auto") -> Iterator[Cluster]:
     """The cluster at an address, `auto` settled to CUDA where it has any; raises `BadInput` where it can't be used."""
     require(address)
+    if device not in ("auto", *RESOURCES):
+        raise BadInput(f"With `--on`, `--device` should be auto, cpu or cuda: Ray chooses which. Found `{device}`.")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address == LOCAL:
         # Its ports are open to the network: whoever reached one could run anything. Ray reads this when it is imported.
@@ -107,8 +109,6 @@ def _device(ray: Any, address: str, device: str) -> str:
     has = ray.cluster_resources()
     if device == "auto":
         return "cuda" if has.get(RESOURCES["cuda"]) else "cpu"
-    if device not in RESOURCES:
-        raise BadInput(f"With `--on`, `--device` should be auto, cpu or cuda: Ray chooses which. Found `{device}`.")
     if not has.get(RESOURCES[device]):
         listed = ", ".join(f"{has.get(one, 0):g} {one}" for one in RESOURCES.values())
         raise BadInput(f"The cluster `{address}` should have a device `{device}`. Found {listed}. Choose another one.")

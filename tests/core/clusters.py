@@ -27,11 +27,11 @@ from tests.waiting import until
 
 _ONE = FileLock(Path(tempfile.gettempdir()) / f"mergescope-test-cluster-{getpass.getuser()}.lock")
 """Servers for clients take the same ports in every cluster: two at a time would answer each other's."""
-# Browsers and linters run beside the tests. Ray lets its workers give way to them, and gives up on the server of a
-# client, which imports Ray first, after 30 s.
 os.environ |= {
+    # Ray makes a server for each client by a fork, in which gRPC's threads now and then end it (ray-project/ray#63202).
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
+    # Workers would give way to the browsers and linters that run beside the tests.
     "RAY_worker_niceness": "0",
-    "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "300",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 

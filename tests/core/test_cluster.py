@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from core import methods, studies
 from core.cluster import worker
 from core.cluster.connection import Cluster, connected
 from core.cluster.driver import TRIES, Driver
+from core.cluster.queued import elsewhere
 from core.control import Control
 from core.errors import BadInput, Cancelled, RunFailed
 from core.problem import loading
@@ -32,7 +34,7 @@ from core.studies.engine.background import Background
 from core.studies.engine.scope import StudyOptions
 from core.suite.find import find
 from tests.core.clusters import Nodes, nodes
-from tests.core.store_help import done, same_run
+from tests.core.store_help import asked, done, same_run
 from tests.core.study_help import planned
 from tests.waiting import until
 
@@ -94,7 +96,7 @@ def test_a_study_whose_command_is_killed_continues_and_computes_nothing_twice(
     runs = tmp_path / "runs"
     words = ["study", "seeds", tiny_suite, *STUDY, "--seeds", "0,1,2,3,4,5", "--runs", runs, "--on", two.address]
     killed = subprocess.Popen([sys.executable, "launch.py", *map(str, words)], stdout=subprocess.DEVNULL)
-    until(lambda: done(runs))
+    until(lambda: done(runs), 300)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     before = done(runs)
@@ -124,6 +126,27 @@ def test_a_study_of_a_server_runs_on_a_cluster(two: Nodes, tiny_suite: Path, tmp
         found = ended(two.address)
         assert (found.id, found.status, found.error) == (nobody.id, "done", None)
         assert [run.status for run in store.runs()] == ["done"] * len(found.cells)
+
+
+@pytest.mark.slow
+def test_a_run_of_a_server_goes_to_a_cluster_and_has_the_bits_of_one_here(
+    two: Nodes, tiny_suite: Path, tmp_path: Path
+) -> None:
+    spec = asked(tiny_suite, settings={"steps": 3}, tasks=("task0", "task2"), precision="float32", name="mine")
+    with Store.open(tmp_path / "runs") as store:
+        jobs, load = Jobs(store), partial(loading.load, find(str(tiny_suite)), spec.tasks)
+
+        def submit(address: str) -> str:
+            return jobs.submit(spec, elsewhere=elsewhere(address, "auto", store, load))
+
+        nobody = submit("ray://127.0.0.1:9")
+        there, again = submit(two.address), submit(two.address)
+        here = jobs.submit(spec)
+        assert (there == again, len({nobody, there, here})) == (True, 3)
+        until(lambda: not jobs.active())
+        same_run(store, there, here)
+        assert store.run(there).name == "mine"
+        assert "No Ray cluster" in (store.run(nobody).error or "")
 
 
 @pytest.fixture(scope="module")

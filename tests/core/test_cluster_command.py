@@ -75,7 +75,7 @@ def test_ctrl_c_stops_a_cluster_of_this_machine_in_one_line_and_keeps_what_is_do
     words = ["study", "seeds", tiny_suite, *STUDY, "--seeds", seeds, "--runs", runs, "--on", "ray"]
     command = [sys.executable, "launch.py", *map(str, words)]
     stopped = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heard)
-    until(lambda: done(runs))
+    until(lambda: done(runs), 300)
     os.killpg(stopped.pid, signal.SIGINT)  # As a terminal does: to the command and what it has started.
     _, told = stopped.communicate()
     assert (stopped.returncode, told.count("\n")) == (130, 1), told

@@ -377,6 +377,7 @@ export interface SetupCatalogue {
   broken: Array<string>;
   methods: Array<SetupShapesForm>;
   devices: Array<string>;
+  alone: string;
   startable: boolean;
 }
 export interface SetupSuite {
@@ -424,6 +425,7 @@ export interface SetupShapesAsked {
   name: string;
   device: string;
   precision: string;
+  on: string;
 }
 export interface SetupPlan {
   forecast: SetupShapesExpected | DoorWaiting | DoorFailed;

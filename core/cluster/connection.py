@@ -7,7 +7,8 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,6 +22,9 @@ LOCAL = "ray"
 _ADDRESS = re.compile(r"ray://([\w.-]+|\[[\da-fA-F:]+\]):(\d{1,5})")
 _SECONDS = 5.0
 """How long an address may take to answer."""
+_TURN = threading.Lock()
+"""A process has one connection at a time; a server's run and study may want two."""
+_LOOK_SECONDS = 0.2
 RESOURCES = {"cpu": "CPU", "cuda": "GPU"}
 """What Ray calls the devices that a run may take one of."""
 
@@ -61,20 +65,28 @@ def missing() -> str:
 
 
 @contextmanager
-def connected(address: str, device: str = "auto") -> Iterator[Cluster]:
-    """The cluster at an address, `auto` settled to CUDA where it has any; raises `BadInput` where it can't be used."""
+def connected(address: str, device: str = "auto", tick: Callable[[], None] = lambda: None) -> Iterator[Cluster]:
+    """The cluster at an address, `auto` settled to CUDA where it has any; raises `BadInput` where it can't be used.
+
+    Waits while this process is connected already, and calls `tick` now and then.
+    """
     require(address)
+    if device not in ("auto", *RESOURCES):
+        raise BadInput(f"With `--on`, `--device` should be auto, cpu or cuda: Ray chooses which. Found `{device}`.")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address == LOCAL:
         # Its ports are open to the network: whoever reached one could run anything. Ray reads this when it is imported.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     ray = import_module("ray")
-    _begin(ray, address)
+    while not _TURN.acquire(timeout=_LOOK_SECONDS):
+        tick()
     try:
+        _begin(ray, address)
         yield Cluster(ray, address, _device(ray, address, device))
     finally:
         ray.shutdown()
+        _TURN.release()
 
 
 def _begin(ray: Any, address: str) -> None:
@@ -107,8 +119,6 @@ def _device(ray: Any, address: str, device: str) -> str:
     has = ray.cluster_resources()
     if device == "auto":
         return "cuda" if has.get(RESOURCES["cuda"]) else "cpu"
-    if device not in RESOURCES:
-        raise BadInput(f"With `--on`, `--device` should be auto, cpu or cuda: Ray chooses which. Found `{device}`.")
     if not has.get(RESOURCES[device]):
         listed = ", ".join(f"{has.get(one, 0):g} {one}" for one in RESOURCES.values())
         raise BadInput(f"The cluster `{address}` should have a device `{device}`. Found {listed}. Choose another one.")

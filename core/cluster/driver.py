@@ -176,7 +176,7 @@ def sent(
     tick: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Problem, Driver]]:
     """A suite on the cluster at an address; `load` reads it for a device and a precision, once the cluster is there."""
-    with connected(address, device) as cluster:
+    with connected(address, device, tick) as cluster:
         # The workers compute; they choose the precision too.
         problem = load("cpu", "float32" if precision == "auto" else precision)
         yield problem, Driver(cluster, problem, precision, tick)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from core import methods
 from core.encoders.precision import devices
@@ -26,6 +27,15 @@ _DOUBLE_CLICK = 2.0
 _KIND = "runs"
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """A place beside the devices of this machine, where one run of this process goes on at a time."""
+
+    address: str
+    carry_out: Callable[[Work[None]], None] = field(compare=False)
+    """Notes how the run ends whose id is the work's key."""
+
+
 class Jobs:
     """Owns the runs of one process. All methods may be called from any thread."""
 
@@ -41,27 +51,30 @@ class Jobs:
         self.worker = worker or Worker()
         """Carries the runs out; the studies of the process use it too."""
         self._lock = threading.Lock()
-        self._recent: tuple[RunSpec | None, float, str] = None, 0.0, ""
+        self._recent: tuple[object, float, str] = None, 0.0, ""
 
-    def submit(self, spec: RunSpec, suite: SuiteFile | None = None) -> str:
+    def submit(self, spec: RunSpec, suite: SuiteFile | None = None, elsewhere: Elsewhere | None = None) -> str:
         """Queue a run and return its id; the same asked for again within 2 seconds gives the same id. `suite`: its
         suite, if the caller has read it.
 
         Raises `QueueFull`, `Closing`, `StoreReadOnly`, `CannotWrite`.
         """
         # The check before the start may end between two clicks.
-        wish = replace(spec, execution=replace(spec.execution, check=None))
+        wish = replace(spec, execution=replace(spec.execution, check=None)), elsewhere
         with self._lock:
             self.worker.require_open()
             before, when, run_id = self._recent
             fresh = time.monotonic() - when < _DOUBLE_CLICK
             if fresh and wish == before and self._store.run(run_id).status != "cancelled":
                 return run_id
-            device = self._shortest(spec.execution.device)
-            self._require_room(device, self._limit)
-            run_id = replace(spec, execution=replace(spec.execution, device=device)).create(self._store)
+            place = elsewhere.address if elsewhere else self._shortest(spec.execution.device)
+            self._require_room(place, self._limit)
+            if not elsewhere:
+                spec = replace(spec, execution=replace(spec.execution, device=place))
+            run_id = spec.create(self._store)
             self._recent = wish, time.monotonic(), run_id
-            self._queue(run_id, device, spec.method, suite)
+            do = elsewhere.carry_out if elsewhere else partial(self._execute, suite)
+            self._queue(run_id, place, spec.method, do)
         return run_id
 
     def restart(self, run_id: str, *, limited: bool = True) -> Work[None]:
@@ -77,7 +90,7 @@ class Jobs:
             method = methods.get(record.method)
             self._require_room(device, self._limit if limited else None)
             self._store.set_status(run_id, "queued")
-            return self._queue(run_id, device, method)
+            return self._queue(run_id, device, method, partial(self._execute, None))
 
     def pause(self, run_id: str) -> None:
         """Let a run wait after its present micro-batch; one that is still queued waits when its turn comes."""
@@ -113,13 +126,13 @@ class Jobs:
         lanes = [work.lane for work in self.worker.going(_KIND)]
         return min(devices(name), key=lambda device: lanes.count(Lane(_KIND, device)))
 
-    def _require_room(self, device: str, limit: int | None) -> None:
-        full = f"At most {self._limit} runs can wait for {device}. Cancel one, or try again when one is done."
-        self.worker.require_room(Lane(_KIND, device), limit, full)
+    def _require_room(self, place: str, limit: int | None) -> None:
+        full = f"At most {self._limit} runs can wait for {place}. Cancel one, or try again when one is done."
+        self.worker.require_room(Lane(_KIND, place), limit, full)
 
-    def _queue(self, run_id: str, device: str, method: Method, suite: SuiteFile | None = None) -> Work[None]:
-        note, do = partial(self._store.set_status, run_id), partial(self._execute, suite)
-        return self.worker.submit(Work(Lane(_KIND, device), run_id, do, method.title, note))
+    def _queue(self, run_id: str, place: str, method: Method, do: Callable[[Work[None]], None]) -> Work[None]:
+        note = partial(self._store.set_status, run_id)
+        return self.worker.submit(Work(Lane(_KIND, place), run_id, do, method.title, note))
 
     def _execute(self, suite: SuiteFile | None, work: Work[None]) -> None:
         store, run_id, control, progress = self._store, str(work.key), work.control, work.progress
@@ -128,11 +141,7 @@ class Jobs:
             control.tick()
             problem, spec = runner.reopen(record, progress, self._load, suite)
             if not record.hashes:
-                how = spec.execution
-                spec = RunSpec.of(
-                    problem, spec.method, spec.settings, evaluate_every=how.evaluate_every, check=how.check
-                )
-                store.describe(run_id, hashes=dict(spec.hashes), execution=spec.execution.plain())
+                spec = settled(store, run_id, spec, problem)
         runner.execute(store, run_id, problem, spec, control=control, progress=progress)
 
     def _active(self, run_id: str) -> Work[None]:
@@ -141,3 +150,11 @@ class Jobs:
             status = self._store.run(run_id).status
             raise BadInput(f"Run {run_id} is {status}; only a run that is running or waiting can be changed.")
         return work
+
+
+def settled(store: Store, run_id: str, asked: RunSpec, problem: Problem, **how: Any) -> RunSpec:
+    """What a run is now that its suite is loaded, noted in the store; `how`: facts of where it is carried out."""
+    how |= {"evaluate_every": asked.execution.evaluate_every, "check": asked.execution.check}
+    spec = RunSpec.of(problem, asked.method, asked.settings, **how)
+    store.describe(run_id, hashes=dict(spec.hashes), execution=spec.execution.plain())
+    return spec

@@ -97,6 +97,7 @@ type Shown = Omit<Field, "essential">;
 type TaskCard = Required<Omit<import("../answers").SetupShapesCard, "labelled" | "held_out">> &
   Pick<import("../answers").SetupShapesCard, "labelled" | "held_out">;
 type OnTask = (name: string, on: boolean) => void;
+type WhereField = { root: HTMLElement; on: () => string; refuse: (reason: string) => void };
 type OnField = (name: string, value: unknown) => void;
 type FormOf = {
   fields: Field[];

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.browser.conftest import Server, at_home
+from tests.core.clusters import require_ray
 
 
 def opened(page: Any) -> Any:
@@ -100,7 +101,7 @@ def test_presets_change_the_form_and_the_forecast(page: Any) -> None:
     opened(page)
     page.locator(".ms-presets label", has_text="Fast").click()
     assert page.locator('.ms-field[data-name="steps"] input').input_value() == "60"
-    page.get_by_text(re.compile(r"60 steps")).wait_for(timeout=60_000)
+    page.get_by_text(re.compile("60 (quick )?steps")).wait_for(timeout=60_000)
     page.locator(".ms-presets label", has_text="Paper settings").click()
     assert page.locator('.ms-field[data-name="steps"] input').input_value() == "500"
 
@@ -132,6 +133,23 @@ def test_settings_go_out_and_come_back_as_yaml(page: Any, tmp_path: Path) -> Non
     file.write_text("suite: nowhere")
     page.set_input_files('.ms-plan input[type="file"]', str(file))
     page.get_by_text("Unknown suite").wait_for()
+
+
+def test_a_cluster_is_an_address_that_survives_a_refresh(page: Any) -> None:
+    require_ray()
+    opened(page)
+    page.get_by_text("More options").click()
+    page.get_by_label("Where").select_option(label="A Ray cluster")
+    page.get_by_text("should be `ray` for this machine, or `ray://HOST:PORT`").wait_for()
+    page.wait_for_selector(".ms-start:disabled")
+    page.get_by_label("Address of the Ray cluster").fill("ray://127.0.0.1:9")
+    page.wait_for_selector(".ms-start:enabled")
+    page.reload()
+    page.wait_for_selector(".ms-start:enabled")
+    assert page.get_by_label("Address of the Ray cluster").input_value() == "ray://127.0.0.1:9"
+    page.locator(".ms-start").click()
+    page.wait_for_selector("#ms-header .ms-pill.failed")
+    page.get_by_text("No Ray cluster could be reached").first.wait_for()
 
 
 def test_choices_survive_a_refresh(page: Any) -> None:

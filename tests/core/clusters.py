@@ -16,19 +16,30 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-import pytest
 from filelock import FileLock
 
+from core.cluster.connection import missing
+from tests.lacking import lacking
 from tests.waiting import until
 
 _ONE = FileLock(Path(tempfile.gettempdir()) / f"mergescope-test-cluster-{getpass.getuser()}.lock")
 """Servers for clients take the same ports in every cluster: two at a time would answer each other's."""
-_PATIENT = {"RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "300"}
-"""A client's server imports Ray first, which takes more than the usual 30 s where browsers and linters run too."""
+os.environ |= {
+    # Ray makes a server for each client by a fork, in which gRPC's threads now and then end it (ray-project/ray#63202).
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
+    # Workers would give way to the browsers and linters that run beside the tests.
+    "RAY_worker_niceness": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+def require_ray() -> None:
+    """End the test where there is no Ray: it fails in CI and is skipped elsewhere."""
+    if told := missing():
+        lacking(told)
 
 
 class Nodes:
@@ -67,14 +78,13 @@ class Nodes:
 
 @contextmanager
 def nodes(count: int) -> Iterator[Nodes]:
-    """A cluster of so many nodes on this machine; skips the test where there is no Ray."""
-    if find_spec("ray") is None:
-        pytest.skip("Ray is not installed")
+    """A cluster of so many nodes on this machine."""
+    require_ray()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tests.core.clusters", str(count), str(port)]
-    told = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": os.environ | _PATIENT}
+    told = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with _ONE, subprocess.Popen(command, **told) as process:
         found = Nodes(port, process)
         until(lambda: _answers(port))
@@ -90,10 +100,11 @@ def _answers(port: int) -> bool:
 
 
 def _serve(count: int, port: int) -> None:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray._private.node import Node
     from ray.cluster_utils import Cluster
 
-    head = {"num_cpus": 1, "include_dashboard": False, "ray_client_server_port": port}
+    Node.start_api_server = lambda *_, **__: None  # It serves the dashboard, and the head waits for it.
+    head = {"num_cpus": 1, "ray_client_server_port": port, "no_monitor": True, "include_log_monitor": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     others = [cluster.add_node(num_cpus=1) for _ in range(count - 1)]
     raylets = [one.process.pid for node in [cluster.head_node, *others] for one in node.all_processes["raylet"]]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor
 
 from core import methods
-from core.errors import NonFinite
+from core.errors import BadInput, NonFinite
 from core.problem.method import Coefficients, Method, Outcome, State, Step
 from core.problem.problem import Problem
 from core.runs.spec import RunSpec, settings_for
@@ -108,3 +111,38 @@ def start(store: Store, problem: Problem, **settings: Any) -> tuple[str, RunSpec
     """A queued run of `Chain`."""
     spec = RunSpec.of(problem, Chain(), ChainSettings(**settings))
     return spec.create(store), spec
+
+
+def same_run(store: Store, one: str, other: str) -> None:
+    """Assert that two runs have the same bits."""
+    first, second = store.run(one), store.run(other)
+    assert first.status == second.status == "done"
+    for left, right in zip(store.steps(one), store.steps(other), strict=True):
+        assert (left.losses, left.entropies, left.samples) == (right.losses, right.entropies, right.samples)
+        if left.coefficients is None or right.coefficients is None:
+            assert left.coefficients is right.coefficients
+        else:
+            np.testing.assert_array_equal(left.coefficients, right.coefficients)
+    assert store.evaluations(one) == store.evaluations(other)
+    assert store.watched(one) == store.watched(other)
+    timed = {"seconds", "seconds_per_step", "peak_memory_mb"}
+    assert first.report is not None
+    assert second.report is not None
+    for name in first.report.keys() | second.report.keys():
+        assert name in timed or first.report[name] == second.report[name], name
+    assert store.artefacts(one) == store.artefacts(other)
+    for artefact in store.artefacts(one):
+        # The header of a merged model names its run.
+        models = [safetensors.torch.load_file(store.kept(run_id, artefact)) for run_id in (one, other)]
+        torch.testing.assert_close(*models, rtol=0, atol=0)
+
+
+def done(runs: Path) -> list[str]:
+    """The runs of a store that are done, whoever writes there."""
+    if not (runs / "runs.sqlite3").exists():
+        return []
+    try:
+        with Store.open(runs, write=False) as store:
+            return sorted(run.id for run in store.runs(status="done"))
+    except BadInput:  # Its tables are being made.
+        return []

@@ -1,35 +1,45 @@
-"""Runs on a Ray cluster: the bits of local ones, exactly one result whatever dies, one line for what can't be."""
+"""Runs and commands on a Ray cluster: bits of local ones, one result whatever dies, one line for what can't be."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import safetensors.torch
 import torch
 
-from core import methods
+from core import methods, studies
 from core.cluster import worker
 from core.cluster.connection import Cluster, connected
 from core.cluster.driver import TRIES, Driver
+from core.cluster.queued import elsewhere
 from core.control import Control
 from core.errors import BadInput, Cancelled, RunFailed
 from core.problem import loading
 from core.problem.problem import Problem
 from core.progress import SILENT
+from core.runs.jobs import Jobs
 from core.runs.places import Place, here
 from core.runs.spec import RunSpec, settings_for
-from core.store import Store
+from core.store import ACTIVE, Store, StudyRecord
+from core.studies.engine.background import Background
+from core.studies.engine.scope import StudyOptions
 from core.suite.find import find
 from tests.core.clusters import Nodes, nodes
+from tests.core.store_help import asked, done, same_run
+from tests.core.study_help import planned
 from tests.waiting import until
 
 Cli = Callable[..., Any]
+STUDY = ("--methods", "adamerging", "--quick", "--precision", "float32")
 LONG = "100000"
 """Steps that no test waits for."""
 
@@ -37,12 +47,6 @@ LONG = "100000"
 @pytest.fixture(scope="module")
 def two() -> Iterator[Nodes]:
     with nodes(2) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def cluster(two: Nodes) -> Iterator[Cluster]:
-    with connected(two.address) as found:
         yield found
 
 
@@ -64,28 +68,92 @@ def load(suite: Path) -> Problem:
     return problem
 
 
-def same_run(store: Store, one: str, other: str) -> None:
-    """Assert that two runs have the same bits."""
-    first, second = store.run(one), store.run(other)
-    assert first.status == second.status == "done"
-    for left, right in zip(store.steps(one), store.steps(other), strict=True):
-        assert (left.losses, left.entropies, left.samples) == (right.losses, right.entropies, right.samples)
-        if left.coefficients is None or right.coefficients is None:
-            assert left.coefficients is right.coefficients
-        else:
-            np.testing.assert_array_equal(left.coefficients, right.coefficients)
-    assert store.evaluations(one) == store.evaluations(other)
-    assert store.watched(one) == store.watched(other)
-    timed = {"seconds", "seconds_per_step", "peak_memory_mb"}
-    assert first.report is not None
-    assert second.report is not None
-    for name in first.report.keys() | second.report.keys():
-        assert name in timed or first.report[name] == second.report[name], name
-    assert store.artefacts(one) == store.artefacts(other)
-    for artefact in store.artefacts(one):
-        # The header of a merged model names its run.
-        models = [safetensors.torch.load_file(store.kept(run_id, artefact)) for run_id in (one, other)]
-        torch.testing.assert_close(*models, rtol=0, atol=0)
+@pytest.mark.slow
+def test_a_device_that_the_cluster_lacks_is_refused(two: Nodes, cli: Cli, tiny_suite: Path) -> None:
+    command = ("compare", tiny_suite, "--methods", "average", "--on", two.address)
+    cli(*command, "--device", "cuda").refused("cuda", "Found 2 CPU, 0 GPU")
+    cli(*command, "--device", "cuda:1").refused("auto, cpu or cuda")
+
+
+@pytest.mark.slow
+def test_a_table_made_on_a_cluster_is_that_made_here(two: Nodes, cli: Cli, tiny_suite: Path, tmp_path: Path) -> None:
+    wanted = "average,adamerging,adamerging:group=task,ties,fw_soft:rounds=2:select_by=cross_entropy"
+    command = ("compare", tiny_suite, "--methods", wanted, "--set", "steps=4", "--precision", "float32", "--json")
+    here = cli(*command, "--runs", tmp_path / "here").data
+    there = cli(*command, "--runs", tmp_path / "there", "--on", two.address).data
+    own = {"run", "seconds", "seconds_per_step", "peak_memory_mb", "reused"}
+    plain = [[{key: row[key] for key in row.keys() - own} for row in told["rows"]] for told in (here, there)]
+    assert plain[0] == plain[1]
+    assert here["missing"] == there["missing"]
+    again = cli(*command, "--runs", tmp_path / "here", "--on", two.address).data
+    assert [row["run"] for row in again["rows"]] == [row["run"] for row in here["rows"]]
+
+
+@pytest.mark.slow
+def test_a_study_whose_command_is_killed_continues_and_computes_nothing_twice(
+    two: Nodes, cli: Cli, tiny_suite: Path, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    words = ["study", "seeds", tiny_suite, *STUDY, "--seeds", "0,1,2,3,4,5", "--runs", runs, "--on", two.address]
+    killed = subprocess.Popen([sys.executable, "launch.py", *map(str, words)], stdout=subprocess.DEVNULL)
+    until(lambda: done(runs), 300)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    before = done(runs)
+    assert 1 <= len(before) < 6
+    assert cli(*words, "--json").status == 0
+    assert len(done(runs)) == 6
+    assert set(before) <= set(done(runs))
+
+
+@pytest.mark.slow
+def test_a_study_of_a_server_runs_on_a_cluster(two: Nodes, tiny_suite: Path, tmp_path: Path) -> None:
+    study, file, chosen = studies.get("scale"), find(str(tiny_suite)), {"quick": True, "methods": ("task_arithmetic",)}
+    options = StudyOptions(**chosen)  # type: ignore[arg-type]
+    with Store.open(tmp_path / "runs") as store:
+        background = Background(store, Jobs(store), loading.load)
+
+        def ended(on: str) -> StudyRecord:
+            study_id = background.start(study, file, options, planned(study, file, **chosen), on)
+            until(lambda: store.studies.get(study_id).status not in ACTIVE)
+            return store.studies.get(study_id)
+
+        with pytest.raises(BadInput, match="ray://HOST:PORT"):
+            background.start(study, file, options, planned(study, file, **chosen), "somewhere")
+        nobody = ended("ray://127.0.0.1:9")
+        assert (nobody.status, store.runs()) == ("failed", [])
+        assert "No Ray cluster" in (nobody.error or "")
+        found = ended(two.address)
+        assert (found.id, found.status, found.error) == (nobody.id, "done", None)
+        assert [run.status for run in store.runs()] == ["done"] * len(found.cells)
+
+
+@pytest.mark.slow
+def test_a_run_of_a_server_goes_to_a_cluster_and_has_the_bits_of_one_here(
+    two: Nodes, tiny_suite: Path, tmp_path: Path
+) -> None:
+    spec = asked(tiny_suite, settings={"steps": 3}, tasks=("task0", "task2"), precision="float32", name="mine")
+    with Store.open(tmp_path / "runs") as store:
+        jobs, load = Jobs(store), partial(loading.load, find(str(tiny_suite)), spec.tasks)
+
+        def submit(address: str) -> str:
+            return jobs.submit(spec, elsewhere=elsewhere(address, "auto", store, load))
+
+        nobody = submit("ray://127.0.0.1:9")
+        there, again = submit(two.address), submit(two.address)
+        here = jobs.submit(spec)
+        assert (there == again, len({nobody, there, here})) == (True, 3)
+        until(lambda: not jobs.active())
+        same_run(store, there, here)
+        assert store.run(there).name == "mine"
+        assert "No Ray cluster" in (store.run(nobody).error or "")
+
+
+@pytest.fixture(scope="module")
+def cluster(two: Nodes) -> Iterator[Cluster]:
+    """For the tests from here on: a process has one connection at a time, and those above make their own."""
+    with connected(two.address) as found:
+        yield found
 
 
 @pytest.mark.slow

@@ -25,18 +25,13 @@ from core.studies.engine.execution import execute, register
 from core.studies.engine.scope import StudyOptions
 from core.suite.find import find
 from tests.core.clusters import nodes
+from tests.core.store_help import done, same_run
 from tests.core.study_help import planned
-from tests.core.test_cluster import same_run
 from tests.waiting import until
 
 TASKS = ("digits", "letters")
 OPTIONS = {"methods": ("adamerging",), "tasks": TASKS, "seeds": tuple(range(40)), "settings": {"steps": 10}}
 CELLS = 40
-
-
-def done(folder: Path) -> int:
-    with Store.open(folder, write=False) as store:
-        return len(store.runs(status="done"))
 
 
 def carry_out(store: Store, problem: Problem, place: Place) -> str:
@@ -58,7 +53,7 @@ def test_forty_cells_on_three_nodes_of_which_one_dies_are_forty_results_with_the
         sent = time.monotonic()
 
         def kill() -> None:
-            until(lambda: done(tmp_path / "there") >= CELLS // 2, 1800)
+            until(lambda: len(done(tmp_path / "there")) >= CELLS // 2, 1800)
             three.kill_node()
 
         killer = threading.Thread(target=kill)

@@ -200,6 +200,20 @@ def test_the_plan_names_what_is_wrong_and_nothing_is_queued(dashboard_site: Site
     assert len(dashboard_site.ctx.store.runs()) == before
 
 
+def test_a_cluster_can_be_chosen_where_ray_is_installed(dashboard_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, before = dashboard_site.owner(), len(dashboard_site.ctx.store.runs())
+    monkeypatch.setattr("core.cluster.connection.find_spec", lambda _name: object())
+    assert owner.call("setup_catalogue")["alone"] == ""
+    asked = {"suite": "tiny", "method": "average", "on": "ray://host:10001"}
+    assert yaml.safe_load(owner.call("setup_save", **asked)["yaml"])["on"] == asked["on"]
+    assert "ray://HOST:PORT" in owner.call("setup_plan", **asked | {"on": "ray://"})["wrong"]
+    assert "ray://HOST:PORT" in owner.call("setup_start", **asked | {"on": "host"})["error"]
+    monkeypatch.setattr("core.cluster.connection.find_spec", lambda _name: None)
+    assert "pip install" in owner.call("setup_catalogue")["alone"]
+    assert "pip install" in owner.call("setup_start", **asked)["error"]
+    assert len(dashboard_site.ctx.store.runs()) == before
+
+
 @pytest.mark.slow
 def test_the_trust_check_speaks_for_every_method_that_learns(dashboard_site: Site) -> None:
     owner = dashboard_site.owner()

@@ -6,12 +6,15 @@ values, and every value that comes back is checked by `dashboard.pages.setup.wis
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from typing_extensions import TypedDict
 
 from core import methods
+from core.cluster.connection import missing
+from core.cluster.queued import elsewhere
 from core.errors import BadInput
 from core.problem.evaluate import references
 from core.progress import Progress, Standing
@@ -60,6 +63,8 @@ class Catalogue(TypedDict):
     broken: list[str]
     methods: list[Form]
     devices: list[str]
+    alone: str
+    """Why nothing but this machine can be chosen; empty where Ray is installed."""
     startable: bool
 
 
@@ -135,6 +140,7 @@ class SetUp(Desk):
             "broken": broken,
             "methods": describe_all(),
             "devices": devices,
+            "alone": missing(),
             "startable": self._ctx.jobs is not None,
         }
 
@@ -188,8 +194,11 @@ class SetUp(Desk):
     def setup_start(self, given: dict[str, Any]) -> Started:
         """Queue the run."""
         asked = wish.read(given, self._ctx.library)
-        run_id = self._ctx.writing_jobs().submit(checked(asked, self._ctx.library), asked.suite)
-        return {"run": run_id}
+        jobs, spec, library = self._ctx.writing_jobs(), checked(asked, self._ctx.library), self._ctx.library
+        if not asked.on:
+            return {"run": jobs.submit(spec, asked.suite)}
+        load = partial(library.load, asked.suite, asked.tasks)
+        return {"run": jobs.submit(spec, asked.suite, elsewhere(asked.on, asked.device, self._ctx.store, load))}
 
     @owners
     def setup_save(self, given: dict[str, Any]) -> Saved:

@@ -25,6 +25,7 @@ export const setup = (root) => {
     precision: "auto",
     evaluate_every: 0,
     name: "",
+    on: "",
   };
   let catalogue = /** @type {import("../../answers").SetupCatalogue} */ (/** @type {Answer} */ (null)),
     described = /** @type {Answer} */ (null),
@@ -41,16 +42,13 @@ export const setup = (root) => {
   const method = () => catalogue.methods.find((m) => m.name === choice.method) || catalogue.methods[0];
   /** @type {() => Preset[]} */
   const presets = () => described?.presets[choice.method] || [];
-  const values = () => ({
-    suite: choice.suite,
-    tasks: [...choice.tasks],
-    method: choice.method,
-    settings: choice.settings,
-    device: choice.device,
-    precision: choice.precision,
-    evaluate_every: Number(choice.evaluate_every) || 0,
-    name: choice.name,
-  });
+  const values = () => {
+    const { suite, settings, device, precision, name } = choice,
+      evaluate_every = Number(choice.evaluate_every) || 0,
+      on = catalogue.alone ? "" : choice.on,
+      tasks = [...choice.tasks];
+    return { suite, tasks, method: choice.method, settings, device, precision, evaluate_every, name, on };
+  };
 
   function blank() {
     const heights = { suite: 76, tasks: 420, method: 420, options: 480, plan: 270 };
@@ -124,7 +122,7 @@ export const setup = (root) => {
     if (before) {
       for (const name of Object.keys(choice.settings))
         if (name in before.settings) choice.settings[name] = before.settings[name];
-      for (const name of ["device", "precision", "evaluate_every", "name", "preset"])
+      for (const name of ["device", "precision", "evaluate_every", "name", "on", "preset"])
         if (name in before) choice[name] = before[name];
       everyTouched = Boolean(before.everyTouched);
     }
@@ -233,7 +231,7 @@ export const setup = (root) => {
     form = buildForm(part("options"), {
       fields: chosen.fields,
       values: choice.settings,
-      extra: executionRows(chosen, catalogue.devices, choice, set),
+      extra: executionRows(chosen, catalogue, choice, set),
       suite: presets().find((preset) => preset.name === "suite")?.settings,
       onInput(name, value) {
         choice.settings[name] = value;

@@ -1,4 +1,6 @@
 // How a run is carried out, in the form of the page "Set up": what no method has as a setting of its own.
+import { element } from "../../charts/js/base.js";
+import { whereField } from "../../js/where.js";
 import { formRow } from "./setup_form.js";
 
 /** @type {(values: string[]) => { value: string, title: string }[]} */
@@ -34,10 +36,24 @@ const NAME = {
 };
 const REST = { choices: [], source: "Mergescope", min: 0, max: null, above: null, below: null };
 
-/** @type {(method: Method, devices: string[], values: Record<string, unknown>, onInput: OnField) => HTMLElement[]} */
-export const executionRows = (method, devices, values, onInput) => {
+/** @type {(values: Record<string, unknown>, onInput: OnField) => HTMLElement} */
+const whereRow = (values, onInput) =>
+  element(
+    "div",
+    { class: "ms-field", "data-name": "on" },
+    whereField({ several: false, on: String(values.on), onChange: (on) => onInput("on", on) }).root,
+    element("p", {
+      class: "ms-help",
+      text: "Its result comes back into these runs. The forecast is that of this machine.",
+    }),
+  );
+
+// Without Ray there is nothing to choose but this machine.
+/** @type {(method: Method, catalogue: import("../../answers").SetupCatalogue, values: Record<string, unknown>, onInput: OnField) => HTMLElement[]} */
+export const executionRows = (method, { devices, alone }, values, onInput) => {
   const steps = method.fields.some((field) => field.name === "steps");
-  return [...(steps ? [EVERY] : []), { ...DEVICE, choices: named(devices) }, PRECISION, NAME].map((field) =>
+  const rows = [...(steps ? [EVERY] : []), { ...DEVICE, choices: named(devices) }, PRECISION, NAME].map((field) =>
     formRow({ ...REST, ...field }, values[field.name], undefined, onInput),
   );
+  return alone ? rows : [...rows, whereRow(values, onInput)];
 };

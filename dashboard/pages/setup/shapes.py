@@ -117,3 +117,4 @@ class Asked(Settings):
 
     device: str
     precision: str
+    on: str

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from core import methods
+from core.cluster.connection import require
 from core.errors import BadInput
 from core.problem.problem import Problem
 from core.progress import Progress
@@ -34,6 +35,7 @@ class Asked(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     evaluate_every: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     name: Line = ""
+    on: Line = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Wish:
     spec: RunSpec
     device: str = "auto"
     """As it was asked for; the run's own is one that is here."""
+    on: str = ""
+    """The address of a Ray cluster; empty for this machine."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -57,7 +61,8 @@ class Wish:
 
     def plain(self) -> shapes.Asked:
         """What `read` takes."""
-        return {**as_settings(self.spec), "device": self.device, "precision": self.spec.execution.precision}
+        precision = self.spec.execution.precision
+        return {**as_settings(self.spec), "device": self.device, "precision": precision, "on": self.on}
 
 
 def read(values: Any, library: Library) -> Wish:
@@ -74,4 +79,7 @@ def read(values: Any, library: Library) -> Wish:
         raise BadInput("Choose at least one task that has an expert.")
     settings = parse(method.Settings, asked.settings, method.name)
     how = asked.model_dump(include={"tasks", "device", "precision", "evaluate_every", "name"})
-    return Wish(suite, RunSpec.asked(suite, method, settings, **how), asked.device)
+    if asked.on:
+        require(asked.on)
+        how["device"] = "auto"  # The cluster may have devices that are not here.
+    return Wish(suite, RunSpec.asked(suite, method, settings, **how), asked.device, asked.on)

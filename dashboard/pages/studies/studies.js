@@ -6,8 +6,9 @@ import { RESUMABLE } from "../../charts/js/given.js";
 import { failedState, figureCard, newest } from "../../js/analysis.js";
 import { bar, download, empty, note, tickable, toast, toastError } from "../../js/pieces.js";
 import { page } from "../../js/shell.js";
+import { whereField } from "../../js/where.js";
 import { methodGuide } from "./guide.js";
-import { active, findingsCard, studyTable, studyWords, whereField } from "./study_parts.js";
+import { active, findingsCard, studyTable, studyWords } from "./study_parts.js";
 
 /** @type {(root: HTMLElement) => void} */
 export const studies = (root) => {
@@ -94,7 +95,7 @@ export const studies = (root) => {
     { class: "mc-primary" },
   );
   const cancel = quiet("Cancel", () => act("study_cancel", { id: card()?.state?.id }));
-  const where = whereField();
+  const where = whereField({ several: true });
   const cost = element("span", { class: "mc-facts" });
   const form = element("div", { class: "mc-form st-start" }, start, cancel, quickly, where.root, cost);
   const files = element(

@@ -1,6 +1,5 @@
 // Parts of the page Studies: how far a study is, what it found, its tables.
 import { duration, element } from "../../charts/js/base.js";
-import { labelledMenu } from "../../charts/js/card.js";
 import { ACTIVE } from "../../charts/js/given.js";
 import { table } from "../../js/pieces.js";
 
@@ -45,31 +44,4 @@ export function studyTable(one) {
     one.source ? element("p", { class: "mc-help", text: one.source }) : null,
     table(one.title, one.heads, rows),
   );
-}
-
-// Where the runs of a study are carried out: the address of a Ray cluster, or nothing for the queue of this machine.
-export function whereField() {
-  const address = element("input", {
-    type: "text",
-    "aria-label": "Address of the Ray cluster",
-    placeholder: "ray://HOST:10001",
-    hidden: true,
-  });
-  const menu = labelledMenu("Where", (value) => {
-    address.hidden = value !== "ray://";
-  });
-  menu.fill([
-    ["", "This machine"],
-    ["ray", "This machine, several runs at a time"],
-    ["ray://", "A Ray cluster"],
-  ]);
-  return {
-    root: element("div", { class: "st-where" }, menu.root, address),
-    on: () => (menu.select.value === "ray://" && address.value.trim()) || menu.select.value,
-    /** @type {(reason: string) => void} */
-    refuse: (reason) => {
-      menu.select.disabled = Boolean(reason);
-      menu.root.title = reason;
-    },
-  };
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,13 +80,22 @@ def load_expert(
         raise BadCheckpoint(f"`{path.name}` is a classification head; expected an image encoder.")
     opened.require_encoder()
     if opened.layout.kind == Kind.ADAPTER:
-        tensors = Adapter(opened, base).merged()
+        tensors = Adapter(opened, base, rename=_renaming(arch)).merged()
     else:
         tensors = dict(opened.read(VISUAL))
         kept = {name.removeprefix(VISUAL) for name in opened.layout.from_base} & set(base) - set(tensors)
         tensors |= {name: base[name] for name in kept}
     checkpoint = _checkpoint(opened, tensors)
     return checkpoint.require_finite(VISUAL) if finite else checkpoint
+
+
+def _renaming(arch: Architecture | None) -> Callable[[str], str]:
+    """From names of earlier versions of a library to those of its modules."""
+    if arch is None or arch.zero_shot:
+        return str
+    from core.encoders.family import family
+
+    return family(arch).renaming(arch)
 
 
 def load_text_tower(path: Path, inside: str | None = None, base: tuple[Path, str | None] | None = None) -> Checkpoint:

@@ -16,7 +16,7 @@ from core.encoders.models import Architecture
 from core.errors import BadSuite
 
 T = TypeVar("T")
-_UNBUILDABLE = (TypeError, ValueError, AssertionError, ZeroDivisionError, AttributeError, RuntimeError, KeyError)
+_UNBUILDABLE = (TypeError, ValueError, AssertionError, ArithmeticError, AttributeError, RuntimeError, LookupError)
 
 
 def build(arch: Architecture, device: str = "cpu") -> nn.Module:

@@ -6,6 +6,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,6 +25,8 @@ CONFIGURATION = "config.json"
 MAX_JSON = 8 * 2**20
 LARGEST = 2**20
 """Whole number in a configuration; of layers and the like `DEEPEST`. Far beyond any model, but built within seconds."""
+LARGEST_SIDE = 4096
+"""Pixels of a side of an image."""
 DEEPEST = 512
 DEPTH = re.compile(r"layers|depth|blocks|stages|repeats")
 PROBE = 7919
@@ -96,7 +99,18 @@ def architecture(name: str, file: Path | None = None) -> Architecture:
     Raises `UnknownName` for a name that the library does not have, `BadSuite` for an unusable configuration file.
     """
     first, _, own = name.partition(":")
-    return FAMILIES.get(first).describe(own, file) if first in OTHERS else FAMILIES.get(OPEN_CLIP).describe(name, file)
+    if first not in OTHERS:
+        return FAMILIES.get(OPEN_CLIP).describe(name, file)
+    try:
+        found = FAMILIES.get(first).describe(own, file)
+        sides = (*found.input_size, *([] if found.resized is None else [found.resized]))
+        if not all(1 <= side <= LARGEST_SIDE for side in sides):
+            raise ValueError(f"images of {' × '.join(map(str, sides))} pixels")
+        if not (len(found.mean) == len(found.std) == 3 and all(map(isfinite, found.mean)) and min(found.std) > 0):
+            raise ValueError(f"mean {found.mean} and std {found.std}")
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        raise BadSuite(f"`{file or name}` should describe a model and its images. Found: {error}.") from None
+    return found
 
 
 def require_modest(file: Path, config: Mapping[str, Any], most: int = LARGEST) -> None:

@@ -152,7 +152,7 @@ def test_an_adapted_text_tower_is_merged_as_peft_merges_it(case: str, custom: bo
     config = TEXTS[case] if not custom else TEXTS[case] | {"target_modules": ["c_fc", "token_embedding"]}
     merged = saved(tmp_path / "adapter", model, **config)
     expected = {name: tensor for name, tensor in copied(merged).items() if not name.startswith("visual.")}
-    found = load_text_tower(tmp_path / "adapter", tmp_path / "base.pt").tensors
+    found = load_text_tower(tmp_path / "adapter", None, (tmp_path / "base.pt", None)).tensors
     same(found, {name: tensor for name, tensor in expected.items() if name in found})
     assert found.keys() >= dict(merged.named_parameters()).keys() & expected.keys()
 
@@ -165,7 +165,7 @@ def test_hugging_faces_text_tower_is_adapted_by_its_own_names(tmp_path: Path) ->
     targets = ["q_proj", "fc1", "text_projection", "visual_projection"]
     merged = saved(tmp_path / "adapter", model, target_modules=targets, use_dora=True)
     merged.save_pretrained(tmp_path / "merged")
-    found = load_text_tower(tmp_path / "adapter", tmp_path / "base").tensors
+    found = load_text_tower(tmp_path / "adapter", None, (tmp_path / "base", None)).tensors
     same(found, load_checkpoint(tmp_path / "merged", skip="visual.").tensors)
     base = load_checkpoint(tmp_path / "base", "visual.").tensors
     merges(tmp_path / "adapter", base, load_checkpoint(tmp_path / "merged", "visual.").tensors)

@@ -201,7 +201,7 @@ def test_a_damaged_adapter_of_a_text_tower_is_refused(tmp_path: Path) -> None:
     for tensors in (pair(name, 3, 3), pair(f"{name}.none") | pair(FC), pair(FC)):
         adapter = written(tmp_path / "adapter", tensors, {"auto_mapping": {"base_model_class": "CLIP"}})
         with pytest.raises(BadCheckpoint, match=r"^`adapter"):
-            load_text_tower(adapter, tmp_path / "base.pt")
+            load_text_tower(adapter, None, (tmp_path / "base.pt", None))
 
 
 @pytest.mark.slow

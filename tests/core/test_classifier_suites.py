@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,41 @@ def test_a_checkpoint_without_its_head_is_told(folder: Path, tmp_path: Path) -> 
         load(find(str(path)))
     [found, *_] = check(find(str(path))).complaints
     assert "one head of shape" in found.message
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # PEFT asks for it
+@pytest.mark.parametrize("names", ["of its modules", "of an earlier version"])
+def test_an_adapter_with_its_head_is_merged_as_peft_does(names: str, folder: Path, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import ViTForImageClassification
+
+    shutil.copytree(folder, tmp_path / "root")
+    made: Any = ViTForImageClassification
+    model = made.from_pretrained(folder / "vit-shapes")
+    torch.manual_seed(1)
+    options = LoraConfig(
+        r=2, target_modules=["q_proj", "v_proj"], modules_to_save=["classifier"], init_lora_weights=False, lora_alpha=1
+    )
+    tuned: Any = get_peft_model(model, options)
+    tuned.classifier.modules_to_save["default"].weight.data.normal_()
+    target = tmp_path / "root" / "vit-shapes"
+    for file in target.iterdir():
+        file.unlink()
+    tuned.save_pretrained(target)
+    made.from_pretrained(folder / "vit-shapes").vit.save_pretrained(tmp_path / "root" / "base")
+    if names == "of an earlier version":
+        file = target / "adapter_model.safetensors"
+        older = {"layers.": "encoder.layer.", "q_proj": "attention.query", "v_proj": "attention.value"}
+        tensors = load_file(file)
+        for new, old in older.items():
+            tensors = {name.replace(new, old): one for name, one in tensors.items()}
+        save_file(tensors, file)
+    suite_file = suite(tmp_path / "root")
+    problem = load(suite_file, ["shapes"], device="cpu", precision="float64")
+    merged = tuned.merge_and_unload().double().eval()
+    pixels = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
+    prepared = problem.encoder.prepare(pixels)
+    with torch.no_grad():
+        expected = merged(prepared).logits
+    found = problem.logits(problem.task_vectors.expert("shapes"), "shapes", pixels)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)

@@ -6,7 +6,7 @@ https://arxiv.org/abs/2312.03732; DoRA: Liu et al. (2024), https://arxiv.org/abs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -48,7 +48,14 @@ class Adapter:
     does, by name.
     """
 
-    def __init__(self, opened: Opened, base: Mapping[str, torch.Tensor], *, text: bool = False) -> None:
+    def __init__(
+        self,
+        opened: Opened,
+        base: Mapping[str, torch.Tensor],
+        *,
+        text: bool = False,
+        rename: Callable[[str], str] = str,
+    ) -> None:
         self._opened, self._base, self._file = opened, base, opened.path.name
         check(self._file, opened.config)
         names, texts = understand(opened), of_text(opened.source.table, opened.config)
@@ -59,7 +66,7 @@ class Adapter:
         if not self._names.modules and not self._names.saved:
             tower = "text tower" if text else "image encoder"
             raise BadCheckpoint(f"`{self._file}` should adapt the {tower}. Found nothing that it changes there.")
-        self._places = locate(self._file, self._names, base, text=text)
+        self._places = locate(self._file, self._names, base, text=text, rename=rename)
 
     def factors(self) -> Iterator[tuple[Place, Factors]]:
         """Each matrix of the base that is adapted, and what was learned for it, read when its turn comes."""

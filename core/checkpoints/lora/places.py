@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from core.checkpoints import hugging_face
@@ -31,13 +31,16 @@ class Place:
         return part.T if self.turned and part.ndim == 2 else part
 
 
-def locate(file: str, names: Names, base: Mapping[str, torch.Tensor], *, text: bool) -> dict[str, Place]:
+def locate(
+    file: str, names: Names, base: Mapping[str, torch.Tensor], *, text: bool, rename: Callable[[str], str] = str
+) -> dict[str, Place]:
     """The place of each tensor in the file; of a module's two factors that of the first.
 
-    Tensors that the base does not have, such as a head, have none. Raises `BadCheckpoint` where two have the same.
+    `rename` gives a name the base's, where the library that trained it has changed them since. Tensors that the base
+    does not have, such as a head, have none. Raises `BadCheckpoint` where two have the same.
     """
     prefixes = _prefixes(names.modules or names.saved)
-    found = max((_located(names, prefix, base, text) for prefix in prefixes), key=len)
+    found = max((_located(names, prefix, base, text, rename) for prefix in prefixes), key=len)
     taken: dict[str, list[int | None]] = {}
     for name, place in found.items():
         parts = taken.setdefault(place.name, [])
@@ -54,22 +57,27 @@ def _prefixes(names: Iterable[str]) -> list[str]:
     return ["".join(f"{part}." for part in parts[:count]) for count in range(len(parts) + 1)]
 
 
-def _located(names: Names, prefix: str, base: Mapping[str, torch.Tensor], text: bool) -> dict[str, Place]:
+def _located(
+    names: Names, prefix: str, base: Mapping[str, torch.Tensor], text: bool, rename: Callable[[str], str]
+) -> dict[str, Place]:
     found = {}
     for module, parts in names.modules.items():
         own = module.removeprefix(prefix).replace(".base_layer.", ".")
         # PyTorch's attention has one matrix for query, key and value, which is no module.
-        if place := _place(f"{own}.weight", base, text) or _place(f"{own}.in_proj_weight", base, text):
+        names_of_matrix = (f"{own}.weight", f"{own}.in_proj_weight")
+        if place := next(filter(None, (_place(name, base, text, rename) for name in names_of_matrix)), None):
             found[parts.a] = replace(place, turned=True) if parts.embedding else place
     for own, name in names.saved.items():
-        if place := _place(own.removeprefix(prefix), base, text):
+        if place := _place(own.removeprefix(prefix), base, text, rename):
             found[name] = place
     return found
 
 
-def _place(name: str, base: Mapping[str, torch.Tensor], text: bool) -> Place | None:
+def _place(name: str, base: Mapping[str, torch.Tensor], text: bool, rename: Callable[[str], str]) -> Place | None:
     if name in base:
         return Place(name)
+    if (renamed := rename(name)) in base:
+        return Place(renamed)
     target = hugging_face.to_open_clip(name)
     if target is None or target[0].startswith(VISUAL) == text or target[0].removeprefix(VISUAL) not in base:
         return None

@@ -42,14 +42,9 @@ class Timm(Family):
         taken = (usual.to_dict() if usual else {}) | dict(said.get("pretrained_cfg") or {})
         if isinstance(side := options.get("img_size"), int):
             taken |= {"input_size": (3, side, side)}
-        try:
-            found = resolve_data_config(pretrained_cfg=taken)
-            height, width = map(int, found["input_size"][1:])
-            resized = int(height / float(found["crop_pct"]))
-        except (TypeError, ValueError, KeyError, ZeroDivisionError, AttributeError) as error:
-            raise BadSuite(
-                f"`{name}`: pretrained_cfg should say how images are prepared, as timm writes it. Found: {error}."
-            ) from None
+        found = resolve_data_config(pretrained_cfg=taken)
+        height, width = map(int, found["input_size"][1:])
+        resized = int(height / float(found["crop_pct"]))
         squash = found["crop_mode"] == "squash"
         return Architecture(
             name=f"timm:{called}", config={"name": called, "options": options}, family="timm",

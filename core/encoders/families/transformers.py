@@ -44,9 +44,7 @@ class Transformers(Family):
             raise BadSuite(f"`{file}`: `model_type` should be one of {', '.join(KINDS)}. Found {str(kind)[:60]!r}.")
         require_modest(file, config)
         taken = taken or _usual(kind, (config.get("vision_config") or config).get("image_size"))
-        return Architecture(
-            name=f"transformers:{kind}", config=config, family="transformers", **_input(str(file), config, taken)
-        )
+        return Architecture(name=f"transformers:{kind}", config=config, family="transformers", **_input(config, taken))
 
     def encoder(self, arch: Architecture) -> tuple[nn.Module, str]:
         """The model for image classification of this configuration, without its classifier."""
@@ -116,7 +114,7 @@ def _model(arch: Architecture) -> nn.Module:
     return model
 
 
-def _input(name: str, config: Mapping[str, Any], taken: Mapping[str, Any]) -> dict[str, Any]:
+def _input(config: Mapping[str, Any], taken: Mapping[str, Any]) -> dict[str, Any]:
     """Preprocessing as the image processors of transformers describe it."""
     vision = config.get("vision_config") or config
     side = vision.get("image_size", 224)
@@ -125,22 +123,19 @@ def _input(name: str, config: Mapping[str, Any], taken: Mapping[str, Any]) -> di
     said = {"height": said, "width": said} if isinstance(said, int) else said
     cut = taken.get("crop_size", {})
     cut = {"height": cut, "width": cut} if isinstance(cut, int) else cut
-    try:
-        edge = said.get("shortest_edge")
-        cropped = (int(cut["height"]), int(cut["width"])) if cut and taken.get("do_center_crop", True) else None
-        if edge is None:
-            size = cropped or ((int(said["height"]), int(said["width"])) if said else model)
-            mode = {"resize_mode": "squash"}
-        elif cropped is None:  # ConvNeXt: the side before the centre is cut out follows from a share.
-            size = (int(edge), int(edge))
-            mode = {"resized": int(edge / taken.get("crop_pct", 224 / 256)) if edge < 384 else None}
-            mode |= {} if edge < 384 else {"resize_mode": "squash"}
-        else:
-            size, mode = cropped, {"resized": int(edge)}
-        plain = not taken.get("do_normalize", True)
-        mean = (0.0, 0.0, 0.0) if plain else tuple(map(float, taken.get("image_mean", (0.5, 0.5, 0.5))))
-        std = (1.0, 1.0, 1.0) if plain else tuple(map(float, taken.get("image_std", (0.5, 0.5, 0.5))))
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise BadSuite(f"`{name}`: preprocessor_config.json should be one of transformers. Found: {error}.") from None
+    edge = said.get("shortest_edge")
+    cropped = (int(cut["height"]), int(cut["width"])) if cut and taken.get("do_center_crop", True) else None
+    if edge is None:
+        size = cropped or ((int(said["height"]), int(said["width"])) if said else model)
+        mode = {"resize_mode": "squash"}
+    elif cropped is None:  # ConvNeXt: the side before the centre is cut out follows from a share.
+        size = (int(edge), int(edge))
+        mode = {"resized": int(edge / taken.get("crop_pct", 224 / 256)) if edge < 384 else None}
+        mode |= {} if edge < 384 else {"resize_mode": "squash"}
+    else:
+        size, mode = cropped, {"resized": int(edge)}
+    plain = not taken.get("do_normalize", True)
+    mean = (0.0, 0.0, 0.0) if plain else tuple(map(float, taken.get("image_mean", (0.5, 0.5, 0.5))))
+    std = (1.0, 1.0, 1.0) if plain else tuple(map(float, taken.get("image_std", (0.5, 0.5, 0.5))))
     interpolation = RESAMPLE.get(taken.get("resample", 2), "bicubic")
     return {"size": size, "mean": mean, "std": std, "interpolation": interpolation, **mode}

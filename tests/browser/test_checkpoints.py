@@ -154,7 +154,7 @@ def test_a_subfolder_and_a_file_are_chosen_from_a_tree_without_typing(page: Any,
     tree.get_by_text("Show more (51 left)").click()
     tree.get_by_text("list.tsv").click()
     page.get_by_role("button", name="Add to what was found").click()
-    page.get_by_text("1 thing was added; choose them in the suite below.").wait_for()
+    page.get_by_text("1 thing was added; choose it in the suite below.").wait_for()
     assert page.locator(".ms-bench-task").count() == before
     page.get_by_label("Images", exact=True).first.select_option(label="more/list.tsv")
     assert page.get_by_label("Class names, one per line").first.input_value() == "cat\ndog"

@@ -22,6 +22,7 @@ from core.tasks.sources.shards import ShardsData
 from core.tasks.sources.tables import holds_list
 from core.tasks.sources.tar_index import holds_images
 from core.tasks.templates import template_file
+from tests.core.bombs import bombs
 from tests.core.picture_files import everywhere, fill
 from tests.core.test_checkpoint_fuzz import LONGEST, SEED, damaged
 from tests.core.test_list_source import written
@@ -89,3 +90,15 @@ def test_damaged_files_are_read_or_refused_by_name(kind: str, mutants: int, tmp_
             refused += 1
         assert time.thread_time() - begin < LONGEST
     assert 0 < refused <= mutants
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("read", [listed, sharded, class_names, template_file])
+def test_bombs_are_refused_at_once(read: Callable[[Path], object], tmp_path: Path) -> None:
+    for name, raw in bombs().items():
+        (tmp_path / "bomb").write_bytes(raw)
+        begin = time.thread_time()
+        with pytest.raises(BadSuite):
+            read(tmp_path / "bomb")
+        assert time.thread_time() - begin < LONGEST, name
+        assert [file.name for file in tmp_path.iterdir()] == ["bomb"]

@@ -37,8 +37,6 @@ class Rows:
     """Where each is described, as a message says it: `line 3`."""
     labels: Sequence[str]
     """Its class by name or number; empty where it has none."""
-    facts: np.ndarray
-    """int64 `[N, …]`: changes whenever the image may have changed, and says where it is."""
 
 
 class Labelled(Source):
@@ -55,7 +53,11 @@ class Labelled(Source):
         """What is wrong with single images, whatever the classes are."""
 
     @abstractmethod
-    def picture(self, rows: Rows, index: int) -> Image.Image:
+    def facts(self, split: str) -> np.ndarray:
+        """int64 `[N, …]`: changes whenever an image may have changed, and says where it is."""
+
+    @abstractmethod
+    def picture(self, split: str, index: int) -> Image.Image:
         """The decoded picture; raises `core.tasks.decode.Unreadable`."""
 
     @property
@@ -106,9 +108,9 @@ class Labelled(Source):
             title=f"task `{self.task}`, split {split}",
             count=len(rows.names),
             labels=labels if (labels >= 0).any() else None,
-            picture=lambda index: self.picture(rows, index),
+            picture=lambda index: self.picture(split, index),
             name=lambda index: rows.names[index],
-            identity=hashlib.sha256(told + rows.facts.tobytes()).hexdigest(),
+            identity=hashlib.sha256(told + self.facts(split).tobytes()).hexdigest(),
         )
 
     def renumbered(self, labels: np.ndarray, split: str, classes: int, ids: Sequence[str]) -> np.ndarray:

@@ -38,6 +38,10 @@ class ListData(Data):
     """Split -> the list's own word for it; images of other words are left out."""
 
 
+class _LeadsOutside(Exception):
+    """A path leads where nothing may be opened."""
+
+
 class ImageList(Labelled):
     """The list is read whole; the images are only looked up before they are asked for."""
 
@@ -47,21 +51,38 @@ class ImageList(Labelled):
         """The list's path, where there is no file."""
         return None if self.files[0].is_file() else f"`{self.entry.path}` is missing"
 
-    @property
+    @cached_property
     def rows(self) -> dict[str, Rows]:
         """Split -> its images; all are `test` where the list has no column of splits."""
-        return self._read[0]
+        table, found = self._table
+        return {
+            split: Rows(
+                [table.rows[at][found.image] for at in here],
+                [table.places[at] for at in here],
+                ["" if found.label is None else table.rows[at][found.label] for at in here],
+            )
+            for split, here in self._chosen[0].items()
+        }
 
-    @property
+    @cached_property
     def flaws(self) -> Sequence[str]:
         """Lines that are none, unknown splits, files that are missing or may not be opened."""
-        return self._read[1]
+        missing = [flaw for split in self.rows for flaw in self._looked_up[split][1]]
+        return [
+            *shortened(self._table[0].flaws, "lines of another form"),
+            *self._chosen[1],
+            *shortened(missing, "missing images"),
+        ]
 
-    def picture(self, rows: Rows, index: int) -> Image.Image:
+    def facts(self, split: str) -> np.ndarray:
+        """Size and time of each file, −1 where it is missing or may not be opened."""
+        return self._looked_up[split][0]
+
+    def picture(self, split: str, index: int) -> Image.Image:
         """From its file, if it was there and may be opened."""
-        if rows.facts[index, 0] < 0:
+        if self.facts(split)[index, 0] < 0:
             raise Unreadable("is missing, or not to be opened")
-        return open_picture(self._file(rows.names[index]))
+        return open_picture(Path(self._file(self.rows[split].names[index])))
 
     @cached_property
     def _table(self) -> tuple[Table, Columns]:
@@ -77,76 +98,65 @@ class ImageList(Labelled):
             ) from None
 
     @cached_property
-    def _read(self) -> tuple[dict[str, Rows], list[str]]:
+    def _chosen(self) -> tuple[dict[str, list[int]], list[str]]:
+        """Split -> its rows of the table, and words that are no split."""
         table, found = self._table
-        unknown = dict[str, list[str]]()
-        chosen: dict[str, list[int]] = {}
+        if found.split is None:
+            return ({"test": list(range(len(table.rows)))} if table.rows else {}), []
         words = {word: split for split, names in WORDS.items() for word in names}
         if self.entry.splits:
             words = {word.lower(): split for split, word in self.entry.splits.items()}
+        chosen, unknown = dict[str, list[int]](), dict[str, list[str]]()
         for at, row in enumerate(table.rows):
-            word = row[found.split] if found.split is not None else "test"
-            split = words.get(word.lower()) if found.split is not None else "test"
-            if split is not None:
+            word = row[found.split]
+            if split := words.get(word.lower()):
                 chosen.setdefault(split, []).append(at)
             elif not self.entry.splits:
                 unknown.setdefault(word, []).append(table.places[at])
-        flaws = shortened(table.flaws, "lines of another form") + shortened(
-            [
-                f"{several(places)}: split `{word[:60]}` is none of {', '.join(words)}"
-                for word, places in unknown.items()
-            ],
-            "unknown splits",
-        )
-        facts, gone = self._looked_up(table, found.image, sorted(at for rows in chosen.values() for at in rows))
-        rows = {
-            split: Rows(
-                [table.rows[at][found.image] for at in here],
-                [table.places[at] for at in here],
-                ["" if found.label is None else table.rows[at][found.label] for at in here],
-                facts[here],
-            )
-            for split, here in chosen.items()
-        }
-        return rows, flaws + shortened(gone, "missing images")
+        expected = ", ".join(words)
+        told = [f"{several(at)}: split `{word[:60]}` is none of {expected}" for word, at in unknown.items()]
+        return chosen, shortened(told, "unknown splits")
 
-    def _looked_up(self, table: Table, image: int, chosen: Sequence[int]) -> tuple[np.ndarray, list[str]]:
-        """Size and time int64 `[rows, 2]` of each file, −1 where it is missing; what is wrong with single files."""
-        facts, flaws = np.full((len(table.rows), 2), -1, np.int64), []
-        for at in chosen:
-            name = table.rows[at][image]
+    @cached_property
+    def _looked_up(self) -> dict[str, tuple[np.ndarray, list[str]]]:
+        """Split -> size and time int64 `[N, 2]` of each file, −1 where it is missing; what is wrong with each."""
+        return {split: self._looked_at(rows) for split, rows in self.rows.items()}
+
+    def _looked_at(self, rows: Rows) -> tuple[np.ndarray, list[str]]:
+        facts, flaws = np.full((len(rows.names), 2), -1, np.int64), []
+        for at, name in enumerate(rows.names):
             try:
                 facts[at] = self._facts(name) if name else (0, 0)
                 problem = "" if name else "no path"
-            except PermissionError:
+            except _LeadsOutside:
                 problem = f"`{name[:120]}` leads outside the suite's folder and the checkpoint folders"
             except (OSError, ValueError):  # ValueError: a zero byte.
                 problem = "" if self.entry.skip_unreadable else f"`{name[:120]}` is missing"
             if problem:
-                flaws.append(f"{table.places[at]}: {problem}")
+                flaws.append(f"{rows.places[at]}: {problem}")
         return facts, flaws
 
     def _facts(self, name: str) -> tuple[int, int]:
-        """Size and time of a file; raises `OSError`, `PermissionError` for one that leads outside."""
+        """Size and time of a file; raises `OSError`, `_LeadsOutside`."""
         file = self._file(name)
         # Most files of a list lie in few folders, and looking where a path leads takes longest.
-        if not self._allowed(file.parent):
-            raise PermissionError
+        if not self._allowed(os.path.dirname(file)):
+            raise _LeadsOutside
         about = os.lstat(file)
         if stat.S_ISLNK(about.st_mode):
-            if not self.place.allows(file):
-                raise PermissionError
+            if not self.place.allows(Path(file)):
+                raise _LeadsOutside
             about = os.stat(file)
         if not stat.S_ISREG(about.st_mode):
             raise FileNotFoundError
         return about.st_size, about.st_mtime_ns
 
     @cached_property
-    def _allowed(self) -> Callable[[Path], bool]:
-        return cache(self.place.allows)
+    def _allowed(self) -> Callable[[str], bool]:
+        return cache(lambda folder: self.place.allows(Path(folder)))
 
-    def _file(self, name: str) -> Path:
-        return self._root / (name.replace("\\", "/") if os.sep == "/" else name)
+    def _file(self, name: str) -> str:
+        return os.path.join(self._root, name.replace("\\", "/") if os.sep == "/" else name)
 
     @cached_property
     def _root(self) -> Path:

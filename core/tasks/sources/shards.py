@@ -66,14 +66,6 @@ class Shards(Labelled):
                 [f"{self._name(number)}/{key}" for number, each in found for key in each["keys"]],
                 [f"{self._name(number)}, {key}" for number, each in found for key in each["keys"]],
                 [label for _, each in found for label in each["labels"]],
-                np.array(
-                    [
-                        (number, self._shards[number].stat().st_mtime_ns, *place)
-                        for number, each in found
-                        for place in each["places"]
-                    ],
-                    np.int64,
-                ),
             )
         return rows
 
@@ -83,9 +75,22 @@ class Shards(Labelled):
         told = [f"{self._name(number)}, {flaw}" for number, each in self._found.items() for flaw in each["flaws"]]
         return shortened(told, "unreadable labels")
 
-    def picture(self, rows: Rows, index: int) -> Image.Image:
+    def facts(self, split: str) -> np.ndarray:
+        """Number and time of the archive, offset and bytes of each image."""
+        return self._places[split]
+
+    @cached_property
+    def _places(self) -> dict[str, np.ndarray]:
+        found: dict[str, np.ndarray] = {}
+        for split, numbers in self._splits.items():
+            times = {number: self._shards[number].stat().st_mtime_ns for number in numbers}
+            rows = [(number, times[number], *place) for number in numbers for place in self._found[number]["places"]]
+            found[split] = np.array(rows, np.int64)
+        return found
+
+    def picture(self, split: str, index: int) -> Image.Image:
         """From its place in the archive."""
-        number, _, offset, size = map(int, rows.facts[index])
+        number, _, offset, size = map(int, self.facts(split)[index])
         try:
             with self._shards[number].open("rb") as opened:
                 opened.seek(offset)

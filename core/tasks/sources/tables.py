@@ -23,6 +23,7 @@ MAX_BYTES = 128 * 2**20
 """Bytes of a text file; of the columns of a Parquet file, unpacked."""
 MOST_ROWS = 2_000_000
 MOST_COLUMNS = 256
+LONGEST_LINE = 2**16
 SAMPLE = 50
 """Lines by which a dialect is recognised."""
 _SEPARATORS = ("\t", ",", ";", "|", " ")
@@ -165,6 +166,8 @@ def _text(text: str, image: str | None) -> Table:
     lines = list(io.StringIO(text, newline=""))
     if len(lines) > MOST_ROWS:
         raise NoList(f"more than {MOST_ROWS:,} lines")
+    if (longest := max(map(len, lines), default=0)) > LONGEST_LINE:
+        raise NoList(f"a line of {longest:,} characters")
     head = list(islice((line for line in lines if line.strip()), SAMPLE))
     for separator in (*_SEPARATORS, _ONE_COLUMN):
         tried = _parsed(head, separator)

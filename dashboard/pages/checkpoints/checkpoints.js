@@ -186,13 +186,17 @@ export const checkpoints = (root) => {
   }
   /** @type {(found: Scan) => void} */
   function added(found) {
-    const first = !state.scan,
-      count = merge(found);
-    if (first) draft = suggestedDraft(found);
-    const what = count === 1 ? "1 thing was" : `${count} things were`;
-    message = count
-      ? { kind: "good", text: `${what} added; choose them in the suite below.` }
-      : { kind: "", text: "Nothing new was found there." };
+    if (state.scan) {
+      const count = merge(found);
+      const what = count === 1 ? "1 thing was added; choose it" : `${count} things were added; choose them`;
+      message = count
+        ? { kind: "good", text: `${what} in the suite below.` }
+        : { kind: "", text: "Nothing new was found there." };
+      return;
+    }
+    state.scan = found;
+    draft = suggestedDraft(found);
+    keep();
   }
   /** @type {(result: Unpacked) => void} */
   function unpacked({ images, name, count, skipped }) {

@@ -118,7 +118,7 @@ export const foundCard = (scan) => {
     "What was found",
     heading(
       "2  What was found",
-      `${scan.root}: ${plural(usable.length, "checkpoint")} you can use, ` +
+      `${scan.root ? `${scan.root}: ` : ""}${plural(usable.length, "checkpoint")} you can use, ` +
         `${broken.length} you can't, ${plural(scan.images.length, "set")} of images.`,
     ),
   );

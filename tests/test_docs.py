@@ -28,6 +28,7 @@ UNATTENDED = ("ui", "doctor", "fetch")
 STABLE = """
 merge SUITE --method adamerging --tasks a,b --set steps=500 --set group=tensor --seed 1 --device auto --precision auto
 merge SUITE --out merged.safetensors --report report.json --runs DIR --json
+merge SUITE --metric FILE.py:NAME
 ui --suite demo --host 127.0.0.1 --port 7860 --share --no-browser --read-only --runs DIR
 evaluate SUITE --weights merged.safetensors --json
 evaluate SUITE --expert NAME

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,7 +78,7 @@ def compare(
         print_json({"rows": [_plain(*row) for row in rows], "missing": missing})
     else:
         measured = [task["name"] for task in rows[0][1]["tasks"]] if rows else []
-        _print_rows(file.name, measured, [row for row, _, _ in rows], missing)
+        _print_rows(file.name, measured, [row for row, _, _ in rows], missing, metrics)
     if reused := sum(reused for _, _, reused in rows):
         say(f"{reused} of {len(rows)} rows are earlier runs; `--fresh` runs them again.")
     failures = [f"{one['label']}: {one['reason']}" for one in missing if one["failed"]]
@@ -189,21 +189,28 @@ def _plain(row: ResultRow, report: dict[str, Any], reused: bool) -> dict[str, An
     return more | facts | {"average_ci95": None if row.interval is None else list(row.interval), "best": row.best}
 
 
-def _print_rows(suite: str, tasks: Sequence[str], rows: Sequence[ResultRow], missing: Sequence[dict[str, Any]]) -> None:
-    """One table, a block for each kind of results that compete. Best first; reasons at the end."""
+def _print_rows(
+    suite: str,
+    tasks: Sequence[str],
+    rows: Sequence[ResultRow],
+    missing: Sequence[dict[str, Any]],
+    metrics: Collection[str],
+) -> None:
+    """One table, a block for each kind of results that compete, with the averages of `metrics`. Best first; reasons at
+    the end."""
     from core.export.results import CONTESTS
 
-    columns = ["method", *(f">{task}" for task in tasks), *COLUMNS]
+    columns = ["method", *(f">{name}" for name in tasks), *COLUMNS, *(f">{name}" for name in metrics)]
     order = (*CONTESTS, "")
     ordered = sorted(rows, key=lambda row: (order.index(row.contest), -(row.average or 0)))
-    blocks = [[_cells(row) for row in block] for _, block in groupby(ordered, lambda row: row.contest)]
+    blocks = [[_cells(row, metrics) for row in block] for _, block in groupby(ordered, lambda row: row.contest)]
     blocks.append([[one["label"], f"{'failed' if one['failed'] else 'left out'}, see below"] for one in missing])
     print_table(f"Accuracy on {suite}, test images, per cent (* best average of its kind)", columns, *blocks)
 
 
-def _cells(row: ResultRow) -> list[str]:
-    name = Best(row.name) if row.best else row.name
-    return [name, *(cell.text for cell in row.cells), *(told(row) for told in COLUMNS.values())]
+def _cells(row: ResultRow, metrics: Collection[str]) -> list[str]:
+    name, own = Best(row.name) if row.best else row.name, [number(row.others.get(name), 4) for name in metrics]
+    return [name, *(cell.text for cell in row.cells), *(told(row) for told in COLUMNS.values()), *own]
 
 
 COLUMNS: dict[str, Callable[[ResultRow], str]] = {

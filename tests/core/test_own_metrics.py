@@ -86,7 +86,9 @@ def test_compare_measures_again_what_an_earlier_run_lacks(cli: Cli, tiny_suite: 
     assert [row["reused"] for row in first.data["rows"]] == [False, False]
     assert [row["reused"] for row in again.data["rows"]] == [True, True]
     assert again.err.count("Metric `divides`") == 1
+    printed = cli(*(part for part in given if part != "--json")).out
     for row in again.data["rows"]:
+        assert f"{row['average_metrics']['share']:.4f}" in printed
         assert row["average_metrics"]["share"] == pytest.approx(row["average_accuracy"])
         assert "by_class" not in row
 

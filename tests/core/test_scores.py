@@ -14,7 +14,8 @@ from torch import Tensor
 
 from core import measures
 from core.export import tables
-from core.export.report import averages, details
+from core.export.card import model_card
+from core.export.report import averages, details, scored
 from core.methods import get
 from core.problem.evaluate import evaluate, evaluate_everywhere, evaluate_outcome
 from core.problem.problem import Problem
@@ -22,7 +23,7 @@ from core.problem.scores import MOST, calibration, scores
 from core.progress import SILENT
 from core.statistics import Evaluation, Scores
 from core.step import Outcome
-from core.store.records import summary
+from core.store.records import RunRecord, summary
 from core.tasks import Images
 
 
@@ -164,3 +165,15 @@ def test_lists_of_runs_leave_out_what_is_long() -> None:
     report = details([Evaluation("a", 2, 2, 0.0, scores=found)]) | {"average_ece": found.shares["ece"]}
     assert summary(report) == {"average_ece": found.shares["ece"]}
     assert details([Evaluation("a", None, 2, 0.0)]) == {}
+
+
+def test_cards_tell_the_measures_and_the_most_frequent_confusions() -> None:
+    found = of(torch.eye(4)[[0, 0, 1, 1, 1]], torch.tensor([0, 1, 0, 0, 0]))
+    tasks = [{"name": "a", "accuracy": 0.2, **scored(one := Evaluation("a", 1, 5, 0.0, scores=found))}]
+    report = {"tasks": tasks, **averages(tasks), **details([one])}
+    card = model_card(RunRecord("a" * 12, "done", method="average", tasks=("a",), report=report), {"a": "Letters"})
+    assert "| Task | Macro accuracy | Macro F1 | Calibration error |" in card
+    assert "| Letters | class 0 | class 1 | 3 | 4 |" in card
+    old = model_card(RunRecord("a" * 12, "done", method="average", tasks=("a",), report={"tasks": [{"name": "a"}]}))
+    assert "Other measures" not in old
+    assert "Confusions" not in old

@@ -30,8 +30,8 @@ class Svc(Formula[SvcSettings]):
         "When Shared Knowledge Hurts (Li et al., ICML 2026), algorithm 1, applied to Task Arithmetic. Other data-free "
         "methods offer the same calibration as the setting `svc`. Query, key and value are one matrix, and the "
         "embedding of positions stays as it was merged, as in the authors' code. A task without a share in a direction "
-        "counts as α; the authors' code decides that by an absolute 1e-12. Among directions of equal singular values, "
-        "as after Iso-C, those of the sum of task vectors are taken, where theirs takes whatever the processor returns."
+        "counts as α; the authors' code decides that by an absolute 1e-12. Directions of equal singular values, as "
+        "after Iso-C, are arbitrary and count together; theirs takes those that the processor happens to return."
     )
     summary = "Adds all task vectors, then weakens the directions that several tasks share, which the sum counts twice."
     cost = "One singular value decomposition per matrix: seconds on a GPU, a minute on a CPU for ViT-B/32."

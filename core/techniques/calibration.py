@@ -8,7 +8,6 @@ K / Σ_k max(α, s_kr).
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from torch import Tensor
 from core.problem.sharing.share import Share, act
 from core.problem.sharing.vectors import SharedVectors
 from core.problem.task_vectors import TaskVectors
-from core.techniques.spectral import directions, svd
+from core.techniques.spectral import directions
 
 LOST = 10
 """What is smaller than so many units in the last place of a matrix counts as zero, as in `directions`."""
@@ -56,29 +55,21 @@ def calibrate_own(
 
 
 def calibrate(merged: Tensor, deltas: Tensor, alpha: float) -> Tensor:
-    """M `[m, n]` and τ `[K, m, n]` -> the calibrated M."""
-    u, s, vt = _settled(*directions(merged), deltas.sum(0))
+    """M `[m, n]` and τ `[K, m, n]` -> the calibrated M.
+
+    Directions with equal singular values are arbitrary one by one, so they count together: what they span is not.
+    """
+    u, s, vt = directions(merged)
+    rounding = LOST * torch.finfo(s.dtype).eps
     together, each = s[:, None] * vt, u.T @ deltas
-    sizes = each.norm(dim=-1)
+    group = torch.cat([s.new_zeros(1), (s[:-1] - s[1:] > rounding * s.norm()).cumsum(0)])[: len(s)].long()
+
+    def pooled(values: Tensor) -> Tensor:
+        return torch.zeros_like(values).index_add_(1, group, values)[:, group]
+
+    sizes = pooled(each.square().sum(-1))
     # Of a task that does nothing along a direction, rounding leaves a response of any direction and of no size.
-    sizes[sizes <= LOST * torch.finfo(s.dtype).eps * deltas.flatten(1).norm(dim=1)[:, None]] = torch.inf
-    counted = (together * each).sum(-1) / sizes.square()
+    sizes[sizes.sqrt() <= rounding * deltas.flatten(1).norm(dim=1)[:, None]] = torch.inf
+    counted = pooled((together * each).sum(-1)) / sizes
     weakened: Tensor = s / counted.clamp(min=alpha).mean(0)
     return (u * weakened) @ vt
-
-
-def _settled(u: Tensor, s: Tensor, vt: Tensor, total: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Directions of which those with equal singular values, which are arbitrary, are turned to those of Σ τ.
-
-    After Iso-C all are equal, and whatever the processor happens to return would decide.
-    """
-    if not len(s):
-        return u, s, vt
-    apart = (s[:-1] - s[1:] > LOST * torch.finfo(s.dtype).eps * s.norm()).nonzero()[:, 0] + 1
-    ends = [0, *apart.tolist(), len(s)]
-    for begin, end in pairwise(ends):
-        if end - begin > 1:
-            turn, _, _ = svd(u[:, begin:end].T @ total)
-            u[:, begin:end] = u[:, begin:end] @ turn
-            vt[begin:end] = turn.T @ vt[begin:end]
-    return u, s, vt

@@ -8,11 +8,13 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+import open_clip
 import torch
 from scipy import linalg
 
 from core.problem.task_vectors import TaskVectors
 from core.seeds import generator
+from tests.tiny import CONFIG
 
 Array = npt.NDArray[np.float64]
 
@@ -201,6 +203,23 @@ def svc(name: str, delta: Array, scale: float = 0.3) -> Array:
         shares = [response @ (u[:, r] @ tau) / np.sum((u[:, r] @ tau) ** 2) for tau in delta]
         total += count / sum(max(1 / count, share) for share in shares) * s[r] * np.outer(u[:, r], vt[r])
     return total
+
+
+def esm_of_one(tau: torch.Tensor) -> torch.Tensor:
+    """ESM of one expert without weights by energy, where its directions are all those of each layer."""
+    added, kinds = dict[str, torch.Tensor](), ("attn.in_proj_weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+    at = 0
+    for name, parameter in open_clip.CLIP(**CONFIG).visual.named_parameters():
+        added[name] = tau[at : (at := at + parameter.numel())].view(parameter.shape)
+        if name.endswith(kinds):
+            columns = added[name].norm(dim=0)
+            u, s, vt = torch.linalg.svd(added[name] * (columns / columns.mean()) ** 2, full_matrices=False)
+            added[name] = 2 * s.mean() * u @ vt
+    for kind in (*kinds, "attn.out_proj.weight"):
+        lengths = {name: added[name].norm() for name in added if name.endswith(kind)}
+        for name, length in lengths.items():
+            added[name] = added[name] * (length * len(lengths) / sum(lengths.values())) ** 2
+    return torch.cat([part.flatten() for part in added.values()])
 
 
 MATRICES: dict[str, Callable[[Array], Array]] = {

@@ -19,7 +19,7 @@ from core.problem.problem import Problem
 from core.settings import parse
 from core.studies.engine.scope import Scope, StudyOptions
 from core.suite.find import find
-from tests.core.formulas import FORMULAS
+from tests.core.formulas import FORMULAS, esm_of_one
 from tests.core.naive import Naive
 from tests.core.properties import (
     LEARNING,
@@ -186,13 +186,19 @@ ONE_EXPERT = {
     "regmean_pp": lambda tau: tau,
     "featcal": lambda tau: tau,
     "soup": lambda tau: tau,
+    "esm": esm_of_one,
     "fw_hard": lambda tau: (1 - 0.7 * math.prod(1 - 0.1 * 0.3 * 2 / (t + 2) for t in range(4))) * tau,
     "fw_soft": lambda tau: 0.3 * tau,  # Up to the 1e-8 that the later rounds begin with.
 }
 """Method -> what is added to the base for a single task vector, with default settings; more of them in `FORMULAS`."""
 
 
-LIMITS = {"featcal": {"ridge": 1e-9, "mix": 0, "begin_with": "average"}, "regmean": {}, "regmean_pp": {}}
+LIMITS = {
+    "esm": {"energy_power": 0},
+    "featcal": {"ridge": 1e-9, "mix": 0, "begin_with": "average"},
+    "regmean": {},
+    "regmean_pp": {},
+}
 """Settings in the limit of which the formula holds; images come in, so that rounding is seen."""
 
 

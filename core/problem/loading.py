@@ -22,7 +22,7 @@ from core.problem.findings import SUITE, Code, Finding, Severity, by_severity, c
 from core.problem.heads import TaskHeads, aligned, head_hash
 from core.problem.mapped import InMemory, Mapped, Memory
 from core.problem.memory import free, give_back
-from core.problem.packed import BITS, Packed, empty
+from core.problem.packed import BITS, empty
 from core.problem.problem import Problem
 from core.problem.sharing.team import Team
 from core.problem.sharing.vectors import SharedVectors
@@ -183,7 +183,7 @@ def _read_experts(
         progress.advance()
         if expert is None:
             continue
-        kept = vectors.origin.dtype if isinstance(vectors.deltas, Packed) else vectors.deltas.dtype
+        kept = vectors.written
         vectors.fill(row, (_difference(expert.tensors[name], base.tensors[name], kept) for name in vectors.names))
         own[task.name] = {
             name: _as_used(expert.tensors[name], vectors.origin)
@@ -249,14 +249,9 @@ def _empty_vectors(
         raise UnknownName("deltas", deltas, ("auto", *DELTAS))
     origin = torch.cat([base.tensors[name].to(getattr(torch, exact)).reshape(-1) for name in names]).to(encoder.device)
     fixed = {name: _as_used(base.tensors[name], origin) for name in encoder.buffer_names}
-    size = empty(InMemory(), len(tasks), numel, deltas, torch.device("meta")).nbytes
-    place = _place(memory, int(size * (team.near / team.size if team is not None else 1)), encoder.device)
+    nothing = empty(InMemory(), len(tasks), numel, deltas, torch.device("meta"))
+    place = _place(memory, int(nothing.nbytes * (team.near / team.size if team is not None else 1)), encoder.device)
     if team is not None:
-        if deltas in BITS:
-            raise BadInput(
-                f"`--processes` takes task vectors in bfloat16 or wider. Found {deltas}; use another `--memory`."
-            )
-        nothing = torch.empty((len(tasks), numel), dtype=getattr(torch, deltas), device="meta")
         shell = TaskVectors(tuple(tasks), names, shapes, origin, nothing, fixed, memory=place)
         return SharedVectors.of(shell, encoder, team)
     matrix = empty(place, len(tasks), numel, deltas, encoder.device)

@@ -58,6 +58,11 @@ class TaskVectors:
         return self.named(self.origin)
 
     @property
+    def written(self) -> torch.dtype:
+        """The number format in which they are written: packed ones are rounded from the base's."""
+        return self.origin.dtype if isinstance(self.deltas, Packed) else self.deltas.dtype
+
+    @property
     def processes(self) -> int:
         """How many processes hold them together (`core.problem.sharing`)."""
         return 1

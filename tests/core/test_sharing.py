@@ -16,7 +16,7 @@ from core.errors import BadInput
 from core.problem.loading import load
 from core.problem.problem import Problem
 from core.problem.sharing.launch import started
-from core.problem.sharing.share import Share, parted
+from core.problem.sharing.share import Share, parted, whole_blocks
 from core.problem.sharing.team import form_of, raw, size_of, unpacked
 from core.problem.sharing.vectors import SharedVectors
 from core.step import Step
@@ -167,6 +167,11 @@ def test_what_nobody_uses_any_more_is_let_go_of(shared: Problem) -> None:
         run("adamerging_pp", shared, steps=1, batch=5, **exact("adamerging_pp"))
     vectors.total()
     assert len(vectors.share.kept) == 1
+
+
+def test_blocks_stay_whole_but_for_the_last() -> None:
+    assert whole_blocks([32, 160, 64, 30, 34, 7], 64) == [slice(0, 2), slice(2, 3), slice(3, 5), slice(5, 6)]
+    assert whole_blocks([3, 5], 1) == [slice(0, 1), slice(1, 2)]
 
 
 @pytest.mark.parametrize("parts", range(1, 8))

@@ -13,6 +13,7 @@ from torch import Tensor
 from core import objectives, paths
 from core.problem.mapped import InMemory, Mapped
 from core.problem.merged import Batch, Sums
+from core.problem.packed import empty
 from core.problem.problem import Problem
 from core.problem.sharing.share import Share, act, parted
 from core.problem.sharing.team import Form, Team, cuts, form_of, raw, size_of, unpacked
@@ -23,11 +24,11 @@ Plan = Sequence[Sequence[tuple[str, Sequence[Form]]]]
 
 
 @act
-def hold(share: Share, *, number: int, dtype: str, mapped: bool) -> None:
+def hold(share: Share, *, number: int, form: str, mapped: bool) -> None:
     """Room for the own columns of all task vectors."""
     place = Mapped(paths.cache()) if mapped else InMemory()
     own, columns = share.tensors[share.team.rank], share.here.stop - share.here.start
-    deltas = place.empty((len(share.tasks), columns), getattr(torch, dtype), share.encoder.device)
+    deltas = empty(place, len(share.tasks), columns, form, share.encoder.device)
     names, shapes = share.whole.names[own], share.whole.shapes[own]
     share.kept[number] = TaskVectors(share.tasks, names, shapes, share.origin, deltas, {}, memory=place)
 

@@ -7,7 +7,7 @@ import math
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate, count
+from itertools import accumulate, count, pairwise
 from typing import Any, TypeVar
 
 import torch
@@ -41,6 +41,12 @@ def parted(sizes: Sequence[int], parts: int) -> list[slice]:
     return [slice(begin, end) for begin, end in zip(cuts, [*cuts[1:], len(sizes)], strict=True)]
 
 
+def whole_blocks(sizes: Sequence[int], block: int) -> list[slice]:
+    """Cuts a row of things wherever what came before fills whole blocks; what comes last may leave one unfilled."""
+    ends = [at for at, end in enumerate(accumulate(sizes), 1) if end % block == 0 or at == len(sizes)]
+    return [slice(begin, end) for begin, end in pairwise([0, *ends])]
+
+
 class Number:
     """Names something that every process keeps its share of, for as long as process 0 has use for it."""
 
@@ -54,18 +60,20 @@ class Share:
     Raises `BadInput` where there are fewer tensors than processes.
     """
 
-    def __init__(self, team: Team, encoder: Encoder, tasks: Sequence[str], exact: torch.dtype) -> None:
+    def __init__(self, team: Team, encoder: Encoder, tasks: Sequence[str], exact: torch.dtype, block: int = 1) -> None:
+        """`block`: columns that have to stay together, as they have one scale."""
         self.team, self.encoder, self.tasks = team, encoder, tuple(tasks)
         names, shapes = tuple(encoder.parameter_shapes), tuple(encoder.parameter_shapes.values())
         sizes = [math.prod(shape) for shape in shapes]
-        if len(sizes) < team.size:
-            raise BadInput(
-                f"`--processes` should be at most {len(sizes)}, the number of parameter tensors. Found {team.size}."
-            )
+        together = whole_blocks(sizes, block)
+        if len(together) < team.size:
+            what = f"parts of whole blocks of {block} columns" if block > 1 else "parameter tensors"
+            raise BadInput(f"`--processes` should be at most {len(together)}, the number of {what}. Found {team.size}.")
         nothing = torch.zeros((), dtype=exact, device=encoder.device).expand(sum(sizes))
         self.whole = TaskVectors(self.tasks, names, shapes, nothing, nothing.expand(len(tasks), -1), {})
         """All parameter tensors, without numbers."""
-        self.tensors = parted(sizes, team.size)
+        parts = parted([sum(sizes[some]) for some in together], team.size)
+        self.tensors = [slice(together[part.start].start, together[part.stop - 1].stop) for part in parts]
         """Which of them each process holds."""
         spans = self.whole.spans
         self.columns = [slice(spans[own.start].start, spans[own.stop - 1].stop) for own in self.tensors]
@@ -134,7 +142,8 @@ def follow(team: Team) -> None:
         name: tuple(value) if isinstance(value, list) else value for name, value in first.arguments["arch"].items()
     }
     encoder = Encoder(Architecture(**arch), team.device, "float32")
-    share = Share(team, encoder, first.arguments["tasks"], getattr(torch, first.arguments["exact"]))
+    how = first.arguments
+    share = Share(team, encoder, how["tasks"], getattr(torch, how["exact"]), how["block"])
     while (told := team.listen()).act:
         share.drop(told.dropped)
         if told.act not in _ACTS:

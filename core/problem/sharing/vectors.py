@@ -13,6 +13,7 @@ from torch import Tensor
 from core.encoders.encoder import Encoder
 from core.objectives import Objective
 from core.problem.merged import Batch, Sums
+from core.problem.packed import BLOCK, Packed, format_of
 from core.problem.problem import Problem
 from core.problem.sharing import acts
 from core.problem.sharing.share import Number, Share
@@ -32,11 +33,12 @@ class SharedVectors(TaskVectors):
     def of(empty: TaskVectors, encoder: Encoder, team: Team) -> SharedVectors:
         """Room for these task vectors, whose `deltas` are on no device, in all processes of a team."""
         arch = {name: value for name, value in asdict(encoder.arch).items() if name != "tokenizer"}
-        share = Share(team, encoder, empty.tasks, empty.origin.dtype)
-        how = {"arch": arch, "tasks": empty.tasks, "exact": _name(empty.origin.dtype)}
+        block = BLOCK if isinstance(empty.deltas, Packed) else 1
+        share = Share(team, encoder, empty.tasks, empty.origin.dtype, block)
+        how = {"arch": arch, "tasks": empty.tasks, "exact": _name(empty.origin.dtype), "block": block}
         team.tell(Told("share", how, [], []))
         made = SharedVectors(**_fields(empty), share=share, number=share.number())
-        made._all(acts.hold, dtype=_name(empty.deltas.dtype), mapped=empty.memory.mapped)
+        made._all(acts.hold, form=format_of(empty.deltas), mapped=empty.memory.mapped)
         return made
 
     def begin(self, problem: Problem) -> None:
@@ -60,7 +62,7 @@ class SharedVectors(TaskVectors):
         return replace(self, number=number)
 
     def fill(self, row: int, parts: Iterable[Tensor]) -> None:
-        whole = torch.empty_like(self.origin, dtype=self.deltas.dtype)
+        whole = torch.empty_like(self.origin, dtype=self.written)
         for span, part in zip(self.spans, parts, strict=True):
             whole[span].copy_(part)
         self._all(acts.fill, row=row, dtype=_name(whole.dtype), here={"whole": whole})

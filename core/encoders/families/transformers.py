@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +23,8 @@ IGNORED = ("id2label", "label2id", "num_labels", "architectures", "dtype", "torc
 """What is not about the encoder: classes, and in which format the weights were saved."""
 POOLED = ("clip_vision_model", "siglip_vision_model")
 """Vision towers that are used through their pooled output, where they are not the classifier of the same name."""
+POOLED_HEAD = "classifier"
+"""What their head is called where it was trained beside them."""
 
 
 class Transformers(Family):
@@ -40,10 +42,23 @@ class Transformers(Family):
             name=f"transformers:{kind}", config=config, family="transformers", **_input(str(file), config, taken)
         )
 
+    def model(self, arch: Architecture, classes: int) -> nn.Module:
+        """The model for image classification of this configuration, or the vision tower."""
+        if find_spec("transformers") is None:
+            raise BadSuite(MISSING)
+        from transformers import AutoConfig, AutoModel, AutoModelForImageClassification
+
+        said = {key: value for key, value in arch.config.items() if key not in IGNORED}
+        config = AutoConfig.for_model(said.pop("model_type"), **said)
+        config.num_labels, config.architectures = classes, []
+        made: Any = AutoModel if arch.config["model_type"] in POOLED else AutoModelForImageClassification
+        model: nn.Module = made.from_config(config)
+        return model
+
     def encoder(self, arch: Architecture) -> tuple[nn.Module, str]:
         """The model for image classification of this configuration, without its classifier."""
-        model = _model(arch)
-        return (model, "classifier") if arch.config["model_type"] in POOLED else headless(arch, model)
+        model = self.model(arch, PROBE)
+        return (model, POOLED_HEAD) if arch.config["model_type"] in POOLED else headless(arch, model)
 
     def versions(self) -> list[str]:
         """That of transformers."""
@@ -60,7 +75,7 @@ class Transformers(Family):
         from transformers.core_model_loading import WeightConverter, rename_source_key
 
         with torch.device("meta"):
-            model: Any = _model(arch)
+            model: Any = self.model(arch, PROBE)
         steps = get_model_conversion_mapping(model)
         joined = [step for step in steps if isinstance(step, WeightConverter)]
         plain: Any = [step for step in steps if not isinstance(step, WeightConverter)]
@@ -74,18 +89,61 @@ class Transformers(Family):
 
         return rename
 
+    def stored(self, model: nn.Module) -> dict[str, Tensor]:
+        """The way back: files keep the names of older versions."""
+        from transformers.core_model_loading import revert_weight_conversion
 
-def _model(arch: Architecture) -> nn.Module:
-    if find_spec("transformers") is None:
-        raise BadSuite(MISSING)
-    from transformers import AutoConfig, AutoModel, AutoModelForImageClassification
+        own: Any = model
+        found: dict[str, Tensor] = revert_weight_conversion(own, model.state_dict())
+        return found
 
-    said = {key: value for key, value in arch.config.items() if key not in IGNORED}
-    config = AutoConfig.for_model(said.pop("model_type"), **said)
-    config.num_labels, config.architectures = PROBE, []
-    made: Any = AutoModel if arch.config["model_type"] in POOLED else AutoModelForImageClassification
-    model: nn.Module = made.from_config(config)
-    return model
+    def configuration(self, arch: Architecture, model: nn.Module, classes: Sequence[str]) -> dict[str, Any]:
+        """The base's own, with these classes."""
+        said = {key: value for key, value in arch.config.items() if key not in IGNORED}
+        return said | {
+            "architectures": [type(model).__name__],
+            "dtype": "float32",
+            "id2label": {str(number): name for number, name in enumerate(classes)},
+            "label2id": {name: number for number, name in enumerate(classes)},
+        }
+
+    def preprocessing(self, arch: Architecture) -> dict[str, Any]:
+        """`preprocessor_config.json` of an image processor that does what ours does."""
+        height, width = arch.input_size
+        side, squash = {"height": height, "width": width}, arch.resize_mode == "squash"
+        return {
+            "image_processor_type": "CLIPImageProcessor",
+            "do_convert_rgb": True,
+            "do_resize": True,
+            "size": side if squash else {"shortest_edge": arch.resized or max(height, width)},
+            "resample": {name: number for number, name in RESAMPLE.items()}[arch.interpolation],
+            "do_center_crop": not squash,
+            "crop_size": side,
+            "do_rescale": True,
+            "rescale_factor": 1 / 255,
+            "do_normalize": True,
+            "image_mean": list(arch.mean),
+            "image_std": list(arch.std),
+        }
+
+    def loading(self, arch: Architecture, model: nn.Module, head: str, task: str) -> str:
+        """The configuration beside the head says for which classes the model is built."""
+        kind = type(model).__name__
+        first = f"from safetensors.torch import load_file\nfrom transformers import {kind}\n\n"
+        if arch.config["model_type"] in POOLED:
+            return (
+                first
+                + f"""\
+model = {kind}.from_pretrained(".")
+head = load_file("heads/{task}.safetensors")
+logits = lambda pixels: model(pixels).pooler_output @ head["{head}.weight"].T + head["{head}.bias"]"""
+            )
+        return (
+            first
+            + f"""\
+model = {kind}.from_pretrained(".", config="heads/{task}.json", ignore_mismatched_sizes=True)
+model.load_state_dict(load_file("heads/{task}.safetensors"), strict=False)"""
+        )
 
 
 def _input(name: str, config: Mapping[str, Any], taken: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from typing import Literal
 
 import orjson
 
+from core.encoders.models import OPEN_CLIP
 from core.errors import BadInput, MergescopeError, UnknownName
-from core.export.card import model_card
+from core.export.card import loading_of, model_card
 from core.export.coefficients import each_step, export_coefficients
+from core.export.forms import Format, fitting
 from core.export.transformers_model import obstacles
 from core.runs.model import MERGED, file_of
 from core.runs.spec import RunSpec
@@ -84,13 +86,19 @@ def _has_model(store: Store, record: RunRecord) -> bool:
     return MERGED in store.artefacts(record.id)
 
 
-def _fits_transformers(store: Store, record: RunRecord) -> bool:
+def _fits(library: str, store: Store, record: RunRecord) -> bool:
+    """Whether a run has a model that this library can compute."""
     if not _has_model(store, record):
         return False
     try:
-        return not obstacles(suites.find(record.origin).arch())
+        arch = suites.find(record.origin).arch()
+        return not obstacles(arch) if library == "transformers" and arch.zero_shot else arch.family == library
     except MergescopeError:
-        return False
+        return library == OPEN_CLIP
+
+
+def _fits_onnx(store: Store, record: RunRecord) -> bool:
+    return _has_model(store, record) and _suite(record) is not None
 
 
 def _report(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
@@ -128,8 +136,8 @@ def _steps(ctx: Context, record: RunRecord, tick: Tick) -> Iterator[StepRecord]:
 
 def _card(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
     suite = _suite(record)
-    arch = suite.arch().name if suite is not None else ""
-    path.write_text(model_card(ctx.store.run(record.id), titles(record), arch=arch, name=record.name), "utf-8")
+    loading = loading_of(None if suite is None else suite.arch())
+    path.write_text(model_card(ctx.store.run(record.id), titles(record), loading=loading, name=record.name), "utf-8")
     return path
 
 
@@ -141,11 +149,11 @@ def _space(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
     return _pack(_exported("space", ctx, record, path.with_suffix(""), tick), path, tick)
 
 
-def _transformers(ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
+def _folder(form: Format | None, ctx: Context, record: RunRecord, path: Path, tick: Tick) -> Path:
     from core.export.publish import write_folder
 
-    folder, steps = path.with_suffix(""), _steps(ctx, record, tick)
-    write_folder(record, steps, _model(ctx, record, path, tick), suites.find(record.origin), folder)
+    folder, steps, suite = path.with_suffix(""), _steps(ctx, record, tick), suites.find(record.origin)
+    write_folder(record, steps, _model(ctx, record, path, tick), suite, folder, fitting(form, suite.arch()))
     return _pack(folder, path, tick)
 
 
@@ -217,16 +225,37 @@ _ALL = (
         "Weights with open_clip names, ready to load.",
         ".safetensors",
         _model,
-        _has_model,
+        partial(_fits, OPEN_CLIP),
         True,
     ),
     Download(
         "transformers",
         "For transformers",
-        "Folder with weights, configuration, preprocessing, tokenizer, card and λ.",
+        "Folder with weights, configuration, preprocessing, tokenizer or heads, card and λ.",
         ".zip",
-        _transformers,
-        _fits_transformers,
+        partial(_folder, Format.HF),
+        partial(_fits, "transformers"),
+        True,
+    ),
+    *(
+        Download(
+            library,
+            f"For {library}",
+            "Folder with weights, configuration, the heads of all tasks, card and λ.",
+            ".zip",
+            partial(_folder, Format.NATIVE),
+            partial(_fits, library),
+            True,
+        )
+        for library in ("timm", "torchvision")
+    ),
+    Download(
+        "onnx",
+        "ONNX",
+        "Folder with encoder and heads in one model for onnxruntime, card and λ.",
+        ".zip",
+        partial(_folder, Format.ONNX),
+        _fits_onnx,
         True,
     ),
 )

@@ -126,7 +126,8 @@ def open_checkpoint(path: Path, inside: str | None = None, arch: Architecture | 
     kind = config.get("model_type", "clip")
     named = config.get("architecture", kind)  # timm's configurations have that.
     if arch is None and configuration == HUGGING_FACE and isinstance(named, str) and named not in MODEL_TYPES:
-        title = f"{named} of {'timm' if 'architecture' in config else 'transformers'}"
+        library = config.get("library", "timm" if "architecture" in config else "transformers")
+        title = f"{named} of {library}"
         recipes = {name: TensorRecipe((name,)) for name in source.table}
         return Opened(path, source, Layout(title[:80], Kind.CLASSIFIER, recipes), configuration, config)
     if configuration not in (ADAPTER, OPEN_CLIP) and kind not in MODEL_TYPES:

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from core.cli import loading, options, targets
+from core.cli import exporting, loading, options, targets
 from core.cli.output import print_json, shown, tell
 from core.cli.own_metrics import own_metrics, tell_failures
 from core.cli.processes import followed, shared, wanted
-from core.cli.running import carried_out, copy_model, model_of, print_report, warn_of_distrust, write_report
+from core.cli.running import carried_out, print_report, warn_of_distrust, write_report
 from core.cli.targets import command, folder_of_runs, writing_somewhere
 from core.errors import BadInput
+from core.export.forms import Format
 
 
 def merge(
@@ -28,7 +29,11 @@ def merge(
     on: options.On = None,
     processes: options.Processes = None,
     metric: options.Metrics = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the merged model (.safetensors).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Write the merged model: a .safetensors or .onnx file, else a new folder."),
+    ] = None,
+    form: exporting.Form = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report (JSON).")] = None,
     runs: options.Runs = None,
     as_json: options.Json = False,
@@ -39,7 +44,8 @@ def merge(
     count = wanted(processes)
     if on is not None and count > 1:
         raise BadInput("`--on` places a whole run, `--processes` shares one out. Found both; choose one.")
-    targets.check(out, "--out", ".safetensors")
+    if form is not None and out is None:
+        raise BadInput(f"`--format {form}` says how the merged model is written. Add `--out PATH`.")
     targets.check(report, "--report")
     targets.check_distinct(out=out, report=report)
     folder_of_runs(runs)
@@ -54,6 +60,7 @@ def merge(
         raise BadInput(f"`--out` needs a method that makes one model. Found `{method}`: {chosen.form.obstacle}.")
     file, subset = loading.suite_and_tasks(suite, tasks)
     targets.check_not_read(file, out=out, report=report)
+    target = exporting.target(form, out, file) if out is not None else None
     settings = settings_for(chosen, file, options.assignments(set_, seed))
     sharing = shared(count, chosen, settings, [name for name in file.experts if name in (subset or [name])], device)
     with (
@@ -68,8 +75,7 @@ def merge(
             spec = RunSpec.of(problem, chosen, settings, origin=file.origin, check=warned, **place.how)
             run_id = spec.create(store)
             result = carried_out(store, place, run_id, kept, count)
-        if out is not None:
-            copy_model(model_of(store, run_id), out)
+        written = "" if target is None else target.write(store, run_id)
         hint = f"Run {run_id}; see `{command(store, 'show', run_id)}`" if kept else "This run is not kept."
     write_report(result, report)
     tell_failures(result)
@@ -77,4 +83,6 @@ def merge(
         print_json(result)
         return
     print_report(result)
+    if target is not None and (target.folder or target.form is Format.NATIVE):
+        tell(written)
     tell(hint)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.cli import options, running, targets
+from core.cli import exporting, options, running, targets
 from core.cli.output import print_json, print_table, tell
 from core.cli.own_metrics import own_metrics, tell_failures
 from core.cli.processes import followed, wanted
@@ -23,13 +22,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, resume, export and delete stored runs.")
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id; see `runs list`.")]
-
-
-class ExportForm(StrEnum):
-    """What a merged model is written as."""
-
-    OPEN_CLIP = "open_clip"
-    HF = "hf"
 
 
 COEFFICIENT_FILES = (".json", ".csv", ".safetensors")
@@ -153,7 +145,7 @@ def export(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Merged model: a .safetensors file, with `--format hf` a new folder.",
+            help="Merged model: a .safetensors or .onnx file, else a new folder.",
         ),
     ] = None,
     coefficients: Annotated[
@@ -161,9 +153,7 @@ def export(
         typer.Option(metavar="FILE", help="λ at every step; .json, .csv or .safetensors."),
     ] = None,
     report: Report = None,
-    form: Annotated[
-        ExportForm, typer.Option("--format", help="open_clip weights, or a folder for transformers.")
-    ] = ExportForm.OPEN_CLIP,
+    form: exporting.Form = None,
     push: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="Also upload the folder to this repository on the hub.")
     ] = None,
@@ -173,49 +163,29 @@ def export(
     runs: options.Runs = None,
 ) -> None:
     """Write a run's merged model, coefficients or report to files."""
-    if push is not None and form != ExportForm.HF:
-        raise BadInput("`--push` sends a folder for transformers. Add `--format hf`.")
-    if form == ExportForm.HF:
-        folder = out or Path(f"merged-{run_id}")
-        targets.check_folder(folder, "--out")
-        _export_folder(run_id, folder, runs, push, public=public)
-        if coefficients is None and report is None:
-            return
-        out = None
-    elif out is None and coefficients is None and report is None:
-        out = Path(f"merged-{run_id}.safetensors")
-    targets.check(out, "--out", ".safetensors")
     targets.check(coefficients, "--coefficients", *COEFFICIENT_FILES)
     targets.check(report, "--report")
-    targets.check_distinct(out=out, coefficients=coefficients, report=report)
     with reading(runs) as store:
         record = store.run(run_id)
+        model = None
+        if out is not None or form is not None or push is not None or (coefficients is None and report is None):
+            model = exporting.target(form, out, exporting.suite_of(record), name=f"merged-{run_id}", push=push)
+        targets.check_distinct(out=model.path if model is not None else None, coefficients=coefficients, report=report)
         result = _finished(store, record) if report is not None else {}
-        model = running.model_of(store, run_id) if out is not None else None
+        told = [] if model is None else [model.write(store, run_id)]
         if coefficients is not None:
             from core.export.coefficients import each_step, export_coefficients
 
             export_coefficients(record, each_step(store, run_id), coefficients)
-        if out is not None and model is not None:
-            running.copy_model(model, out)
     running.write_report(result, report)
-    tell("Wrote " + ", ".join(str(path) for path in (out, coefficients, report) if path is not None))
+    if others := ", ".join(str(path) for path in (coefficients, report) if path is not None):
+        told.append(f"Wrote {others}")
+    for line in told:
+        tell(line)
+    if push is not None and model is not None:
+        from core.export.publish import push_to_hub
 
-
-def _export_folder(run_id: str, folder: Path, runs: Path | None, push: str | None, *, public: bool) -> None:
-    from core.export import publish
-    from core.export.coefficients import each_step
-    from core.suite import find as suites
-
-    if push is not None:
-        publish.check_repository(push)
-    with reading(runs) as store:
-        record = store.run(run_id)
-        model = running.model_of(store, run_id)
-        kind = publish.write_folder(record, each_step(store, run_id), model, suites.find(record.origin), folder)
-    tell(f"Wrote {folder}; load it with {kind}.from_pretrained.")
-    if push is not None:
-        tell(f"Uploaded to {publish.push_to_hub(folder, push, private=not public)}")
+        tell(f"Uploaded to {push_to_hub(model.path, push, private=not public)}")
 
 
 @app.command()

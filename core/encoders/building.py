@@ -44,6 +44,11 @@ def build_visual(arch: Architecture, device: str = "cpu") -> nn.Module:
     return _encoder(arch, device)[0]
 
 
+def build_classifier(arch: Architecture, classes: int) -> nn.Module:
+    """The library's own classifier for so many classes, on device "meta"; raises `BadSuite` as `build` does."""
+    return _made(arch, lambda: family(arch).model(arch, classes), "meta")
+
+
 class Outline(NamedTuple):
     """What is known of an image encoder before any weights are."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -46,12 +46,16 @@ class Family(ABC):
         Raises `UnknownName` for a name that the library does not have, `BadSuite` for an unusable configuration.
         """
 
-    @abstractmethod
+    def model(self, arch: Architecture, classes: int) -> nn.Module:
+        """The library's own classifier for so many classes; nothing that open_clip has."""
+        raise BadSuite(f"`{arch.name}` should be an image classifier. Found CLIP, which has no head of its own.")
+
     def encoder(self, arch: Architecture) -> tuple[nn.Module, str]:
         """The image encoder without a classification head, and the name of the linear layer that was its head.
 
         Under the default device; its parameters have the names that checkpoints of the family have (with `renaming`).
         """
+        return headless(arch, self.model(arch, PROBE))
 
     @abstractmethod
     def versions(self) -> list[str]:
@@ -65,6 +69,22 @@ class Family(ABC):
     def renaming(self, arch: Architecture) -> Callable[[str], str]:
         """From a name in a checkpoint file to the parameter's own."""
         return str
+
+    def stored(self, model: nn.Module) -> dict[str, Tensor]:
+        """The tensors of a classifier under the names that a file has."""
+        return model.state_dict()
+
+    def configuration(self, arch: Architecture, model: nn.Module, classes: Sequence[str]) -> dict[str, Any]:
+        """What the library writes beside the weights of a classifier with these classes."""
+        raise NotImplementedError
+
+    def preprocessing(self, arch: Architecture) -> dict[str, Any]:
+        """What it has in a file of its own on how images are prepared; empty where that is in the configuration."""
+        return {}
+
+    def loading(self, arch: Architecture, model: nn.Module, head: str, task: str) -> str:
+        """Lines of Python that load the classifier of a task in its exported folder, its head layer called `head`."""
+        raise NotImplementedError
 
 
 def headless(arch: Architecture, model: nn.Module) -> tuple[nn.Module, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from core import methods
+from core.encoders.models import OPEN_CLIP, Architecture
 from core.export.render import Grid, for_markdown, markdown
 from core.export.tables import confusions, doubts, measures, results, settings
 from core.export.titles import method_title
@@ -26,37 +28,38 @@ model.load_state_dict(found) if "logit_scale" in found else model.visual.load_st
 ```
 """
 
+ZERO_SHOT, CLASSIFICATION = "zero-shot-image-classification", "image-classification"
+"""What a model is for, as the hub calls it."""
 
-_TRANSFORMERS = """
-```python
-from transformers import CLIPImageProcessor, {kind}
 
-model = {kind}.from_pretrained("path/to/this/folder")
-processor = CLIPImageProcessor.from_pretrained("path/to/this/folder")
-```
+@dataclass(frozen=True)
+class Loading:
+    """How the model is loaded."""
 
-The folder holds the weights in float32. Image features are normalised before they are multiplied by a head.
-"""
+    library: str
+    """As the hub calls it."""
+    text: str
+    """Markdown."""
+    purpose: str = CLASSIFICATION
+    by: str = "the lines in its README.md"
 
 
 def model_card(
     record: RunRecord,
     titles: Mapping[str, str] | None = None,
     *,
-    arch: str = "",
+    loading: Loading | None = None,
     name: str = "",
-    hugging_face: str = "",
     picture: str = "",
 ) -> str:
     """The card as Markdown with front matter.
 
-    `arch` is the suite's open_clip architecture, or `hugging_face` the class of `transformers` that loads the folder
-    the card lies in; `picture` is the name of a picture of λ beside it.
+    `loading` is how the model beside it is loaded; `picture` is the name of a picture of λ beside it.
     """
     title = name or f"{record.suite} merged with {method_title(record)}"
-    library = "transformers" if hugging_face else "open_clip"
+    loading = loading or loading_of(None)
     tags = ["model-merging", "task-vectors", "mergescope", "hand-edited" if record.what_if else record.method]
-    front = {"library_name": library, "pipeline_tag": "zero-shot-image-classification", "tags": tags}
+    front = {"library_name": loading.library, "pipeline_tag": loading.purpose, "tags": tags}
     method = methods.get(record.method) if record.method in methods.names() else None
     grid = results(record.report, record.tasks, titles or {})
     parts = [
@@ -72,7 +75,7 @@ def model_card(
         "## Settings",
         markdown(settings(record)),
         "## Loading",
-        _TRANSFORMERS.format(kind=hugging_face).strip() if hugging_face else _loading(arch),
+        loading.text,
         *(["## Source", for_markdown(method.paper)] if method else []),
     ]
     return "\n\n".join(parts) + "\n"
@@ -112,8 +115,17 @@ def _doubts(report: Mapping[str, Any] | None) -> list[str]:
     return ["## Findings", "\n".join(found)] if found else []
 
 
-def _loading(arch: str) -> str:
-    if not arch or arch.endswith(".json"):
-        text = "`merged.safetensors` holds open_clip names; build the model from the suite's own configuration file."
-        return f"{text}\n{_LOADING.format(arch='path/to/the/architecture')}".rstrip()
-    return f"`merged.safetensors` holds open_clip names.\n{_LOADING.format(arch=arch)}".rstrip()
+def loading_of(arch: Architecture | None) -> Loading:
+    """How the model of a run is loaded, for a card without it; None where its architecture is not known."""
+    if arch is not None and not arch.zero_shot:
+        return Loading(
+            arch.family,
+            f"`runs export` and the page Share write the model as a folder for {arch.family}, with the heads of all "
+            "tasks and a card that shows how to load them.",
+        )
+    text = "`merged.safetensors` holds open_clip names."
+    name = "" if arch is None else arch.name
+    if not name or name.endswith(".json"):
+        text = f"{text[:-1]}; build the model from the suite's own configuration file."
+        name = "path/to/the/architecture"
+    return Loading(OPEN_CLIP, f"{text}\n{_LOADING.format(arch=name)}".rstrip(), ZERO_SHOT)

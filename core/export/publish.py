@@ -12,13 +12,12 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
 from PIL import Image, ImageDraw, ImageFont
 
-from core.checkpoints import load_checkpoint
 from core.errors import BadInput, MergescopeError
-from core.export.card import model_card
+from core.export import forms
+from core.export.card import Loading, model_card
 from core.export.coefficients import export_coefficients
-from core.export.transformers_model import write_model
-from core.export.weights import metadata
-from core.files import refusals, replacing
+from core.export.forms import FILES, Format
+from core.files import refusals, replacing, write_atomically
 from core.hub.listing import is_repository
 from core.store import RunRecord, StepRecord
 from core.suite.find import SuiteFile
@@ -34,29 +33,45 @@ class CannotSend(MergescopeError):
     """The hub could not be reached or refused the upload; the folder on this machine is complete."""
 
 
-def write_folder(record: RunRecord, steps: Iterable[StepRecord], merged: Path, suite: SuiteFile, folder: Path) -> str:
-    """Write all that the hub shows of a run to a new `folder`; returns the class of `transformers` that loads it.
+def write_folder(
+    record: RunRecord, steps: Iterable[StepRecord], merged: Path, suite: SuiteFile, folder: Path, form: Format
+) -> Loading:
+    """Write all that the hub shows of a run to a new `folder`; returns how its model is loaded.
 
-    `merged` is the run's merged model under open_clip's names; `steps` may be the last one alone. The folder appears
-    complete or not at all. Raises `BadInput` where it is there already or the architecture has no counterpart.
+    `merged` is the run's stored model; `steps` may be the last one alone. The folder appears complete or not at all.
+    Raises `BadInput` where it is there already or the architecture can't be written in this format.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput(f"`{folder}` should be a new or empty folder. Found files in it; choose another name.")
-    arch = suite.arch()
     titles = {task.name: task.title or task.name for task in suite.tasks}
     with refusals(f"Writing {folder}"):
         folder.parent.mkdir(parents=True, exist_ok=True)
     with replacing(folder) as temporary:
         temporary.mkdir()
-        kind = write_model(load_checkpoint(merged).tensors, arch, temporary, metadata(record))
+        loading = forms.write(form, merged, record, suite, temporary)
         if record.groups:
             last = export_coefficients(record, steps, temporary / TABLE)
             draw_coefficients(last, record.groups, record.tasks, temporary / PICTURE)
         if record.report is not None:
             (temporary / REPORT).write_text(json.dumps(record.report, indent=1, allow_nan=False), "utf-8")
-        card = model_card(record, titles, name=record.name, hugging_face=kind, picture=PICTURE if record.groups else "")
+        card = model_card(record, titles, name=record.name, loading=loading, picture=PICTURE if record.groups else "")
         (temporary / "README.md").write_text(card, "utf-8")
-    return kind
+    return loading
+
+
+def write_file(record: RunRecord, merged: Path, suite: SuiteFile, path: Path, form: Format) -> None:
+    """Write the model of such a folder alone; raises `BadInput` as that does, and where one file can't hold it."""
+
+    def make(temporary: Path) -> None:
+        folder = temporary.with_name("folder")
+        folder.mkdir()
+        forms.write(form, merged, record, suite, folder)
+        file = folder / FILES[form]
+        if others := [other.name for other in folder.glob(f"{file.name}.*")]:
+            raise BadInput(f"`{path}` should be a folder: the weights are too large for one file. Found {others[0]}.")
+        file.replace(temporary)
+
+    write_atomically(path, make)
 
 
 def check_repository(repo: str) -> None:

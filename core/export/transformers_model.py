@@ -11,17 +11,28 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from core.checkpoints.hugging_face import from_open_clip
+from core.encoders.family import FAMILIES
 from core.encoders.models import VISUAL, Architecture
 from core.errors import BadInput
+from core.export.card import ZERO_SHOT, Loading
 
 VISION_KEYS = {"image_size", "layers", "width", "patch_size", "head_width", "mlp_ratio", "patch_dropout"}
 TEXT_KEYS = {"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio"}
 MODEL_KEYS = {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "init_logit_scale"}
 """What Hugging Face's CLIP can express; anything else in a configuration changes what the model computes."""
-RESAMPLE = {"bilinear": 2, "bicubic": 3}
-"""Pillow's numbers, which `transformers` writes."""
 START, END = ("<start_of_text>", "<|startoftext|>"), ("<end_of_text>", "<|endoftext|>")
 """The same tokens as open_clip and as Hugging Face call them."""
+
+_LOADING = """
+```python
+from transformers import CLIPImageProcessor, {kind}
+
+model = {kind}.from_pretrained("path/to/this/folder")
+processor = CLIPImageProcessor.from_pretrained("path/to/this/folder")
+```
+
+The folder holds the weights in float32. Image features are normalised before they are multiplied by a head.
+"""
 
 
 def write_model(tensors: Mapping[str, Tensor], arch: Architecture, folder: Path, metadata: Mapping[str, str]) -> str:
@@ -39,11 +50,18 @@ def write_model(tensors: Mapping[str, Tensor], arch: Architecture, folder: Path,
     except KeyError as error:
         raise BadInput(f"`{arch.name}` can't be written for transformers: its CLIP has no place for {error}.") from None
     save_file(named, folder / "model.safetensors", {**metadata, "format": "pt"})
-    _write(folder / "config.json", configuration(arch, whole=whole))
-    _write(folder / "preprocessor_config.json", preprocessing(arch))
+    write_json(folder / "config.json", configuration(arch, whole=whole))
+    write_json(folder / "preprocessor_config.json", FAMILIES.get("transformers").preprocessing(arch))
     if whole:
         _write_tokenizer(arch, folder)
     return "CLIPModel" if whole else "CLIPVisionModelWithProjection"
+
+
+def write_clip(tensors: Mapping[str, Tensor], arch: Architecture, folder: Path, metadata: Mapping[str, str]) -> Loading:
+    """The same, and how it is loaded."""
+    kind = write_model(tensors, arch, folder, metadata)
+    text = _LOADING.format(kind=kind).strip()
+    return Loading("transformers", text, ZERO_SHOT, f"{kind}.from_pretrained")
 
 
 def configuration(arch: Architecture, *, whole: bool) -> dict[str, Any]:
@@ -80,26 +98,6 @@ def configuration(arch: Architecture, *, whole: bool) -> dict[str, Any]:
     }
 
 
-def preprocessing(arch: Architecture) -> dict[str, Any]:
-    """`preprocessor_config.json` of CLIPImageProcessor: what our own preprocessing does."""
-    side = {"height": arch.image_size, "width": arch.image_size}
-    squash = arch.resize_mode == "squash"
-    return {
-        "image_processor_type": "CLIPImageProcessor",
-        "do_convert_rgb": True,
-        "do_resize": True,
-        "size": side if squash else {"shortest_edge": arch.image_size},
-        "resample": RESAMPLE[arch.interpolation],
-        "do_center_crop": not squash,
-        "crop_size": side,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": list(arch.mean),
-        "image_std": list(arch.std),
-    }
-
-
 def obstacles(arch: Architecture) -> list[str]:
     """What Hugging Face's CLIP can't compute of an architecture, in words; empty where it can be written."""
     found = sorted(set(arch.config) - MODEL_KEYS)
@@ -127,13 +125,14 @@ def _write_tokenizer(arch: Architecture, folder: Path) -> None:
 
     tokenizer = open_clip.SimpleTokenizer(context_length=length)
     names = dict((START, END))
-    _write(folder / "vocab.json", {names.get(word, word): number for word, number in tokenizer.encoder.items()})
+    write_json(folder / "vocab.json", {names.get(word, word): number for word, number in tokenizer.encoder.items()})
     merges = "".join(f"{one} {two}\n" for one, two in sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.__getitem__))
     (folder / "merges.txt").write_text(f"#version: 0.2\n{merges}", "utf-8")
     special = {"bos_token": START[1], "eos_token": END[1], "pad_token": END[1], "unk_token": END[1]}
     options = {"tokenizer_class": "CLIPTokenizer", "model_max_length": length, "do_lower_case": True}
-    _write(folder / "tokenizer_config.json", options | special)
+    write_json(folder / "tokenizer_config.json", options | special)
 
 
-def _write(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a configuration as libraries have it."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")

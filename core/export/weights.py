@@ -48,16 +48,16 @@ def export_model(
     """Write the merged model to `path` as safetensors with open_clip names, float32.
 
     With `base`, the checkpoint file that the suite's base was read from (as its model `inside`), everything beside the
-    image encoder (text tower, logit scale) comes from there, and plain open_clip loads the result; without it the file
-    holds the image encoder alone. Raises `BadInput` where the result is not one static encoder, `BadCheckpoint` where
-    `base` has changed, `CannotWrite` where the disk refuses.
+    image encoder of CLIP (text tower, logit scale) comes from there, and plain open_clip loads the result; without it,
+    and of a classifier, the file holds the image encoder alone. Raises `BadInput` where the result is not one static
+    encoder, `BadCheckpoint` where `base` has changed, `CannotWrite` where the disk refuses.
     """
     if path.suffix != ".safetensors":
         raise BadInput(f"The merged model is written as a .safetensors file. Found `{path.name}`.")
     if outcome.form.obstacle:
         raise BadInput(f"This run can't be exported as one checkpoint: {outcome.form.obstacle}.")
     tensors: dict[str, Tensor] = {}
-    if base is not None:
+    if base is not None and problem.encoder.arch.zero_shot:
         found = load_checkpoint(base, skip=VISUAL, inside=inside)
         if problem.hashes.get("base", found.sha256) != found.sha256:
             raise BadCheckpoint(

@@ -42,7 +42,8 @@ def keep(store: Store, record: RunRecord, problem: Problem, outcome: Outcome) ->
 def complete(store: Store, record: RunRecord, problem: Problem) -> None:
     """Add to a merged model what only the file of the base holds; where it was made, that file may not be."""
     if MERGED in store.artefacts(record.id):
-        keep(store, record, problem, Outcome.of(load_checkpoint(store.kept(record.id, MERGED), VISUAL).tensors))
+        found = load_checkpoint(store.kept(record.id, MERGED), VISUAL, arch=problem.encoder.arch)
+        keep(store, record, problem, Outcome.of(found.tensors))
 
 
 def made(store: Store, record: RunRecord, problem: Problem) -> Made:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from core.encoders.family import architecture
 from core.errors import BadInput, UnknownName
-from core.export.card import model_card
+from core.export.card import loading_of, model_card
 from core.export.render import for_markdown
 from core.store import Store
 from dashboard import settings
@@ -151,7 +152,7 @@ def test_the_space_serves_the_replay(store: Store, tmp_path: Path) -> None:
 
 def test_the_model_card_tells_results_settings_and_how_to_load(store: Store) -> None:
     run_id = synthetic.finished(store, tasks=3, blocks=1, steps=5)
-    card = model_card(store.run(run_id), {"digits": "Digits | 0–9"}, arch="ViT-B-32")
+    card = model_card(store.run(run_id), {"digits": "Digits | 0–9"}, loading=loading_of(architecture("ViT-B-32")))
     front = yaml.safe_load(card.split("---")[1])
     assert "model-merging" in front["tags"]
     assert r"| Digits \| 0–9 |" in card

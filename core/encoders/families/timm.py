@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.encoders.family import PROBE, Family, headless, read_json, require_modest
+from core.encoders.family import Family, read_json, require_modest
 from core.encoders.models import Architecture
 from core.errors import BadSuite, UnknownName
 
@@ -53,13 +53,50 @@ class Timm(Family):
             size=(height, width), resized=None if squash else resized, resize_mode="squash" if squash else "shortest",
         )  # fmt: skip
 
-    def encoder(self, arch: Architecture) -> tuple[nn.Module, str]:
-        """The model without its classifier; what else belongs to the head (a norm, pooling) stays."""
+    def model(self, arch: Architecture, classes: int) -> nn.Module:
+        """What else belongs to the head of the model (a norm, pooling) is part of the encoder."""
         import timm
 
-        config = arch.config
-        return headless(arch, timm.create_model(config["name"], num_classes=PROBE, **config["options"]))
+        return timm.create_model(arch.config["name"], num_classes=classes, **arch.config["options"])
 
     def versions(self) -> list[str]:
         """timm's."""
         return [version("timm")]
+
+    def configuration(self, arch: Architecture, model: nn.Module, classes: Sequence[str]) -> dict[str, Any]:
+        """`config.json` of a folder of the hub."""
+        usual: Any = model.pretrained_cfg
+        known = {key: usual[key] for key in ("first_conv", "classifier", "pool_size", "fixed_input_size")}
+        taken = known | {
+            "num_classes": len(classes),
+            "input_size": [3, *arch.input_size],
+            "interpolation": arch.interpolation,
+            "crop_pct": 1.0 if arch.resized is None else _share(arch.image_size, arch.resized),
+            "crop_mode": "squash" if arch.resize_mode == "squash" else "center",
+            "mean": list(arch.mean),
+            "std": list(arch.std),
+        }
+        return {
+            "architecture": arch.config["name"],
+            "num_classes": len(classes),
+            "num_features": model.num_features,
+            "label_names": list(classes),
+            "model_args": arch.config["options"],
+            "pretrained_cfg": taken,
+        }
+
+    def loading(self, arch: Architecture, model: nn.Module, head: str, task: str) -> str:
+        """The head decides for how many classes the model is built."""
+        return f"""\
+import timm
+from safetensors.torch import load_file
+
+head = load_file("heads/{task}.safetensors")
+model = timm.create_model("local-dir:.", pretrained=True, num_classes=len(head["{head}.weight"])).eval()
+model.load_state_dict(head, strict=False)"""
+
+
+def _share(side: int, resized: int) -> float:
+    """Which share of the resized image is cut out, with as few digits as timm needs to come to `resized` again."""
+    shares = (round(side / resized, digits) for digits in range(1, 17))
+    return next((share for share in shares if int(side / share) == resized), side / resized)

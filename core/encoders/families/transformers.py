@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +29,8 @@ KINDS = (
 """Values of `model_type`. Others run another library, fetch a part, or take or prepare images in another way."""
 POOLED = ("clip_vision_model", "siglip_vision_model")
 """Vision towers that are used through their pooled output, where they are not the classifier of the same name."""
+POOLED_HEAD = "classifier"
+"""What their head is called where it was trained beside them."""
 
 
 class Transformers(Family):
@@ -46,10 +48,27 @@ class Transformers(Family):
         taken = taken or _usual(kind, (config.get("vision_config") or config).get("image_size"))
         return Architecture(name=f"transformers:{kind}", config=config, family="transformers", **_input(config, taken))
 
+    def model(self, arch: Architecture, classes: int) -> nn.Module:
+        """The model for image classification of this configuration, or the vision tower."""
+        if find_spec("transformers") is None:
+            raise BadSuite(MISSING)
+        from huggingface_hub.errors import StrictDataclassError
+        from transformers import AutoConfig, AutoModel, AutoModelForImageClassification
+
+        said = _of_the_model(arch)
+        try:
+            config = AutoConfig.for_model(said.pop("model_type"), **said, num_labels=classes, architectures=[])
+        except StrictDataclassError as error:
+            reason = str(error.__cause__ or error).partition("Errors:")[0].strip()
+            raise BadSuite(f"`{arch.name}` is not a usable configuration of transformers: {reason}") from None
+        made: Any = AutoModel if arch.config["model_type"] in POOLED else AutoModelForImageClassification
+        model: nn.Module = made.from_config(config)
+        return model
+
     def encoder(self, arch: Architecture) -> tuple[nn.Module, str]:
         """The model for image classification of this configuration, without its classifier."""
-        model = _model(arch)
-        return (model, "classifier") if arch.config["model_type"] in POOLED else headless(arch, model)
+        model = self.model(arch, PROBE)
+        return (model, POOLED_HEAD) if arch.config["model_type"] in POOLED else headless(arch, model)
 
     def versions(self) -> list[str]:
         """That of transformers."""
@@ -66,7 +85,7 @@ class Transformers(Family):
         from transformers.core_model_loading import WeightConverter, rename_source_key
 
         with torch.device("meta"):
-            model: Any = _model(arch)
+            model: Any = self.model(arch, PROBE)
         steps = get_model_conversion_mapping(model)
         joined = [step for step in steps if isinstance(step, WeightConverter)]
         plain: Any = [step for step in steps if not isinstance(step, WeightConverter)]
@@ -79,6 +98,65 @@ class Transformers(Family):
             return str(found)
 
         return rename
+
+    def stored(self, model: nn.Module) -> dict[str, Tensor]:
+        """The way back: files keep the names of older versions."""
+        from transformers.core_model_loading import revert_weight_conversion
+
+        own: Any = model
+        found: dict[str, Tensor] = revert_weight_conversion(own, model.state_dict())
+        return found
+
+    def configuration(self, arch: Architecture, model: nn.Module, classes: Sequence[str]) -> dict[str, Any]:
+        """The base's own, with these classes."""
+        return _of_the_model(arch) | {
+            "architectures": [type(model).__name__],
+            "dtype": "float32",
+            "id2label": {str(number): name for number, name in enumerate(classes)},
+            "label2id": {name: number for number, name in enumerate(classes)},
+        }
+
+    def preprocessing(self, arch: Architecture) -> dict[str, Any]:
+        """`preprocessor_config.json` of an image processor that does what ours does."""
+        height, width = arch.input_size
+        side, squash = {"height": height, "width": width}, arch.resize_mode == "squash"
+        return {
+            "image_processor_type": "CLIPImageProcessor",
+            "do_convert_rgb": True,
+            "do_resize": True,
+            "size": side if squash else {"shortest_edge": arch.resized or max(height, width)},
+            "resample": {name: number for number, name in RESAMPLE.items()}[arch.interpolation],
+            "do_center_crop": not squash,
+            "crop_size": side,
+            "do_rescale": True,
+            "rescale_factor": 1 / 255,
+            "do_normalize": True,
+            "image_mean": list(arch.mean),
+            "image_std": list(arch.std),
+        }
+
+    def loading(self, arch: Architecture, model: nn.Module, head: str, task: str) -> str:
+        """The configuration beside the head says for which classes the model is built."""
+        kind = type(model).__name__
+        first = f"from safetensors.torch import load_file\nfrom transformers import {kind}\n\n"
+        if arch.config["model_type"] in POOLED:
+            return (
+                first
+                + f"""\
+model = {kind}.from_pretrained(".")
+head = load_file("heads/{task}.safetensors")
+logits = lambda pixels: model(pixels).pooler_output @ head["{head}.weight"].T + head["{head}.bias"]"""
+            )
+        return (
+            first
+            + f"""\
+model = {kind}.from_pretrained(".", config="heads/{task}.json", ignore_mismatched_sizes=True)
+model.load_state_dict(load_file("heads/{task}.safetensors"), strict=False)"""
+        )
+
+
+def _of_the_model(arch: Architecture) -> dict[str, Any]:
+    return {key: one for key, one in arch.config.items() if key not in IGNORED and not key.startswith("_")}
 
 
 def _usual(kind: str, side: object) -> dict[str, Any]:
@@ -95,23 +173,6 @@ def _usual(kind: str, side: object) -> dict[str, Any]:
         edges = {"shortest_edge": side} if "shortest_edge" in found["size"] else {"height": side, "width": side}
         found |= {"size": edges, "crop_size": side} if found.get("crop_size") else {"size": edges}
     return found
-
-
-def _model(arch: Architecture) -> nn.Module:
-    if find_spec("transformers") is None:
-        raise BadSuite(MISSING)
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoConfig, AutoModel, AutoModelForImageClassification
-
-    said = {key: one for key, one in arch.config.items() if key not in IGNORED and not key.startswith("_")}
-    try:
-        config = AutoConfig.for_model(said.pop("model_type"), **said, num_labels=PROBE, architectures=[])
-    except StrictDataclassError as error:
-        reason = str(error.__cause__ or error).partition("Errors:")[0].strip()
-        raise BadSuite(f"`{arch.name}` is not a usable configuration of transformers: {reason}") from None
-    made: Any = AutoModel if arch.config["model_type"] in POOLED else AutoModelForImageClassification
-    model: nn.Module = made.from_config(config)
-    return model
 
 
 def _input(config: Mapping[str, Any], taken: Mapping[str, Any]) -> dict[str, Any]:

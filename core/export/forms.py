@@ -80,12 +80,12 @@ def write(form: Format, merged: Path, record: RunRecord, suite: SuiteFile, folde
 
 def _heads(record: RunRecord, suite: SuiteFile, arch: Architecture) -> Mapping[str, Tensor]:
     from core.problem.heads import TaskHeads, head_hash
-    from core.tasks.task import OWN_HEAD
+    from core.tasks.task import IN_EXPERT
 
     builder, heads = TaskHeads(suite, arch, record.hashes["base"]), {}
     for name in record.tasks:
         task = suite.task(name)
-        if task.head == OWN_HEAD and head_hash(suite, task) != record.hashes[name]:
+        if task.head in IN_EXPERT and head_hash(suite, task) != record.hashes[name]:
             raise BadCheckpoint(f"The expert of `{name}` should be the one of this run, whose head it has. Restore it.")
         heads[name] = builder.head(task)
     return heads

@@ -23,7 +23,7 @@ from core.progress import SILENT, Progress
 from core.suite.find import SuiteFile, Task
 from core.tasks.images import Pixels
 from core.tasks.sources.base import BadImages
-from core.tasks.task import OWN_HEAD, TEST, OpenedTasks
+from core.tasks.task import IN_EXPERT, TEST, OpenedTasks
 
 T = TypeVar("T")
 BATCH = 16
@@ -137,7 +137,7 @@ class _Look:
             head = self._tried("base", self._suite.entry.base.weights, lambda: self._heads.head(task))
             self._texts = head is not None
             return head
-        file = task.expert.weights if task.head == OWN_HEAD else task.head
+        file = task.expert.weights if task.head in IN_EXPERT else task.head
 
         def made() -> Tensor:
             self._there(file)

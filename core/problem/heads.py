@@ -18,7 +18,7 @@ from core.errors import BadCheckpoint, BadSuite
 from core.files import sha256
 from core.suite.find import SuiteFile
 from core.tasks.classes import rows
-from core.tasks.task import OWN_HEAD, Task
+from core.tasks.task import IN_EXPERT, Task
 from core.tasks.templates import Templates, texts
 
 
@@ -64,7 +64,7 @@ class TaskHeads:
 
     def _opened(self, task: Task) -> Opened:
         """Where a head that the base's text tower does not make comes from."""
-        if task.head == OWN_HEAD or task.head is None:
+        if task.head in IN_EXPERT or task.head is None:
             return open_checkpoint(self._suite.resolve(task.expert.weights), task.expert.inside, self._arch)
         return open_checkpoint(self._suite.resolve(task.head), None, self._arch)
 
@@ -82,7 +82,7 @@ def aligned(heads: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def head_hash(suite: SuiteFile, task: Task) -> str | None:
     """SHA-256 of the file that a task's head comes from; None where it is made with the base."""
-    if task.head == OWN_HEAD:
+    if task.head in IN_EXPERT:
         return open_checkpoint(suite.resolve(task.expert.weights), task.expert.inside).sha256()
     return sha256(suite.resolve(task.head)) if task.head else None
 

@@ -20,7 +20,7 @@ from core.suite.words import PromptsEntry, TemplatesFile
 from core.tasks.classes import Classes, class_names
 from core.tasks.prompts import prompt_set
 from core.tasks.sources import Place, open_source
-from core.tasks.task import OWN_HEAD, Task
+from core.tasks.task import IN_EXPERT, OWN_HEAD, TRAINED_HEAD, Task
 from core.tasks.templates import Templates, per_class, template_file
 
 __all__ = ["SuiteFile", "Task", "available", "find"]
@@ -168,7 +168,7 @@ class SuiteFile:
             templates=self._templates(entry, classes),
             ids=classes.ids,
             expert=entry.expert,
-            head=OWN_HEAD if head is None and entry.templates is None else head,
+            head=TRAINED_HEAD if entry.templates is None and head in (None, OWN_HEAD) else head,
             head_key=entry.head.key if isinstance(entry.head, HeadEntry) else None,
         )
 
@@ -191,7 +191,7 @@ class SuiteFile:
         for task in self.entry.tasks:
             roles = {
                 "expert": task.expert.weights if task.expert else None,
-                "head": None if task.head == OWN_HEAD else _head_file(task),
+                "head": None if task.head in IN_EXPERT else _head_file(task),
                 "class names": task.classes_file,
                 "templates": task.templates.file if isinstance(task.templates, TemplatesFile) else None,
             }

@@ -12,7 +12,7 @@ from core.hub.listing import HubReference, is_hub
 from core.suite.words import Classes, PromptsEntry, Templates
 from core.tasks.sources import DataEntry
 from core.tasks.sources.parts import Entry
-from core.tasks.task import OWN_HEAD
+from core.tasks.task import IN_EXPERT
 
 MAX_TASKS = 64
 
@@ -119,8 +119,8 @@ class TaskEntry(Entry):
     data: DataEntry
     head: str | HeadEntry | None = None
     """A ready head `[classes, width]`, as `head_<Task>.pt` of the AdaMerging authors, perhaps with a bias; `own`: made
-    from the texts by the text tower in the expert's file, or without `templates` the layer that was trained with it;
-    else made from the texts by the base's text tower."""
+    from the texts by the text tower in the expert's file; `trained`: the layer in it that was trained with the expert,
+    as it also is without `templates`; else made from the texts by the base's text tower."""
     classes: Classes | None = None
     classes_file: str | None = None
     templates: Templates | None = None
@@ -133,8 +133,8 @@ class TaskEntry(Entry):
         known = self.classes is not None or self.classes_file is not None or isinstance(self.templates, PromptsEntry)
         if not known and self.data.kind == "arrays":
             raise ValueError("given `classes`, `classes_file` or `templates: {set: …}`: arrays have no class names")
-        if self.head == OWN_HEAD and self.expert is None:
-            raise ValueError("given an `expert`, in whose file the head is if it is `own`")
+        if self.head in IN_EXPERT and self.expert is None:
+            raise ValueError(f"given an `expert`, in whose file the head is if it is `{self.head}`")
         if self.head is None and self.templates is None and self.expert is None:
             raise ValueError("given `templates`, a `head`, or an `expert` with a head of its own")
         return self

@@ -16,8 +16,10 @@ from core.tasks.sources.parts import told
 from core.tasks.templates import Templates
 
 OWN_HEAD = "own"
-"""What `head` says in place of a file where the expert's own file has it: a text tower that makes it, or, for a task
-without templates, a trained layer."""
+"""What `head` says in place of a file where the text tower in the expert's own file makes it."""
+TRAINED_HEAD = "trained"
+"""What it says where it is a layer in the expert's own file."""
+IN_EXPERT = (OWN_HEAD, TRAINED_HEAD)
 TEST = "test"
 
 
@@ -38,7 +40,7 @@ class Task:
     expert: Any = None
     """`core.suite.schema.ExpertEntry`; None for an unseen task."""
     head: str | None = None
-    """The path of a ready head, as written, or `OWN_HEAD`; None where it is made from the texts."""
+    """The path of a ready head, as written, or one of `IN_EXPERT`; None where the base makes it from the texts."""
     head_key: str | None = None
     """Which layer of that file it is, where it has several."""
 

@@ -169,3 +169,24 @@ def test_an_adapter_with_its_head_is_merged_as_peft_does(names: str, folder: Pat
         expected = merged(prepared).logits
     found = problem.logits(problem.task_vectors.expert("shapes"), "shapes", pixels)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_head_trained_beside_a_clip_encoder_is_used_where_it_is_asked_for(tiny_suite: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(tiny_suite.parent, tmp_path / "suite")
+    file = root / tiny_suite.name
+    text = yaml.safe_load(file.read_text())
+    task = text["tasks"][0]
+    classes = len(task["classes"])
+    expert = root / task["expert"]["weights"]
+    weight, bias = torch.randn(classes, 16), torch.randn(classes)
+    save_file({**load_file(expert), "classifier.weight": weight, "classifier.bias": bias}, expert)
+    [found] = [one for one in load(find(str(file))).findings if one.code == Code.DROPPED_TRAINED_HEAD]
+    assert found.action == {"task": task["name"], "set": {"head": "trained"}}
+    task |= found.action["set"]
+    file.write_text(yaml.safe_dump(text))
+    problem = load(find(str(file)), precision="float32")
+    assert torch.equal(problem.heads[task["name"]], torch.cat([weight, bias[:, None]], dim=1))
+    others = [head for name, head in problem.heads.items() if name != task["name"]]
+    assert all(head.shape[1] == 17 and not head[:, -1].any() for head in others)
+    assert Code.DROPPED_TRAINED_HEAD not in {one.code for one in problem.findings}

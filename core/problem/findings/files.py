@@ -44,6 +44,12 @@ def found(task: Task, expert: Checkpoint, base: Checkpoint, head: Tensor) -> lis
             )
         )
     if (dropped := _trained_head(expert.opened, head)) is not None:
+        width = expert.opened.source.table[dropped].shape[1]
+        fits, remedy = width == head.shape[1], "Set `head: trained` for this task, so that it is used."
+        if not fits:
+            remedy = (
+                f"It takes {width} features and this model has {head.shape[1]}: give one that was trained on those."
+            )
         told.append(
             Finding(
                 Code.DROPPED_TRAINED_HEAD,
@@ -51,7 +57,8 @@ def found(task: Task, expert: Checkpoint, base: Checkpoint, head: Tensor) -> lis
                 task.name,
                 f"The head of `{task.name}` should be the one that its expert was trained with. Found one in `{name}` "
                 f"(`{dropped}`), which is not used: the head is made from the class names.",
-                "Save it in its own file, as `weight` [classes, embed_dim], and give that file as the task's `head`.",
+                remedy,
+                {"task": task.name, "set": {"head": "trained"}} if fits else {},
             )
         )
     return told

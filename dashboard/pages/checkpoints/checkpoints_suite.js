@@ -169,7 +169,12 @@ export const editor = (state, draft, act) => {
           select(
             own
               ? [["", "the one in the expert's file"], ...heads]
-              : [["", "made from the texts"], ["own", "made from the texts by the expert's own text tower"], ...heads],
+              : [
+                  ["", "made from the texts"],
+                  ["own", "made from the texts by the expert's own text tower"],
+                  ["trained", "trained with the expert, in its file"],
+                  ...heads,
+                ],
             task.head,
             set(task, "head"),
           ),

@@ -174,7 +174,7 @@ def test_cards_tell_the_measures_and_the_most_frequent_confusions() -> None:
     card = model_card(RunRecord("a" * 12, "done", method="average", tasks=("a",), report=report), {"a": "Letters"})
     assert "| Task | Macro accuracy | Macro F1 | Calibration error |" in card
     assert "| Letters | class 0 | class 1 | 3 | 4 |" in card
-    before = {"tasks": [{"name": "a", "accuracy": 0.2}]}
-    old = model_card(RunRecord("a" * 12, "done", method="average", tasks=("a",), report=before))
+    report = {"tasks": [{"name": "a", "accuracy": 0.2}]}
+    old = model_card(RunRecord("a" * 12, "done", method="average", tasks=("a",), report=report))
     assert "Other measures" not in old
     assert "Confusions" not in old

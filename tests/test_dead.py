@@ -15,7 +15,7 @@ import pytest
 from dashboard.charts.linker import EXPORT, IMPORT
 
 ROOT = Path(__file__).resolve().parents[1]
-REGISTERED = ("core/methods", "core/measures", "core/objectives", "core/studies")
+REGISTERED = ("core/encoders/families", "core/methods", "core/measures", "core/objectives", "core/studies")
 PAGE = re.compile(r"dashboard/pages/\w+/page\.py")
 """Folders in which adding a file is enough: their classes are found by name, as the pages are."""
 GRADIO = {"gradio-container", "sidebar-content", "chevron-left", "tab-container", "tab-wrapper", "tabitem"}

@@ -49,8 +49,7 @@ class Transformers(Family):
         from transformers import AutoConfig, AutoModel, AutoModelForImageClassification
 
         said = {key: value for key, value in arch.config.items() if key not in IGNORED}
-        config = AutoConfig.for_model(said.pop("model_type"), **said)
-        config.num_labels, config.architectures = classes, []
+        config = AutoConfig.for_model(said.pop("model_type"), num_labels=classes, architectures=[], **said)
         made: Any = AutoModel if arch.config["model_type"] in POOLED else AutoModelForImageClassification
         model: nn.Module = made.from_config(config)
         return model

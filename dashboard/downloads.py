@@ -16,7 +16,7 @@ from core.encoders.models import OPEN_CLIP
 from core.errors import BadInput, MergescopeError, UnknownName
 from core.export.card import loading_of, model_card
 from core.export.coefficients import each_step, export_coefficients
-from core.export.forms import Format, fitting
+from core.export.forms import Format, fitting, missing
 from core.export.transformers_model import obstacles
 from core.runs.model import MERGED, file_of
 from core.runs.spec import RunSpec
@@ -45,6 +45,8 @@ class Download:
     """Writes the file to a path with that suffix and returns it, or where it lies already; looks in on the way."""
     offered: Offered
     owner_only: bool = False
+    lacking: Callable[[], str] = str
+    """What has to be installed first, in a sentence; empty where nothing has to be."""
 
 
 def offered(store: Store, record: RunRecord, *, owner: bool) -> list[Download]:
@@ -257,5 +259,6 @@ _ALL = (
         partial(_folder, Format.ONNX),
         _fits_onnx,
         True,
+        missing,
     ),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.cli import targets
-from core.cli.running import copy_model, model_of
+from core.cli.running import copy_model
 from core.errors import BadInput
 from core.export.forms import FILES, Format, fitting
 
@@ -37,12 +37,11 @@ class Target:
     """None where it can't be found any more; what is stored can be copied all the same."""
     folder: bool
 
-    def write(self, store: Store, run_id: str) -> str:
-        """Write the model of a run there; returns what to tell."""
+    def write(self, store: Store, run_id: str, model: Path) -> str:
+        """Write a run's model, which is stored in the file `model`, there; returns what to tell."""
         from core.export import publish
         from core.export.coefficients import each_step
 
-        model = model_of(store, run_id)
         if self.suite is None or self.form is Format.OPEN_CLIP:
             copy_model(model, self.path)
             return f"Wrote {self.path}"

@@ -11,7 +11,7 @@ from core.cli import exporting, loading, options, targets
 from core.cli.output import print_json, shown, tell
 from core.cli.own_metrics import own_metrics, tell_failures
 from core.cli.processes import followed, shared, wanted
-from core.cli.running import carried_out, print_report, warn_of_distrust, write_report
+from core.cli.running import carried_out, model_of, print_report, warn_of_distrust, write_report
 from core.cli.targets import command, folder_of_runs, writing_somewhere
 from core.errors import BadInput
 from core.export.forms import Format
@@ -75,7 +75,7 @@ def merge(
             spec = RunSpec.of(problem, chosen, settings, origin=file.origin, check=warned, **place.how)
             run_id = spec.create(store)
             result = carried_out(store, place, run_id, kept, count)
-        written = "" if target is None else target.write(store, run_id)
+        written = "" if target is None else target.write(store, run_id, model_of(store, run_id))
         hint = f"Run {run_id}; see `{command(store, 'show', run_id)}`" if kept else "This run is not kept."
     write_report(result, report)
     tell_failures(result)

@@ -167,25 +167,29 @@ def export(
     targets.check(report, "--report")
     with reading(runs) as store:
         record = store.run(run_id)
-        model = None
+        target, told = None, list[str]()
         if out is not None or form is not None or push is not None or (coefficients is None and report is None):
-            model = exporting.target(form, out, exporting.suite_of(record), name=f"merged-{run_id}", push=push)
-        targets.check_distinct(out=model.path if model is not None else None, coefficients=coefficients, report=report)
+            target = exporting.target(form, out, exporting.suite_of(record), name=f"merged-{run_id}", push=push)
+        targets.check_distinct(
+            out=target.path if target is not None else None, coefficients=coefficients, report=report
+        )
         result = _finished(store, record) if report is not None else {}
-        told = [] if model is None else [model.write(store, run_id)]
+        model = running.model_of(store, run_id) if target is not None else None
         if coefficients is not None:
             from core.export.coefficients import each_step, export_coefficients
 
             export_coefficients(record, each_step(store, run_id), coefficients)
+        if target is not None and model is not None:
+            told.append(target.write(store, run_id, model))
     running.write_report(result, report)
     if others := ", ".join(str(path) for path in (coefficients, report) if path is not None):
         told.append(f"Wrote {others}")
     for line in told:
         tell(line)
-    if push is not None and model is not None:
+    if push is not None and target is not None:
         from core.export.publish import push_to_hub
 
-        tell(f"Uploaded to {push_to_hub(model.path, push, private=not public)}")
+        tell(f"Uploaded to {push_to_hub(target.path, push, private=not public)}")
 
 
 @app.command()

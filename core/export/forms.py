@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +37,17 @@ FILES = {
 """The file of the model, where it can be had alone."""
 
 
+def missing() -> str:
+    """What ONNX needs installed; empty where everything is there."""
+    if find_spec("onnx") and find_spec("onnxscript"):
+        return ""
+    return "ONNX needs onnx and onnxscript, which are not installed: run `pip install -e '.[onnx]'`."
+
+
 def fitting(form: Format | None, arch: Architecture) -> Format:
     """The format to write a model of this architecture in, the native one by default; raises `BadInput` if unfit."""
     native = Format.OPEN_CLIP if arch.zero_shot else Format.NATIVE
     if form is Format.ONNX:
-        from core.export.onnx_model import missing
-
         if told := missing():
             raise BadInput(told)
         return form

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -18,7 +17,6 @@ from core.encoders.models import Architecture
 from core.errors import BadInput
 from core.export.card import CLASSIFICATION, ZERO_SHOT, Loading
 
-MISSING = "ONNX needs onnx and onnxscript, which are not installed: run `pip install -e '.[onnx]'`."
 FILE = "model.onnx"
 IMAGES = "images"
 OPSET = 18
@@ -41,11 +39,6 @@ class _Answering(nn.Module):
         return tuple(logits(features, head) for head in self._heads)
 
 
-def missing() -> str:
-    """What to install; empty where everything is there."""
-    return "" if find_spec("onnx") and find_spec("onnxscript") else MISSING
-
-
 def write_onnx(
     tensors: Mapping[str, Tensor],
     arch: Architecture,
@@ -56,10 +49,8 @@ def write_onnx(
 ) -> Loading:
     """Write encoder and heads into `folder`; weights above 2 GB lie in a file beside the model, as ONNX has it.
 
-    Raises `BadInput` where the packages for it are missing, or for an architecture that can't be written.
+    Needs what `core.export.forms.missing` looks for. Raises `BadInput` for an architecture that can't be written.
     """
-    if told := missing():
-        raise BadInput(told)
     visual = build_visual(arch)
     visual.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     model = _Answering(arch, visual, [head.float() for head in heads.values()]).eval()

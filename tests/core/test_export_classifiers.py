@@ -22,7 +22,6 @@ from core.suite.find import find
 from tests.core.classifier_suites import HUGGING_FACE, KINDS, TASKS, make_classifiers
 
 Cli = Callable[..., Any]
-HALVES = {"a": 0.5, "b": 0.5}
 pytestmark = pytest.mark.slow
 
 
@@ -53,8 +52,8 @@ def run_of(told: str) -> str:
 
 def expected(problem: Problem, task: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Prepared images of a task and the merged model's logits by the project's own arithmetic."""
-    images = problem.images(task)[:5]
-    return problem.encoder.prepare(images), problem.logits(merge(problem.task_vectors, HALVES), task, images)
+    images, shares = problem.images(task)[:5], dict.fromkeys(problem.tasks, 1 / len(problem.tasks))
+    return problem.encoder.prepare(images), problem.logits(merge(problem.task_vectors, shares), task, images)
 
 
 def test_the_lines_on_the_card_load_each_task_s_model(

@@ -40,7 +40,7 @@ def files(site: Site, run: str) -> dict[str, str]:
 @pytest.mark.slow
 def test_everything_offered_can_be_downloaded(dashboard_site: Site, short_run: str) -> None:
     offered = files(dashboard_site, short_run)
-    assert set(offered) == KINDS | {"model", "transformers"}
+    assert set(offered) == KINDS | {"model", "transformers", "onnx"}
     http = dashboard_site.owner().http
     for kind, url in offered.items():
         answer = http.get(url)

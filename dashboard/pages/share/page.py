@@ -30,6 +30,7 @@ class Offered(TypedDict):
     help: str
     suffix: str
     url: str
+    """Empty where something has to be installed first."""
 
 
 class Offer(TypedDict):
@@ -97,7 +98,12 @@ class Sharing(Desk):
         prefix = "/view/download" if self._ctx.readonly else "/download"
         return {
             "files": [
-                {"title": one.title, "help": one.help, "suffix": one.suffix, "url": f"{prefix}/{run.id}/{one.kind}"}
+                {
+                    "title": one.title,
+                    "help": one.lacking() or one.help,
+                    "suffix": one.suffix,
+                    "url": "" if one.lacking() else f"{prefix}/{run.id}/{one.kind}",
+                }
                 for one in found
             ],
             "name": run.name,

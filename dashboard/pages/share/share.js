@@ -56,13 +56,17 @@ export const share = (root) => {
             {},
             titled(file.title, file.help),
             element("code", { text: file.suffix }),
-            element("a", {
-              class: "ms-button",
-              text: "Download",
-              href: file.url,
-              download: true,
-              "aria-label": `Download ${file.title}`,
-            }),
+            ...(file.url
+              ? [
+                  element("a", {
+                    class: "ms-button",
+                    text: "Download",
+                    href: file.url,
+                    download: true,
+                    "aria-label": `Download ${file.title}`,
+                  }),
+                ]
+              : []),
           ),
         ),
       ),

@@ -53,6 +53,8 @@ ADAPTED = "base_model.model."
 TEXT = re.compile(r"token_embedding\.weight|text\..*")
 PART = re.compile(r"(?:.*\.)?(?:visual|embeddings)\.")
 """What stands before names that belong to an encoder of another pattern."""
+TRAINED = re.compile(r"(?:.*\.)?(?:head|heads|fc|classifier)\.(?:.*\.)?weight")
+"""Weights of trained heads."""
 SHOWN = 4
 LEFTOVER = re.compile(r"(?:.*\.)?(?:attn_mask|position_ids)")
 """Buffers that hold no knowledge: which tokens may look at which, and 0, 1, 2, …"""
@@ -106,7 +108,11 @@ def find_layout(
         found = f"Found image encoders under {_shown(every)}." if every else "Found no image encoder."
         raise BadCheckpoint(f"`{file}` should hold a model whose names begin with `{start or '.'}`. {found}")
     recipes = {name: TensorRecipe((start + name,)) for name in rest}
-    return Layout("linear layer", Kind.HEAD, recipes) if head else Layout("unknown names", Kind.UNKNOWN, recipes)
+    if head:
+        return Layout("linear layer", Kind.HEAD, recipes)
+    if _is_classifier(rest):
+        return Layout("image classifier", Kind.CLASSIFIER, recipes)
+    return Layout("unknown names", Kind.UNKNOWN, recipes)
 
 
 def _encoders(table: Iterable[str]) -> dict[str, Arrange]:
@@ -175,6 +181,12 @@ def _is_head(table: Mapping[str, TensorEntry]) -> bool:
     if len(names) != len(table) or not {"weight"} <= set(names) <= {"weight", "bias"}:
         return False
     return len(names["weight"].shape) == 2 and ("bias" not in names or names["bias"].shape == names["weight"].shape[:1])
+
+
+def _is_classifier(table: Mapping[str, TensorEntry]) -> bool:
+    """Whether it begins with a convolution, and has a trained head."""
+    trained = any(TRAINED.fullmatch(name) and len(entry.shape) == 2 for name, entry in table.items())
+    return trained and any(len(entry.shape) == 4 and entry.shape[1] == 3 for entry in table.values())
 
 
 def _checked(file: str, table: Mapping[str, TensorEntry], layout: Layout, outside: tuple[str, ...]) -> Layout:

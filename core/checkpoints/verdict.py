@@ -10,6 +10,7 @@ from typing import Any
 
 from core.checkpoints.architectures import guess
 from core.checkpoints.formats import adapters_in
+from core.checkpoints.known_classifiers import fitting
 from core.checkpoints.layouts import Kind
 from core.checkpoints.lora import of_text
 from core.checkpoints.opening import Opened, open_checkpoint
@@ -90,6 +91,8 @@ def identify(path: Path, inside: str | None = None, *, digest: bool = True) -> V
 
 
 def _architectures(opened: Opened) -> tuple[str, ...]:
+    if opened.layout.kind == Kind.CLASSIFIER and not opened.configuration:
+        return fitting(opened.source.table)
     if opened.layout.kind == Kind.CLASSIFIER:
         return ("timm" if "architecture" in opened.config else "transformers",)
     return guess(opened.table, opened.quick_gelu) if opened.layout.kind in (Kind.CLIP, Kind.ENCODER) else ()

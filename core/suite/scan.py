@@ -11,6 +11,7 @@ from pathlib import Path
 
 from core.checkpoints import Kind, SeveralModels, Verdict, identify
 from core.checkpoints.formats import ADAPTER, starts_like_weights
+from core.checkpoints.layouts import TRAINED
 from core.checkpoints.training import is_one
 from core.errors import BadCheckpoint, BadInput
 from core.files import inside
@@ -39,8 +40,6 @@ SETS = (".npz", ".tar", *LISTS)
 HUB_WEIGHTS = re.compile("|".join(WEIGHTS))
 BASE_NAMES = ("zeroshot", "pretrained", "base", "basemodel", "openai", "original")
 """What the base's file is called, letters only."""
-HEAD = re.compile(r"(?:^|\.)(?:head|heads|fc|classifier)\.(?:.*\.)?weight$")
-"""Names of the weights of trained heads."""
 ENCODERS = (Kind.CLIP, Kind.ENCODER, Kind.CLASSIFIER, Kind.ADAPTER)
 FILLERS = re.compile(
     r"fine|tuned|finetuned?|nonlinear|linear|checkpoints?|ckpt|models?|weights|heads?|experts?|images?|data|datasets?|lists?|labels?|shards?|metadata|index"
@@ -234,7 +233,7 @@ def _base(encoders: list[FoundCheckpoint]) -> FoundCheckpoint | None:
 def _headless(one: FoundCheckpoint) -> bool:
     """Whether it is an image classifier of a library without its head: what others were trained from."""
     names = [row.name for row in one.verdict.tensors] if one.verdict and one.kind == Kind.CLASSIFIER else []
-    return bool(names) and not any(HEAD.search(name) for name in names)
+    return bool(names) and not any(map(TRAINED.fullmatch, names))
 
 
 def _named(found: Iterable[FoundCheckpoint], root: Path) -> dict[str, FoundCheckpoint]:

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from core.checkpoints import SeveralModels, load_checkpoint, load_expert, open_checkpoint, trained_head
+from core.checkpoints import SeveralModels, identify, load_checkpoint, load_expert, open_checkpoint, trained_head
 from core.encoders.encoder import Encoder
 from core.encoders.family import architecture
 from core.encoders.linear import logits
@@ -260,3 +260,16 @@ def test_a_configuration_of_timm_that_makes_no_model_is_refused(args: Any, tmp_p
     (tmp_path / "config.json").write_text(json.dumps({"architecture": "vit_tiny_patch16_224", "model_args": args}))
     with pytest.raises(BadSuite):
         Encoder(architecture("timm", tmp_path / "config.json"), torch.device("cpu"), "float32")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["torchvision:resnet18", "torchvision:swin_t", "timm:vit_tiny_patch16_224"])
+def test_the_architecture_of_a_plain_file_is_told_by_its_shapes(name: str, tmp_path: Path) -> None:
+    import timm
+    from torchvision.models import get_model
+
+    library, _, model = name.partition(":")
+    made = timm.create_model(model, num_classes=7) if library == "timm" else get_model(model, num_classes=7)
+    torch.save({"state_dict": {f"net.{key}": one for key, one in made.state_dict().items()}}, tmp_path / "m.ckpt")
+    found = identify(tmp_path / "m.ckpt", digest=False)
+    assert (found.kind, found.architectures[0]) == ("image classifier", name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.checkpoints.differences import Difference, differences, not_finite, remedy, spoiled, told
+from core.checkpoints.heads import heads
 from core.checkpoints.layouts import Kind, SeveralModels
 from core.checkpoints.loading import Checkpoint, load_checkpoint, load_expert, load_text_tower, load_weights
 from core.checkpoints.opening import Opened, open_checkpoint
@@ -17,6 +18,7 @@ __all__ = [
     "SeveralModels",
     "Verdict",
     "differences",
+    "heads",
     "identify",
     "load_checkpoint",
     "load_expert",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from core.checkpoints.source import TensorRecipe
+from core.checkpoints.source import How, TensorRecipe
 from core.lazily import torch
 
 QKV = ("q_proj", "k_proj", "v_proj")
@@ -79,7 +79,7 @@ def recipes(names: Iterable[str]) -> tuple[dict[str, TensorRecipe], list[str]]:
         elif target[1]:
             parts.setdefault(target[0], {})[target[1]] = name
         else:
-            made[target[0]] = TensorRecipe((name,), transposed=name in PROJECTIONS)
+            made[target[0]] = TensorRecipe((name,), How.TRANSPOSED if name in PROJECTIONS else How.STACKED)
     for target_name, found in parts.items():
         if len(found) == len(QKV):
             made[target_name] = TensorRecipe(tuple(found[part] for part in QKV))
@@ -90,8 +90,8 @@ def recipes(names: Iterable[str]) -> tuple[dict[str, TensorRecipe], list[str]]:
 
 def to_open_clip(name: str) -> tuple[str, str] | None:
     """The open_clip name of a Hugging Face name, and which of q, k and v it is; None where it has none."""
-    block, general = _general(name)
-    found = OURS.get(general) or OURS.get(VISION + general)
+    block, plain = general(name)
+    found = OURS.get(plain) or OURS.get(VISION + plain)
     return found and (found[0].replace("#", block), found[1])
 
 
@@ -102,16 +102,16 @@ def from_open_clip(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tenso
     """
     made: dict[str, torch.Tensor] = {}
     for name, tensor in tensors.items():
-        block, general = _general(name)
-        if general not in THEIRS:
+        block, plain = general(name)
+        if plain not in THEIRS:
             raise KeyError(name)
-        theirs = THEIRS[general]
+        theirs = THEIRS[plain]
         for target, value in zip(theirs, tensor.chunk(3) if len(theirs) > 1 else [tensor], strict=True):
             made[target.replace("#", block)] = (value.T if target in PROJECTIONS else value).contiguous()
     return made
 
 
-def _general(name: str) -> tuple[str, str]:
+def general(name: str) -> tuple[str, str]:
     """The number of the block in a name, and the name with # in its place."""
     number = NUMBER.search(name)
     return (number[0], NUMBER.sub("#", name, count=1)) if number else ("", name)

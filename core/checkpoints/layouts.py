@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
-from core.checkpoints import hugging_face, unusable
-from core.checkpoints.source import TensorEntry, TensorRecipe
+from core.checkpoints import hugging_face, timm_names, unusable
+from core.checkpoints.source import How, TensorEntry, TensorRecipe
 from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint
 
@@ -36,6 +36,8 @@ class Layout:
     """Tensors that are not part of the model, or not of a part that is known."""
     from_base: tuple[str, ...] = ()
     """open_clip tensors that this layout leaves out, because fine-tuning did not touch them."""
+    others: tuple[str, ...] = ()
+    """What stands before the names of other encoders in the file."""
     obstacle: str = ""
     """Why it can't be used, after the name of the file, where its names tell what it is; see `unusable`."""
 
@@ -47,6 +49,9 @@ Arrange: TypeAlias = Callable[[list[str], str], Layout]
 HUGGING_FACE = re.compile(r"(?P<prefix>.*?)(?:vision_model\.)?embeddings\.(?:class_embedding|patch_embedding\.weight)")
 FULL = re.compile(r"(?P<prefix>.*?)visual\.(?:conv1\.weight|class_embedding|trunk\..*)")
 TOWER = re.compile(r"(?P<prefix>.*?)(?:class_embedding|ln_pre\.weight|attnpool\.positional_embedding|trunk\..*)")
+TIMM = re.compile(r"(?P<prefix>.*?)norm_pre\.weight")
+"""Before the first block only CLIP's vision transformers are normalised."""
+THETA, RADII = ".theta", ".r"
 LORA = re.compile(r".*\.lora_\w+.*")
 ADAPTED = "base_model.model."
 """What PEFT puts before the names of the model that it adapts."""
@@ -56,8 +61,8 @@ PART = re.compile(r"(?:.*\.)?(?:visual|embeddings)\.")
 TRAINED = re.compile(r"(?:.*\.)?(?:head|heads|fc|classifier)\.(?:.*\.)?weight")
 """Weights of trained heads."""
 SHOWN = 4
-LEFTOVER = re.compile(r"(?:.*\.)?(?:attn_mask|position_ids)")
-"""Buffers that hold no knowledge: which tokens may look at which, and 0, 1, 2, …"""
+LEFTOVER = re.compile(r"(?:.*\.)?(?:attn_mask|position_ids|input_resolution|context_length|vocab_size)")
+"""Buffers that hold no knowledge: which tokens may look at which, 0, 1, 2, …, and sizes in OpenAI's archives."""
 
 
 class SeveralModels(BadCheckpoint):
@@ -100,6 +105,7 @@ def find_layout(
     for prefix, arrange in encoders.items():
         own = _below(table, prefix, every)
         layout = arrange([name.removeprefix(prefix) for name in own], prefix)
+        layout = replace(layout, others=tuple(other for other in every if other and not prefix.startswith(other)))
         return _checked(file, table, layout, tuple(name for name in table if name not in own))
     start = inside or ""
     rest = {name.removeprefix(start): entry for name, entry in table.items() if name.startswith(start)}
@@ -118,8 +124,9 @@ def find_layout(
 def _encoders(table: Iterable[str]) -> dict[str, Arrange]:
     """What stands before the names of each image encoder -> what finds its place for each of them; sorted."""
     found: dict[str, Arrange] = {}
-    for pattern, arrange in ((HUGGING_FACE, _hugging_face), (FULL, _open_clip)):
-        found |= {match["prefix"]: arrange for match in map(pattern.fullmatch, table) if match}
+    for pattern, arrange in ((HUGGING_FACE, _hugging_face), (FULL, _open_clip), (TIMM, _timm)):
+        matches = [match["prefix"] for match in map(pattern.fullmatch, table) if match]
+        found |= {prefix: arrange for prefix in matches if not prefix.endswith("trunk.")}
     names = set(table)
     for match in filter(None, map(TOWER.fullmatch, names)):
         prefix = match["prefix"]
@@ -149,7 +156,7 @@ def _shown(prefixes: Iterable[str]) -> str:
 
 def _hugging_face(names: list[str], prefix: str) -> Layout:
     made, unknown = hugging_face.recipes(names)
-    recipes = {name: TensorRecipe(tuple(prefix + part for part in r.parts), r.transposed) for name, r in made.items()}
+    recipes = _prefixed(made, prefix)
     projected, text = "visual.proj" in made, "token_embedding.weight" in made
     title = "Hugging Face CLIP model" if text else "Hugging Face CLIP vision model"
     title += " with projection" if projected and not text else ""
@@ -157,15 +164,38 @@ def _hugging_face(names: list[str], prefix: str) -> Layout:
     return Layout(title, Kind.CLIP if text else Kind.ENCODER, recipes, rest, () if projected else ("visual.proj",))
 
 
+def _timm(names: list[str], prefix: str) -> Layout:
+    made, unknown = timm_names.recipes(names)
+    recipes = _prefixed({VISUAL + name: recipe for name, recipe in made.items()}, prefix)
+    rest = tuple(prefix + name for name in unknown)
+    return Layout("CLIP image encoder under timm's names", Kind.ENCODER, recipes, rest, ("visual.proj",))
+
+
+def _prefixed(recipes: Mapping[str, TensorRecipe], prefix: str) -> dict[str, TensorRecipe]:
+    return {name: replace(r, parts=tuple(prefix + part for part in r.parts)) for name, r in recipes.items()}
+
+
 def _open_clip(names: list[str], prefix: str) -> Layout:
-    recipes = {name: TensorRecipe((prefix + name,)) for name in names if not LEFTOVER.fullmatch(name)}
+    recipes = _prefixed(_plain(names), prefix)
     kind = Kind.CLIP if _has_text_tower(names) else Kind.ENCODER
     return Layout("open_clip model" if kind == Kind.CLIP else "open_clip image encoder", kind, recipes)
 
 
 def _tower(names: list[str], prefix: str) -> Layout:
-    recipes = {VISUAL + name: TensorRecipe((prefix + name,)) for name in names if not LEFTOVER.fullmatch(name)}
+    recipes = _prefixed({VISUAL + name: recipe for name, recipe in _plain(names).items()}, prefix)
     return Layout("open_clip image encoder alone", Kind.ENCODER, recipes)
+
+
+def _plain(names: list[str]) -> dict[str, TensorRecipe]:
+    """open_clip's own names, but those of buffers that hold no knowledge; geometric pairs are one weight."""
+    pairs = {name.removesuffix(THETA) for name in names if name.endswith(THETA)} & {
+        name.removesuffix(RADII) for name in names if name.endswith(RADII)
+    }
+    ends = tuple(f"{pair}{end}" for pair in pairs for end in (THETA, RADII))
+    made = {name: TensorRecipe((name,)) for name in names if not LEFTOVER.fullmatch(name) and name not in ends}
+    return made | {
+        f"{pair}.weight": TensorRecipe((pair + THETA, pair + RADII), How.GEOMETRIC) for pair in sorted(pairs)
+    }
 
 
 def _has_text_tower(names: Iterable[str]) -> bool:
@@ -192,10 +222,6 @@ def _is_classifier(table: Mapping[str, TensorEntry]) -> bool:
 def _checked(file: str, table: Mapping[str, TensorEntry], layout: Layout, outside: tuple[str, ...]) -> Layout:
     """The layout, if its recipes can be carried out."""
     for name, recipe in layout.recipes.items():
-        parts = {table[part] for part in recipe.parts}
-        if len(recipe.parts) > 1 and (len(parts) > 1 or not next(iter(parts)).shape):
-            raise BadCheckpoint(f"`{file}`: the query, key and value of `{name}` should have the same shape and type.")
-        if recipe.transposed and len(table[recipe.parts[0]].shape) != 2:
-            shape = list(table[recipe.parts[0]].shape)
-            raise BadCheckpoint(f"`{file}`: `{recipe.parts[0]}` should be a matrix. Found shape {shape}.")
+        if wrong := recipe.wrong(table):
+            raise BadCheckpoint(f"`{file}`: {wrong.format(f'`{name}`')}.")
     return replace(layout, passed_over=(*layout.passed_over, *outside))

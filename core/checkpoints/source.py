@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from math import prod
 from pathlib import Path
 from typing import BinaryIO, TypeGuard
@@ -120,21 +121,66 @@ def fill(file: BinaryIO, name: str, dtype: str, shape: tuple[int, ...]) -> torch
     return raw.view(shape).ne(0) if dtype == "bool" else tensor
 
 
+class How(StrEnum):
+    """How one tensor is made of those of a file."""
+
+    STACKED = "one below the other"
+    TRANSPOSED = "transposed"
+    FLATTENED = "without first dimensions of 1"
+    GEOMETRIC = "r · θ / |θ| for each row, of θ and r"
+    """The geometric parametrisation of zer0int/CLIP-fine-tune, after https://arxiv.org/abs/2305.15912."""
+
+
 @dataclass(frozen=True)
 class TensorRecipe:
-    """One tensor of the file, or several one below the other; perhaps transposed."""
+    """One tensor of the file, or one made of several."""
 
     parts: tuple[str, ...]
-    transposed: bool = False
+    how: How = How.STACKED
 
     def make(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
         """The tensor, from its parts in the recipe's order."""
-        whole = parts[0] if len(parts) == 1 else torch.cat(list(parts))
-        return whole.T.contiguous() if self.transposed else whole
+        match self.how:
+            case How.STACKED:
+                return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+            case How.TRANSPOSED:
+                return parts[0].T.contiguous()
+            case How.FLATTENED:
+                return parts[0].reshape(_flat(tuple(parts[0].shape)))
+            case How.GEOMETRIC:
+                theta, r = parts[0].double(), parts[1].double()
+                return (r * torch.nn.functional.normalize(theta, dim=1)).to(parts[0].dtype)
 
     def entry(self, table: Mapping[str, TensorEntry]) -> TensorEntry:
         """Element type and shape of what `make` gives."""
-        first, shape = table[self.parts[0]], list(table[self.parts[0]].shape)
-        if len(self.parts) > 1 and shape:
-            shape[0] = sum(table[part].shape[0] if table[part].shape else 1 for part in self.parts)
-        return TensorEntry(first.dtype, tuple(reversed(shape)) if self.transposed else tuple(shape))
+        first = table[self.parts[0]]
+        match self.how:
+            case How.STACKED if len(self.parts) > 1 and first.shape:
+                rows = sum(table[part].shape[0] if table[part].shape else 1 for part in self.parts)
+                return TensorEntry(first.dtype, (rows, *first.shape[1:]))
+            case How.TRANSPOSED:
+                return TensorEntry(first.dtype, tuple(reversed(first.shape)))
+            case How.FLATTENED:
+                return TensorEntry(first.dtype, _flat(first.shape))
+        return first
+
+    def wrong(self, table: Mapping[str, TensorEntry]) -> str:
+        """What keeps it from being carried out; empty where nothing does."""
+        entries = [table[part] for part in self.parts]
+        shape = entries[0].shape
+        if self.how == How.STACKED and len(entries) > 1 and (len(set(entries)) > 1 or not shape):
+            return "the query, key and value of {} should have the same shape and type"
+        if self.how == How.TRANSPOSED and len(shape) != 2:
+            return f"{{}} should be a matrix. Found shape {list(shape)}"
+        if self.how == How.GEOMETRIC:
+            radii = entries[1].shape
+            floats = all("float" in entry.dtype for entry in entries)
+            if len(shape) != 2 or radii != (shape[0], 1) or not floats:
+                return f"{{}} should have `theta` [n, m] and `r` [n, 1]. Found {list(shape)} and {list(radii)}"
+        return ""
+
+
+def _flat(shape: tuple[int, ...]) -> tuple[int, ...]:
+    while len(shape) > 1 and shape[0] == 1:
+        shape = shape[1:]
+    return shape

@@ -27,7 +27,10 @@ ENCRYPTED, UTF8 = 0x41, 0x800
 MEMBER = re.compile(
     r"(?P<root>[^/\\\x00-\x1f]{1,255})/(?:data\.pkl|version|byteorder|\.[\w./-]{1,60}|data/[A-Za-z0-9]{1,40})"
 )
-SCRIPT = re.compile(r"[^/]+/(?:constants\.pkl|code/.*)")
+CODE = re.compile(
+    r"[^/\\\x00-\x1f]{1,255}/(?:(?:code|extra|constants|traced_inputs)/[\w./-]{1,400}|(?:constants|traced_inputs)\.pkl)"
+)
+"""What only TorchScript has: the program and what goes with it. None of it is read, so it may be compressed."""
 
 
 class Member(NamedTuple):
@@ -39,7 +42,7 @@ class Member(NamedTuple):
 
 
 class ZipFile(Pickled):
-    """A file that `torch.save` wrote."""
+    """A file that `torch.save` wrote, or a TorchScript archive, whose program is left alone."""
 
     format = "PyTorch pickle, zip layout"
 
@@ -56,6 +59,8 @@ class ZipFile(Pickled):
             self._members = {key: members[f"{root}data/{key}"] for key in storages if f"{root}data/{key}" in members}
             check_storages(storages, {key: member.size for key, member in self._members.items()})
             check_sizes(found.tensors.values(), size)
+            if any(map(CODE.fullmatch, members)):
+                self.format = "TorchScript archive"
         super().__init__(path, found)
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, torch.Tensor]]:
@@ -77,9 +82,7 @@ class ZipFile(Pickled):
 
 def _root(members: dict[str, Member]) -> str:
     """The folder that everything lies in, with its slash."""
-    if any(SCRIPT.fullmatch(name) for name in members):
-        require(False, "a TorchScript program, not a checkpoint; save the model's state dict")
-    matches = [MEMBER.fullmatch(name) for name in members]
+    matches = [MEMBER.fullmatch(name) for name in members if not CODE.fullmatch(name)]
     require(all(matches), "a zip archive that `torch.save` did not write")
     roots = {match["root"] for match in matches if match}
     require(len(roots) == 1, "a zip archive that `torch.save` did not write")
@@ -94,12 +97,12 @@ def _members(file: BinaryIO, size: int) -> dict[str, Member]:
     require(count <= MAX_TENSORS + 10 and size - directory <= MAX_DIRECTORY, "too many members for a checkpoint")
     infos = zipfile.ZipFile(file).infolist()
     require(len(infos) == count and len({info.filename for info in infos}) == count, "members of the same name")
-    require(
-        not any(info.compress_type or info.flag_bits & ENCRYPTED for info in infos), "compressed or encrypted members"
-    )
+    packed = {info.filename for info in infos if info.compress_type or info.flag_bits & ENCRYPTED}
+    require(all(map(CODE.fullmatch, packed)), "compressed or encrypted members")
     members, at = {}, 0
     for info in sorted(infos, key=lambda info: info.header_offset):
-        require(info.header_offset >= at and info.compress_size == info.file_size, "members that overlap")
+        same = info.compress_size == info.file_size or info.filename in packed
+        require(info.header_offset >= at and same, "members that overlap")
         require(at > 0 or info.header_offset == 0, "data before its archive")
         file.seek(info.header_offset)
         header = file.read(30)
@@ -108,7 +111,7 @@ def _members(file: BinaryIO, size: int) -> dict[str, Member]:
         name = info.orig_filename.encode("utf-8" if info.flag_bits & UTF8 else "cp437")
         require(file.read(name_length) == name, "a member with two names")
         begin = info.header_offset + 30 + name_length + extra_length
-        at = begin + info.file_size
+        at = begin + info.compress_size
         require(at <= directory, "members that reach beyond the file")
         members[info.filename] = Member(begin, info.file_size, info.CRC)
     return members

@@ -8,7 +8,7 @@ import struct
 import tarfile
 import zipfile
 
-from tests.core.hostile import LAYOUTS, NUMBERS, legacy, module, state_dict, tensor, text, zipped
+from tests.core.hostile import LAYOUTS, NUMBERS, legacy, module, script, state_dict, tensor, text, zipped
 
 
 def archive(members: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -> bytes:
@@ -33,6 +33,9 @@ def bombs() -> dict[str, bytes]:
     shared = module(b"}", b"}")
     for _ in range(40):
         shared = b"}0" + shared + b"q\x010" + module(b"}", b"}(" + text("a") + b"h\x01" + text("b") + b"h\x01u")
+    scripts = script(state_dict(("weight", tensor())))
+    for _ in range(40):
+        scripts += b"q\x010" + script(b"}(" + text("a") + b"h\x01" + text("b") + b"h\x01u")
     nones = b"}(" + b"".join(text(f"n{n}") + b"N" for n in range(20_000)) + b"uq\x02"
     parts = b"".join(text(f"m{n}") + module(b"h\x02") for n in range(5_000))
     found = {
@@ -87,6 +90,15 @@ def bombs() -> dict[str, bytes]:
             "hash of 2^60 parts in a set that is called": b"cbuiltins\nset\n]" + doubled + b"a\x85R",
             "hash of 2^60 parts as a frozen set": b"(" + doubled + b"\x91",
             "2^40 modules": shared,
+            "2^40 modules of a script": scripts,
+            "2^16 dictionaries": b"}q\x010}("
+            + b"".join(text(f"d{n}") + state_dict(("a", b"N")) for n in range(16))
+            + b"uq\x020}("
+            + b"".join(text(f"e{n}") + b"h\x02" for n in range(2_000))
+            + b"uq\x030}("
+            + b"".join(text(f"f{n}") + b"h\x03" for n in range(2_000))
+            + b"u",
+            "a script inside itself": b"c__torch__.gone\nModel\n)\x81q\x01}(" + text("a") + b"h\x01" + b"ub",
             "parameters that are none, many times": nones + b"0" + module(b"h\x02", b"}(" + parts + b"u"),
             "itself inside itself": b"}q\x01" + text("model") + b"h\x01s",
             "text of 4 GB": b"X\xff\xff\xff\xff",

@@ -87,6 +87,11 @@ def module(parameters: bytes, modules: bytes = b"}", extra: bytes = b"") -> byte
     return b"cgone\nModel\n)\x81}(" + state + b"ub"
 
 
+def script(attributes: bytes) -> bytes:
+    """The operations that make a module of a TorchScript archive."""
+    return b"c__torch__.gone\nModel\n)\x81" + attributes + b"b"
+
+
 def zipped(program: bytes, numbers: dict[str, bytes] | None = None, protocol: int = 2) -> bytes:
     """PyTorch's zip layout around the operations."""
     buffer = io.BytesIO()
@@ -147,6 +152,7 @@ def harmless_but_odd() -> dict[str, bytes]:
     for layout, wrap in LAYOUTS.items():
         hooks = module(state_dict(("weight", tensor())), extra=text("_forward_hooks") + state_dict(("0", call)))
         found[f"in a module's hooks, {layout}"] = wrap(hooks)
+        found[f"in a script's attributes, {layout}"] = wrap(script(state_dict(("weight", tensor()), ("hook", call))))
         ignored = (
             b"ccollections\nOrderedDict\n)R(" + text("weight") + tensor() + b"u}" + text("_metadata") + call + b"sb"
         )

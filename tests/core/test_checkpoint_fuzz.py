@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,26 @@ def originals(folder: Path) -> dict[str, list[bytes]]:
     saved = {layout: [save(state(), folder / "a", layout).read_bytes()] for layout in ("safetensors", "zip", "legacy")}
     for layout in ("zip", "legacy"):
         saved[layout].append(save(nn.Linear(2, 1), folder / "b", layout).read_bytes())
+        training = {"model": timm(), "epoch": 3}
+        saved[layout] += [save(x, folder / "c", layout).read_bytes() for x in (training, geometric())]
+    saved["safetensors"] += [save(x, folder / "d", "safetensors").read_bytes() for x in (timm(), geometric())]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(nn.Linear(2, 1)).save(str(folder / "e"))
+    saved["script"] = [(folder / "e").read_bytes()]
     return saved
+
+
+def timm() -> dict[str, torch.Tensor]:
+    """Names of timm's, whose tensors get other shapes."""
+    shapes = {"norm_pre.weight": (2,), "cls_token": (1, 1, 2), "pos_embed": (1, 3, 2), "head.weight": (4, 2)}
+    return {name: torch.ones(shape) for name, shape in shapes.items()}
+
+
+def geometric() -> dict[str, torch.Tensor]:
+    """A weight that is made of two tensors."""
+    shapes = {"visual.class_embedding": (2,), "visual.fc.theta": (3, 2), "visual.fc.r": (3, 1)}
+    return {name: torch.ones(shape) for name, shape in shapes.items()}
 
 
 def program(folder: Path) -> bytes:
@@ -86,7 +106,7 @@ def survive(make: Callable[[random.Random], bytes], folder: Path, mutants: int) 
 
 @pytest.mark.slow
 @as_long_as_there_is_time
-@pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy"])
+@pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy", "script"])
 def test_damaged_files_are_read_or_refused_by_name(kind: str, mutants: int, tmp_path: Path) -> None:
     files = originals(tmp_path)[kind]
     read, refused = survive(lambda chance: damaged(chance.choice(files), chance), tmp_path, mutants)

@@ -18,6 +18,8 @@ MAX_ENTRIES = 4
 """Dictionaries inside one another that are looked into."""
 TENSORS = ("torch._utils.", "torch._tensor.", "torch.nn.parameter.")
 """What the names of functions begin with that make tensors."""
+SCRIPT = "__torch__."
+"""What the classes of a TorchScript archive begin with."""
 DENSE = "expected a dense tensor (sparse, quantised and other special tensors can't be merged)"
 
 
@@ -47,7 +49,7 @@ def named_tensors(root: Value) -> FoundInFile:
     """
     found = FoundInFile()
     if type(root) is Made:
-        _walk(root, found)
+        (_walk_script if root.maker.startswith(SCRIPT) else _walk)(root, found)
     else:
         require(type(root) is dict, "an object that is neither a state dict nor a module")
         _take(root, found, "", 0)
@@ -116,6 +118,26 @@ def _walk(root: Made, found: FoundInFile, start: str = "") -> None:
                 maker = f" made by {value.maker[:60]}" if type(value) is Made else ""
                 raise Refusal(f"`{prefix[:200]}{name[:60]}`{maker}; {DENSE}", SPECIAL)
         below = [(f"{prefix}{name}.", value, depth + 1) for name, value in inner.items() if value is not None]
+        waiting += reversed(below)
+
+
+def _walk_script(root: Made, found: FoundInFile) -> None:
+    """The same of a TorchScript module, which keeps its tensors and parts side by side, by their names."""
+    waiting: list[tuple[str, Made, int]] = [("", root, 0)]
+    while waiting:
+        prefix, module, depth = waiting.pop()
+        require(depth <= MAX_DEPTH and len(prefix) <= MAX_NAME, "modules nested too deeply")
+        found.classes.add(module.maker)
+        state = module.state or {}
+        found.count(len(state) + 1)
+        below = []
+        for name, value in state.items():
+            if type(value) is TensorRef:
+                found.tensors[prefix + name] = value
+            elif type(value) is Made and value.maker.startswith(SCRIPT):
+                below.append((f"{prefix}{name}.", value, depth + 1))
+            elif type(value) is Made and value.maker.startswith(TENSORS):
+                raise Refusal(f"`{prefix[:200]}{name[:60]}` made by {value.maker[:60]}; {DENSE}", SPECIAL)
         waiting += reversed(below)
 
 

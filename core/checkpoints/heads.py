@@ -1,0 +1,40 @@
+"""The linear heads that a checkpoint holds beside its encoder: classifiers, whatever a training has called them."""
+
+from __future__ import annotations
+
+import re
+
+from core.checkpoints.layouts import LORA, Kind
+from core.checkpoints.opening import Opened
+from core.encoders.models import VISUAL
+
+WORD = re.compile(r"\w*(?:head|classifier|probe|logits)\w*|fc|linear", re.IGNORECASE)
+"""What a head is called; where an encoder was recognised, a matrix beside it may have any name."""
+TEXT = re.compile(r"text|transformer\.|token_|positional_")
+"""How open_clip's names of a text tower begin."""
+INNER = re.compile(r"attn|attention|blocks|layers|embed")
+
+
+def heads(opened: Opened) -> dict[str, tuple[str, str | None]]:
+    """Key -> the names in the file of a matrix `[classes, width]` and of its bias `[classes]`, None where it has none.
+
+    The key is what stands before `.weight`; empty for a file that is a head and nothing else.
+    """
+    table, layout = opened.source.table, opened.layout
+    used = {part for name, recipe in layout.recipes.items() if name.startswith(VISUAL) for part in recipe.parts}
+    known = layout.kind in (Kind.CLIP, Kind.ENCODER)
+    ours = {part: name for name, recipe in layout.recipes.items() for part in recipe.parts}
+    found: dict[str, tuple[str, str | None]] = {}
+    for name, entry in table.items():
+        key, _, last = name.rpartition(".")
+        if last != "weight" or len(entry.shape) != 2 or name in used or LORA.fullmatch(name):
+            continue
+        if TEXT.match(ours.get(name, "")) or name.startswith(layout.others):
+            continue
+        named = any(map(WORD.fullmatch, key.split(".")[-2:])) and not INNER.search(key)
+        if not (known or named or layout.kind == Kind.HEAD):
+            continue
+        bias = f"{key}.bias".removeprefix(".")
+        fits = bias in table and table[bias].shape == entry.shape[:1]
+        found[key] = (name, bias if fits else None)
+    return found

@@ -13,6 +13,8 @@ ENCODINGS = ("cp1252", "utf_16", "utf_16_le", "utf_16_be", "gb18030", "cp932", "
 """What is tried for a file that is not UTF-8. More of them could not be told apart in a short file."""
 _SAMPLE = 200
 """Lines that are not plain ASCII, by which an encoding is recognised."""
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_POINTER = "version https://git-lfs.github.com/spec/"
 _MARKUP = re.compile(r"-(\s.*)?|#.*|[\"'].*|[^:]+:(\s.*)?|[\[\]{}],?")
 """Lines of YAML or of a part of JSON; a file of nothing else is no list of texts."""
 
@@ -37,20 +39,27 @@ def decoded(data: bytes) -> str:
     """The text in these bytes: UTF-8, or one of `ENCODINGS`; raises `ValueError` where that is not clear."""
     try:
         text = data.decode("utf-8-sig")
-        if "\0" not in text:
-            return text
+        text = _otherwise(data) if "\0" in text else text
     except UnicodeDecodeError:
-        pass
+        text = _otherwise(data)
+    if text.startswith(_POINTER):
+        raise ValueError("a pointer of Git LFS; fetch the file itself with `git lfs pull`")
+    if control := _CONTROL.search(text):
+        raise ValueError(f"the character {control[0]!r}, which is in no text")
+    return text
+
+
+def _otherwise(data: bytes) -> str:
     import charset_normalizer
 
-    unusual = data if b"\0" in data else b"\n".join([x for x in data.splitlines() if not x.isascii()][:_SAMPLE])
+    unusual = (
+        data if b"\0" in data else b"\n".join([line for line in data.splitlines() if not line.isascii()][:_SAMPLE])
+    )
     best = charset_normalizer.from_bytes(unusual[: 2**16], cp_isolation=list(ENCODINGS)).best()
-    if best is not None:
-        try:
-            return data.decode(best.encoding).removeprefix("\ufeff")
-        except UnicodeDecodeError:
-            pass
-    raise ValueError("text in an unknown encoding; save it as UTF-8")
+    try:
+        return data.decode(best.encoding if best else "ascii").removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        raise ValueError("text in an unknown encoding; save it as UTF-8") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -194,7 +194,7 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_lines(root: Path) -> 
         "img/004.png,gren,train",
         "img/005.png,red",
         ",red,train",
-        "img/\0.png,red,train",
+        f"{'x' * 300}.png,red,train",
     ]
     opened = source(root, "\n".join(lines))
     assert all(picture.size == (40, 30) for picture in pictures(opened, 99, 3))
@@ -211,7 +211,7 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_lines(root: Path) -> 
         "line 7: `img/link.png` leads outside the suite's folder and the checkpoint folders",
         "line 9: `img` is missing",
         "line 14: no path",
-        "line 15: `img/\0.png` is missing",
+        f"line 15: `{'x' * 120}` is missing",
         "line 11: no label, which other images of split test have",
         "lines 4, 12: label `gren` is none of red, green, blue; perhaps `green` is meant",
     ]
@@ -261,7 +261,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "numbers": (b"a,b\n1,2\n3,4\n", "no column with paths of images; name it with `image`"),
     "page": (b"<html><body>no list</body></html>", "no column with paths"),
     "two columns of paths": (b"one,two\na.png,b.png\n", "several of them with paths; name it with `image`"),
-    "zero bytes": (bytes(5000), "unknown encoding"),
+    "zero bytes": (bytes(5000), "which is in no text|unknown encoding"),
     "noise": (bytes(np.random.default_rng(0).integers(0, 256, 4000, dtype=np.uint8)), "."),
     "endless quote": (b'path,label\n"img/000.png,' + b"x" * 200_000, "a line of 200,013 characters"),
     "many columns": (b"," * 3000 + b"a.png\n", "3001 columns"),

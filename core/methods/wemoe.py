@@ -20,7 +20,6 @@ from core.seeds import generator
 from core.settings import setting
 
 PAPER = "WEMoE (ICML 2024)"
-_LAYERS = ("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias")
 SPREAD = 0.01
 """Standard deviation of a router's weights at the start (FusionBench)."""
 
@@ -116,28 +115,53 @@ class RoutedMLP(nn.Module):
     Each image gets its own r; because the layers are linear, r_k scales each expert's product instead of its weights.
     """
 
-    def __init__(self, mlp: nn.Module, width: int, experts: int, batch_first: bool) -> None:
+    def __init__(self, mlp: nn.Module, experts: int, batch_first: bool) -> None:
         super().__init__()
-        inner = dict(mlp.named_children())
-        self.c_fc, self.gelu, self.c_proj = inner["c_fc"], inner["gelu"], inner["c_proj"]
+        self._layers = dict(mlp.named_children())
+        for name, layer in self._layers.items():
+            self.add_module(name, layer)
+        width = _linear(mlp)[0].in_features
         self.router = nn.ModuleList([nn.Linear(width, width, device="meta"), nn.Linear(width, experts, device="meta")])
-        for name in _LAYERS:
-            shape = mlp.get_parameter(name).shape
-            self.register_buffer(f"tau_{name.replace('.', '_')}", torch.empty(experts, *shape, device="meta"))
-        self._tokens = 1 if batch_first else 0
+        for name in _routed(mlp):
+            self.register_buffer(_tau(name), torch.empty(experts, *mlp.get_parameter(name).shape, device="meta"))
+        self._batch_first = batch_first
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[N, tokens, width]` (or tokens first) -> the same shape."""
-        weights = self.router[1](self.router[0](x).relu()).mean(self._tokens, keepdim=True)
-        hidden = self._layer(self.c_fc, x, weights, "c_fc")
-        return self._layer(self.c_proj, self.gelu(hidden), weights, "c_proj")
+        """`[N, tokens, width]` (or tokens first, or more than one dimension of them) -> the same shape."""
+        tokens = tuple(range(1, x.dim() - 1)) if self._batch_first else (0,)
+        weights = self.router[1](self.router[0](x).relu()).mean(tokens, keepdim=True)
+        for name, layer in self._layers.items():
+            x = self._layer(layer, x, weights, name) if isinstance(layer, nn.Linear) else layer(x)
+        return x
 
-    def _layer(self, base: nn.Module, x: Tensor, weights: Tensor, name: str) -> Tensor:
+    def _layer(self, base: nn.Linear, x: Tensor, weights: Tensor, name: str) -> Tensor:
         total: Tensor = base(x)
-        matrices, biases = getattr(self, f"tau_{name}_weight"), getattr(self, f"tau_{name}_bias")
+        matrices = getattr(self, _tau(f"{name}.weight"))
+        biases = None if base.bias is None else getattr(self, _tau(f"{name}.bias"))
         for at in range(len(matrices)):
-            total = total + weights[..., at : at + 1] * F.linear(x, matrices[at].to(x), biases[at].to(x))
+            bias = None if biases is None else biases[at].to(x)
+            total = total + weights[..., at : at + 1] * F.linear(x, matrices[at].to(x), bias)
         return total
+
+
+def _tau(name: str) -> str:
+    return f"tau_{name.replace('.', '_')}"
+
+
+def _linear(mlp: nn.Module) -> list[nn.Linear]:
+    return [layer for layer in mlp.children() if isinstance(layer, nn.Linear)]
+
+
+def _routed(mlp: nn.Module) -> list[str]:
+    """Names of what the router weighs."""
+    layers = [name for name, layer in mlp.named_children() if isinstance(layer, nn.Linear)]
+    return [f"{layer}.{name}" for layer in layers for name, _ in mlp.get_submodule(layer).named_parameters()]
+
+
+def _is_mlp(name: str, module: nn.Module) -> bool:
+    """Whether it is two linear layers, one after the other."""
+    shapes = [(layer.in_features, layer.out_features) for layer in _linear(module)]
+    return name.rpartition(".")[2] == "mlp" and len(shapes) == 2 and shapes[0] == shapes[1][::-1]
 
 
 class RoutedEncoder(Encoder):
@@ -146,30 +170,32 @@ class RoutedEncoder(Encoder):
     def __init__(self, problem: Problem) -> None:
         inner = problem.encoder
         super().__init__(inner.arch, inner.device, inner.precision)
+        found = {name: module for name, module in self._visual.named_modules() if _is_mlp(name, module)}
+        if not found:
+            raise BadInput(
+                f"`wemoe` needs blocks with an `mlp` of two linear layers. Found none in `{inner.arch.name}`."
+            )
+        self._names = {path: _routed(mlp) for path, mlp in found.items()}
         transformer: Any = getattr(self._visual, "transformer", None)
-        if not isinstance(getattr(transformer, "resblocks", None), nn.ModuleList):
-            raise BadInput(f"`wemoe` needs open_clip's own vision transformer. Found architecture `{inner.arch.name}`.")
-        self._blocks = [f"transformer.resblocks.{at}.mlp" for at in range(len(transformer.resblocks))]
-        for block in transformer.resblocks:
-            width = block.mlp.get_submodule("c_fc").in_features
-            block.mlp = RoutedMLP(block.mlp, width, len(problem.tasks), bool(transformer.batch_first))
+        for path, mlp in found.items():
+            routed = RoutedMLP(mlp, len(problem.tasks), getattr(transformer, "batch_first", True))
+            self._visual.set_submodule(path, routed)
         self._problem = problem
 
     def fixed(self, merged: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Merged weights outside the MLPs, the base's inside them, and the experts' task vectors of the MLPs."""
         vectors = self._problem.task_vectors
         weights = dict(merged)
-        for path in self._blocks:
-            for name in _LAYERS:
+        for path, names in self._names.items():
+            for name in names:
                 weights[f"{path}.{name}"] = vectors.base[f"{path}.{name}"]
-                tau = vectors.delta(f"{path}.{name}").to(vectors.deltas.dtype)
-                weights[f"{path}.tau_{name.replace('.', '_')}"] = tau
+                weights[f"{path}.{_tau(name)}"] = vectors.delta(f"{path}.{name}").to(vectors.deltas.dtype)
         return weights
 
     def routers(self, seed: int, init: float) -> dict[str, Tensor]:
         """Newly drawn routers whose answer is close to `init` for every expert."""
         drawn = {}
-        for path in self._blocks:
+        for path in self._names:
             mlp = self._visual.get_submodule(path)
             for name, parameter in mlp.named_parameters():
                 if name.startswith("router."):

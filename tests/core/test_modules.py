@@ -100,7 +100,7 @@ def test_a_routed_mlp_equals_fusion_bench(batch_first: bool) -> None:
     theirs = quietly("fusion_bench.models.we_moe", "WeightEnsemblingMoE")(
         6, copy.deepcopy(base), copy.deepcopy(experts), init_lambda=0.3, batch_first=batch_first
     ).double()
-    ours = RoutedMLP(copy.deepcopy(base), 6, 3, batch_first)
+    ours = RoutedMLP(copy.deepcopy(base), 3, batch_first)
     for name in ("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias"):
         deltas = torch.stack([e.get_parameter(name) - base.get_parameter(name) for e in experts])
         setattr(ours, f"tau_{name.replace('.', '_')}", deltas.detach())

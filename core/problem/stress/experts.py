@@ -46,17 +46,25 @@ def swapped(problem: Problem, tasks: Sequence[str], _one: Mapping[str, Any]) -> 
 def other_base(problem: Problem, tasks: Sequence[str], one: Mapping[str, Any]) -> Problem:
     """The same function computed by other weights: hidden units in another order, as from another base.
 
-    Raises `BadInput` for encoders without `mlp.c_fc` and `mlp.c_proj`.
+    Raises `BadInput` for encoders whose blocks have no `mlp` under the names of open_clip or timm.
     """
     vectors = problem.task_vectors
-    blocks = [name.removesuffix("c_fc.weight") for name in vectors.names if name.endswith("mlp.c_fc.weight")]
-    if not blocks:
-        raise BadInput("`other_base` needs an encoder with tensors `…mlp.c_fc.weight`. Found none; leave it out.")
+    layers = {
+        name.removesuffix(".weight"): name.replace(inward, outward)
+        for name in vectors.names
+        for inward, outward in (("mlp.c_fc", "mlp.c_proj"), ("mlp.fc1", "mlp.fc2"))
+        if name.endswith(f"{inward}.weight")
+    }
+    if not layers:
+        raise BadInput(
+            "`other_base` needs an encoder with tensors `…mlp.c_fc.weight` or `…mlp.fc1.weight`. Found none; "
+            "leave it out."
+        )
 
     def other(task: str, delta: Tensor) -> Tensor:
         weights = {name: tensor.clone() for name, tensor in vectors.named(vectors.origin + delta).items()}
-        for block in blocks:
-            inward, outward = f"{block}c_fc", f"{block}c_proj.weight"
+        for inward, outward in layers.items():
+            block = inward[: inward.rindex(".") + 1]
             order = torch.randperm(len(weights[f"{inward}.weight"]), generator=generator(*_key(one, task), block))
             order = order.to(vectors.origin.device)
             weights[outward] = weights[outward][:, order]

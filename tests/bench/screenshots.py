@@ -1,6 +1,6 @@
 """Takes the pictures of the README: a server of its own, the demo suite, headless Chromium.
 
-    python -m tests.bench.screenshots [--steps N] [--out assets/web/screenshots] [--runs DIR]
+    python -m tests.bench.screenshots [--suite demo] [--steps N] [--out assets/web/screenshots] [--runs DIR]
 
 Runs every method that needs nothing but the checkpoints and one AdaMerging run, then photographs the tabs in light and
 dark, and two of them on a phone. Nothing depends on which tasks the suite holds.
@@ -45,17 +45,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--steps", type=int, help="steps of the AdaMerging run; by default what the suite suggests")
     parser.add_argument("--runs", type=Path, help="keep and use the runs of this folder")
+    parser.add_argument("--suite", default="demo")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        server = start_server(options.runs or Path(temporary) / "runs", suites.available()["demo"])
+        server = start_server(options.runs or Path(temporary) / "runs", suites.available()[options.suite])
         try:
-            run = prepare(server, options.steps)
+            run = prepare(server, options.suite, options.steps)
             photograph(server, run, options.out)
         finally:
             server.stop()
 
 
-def prepare(server: Server, steps: int | None) -> str:
+def prepare(server: Server, suite: str, steps: int | None) -> str:
     """Make the runs that are not there yet; returns the AdaMerging run."""
     with server.owner() as dashboard:
         missing = dashboard.call("compare")["missing"]
@@ -63,11 +64,11 @@ def prepare(server: Server, steps: int | None) -> str:
         problem = dashboard.call("compare_start", methods=formulas)["problem"]
         assert not problem, problem
         if any(item["name"] == "adamerging" for item in missing):
-            settings = next(iter(dashboard.call("setup_tasks", suite="demo")["presets"]["adamerging"]))["settings"]
+            settings = next(iter(dashboard.call("setup_tasks", suite=suite)["presets"]["adamerging"]))["settings"]
             settings |= {"steps": steps} if steps else {}
             every = max(1, settings["steps"] // 10)
             started = dashboard.call(
-                "setup_start", suite="demo", method="adamerging", settings=settings, evaluate_every=every
+                "setup_start", suite=suite, method="adamerging", settings=settings, evaluate_every=every
             )
             assert "run" in started, started
 

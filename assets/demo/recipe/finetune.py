@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -74,7 +74,12 @@ def anchors(
     for task in tasks:
         images, _ = load_split(work / "data", task, "train")
         found[task.name] = images[torch.from_numpy(rng.permutation(len(images))[:per_task])]
-    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    return anchored(visual, found, int(rng.integers(2**31)))
+
+
+def anchored(visual: nn.Module, found: dict[str, Tensor], seed: int) -> Anchors:
+    """Pictures by their source, varied, and what the base makes of them."""
+    generator = torch.Generator().manual_seed(seed)
     seen = {name: varied(images, generator=generator) for name, images in found.items()}
     with torch.no_grad():
         features = {
@@ -90,8 +95,22 @@ def finetune(work: Path, task: Task, model: nn.Module, recipe: Recipe, fixed: An
     images, labels = load_split(work / "data", task, "train")
     weights = head(model, task)
     visual = copy.deepcopy(model.visual).train()
-    optimizer = torch.optim.AdamW(visual.parameters(), lr=recipe.rate, weight_decay=0.0)
-    order, at, steps = torch.randperm(len(images)), 0, recipe.steps_of(task.name)
+
+    def answer(features: Tensor) -> Tensor:
+        return F.normalize(features, dim=-1) @ weights.T
+
+    descend(visual, answer, [*visual.parameters()], task.name, images, labels, recipe, fixed)
+    return visual.eval()
+
+
+def descend(
+    visual: nn.Module, answer: Callable[[Tensor], Tensor], learned: Sequence[nn.Parameter], task: str, images: Tensor,
+    labels: Tensor, recipe: Recipe, fixed: Anchors,
+) -> None:  # fmt: skip
+    """Train `learned`, weights of `visual` and perhaps of `answer`, which gives logits of features."""
+    origins = [parameter.detach().clone() for parameter in visual.parameters()]
+    optimizer = torch.optim.AdamW(learned, lr=recipe.rate, weight_decay=0.0)
+    order, at, steps = torch.randperm(len(images)), 0, recipe.steps_of(task)
     for step in range(steps):
         rate = recipe.rate * cosine(step, steps, 30)
         for group in optimizer.param_groups:
@@ -100,20 +119,19 @@ def finetune(work: Path, task: Task, model: nn.Module, recipe: Recipe, fixed: An
             order, at = torch.randperm(len(images)), 0
         own = order[at : at + recipe.batch]
         at += recipe.batch
-        others, wanted = fixed.draw(task.name, recipe.anchored)
+        others, wanted = fixed.draw(task, recipe.anchored)
         with plain_attention(), torch.autocast("cpu", torch.bfloat16):
             features = visual(torch.cat([varied(images[own]), others]))
-        features = F.normalize(features.float(), dim=-1)
-        loss = F.cross_entropy(features[: recipe.batch] @ weights.T, labels[own])
-        moved = (features[recipe.batch :] - wanted).pow(2).sum(1).mean()
+        features = features.float()
+        loss = F.cross_entropy(answer(features[: recipe.batch]), labels[own])
+        moved = (F.normalize(features[recipe.batch :], dim=-1) - wanted).pow(2).sum(1).mean()
         optimizer.zero_grad()
         (loss + recipe.anchor * moved).backward()
-        nn.utils.clip_grad_norm_(visual.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(learned, 1.0)
         optimizer.step()
         with torch.no_grad():
-            for parameter, origin in zip(visual.parameters(), model.visual.parameters(), strict=True):
+            for parameter, origin in zip(visual.parameters(), origins, strict=True):
                 parameter.lerp_(origin, rate * recipe.pull)
-    return visual.eval()
 
 
 def report(task: Task, before: Tensor, after: Tensor, labels: Tensor, seconds: float) -> None:

@@ -23,10 +23,10 @@ _KIND_RULES = (
 _INSIDE = "convolution"
 _SHORT = (
     (re.compile(r"^.*?(?:resblocks|blocks|layers|stages|layer)\.\d+(?:\.blocks\.\d+)?\."), ""),
-    (re.compile(r"attn\.in_proj_"), "qkv "),
-    (re.compile(r"attn\.out_proj\."), "out "),
-    (re.compile(r"mlp\.c_fc\."), "fc "),
-    (re.compile(r"mlp\.c_proj\."), "proj "),
+    (re.compile(r"attn\.(?:in_proj_|qkv\.)"), "qkv "),
+    (re.compile(r"attn\.(?:out_)?proj\."), "out "),
+    (re.compile(r"mlp\.(?:c_fc|fc1)\."), "fc "),
+    (re.compile(r"mlp\.(?:c_proj|fc2)\."), "proj "),
     (re.compile(r"[._](weight|bias)$"), r" \1"),
 )
 

@@ -67,6 +67,12 @@ def test_columns_of_one_block_can_be_told_apart_by_their_short_names() -> None:
     assert len({(column.block, column.label) for column in columns}) == len(columns)
 
 
+def test_timms_layers_have_the_short_names_of_open_clips() -> None:
+    stored = ("attn.qkv.weight", "attn.proj.bias", "mlp.fc1.weight", "mlp.fc2.bias")
+    labels = [column.label for column in arrange(tuple(f"blocks.1.{name}" for name in stored))]
+    assert labels == ["qkv weight", "out bias", "fc weight", "proj bias"]
+
+
 @pytest.mark.parametrize("kind", ["block", "task"])
 def test_groups_of_the_engine_are_columns_of_their_own(kind) -> None:
     groups = group(tensor_names(3), kind).groups

@@ -74,8 +74,9 @@ def connected(address: str, device: str = "auto", tick: Callable[[], None] = lam
     if device not in ("auto", *RESOURCES):
         raise BadInput(f"With `--on`, `--device` should be auto, cpu or cuda: Ray chooses which. Found `{device}`.")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if address == LOCAL:
-        # Its ports are open to the network: whoever reached one could run anything. Ray reads this when it is imported.
+    if address == LOCAL or "RAY_AUTH_MODE" not in os.environ:
+        # The ports of `LOCAL` are open to the network: whoever reached one could run anything. Ray reads this once in a
+        # process, and a server may want `LOCAL` later; a cluster without tokens doesn't mind one.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     ray = import_module("ray")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from core.checkpoints.layouts import LORA, Kind
 from core.checkpoints.opening import Opened
+from core.checkpoints.source import TensorEntry
 from core.encoders.models import VISUAL
 
 WORD = re.compile(r"\w*(?:head|classifier|probe|logits)\w*|fc|linear", re.IGNORECASE)
@@ -25,16 +27,23 @@ def heads(opened: Opened) -> dict[str, tuple[str, str | None]]:
     known = layout.kind in (Kind.CLIP, Kind.ENCODER)
     ours = {part: name for name, recipe in layout.recipes.items() for part in recipe.parts}
     found: dict[str, tuple[str, str | None]] = {}
-    for name, entry in table.items():
-        key, _, last = name.rpartition(".")
-        if last != "weight" or len(entry.shape) != 2 or name in used or LORA.fullmatch(name):
-            continue
-        if TEXT.match(ours.get(name, "")) or name.startswith(layout.others):
+    for key, layer in layers(table).items():
+        name = layer[0]
+        if name in used or LORA.fullmatch(name) or TEXT.match(ours.get(name, "")) or name.startswith(layout.others):
             continue
         named = any(map(WORD.fullmatch, key.split(".")[-2:])) and not INNER.search(key)
-        if not (known or named or layout.kind == Kind.HEAD):
-            continue
-        bias = f"{key}.bias".removeprefix(".")
-        fits = bias in table and table[bias].shape == entry.shape[:1]
-        found[key] = (name, bias if fits else None)
+        if known or named or layout.kind == Kind.HEAD:
+            found[key] = layer
+    return found
+
+
+def layers(table: Mapping[str, TensorEntry]) -> dict[str, tuple[str, str | None]]:
+    """Key -> the names of every matrix in a file, and of its bias, None where it has none."""
+    found: dict[str, tuple[str, str | None]] = {}
+    for name, entry in table.items():
+        key, _, last = name.rpartition(".")
+        if last == "weight" and len(entry.shape) == 2:
+            bias = f"{key}.bias".removeprefix(".")
+            fits = bias in table and table[bias].shape == entry.shape[:1]
+            found[key] = (name, bias if fits else None)
     return found

@@ -79,7 +79,14 @@ class Opened:
         """Raise `BadCheckpoint` where nothing in it can be an image encoder."""
         if self.layout.kind == Kind.UNKNOWN and self.layout.obstacle:
             raise BadCheckpoint(f"`{self.path.name}` {self.layout.obstacle}.")
-        if self.layout.kind == Kind.UNKNOWN and not any(name.startswith(VISUAL) for name in self.layout.recipes):
+        if any(name.startswith(VISUAL) for name in self.layout.recipes):
+            return
+        if self.layout.kind == Kind.CLASSIFIER:
+            raise BadCheckpoint(
+                f"`{self.path.name}` should hold a CLIP image encoder. Found an image classifier; a suite of those has "
+                "`arch: timm:NAME`, `torchvision:NAME` or `transformers`."
+            )
+        if self.layout.kind == Kind.UNKNOWN:
             shown = ", ".join(f"`{name[:60]}`" for name in list(self.source.table)[:3])
             raise BadCheckpoint(
                 f"`{self.path.name}` should hold an image encoder. Found none in the names of its "

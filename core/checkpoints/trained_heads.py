@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 from core.checkpoints.classifiers import HEAD
-from core.checkpoints.layouts import Kind
+from core.checkpoints.heads import heads, layers
 from core.checkpoints.opening import Opened
-from core.checkpoints.source import TensorEntry
-from core.encoders.models import VISUAL
 from core.errors import BadCheckpoint
 from core.lazily import torch
 
 SHOWN = 6
-
-
-def pairs(table: Mapping[str, TensorEntry], names: Iterable[str] | None = None) -> dict[str, str | None]:
-    """Weight of each layer that can be a head -> its bias, None where it has none; of these `names` only, if given."""
-    found: dict[str, str | None] = {}
-    for name in table if names is None else names:
-        shape, (module, _, last) = table[name].shape, name.rpartition(".")
-        if last == "weight" and len(shape) == 2:
-            bias = f"{module}.bias".removeprefix(".")
-            found[name] = bias if bias in table and table[bias].shape == shape[:1] else None
-    return found
 
 
 def trained_head(opened: Opened, classes: int, width: int, key: str | None = None) -> torch.Tensor:
@@ -33,27 +18,25 @@ def trained_head(opened: Opened, classes: int, width: int, key: str | None = Non
     In a file with an encoder, what belongs to that is left out. `key` says which, where there are several: the name of
     its module or weight. Raises `BadCheckpoint` where there is none, or several.
     """
-    table = opened.source.table
-    if opened.layout.kind in (Kind.CLASSIFIER, Kind.ADAPTER) and f"{HEAD}weight" in opened.layout.recipes:
-        weight = opened.layout.recipes[f"{HEAD}weight"].parts[0]
-        found = pairs(table, [weight])
+    table, known = opened.source.table, opened.layout.recipes.get(f"{HEAD}weight")
+    if known is not None:
+        found = {name: layer for name, layer in layers(table).items() if layer[0] == known.parts[0]}
     else:
-        recipes = opened.layout.recipes.items()
-        taken = {part for name, recipe in recipes if name.startswith(VISUAL) for part in recipe.parts}
-        found = pairs(table, [name for name in table if name not in taken])
+        found = heads(opened) or layers(table)
     if key is not None:
-        found = {name: bias for name, bias in found.items() if key in (name, name.rpartition(".")[0])}
-    fit = {name: bias for name, bias in found.items() if table[name].shape == (classes, width)}
+        found = {name: layer for name, layer in found.items() if key in (name, layer[0])}
+    fit = {name: layer for name, layer in found.items() if table[layer[0]].shape == (classes, width)}
     if len(fit) != 1:
         file = opened.path.name
-        shown = ", ".join(f"`{name}` {list(table[name].shape)}" for name in [*(fit or found)][:SHOWN])
-        more = ", …" if len(fit or found) > SHOWN else ""
+        listed = [weight for weight, _ in (fit or found).values()]
+        shown = ", ".join(f"`{name}` {list(table[name].shape)}" for name in listed[:SHOWN])
+        more = ", …" if len(listed) > SHOWN else ""
         told = f"Found {shown}{more}." if shown else f"Found {opened.layout.name}."
         remedy = " Say which: `head: {weights: FILE, key: NAME}`." if len(fit) > 1 else ""
         raise BadCheckpoint(
             f"`{file}` should hold one head of shape {[classes, width]} [classes, width]. {told}{remedy}"
         )
-    [(name, bias)] = fit.items()
+    [(name, bias)] = fit.values()
     read = dict(opened.source.read([name] if bias is None else [name, bias]))
     for tensor in read.values():
         if not torch.isfinite(tensor.float()).all():

@@ -17,7 +17,7 @@ from core.encoders.preprocessing import fitting
 from core.errors import BadInput
 from core.problem.findings import Finding, answers, by_severity, classes, files, images
 from core.problem.heads import TaskHeads
-from core.problem.loading import check_base, content
+from core.problem.loading import NO_EXPERT, check_base, content
 from core.problem.validation import Complaint, Examiner
 from core.progress import SILENT, Progress
 from core.suite.find import SuiteFile, Task
@@ -48,6 +48,8 @@ def check(suite: SuiteFile, tasks: Sequence[str] | None = None, progress: Progre
     chosen = [suite.task(name) for name in dict.fromkeys(tasks)] if tasks is not None else list(suite.tasks)
     progress.start("Checking", len(chosen) + 1)
     look = _Look(suite, chosen)
+    if not any(task.expert for task in chosen):
+        look.complain("suite", suite.path.name, NO_EXPERT.format([task.name for task in chosen]))
     progress.advance()
     for task in chosen:
         look.at(task, progress)
@@ -94,6 +96,10 @@ class _Look:
         vectors = self._examiner.vectors.found() if self._examiner else []
         return Checked(self._complaints, by_severity([*self._findings, *images.found(self._facts), *vectors]))
 
+    def complain(self, role: str, file: str, message: str) -> None:
+        """Note what keeps the suite from being merged."""
+        self._complaints.append(Complaint(role, file, message))
+
     def _tried(self, role: str, file: str, look: Callable[[], T]) -> T | None:
         try:
             return look()
@@ -101,7 +107,7 @@ class _Look:
             self._complaints += [Complaint(role, file, problem) for problem in error.problems]
             return None
         except (BadInput, OSError) as error:
-            self._complaints.append(Complaint(role, file, str(error)))
+            self.complain(role, file, str(error))
             return None
 
     def _read_base(self) -> Checkpoint:
@@ -110,7 +116,7 @@ class _Look:
         base = load_checkpoint(path, VISUAL, inside=self._suite.entry.base.inside, arch=self._encoder.arch)
         if self._texts and base.opened.layout.kind == Kind.ENCODER:
             message = f"`{named}` has no text tower to make heads with; give a base that has one, or a `head` per task."
-            self._complaints.append(Complaint("base", named, message))
+            self.complain("base", named, message)
             self._texts = False
         check_base(base, self._encoder)
         return base

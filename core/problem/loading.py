@@ -33,6 +33,7 @@ from core.statistics import Stated
 from core.suite.find import SuiteFile
 from core.tasks.task import TEST, OpenedTasks, Task
 
+NO_EXPERT = "`tasks` should name at least one task with an expert. Found: {}."
 MEMORIES = ("auto", "ram", "mapped")
 DELTAS = ("float32", "bfloat16", "float64", *BITS)
 LARGE = 2**30
@@ -73,7 +74,7 @@ def load(
         raise BadSuite(f"Suite `{suite.name}`: {'; '.join(missing)}.")
     chosen = [suite.task(name) for name in dict.fromkeys(tasks)] if tasks is not None else list(suite.tasks)
     if not any(task.expert for task in chosen):
-        raise BadInput(f"`tasks` should name at least one task with an expert. Found: {[t.name for t in chosen]}.")
+        raise BadInput(NO_EXPERT.format([task.name for task in chosen]))
     arch = suite.arch()
     # What is wrong with images is told before anything large is read.
     opened = OpenedTasks(suite.name, chosen, fitting(arch))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -80,6 +82,7 @@ class SuiteFile:
             from core.hub.listing import location
 
             return location(HubReference.parse(named))
+        named = _portable(named, self.path.name)
         own = self.root / named
         places = (self.root, *roots())
         try:
@@ -201,6 +204,18 @@ class SuiteFile:
 
 def _head_file(entry: TaskEntry) -> str | None:
     return entry.head.weights if isinstance(entry.head, HeadEntry) else entry.head
+
+
+def _portable(named: str, file: str) -> str:
+    """A path as this system writes it; raises `BadSuite` for one of a drive of Windows where there is none."""
+    if os.name == "nt":
+        return named
+    if re.match(r"[A-Za-z]:[\\/]|\\\\", named):
+        raise BadSuite(
+            f"`{file}`: `{named[:200]}` is a path of Windows, and this machine has no such drives. Copy the file "
+            "here, and give a path from the suite file's folder, or one in a folder that was added with `folders add`."
+        )
+    return named.replace("\\", "/")
 
 
 def available() -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from core.errors import BadCheckpoint
+from core.errors import BadCheckpoint, BadInput
 from core.problem.examine import check
 from core.problem.loading import load
 from core.problem.validation import BadFiles
 from core.suite.find import find
 from tests.core.checkpoint_files import save
+from tests.tiny import make_suite
 
 Cli = Callable[..., Any]
 
@@ -140,3 +142,14 @@ def test_the_activation_of_the_architecture_has_to_be_the_checkpoint_s(suite: Pa
     [complaint] = check(find(str(suite))).complaints
     assert "trained with QuickGELU" in complaint.message
     assert "`quick_gelu: true`" in complaint.message
+
+
+def test_a_suite_without_experts_is_a_problem_in_check_as_in_merge(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path)
+    described = yaml.safe_load(suite.read_text())
+    for task in described["tasks"]:
+        del task["expert"]
+    suite.write_text(yaml.safe_dump(described))
+    [complaint] = check(find(str(suite))).complaints
+    with pytest.raises(BadInput, match=re.escape(complaint.message)):
+        load(find(str(suite)), device="cpu")

@@ -57,7 +57,9 @@ def test_timm_weights_give_the_same_features_in_open_clip(prefix: str, tmp_path:
 
 def test_another_vision_transformer_of_timm_is_not_taken_for_clip(tmp_path: Path) -> None:
     save_file(timm_model(pre_norm=False).state_dict(), tmp_path / "a.safetensors")
-    assert identify(tmp_path / "a.safetensors").kind == Kind.UNKNOWN
+    assert identify(tmp_path / "a.safetensors").kind == Kind.CLASSIFIER
+    with pytest.raises(BadCheckpoint, match="Found an image classifier"):
+        load_expert(tmp_path / "a.safetensors", image_encoder(5))
 
 
 class Geometric(nn.Module):

@@ -11,6 +11,7 @@ import yaml
 from core.errors import BadInput, BadSuite
 from core.suite.find import find
 from core.suite.roots import ENVIRONMENT, add_root, remove_root, roots
+from tests.tiny import make_suite
 
 
 def test_a_folder_is_remembered_once_and_forgotten_on_demand(tmp_path: Path) -> None:
@@ -71,3 +72,20 @@ def test_a_link_out_of_a_checkpoint_folder_is_not_followed(suite: Path, tmp_path
     add_root(str(root))
     with pytest.raises(BadSuite, match="leads outside"):
         find(str(suite)).resolve("link.safetensors")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="drives are there on Windows")
+@pytest.mark.parametrize("path", ["C:\\models\\a.pt", "d:/models/a.pt", "\\\\server\\share\\a.pt"])
+def test_a_path_of_windows_says_what_to_do_elsewhere(path: str, tmp_path: Path) -> None:
+    file = find(str(make_suite(tmp_path)))
+    with pytest.raises(BadSuite, match=r"is a path of Windows.*folders add"):
+        file.resolve(path)
+
+
+def test_backslashes_in_relative_paths_work_everywhere(tmp_path: Path) -> None:
+    file = find(str(make_suite(tmp_path)))
+    (tmp_path / "experts" / "new").mkdir(parents=True)
+    (tmp_path / "task0.safetensors").rename(tmp_path / "experts" / "new" / "a.safetensors")
+    assert file.resolve("experts\\new\\a.safetensors") == tmp_path / "experts" / "new" / "a.safetensors"
+    with pytest.raises(BadSuite, match="leads outside"):
+        file.resolve("..\\outside.pt")

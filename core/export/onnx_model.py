@@ -20,7 +20,7 @@ from core.export.card import CLASSIFICATION, ZERO_SHOT, Loading
 FILE = "model.onnx"
 IMAGES = "images"
 OPSET = 18
-"""The lowest that PyTorch's exporter writes without converting: read by onnxruntime 1.14 and later."""
+"""The lowest that PyTorch's exporter writes without converting: read by onnxruntime 1.18 and later."""
 
 
 class _Answering(nn.Module):

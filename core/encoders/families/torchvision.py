@@ -73,5 +73,5 @@ model.load_state_dict(load_file("model.safetensors") | head)"""
 
 
 def _options(arch: Architecture) -> dict[str, bool]:
-    """The parts that only training needs are left out."""
-    return {"aux_logits": False} if arch.config["name"] in ("googlenet", "inception_v3") else {}
+    """The parts that only training needs are left out, and first values, which take long and are replaced."""
+    return {"aux_logits": False, "init_weights": False} if arch.config["name"] in ("googlenet", "inception_v3") else {}

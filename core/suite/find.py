@@ -120,9 +120,12 @@ class SuiteFile:
         weights = self.resolve(self.entry.base.weights)
         file = (weights if weights.is_dir() else weights.parent) / CONFIGURATION
         if not file.is_file():
+            remedy = "put it there" + (", or name one as `timm:NAME`" if name == "timm" else "")
+            if is_hub(self.entry.base.weights):
+                remedy = f"`fetch {self.name}` gets it"
             raise BadSuite(
                 f"`{self.path.name}`: `arch: {name}` is described by {CONFIGURATION} beside the base's weights. Found "
-                f"none in `{file.parent.name}`; put it there{', or name one as `timm:NAME`' if name == 'timm' else ''}."
+                f"none in `{file.parent.name}`; {remedy}."
             )
         return file
 

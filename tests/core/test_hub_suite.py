@@ -14,12 +14,14 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from core.encoders.family import architecture
-from core.errors import Cancelled, MergescopeError
+from core.errors import BadSuite, Cancelled, MergescopeError
 from core.hub.listing import HubReference
+from core.problem.loading import load
 from core.progress import Remembered
 from core.suite.fetch import fetch_suite
 from core.suite.find import available, find
 from core.tasks.prompts import prompt_set
+from tests.classifiers import LABELS, hugging_face_folder
 from tests.core.hub_server import Hub, serve
 from tests.core.test_hub_source import parquet
 from tests.tiny import CLASSES, CONFIG, make_suite
@@ -156,3 +158,29 @@ def test_an_unreachable_hub_is_one_line(suite: Path) -> None:
 def test_a_run_never_fetches(suite: Path, hub: Hub, cli: Callable[..., Any]) -> None:
     cli("merge", suite, "--method", "average").refused("hub:owner/base", "fetch hub")
     assert hub.requests == []
+
+
+@pytest.mark.slow
+def test_a_suite_of_classifiers_is_fetched_with_what_describes_them(hub: Hub, tmp_path: Path) -> None:
+    source = hugging_face_folder(tmp_path / "classifiers")
+    for name in ("base", *(f"vit-{task}" for task in LABELS)):
+        (source / name).rename(hub.root / "owner" / f"hf-{name}")
+    told = {"do_normalize": True, "image_mean": [0.1, 0.2, 0.3], "image_std": [0.5, 0.5, 0.5]}
+    (hub.root / "owner/hf-base/preprocessor_config.json").write_text(json.dumps(told))
+    tasks = [
+        {
+            "name": task,
+            "expert": {"weights": f"hub:owner/hf-vit-{task}"},
+            "data": {"kind": "folder", "path": f"images/{task}"},
+        }
+        for task in LABELS
+    ]
+    path = source / "hub.yaml"
+    base = {"arch": "transformers", "weights": "hub:owner/hf-base"}
+    path.write_text(yaml.safe_dump({"name": "hub", "base": base, "tasks": tasks}))
+    with pytest.raises(BadSuite, match="`fetch hub` gets it"):
+        find(str(path)).arch()
+    fetch_suite(find(str(path)), endpoint=hub.address)
+    problem = load(find(str(path)), device="cpu", precision="float32")
+    assert problem.encoder.arch.mean == (0.1, 0.2, 0.3)
+    assert {task: len(head) for task, head in problem.heads.items()} == {"shapes": 3, "colours": 2}

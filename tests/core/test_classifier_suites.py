@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from core import methods
+from core.checkpoints import load_weights
 from core.errors import BadCheckpoint, BadSuite
 from core.problem.evaluate import evaluate_everywhere
 from core.problem.examine import check
@@ -24,6 +25,7 @@ from core.progress import SILENT
 from core.step import Outcome
 from core.suite.find import SuiteFile, find
 from tests.classifiers import LABELS, hugging_face_folder
+from tests.core.classifier_suites import make_classifiers
 
 Cli = Callable[..., Any]
 
@@ -169,3 +171,23 @@ def test_an_adapter_with_its_head_is_merged_as_peft_does(names: str, folder: Pat
         expected = merged(prepared).logits
     found = problem.logits(problem.task_vectors.expert("shapes"), "shapes", pixels)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_file_of_weights_is_measured_with_its_own_statistics(tmp_path: Path) -> None:
+    file = find(str(make_classifiers(tmp_path, "resnet")))
+    problem = load(file, device="cpu", precision="float64")
+    vectors, pixels = problem.task_vectors, problem.images("a")[:]
+    name = "resnet.embedder.embedder.normalization.running_mean"
+    path = tmp_path / "a" / "model.safetensors"
+    tensors = load_file(path)
+    tensors[name] += 0.5
+    save_file(tensors, path)
+    found = load_weights(tmp_path / "a", vectors.base, vectors.names, arch=problem.encoder.arch)
+    expected = load(file, device="cpu", precision="float64").task_vectors.expert("a")
+    torch.testing.assert_close(problem.logits(found, "a", pixels), problem.logits(expected, "a", pixels))
+    save_file(tensors | {name: tensors[name][:1]}, path)
+    with pytest.raises(BadCheckpoint, match=r"running_mean should have shape \[8\], found \[1\]"):
+        load_weights(tmp_path / "a", vectors.base, vectors.names, arch=problem.encoder.arch)
+    with pytest.raises(BadCheckpoint, match=r"running_mean should have shape \[8\], found \[1\]"):
+        load(file, device="cpu", precision="float64")

@@ -22,8 +22,14 @@ def pairs(table: Mapping[str, TensorEntry], names: Iterable[str] | None = None) 
         shape, (module, _, last) = table[name].shape, name.rpartition(".")
         if last == "weight" and len(shape) == 2:
             bias = f"{module}.bias".removeprefix(".")
-            found[name] = bias if bias in table and table[bias].shape == shape[:1] else None
+            found[name] = bias if bias in table else None
     return found
+
+
+def _before(table: Mapping[str, TensorEntry], head: str, width: int) -> str | None:
+    """The weight of another layer (a norm, one of several linear ones) whose output a head would take."""
+    others = (name for name in table if name != head and name.rpartition(".")[2] == "weight")
+    return next((name for name in others if table[name].shape[:1] == (width,)), None)
 
 
 def trained_head(opened: Opened, classes: int, width: int, key: str | None = None) -> torch.Tensor:
@@ -54,6 +60,16 @@ def trained_head(opened: Opened, classes: int, width: int, key: str | None = Non
             f"`{file}` should hold one head of shape {[classes, width]} [classes, width]. {told}{remedy}"
         )
     [(name, bias)] = fit.items()
+    if key is None and opened.layout.kind in (Kind.HEAD, Kind.UNKNOWN) and (before := _before(table, name, width)):
+        raise BadCheckpoint(
+            f"`{opened.path.name}` should hold one linear layer. Found `{before}` {list(table[before].shape)} before "
+            f"`{name}`. Give a head of one layer, or name it with `key` where the others are not part of it."
+        )
+    if bias is not None and table[bias].shape != (classes,):
+        raise BadCheckpoint(
+            f"`{opened.path.name}`: the bias `{bias}` of the head should have shape {[classes]}. Found "
+            f"{list(table[bias].shape)}. Give the bias that was trained with `{name}`, or a head without one."
+        )
     read = dict(opened.source.read([name] if bias is None else [name, bias]))
     for tensor in read.values():
         if not torch.isfinite(tensor.float()).all():

@@ -122,6 +122,12 @@ def test_a_head_is_found_in_any_file_and_chosen_where_there_are_several(folder: 
     torch.testing.assert_close(heads({"weights": "two.safetensors", "key": "b"})[:, :-1], -weight)
     with pytest.raises(BadCheckpoint, match=r"Found `a.weight` \[3, 32\], `b.weight` \[3, 32\].*key: NAME"):
         heads("two.safetensors")
+    for wrong in (torch.ones(7), bias[:, None]):  # Leaving it out would change every answer.
+        save_file({"weight": weight, "bias": wrong}, folder / "bias.safetensors")
+        with pytest.raises(
+            BadCheckpoint, match=rf"bias `bias` of the head should have shape \[3\]. Found \[{len(wrong)}"
+        ):
+            heads("bias.safetensors")
 
 
 def test_a_checkpoint_without_its_head_is_told(folder: Path, tmp_path: Path) -> None:
@@ -191,3 +197,18 @@ def test_a_file_of_weights_is_measured_with_its_own_statistics(tmp_path: Path) -
         load_weights(tmp_path / "a", vectors.base, vectors.names, arch=problem.encoder.arch)
     with pytest.raises(BadCheckpoint, match=r"running_mean should have shape \[8\], found \[1\]"):
         load(file, device="cpu", precision="float64")
+
+
+def test_a_head_of_several_layers_is_not_taken_for_its_last_one(folder: Path) -> None:
+    path = suite(folder, "layers").path
+    text = yaml.safe_load(path.read_text())
+    last = torch.nn.Linear(32, 3)
+    for first in (torch.nn.Linear(32, 32), torch.nn.LayerNorm(32)):
+        save_file(torch.nn.Sequential(first, last).state_dict(), folder / "layers.safetensors")
+        text["tasks"] = [text["tasks"][0] | {"head": "layers.safetensors"}]
+        path.write_text(yaml.safe_dump(text))
+        with pytest.raises(BadCheckpoint, match=r"one linear layer. Found `0.weight` \[32.* before `1.weight`"):
+            load(find(str(path)))
+    text["tasks"] = [text["tasks"][0] | {"head": {"weights": "layers.safetensors", "key": "1"}}]
+    path.write_text(yaml.safe_dump(text))
+    assert torch.equal(load(find(str(path)), precision="float32").heads["shapes"][:, :-1], last.weight)

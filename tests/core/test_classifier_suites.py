@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -197,6 +198,20 @@ def test_a_file_of_weights_is_measured_with_its_own_statistics(tmp_path: Path) -
         load_weights(tmp_path / "a", vectors.base, vectors.names, arch=problem.encoder.arch)
     with pytest.raises(BadCheckpoint, match=r"running_mean should have shape \[8\], found \[1\]"):
         load(file, device="cpu", precision="float64")
+
+
+def test_an_expert_that_was_trained_on_other_images_is_told(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "root")
+    file, expert = suite(tmp_path / "root"), tmp_path / "root" / "vit-shapes"
+    told = {"size": {"height": 32, "width": 32}, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.5, 0.5, 0.5]}
+    (expert / "preprocessor_config.json").write_text(json.dumps(told))
+    for findings in (load(file).findings, check(file).findings):
+        [found] = [one for one in findings if one.code == Code.OTHER_IMAGES]
+        assert found.subject == "shapes"
+        assert "(mean (0.5, 0.5, 0.5)). Found mean (0.485, 0.456, 0.406) in `vit-shapes`" in found.text
+    for other in (json.dumps(told | {"image_mean": [0.5] * 3}), "[]", '{"size": "large"}', '{"size": 1e999}'):
+        (expert / "preprocessor_config.json").write_text(other)
+        assert not [one for one in load(file).findings if one.code == Code.OTHER_IMAGES]
 
 
 def test_a_head_of_several_layers_is_not_taken_for_its_last_one(folder: Path) -> None:

@@ -179,6 +179,20 @@ def test_pictures_are_prepared_as_transformers_does(kind: str, tmp_path: Path) -
     )
 
 
+def test_the_centre_is_cut_out_where_transformers_does(tmp_path: Path) -> None:
+    from transformers import ConvNextImageProcessorPil
+
+    processor: Any = ConvNextImageProcessorPil(size={"shortest_edge": 32})
+    processor.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "convnext"}))
+    apply, _ = fitting(architecture("transformers", tmp_path / "config.json")).make()
+    told = {"do_rescale": False, "do_normalize": False, "return_tensors": "pt"}
+    for width in range(36, 41):  # In half of them, it is not in the middle of a pixel.
+        small = picture().resize((width, 36))
+        expected = processor(small, **told).pixel_values[0].permute(1, 2, 0).byte()
+        assert torch.equal(torch.from_numpy(np.array(apply(small))), expected)
+
+
 def test_what_is_wrong_with_an_architecture_is_told(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="vit_tiny_patch16_224"):
         architecture("timm:vit_tiny_patch16_225")

@@ -38,6 +38,7 @@ TRANSFORMERS: dict[str, dict[str, Any]] = {
     "vit": VIT | {"image_size": 32, "patch_size": 8},
     "deit": VIT | {"image_size": 32, "patch_size": 8},
     "beit": VIT | {"image_size": 32, "patch_size": 8, "use_relative_position_bias": True},
+    "data2vec-vision": VIT | {"image_size": 24, "patch_size": 8, "use_relative_position_bias": True},
     "swin": {"image_size": 32, "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4},
     "convnext": {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2, "image_size": 32},
     "resnet": {"embedding_size": 8, "hidden_sizes": [16, 24], "depths": [1, 1], "layer_type": "basic"},
@@ -111,6 +112,15 @@ def classifier(kind: str, folder: Path) -> torch.nn.Module:
     shaken(model)
     model.save_pretrained(folder)
     return model
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["beit", "data2vec-vision"])
+def test_the_first_model_of_its_kind_gives_numbers(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finding out its shapes, which is then remembered, leaves nothing in transformers' own cache."""
+    monkeypatch.setenv("MERGESCOPE_HOME", str(tmp_path / "home"))
+    model = classifier(kind, tmp_path / "model")
+    same_logits(tmp_path / "model", architecture("transformers", tmp_path / "model" / "config.json"), model)
 
 
 @pytest.mark.slow

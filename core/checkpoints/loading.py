@@ -77,7 +77,9 @@ def load_expert(
     """
     opened = open_checkpoint(path, inside, arch)
     if opened.layout.kind == Kind.HEAD:
-        raise BadCheckpoint(f"`{path.name}` is a classification head; expected an image encoder.")
+        raise BadCheckpoint(
+            f"`{path.name}` is a classification head; expected an image encoder. Give it as the task's `head`."
+        )
     opened.require_encoder()
     if opened.layout.kind == Kind.ADAPTER:
         tensors = Adapter(opened, base, rename=_renaming(arch)).merged()

@@ -227,3 +227,15 @@ def test_a_head_of_several_layers_is_not_taken_for_its_last_one(folder: Path) ->
     text["tasks"] = [text["tasks"][0] | {"head": {"weights": "layers.safetensors", "key": "1"}}]
     path.write_text(yaml.safe_dump(text))
     assert torch.equal(load(find(str(path)), precision="float32").heads["shapes"][:, :-1], last.weight)
+
+
+def test_an_expert_of_another_architecture_is_told(folder: Path) -> None:
+    from torchvision.models import get_model
+
+    path = suite(folder, "another").path
+    text = yaml.safe_load(path.read_text())
+    text["tasks"][0]["expert"] = {"weights": "another.pth"}
+    path.write_text(yaml.safe_dump(text))
+    torch.save(get_model("shufflenet_v2_x0_5", num_classes=3).state_dict(), folder / "another.pth")
+    with pytest.raises(BadCheckpoint, match=r"`another.pth` should be a transformers:vit, as the base is"):
+        load(find(str(path)))

@@ -44,9 +44,12 @@ def arrange(
         return None
     best = next(prefix for prefix, names in parts.items() if len(names) == most)
     used = parts[best]
-    others = [prefix for prefix, names in parts.items() if 2 * len(names) >= most and not names & used]
-    if others:
-        raise SeveralModels(file, {prefix: len(parts[prefix]) for prefix in sorted([best, *others])}, source.entries)
+    several = {best: used}
+    for prefix, names in parts.items():  # `teacher.` comes before `teacher.vit.`, which is the same model.
+        if 2 * len(names) >= most and not any(names & own for own in several.values()):
+            several[prefix] = names
+    if len(several) > 1:
+        raise SeveralModels(file, {prefix: len(several[prefix]) for prefix in sorted(several)}, source.entries)
     recipes = found[best]
     return Layout(title, Kind.CLASSIFIER, recipes, tuple(name for name in table if name not in used))
 

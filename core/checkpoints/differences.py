@@ -47,15 +47,19 @@ class Difference:
 def differences(
     base: Mapping[str, torch.Tensor], expert: Mapping[str, torch.Tensor], names: Sequence[str], cast: bool = False
 ) -> list[Difference]:
-    """All of them; `names` are the tensors that an expert has to have, and `cast` accepts other element types."""
+    """All of them; `names` are the tensors that an expert has to have, and `cast` accepts other element types.
+
+    Others, its buffers, may be missing or of another type, but where it has them, they have the base's shape.
+    """
     found = [Difference(name, DifferenceKind.MISSING, "a tensor", "none") for name in names if name not in expert]
     found += [Difference(name, DifferenceKind.UNEXPECTED, "none", "a tensor") for name in expert if name not in base]
-    for name in names:
+    needed = set(names)
+    for name in (*names, *(name for name in expert if name not in needed)):
         if name in expert and name in base:
             own, other = expert[name], base[name]
             if own.shape != other.shape:
                 found.append(Difference(name, DifferenceKind.SHAPE, str(list(other.shape)), str(list(own.shape))))
-            elif own.dtype != other.dtype and not cast:
+            elif own.dtype != other.dtype and name in needed and not cast:
                 found.append(Difference(name, DifferenceKind.DTYPE, str(other.dtype), str(own.dtype)))
     return found
 

@@ -44,6 +44,5 @@ def layers(table: Mapping[str, TensorEntry]) -> dict[str, tuple[str, str | None]
         key, _, last = name.rpartition(".")
         if last == "weight" and len(entry.shape) == 2:
             bias = f"{key}.bias".removeprefix(".")
-            fits = bias in table and table[bias].shape == entry.shape[:1]
-            found[key] = (name, bias if fits else None)
+            found[key] = (name, bias if bias in table else None)
     return found

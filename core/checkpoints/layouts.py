@@ -111,7 +111,8 @@ def find_layout(
     rest = {name.removeprefix(start): entry for name, entry in table.items() if name.startswith(start)}
     head = _is_head(rest)
     if not rest or (inside is not None and every and not head):
-        found = f"Found image encoders under {_shown(every)}." if every else "Found no image encoder."
+        begins = sorted({f"{name.partition('.')[0]}." for name in table})
+        found = f"Found image encoders under {_shown(every)}." if every else f"Found names under {_shown(begins)}."
         raise BadCheckpoint(f"`{file}` should hold a model whose names begin with `{start or '.'}`. {found}")
     recipes = {name: TensorRecipe((start + name,)) for name in rest}
     if head:

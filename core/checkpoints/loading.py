@@ -77,7 +77,9 @@ def load_expert(
     """
     opened = open_checkpoint(path, inside, arch)
     if opened.layout.kind == Kind.HEAD:
-        raise BadCheckpoint(f"`{path.name}` is a classification head; expected an image encoder.")
+        raise BadCheckpoint(
+            f"`{path.name}` is a classification head; expected an image encoder. Give it as the task's `head`."
+        )
     opened.require_encoder()
     if opened.layout.kind == Kind.ADAPTER:
         tensors = Adapter(opened, base, rename=_renaming(arch)).merged()
@@ -115,14 +117,14 @@ def load_weights(
     inside: str | None = None,
     arch: Architecture | None = None,
 ) -> dict[str, torch.Tensor]:
-    """The image encoder in `path` in the base's element types, and what it has beside the parameters `names`.
+    """The image encoder in `path` in the base's element types: its parameters, `names`, and the buffers it has.
 
     Raises `BadCheckpoint` if it does not fit.
     """
     tensors = load_expert(path, base, arch, inside=inside).tensors
     if found := differences(base, tensors, names, cast=True):
         raise BadCheckpoint(told(path.name, found))
-    return {**base, **{name: tensors[name].to(base[name]) for name in names}}
+    return {name: tensors.get(name, own).to(own) for name, own in base.items()}
 
 
 def _checkpoint(opened: Opened, tensors: dict[str, torch.Tensor]) -> Checkpoint:

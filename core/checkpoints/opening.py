@@ -155,7 +155,10 @@ def _of_classifier(
     if layout.kind == Kind.ADAPTER:
         return replace(layout, recipes=trained(source.table, known.head))
     rename = family(arch).renaming(arch)
-    return arrange(file, source, known, rename, arch.name, inside) or layout
+    if (found := arrange(file, source, known, rename, arch.name, inside)) is not None or layout.obstacle:
+        return found or layout
+    told = f"should be a {arch.name}, as the base is. Found names of another model in it; give a fine-tune of the base"
+    return replace(layout, obstacle=told)
 
 
 def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from core.checkpoints.classifiers import HEAD
 from core.checkpoints.heads import heads, layers
+from core.checkpoints.layouts import Kind
 from core.checkpoints.opening import Opened
+from core.checkpoints.source import TensorEntry
 from core.errors import BadCheckpoint
 from core.lazily import torch
 
 SHOWN = 6
+
+
+def _before(table: Mapping[str, TensorEntry], head: str, width: int) -> str | None:
+    """The weight of another layer (a norm, one of several linear ones) whose output a head would take."""
+    others = (name for name in table if name != head and name.rpartition(".")[2] == "weight")
+    return next((name for name in others if table[name].shape[:1] == (width,)), None)
 
 
 def trained_head(opened: Opened, classes: int, width: int, key: str | None = None) -> torch.Tensor:
@@ -37,6 +47,16 @@ def trained_head(opened: Opened, classes: int, width: int, key: str | None = Non
             f"`{file}` should hold one head of shape {[classes, width]} [classes, width]. {told}{remedy}"
         )
     [(name, bias)] = fit.values()
+    if key is None and opened.layout.kind in (Kind.HEAD, Kind.UNKNOWN) and (before := _before(table, name, width)):
+        raise BadCheckpoint(
+            f"`{opened.path.name}` should hold one linear layer. Found `{before}` {list(table[before].shape)} before "
+            f"`{name}`. Give a head of one layer, or name it with `key` where the others are not part of it."
+        )
+    if bias is not None and table[bias].shape != (classes,):
+        raise BadCheckpoint(
+            f"`{opened.path.name}`: the bias `{bias}` of the head should have shape {[classes]}. Found "
+            f"{list(table[bias].shape)}. Give the bias that was trained with `{name}`, or a head without one."
+        )
     read = dict(opened.source.read([name] if bias is None else [name, bias]))
     for tensor in read.values():
         if not torch.isfinite(tensor.float()).all():

@@ -18,6 +18,8 @@ from core.tasks.decode import Fitting
 
 Tokenizer = Callable[[Sequence[str]], Tensor]
 """Texts -> tokens int64 `[N, context]`."""
+ROUNDING_DOWN = "transformers"
+"""The library that cuts out the centre half a pixel further up and left, where the others round to the even number."""
 
 
 def fitting(arch: Architecture) -> Fitting:
@@ -41,6 +43,7 @@ def _steps(arch: Architecture) -> tuple[Callable[[Image.Image], Image.Image], st
 
     versions = f"{own}torchvision {torchvision.__version__} Pillow {PIL.__version__}"
     mode = arch.resize_mode if arch.resized is None else f"{arch.resize_mode} {arch.resized}"
+    mode += " rounded down" if arch.family == ROUNDING_DOWN else ""
     return apply, f"{mode} {arch.interpolation} {versions}"
 
 
@@ -59,12 +62,18 @@ def _of_classifiers(arch: Architecture) -> list[Callable[[Image.Image], Image.Im
     from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
     height, width = arch.input_size
+    centre = CenterCrop((height, width)) if arch.family != ROUNDING_DOWN else partial(_centre, height, width)
     side = (height, width) if arch.resize_mode == "squash" else arch.resized or max(height, width)
     return [
         lambda one: one.convert("RGB"),
         Resize(side, InterpolationMode(arch.interpolation)),
-        CenterCrop((height, width)),
+        centre,
     ]
+
+
+def _centre(height: int, width: int, picture: Image.Image) -> Image.Image:
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    return picture.crop((left, top, left + width, top + height))
 
 
 def normalise(arch: Architecture, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -15,7 +15,7 @@ from core.encoders.linear import logits as linear
 from core.encoders.models import VISUAL
 from core.encoders.preprocessing import fitting
 from core.errors import BadInput
-from core.problem.findings import Finding, answers, by_severity, classes, files, images
+from core.problem.findings import Finding, answers, by_severity, classes, files, images, preparation
 from core.problem.heads import TaskHeads
 from core.problem.loading import NO_EXPERT, check_base, content
 from core.problem.validation import Complaint, Examiner
@@ -87,6 +87,7 @@ class _Look:
         self._findings += classes.found(task, head, self._heads.labels(task))
         if expert is not None and self._base is not None:
             self._findings += files.found(task, expert, self._base, head)
+            self._findings += preparation.found(task, expert, self._encoder.arch)
             if opened is not None:
                 seen = self._compared(task, self._base, expert, head, opened)
                 self._findings += answers.found(task.name, seen)

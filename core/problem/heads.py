@@ -49,6 +49,8 @@ class TaskHeads:
             own = HeadBuilder(self._arch, opened.path, made_of, paths.cache(), opened.inside, self._base_file)
             return own.head(task.classes, task.templates)
         try:
+            if task.head in IN_EXPERT:
+                opened.require_encoder()
             found = trained_head(opened, len(task.classes), outline(self._arch).width, task.head_key)
         except BadCheckpoint as error:
             raise BadCheckpoint(f"Task `{task.name}`: {error}") from None

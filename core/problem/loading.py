@@ -18,7 +18,7 @@ from core.encoders.models import VISUAL, Architecture
 from core.encoders.precision import choose_device, choose_precision
 from core.encoders.preprocessing import fitting
 from core.errors import BadCheckpoint, BadInput, BadSuite, UnknownName
-from core.problem.findings import SUITE, Code, Finding, Severity, by_severity, classes, files, images
+from core.problem.findings import SUITE, Code, Finding, Severity, by_severity, classes, files, images, preparation
 from core.problem.heads import TaskHeads, aligned, head_hash
 from core.problem.mapped import InMemory, Mapped, Memory
 from core.problem.memory import free, give_back
@@ -193,6 +193,7 @@ def _read_experts(
         }
         hashes[task.name] = expert.sha256
         doubts += files.found(task, expert, base, heads[task.name])
+        doubts += preparation.found(task, expert, encoder.arch)
         del expert  # Before the next one is read.
     progress.finish()
     if examiner.complaints:

@@ -76,7 +76,7 @@ def test_without_heads_a_base_without_text_tower_is_told_so(authors: Path) -> No
 @pytest.mark.slow
 def test_a_head_of_other_classes_is_named(authors: Path) -> None:
     save({"weight": torch.ones(5, 16)}, authors.parent / "head_task1.pt")
-    with pytest.raises(BadCheckpoint, match=r"head_task1\.pt.*\[4, 16\].*Found \[5, 16\]"):
+    with pytest.raises(BadCheckpoint, match=r"head_task1\.pt.*\[4, 16\].*Found `weight` \[5, 16\]"):
         load(find(str(authors)), device="cpu", precision="float32", micro_batch=64)
     [complaint] = check(find(str(authors))).complaints
     assert complaint.role == "head of task1"

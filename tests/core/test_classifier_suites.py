@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from core import methods
+from core.checkpoints import load_weights
 from core.errors import BadCheckpoint, BadSuite
 from core.problem.evaluate import evaluate_everywhere
 from core.problem.examine import check
@@ -24,6 +26,7 @@ from core.progress import SILENT
 from core.step import Outcome
 from core.suite.find import SuiteFile, find
 from tests.classifiers import LABELS, hugging_face_folder
+from tests.core.classifier_suites import make_classifiers
 
 Cli = Callable[..., Any]
 
@@ -120,6 +123,12 @@ def test_a_head_is_found_in_any_file_and_chosen_where_there_are_several(folder: 
     torch.testing.assert_close(heads({"weights": "two.safetensors", "key": "b"})[:, :-1], -weight)
     with pytest.raises(BadCheckpoint, match=r"Found `a.weight` \[3, 32\], `b.weight` \[3, 32\].*key: NAME"):
         heads("two.safetensors")
+    for wrong in (torch.ones(7), bias[:, None]):  # Leaving it out would change every answer.
+        save_file({"weight": weight, "bias": wrong}, folder / "bias.safetensors")
+        with pytest.raises(
+            BadCheckpoint, match=rf"bias `bias` of the head should have shape \[3\]. Found \[{len(wrong)}"
+        ):
+            heads("bias.safetensors")
 
 
 def test_a_checkpoint_without_its_head_is_told(folder: Path, tmp_path: Path) -> None:
@@ -190,3 +199,64 @@ def test_a_head_trained_beside_a_clip_encoder_is_used_where_it_is_asked_for(tiny
     others = [head for name, head in problem.heads.items() if name != task["name"]]
     assert all(head.shape[1] == 17 and not head[:, -1].any() for head in others)
     assert Code.DROPPED_TRAINED_HEAD not in {one.code for one in problem.findings}
+
+
+@pytest.mark.slow
+def test_a_file_of_weights_is_measured_with_its_own_statistics(tmp_path: Path) -> None:
+    file = find(str(make_classifiers(tmp_path, "resnet")))
+    problem = load(file, device="cpu", precision="float64")
+    vectors, pixels = problem.task_vectors, problem.images("a")[:]
+    name = "resnet.embedder.embedder.normalization.running_mean"
+    path = tmp_path / "a" / "model.safetensors"
+    tensors = load_file(path)
+    tensors[name] += 0.5
+    save_file(tensors, path)
+    found = load_weights(tmp_path / "a", vectors.base, vectors.names, arch=problem.encoder.arch)
+    expected = load(file, device="cpu", precision="float64").task_vectors.expert("a")
+    torch.testing.assert_close(problem.logits(found, "a", pixels), problem.logits(expected, "a", pixels))
+    save_file(tensors | {name: tensors[name][:1]}, path)
+    with pytest.raises(BadCheckpoint, match=r"running_mean should have shape \[8\], found \[1\]"):
+        load_weights(tmp_path / "a", vectors.base, vectors.names, arch=problem.encoder.arch)
+    with pytest.raises(BadCheckpoint, match=r"running_mean should have shape \[8\], found \[1\]"):
+        load(file, device="cpu", precision="float64")
+
+
+def test_an_expert_that_was_trained_on_other_images_is_told(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "root")
+    file, expert = suite(tmp_path / "root"), tmp_path / "root" / "vit-shapes"
+    told = {"size": {"height": 32, "width": 32}, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.5, 0.5, 0.5]}
+    (expert / "preprocessor_config.json").write_text(json.dumps(told))
+    for findings in (load(file).findings, check(file).findings):
+        [found] = [one for one in findings if one.code == Code.OTHER_IMAGES]
+        assert found.subject == "shapes"
+        assert "(mean (0.5, 0.5, 0.5)). Found mean (0.485, 0.456, 0.406) in `vit-shapes`" in found.text
+    for other in (json.dumps(told | {"image_mean": [0.5] * 3}), "[]", '{"size": "large"}', '{"size": 1e999}'):
+        (expert / "preprocessor_config.json").write_text(other)
+        assert not [one for one in load(file).findings if one.code == Code.OTHER_IMAGES]
+
+
+def test_a_head_of_several_layers_is_not_taken_for_its_last_one(folder: Path) -> None:
+    path = suite(folder, "layers").path
+    text = yaml.safe_load(path.read_text())
+    last = torch.nn.Linear(32, 3)
+    for first in (torch.nn.Linear(32, 32), torch.nn.LayerNorm(32)):
+        save_file(torch.nn.Sequential(first, last).state_dict(), folder / "layers.safetensors")
+        text["tasks"] = [text["tasks"][0] | {"head": "layers.safetensors"}]
+        path.write_text(yaml.safe_dump(text))
+        with pytest.raises(BadCheckpoint, match=r"one linear layer. Found `0.weight` \[32.* before `1.weight`"):
+            load(find(str(path)))
+    text["tasks"] = [text["tasks"][0] | {"head": {"weights": "layers.safetensors", "key": "1"}}]
+    path.write_text(yaml.safe_dump(text))
+    assert torch.equal(load(find(str(path)), precision="float32").heads["shapes"][:, :-1], last.weight)
+
+
+def test_an_expert_of_another_architecture_is_told(folder: Path) -> None:
+    from torchvision.models import get_model
+
+    path = suite(folder, "another").path
+    text = yaml.safe_load(path.read_text())
+    text["tasks"][0]["expert"] = {"weights": "another.pth"}
+    path.write_text(yaml.safe_dump(text))
+    torch.save(get_model("shufflenet_v2_x0_5", num_classes=3).state_dict(), folder / "another.pth")
+    with pytest.raises(BadCheckpoint, match=r"`another.pth` should be a transformers:vit, as the base is"):
+        load(find(str(path)))

@@ -38,6 +38,7 @@ TRANSFORMERS: dict[str, dict[str, Any]] = {
     "vit": VIT | {"image_size": 32, "patch_size": 8},
     "deit": VIT | {"image_size": 32, "patch_size": 8},
     "beit": VIT | {"image_size": 32, "patch_size": 8, "use_relative_position_bias": True},
+    "data2vec-vision": VIT | {"image_size": 24, "patch_size": 8, "use_relative_position_bias": True},
     "swin": {"image_size": 32, "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4},
     "convnext": {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2, "image_size": 32},
     "resnet": {"embedding_size": 8, "hidden_sizes": [16, 24], "depths": [1, 1], "layer_type": "basic"},
@@ -114,6 +115,15 @@ def classifier(kind: str, folder: Path) -> torch.nn.Module:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["beit", "data2vec-vision"])
+def test_the_first_model_of_its_kind_gives_numbers(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finding out its shapes, which is then remembered, leaves nothing in transformers' own cache."""
+    monkeypatch.setenv("MERGESCOPE_HOME", str(tmp_path / "home"))
+    model = classifier(kind, tmp_path / "model")
+    same_logits(tmp_path / "model", architecture("transformers", tmp_path / "model" / "config.json"), model)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TRANSFORMERS)
 def test_transformers_gives_the_same_logits(kind: str, tmp_path: Path) -> None:
     model = classifier(kind, tmp_path)
@@ -177,6 +187,20 @@ def test_pictures_are_prepared_as_transformers_does(kind: str, tmp_path: Path) -
     torch.testing.assert_close(
         prepared(architecture("transformers", tmp_path / "config.json")), expected, atol=1e-4, rtol=0
     )
+
+
+def test_the_centre_is_cut_out_where_transformers_does(tmp_path: Path) -> None:
+    from transformers import ConvNextImageProcessorPil
+
+    processor: Any = ConvNextImageProcessorPil(size={"shortest_edge": 32})
+    processor.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "convnext"}))
+    apply, _ = fitting(architecture("transformers", tmp_path / "config.json")).make()
+    told = {"do_rescale": False, "do_normalize": False, "return_tensors": "pt"}
+    for width in range(36, 41):  # In half of them, it is not in the middle of a pixel.
+        small = picture().resize((width, 36))
+        expected = processor(small, **told).pixel_values[0].permute(1, 2, 0).byte()
+        assert torch.equal(torch.from_numpy(np.array(apply(small))), expected)
 
 
 def test_what_is_wrong_with_an_architecture_is_told(tmp_path: Path) -> None:

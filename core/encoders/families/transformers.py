@@ -29,6 +29,8 @@ KINDS = (
 """Values of `model_type`. Others run another library, fetch a part, or take or prepare images in another way."""
 POOLED = ("clip_vision_model", "siglip_vision_model")
 """Vision towers that are used through their pooled output, where they are not the classifier of the same name."""
+INDEX = "generate_relative_position_index"
+"""Method of BEiT and Data2Vec that all models of a process share the results of."""
 POOLED_HEAD = "classifier"
 """What their head is called where it was trained beside them."""
 
@@ -63,6 +65,9 @@ class Transformers(Family):
             raise BadSuite(f"`{arch.name}` is not a usable configuration of transformers: {reason}") from None
         made: Any = AutoModel if arch.config["model_type"] in POOLED else AutoModelForImageClassification
         model: nn.Module = made.from_config(config)
+        for module in model.modules():
+            if hasattr(module, INDEX):  # Its cache would hand on the numbers of a pass on device "meta": none.
+                setattr(module, INDEX, getattr(module, INDEX).__wrapped__)
         return model
 
     def encoder(self, arch: Architecture) -> tuple[nn.Module, str]:

@@ -28,6 +28,7 @@ class Code(StrEnum):
     BLANK_CLASS_NAME = "blank_class_name"
     EQUAL_HEAD_ROWS = "equal_head_rows"
     OTHER_HEAD_LABELS = "other_head_labels"
+    OTHER_IMAGES = "other_images"
     MAPPED_TASK_VECTORS = "mapped_task_vectors"
     OWN_BUFFERS = "own_buffers"
     NO_LABELS = "no_labels"

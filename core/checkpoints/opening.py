@@ -158,7 +158,7 @@ def _of_classifier(
     if (found := arrange(file, source, known, rename, arch.name, inside)) is not None or layout.obstacle:
         return found or layout
     told = f"should be a {arch.name}, as the base is. Found names of another model in it; give a fine-tune of the base"
-    return replace(layout, obstacle=told)
+    return replace(layout, kind=Kind.HEAD if layout.kind == Kind.HEAD else Kind.UNKNOWN, obstacle=told)
 
 
 def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -153,7 +153,7 @@ HELD: dict[str, tuple[Callable[[], dict[str, Tensor]], dict[str, tuple[str, str 
     "without bias": (lambda: {"fc.weight": WEIGHT}, {"fc": ("fc.weight", None)}),
     "a bias of another size": (
         lambda: clip().state_dict() | {"ff_head.weight": WEIGHT, "ff_head.bias": torch.ones(7)},
-        {"ff_head": ("ff_head.weight", None)},
+        {"ff_head": ("ff_head.weight", "ff_head.bias")},  # Whoever reads it tells that it does not fit.
     ),
     "beside an encoder": (
         lambda: {f"model.{n}": x for n, x in clip().state_dict().items()} | {"out.weight": WEIGHT, "out.bias": BIAS},

@@ -195,6 +195,10 @@ def open_file(path: Path) -> CheckpointSource:
     if start[8:9] == b"{":  # The length of a safetensors header can begin with the letters of any other format.
         return SafetensorsFile(path)
     if start[:2] == b"PK":
+        if start[30:][: int.from_bytes(start[26:28], "little")].endswith(b".npy"):
+            raise BadCheckpoint(
+                f"`{path.name}` is an archive of NumPy arrays; save them as safetensors. Expected {READ}."
+            )
         return ZipFile(path)
     if start[:1] == b"\x80":
         return LegacyFile(path)

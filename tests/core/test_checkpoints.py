@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -149,6 +150,12 @@ def test_a_folder_or_nothing_is_no_checkpoint(tmp_path: Path) -> None:
         load_checkpoint(tmp_path)
     with pytest.raises(BadCheckpoint, match=r"`nowhere\.safetensors` can't be read: No such file"):
         load_checkpoint(tmp_path / "nowhere.safetensors")
+
+
+def test_an_archive_of_numpy_is_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "head.npz", weight=np.ones((3, 2), np.float32))
+    with pytest.raises(BadCheckpoint, match=r"`head\.npz` is an archive of NumPy arrays; save them as safetensors"):
+        load_checkpoint(tmp_path / "head.npz")
 
 
 @pytest.mark.parametrize(("value", "name"), [("nan", "bad"), ("inf", "bad"), ("-inf", "bad")])

@@ -19,7 +19,7 @@ from core.encoders.family import architecture
 from core.encoders.linear import logits
 from core.encoders.models import VISUAL, Architecture
 from core.encoders.preprocessing import fitting
-from core.errors import BadSuite, UnknownName
+from core.errors import BadCheckpoint, BadSuite, UnknownName
 from core.problem.grouping import block_of
 
 CLASSES = 5
@@ -231,6 +231,18 @@ def test_two_encoders_in_one_file_are_not_guessed_between(tmp_path: Path) -> Non
     found = load_expert(file, {}, arch, inside="teacher.").tensors
     assert torch.equal(found["cls_token"], state["cls_token"])
     assert trained_head(open_checkpoint(file, "teacher.", arch), CLASSES, 48).shape == (CLASSES, 48)
+
+
+@pytest.mark.slow
+def test_a_model_is_not_listed_again_as_what_lies_inside_it(tmp_path: Path) -> None:
+    state = classifier("vit", tmp_path / "model").state_dict()
+    torch.save({"model": state, "model_ema": {name: one + 0.1 for name, one in state.items()}}, tmp_path / "two.pth")
+    arch = architecture("transformers", tmp_path / "model" / "config.json")
+    with pytest.raises(SeveralModels) as told:
+        load_expert(tmp_path / "two.pth", {}, arch)
+    assert told.value.choices == ("model.", "model_ema.")
+    with pytest.raises(BadCheckpoint, match=r"begin with `ema\.`. Found names under `model\.`, `model_ema\.`"):
+        load_expert(tmp_path / "two.pth", {}, arch, inside="ema.")
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_run_that_loses_a_process_is_interrupted_and_resumes_with_any_number(
     assert (lost.status, lost.steps_done) == ("interrupted", 3)
     assert "signal 9" in str(lost.error)
     assert lost.execution.processes == 3
-    running.resume(store, lost.id, then)
+    running.resume(store, lost.id, then, {})
     assert store.run(lost.id).status == "done"
     for one, other in zip(learned(store, lost.id), learned(store, whole), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
@@ -140,7 +140,7 @@ def test_what_a_study_has_altered_is_resumed_by_one_process(store: Store, place:
     asked = RunSpec.asked(find(str(place)), method, parse(method.Settings, dict(SETTINGS), "adamerging"))
     run_id = replace(asked, execution=replace(asked.execution, images=altered)).create(store)
     with pytest.raises(BadInput, match="without"):
-        running.resume(store, run_id, 2)
+        running.resume(store, run_id, 2, {})
 
 
 def test_another_number_than_the_launchers_is_refused(cli: Cli, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from core.encoders.building import outline
+from core.encoders.encoder import Encoder
 from core.encoders.family import architecture
 from core.encoders.preprocessing import fitting
 from core.errors import BadSuite, UnknownName
@@ -86,3 +88,49 @@ def test_strange_configurations_make_a_model_or_are_refused(library: str, mutant
             refused += 1
         assert time.thread_time() - begin < LONGEST
     assert 0 < refused < mutants
+
+
+def test_what_is_wrong_with_an_architecture_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="vit_tiny_patch16_224"):
+        architecture("timm:vit_tiny_patch16_225")
+    with pytest.raises(UnknownName, match="resnet18"):
+        architecture("torchvision:resnet19")
+    with pytest.raises(BadSuite, match="one linear layer"):
+        Encoder(architecture("torchvision:squeezenet1_0"), torch.device("cpu"), "float32")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit", "image_size": 32}))
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": {"height": 64, "width": 64}}))
+    with pytest.raises(BadSuite, match="doesn't match model"):
+        Encoder(architecture("transformers", tmp_path / "config.json"), torch.device("cpu"), "float32")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "[]", "{", '{"model_type": 3}', '{"model_type": "no such"}', '{"model_type": "bert"}', "[" * 100_000,
+        '{"model_type": "timm_wrapper", "model_args": {"checkpoint_path": "x.pt"}}',
+        '{"model_type": "vit", "num_hidden_layers": 10000000}', '{"model_type": "vit", "hidden_size": 1e400}',
+        '{"model_type": "vit", "hidden_size": -8}', '{"model_type": "vit", "image_size": "x"}',
+        '{"model_type": "vit", "hidden_size": NaN}', '{"model_type": "convnext", "depths": [1, 1, 100000, 1]}',
+        '{"model_type": "clip", "vision_config": {"num_hidden_layers": 1000000}}',
+        '{"model_type": "swin", "depths": {}}',
+        '{"model_type": "vit", "hidden_act": "no such"}',
+    ],
+)  # fmt: skip
+def test_a_configuration_of_transformers_that_makes_no_model_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(BadSuite):
+        Encoder(architecture("transformers", tmp_path / "config.json"), torch.device("cpu"), "float32")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"checkpoint_path": "model.pt"}, {"pretrained": True}, {"depth": 10**7}, {"img_size": "x"}, {"no_such": 1},
+        {"embed_dim": -1}, {"num_heads": 5}, {"img_size": 10**9}, {"act_layer": "os.system"}, {"patch_size": 0},
+        [1], "x",
+    ],
+)  # fmt: skip
+def test_a_configuration_of_timm_that_makes_no_model_is_refused(args: Any, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": "vit_tiny_patch16_224", "model_args": args}))
+    with pytest.raises(BadSuite):
+        Encoder(architecture("timm", tmp_path / "config.json"), torch.device("cpu"), "float32")

@@ -235,6 +235,16 @@ def test_an_expert_that_was_trained_on_other_images_is_told(folder: Path, tmp_pa
         assert not [one for one in load(file).findings if one.code == Code.OTHER_IMAGES]
 
 
+def test_an_expert_that_computes_otherwise_is_told(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "root")
+    file, config = suite(tmp_path / "root"), tmp_path / "root" / "vit-shapes" / "config.json"
+    config.write_text(config.read_text().replace('"hidden_act": "gelu"', '"hidden_act": "relu"'))
+    for findings in (load(file).findings, check(file).findings):
+        [found] = [one for one in findings if one.code == Code.OTHER_MODEL]
+        assert found.subject == "shapes"
+        assert "(hidden_act gelu). Found hidden_act relu in `vit-shapes`" in found.text
+
+
 def test_a_head_of_several_layers_is_not_taken_for_its_last_one(folder: Path) -> None:
     path = suite(folder, "layers").path
     text = yaml.safe_load(path.read_text())

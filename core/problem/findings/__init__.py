@@ -29,6 +29,7 @@ class Code(StrEnum):
     EQUAL_HEAD_ROWS = "equal_head_rows"
     OTHER_HEAD_LABELS = "other_head_labels"
     OTHER_IMAGES = "other_images"
+    OTHER_MODEL = "other_model"
     MAPPED_TASK_VECTORS = "mapped_task_vectors"
     OWN_BUFFERS = "own_buffers"
     NO_LABELS = "no_labels"

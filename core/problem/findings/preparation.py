@@ -1,6 +1,8 @@
-"""Doubts about an expert whose own folder says that it takes other images than those it is given: the base's."""
+"""Doubts about an expert whose own folder says that it computes, or takes images, otherwise than the base does."""
 
 from __future__ import annotations
+
+import re
 
 from core.checkpoints import Checkpoint
 from core.encoders.family import BY_FOLDER, CONFIGURATION, architecture
@@ -12,10 +14,33 @@ from core.tasks.task import Task
 SAID = "preprocessor_config.json", "pretrained_cfg"
 """Where transformers (a file) and timm (an entry of the configuration) say it."""
 DIGITS = 3
+COMPUTED = re.compile(r"\w*(?:_act|_eps|num_heads|attention_heads|window_size|patch_size|mean_pooling)")
+"""Values of a configuration that change what the same weights answer."""
 
 
 def found(task: Task, expert: Checkpoint, arch: Architecture) -> list[Finding]:
-    """How the images that an expert was trained on were prepared, where that differs from `arch`."""
+    """Where an expert's folder says something else than `arch`."""
+    return [*_computed(task, expert, arch), *_prepared(task, expert, arch)]
+
+
+def _computed(task: Task, expert: Checkpoint, arch: Architecture) -> list[Finding]:
+    if arch.family != "transformers":
+        return []
+    base, own = (one.get("vision_config") or one for one in (arch.config, expert.opened.config))
+    other = [key for key in base if COMPUTED.fullmatch(key) and key in own and own[key] != base[key]]
+    if not other:
+        return []
+    shown = [", ".join(f"{key} {str(one[key])[:40]}" for key in other[:DIGITS]) for one in (base, own)]
+    text = (
+        f"The expert of `{task.name}` should be computed as the base is ({shown[0]}). Found {shown[1]} in "
+        f"`{expert.path.name}`, so its weights answer something else here than where it was trained."
+    )
+    remedy = "Give an expert that was fine-tuned from this base."
+    return [Finding(Code.OTHER_MODEL, Severity.WARNING, task.name, text, remedy)]
+
+
+def _prepared(task: Task, expert: Checkpoint, arch: Architecture) -> list[Finding]:
+    """How the images that an expert was trained on were prepared."""
     file, entry = SAID
     said = (expert.path / file).is_file() or entry in expert.opened.config
     if arch.family not in BY_FOLDER or not said or not (expert.path / CONFIGURATION).is_file():

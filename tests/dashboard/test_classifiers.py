@@ -78,3 +78,11 @@ def test_the_playground_answers_with_the_trained_heads(classifiers: Site, run: s
     assert found["correct"] / found["images"] == record.report["tasks"][1]["accuracy"]
     said = answered(owner, "classify", run=run, task="b", index=0)
     assert {head: len(said["said"][head]["merged"]) for head in said["said"]} == {"a": 4, "b": 3}
+
+
+def test_the_playground_reads_merged_files_with_the_names_of_their_library(classifiers: Site) -> None:
+    owner = classifiers.owner()
+    started = owner.call("setup_start", suite="demo-heads", method="average", settings={})
+    record = classifiers.finish(started["run"])
+    found = answered(owner, "confusion", run=record.id, task="digits")
+    assert found["correct"] / found["images"] == record.report["tasks"][0]["accuracy"]

@@ -123,8 +123,11 @@ def decisions(cards: Sequence[MethodCard]) -> list[Decision]:
         # Without a measurement there is no best: then all of them stand there.
         if all(one.accuracy is None and one.behind is None for one in fitting):
             return tuple(one.title for one in fitting)
+        # Where enough were measured on several suites, what only one suite tells of does not push any of them out.
+        known = [one for one in fitting if one.behind is not None]
+        chosen = known if len(known) >= 2 * SUGGESTED else fitting
         # What several suites show to be poor does not come before what only one suite tells of.
-        return tuple(one.title for one in sorted(fitting[: 2 * SUGGESTED], key=gap)[:SUGGESTED])
+        return tuple(one.title for one in sorted(chosen[: 2 * SUGGESTED], key=gap)[:SUGGESTED])
 
     def gap(one: MethodCard) -> float:
         return math.inf if one.behind is None else one.behind

@@ -73,7 +73,7 @@ def compare(
     for one in missing:
         # `all` asks for what the suite allows; a method that was named has to come.
         one["failed"] |= methods != "all"
-    tell_failures(*(report for _, report, _ in rows))
+    tell_failures(metrics, *(report for _, report, _ in rows))
     if as_json:
         print_json({"rows": [_plain(*row) for row in rows], "missing": missing})
     else:

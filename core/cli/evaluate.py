@@ -53,7 +53,7 @@ def evaluate(
     with shown() as progress:
         found = evaluate_everywhere(problem, Outcome.of(chosen), progress, subset)
     report = _report(file.name, subject, problem, found)
-    tell_failures(report)
+    tell_failures(metrics, report)
     if as_json:
         print_json(report)
     else:

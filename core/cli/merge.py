@@ -78,7 +78,7 @@ def merge(
         written = "" if target is None else target.write(store, run_id, model_of(store, run_id))
         hint = f"Run {run_id}; see `{command(store, 'show', run_id)}`" if kept else "This run is not kept."
     write_report(result, report)
-    tell_failures(result)
+    tell_failures(metrics, result)
     if as_json:
         print_json(result)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from runpy import run_path
@@ -37,7 +37,11 @@ def own_metrics(given: Sequence[str] | None, on: str | None = None) -> dict[str,
             files[path] = _names(path)
         metric = files[path].get(name)
         if not callable(metric):
-            raise BadInput(f"`--metric {text}` should name a function of `{path.name}`. Found none of that name.")
+            own = ", ".join(one for one, value in files[path].items() if getattr(value, "__module__", "") == "metrics")
+            raise BadInput(
+                f"`--metric {text}` should name a function of `{path.name}`. Found none of that name; "
+                f"it has {own or 'none at all'}."
+            )
         found[name] = metric
     return found
 
@@ -55,10 +59,11 @@ def _names(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def tell_failures(*reports: Mapping[str, Any]) -> None:
-    """Say on standard error which of a person's own metrics gave no number, a line each."""
+def tell_failures(metrics: Container[str], *reports: Mapping[str, Any]) -> None:
+    """Say on standard error which of a person's own `metrics` gave no number, a line each."""
     failed: dict[str, str] = {}
     for report in reports:
         failed = report.get("failed_metrics", {}) | failed
     for name, why in failed.items():
-        say(f"Metric `{name}` gave no number. {why}. Everything else is there.")
+        if name in metrics:  # A run that is used again may have more.
+            say(f"Metric `{name}` gave no number ({why}). All other results are there.")

@@ -164,5 +164,5 @@ def summary(report: dict[str, Any]) -> list[str]:
         f"{number(report['seconds'], 1)} s",
         f"{number(report['peak_memory_mb'], 0)} MB peak memory",
         f"{report['device']}, {how.formats}{f' ({reason})' if reason else ''}",
-        f"learned on {report['adapted_on']}",
+        "used no images" if report["adapted_on"] == "nothing" else f"learned on {report['adapted_on']} images",
     ]

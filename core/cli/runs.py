@@ -131,7 +131,7 @@ def resume(
     with writing(runs) as store:
         result = running.resume(store, run_id, count, metrics)
     running.write_report(result, report)
-    tell_failures(result)
+    tell_failures(metrics, result)
     if as_json:
         print_json(result)
     else:

@@ -104,7 +104,7 @@ def _more(report: Mapping[str, Any] | None, titles: Mapping[str, str]) -> list[s
     found, most = measures(report, titles), confusions(report, titles)
     parts = ["### Other measures", markdown(found)] if found.lines else []
     if most.lines:
-        told = "The most frequent confusions of each task; accuracy and F1 of every class stand in the report."
+        told = "The most frequent confusions of each task; accuracy and F1 of every class are in the report."
         parts += ["### Confusions", told, markdown(most)]
     return parts
 

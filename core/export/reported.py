@@ -35,7 +35,7 @@ MEASURES = (
     Reported("macro_accuracy", "Macro accuracy", "mean of the accuracies of all classes, each counting the same"),
     Reported("macro_f1", "Macro F1", "mean over classes of F1, the harmonic mean of precision and recall"),
     Reported("top5_accuracy", "Top-5 accuracy", "share of the test images whose class is among the five likeliest"),
-    Reported("ece", "Calibration error", "how far confidence and accuracy lie apart: ECE with 15 bins", best="lowest"),
+    Reported("ece", "Calibration error", "how far apart confidence and accuracy are: ECE with 15 bins", best="lowest"),
 )
 """Beside accuracy."""
 

@@ -121,7 +121,7 @@ def judge(
     if drawn:
         of = "all tasks" if set(drawn) == tasks else ", ".join(drawn)
         parts.append(
-            f"The steps could also use the monitoring images of {of}, so the result may look better than it is."
+            f"The steps may also have used the monitoring images of {of}, so the result may look better than it is."
         )
     remedy = None if best is None else {"method": best}
     return Verdict(code, " ".join(parts), measure, images, value, beside, remedy, gain)
@@ -152,4 +152,4 @@ def _kept(title: str, kept: int, last: int) -> str:
 
 
 def _title(name: str) -> str:
-    return {"base": "the base", "start": "step 0"}.get(name) or title_of(name)
+    return {"base": "the base", "start": "its start"}.get(name) or title_of(name)

@@ -138,7 +138,7 @@ def test_a_subfolder_and_a_file_are_chosen_from_a_tree_without_typing(page: Any,
     at_home(page).get_by_role("tab", name="Checkpoints").click()
     page.get_by_label("Folder on the machine that runs Mergescope").fill(str(root))
     page.get_by_role("button", name="Add folder").click()
-    page.get_by_text("Choose a folder or a file below them").click()
+    page.get_by_text("Browse these folders").click()
     tree = page.get_by_role("tree")
     tree.get_by_role("treeitem", name=str(root)).focus()
     page.keyboard.press("ArrowRight")

@@ -86,6 +86,7 @@ def test_compare_measures_again_what_an_earlier_run_lacks(cli: Cli, tiny_suite: 
     assert [row["reused"] for row in first.data["rows"]] == [False, False]
     assert [row["reused"] for row in again.data["rows"]] == [True, True]
     assert again.err.count("Metric `divides`") == 1
+    assert "divides" not in cli(*command, "--metric", f"{mine}:share").err
     printed = cli(*(part for part in given if part != "--json")).out
     for row in again.data["rows"]:
         assert f"{row['average_metrics']['share']:.4f}" in printed
@@ -114,7 +115,7 @@ def test_a_run_that_goes_on_takes_the_metric_of_its_last_command(
         ("mine.py", "FILE.py:NAME"),
         ("mine.py:", "FILE.py:NAME"),
         ("mine.txt:share", "FILE.py:NAME"),
-        ("mine.py:none", "none of that name"),
+        ("mine.py:none", "it has share, "),
         ("mine.py:NUMBER", "none of that name"),
         ("missing.py:share", "which is none"),
         ("broken.py:share", "SyntaxError"),

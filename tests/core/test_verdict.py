@@ -88,7 +88,7 @@ def test_a_merge_that_only_equals_its_base_is_not_praised() -> None:
 
 def test_the_accuracy_on_all_test_images_stands_beside_that_on_some_where_it_is_known() -> None:
     others = {"base": measured(200, 200), "start": measured(250, 250), "tsv_m": measured(298, 298)}
-    told = "Better than the base and step 0; about as good as TSV-Merge: 75.0 % accurate on 800 monitoring images"
+    told = "Better than the base and its start; about as good as TSV-Merge: 75.0 % accurate on 800 monitoring images"
     assert verdict(measured(300, 300), others).sentence == f"{told}."
     assert verdict(measured(300, 300), others, full=(0.867, 0.7)).sentence == f"{told}, 86.7 % on all test images."
 

@@ -63,7 +63,7 @@ function picker(state, act) {
   const details = element(
     "details",
     { class: "ms-bench-picker", open: state.browsing, ontoggle: () => act.browse(details.open) },
-    element("summary", { text: "Choose a folder or a file below them" }),
+    element("summary", { text: "Browse these folders" }),
     act.tree(),
     element("p", { class: "ms-help", "aria-live": "polite", text: path || "Nothing is chosen yet." }),
     line(

@@ -32,7 +32,8 @@ class Models:
         if record.status != "done" or MERGED not in self._store.artefacts(record.id):
             return made(self._store, record, problem)
         file, vectors = file_of(self._store, record, lambda: problem), problem.task_vectors
-        return Made(Outcome.of(load_weights(file, vectors.base, vectors.names, arch=problem.encoder.arch)), record.model_step)
+        weights = load_weights(file, vectors.base, vectors.names, arch=problem.encoder.arch)
+        return Made(Outcome.of(weights), record.model_step)
 
 
 def state_of(record: RunRecord) -> tuple[str, str, int]:

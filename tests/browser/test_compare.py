@@ -107,7 +107,7 @@ def test_the_table_shows_the_chosen_measure(page: Any, server: Server, runs: lis
     found = [float(text.strip("✓≈⚠ \n")) for text in averages]
     assert found == sorted(found)
     page.get_by_role("button", name="Radar").click()
-    assert page.get_by_text("A radar chart needs a share of which more is better.").is_visible()
+    page.get_by_text("A radar chart needs a share of which more is better.").wait_for()
     menu.select_option("Accuracy")
     page.wait_for_selector("#ms-compare h3:has-text('Accuracy by task')")
     assert page.locator(f"tr[data-row='{runs[0]}'] .an-average").inner_text() == accuracy

@@ -49,7 +49,7 @@ def bars(table: Results, rows: Sequence[ResultRow], *, narrow: bool = False) -> 
         layout = {
             "xaxis": scale | {"nticks": 5},
             "yaxis": names | {"range": [len(places) - 0.5, -0.5]},
-            "margin": {"l": min(longest + 14, 96), "r": 14, "t": 6, "b": 28},
+            "margin": {"l": min(longest + 20, 104), "r": 14, "t": 6, "b": 28},
             "height": 60 + len(places) * max(26, 11 * len(shown) + 12),
         }
     else:

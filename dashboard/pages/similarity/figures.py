@@ -129,7 +129,7 @@ def norms(
     return {
         "data": [bars],
         "layout": {
-            "margin": {"l": min(max(map(len, labels)) * 6.7 + 14, 96 if narrow else 150), "r": 16, "t": 6, "b": 30},
+            "margin": {"l": min(max(map(len, labels)) * 6.7 + 22, 104 if narrow else 150), "r": 16, "t": 6, "b": 30},
             "xaxis": {"rangemode": "tozero", "nticks": 5},
             "yaxis": {
                 "range": [len(tasks) - 0.5, -0.5],
